@@ -1,0 +1,188 @@
+"""hosts.toml to Cluster: the only reader of the file. Every problem is reported at once, with its line and its remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins costs 15 ms, and there are none
+
+from pydantic import ValidationError
+
+from lbdeploy.errors import HostsFileError, Problem, UsageError
+from lbdeploy.hosts.checks import check, near
+from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table
+from lbdeploy.model import Cluster, Frontend, Network, Node, Server, Ssh, Vrrp
+
+Key = tuple[str, ...]
+REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
+
+
+def load(path: Path) -> Cluster:
+    """The cluster that the file at `path` describes.
+
+    Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
+    """
+    path = Path(path).absolute()
+    text = _read(path)
+    reader = _Reader(path, _parse(path, text))
+    parsed = reader.read()
+    if reader.complaints:
+        raise reader.error(text)
+    return _cluster(path, parsed)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        fix = "name it with -f FILE or LBDEPLOY_FILE, or write one like the sample in the documentation"
+        raise UsageError(f"there is no {path}", state="nothing was contacted", fix=fix) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read: {error}", state="nothing was contacted") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        message = str(error)[: found.start()] if found else str(error)
+        problem = Problem(line, "", f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io")
+        raise HostsFileError(path, [problem]) from None
+
+
+class _Reader:
+    """Reads every table by itself, and keeps what is well-formed and what is wrong."""
+
+    def __init__(self, path: Path, data: dict[str, Any]) -> None:
+        self.path = path
+        self.data = data
+        self.complaints: list[tuple[Key, str, str]] = []
+
+    def read(self) -> dict[str, Any]:
+        for section in self.data:
+            if section not in SECTIONS:
+                self._complain((section,), "unknown table", near(section, SECTIONS))
+        for section in REQUIRED:
+            if not self.data.get(section):
+                example = f"[{section}]" if section in SINGLE else f"[{section}.NAME]"
+                self._complain((section,), "is missing", f"add a table {example}")
+        parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
+        self.complaints += check(parsed, self.data)
+        return parsed
+
+    def error(self, text: str) -> HostsFileError:
+        from lbdeploy.hosts.lines import Lines
+
+        lines = Lines(text)
+        return HostsFileError(self.path, [Problem(lines.of(key), ".".join(key), *rest) for key, *rest in self.complaints])
+
+    def _section(self, section: str) -> Any:
+        value = self.data[section]
+        if section in SINGLE:
+            return self._table(SINGLE[section], (section,), value)
+        if not isinstance(value, dict):
+            self._complain((section,), "is not a table", f"write [{section}.NAME]")
+            return {}
+        tables = {name: self._named(section, name, table) for name, table in value.items()}
+        return {name: table for name, table in tables.items() if table}
+
+    def _named(self, section: str, name: str, value: Any) -> Table | None:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name):
+            fix = "use letters, digits, dots, hyphens and underscores, beginning and ending with a letter or digit"
+            self._complain((section, name), "is not a plain name", fix)
+            return None
+        return self._table(NAMED[section], (section, name), value)
+
+    def _table(self, kind: type[Table], key: Key, value: Any) -> Table | None:
+        try:
+            return kind.model_validate(value)
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                where = key + tuple(str(part) for part in each["loc"] if part != "[key]")
+                self._complain(where, *_explain(each, kind))
+            return None
+
+    def _complain(self, key: Key, message: str, fix: str) -> None:
+        self.complaints.append((key, message, fix))
+
+
+def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:
+    """What is wrong and what would be right, in words, for one of pydantic's errors."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            field = kind.model_fields[error["loc"][-1]]
+            return "is missing", f"add {error['loc'][-1]}: {(field.description or '').rstrip('.')}"
+        case "extra_forbidden":
+            return "unknown key", near(str(error["loc"][-1]), kind.model_fields)
+        case "int_type" | "int_from_float":
+            return f"{error['input']!r} is not a whole number", "write it without quotes and decimals"
+        case "float_type":
+            return f"{error['input']!r} is not a number", "write it without quotes"
+        case "bool_type":
+            return f"{error['input']!r} is not true or false", "write true or false, without quotes"
+        case "string_type":
+            return f"{error['input']!r} is not text", "write it in quotes"
+        case "literal_error":
+            return f"{error['input']!r} is not known", f"write {context['expected']}"
+        case "greater_than_equal":
+            return f"{error['input']!r} is too small", f"write {context['ge']:g} or more"
+        case "less_than_equal":
+            return f"{error['input']!r} is too large", f"write {context['le']:g} or less"
+        case "too_short":
+            return "is empty", "write at least one NAME = VALUE line"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "is not a table", "write NAME = VALUE lines below a [table] header"
+        case _:
+            return error["msg"][:1].lower() + error["msg"][1:], context.get("fix", "")
+
+
+def _cluster(path: Path, parsed: dict[str, Any]) -> Cluster:
+    vrrp = Vrrp(**dict(parsed["vrrp"]))
+    networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
+    nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
+    return Cluster(
+        name=parsed["cluster"].name,
+        path=path,
+        ssh=_ssh(path, parsed.get("ssh") or SshTable()),  # type: ignore[call-arg]
+        networks=networks,
+        nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
+        vrrp=vrrp,
+        frontends=tuple(_frontend(name, table) for name, table in parsed["frontends"].items()),
+    )
+
+
+def _ssh(path: Path, table: SshTable) -> Ssh:
+    def beside(name: str | None) -> Path | None:
+        return path.parent / Path(name).expanduser() if name else None
+
+    return Ssh(
+        user=table.user,
+        port=table.port,
+        identity_file=beside(table.identity_file),
+        known_hosts_file=beside(table.known_hosts_file),
+        jump=table.jump,
+        connect_timeout=table.connect_timeout,
+    )
+
+
+def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp) -> Node:
+    addresses = {network: table.__pydantic_extra__[network] for network in networks}
+    return Node(
+        name=name,
+        priority=table.priority,
+        host=table.host or str(addresses[vrrp.network]),
+        addresses=addresses,
+        interfaces={each.name: table.interfaces.get(each.name, each.interface) for each in networks.values()},
+    )
+
+
+def _frontend(name: str, table: Any) -> Frontend:
+    servers = (Server(key, address, port or table.port) for key, (address, port) in table.servers.items())
+    return Frontend(name=name, **{**dict(table), "servers": tuple(servers)})

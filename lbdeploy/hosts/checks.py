@@ -1,0 +1,169 @@
+"""What must hold between the tables of hosts.toml, once each is well-formed by itself.
+
+Works on whatever is well-formed, so that one mistake does not hide another. Each check yields (key, message, fix).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lbdeploy.hosts.schema import FrontendTable, NetworkTable, NodeTable, VrrpTable
+from lbdeploy.model import Address, Interface
+
+Complaint = tuple[tuple[str, ...], str, str]
+Parsed = dict[str, Any]
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest of `known`, or all of them."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else "known are: " + ", ".join(known)
+
+
+def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
+    """Every disagreement between the tables. `parsed` holds those that are well-formed, `data` all, as written."""
+    networks: dict[str, NetworkTable] = parsed.get("networks", {})
+    nodes: dict[str, NodeTable] = parsed.get("nodes", {})
+    frontends: dict[str, FrontendTable] = parsed.get("frontends", {})
+    vrrp: VrrpTable | None = parsed.get("vrrp")
+    written = _tables(data, "networks")
+    yield from _node_keys(_tables(data, "nodes"), list(written))
+    yield from _vrrp_network(vrrp, list(written))
+    yield from _some_vip(written)
+    yield from _network_names(list(written))
+    yield from _vips(networks)
+    yield from _enough_nodes(_tables(data, "nodes"))
+    yield from _priorities(nodes)
+    yield from _addresses(nodes, networks)
+    yield from _families(nodes, vrrp)
+    yield from _advert_interval(vrrp)
+    yield from _ports(frontends)
+    yield from _servers(frontends, networks)
+
+
+def _tables(data: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
+    tables = data.get(section)
+    return {k: v for k, v in tables.items() if isinstance(v, dict)} if isinstance(tables, dict) else {}
+
+
+def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterator[Complaint]:
+    for name, node in nodes.items():
+        for key in node:
+            if key not in networks and key not in NodeTable.model_fields:
+                yield ("nodes", name, key), "unknown key", near(key, [*networks, *NodeTable.model_fields])
+        for network in networks:
+            if network not in node:
+                yield ("nodes", name), f"has no address on network {network}", f'add {network} = "ADDRESS"'
+        interfaces = node.get("interfaces")
+        for key in interfaces if isinstance(interfaces, dict) else ():
+            if key not in networks:
+                yield ("nodes", name, "interfaces", key), "is not a network", near(key, networks)
+
+
+def _vrrp_network(vrrp: VrrpTable | None, networks: list[str]) -> Iterator[Complaint]:
+    if vrrp and networks and vrrp.network not in networks:
+        yield ("vrrp", "network"), f"{vrrp.network!r} is not a network of this file", near(vrrp.network, networks)
+
+
+def _some_vip(networks: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
+    if networks and not any(network.get("vip") for network in networks.values()):
+        yield ("networks",), "no network has a VIP", 'add vip = "ADDRESS/PREFIX" to one'
+
+
+def _network_names(networks: list[str]) -> Iterator[Complaint]:
+    for name in networks:
+        if name in NodeTable.model_fields:
+            yield ("networks", name), "is a name that a node uses for something else", "choose another name"
+
+
+def _vips(networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+    seen: dict[Address, str] = {}
+    for name, network in networks.items():
+        key = ("networks", name, "vip")
+        for vip in network.vip:
+            if vip.ip in seen:
+                yield key, f"VIP {vip.ip} is given twice", f"it is on network {seen[vip.ip]} already"
+            seen.setdefault(vip.ip, name)
+            yield from ((key, *complaint) for complaint in _unusable(vip))
+
+
+def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
+    net = vip.network
+    if vip.ip.is_loopback or vip.ip.is_multicast or vip.ip.is_unspecified:
+        yield f"{vip.ip} can't be a VIP", "give a unicast address"
+    elif net.num_addresses > 2 and vip.ip in (net.network_address, net.broadcast_address) and vip.version == 4:
+        yield f"{vip.ip} is the network or broadcast address of {net}", "give a host's address"
+
+
+def _enough_nodes(nodes: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
+    if len(nodes) == 1:
+        yield ("nodes",), "one node is no pair", "add a second [nodes.NAME] table"
+
+
+def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Complaint]:
+    seen: dict[int, str] = {}
+    for name, node in nodes.items():
+        if node.priority in seen:
+            message = f"{node.priority} is the priority of {seen[node.priority]}, too"
+            yield ("nodes", name, "priority"), message, "give each node its own: the highest is the preferred MASTER"
+        seen.setdefault(node.priority, name)
+
+
+def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+    seen: dict[Address, str] = {vip.ip: f"VIP of network {n}" for n, net in networks.items() for vip in net.vip}
+    for name, node in nodes.items():
+        for network, address in node.__pydantic_extra__.items():
+            key = ("nodes", name, network)
+            if address in seen:
+                yield key, f"{address} is the {seen[address]}, too", "give each node addresses of its own"
+            seen.setdefault(address, f"address of node {name}")
+            if network in networks:
+                yield from ((key, *complaint) for complaint in _outside(address, networks[network].vip))
+
+
+def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[str, str]]:
+    # A VIP may be a host route of its own (/32, /128); any other prefix is that of the network it floats on.
+    nets = [v.network for v in vips if v.version == address.version and v.network.prefixlen < v.max_prefixlen]
+    if nets and not any(address in net for net in nets):
+        where = " or ".join(map(str, dict.fromkeys(nets)))
+        yield f"{address} is not in {where}, the network of its VIP", "correct the address, or the VIP's prefix length"
+
+
+def _families(nodes: dict[str, NodeTable], vrrp: VrrpTable | None) -> Iterator[Complaint]:
+    if not vrrp:
+        return
+    addresses = {name: node.__pydantic_extra__.get(vrrp.network) for name, node in nodes.items()}
+    if len({address.version for address in addresses.values() if address}) > 1:
+        yield ("nodes",), f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one", "give all nodes one family there"
+
+
+def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Complaint]:
+    # RFC 5798 section 5.2.7: the interval travels as hundredths of a second.
+    if vrrp and round(vrrp.advert_interval * 100, 6) % 1:
+        yield ("vrrp", "advert_interval"), "has more than two decimals", "VRRP counts in hundredths of a second"
+
+
+def _ports(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+    seen: dict[int, str] = {}
+    for name, frontend in frontends.items():
+        if frontend.port in seen:
+            message = f"{frontend.port} is the port of frontend {seen[frontend.port]}, too"
+            yield ("frontends", name, "port"), message, "give each frontend its own port"
+        seen.setdefault(frontend.port, name)
+
+
+def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+    vips = {vip.ip for network in networks.values() for vip in network.vip}
+    for name, frontend in frontends.items():
+        seen: dict[tuple[Address, int], str] = {}
+        for server, (address, port) in frontend.servers.items():
+            key = ("frontends", name, "servers", server)
+            if address in vips:
+                yield key, f"{address} is a VIP: connections would go in circles", "give the server's own address"
+            twin = seen.setdefault((address, port or frontend.port), server)
+            if twin != server:
+                yield key, f"is the same address and port as {twin}", "give each server its own"
