@@ -72,8 +72,8 @@ class Vrrp:
     preempt: bool
     preempt_delay: float
     initial_state: Literal["auto", "MASTER"]
-    check_interval: float
-    check_timeout: float
+    check_interval: int
+    check_timeout: int
     check_fall: int
     check_rise: int
 

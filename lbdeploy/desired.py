@@ -1,0 +1,91 @@
+"""What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
+
+The order is the order in which it is brought about: packages, then files, then kernel settings, then services.
+"""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+from lbdeploy.model import Cluster, Node, Vip
+from lbdeploy.render import render
+from lbdeploy.resource import Resource
+from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.shell import Raw
+
+KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
+CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
+KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
+HAPROXY_SOCKET = "/run/haproxy/admin.sock"
+
+PATHS = SimpleNamespace(check_haproxy=CHECK_HAPROXY, haproxy_socket=HAPROXY_SOCKET)
+
+
+def desired(cluster: Cluster, node: Node) -> list[Resource]:
+    """Everything that `node` should have, in the order in which it is brought about. Raises RenderError."""
+    return [
+        Packages(("haproxy", "keepalived", "socat"), held_back=("haproxy", "keepalived")),
+        *files(cluster, node),
+        *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
+        Service("haproxy", watches=(HAPROXY_CFG,)),
+        Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
+    ]
+
+
+def files(cluster: Cluster, node: Node) -> list[File]:
+    """The files of `node`. A file stands after those that its validator looks at. Raises RenderError."""
+    return [
+        File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
+        File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw('haproxy -c -q -f "$1"')),
+        File(CHECK_HAPROXY, render(cluster, node, "check-haproxy.sh", paths=PATHS), mode="755", validate=Raw('sh -n "$1"')),
+        File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
+        File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
+    ]
+
+
+def sysctls(cluster: Cluster) -> dict[str, str]:
+    """haproxy binds to VIPs that are not there (ip-sysctl.rst: ip_nonlocal_bind); each family has its own setting."""
+    families = {4: "net.ipv4.ip_nonlocal_bind", 6: "net.ipv6.ip_nonlocal_bind"}
+    return {families[version]: "1" for version in sorted({vip.ip.version for vip in cluster.vips})}
+
+
+def instance_name(cluster: Cluster) -> str:
+    """The name of the VRRP instance: for the cluster k8s-api, VI_K8S_API."""
+    return "VI_" + re.sub(r"[^A-Z0-9]", "_", cluster.name.upper())
+
+
+def _haproxy_cfg(cluster: Cluster, node: Node) -> str:
+    longest = max(max(frontend.client_timeout, frontend.server_timeout) for frontend in cluster.frontends)
+    return render(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
+
+
+def _keepalived_conf(cluster: Cluster, node: Node) -> str:
+    vrrp = cluster.vrrp
+    family = node.addresses[vrrp.network].version
+    mine, other = _split(cluster.vips, family)
+    master = vrrp.initial_state == "MASTER" and node is cluster.preferred
+    return render(
+        cluster,
+        node,
+        "keepalived.conf",
+        paths=PATHS,
+        instance=instance_name(cluster),
+        state="MASTER" if master else "BACKUP",
+        fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
+        tracked_interfaces=_tracked(cluster, node),
+        vips=mine,
+        excluded_vips=other,
+    )
+
+
+def _split(vips: tuple[Vip, ...], family: int) -> tuple[list[Vip], list[Vip]]:
+    """The VIPs of VRRP's own address family, and those of the other one."""
+    return [vip for vip in vips if vip.ip.version == family], [vip for vip in vips if vip.ip.version != family]
+
+
+def _tracked(cluster: Cluster, node: Node) -> list[str]:
+    own = node.interfaces[cluster.vrrp.network]
+    return list(dict.fromkeys(each for each in node.interfaces.values() if each != own))

@@ -1,0 +1,61 @@
+"""The sessions to a cluster's nodes, opened and used side by side. A node that fails is an entry, not an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from lbdeploy.errors import LbdeployError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.model import Cluster, Node, Ssh
+from lbdeploy.sshconfig import Resolving
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Session
+
+T = TypeVar("T")
+
+
+class Fleet:
+    """Connections to `nodes`. Opening begins at once and goes on while the caller does something else."""
+
+    def __init__(self, cluster: Cluster, nodes: Iterable[Node], ssh: Ssh, emit: Emit) -> None:
+        self.nodes = tuple(nodes)
+        self._emit = emit
+        self._ssh = ssh
+        self._pool = ThreadPoolExecutor(max_workers=max(len(self.nodes), 1), thread_name_prefix="lbdeploy")
+        resolving = {node.name: Resolving(ssh, node.host) for node in self.nodes}
+        # Importing fabric takes longer than all that `ssh -G` does meanwhile.
+        from lbdeploy import transport  # noqa: F401
+
+        self._sessions: Mapping[str, Future[Session]] = {
+            node.name: self._pool.submit(self._open, node, resolving[node.name]) for node in self.nodes
+        }
+
+    def each(self, nodes: Iterable[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
+        """What `work` returned for each node, or the error that ended it, by name and in the order given."""
+        nodes = tuple(nodes)
+        futures = {node.name: self._pool.submit(self._on, node, work) for node in nodes}
+        return {name: future.result() for name, future in futures.items()}
+
+    def close(self) -> None:
+        """Leave every node, also those that are still being connected to."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for future in self._sessions.values():
+            if future.done() and not future.cancelled() and not future.exception():
+                future.result().close()
+
+    def _open(self, node: Node, resolving: Resolving) -> Session:
+        from lbdeploy.transport import connect
+
+        self._emit(Step(node.name, "connect"))
+        return connect(node, resolving.result(), self._ssh)
+
+    def _on(self, node: Node, work: Callable[[Node, Session], T]) -> T | LbdeployError:
+        try:
+            return work(node, self._sessions[node.name].result())
+        except LbdeployError as error:
+            error.node = error.node or node.name
+            self._emit(Done(node.name, error.message, ok=False))
+            return error

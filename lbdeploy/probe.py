@@ -1,0 +1,104 @@
+"""Observing a node in one round trip: the probes of all its resources, and of its health, joined into one script."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lbdeploy import hello
+from lbdeploy.errors import RemoteError
+from lbdeploy.health import Answered, Link, ServerStat, parse_answered, parse_ip_a, parse_show_stat
+from lbdeploy.model import Cluster, Node
+from lbdeploy.resource import Answer, Resource
+from lbdeploy.shell import Raw, cmd
+
+ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
+
+PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix)."""
+
+    node: Node
+    now: float
+    states: Mapping[str, Any]
+    links: tuple[Link, ...] = ()
+    servers: tuple[ServerStat, ...] = ()
+    check_ok: bool = False
+    answered: tuple[Answered, ...] = ()
+    apt: bool = True
+    marks: Mapping[str, Answer] = field(default_factory=dict)
+
+    def holds(self, ip: object) -> list[str]:
+        """The interfaces on which this node has the address."""
+        return [link.name for link in self.links for address in link.addresses if address.ip == ip]
+
+
+class Probe:
+    """The observing script for one node, and the reader of what it prints."""
+
+    def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
+        self.node = node
+        self.resources = resources
+        self.nonce = secrets.token_hex(8)  # so that no content of a file can pass for a mark
+        self.probes: dict[str, Raw] = {resource.id: resource.probe() for resource in resources} | _health(cluster)
+
+    def script(self) -> str:
+        """POSIX sh, to be run as root; it changes nothing."""
+        return PRELUDE + "".join(
+            f"echo {self.nonce} begin {index}\n(\n{probe}\n) 2>/dev/null </dev/null\nprintf '\\n%s end %d\\n' {self.nonce} $?\n"
+            for index, probe in enumerate(self.probes.values())
+        )
+
+    def read(self, output: str) -> Observation:
+        """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
+        found = re.findall(rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE)
+        answers = [Answer(text, int(status)) for _, text, status in found]
+        if len(answers) != len(self.probes):
+            raise RemoteError("the observing script did not run to its end", node=self.node.name, detail=output)
+        marks = dict(zip(self.probes, answers, strict=True))
+        return Observation(
+            node=self.node,
+            now=float(marks["now"].output or 0),
+            states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
+            links=parse_ip_a(marks["ip a"].output),
+            servers=parse_show_stat(marks["show stat"].output),
+            check_ok=marks["check"].status == 0,
+            answered=parse_answered(marks["vips"].output),
+            apt=marks["apt"].status == 0,
+            marks=marks,
+        )
+
+
+def _health(cluster: Cluster) -> dict[str, Raw]:
+    return {
+        "now": Raw("date +%s.%N"),
+        "apt": Raw("command -v apt-get"),
+        "ip a": Raw("ip a"),
+        "show stat": Raw(
+            f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - UNIX-CONNECT:/run/haproxy/admin.sock"
+        ),
+        "check": Raw(f"timeout {ANSWER_SECONDS} /etc/keepalived/check-haproxy"),
+        "vips": _answers(cluster),
+    }
+
+
+def _answers(cluster: Cluster) -> Raw:
+    """Ask every frontend on every VIP, at once, and print a line for each: address, port, first byte of the answer.
+
+    haproxy accepts a connection also where no server is up, and then closes it: only an answer proves a server. So a
+    TLS greeting is sent, which a TLS server answers, and which others answer with an error of their own.
+    """
+    ask = Raw(
+        f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "$(timeout {ANSWER_SECONDS} bash -c \'exec 3<>"/dev/tcp/$0/$1" || exit; '
+        f'printf "{hello.escaped()}" >&3; head -c 1 <&3 | od -An -tx1 | tr -d " "\' "$1" "$2" 2>/dev/null)"; }}'
+    )
+    pairs = [(vip.ip, frontend.port) for vip in cluster.vips for frontend in cluster.frontends]
+    asks = "\n".join(f"{cmd('ask', ip, port)} &" for ip, port in pairs)
+    # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.
+    return Raw(f"systemctl is-active --quiet keepalived || exit 0\n{ask}\n{asks}\nwait")

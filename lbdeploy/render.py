@@ -1,0 +1,97 @@
+"""Templates to text, offline. The only user of jinja2.
+
+The built-in templates are complete; a template of the same name in the operator's own folder (beside hosts.toml)
+replaces one of them. A name that a template uses and that does not exist is an error, never an empty string.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+
+from lbdeploy.errors import RenderError
+from lbdeploy.model import Address, Cluster, Node
+
+PACKAGE = Path(__file__).parent
+SUFFIX = ".j2"
+
+
+@cache
+def shipped(name: str) -> Path:
+    """A file or folder that comes with lbdeploy: in the wheel below `_shipped`, in a checkout at its top level."""
+    inside = PACKAGE / "_shipped" / name
+    return inside if inside.exists() else PACKAGE.parent / name
+
+
+def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
+    """The text of `template` (its file name without .j2) for one node. Raises RenderError."""
+    try:
+        return _environment(cluster.templates).get_template(template + SUFFIX).render(
+            cluster=cluster, node=node, peers=cluster.peers(node), vrrp=cluster.vrrp, **values
+        )
+    except TemplateError as error:
+        raise _explain(cluster, node, template, error) from None
+    except Exception as error:  # a template may run into anything: a wrong type, a missing key
+        raise _explain(cluster, node, template, error) from None
+
+
+def strangers(cluster: Cluster) -> list[Path]:
+    """Templates of the operator's that replace nothing, since no built-in one has their name."""
+    known = {path.name for path in shipped("templates").glob("*" + SUFFIX)}
+    return sorted(path for path in cluster.templates.glob("*" + SUFFIX) if path.name not in known)
+
+
+@cache
+def _environment(own: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([own, shipped("templates")]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  the output is no HTML; what may stand in a value is settled by its type
+    )
+    environment.filters |= {"number": number, "duration": duration, "endpoint": endpoint}
+    return environment
+
+
+def number(value: float) -> str:
+    """A number without needless decimals: 1.0 is "1", 0.25 is "0.25"."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def duration(seconds: float) -> str:
+    """A time as haproxy writes it (configuration manual, section 2.5): whole seconds, or milliseconds."""
+    milliseconds = round(seconds * 1000)
+    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+
+
+def endpoint(pair: tuple[Address, int]) -> str:
+    """An address and a port as haproxy writes them (configuration manual, section 11.1): IPv6 in brackets."""
+    address, port = pair
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def _explain(cluster: Cluster, node: Node, template: str, error: Exception) -> RenderError:
+    name = template + SUFFIX
+    path = cluster.templates / name if (cluster.templates / name).exists() else shipped("templates") / name
+    line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error, path)
+    return RenderError(
+        f"{path}{f':{line}' if line else ''}: {error}",
+        node=node.name,
+        state="nothing was contacted",
+        fix=f"edit {path}, or remove it to use the built-in one",
+    )
+
+
+def _line(error: Exception, path: Path) -> int | None:
+    trace = error.__traceback__
+    line = None
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

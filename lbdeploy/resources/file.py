@@ -1,0 +1,100 @@
+"""A file with its content, mode and owner. Replaced by rename, so that nobody ever reads half of one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw, cmd, here
+
+STAGED = ".lbdeploy-new"  # beside the file, on the same file system, and read by no daemon under this name
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """`kind` is file, missing or other (a symlink, a folder); `changed` the time of its last change (s, Unix)."""
+
+    kind: str
+    mode: str = ""
+    owner: str = ""
+    changed: float = 0.0
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1")."""
+
+    path: str
+    content: str
+    mode: str = "644"
+    validate: Raw | None = None
+
+    @property
+    def id(self) -> str:
+        return f"file {self.path}"
+
+    @property
+    def staged(self) -> str:
+        """Where the new content waits until it takes the file's place."""
+        return self.path + STAGED
+
+    def probe(self) -> Raw:
+        # The content ends in a mark of its own, since the last newline is part of it.
+        path = cmd(self.path)
+        return Raw(
+            f"if [ -f {path} ] && [ ! -L {path} ]; then stat -c 'file %a %U:%G %.Z' {path} && cat {path} && echo '|'\n"
+            f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
+        )
+
+    def read(self, answer: Answer) -> FileState:
+        head, _, rest = answer.output.partition("\n")
+        if not head.startswith("file "):
+            return FileState(head.strip() or "missing")
+        _, mode, owner, changed = head.split()
+        return FileState("file", mode, owner, float(changed.replace(",", ".")), rest.removesuffix("\n").removesuffix("|"))
+
+    def compare(self, state: FileState, changing: Collection[str]) -> list[Change]:
+        if state.kind == "file" and state.content != self.content:
+            return [self._change("update", "its content differs", state.content)]
+        if state.kind == "missing":
+            return [self._change("create", "does not exist", "")]
+        if state.kind == "other":
+            return [self._change("replace", "is not a regular file", "")]
+        wrong = [f"{have}, should be {want}" for have, want in self._attributes(state) if have != want]
+        return [Change("file", self.path, "chmod", "is " + " and ".join(wrong))] if wrong else []
+
+    def fix(self, state: FileState, changes: list[Change]) -> Raw:
+        """Write the new content beside the file; `transaction` validates it and lets it take the file's place."""
+        folder, staged = self.path.rpartition("/")[0], self.staged
+        return Raw(
+            "\n".join(
+                (
+                    cmd("mkdir", "-p", folder),
+                    cmd("rm", "-rf", "--", staged),
+                    cmd("printf", "%s", here(self.content), Raw(">"), staged),
+                    cmd("chmod", self.mode, staged),
+                    cmd("chown", "root:root", staged),
+                )
+            )
+        )
+
+    def _attributes(self, state: FileState) -> tuple[tuple[str, str], ...]:
+        return ((f"mode {state.mode}", f"mode {self.mode}"), (f"owned by {state.owner}", "owned by root:root"))
+
+    def _change(self, action: str, reason: str, old: str) -> Change:
+        return Change("file", self.path, action, reason, _diff(old, self.content, self.path))
+
+
+def _diff(old: str, new: str, path: str) -> str:
+    from difflib import unified_diff
+
+    lines = unified_diff(_lines(old), _lines(new), "/dev/null" if not old else "a" + path, "b" + path)
+    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    # Not str.splitlines, which also splits at form feeds and the like.
+    *whole, last = text.split("\n")
+    return [line + "\n" for line in whole] + ([last] if last else [])

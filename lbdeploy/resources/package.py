@@ -1,0 +1,80 @@
+"""Debian packages, installed with apt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw, cmd
+
+LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
+
+# How apt is to behave without a person: no questions, a changed configuration file stays as it is.
+_APT = (
+    "apt-get -q -y -o Dpkg::Use-Pty=0 -o APT::Cmd::Disable-Script-Warning=true "
+    f"-o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """`versions`: of the packages that are installed. `interrupted`: dpkg was stopped half-way."""
+
+    versions: dict[str, str]
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Packages that must be installed, in any version. One resource, since apt installs them in one go.
+
+    `held_back` are units that must not start before their configuration is there: Debian starts a daemon as it
+    installs it, so they are masked until their Service unmasks them.
+    """
+
+    names: tuple[str, ...]
+    held_back: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return "packages"
+
+    def probe(self) -> Raw:
+        query = cmd("dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\\n", *self.names)
+        # apt's own test: a journal of dpkg's that was not yet merged into the status file.
+        return Raw(f"{query} 2>/dev/null\nfor each in /var/lib/dpkg/updates/[0-9]*; do [ -e \"$each\" ] && echo interrupted; done")
+
+    def read(self, answer: Answer) -> PackageState:
+        lines = [line.split() for line in answer.output.splitlines()]
+        half = any(words == ["interrupted"] or words[1:2] in (["iF"], ["iH"], ["iU"]) for words in lines)
+        versions = {words[0]: words[2] for words in lines if len(words) == 3 and words[1][1] == "i"}
+        return PackageState(versions, half)
+
+    def compare(self, state: PackageState, changing: Collection[str]) -> list[Change]:
+        repair = [Change("package", "dpkg", "repair", "was interrupted")] if state.interrupted else []
+        missing = [name for name in self.names if name not in state.versions]
+        return repair + [Change("package", name, "install", "is not installed") for name in missing]
+
+    def fix(self, state: PackageState, changes: list[Change]) -> Raw:
+        missing = [change.name for change in changes if change.action == "install"]
+        lines = ["run dpkg --configure -a"] if state.interrupted else []
+        if missing:
+            units = [unit for unit in self.held_back if unit in missing]
+            lines += [str(cmd("systemctl", "mask", "--runtime", "--quiet", *units, Raw("2>&1")))] if units else []
+            lines += [_INSTALL.format(apt=_APT, names=cmd(*missing))]
+        return Raw("\n".join(lines))
+
+
+# The lists are fetched only where apt does not know a package, or can't get the version that it knows.
+_INSTALL = """\
+if ! {apt} --simulate --no-install-recommends install {names} >/dev/null 2>&1; then
+    step 'apt-get update'
+    run {apt} update
+fi
+step 'apt-get install' {names}
+if ! run_or_not {apt} --no-install-recommends install {names}; then
+    step 'apt-get update, and once more'
+    run {apt} update
+    run {apt} --no-install-recommends install {names}
+fi"""

@@ -1,0 +1,128 @@
+"""A systemd service: enabled, running, and running with the files that lie there now.
+
+Reload is a state, not an event: a service is stale while a file that it watches is newer than its last load, whoever
+wrote the file. So a run that dies between writing and reloading is repaired by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw, cmd
+
+PROPERTIES = (
+    "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts,"
+    "ActiveEnterTimestamp,StateChangeTimestamp"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """As `systemctl show` tells it. `since`: when it became active; `loaded`: when it last started or reloaded (s, Unix).
+
+    `newest` is the time of the last change of the youngest of the watched files that exist.
+    """
+
+    load: str = "not-found"
+    active: str = "inactive"
+    sub: str = "dead"
+    enabled: str = ""
+    needs_daemon_reload: bool = False
+    pid: int = 0
+    restarts: int = 0
+    since: float = 0.0
+    loaded: float = 0.0
+    newest: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        return self.active in ("active", "reloading")
+
+    @property
+    def stale(self) -> bool:
+        return self.running and self.newest > self.loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A unit that must be enabled and running. `watches` are the files that it reads when it starts or reloads.
+
+    systemd's StateChangeTimestamp moves with every start and reload (measured on systemd 252 and 257), so it is the
+    time of the last load.
+    """
+
+    unit: str
+    watches: tuple[str, ...] = ()
+    unit_files: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"service {self.unit}"
+
+    def probe(self) -> Raw:
+        show = cmd("systemctl", "show", "--timestamp=us", "-p", PROPERTIES, f"{self.unit}.service")
+        newest = cmd("stat", "-c", "newest=%.Z", *self.watches)
+        return Raw(f"TZ=UTC {show}\n{newest} 2>/dev/null || :")
+
+    def read(self, answer: Answer) -> ServiceState:
+        pairs = [line.partition("=") for line in answer.output.splitlines()]
+        values = {key: value for key, _, value in pairs}
+        newest = [float(value.replace(",", ".")) for key, _, value in pairs if key == "newest"]
+        return _state(values, max(newest, default=0.0))
+
+    def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
+        if state.load == "masked" and state.enabled != "masked-runtime":
+            return [self._change("unmask", "is masked"), self._change("start", "is masked")]
+        enable = [] if state.enabled in ("enabled", "masked-runtime") else [self._change("enable", f"is {state.enabled or 'not there'}")]
+        return enable + self._run(state, changing)
+
+    def _run(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
+        if not state.running:
+            return [self._change("start", f"is {state.active}")]
+        newer = [path for path in self.watches if path in changing]
+        if newer:
+            return [self._change("reload", "reads " + " and ".join(newer))]
+        if state.stale:
+            return [self._change("reload", "has not read its files since they changed")]
+        if state.needs_daemon_reload or any(path in changing for path in self.unit_files):
+            return [self._change("daemon-reload", "its unit file changed")]
+        return []
+
+    def fix(self, state: ServiceState, changes: list[Change]) -> Raw:
+        actions = [change.action for change in changes]
+        unit = cmd(self.unit)
+        lines = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
+        lines += [f"systemctl enable --quiet {unit} 2>&1"] if {"enable", "unmask"} & {*actions} else []
+        for action in actions:
+            if action in ("start", "reload"):
+                lines += [f"step {action} {unit}", f"run systemctl {action} {unit}"]
+        return Raw("\n".join(lines))
+
+    def _change(self, action: str, reason: str) -> Change:
+        return Change("service", self.unit, action, reason)
+
+
+def _state(values: Mapping[str, str], newest: float) -> ServiceState:
+    return ServiceState(
+        load=values.get("LoadState", "not-found"),
+        active=values.get("ActiveState", "inactive"),
+        sub=values.get("SubState", "dead"),
+        enabled=values.get("UnitFileState", ""),
+        needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
+        pid=int(values.get("MainPID") or 0),
+        restarts=int(values.get("NRestarts") or 0),
+        since=_time(values.get("ActiveEnterTimestamp", "")),
+        loaded=_time(values.get("StateChangeTimestamp", "")),
+        newest=newest,
+    )
+
+
+def _time(text: str) -> float:
+    """Unix time of "Mon 2026-11-23 05:16:01.123456 UTC"; 0.0 of an empty one, as of a unit that never ran."""
+    if not text:
+        return 0.0
+    _, day, clock, _ = text.split()
+    return datetime.fromisoformat(f"{day}T{clock}+00:00").timestamp()

@@ -1,0 +1,212 @@
+"""A run, from hosts.toml to a verified cluster. `up` reads like its table of contents."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lbdeploy import transaction
+from lbdeploy.desired import desired
+from lbdeploy.errors import LbdeployError, RemoteError
+from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Cluster, Node, Ssh
+from lbdeploy.plan import NodePlan, Plan, batches, diff
+from lbdeploy.probe import Observation, Probe
+from lbdeploy.resource import Resource
+from lbdeploy.verdict import DAEMONS, Finding, Verdict, holders, judge, living, preflight
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Session
+
+SETTLE_MARGIN = 10.0  # seconds that daemons may take beyond what their timers say, until a cluster has settled
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The nodes as they were seen at one moment. `errors` has those that could not be observed."""
+
+    cluster: Cluster
+    observations: Mapping[str, Observation]
+    plans: Mapping[str, NodePlan]
+    errors: Mapping[str, LbdeployError]
+
+    @property
+    def seen(self) -> tuple[Observation, ...]:
+        return tuple(self.observations.values())
+
+    @property
+    def plan(self) -> Plan:
+        """What would have to be done, and in which order."""
+        order = batches(self.plans, holders(self.cluster, self.seen), living(self.cluster, self.seen))
+        return Plan(self.plans, order)
+
+    @property
+    def verdict(self) -> Verdict:
+        return judge(self.cluster, self.seen, self.plans)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found, did and left. `done` are the nodes that were changed."""
+
+    plan: Plan
+    verdict: Verdict
+    done: tuple[str, ...] = ()
+    errors: Mapping[str, LbdeployError] = field(default_factory=dict)
+
+
+class Run:
+    """One command's dealings with a cluster's nodes, or with those named in `limit`. Closes its connections on exit."""
+
+    def __init__(self, cluster: Cluster, emit: Emit, *, ssh: Ssh | None = None, limit: Sequence[str] = ()) -> None:
+        self.cluster = cluster
+        self.nodes = tuple(node for node in cluster.nodes if not limit or node.name in limit)
+        self._emit = emit
+        self._fleet = Fleet(cluster, self.nodes, ssh or cluster.ssh, emit)
+        # Rendered while the connections are being made.
+        self._desired: dict[str, list[Resource[Any]]] = {node.name: desired(cluster, node) for node in self.nodes}
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._fleet.close()
+
+    def up(self) -> Outcome:
+        """Bring every node to what hosts.toml says. Raises the first node's error where one fails."""
+        survey = self.survey()
+        refuse(survey)
+        plan = survey.plan
+        fresh = not living(self.cluster, survey.seen)
+        for batch in plan.order:
+            self._apply(plan, batch, hold_back=fresh)
+            if fresh:
+                self._elect(plan, batch)
+            else:
+                self._gate(batch)
+        return self._settle(plan, survey)
+
+    def plan(self) -> Outcome:
+        """What `up` would do. Raises where it would refuse to begin."""
+        survey = self.survey()
+        refuse(survey)
+        return Outcome(survey.plan, survey.verdict)
+
+    def verify(self, wait: float = 0.0) -> Outcome:
+        """The cluster as it runs; looked at again for up to `wait` seconds, until all is well."""
+        deadline = time.monotonic() + wait
+        while True:
+            survey = self.survey()
+            if (survey.verdict.healthy and not survey.errors) or time.monotonic() >= deadline:
+                return Outcome(survey.plan, survey.verdict, errors=survey.errors)
+            time.sleep(POLL_SECONDS)
+
+    def survey(self, nodes: Iterable[Node] | None = None) -> Survey:
+        """Look at the nodes, all at once, with one remote command each."""
+        found = self._fleet.each(nodes or self.nodes, self._observe)
+        observations = {name: each for name, each in found.items() if isinstance(each, Observation)}
+        errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
+        plans = {name: diff(self._desired[name], each) for name, each in observations.items()}
+        return Survey(self.cluster, observations, plans, errors)
+
+    def _observe(self, node: Node, session: Session) -> Observation:
+        self._emit(Step(node.name, "look"))
+        probe = Probe(self.cluster, node, self._desired[node.name])
+        observation = probe.read(session.run(probe.script()).output)
+        self._emit(Done(node.name, "looked"))
+        return observation
+
+    def _apply(self, plan: Plan, batch: Sequence[str], *, hold_back: bool) -> None:
+        """Change the nodes of a batch, side by side. `hold_back` leaves keepalived for `_elect` to start."""
+        services = set(DAEMONS) - ({"keepalived"} if hold_back else set())
+        self._change(plan, batch, services)
+
+    def _elect(self, plan: Plan, batch: Sequence[str]) -> None:
+        """Start keepalived on a fresh cluster, the highest priority first, so that it becomes the holder.
+
+        A node that finds another one holding the VIPs waits for preempt_delay, also when it has only just started.
+        """
+        starting = {name: _only(plan.nodes[name], "keepalived") for name in batch}
+        for node in self.nodes:
+            if starting.get(node.name) and starting[node.name].changes:
+                self._change(Plan(starting, plan.order), [node.name], {"keepalived"})
+
+    def _change(self, plan: Plan, names: Sequence[str], services: set[str]) -> None:
+        def change(node: Node, session: Session) -> None:
+            progress = transaction.Progress(node.name, lambda text: self._emit(Step(node.name, text)))
+            session.run(transaction.script(plan.nodes[node.name], services, _who()), progress.line)
+            if error := progress.error(plan.nodes[node.name]):
+                raise error
+            self._emit(Done(node.name, "changed"))
+
+        results = self._fleet.each([node for node in self.nodes if node.name in names], change)
+        errors = [error for error in results.values() if isinstance(error, LbdeployError)]
+        if errors:
+            raise errors[0]
+
+    def _gate(self, batch: Sequence[str]) -> None:
+        """Go on only once the changed nodes are as they should be, and every VIP is on exactly one node."""
+        self._emit(Note(None, f"{' and '.join(batch)} changed; looking whether the cluster is well before going on"))
+        survey = self._until_settled()
+        bad = [each for each in survey.verdict.findings if each.failed and each.node in (None, *batch)]
+        if bad or survey.errors:
+            raise next(iter(survey.errors.values()), _unwell(batch, bad))
+
+    def _settle(self, plan: Plan, survey: Survey) -> Outcome:
+        if plan.changes or not survey.verdict.settled:
+            survey = self._until_settled()
+        done = tuple(name for batch in plan.order for name in batch)
+        return Outcome(plan, survey.verdict, done, survey.errors)
+
+    def _until_settled(self) -> Survey:
+        deadline = time.monotonic() + settle_seconds(self.cluster)
+        while True:
+            survey = self.survey()
+            if (survey.verdict.settled and not survey.errors) or time.monotonic() >= deadline:
+                return survey
+            time.sleep(POLL_SECONDS)
+
+
+def settle_seconds(cluster: Cluster) -> float:
+    """How long VRRP's election and haproxy's first checks may take: RFC 5798 section 6.1, haproxy's `inter`."""
+    vrrp = cluster.vrrp
+    election = 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise
+    checks = max(frontend.fast_interval * frontend.rise + frontend.check_timeout for frontend in cluster.frontends)
+    return max(election, checks) + SETTLE_MARGIN
+
+
+def refuse(survey: Survey) -> None:
+    """Raise where a node can't be looked at, or lacks what must be there before anything is put on it."""
+    if survey.errors:
+        raise next(iter(survey.errors.values()))
+    problems = [finding for each in survey.seen for finding in preflight(survey.cluster, each)]
+    if problems:
+        raise _unfit(problems)
+
+
+def _unfit(problems: Sequence[Finding]) -> RemoteError:
+    first, rest = problems[0], problems[1:]
+    more = "".join(f"\n{each.node}: {each.detail}; {each.fix}" for each in rest)
+    return RemoteError(first.detail + more, node=first.node, state="nothing was changed", fix=first.fix)
+
+
+def _unwell(batch: Sequence[str], bad: Sequence[Finding]) -> RemoteError:
+    first = bad[0]
+    what = "; ".join(dict.fromkeys(each.detail for each in bad))
+    state = f"{' and '.join(batch)} changed, the nodes after it were left as they were"
+    return RemoteError(what, node=first.node, state=state, fix=first.fix or "lbdeploy verify")
+
+
+def _only(plan: NodePlan, unit: str) -> NodePlan:
+    return NodePlan(plan.node, tuple(part for part in plan.parts if part.resource.id == f"service {unit}"))
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"

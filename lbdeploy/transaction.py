@@ -1,0 +1,239 @@
+"""The applying script of a node: one round trip, all or nothing where that can be, and it outlives the connection.
+
+On the node it runs as the transient unit `lbdeploy.service`, so that a laptop that dies leaves no half-done change, and
+so that a second run finds the first one: a unit's name is its lock. It stages every file beside its place, validates
+it with the node's own binaries, keeps the old content, and swaps by rename. When a step fails, it puts the files back
+and has the services read them again. See docs/decisions/003-node-side-transaction.md.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from lbdeploy.errors import LbdeployError, LockedError, LostError, RemoteError, RolledBackError
+from lbdeploy.plan import NodePlan, Part
+from lbdeploy.probe import PRELUDE
+from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.shell import Raw, cmd, here
+
+UNIT = "lbdeploy"
+KEPT = "/var/lib/lbdeploy/previous"  # what was there before, by path
+MARK = "@@lbdeploy"
+
+
+def script(plan: NodePlan, services: Iterable[str], who: str) -> str:
+    """POSIX sh for root that brings a plan's changes about, and starts or reloads only the named `services`.
+
+    Prints lines that begin with MARK (see Progress) among whatever else is said. `who` is shown to a second run.
+    """
+    nonce = secrets.token_hex(8)
+    body = _body(plan, set(services))
+    return _LAUNCH.format(prelude=PRELUDE, unit=UNIT, mark=MARK, who=cmd(f"lbdeploy: {who}"), nonce=nonce, body=body)
+
+
+def _body(plan: NodePlan, services: set[str]) -> str:
+    parts = [part for part in plan.parts if part.changes]
+    packages = [part for part in parts if isinstance(part.resource, Packages)]
+    sysctls = [part for part in parts if isinstance(part.resource, Sysctl)]
+    files = [part for part in parts if isinstance(part.resource, File)]
+    units = [part for part in parts if isinstance(part.resource, Service) and part.resource.unit in services]
+    staged = cmd(*(part.resource.staged for part in files))
+    lines = [PRELUDE, _TOOLS.format(mark=MARK, kept=KEPT, staged=staged)]
+    lines += [_fix(part) for part in packages]
+    lines += ["step write the files", *(_fix(part) for part in files)] if files else []
+    lines += [line for part in files for line in _place(part.resource)]
+    lines += [line for part in sysctls for line in _set(part)]
+    lines += ["run systemctl daemon-reload"] if any(part.resource.path.startswith("/etc/systemd/") for part in files) else []
+    lines += [line for part in units for line in _bring_up(part)]
+    return "\n".join(lines) + "\n"
+
+
+def _fix(part: Part) -> str:
+    return part.resource.fix(part.state, list(part.changes))
+
+
+def _place(file: File) -> list[str]:
+    """Validate the staged file, and let it take its place. A validator that says anything at all has found something."""
+    path = cmd(file.path)
+    check = [f"validate {path} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
+    return [*check, f"swap {path}"]
+
+
+def _set(part: Part) -> list[str]:
+    old = part.state
+    undo = [f"undo {here(cmd('sysctl', '-q', '-w', f'{part.resource.name}={old}'))}"] if old is not None else []
+    return [f"step set {cmd(part.resource.name)}", *undo, f"run {_fix(part)}"]
+
+
+def _bring_up(part: Part) -> list[str]:
+    """Start or reload, and see that it runs. What is undone last is the reload: by then the old files are back."""
+    unit = cmd(part.resource.unit)
+    undo = f"systemctl reload {unit}" if part.state.running else f"systemctl stop {unit}"
+    healthy = [f"healthy {unit}"] if part.resource.unit == "haproxy" else []
+    return [f"undo_last {here(undo)}", _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Reads what an applying script prints, line by line; `on_step` is told of each step as it begins.
+
+    Marked lines: `step TEXT`, `failed COMMAND`, `restored` or `unrestored`, `locked WHO`, and at last `exit STATUS`.
+    """
+
+    node: str
+    on_step: Callable[[str], None]
+    step: str = "start"
+    failed: str | None = None
+    restored: bool | None = None
+    locked: str | None = None
+    exit: int | None = None
+    said: list[str] = field(default_factory=list)
+
+    def line(self, text: str) -> None:
+        """Take one line of output."""
+        if not text.startswith(MARK + " "):
+            self.said.append(text)
+            return
+        word, _, rest = text.removeprefix(MARK + " ").partition(" ")
+        match word:
+            case "step":
+                self.step = rest
+                self.on_step(rest)
+            case "failed":
+                self.failed = rest
+            case "restored" | "unrestored":
+                self.restored = word == "restored"
+            case "locked":
+                self.locked = rest
+            case "exit":
+                self.exit = int(rest)
+
+    def error(self, plan: NodePlan) -> LbdeployError | None:
+        """What went wrong, if anything did: LockedError, LostError, RolledBackError or RemoteError."""
+        if self.locked is not None:
+            return LockedError(f"another run is at work: {self.locked}", node=self.node, state="nothing was changed on it",
+                               fix="wait for it to end, then run this again")
+        if self.exit is None:
+            return LostError("the run on the node ended without a word", node=self.node, state="unknown",
+                             fix="lbdeploy plan shows what is left to do", detail="\n".join(self.said))
+        return self._failure(plan) if self.exit else None
+
+    def _failure(self, plan: NodePlan) -> RemoteError:
+        detail = "\n".join(self.said)
+        what = f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
+        installs = any(change.kind == "package" for change in plan.changes)
+        if self.restored and not installs:
+            return RolledBackError(what, node=self.node, state="its files and services are as before", detail=detail,
+                                   fix="mend the cause, then: lbdeploy plan")
+        state = {
+            True: "its files and services are as before; packages that were installed stay",
+            False: "not everything could be put back: see lbdeploy plan",
+            None: "its files and services were not touched",
+        }[self.restored]
+        return RemoteError(what, node=self.node, state=state, detail=detail, fix="mend the cause, then: lbdeploy up")
+
+
+_NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
+
+
+def _reason(said: list[str]) -> str:
+    """The lines that matter of what a failed command said: apt marks its own, of others the last are shown."""
+    lines = [line for line in said if not _NOISE.match(line)]
+    marked = [line for line in lines if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
+    return "; ".join((marked or lines)[-3:])
+
+
+# The unit gets its script through a file of root's, not through its arguments, which everybody can see.
+_LAUNCH = """{prelude}umask 077
+mkdir -p /run/lbdeploy
+chmod 700 /run/lbdeploy
+cat > /run/lbdeploy/{nonce}.sh <<'{nonce}'
+rm -f /run/lbdeploy/{nonce}.sh
+{body}{nonce}
+log=/run/lbdeploy/{nonce}.log
+: > "$log"
+if ! systemd-run --quiet --collect --unit={unit} --description={who} -p StandardOutput=append:"$log" \\
+    -p StandardError=append:"$log" /bin/sh /run/lbdeploy/{nonce}.sh 2>/run/lbdeploy/{nonce}.err; then
+    rm -f "$log" /run/lbdeploy/{nonce}.sh
+    if systemctl is-active --quiet {unit}; then
+        echo "{mark} locked $(systemctl show -p Description --value {unit}), since $(systemctl show -p ActiveEnterTimestamp --value {unit})"
+    else
+        cat /run/lbdeploy/{nonce}.err
+        echo '{mark} failed systemd-run'
+        echo '{mark} exit 1'
+    fi
+    rm -f /run/lbdeploy/{nonce}.err
+    exit 0
+fi
+rm -f /run/lbdeploy/{nonce}.err
+pid=$(systemctl show -p MainPID --value {unit})
+if [ "${{pid:-0}}" != 0 ]; then
+    tail -n +1 -s 0.1 -f --pid="$pid" "$log"
+else
+    cat "$log"
+fi
+rm -f "$log"
+"""
+
+_TOOLS = """set -eu
+export DEBIAN_FRONTEND=noninteractive
+undo_first='' undo_then='' bad=''
+step() {{ printf '{mark} step %s\\n' "$*"; }}
+undo() {{ undo_first="$1 || bad=1
+$undo_first"; }}
+undo_last() {{ undo_then="$undo_then
+$1 || bad=1"; }}
+run_or_not() {{ "$@" </dev/null; }}
+run() {{
+    run_or_not "$@" && return
+    printf '{mark} failed %s\\n' "$*"
+    exit 1
+}}
+validate() {{
+    step "validate $1"
+    said=$(sh -c "$3" lbdeploy "$2" 2>&1) && [ -z "$said" ] && return
+    printf '%s\\n' "$said" | sed "s|$2|$1|g"
+    printf '{mark} failed validator of %s\\n' "$1"
+    exit 1
+}}
+swap() {{
+    mkdir -p "{kept}${{1%/*}}" && chmod 700 /var/lib/lbdeploy || exit 1
+    rm -rf "{kept}$1"
+    if [ -e "$1" ] || [ -L "$1" ]; then
+        run cp -a -- "$1" "{kept}$1"
+        undo "{{ cp -a -- '{kept}$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }}"
+    else
+        undo "rm -f -- '$1'"
+    fi
+    [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
+    run sync -- "$1.lbdeploy-new"
+    run mv -fT -- "$1.lbdeploy-new" "$1"
+}}
+healthy() {{
+    step "wait for $1 to answer"
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        /etc/keepalived/check-haproxy && return
+        sleep 0.5
+    done
+    printf '%s does not answer on its socket\\n{mark} failed health check\\n' "$1"
+    exit 1
+}}
+finish() {{
+    status=$?
+    trap - EXIT
+    set +e
+    if [ "$status" -ne 0 ] && [ -n "$undo_first$undo_then" ]; then
+        eval "$undo_first"
+        systemctl daemon-reload || bad=1
+        eval "$undo_then"
+        if [ "$bad" ]; then echo '{mark} unrestored'; else echo '{mark} restored'; fi
+    fi
+    rm -f -- {staged}
+    printf '{mark} exit %d\n' "$status"
+}}
+trap finish EXIT
+trap 'exit 1' TERM INT HUP
+"""

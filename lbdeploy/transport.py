@@ -1,0 +1,285 @@
+"""SSH to the nodes: verified host keys, root rights, scripts over standard input, and a dead peer noticed.
+
+The only importer of fabric and paramiko. Fabric opens the connections; a script goes through a plain channel, since
+Fabric's own input is slow (measured: 10 ms a byte).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fabric import Config, Connection
+from paramiko import AuthenticationException, Channel, MissingHostKeyPolicy, PKey, SSHException, SSHClient
+from paramiko.config import SSHConfig
+
+from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, LostError, SudoError
+from lbdeploy.model import Node, Ssh
+from lbdeploy.sshconfig import Target
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or it prints tracebacks of its own
+
+QUIET_SECONDS = 5.0  # after so long without a word from a node, it is asked whether it is there
+DEADLINE_SECONDS = 9.0  # and has so long to answer: together under 15 s
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a script printed (both streams, in order) and its exit status; -1 where there was none."""
+
+    output: str
+    status: int
+
+
+class Session:
+    """A connection to a node, to run scripts as root. Use it from one thread at a time."""
+
+    def __init__(self, node: Node, target: Target, connection: Connection) -> None:
+        self.node = node
+        self.target = target
+        self._connection = connection
+
+    def run(self, script: str, on_line: Callable[[str], None] | None = None) -> Result:
+        """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError and SudoError.
+
+        The remote command is the same for every login shell, and no part of the script is in a process list.
+        """
+        try:
+            result = self._run(script, on_line)
+        except (SSHException, OSError, EOFError) as error:
+            raise self._lost(str(error)) from None
+        return result
+
+    def close(self) -> None:
+        """End the connection, without waiting for the node."""
+        for connection in _chain(self._connection):
+            connection.close()
+
+    def _run(self, script: str, on_line: Callable[[str], None] | None) -> Result:
+        if self.target.user == "root":
+            return self._exchange("sh -s", script, on_line)
+        started = secrets.token_hex(8)  # tells a script that ran from a sudo that refused to
+        result = self._exchange("sudo -n -- sh -s", f"echo {started}\n{script}", on_line, started)
+        if result.status and started not in result.output:
+            return self._with_password(script, on_line, started, result)
+        return Result(result.output.partition(started + "\n")[2], result.status)
+
+    def _with_password(
+        self, script: str, on_line: Callable[[str], None] | None, started: str, refused: Result
+    ) -> Result:
+        password = os.environ.get("LBDEPLOY_SUDO_PASSWORD")
+        if password is None or "password" not in refused.output:
+            raise self._sudo_error(refused, "sudo gives no root rights without a password")
+        prompt = secrets.token_hex(8)
+        text = f"{password}\necho {started}\n{script}"
+        result = self._exchange(f"sudo -S -p {prompt} -- sh -s", text, on_line, started)
+        if result.status and started not in result.output:
+            raise self._sudo_error(Result(result.output.replace(prompt, ""), result.status), "sudo refused the password")
+        return Result(result.output.partition(started + "\n")[2], result.status)
+
+    def _sudo_error(self, refused: Result, message: str) -> SudoError:
+        said = refused.output.strip().splitlines()[-1:] or ["(nothing)"]
+        return SudoError(
+            f"{message}; it said: {said[0]}",
+            node=self.node.name,
+            state="nothing was changed on it",
+            fix=f"give {self.target.user} sudo rights there, or set LBDEPLOY_SUDO_PASSWORD",
+            detail=refused.output,
+        )
+
+    def _exchange(
+        self, command: str, text: str, on_line: Callable[[str], None] | None, after: str | None = None
+    ) -> Result:
+        channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
+        with channel:
+            channel.set_combine_stderr(True)
+            channel.exec_command(command)
+            channel.sendall(text.encode(errors="surrogateescape"))
+            channel.shutdown_write()
+            lines = _Lines(on_line, after)
+            for chunk in self._chunks(channel):
+                lines.feed(chunk)
+            return Result(lines.text(), channel.recv_exit_status() if channel.exit_status_ready() else -1)
+
+    def _chunks(self, channel: Channel) -> Iterator[bytes]:
+        channel.settimeout(QUIET_SECONDS)
+        while True:
+            try:
+                chunk = channel.recv(65536)
+            except TimeoutError:
+                self._ask_for_life()
+                continue
+            if not chunk:
+                break
+            yield chunk
+        if not channel.exit_status_ready() and not channel.status_event.wait(1) or not self._connection.transport.active:
+            raise self._lost("the connection ended under way")
+
+    def _ask_for_life(self) -> None:
+        """Ask for an answer of any kind (RFC 4254 section 4): a peer that gives none in time is gone."""
+        transport = self._connection.transport
+        asker = threading.Thread(target=transport.global_request, args=("keepalive@openssh.com", None, True), daemon=True)
+        asker.start()
+        asker.join(DEADLINE_SECONDS)
+        if asker.is_alive() or not transport.is_active():
+            transport.sock.close()
+            raise self._lost(f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s")
+
+    def _lost(self, why: str) -> LostError:
+        return LostError(
+            f"the connection was lost: {why}",
+            node=self.node.name,
+            state="a change that had begun goes on by itself on the node",
+            fix="lbdeploy verify, once the node can be reached",
+        )
+
+
+class _Lines:
+    """Bytes to lines, as they come; what stands before the line `after` is not passed on."""
+
+    def __init__(self, on_line: Callable[[str], None] | None, after: str | None) -> None:
+        self._on_line = on_line
+        self._waiting = after
+        self._all = bytearray()
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        self._all += chunk
+        if not self._on_line:
+            return
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace").rstrip("\r")
+            if not self._waiting:
+                self._on_line(text)
+            elif text == self._waiting:
+                self._waiting = None
+
+    def text(self) -> str:
+        return self._all.decode(errors="surrogateescape")
+
+
+def connect(node: Node, target: Target, ssh: Ssh) -> Session:
+    """Log in to a node, every hop's host key verified. Raises ConnectError, HostKeyError and LoginError."""
+    gateway: Connection | None = None
+    for hop in (*target.jumps, target):
+        gateway = _open(node, hop, ssh, gateway)
+    assert gateway
+    return Session(node, target, gateway)
+
+
+def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None) -> Connection:
+    connection = Connection(
+        hop.host,
+        user=hop.user,
+        port=hop.port,
+        config=Config(lazy=True, ssh_config=SSHConfig()),  # nothing from fabric.yml or ~/.ssh/config: `ssh -G` has said it
+        gateway=gateway or False,
+        connect_timeout=ssh.connect_timeout,
+        connect_kwargs=_credentials(hop),
+    )
+    connection.client.set_missing_host_key_policy(_KnownHosts(node, hop))
+    try:
+        connection.open()
+    except LbdeployError:
+        raise
+    except AuthenticationException as error:
+        raise _login_error(node, hop, error) from None
+    except (SSHException, OSError, EOFError) as error:
+        raise ConnectError(
+            f"{_where(hop)} can't be reached: {_reason(error)}",
+            node=node.name,
+            state="nothing was changed on it",
+            fix=f"see whether it runs, and try: ssh -p {hop.port} {hop.user}@{hop.host} true",
+        ) from None
+    return connection
+
+
+def _credentials(hop: Target) -> dict[str, Any]:
+    known_types = {"rsa-sha2-512", "rsa-sha2-256", *(line.type for line in hop.known)} if hop.known else set()
+    return {
+        "key_filename": [str(path) for path in hop.identity_files],
+        "allow_agent": hop.agent is not None and "SSH_AUTH_SOCK" in os.environ,
+        "look_for_keys": False,
+        "banner_timeout": 15,
+        "auth_timeout": 15,
+        "disabled_algorithms": {"keys": _others(known_types)} if known_types else {},
+    }
+
+
+def _others(known: set[str]) -> list[str]:
+    """Host key types that the host must not offer, so that it offers one that known_hosts has."""
+    if "ssh-rsa" not in known:
+        known -= {"rsa-sha2-512", "rsa-sha2-256"}
+    every = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+    return [each for each in (*every, "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if each not in known]
+
+
+class _KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
+    """Accepts exactly the keys that known_hosts has. paramiko asks it about every key, as it is given none itself."""
+
+    def __init__(self, node: Node, hop: Target) -> None:
+        self.node = node
+        self.hop = hop
+
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
+        """Raise HostKeyError unless the key is known and not revoked."""
+        matching = {line.marker for line in self.hop.known if line.key == key.get_base64()}
+        if matching == {""}:
+            return
+        if "@revoked" in matching:
+            raise self._error("is revoked", key, "do not log in; find out who answers there")
+        plain = [line for line in self.hop.known if not line.marker]
+        if plain:
+            raise self._error("has changed", key, "if the node was reinstalled: remove its line from known_hosts", plain)
+        ssh = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.host}"
+        raise self._error("is unknown", key, f"compare the fingerprint on the node's console, then log in once: {ssh}")
+
+    def _error(self, what: str, key: PKey, fix: str, known: list[Any] | None = None) -> HostKeyError:
+        files = ", ".join(map(str, self.hop.known_hosts_files)) or "no known_hosts file"
+        expected = "".join(f"; known is {line.type} {_fingerprint(base64.b64decode(line.key))}" for line in known or [])
+        return HostKeyError(
+            f"the host key of {_where(self.hop)} {what}: it shows {key.get_name()} {_fingerprint(key.asbytes())}{expected}",
+            node=self.node.name,
+            state=f"nothing was sent to it; looked in {files}",
+            fix=fix,
+        )
+
+
+def _fingerprint(blob: bytes) -> str:
+    """As OpenSSH shows it: SHA256 and unpadded base64."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def _login_error(node: Node, hop: Target, error: Exception) -> LoginError:
+    keys = ", ".join(map(str, hop.identity_files)) or "none"
+    return LoginError(
+        f"{_where(hop)} refused the login of {hop.user}: {error}",
+        node=node.name,
+        state=f"nothing was changed on it; tried the agent's keys and: {keys}",
+        fix=f"ssh-copy-id -p {hop.port} {hop.user}@{hop.host}",
+    )
+
+
+def _where(hop: Target) -> str:
+    return hop.host if hop.port == 22 else f"{hop.host} port {hop.port}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    errors = getattr(error, "errors", None)  # paramiko's NoValidConnectionsError: one for each address
+    return str(next(iter(errors.values())) if errors else error) or type(error).__name__
+
+
+def _chain(connection: Connection | bool) -> Iterator[Connection]:
+    while isinstance(connection, Connection):
+        yield connection
+        connection = connection.gateway
