@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 from lbdeploy.model import Cluster, Node, Vip
 from lbdeploy.render import render
@@ -24,7 +25,7 @@ HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 PATHS = SimpleNamespace(check_haproxy=CHECK_HAPROXY, haproxy_socket=HAPROXY_SOCKET)
 
 
-def desired(cluster: Cluster, node: Node) -> list[Resource]:
+def desired(cluster: Cluster, node: Node) -> list[Resource[Any]]:
     """Everything that `node` should have, in the order in which it is brought about. Raises RenderError."""
     return [
         Packages(("haproxy", "keepalived", "socat"), held_back=("haproxy", "keepalived")),
@@ -40,7 +41,12 @@ def files(cluster: Cluster, node: Node) -> list[File]:
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw('haproxy -c -q -f "$1"')),
-        File(CHECK_HAPROXY, render(cluster, node, "check-haproxy.sh", paths=PATHS), mode="755", validate=Raw('sh -n "$1"')),
+        File(
+            CHECK_HAPROXY,
+            render(cluster, node, "check-haproxy.sh", paths=PATHS),
+            mode="755",
+            validate=Raw('sh -n "$1"'),
+        ),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
     ]

@@ -72,7 +72,9 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
             flags = link["flags"].split(",")
             links.append((link["name"], "UP" in flags and "LOWER_UP" in flags, []))
         elif links and (found := _ADDRESS.match(line)):
-            links[-1][2].append(ip_interface(f"{found['address']}/{found['prefix']}" if found["prefix"] else found["address"]))
+            links[-1][2].append(
+                ip_interface(f"{found['address']}/{found['prefix']}" if found["prefix"] else found["address"])
+            )
     return tuple(Link(name, up, tuple(addresses)) for name, up, addresses in links)
 
 

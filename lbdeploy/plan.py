@@ -1,4 +1,4 @@
-"""The difference between what nodes have and what they should have. Pure: plan, idempotence and drift are this function."""
+"""The difference between what nodes have and what they should have. Pure: plan, drift and idempotence are one diff."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lbdeploy.resource import Change, Resource
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One resource of a node, the state it was found in, and what has to change; `changes` is empty where nothing has."""
+    """One resource of a node, the state it was found in, and what has to change, if anything."""
 
     resource: Resource[Any]
     state: Any

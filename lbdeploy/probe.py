@@ -13,10 +13,11 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.health import Answered, Link, ServerStat, parse_answered, parse_ip_a, parse_show_stat
 from lbdeploy.model import Cluster, Node
 from lbdeploy.resource import Answer, Resource
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.shell import Raw, cmd, here
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
+HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
 
@@ -57,7 +58,9 @@ class Probe:
 
     def read(self, output: str) -> Observation:
         """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
-        found = re.findall(rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE)
+        found = re.findall(
+            rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE
+        )
         answers = [Answer(text, int(status)) for _, text, status in found]
         if len(answers) != len(self.probes):
             raise RemoteError("the observing script did not run to its end", node=self.node.name, detail=output)
@@ -80,9 +83,7 @@ def _health(cluster: Cluster) -> dict[str, Raw]:
         "now": Raw("date +%s.%N"),
         "apt": Raw("command -v apt-get"),
         "ip a": Raw("ip a"),
-        "show stat": Raw(
-            f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - UNIX-CONNECT:/run/haproxy/admin.sock"
-        ),
+        "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "check": Raw(f"timeout {ANSWER_SECONDS} /etc/keepalived/check-haproxy"),
         "vips": _answers(cluster),
     }
@@ -94,10 +95,9 @@ def _answers(cluster: Cluster) -> Raw:
     haproxy accepts a connection also where no server is up, and then closes it: only an answer proves a server. So a
     TLS greeting is sent, which a TLS server answers, and which others answer with an error of their own.
     """
-    ask = Raw(
-        f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "$(timeout {ANSWER_SECONDS} bash -c \'exec 3<>"/dev/tcp/$0/$1" || exit; '
-        f'printf "{hello.escaped()}" >&3; head -c 1 <&3 | od -An -tx1 | tr -d " "\' "$1" "$2" 2>/dev/null)"; }}'
-    )
+    greet = f'exec 3<>"/dev/tcp/$0/$1" || exit; printf "{hello.escaped()}" >&3; head -c 1 <&3 | od -An -tx1 | tr -d " "'
+    answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(greet)} "$1" "$2" 2>/dev/null)'
+    ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
     pairs = [(vip.ip, frontend.port) for vip in cluster.vips for frontend in cluster.frontends]
     asks = "\n".join(f"{cmd('ask', ip, port)} &" for ip, port in pairs)
     # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.

@@ -29,8 +29,10 @@ def shipped(name: str) -> Path:
 def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
     """The text of `template` (its file name without .j2) for one node. Raises RenderError."""
     try:
-        return _environment(cluster.templates).get_template(template + SUFFIX).render(
-            cluster=cluster, node=node, peers=cluster.peers(node), vrrp=cluster.vrrp, **values
+        return (
+            _environment(cluster.templates)
+            .get_template(template + SUFFIX)
+            .render(cluster=cluster, node=node, peers=cluster.peers(node), vrrp=cluster.vrrp, **values)
         )
     except TemplateError as error:
         raise _explain(cluster, node, template, error) from None

@@ -6,13 +6,13 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy import transaction
 from lbdeploy.desired import desired
-from lbdeploy.errors import LbdeployError, RemoteError
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node, Ssh
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SETTLE_MARGIN = 10.0  # seconds that daemons may take beyond what their timers say, until a cluster has settled
 POLL_SECONDS = 0.25
+SERVERS_ONLY = ("backend", "api")  # what also fails where the servers, not the load balancers, are the cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +80,24 @@ class Run:
     def __exit__(self, *exception: object) -> None:
         self._fleet.close()
 
-    def up(self) -> Outcome:
-        """Bring every node to what hosts.toml says. Raises the first node's error where one fails."""
-        survey = self.survey()
-        refuse(survey)
-        plan = survey.plan
-        fresh = not living(self.cluster, survey.seen)
+    def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
+        """Bring every node to what hosts.toml says. Raises the first node's error where one fails.
+
+        `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised.
+        """
+        before = self.survey()
+        refuse(before)
+        plan = before.plan
+        if plan.changes and approve and not approve(plan):
+            raise InterruptedRunError("not approved", state="nothing was changed")
+        fresh = not living(self.cluster, before.seen)
         for batch in plan.order:
             self._apply(plan, batch, hold_back=fresh)
             if fresh:
                 self._elect(plan, batch)
             else:
-                self._gate(batch)
-        return self._settle(plan, survey)
+                self._gate(batch, before)
+        return self._settle(plan, before)
 
     def plan(self) -> Outcome:
         """What `up` would do. Raises where it would refuse to begin."""
@@ -151,25 +157,34 @@ class Run:
         if errors:
             raise errors[0]
 
-    def _gate(self, batch: Sequence[str]) -> None:
-        """Go on only once the changed nodes are as they should be, and every VIP is on exactly one node."""
-        self._emit(Note(None, f"{' and '.join(batch)} changed; looking whether the cluster is well before going on"))
-        survey = self._until_settled()
-        bad = [each for each in survey.verdict.findings if each.failed and each.node in (None, *batch)]
-        if bad or survey.errors:
-            raise next(iter(survey.errors.values()), _unwell(batch, bad))
+    def _gate(self, batch: Sequence[str], before: Survey) -> None:
+        """Go on only once the changed nodes are as they should be, and every VIP is on exactly one node.
 
-    def _settle(self, plan: Plan, survey: Survey) -> Outcome:
-        if plan.changes or not survey.verdict.settled:
-            survey = self._until_settled()
+        Servers that could not be reached before the run are none of its doing.
+        """
+        self._emit(Note(None, f"{' and '.join(batch)} changed; making sure that all is well before going on"))
+        survey = self._until_settled(batch)
+        if survey.errors:
+            raise next(iter(survey.errors.values()))
+        excused = {
+            (each.node, each.check) for each in before.verdict.findings if each.failed and each.check in SERVERS_ONLY
+        }
+        bad = [each for each in survey.verdict.findings if each.failed and each.node in (None, *batch)]
+        bad = [each for each in bad if (each.node, each.check) not in excused]
+        if bad:
+            raise _unwell(batch, bad)
+
+    def _settle(self, plan: Plan, before: Survey) -> Outcome:
+        names = [node.name for node in self.nodes]
+        survey = before if not plan.changes and before.verdict.settled(names) else self._until_settled(names)
         done = tuple(name for batch in plan.order for name in batch)
         return Outcome(plan, survey.verdict, done, survey.errors)
 
-    def _until_settled(self) -> Survey:
+    def _until_settled(self, names: Sequence[str]) -> Survey:
         deadline = time.monotonic() + settle_seconds(self.cluster)
         while True:
             survey = self.survey()
-            if (survey.verdict.settled and not survey.errors) or time.monotonic() >= deadline:
+            if (survey.verdict.settled(names) and not survey.errors) or time.monotonic() >= deadline:
                 return survey
             time.sleep(POLL_SECONDS)
 

@@ -77,7 +77,9 @@ def _jumps(ssh: Ssh, jump: str) -> tuple[Target, ...]:
     for hop in jump.split(","):
         user, at, host = hop.removeprefix("ssh://").rpartition("@")
         host, port = _split_port(host)
-        own = Ssh(user=user if at else None, port=port, config_file=ssh.config_file, known_hosts_file=ssh.known_hosts_file)
+        own = Ssh(
+            user=user if at else None, port=port, config_file=ssh.config_file, known_hosts_file=ssh.known_hosts_file
+        )
         hops.append(replace(Resolving(own, host).result(), jumps=()))
     return tuple(hops)
 
@@ -135,6 +137,8 @@ def _known_line(words: list[str]) -> Known:
 
 def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
     try:
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     except FileNotFoundError:
         raise ConnectError(f"there is no {argv[0]} here", fix="apt-get install openssh-client") from None

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RemoteError, RolledBackError
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
+from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Packages, Service, Sysctl
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.shell import cmd, here
 
 UNIT = "lbdeploy"
 KEPT = "/var/lib/lbdeploy/previous"  # what was there before, by path
 MARK = "@@lbdeploy"
+R = TypeVar("R", bound=Resource[Any])
 
 
 def script(plan: NodePlan, services: Iterable[str], who: str) -> str:
@@ -35,20 +38,27 @@ def script(plan: NodePlan, services: Iterable[str], who: str) -> str:
 
 
 def _body(plan: NodePlan, services: set[str]) -> str:
-    parts = [part for part in plan.parts if part.changes]
-    packages = [part for part in parts if isinstance(part.resource, Packages)]
-    sysctls = [part for part in parts if isinstance(part.resource, Sysctl)]
-    files = [part for part in parts if isinstance(part.resource, File)]
-    units = [part for part in parts if isinstance(part.resource, Service) and part.resource.unit in services]
-    staged = cmd(*(part.resource.staged for part in files))
+    files = list(_needing(plan, File))
+    units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in services]
+    staged = cmd(*(file.staged for file, _ in files))
     lines = [PRELUDE, _TOOLS.format(mark=MARK, kept=KEPT, staged=staged)]
-    lines += [_fix(part) for part in packages]
-    lines += ["step write the files", *(_fix(part) for part in files)] if files else []
-    lines += [line for part in files for line in _place(part.resource)]
-    lines += [line for part in sysctls for line in _set(part)]
-    lines += ["run systemctl daemon-reload"] if any(part.resource.path.startswith("/etc/systemd/") for part in files) else []
-    lines += [line for part in units for line in _bring_up(part)]
+    lines += [_fix(part) for _, part in _needing(plan, Packages)]
+    lines += ["step write the files", *(_fix(part) for _, part in files)] if files else []
+    lines += [line for file, _ in files for line in _place(file)]
+    lines += [line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)]
+    lines += ["run systemctl daemon-reload"] if _reloads_units(plan) else []
+    lines += [line for unit, part in units for line in _bring_up(unit, part)]
     return "\n".join(lines) + "\n"
+
+
+def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
+    """The resources of a kind that have something to change."""
+    return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
+
+
+def _reloads_units(plan: NodePlan) -> bool:
+    changed = any(file.path.startswith("/etc/systemd/") for file, _ in _needing(plan, File))
+    return changed or any(change.action == "daemon-reload" for change in plan.changes)
 
 
 def _fix(part: Part) -> str:
@@ -62,17 +72,16 @@ def _place(file: File) -> list[str]:
     return [*check, f"swap {path}"]
 
 
-def _set(part: Part) -> list[str]:
-    old = part.state
-    undo = [f"undo {here(cmd('sysctl', '-q', '-w', f'{part.resource.name}={old}'))}"] if old is not None else []
-    return [f"step set {cmd(part.resource.name)}", *undo, f"run {_fix(part)}"]
+def _set(sysctl: Sysctl, part: Part) -> list[str]:
+    undo = [f"undo {here(cmd('sysctl', '-q', '-w', f'{sysctl.name}={part.state}'))}"] if part.state is not None else []
+    return [f"step set {cmd(sysctl.name)}", *undo, f"run {_fix(part)}"]
 
 
-def _bring_up(part: Part) -> list[str]:
+def _bring_up(service: Service, part: Part) -> list[str]:
     """Start or reload, and see that it runs. What is undone last is the reload: by then the old files are back."""
-    unit = cmd(part.resource.unit)
+    unit = cmd(service.unit)
     undo = f"systemctl reload {unit}" if part.state.running else f"systemctl stop {unit}"
-    healthy = [f"healthy {unit}"] if part.resource.unit == "haproxy" else []
+    healthy = [f"healthy {unit}"] if service.unit == "haproxy" else []
     return [f"undo_last {here(undo)}", _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]
 
 
@@ -114,11 +123,20 @@ class Progress:
     def error(self, plan: NodePlan) -> LbdeployError | None:
         """What went wrong, if anything did: LockedError, LostError, RolledBackError or RemoteError."""
         if self.locked is not None:
-            return LockedError(f"another run is at work: {self.locked}", node=self.node, state="nothing was changed on it",
-                               fix="wait for it to end, then run this again")
+            return LockedError(
+                f"another run is at work: {self.locked}",
+                node=self.node,
+                state="nothing was changed on it",
+                fix="wait for it to end, then run this again",
+            )
         if self.exit is None:
-            return LostError("the run on the node ended without a word", node=self.node, state="unknown",
-                             fix="lbdeploy plan shows what is left to do", detail="\n".join(self.said))
+            return LostError(
+                "the run on the node ended without a word",
+                node=self.node,
+                state="unknown",
+                fix="lbdeploy plan shows what is left to do",
+                detail="\n".join(self.said),
+            )
         return self._failure(plan) if self.exit else None
 
     def _failure(self, plan: NodePlan) -> RemoteError:
@@ -126,8 +144,13 @@ class Progress:
         what = f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
         installs = any(change.kind == "package" for change in plan.changes)
         if self.restored and not installs:
-            return RolledBackError(what, node=self.node, state="its files and services are as before", detail=detail,
-                                   fix="mend the cause, then: lbdeploy plan")
+            return RolledBackError(
+                what,
+                node=self.node,
+                state="its files and services are as before",
+                detail=detail,
+                fix="mend the cause, then: lbdeploy plan",
+            )
         state = {
             True: "its files and services are as before; packages that were installed stay",
             False: "not everything could be put back: see lbdeploy plan",
@@ -159,7 +182,8 @@ if ! systemd-run --quiet --collect --unit={unit} --description={who} -p Standard
     -p StandardError=append:"$log" /bin/sh /run/lbdeploy/{nonce}.sh 2>/run/lbdeploy/{nonce}.err; then
     rm -f "$log" /run/lbdeploy/{nonce}.sh
     if systemctl is-active --quiet {unit}; then
-        echo "{mark} locked $(systemctl show -p Description --value {unit}), since $(systemctl show -p ActiveEnterTimestamp --value {unit})"
+        printf '{mark} locked %s, since %s\\n' "$(systemctl show -p Description --value {unit})" \\
+            "$(systemctl show -p ActiveEnterTimestamp --value {unit})"
     else
         cat /run/lbdeploy/{nonce}.err
         echo '{mark} failed systemd-run'

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabric import Config, Connection
-from paramiko import AuthenticationException, Channel, MissingHostKeyPolicy, PKey, SSHException, SSHClient
+from paramiko import AuthenticationException, Channel, MissingHostKeyPolicy, PKey, SSHClient, SSHException
 from paramiko.config import SSHConfig
 
 from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, LostError, SudoError
@@ -81,7 +81,9 @@ class Session:
         text = f"{password}\necho {started}\n{script}"
         result = self._exchange(f"sudo -S -p {prompt} -- sh -s", text, on_line, started)
         if result.status and started not in result.output:
-            raise self._sudo_error(Result(result.output.replace(prompt, ""), result.status), "sudo refused the password")
+            raise self._sudo_error(
+                Result(result.output.replace(prompt, ""), result.status), "sudo refused the password"
+            )
         return Result(result.output.partition(started + "\n")[2], result.status)
 
     def _sudo_error(self, refused: Result, message: str) -> SudoError:
@@ -119,13 +121,17 @@ class Session:
             if not chunk:
                 break
             yield chunk
-        if not channel.exit_status_ready() and not channel.status_event.wait(1) or not self._connection.transport.active:
+        if (
+            not channel.exit_status_ready() and not channel.status_event.wait(1)
+        ) or not self._connection.transport.active:
             raise self._lost("the connection ended under way")
 
     def _ask_for_life(self) -> None:
         """Ask for an answer of any kind (RFC 4254 section 4): a peer that gives none in time is gone."""
         transport = self._connection.transport
-        asker = threading.Thread(target=transport.global_request, args=("keepalive@openssh.com", None, True), daemon=True)
+        asker = threading.Thread(
+            target=transport.global_request, args=("keepalive@openssh.com", None, True), daemon=True
+        )
         asker.start()
         asker.join(DEADLINE_SECONDS)
         if asker.is_alive() or not transport.is_active():
@@ -180,7 +186,9 @@ def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None) -> Conn
         hop.host,
         user=hop.user,
         port=hop.port,
-        config=Config(lazy=True, ssh_config=SSHConfig()),  # nothing from fabric.yml or ~/.ssh/config: `ssh -G` has said it
+        config=Config(
+            lazy=True, ssh_config=SSHConfig()
+        ),  # nothing from fabric.yml or ~/.ssh/config: `ssh -G` has said it
         gateway=gateway or False,
         connect_timeout=ssh.connect_timeout,
         connect_kwargs=_credentials(hop),
@@ -238,7 +246,9 @@ class _KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
             raise self._error("is revoked", key, "do not log in; find out who answers there")
         plain = [line for line in self.hop.known if not line.marker]
         if plain:
-            raise self._error("has changed", key, "if the node was reinstalled: remove its line from known_hosts", plain)
+            raise self._error(
+                "has changed", key, "if the node was reinstalled: remove its line from known_hosts", plain
+            )
         ssh = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.host}"
         raise self._error("is unknown", key, f"compare the fingerprint on the node's console, then log in once: {ssh}")
 

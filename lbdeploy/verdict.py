@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.health import ServerStat
@@ -67,10 +67,9 @@ class Verdict:
     def healthy(self) -> bool:
         return not any(finding.failed for finding in self.findings)
 
-    @property
-    def settled(self) -> bool:
-        """Whether waiting some seconds would change nothing."""
-        return not any(finding.failed or finding.settling for finding in self.findings)
+    def settled(self, nodes: Collection[str]) -> bool:
+        """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole."""
+        return not any(each.settling and not each.ok for each in self.findings if each.node in (None, *nodes))
 
     @property
     def holders(self) -> tuple[str, ...]:
@@ -80,7 +79,13 @@ class Verdict:
     def to_json(self) -> dict[str, object]:
         """`findings`, `vips` and `servers` of the JSON contract."""
         servers = [
-            {"node": node, "frontend": s.frontend, "server": s.server, "status": s.status, "check_status": s.check_status}
+            {
+                "node": node,
+                "frontend": s.frontend,
+                "server": s.server,
+                "status": s.status,
+                "check_status": s.check_status,
+            }
             for node, s in self.servers
         ]
         findings = [finding.to_json() for finding in self.findings]
@@ -89,11 +94,12 @@ class Verdict:
 
 def judge(cluster: Cluster, observations: Sequence[Observation], plans: Mapping[str, NodePlan]) -> Verdict:
     """Everything that can be said of the observed nodes (all of the cluster's, or those that a run is limited to)."""
-    vips = tuple(_placement(vip, observations) for vip in cluster.vips)
+    vips = tuple(_placement(vip, observations) for vip in cluster.vips) if observations else ()
+    whole = len(observations) == len(cluster.nodes)
     findings = (
         *(finding for each in observations for finding in _as_desired(each, plans[each.node.name])),
         *(finding for each in observations for finding in _checked(each)),
-        *(finding for placement in vips for finding in _placed(placement, observations)),
+        *(finding for placement in vips for finding in _placed(placement, observations, whole)),
         *_holder(cluster, vips, observations),
         *(finding for each in observations for finding in _backends(cluster, each)),
         *_servers(cluster, observations),
@@ -127,12 +133,24 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
             yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
             continue
         if not links[interface].up:
-            yield Finding(node.name, "interface", False, f"its interface {interface} is down", f"ip link set {interface} up, or see to its cable")
+            yield Finding(
+                node.name,
+                "interface",
+                False,
+                f"its interface {interface} is down",
+                f"ip link set {interface} up, or see to its cable",
+            )
         address = node.addresses[network]
         if interface not in observation.holds(address):
             where = ", ".join(observation.holds(address))
             detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
-            yield Finding(node.name, "address", False, detail, f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network")
+            yield Finding(
+                node.name,
+                "address",
+                False,
+                detail,
+                f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network",
+            )
 
 
 def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
@@ -151,7 +169,14 @@ def _checked(observation: Observation) -> Iterator[Finding]:
     if observation.check_ok:
         yield Finding(name, "check", True, "haproxy answers on its socket")
     elif _service(observation, "haproxy").running:
-        yield Finding(name, "check", False, "haproxy runs, but does not answer: it hangs", "systemctl restart haproxy there", settling=True)
+        yield Finding(
+            name,
+            "check",
+            False,
+            "haproxy runs, but does not answer: it hangs",
+            "systemctl restart haproxy there",
+            settling=True,
+        )
     else:
         yield Finding(name, "check", False, "haproxy does not answer: it does not run", "lbdeploy up", settling=True)
 
@@ -162,10 +187,10 @@ def _placement(vip: Vip, observations: Sequence[Observation]) -> Placement:
     return Placement(vip, interface, tuple(each.node.name for each in holding))
 
 
-def _placed(placement: Placement, observations: Sequence[Observation]) -> Iterator[Finding]:
-    """Exactly one node has the VIP, once, and on the right interface."""
+def _placed(placement: Placement, observations: Sequence[Observation], whole: bool) -> Iterator[Finding]:
+    """Exactly one node has the VIP, once, and on the right interface. Of some nodes alone, none need have it."""
     vip, names = placement.vip, placement.holders
-    if not names:
+    if not names and whole:
         fix = "see on each node: journalctl -u keepalived -n 20"
         yield Finding(None, "vip", False, f"{vip.ip} is on no node", fix, settling=True)
     if len(names) > 1:
@@ -177,7 +202,9 @@ def _placed(placement: Placement, observations: Sequence[Observation]) -> Iterat
             detail = f"{vip.ip} is on {', '.join(have)}, should be on {want}"
             yield Finding(each.node.name, "vip", False, detail, "lbdeploy up")
         elif len(names) == 1 and have:
-            yield Finding(each.node.name, "vip", True, f"{vip.ip} is here, on {want}, and nowhere else")
+            yield Finding(
+                each.node.name, "vip", True, f"{vip.ip} is here, on {want}" + (", and nowhere else" if whole else "")
+            )
 
 
 def _holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[Observation]) -> Iterator[Finding]:
@@ -185,8 +212,12 @@ def _holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[
     names = list(dict.fromkeys(name for placement in vips for name in placement.holders))
     if len(names) != 1 or not all(placement.holders for placement in vips):
         if names:
-            detail = "the VIPs are not together: " + ", ".join(f"{p.vip.ip} on {' and '.join(p.holders) or 'no node'}" for p in vips)
-            yield Finding(None, "holder", False, detail, "see on each node: journalctl -u keepalived -n 20", settling=True)
+            detail = "the VIPs are not together: " + ", ".join(
+                f"{p.vip.ip} on {' and '.join(p.holders) or 'no node'}" for p in vips
+            )
+            yield Finding(
+                None, "holder", False, detail, "see on each node: journalctl -u keepalived -n 20", settling=True
+            )
         return
     holder = next(each for each in observations if each.node.name == names[0])
     better = [each for each in observations if each.node.priority > holder.node.priority]
@@ -225,7 +256,9 @@ def _able(observation: Observation) -> bool:
 
 def _unable(observation: Observation) -> str:
     """Why a node can't hold a VIP: "" where it can."""
-    down = [link.name for link in observation.links if link.name in observation.node.interfaces.values() and not link.up]
+    down = [
+        link.name for link in observation.links if link.name in observation.node.interfaces.values() and not link.up
+    ]
     stopped = [daemon for daemon in DAEMONS if not _service(observation, daemon).running]
     if stopped:
         return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"
@@ -260,20 +293,25 @@ def _servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[
             told: dict[str, list[str]] = {}
             for node, stat in bad:
                 told.setdefault(_describe(stat), []).append(node)
-            detail = f"{name} ({server.address}:{server.port}): " + "; ".join(f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items())
+            detail = f"{name} ({server.address}:{server.port}): " + "; ".join(
+                f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items()
+            )
             settling = any(stat and stat.initial for _, stat in bad)
-            yield Finding(None, "server", False, detail, f"see whether {server.name} runs", warning=True, settling=settling)
+            yield Finding(
+                None, "server", False, detail, f"see whether {server.name} runs", warning=True, settling=settling
+            )
 
 
 def _answers(observation: Observation) -> Iterator[Finding]:
     """Whether something behind each VIP answers this node."""
+    soon = any(server.up or server.initial for server in observation.servers)
     for each in observation.answered:
         what = f"{each.ip} port {each.port}"
         if each.ok:
             yield Finding(observation.node.name, "api", True, f"{what} answers")
         else:
             fix = "see the findings above; if there are none, is the port let through between the nodes?"
-            yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=True)
+            yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=soon)
 
 
 def _stat(observation: Observation, frontend: Frontend, server: Server) -> ServerStat | None:

@@ -1,4 +1,4 @@
-"""hosts.toml to Cluster: the only reader of the file. Every problem is reported at once, with its line and its remedy."""
+"""hosts.toml to Cluster: the only reader of the file. Every problem is reported at once, with line and remedy."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class _Reader:
         from lbdeploy.hosts.lines import Lines
 
         lines = Lines(text)
-        return HostsFileError(self.path, [Problem(lines.of(key), ".".join(key), *rest) for key, *rest in self.complaints])
+        return HostsFileError(
+            self.path, [Problem(lines.of(key), ".".join(key), *rest) for key, *rest in self.complaints]
+        )
 
     def _section(self, section: str) -> Any:
         value = self.data[section]
@@ -112,7 +114,7 @@ class _Reader:
         self.complaints.append((key, message, fix))
 
 
-def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:
+def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911  a table, in words
     """What is wrong and what would be right, in words, for one of pydantic's errors."""
     context = error.get("ctx", {})
     match error["type"]:

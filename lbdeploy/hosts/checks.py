@@ -138,7 +138,11 @@ def _families(nodes: dict[str, NodeTable], vrrp: VrrpTable | None) -> Iterator[C
         return
     addresses = {name: node.__pydantic_extra__.get(vrrp.network) for name, node in nodes.items()}
     if len({address.version for address in addresses.values() if address}) > 1:
-        yield ("nodes",), f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one", "give all nodes one family there"
+        yield (
+            ("nodes",),
+            f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one",
+            "give all nodes one family there",
+        )
 
 
 def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Complaint]:

@@ -30,7 +30,9 @@ def _address(value: object) -> Address:
     except ValueError:
         hint = "an IP address without a prefix length" if "/" in text else "an IPv4 or IPv6 address"
         raise PydanticCustomError(
-            "address", "{value} is not an IP address", {"value": repr(text), "fix": f'write {hint}, like "192.168.1.21"'}
+            "address",
+            "{value} is not an IP address",
+            {"value": repr(text), "fix": f'write {hint}, like "192.168.1.21"'},
         ) from None
 
 
@@ -72,7 +74,10 @@ def _server(value: object) -> tuple[Address, int | None]:
         raise PydanticCustomError(
             "server",
             "{value} is not a server",
-            {"value": repr(text), "fix": 'write "address" or "address:port" with an IP address: names are not resolved'},
+            {
+                "value": repr(text),
+                "fix": 'write "address" or "address:port" with an IP address: names are not resolved',
+            },
         ) from None
 
 
@@ -88,7 +93,6 @@ def _plain(pattern: str, what: str, example: str) -> AfterValidator:
         )
 
     return AfterValidator(check)
-
 
 
 Name = Annotated[str, _plain(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", "a plain name", "lb-1")]
@@ -157,8 +161,8 @@ class VrrpTable(Table):
     initial_state: Literal["auto", "MASTER"] = Field(
         "auto", description='"auto" starts every node as BACKUP, so that preempt_delay holds; "MASTER" loses the delay.'
     )
-    check_interval: float = Field(1.0, ge=0.1, le=60.0, description="Seconds between checks of haproxy on a node.")
-    check_timeout: float = Field(1.0, ge=0.1, le=60.0, description="Seconds after which an unanswered check fails.")
+    check_interval: int = Field(1, ge=1, le=60, description="Whole seconds between checks of haproxy on a node.")
+    check_timeout: int = Field(2, ge=1, le=60, description="Whole seconds after which an unanswered check fails.")
     check_fall: Count = Field(1, description="Failed checks until the node gives up its VIPs.")
     check_rise: Count = Field(2, description="Good checks until the node may hold VIPs again.")
 

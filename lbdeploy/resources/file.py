@@ -53,7 +53,9 @@ class File:
         if not head.startswith("file "):
             return FileState(head.strip() or "missing")
         _, mode, owner, changed = head.split()
-        return FileState("file", mode, owner, float(changed.replace(",", ".")), rest.removesuffix("\n").removesuffix("|"))
+        return FileState(
+            "file", mode, owner, float(changed.replace(",", ".")), rest.removesuffix("\n").removesuffix("|")
+        )
 
     def compare(self, state: FileState, changing: Collection[str]) -> list[Change]:
         if state.kind == "file" and state.content != self.content:

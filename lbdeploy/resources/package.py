@@ -43,7 +43,9 @@ class Packages:
     def probe(self) -> Raw:
         query = cmd("dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\\n", *self.names)
         # apt's own test: a journal of dpkg's that was not yet merged into the status file.
-        return Raw(f"{query} 2>/dev/null\nfor each in /var/lib/dpkg/updates/[0-9]*; do [ -e \"$each\" ] && echo interrupted; done")
+        return Raw(
+            f'{query} 2>/dev/null\nfor each in /var/lib/dpkg/updates/[0-9]*; do [ -e "$each" ] && echo interrupted; done'
+        )
 
     def read(self, answer: Answer) -> PackageState:
         lines = [line.split() for line in answer.output.splitlines()]

@@ -21,7 +21,7 @@ PROPERTIES = (
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """As `systemctl show` tells it. `since`: when it became active; `loaded`: when it last started or reloaded (s, Unix).
+    """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
 
     `newest` is the time of the last change of the youngest of the watched files that exist.
     """
@@ -76,7 +76,11 @@ class Service:
     def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         if state.load == "masked" and state.enabled != "masked-runtime":
             return [self._change("unmask", "is masked"), self._change("start", "is masked")]
-        enable = [] if state.enabled in ("enabled", "masked-runtime") else [self._change("enable", f"is {state.enabled or 'not there'}")]
+        enable = (
+            []
+            if state.enabled in ("enabled", "masked-runtime")
+            else [self._change("enable", f"is {state.enabled or 'not there'}")]
+        )
         return enable + self._run(state, changing)
 
     def _run(self, state: ServiceState, changing: Collection[str]) -> list[Change]:

@@ -1,0 +1,45 @@
+# Everything below installs what it needs: a bare Debian with python3 and make is enough, as root or with sudo.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+BIN := .venv/bin
+
+.PHONY: help demo demo-down test unit lint bench docs lock clean
+
+help:            ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+demo:            ## the whole job on real nodes on this machine: lab, up, verify (needs root or sudo)
+	@tools/setup lab
+	@$(ROOT) tools/demo
+
+demo-down:       ## remove the demo's lab
+	@$(ROOT) $(BIN)/lbdeploy lab down
+
+test: lint unit  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
+	@tools/setup lab
+	$(ROOT) $(BIN)/pytest -m lab
+
+unit:            ## the tests that need no nodes, in seconds
+	@tools/setup
+	$(BIN)/pytest -m "not lab" -q
+
+lint:            ## style, types, import rules
+	@tools/setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root or sudo)
+	@tools/setup lab
+	$(ROOT) $(BIN)/python tests/bench/bench.py
+
+docs:            ## the generated pages of docs/
+	@tools/setup
+	$(BIN)/python tools/docs.py
+
+lock:            ## the locked requirements, anew
+	@tools/setup
+	tools/lock
+
+clean:           ## remove what the other targets made here
+	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,188 @@
+"""The command line: arguments, exit codes, wiring. Each command imports what it needs, so that --help stays fast."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lbdeploy import __version__
+from lbdeploy.cli.app import App, global_options
+from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
+
+CHANGES_PENDING = 3
+UNHEALTHY = 6
+
+limit_option = click.option("--limit", metavar="NODE[,NODE]", help="Only these nodes.")
+
+
+class Commands(click.Group):
+    """Commands in the order of the day's work, not of the alphabet; those of the lab are imported only when called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [*self.commands, "lab"]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "lab":
+            from lbdeploy.cli.lab import lab
+
+            return lab
+        return super().get_command(context, name)
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(context, args)
+        context.ensure_object(App).command = name or ""
+        return name, command, rest
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="lbdeploy")
+@global_options
+def cli() -> None:
+    """A highly available load balancer for a Kubernetes API: keepalived and haproxy on two or more hosts, over SSH.
+
+    \b
+    lbdeploy check            is hosts.toml right?
+    lbdeploy plan             what would change?
+    lbdeploy up               make it so, and verify
+    lbdeploy verify           is all well?
+    lbdeploy lab up           the same nodes on this machine, to rehearse: then lbdeploy --lab COMMAND
+    """
+
+
+@cli.command()
+@global_options
+@click.pass_obj
+def check(app: App) -> None:
+    """Validate hosts.toml and lint what would be written, offline."""
+    from lbdeploy.lint import lint
+
+    lints = lint(app.cluster)
+    exit_code = 2 if any(each.severity == "error" for each in lints) else 0
+    app.reporter.lints(app.cluster, lints)
+    app.finish(exit_code, findings=[each.to_json() for each in lints])
+
+
+@cli.command()
+@click.argument("node", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them below DIR/NODE."
+)
+@global_options
+@click.pass_obj
+def render(app: App, node: str | None, out: Path | None) -> None:
+    """Print, or write, every file as it would lie on each node, offline."""
+    from lbdeploy.cli.rendered import print_files, write_files
+    from lbdeploy.desired import files
+
+    names = app.limit(node) or tuple(each.name for each in app.cluster.nodes)
+    rendered = {name: files(app.cluster, app.cluster.node(name)) for name in names}
+    if out:
+        write_files(rendered, out)
+    elif not app.json:
+        print_files(rendered)
+    documents = [
+        {"node": name, "path": file.path, "mode": "0" + file.mode, "content": file.content}
+        for name, each in rendered.items()
+        for file in each
+    ]
+    app.finish(0, files=documents)
+
+
+@cli.command()
+@limit_option
+@global_options
+@click.pass_obj
+def plan(app: App, limit: str | None) -> None:
+    """Show what `up` would do: a diff for each file, packages, kernel settings, services, the order. Exit 3: changes."""
+    from lbdeploy.rollout import Run
+
+    with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
+        outcome = run.plan()
+    app.reporter.plan(app.cluster, outcome.plan)
+    app.finish(CHANGES_PENDING if outcome.plan.changes else 0, changes=outcome.plan.to_json(), order=outcome.plan.order)
+
+
+@cli.command()
+@limit_option
+@click.option("--ask", is_flag=True, help="Show the plan, and ask before anything is changed.")
+@global_options
+@click.pass_obj
+def up(app: App, limit: str | None, ask: bool) -> None:
+    """Make it so, node by node, and verify. Changes nothing where nothing has to change."""
+    from lbdeploy.rollout import Run
+
+    with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
+        outcome = run.up(approve=(lambda plan: _approve(app, plan)) if ask else None)
+    app.reporter.up(app.cluster, outcome)
+    _end_verified(app, outcome, changes=outcome.plan.to_json())
+
+
+@cli.command()
+@limit_option
+@click.option(
+    "--wait", type=click.FloatRange(0, 3600), default=0.0, metavar="SECONDS", help="Give it so long to become healthy."
+)
+@global_options
+@click.pass_obj
+def verify(app: App, limit: str | None, wait: float) -> None:
+    """Check the cluster as it runs: VIPs, services, files, servers, the API through each VIP. Exit 6: something is wrong."""
+    from lbdeploy.rollout import Run
+
+    with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
+        outcome = run.verify(wait)
+    app.reporter.verdict(app.cluster, outcome.verdict)
+    _end_verified(app, outcome)
+
+
+def _approve(app: App, plan: Any) -> bool:
+    app.reporter.plan(app.cluster, plan)
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "--ask wants a terminal to ask on", state="nothing was changed", fix="lbdeploy up, without --ask"
+        )
+    return click.confirm("Make these changes?", err=True)
+
+
+def _end_verified(app: App, outcome: Any, **document: Any) -> None:
+    """End with what was found: an unreachable node comes before an unhealthy cluster."""
+    document |= outcome.verdict.to_json()
+    if outcome.errors:
+        codes = [app.show(error) for error in outcome.errors.values()]
+        first = next(iter(outcome.errors.values()))
+        app.finish(codes[0], **document, error=first.to_json())
+    app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
+
+
+def main() -> None:
+    """The console script. Every way out has an exit code of the contract, and none of them is a traceback."""
+    gc.disable()  # a short run's garbage is not worth the looking for it
+    app = App()
+    app.json = "--json" in sys.argv
+    sys.exit(_run(app))
+
+
+def _run(app: App) -> int:
+    try:
+        cli.main(obj=app, standalone_mode=False)
+    except LbdeployError as error:
+        return app.fail(error)
+    except click.exceptions.Abort:
+        return app.fail(InterruptedRunError("interrupted", state="nothing was begun that goes on"))
+    except click.ClickException as error:
+        return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
+    except KeyboardInterrupt:
+        fix = "lbdeploy plan shows what is left to do"
+        state = "a node that was being changed ends its change, or restores what was there, by itself"
+        return app.fail(InterruptedRunError("interrupted", state=state, fix=fix))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        from lbdeploy.cli.crash import crashed
+
+        return app.fail(crashed(error))
+    return 0

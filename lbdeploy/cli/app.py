@@ -1,0 +1,129 @@
+"""What every command shares: the global options, the file, the reporter, and how a command ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.model import Cluster, Ssh
+
+if TYPE_CHECKING:
+    from lbdeploy.events import Event
+    from lbdeploy.report import Reporter
+
+FORMAT_VERSION = 1
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App:
+    """One invocation. Its options may have stood before or after the command."""
+
+    def __init__(self) -> None:
+        self.file = Path(os.environ.get("LBDEPLOY_FILE") or "hosts.toml")
+        self.verbose = 0
+        self.json = False
+        self.lab = False
+        self.command = ""
+        self.started = time.monotonic()
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The cluster of the file. Raises UsageError and HostsFileError."""
+        from lbdeploy.hosts import load
+
+        return load(self.file)
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        """Made when first needed: rich takes a while to import."""
+        from lbdeploy.report import Reporter
+
+        return Reporter(json=self.json, verbose=self.verbose)
+
+    @cached_property
+    def ssh(self) -> Ssh:
+        """How to log in; with --lab, this process has moved into the lab, and it is the lab's way."""
+        if not self.lab:
+            return self.cluster.ssh
+        from lbdeploy.lab import enter
+
+        return enter(self.cluster)
+
+    def emit(self, event: Event) -> None:
+        """Show an event, unless it was drawn before there is anyone to draw it."""
+        self.reporter.emit(event)
+
+    def limit(self, names: str | None) -> tuple[str, ...]:
+        """The nodes named by --limit. Raises UsageError for one that hosts.toml does not have."""
+        chosen = tuple(name.strip() for name in names.split(",") if name.strip()) if names else ()
+        known = [node.name for node in self.cluster.nodes]
+        for name in chosen:
+            if name not in known:
+                raise UsageError(f"there is no node {name} in {self.file}", fix=f"its nodes are: {', '.join(known)}")
+        return chosen
+
+    def finish(self, exit_code: int, **document: Any) -> None:
+        """End the command: print the JSON document where it was asked for, and exit."""
+        self.print_json(exit_code, document)
+        sys.exit(exit_code)
+
+    def show(self, error: LbdeployError) -> int:
+        """Show an error to people, and return its exit code."""
+        self.reporter.error(error)
+        return error.exit_code
+
+    def fail(self, error: LbdeployError) -> int:
+        """End the command with an error: show it, print it as JSON where that was asked for, return the exit code."""
+        self.print_json(error.exit_code, {"error": error.to_json()})
+        return self.show(error)
+
+    def print_json(self, exit_code: int, document: dict[str, Any]) -> None:
+        """One document on standard output, if --json was given."""
+        if self.json:
+            head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
+            took = round(time.monotonic() - self.started, 3)
+            print(json.dumps({**head, "exit_code": exit_code, "duration_s": took, **document}, ensure_ascii=False))
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value not in (None, False, 0):
+            setattr(context.ensure_object(App), name, Path(value) if name == "file" else value)
+        return value
+
+    return callback
+
+
+def global_options(function: F) -> F:
+    """The options that are accepted before and after every command."""
+    options: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+        (
+            ("-f", "--file"),
+            {
+                "metavar": "FILE",
+                "callback": _set("file"),
+                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE].",
+            },
+        ),
+        (
+            ("-v", "--verbose"),
+            {"count": True, "callback": _set("verbose"), "help": "Say more: remote output, checks that passed."},
+        ),
+        (
+            ("--json",),
+            {"is_flag": True, "callback": _set("json"), "help": "Print one JSON document on standard output."},
+        ),
+        (("--lab",), {"is_flag": True, "callback": _set("lab"), "help": "Run inside the rehearsal lab of this file."}),
+    ]
+    for names, settings in reversed(options):
+        function = click.option(*names, expose_value=False, **settings)(function)
+    return function

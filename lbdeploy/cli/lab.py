@@ -1,0 +1,148 @@
+"""`lbdeploy lab`: the nodes of hosts.toml, its servers and a client on this machine, in network namespaces."""
+
+from __future__ import annotations
+
+import click
+
+from lbdeploy.cli.app import App, global_options
+
+where_argument = click.argument("name", metavar="NODE|SERVER")
+network_option = click.option("--network", metavar="NETWORK", help="Only on this network [all].")
+
+
+@click.group()
+@global_options
+def lab() -> None:
+    """Rehearse: real nodes for this very hosts.toml, on this machine (needs root).
+
+    \b
+    lbdeploy lab up                    start the nodes, the servers, a client and an operator
+    lbdeploy --lab up                  run any command in there, as the operator
+    lbdeploy lab exec lb1 ip a         look into a node
+    lbdeploy lab stop lb1              cut its power
+    lbdeploy lab down                  leave nothing behind
+    """
+
+
+@lab.command("up")
+@click.option(
+    "--suite",
+    type=click.Choice(["bullseye", "bookworm", "trixie"]),
+    default="bookworm",
+    show_default=True,
+    help="Debian release of the nodes.",
+)
+@click.option("--rebuild-image", is_flag=True, help="Make the nodes' image anew.")
+@global_options
+@click.pass_obj
+def lab_up(app: App, suite: str, rebuild_image: bool) -> None:
+    """Start what is not running: nodes, servers, client and operator."""
+    from lbdeploy import lab
+
+    status = lab.up(app.cluster, app.emit, suite=suite, rebuild_image=rebuild_image)
+    app.reporter.lab(status)
+    app.finish(0, lab=status.to_json())
+
+
+@lab.command("down")
+@click.option("--all", "everything", is_flag=True, help="Every lab of this machine, also those whose file is gone.")
+@global_options
+@click.pass_obj
+def lab_down(app: App, everything: bool) -> None:
+    """Stop and remove everything. The image stays in the cache."""
+    from lbdeploy import lab
+
+    if everything:
+        lab.down_all(app.emit)
+    else:
+        lab.down(app.cluster, app.emit)
+    app.reporter.quiet()
+    app.finish(0)
+
+
+@lab.command("status")
+@global_options
+@click.pass_obj
+def lab_status(app: App) -> None:
+    """Show what runs, with its addresses."""
+    from lbdeploy import lab
+
+    status = lab.status(app.cluster)
+    app.reporter.lab(status)
+    app.finish(0, lab=status.to_json())
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("where", metavar="NODE|SERVER|client|operator")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
+    """Run a command as root in a node, or in the network of a server, the client or the operator."""
+    import sys
+
+    from lbdeploy import lab
+
+    sys.exit(lab.exec_(app.cluster, where, list(command)))
+
+
+@lab.command("stop")
+@where_argument
+@global_options
+@click.pass_obj
+def lab_stop(app: App, name: str) -> None:
+    """Cut a node's power, or stop a server."""
+    _do(app, "stop", name)
+
+
+@lab.command("start")
+@where_argument
+@global_options
+@click.pass_obj
+def lab_start(app: App, name: str) -> None:
+    """Start a node or a server that was stopped."""
+    _do(app, "start", name)
+
+
+@lab.command("fresh")
+@click.argument("name", metavar="NODE")
+@global_options
+@click.pass_obj
+def lab_fresh(app: App, name: str) -> None:
+    """Reinstall a node: an empty disk, a new host key."""
+    _do(app, "fresh", name)
+
+
+@lab.command("cut")
+@where_argument
+@network_option
+@global_options
+@click.pass_obj
+def lab_cut(app: App, name: str, network: str | None) -> None:
+    """Pull a node's or a server's cable."""
+    _cable(app, "cut", name, network)
+
+
+@lab.command("join")
+@where_argument
+@network_option
+@global_options
+@click.pass_obj
+def lab_join(app: App, name: str, network: str | None) -> None:
+    """Put the cable back."""
+    _cable(app, "join", name, network)
+
+
+def _do(app: App, action: str, name: str) -> None:
+    from lbdeploy import lab
+
+    getattr(lab, action)(app.cluster, name, app.emit)
+    app.reporter.quiet()
+    app.finish(0)
+
+
+def _cable(app: App, action: str, name: str, network: str | None) -> None:
+    from lbdeploy import lab
+
+    getattr(lab, action)(app.cluster, name, network, app.emit)
+    app.reporter.quiet()
+    app.finish(0)

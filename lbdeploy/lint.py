@@ -1,0 +1,153 @@
+"""What is known to go wrong with a rendered configuration, found offline. Every rule was measured on real daemons.
+
+The built-in templates pass; these rules are for what an operator's own templates and settings may do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.model import Cluster, Node
+from lbdeploy.render import strangers
+
+
+@dataclass(frozen=True, slots=True)
+class Lint:
+    """`severity` is error (it will not work) or warning; `file` a path on the node, or here; `line` counts from 1."""
+
+    severity: str
+    node: str | None
+    file: str
+    line: int | None
+    message: str
+    fix: str
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "severity": self.severity, "node": self.node, "file": self.file, "line": self.line,
+            "message": self.message, "fix": self.fix,
+        }  # fmt: skip
+
+
+Complaint = tuple[str, int | None, str, str]
+Rule = Callable[[Cluster, Node, str], Iterator[Complaint]]
+
+
+def lint(cluster: Cluster) -> list[Lint]:
+    """Everything that is suspicious in what would be written to the nodes. Raises RenderError."""
+    found = list(_settings(cluster))
+    for path in strangers(cluster):
+        fix = "give it the name of a built-in template, or remove it"
+        found.append(Lint("warning", None, str(path), None, "replaces no built-in template, and is not used", fix))
+    for node in cluster.nodes:
+        for file in files(cluster, node):
+            for rule in RULES.get(file.path, ()):
+                found += [
+                    Lint(s, node.name, file.path, line, *rest) for s, line, *rest in rule(cluster, node, file.content)
+                ]
+            found += [Lint(s, node.name, file.path, line, *rest) for s, line, *rest in _whole(file.content)]
+    return found
+
+
+def _settings(cluster: Cluster) -> Iterator[Lint]:
+    vrrp, path = cluster.vrrp, str(cluster.path)
+    if vrrp.initial_state == "MASTER" and vrrp.preempt_delay:
+        message = 'initial_state = "MASTER" loses preempt_delay: keepalived clears it'
+        yield Lint("warning", None, path, None, message, 'leave initial_state out: "auto" lets the priority elect')
+    for frontend in cluster.frontends:
+        for side, seconds in (("client", frontend.client_timeout), ("server", frontend.server_timeout)):
+            if seconds < 600:
+                key = f"frontends.{frontend.name}.{side}_timeout"
+                message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
+                yield Lint("warning", None, path, None, message, "leave it out: the default is four hours")
+
+
+def _whole(content: str) -> Iterator[Complaint]:
+    if not content.strip():
+        yield "error", None, "is empty, which the validators accept", "see to its template"
+    elif not content.endswith("\n"):
+        line = content.count("\n") + 1
+        yield (
+            "error",
+            line,
+            "the last line has no newline, which haproxy refuses",
+            "end the template with an empty line",
+        )
+
+
+def _matches(content: str, pattern: str) -> Iterator[tuple[int, re.Match[str]]]:
+    for number, line in enumerate(content.splitlines(), 1):
+        if found := re.search(pattern, line.partition("#")[0]):
+            yield number, found
+
+
+def _pidof(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in _matches(content, r"script\b.*\bpidof\b"):
+        message = "pidof never succeeds: keepalived before 2.3 runs killall5, what it links to, and no VIP is placed"
+        yield "error", line, message, 'use "/etc/keepalived/check-haproxy"'
+
+
+def _master_with_delay(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in _matches(content, r"^\s*state\s+MASTER\b"):
+        if any(_matches(content, r"^\s*preempt_delay\s+[1-9]")):
+            message = "state MASTER clears preempt_delay: the returning node takes the VIPs at once"
+            yield "warning", line, message, "state BACKUP on every node: the priority elects"
+
+
+def _own_interface(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    own = node.interfaces[cluster.vrrp.network]
+    block = re.search(r"track_interface\s*\{([^}]*)\}", content)
+    if block and own in block[1].split():
+        line = content[: block.start()].count("\n") + 1
+        yield "error", line, f"{own} is VRRP's own interface: keepalived -t refuses to track it again", "leave it out"
+
+
+def _script_security(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    scripts = list(_matches(content, r"^\s*script\b"))
+    if scripts and not (
+        any(_matches(content, r"enable_script_security")) and any(_matches(content, r"script_user\s+root\b"))
+    ):
+        message = "a script without script security: keepalived -t refuses it, and any user's script would run as root"
+        yield "error", scripts[0][0], message, "add enable_script_security and script_user root to global_defs"
+
+
+def _no_peers(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for found in re.finditer(r"unicast_peer\s*\{\s*\}", content):
+        line = content[: found.start()].count("\n") + 1
+        yield "error", line, "an empty unicast_peer list means multicast to keepalived before 2.2.4", "name the peers"
+
+
+def _fractional_v2(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, found in _matches(content, r"^\s*advert_int\s+(\d*\.\d+)"):
+        if not any(_matches(content, r"^\s*(vrrp_version|version)\s+3\b")):
+            message = f"advert_int {found[1]} is rounded to whole seconds by VRRP version 2"
+            yield "error", line, message, "add vrrp_version 3 to global_defs"
+
+
+def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    opened, closed = content.count("{"), content.count("}")
+    if opened != closed:
+        yield "error", None, f"has {opened} opening and {closed} closing braces", "see to its template"
+
+
+def _tcplog_in_backend(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    section = ""
+    for number, line in enumerate(content.splitlines(), 1):
+        if words := line.split():
+            section = words[0] if not line[0].isspace() else section
+            if section == "backend" and words[:2] == ["option", "tcplog"]:
+                yield (
+                    "warning",
+                    number,
+                    "option tcplog has no effect in a backend",
+                    "put it into defaults or the frontend",
+                )
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    KEEPALIVED_CONF: (_pidof, _master_with_delay, _own_interface, _script_security, _no_peers, _fractional_v2, _braces),
+    HAPROXY_CFG: (_tcplog_in_backend,),
+}
