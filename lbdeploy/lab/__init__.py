@@ -1,0 +1,118 @@
+"""The rehearsal lab: real nodes for a hosts.toml on this machine, with its servers, a client and an operator.
+
+Everything is in network namespaces of its own, at the addresses that the file gives; nothing reaches the machine's
+network. The lab runs on by itself until `down`. Every function needs root and raises LabError.
+
+This module is imported by every `lbdeploy --lab` command, so each function imports what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lbdeploy.events import Emit, silent
+from lbdeploy.model import Cluster, Ssh
+
+if TYPE_CHECKING:
+    from lbdeploy.lab.state import LabStatus
+
+
+def up(cluster: Cluster, emit: Emit, *, suite: str | None = None, rebuild_image: bool = False) -> LabStatus:
+    """Starts what of the lab does not run, repairs what is damaged, and follows what changed in hosts.toml.
+
+    Returns when each node lets users log in and each server listens. `suite` is of Debian; bookworm, or what runs already.
+    """
+    from lbdeploy.lab import launch
+
+    return launch.up(cluster, emit, suite, rebuild_image)
+
+
+def down(cluster: Cluster, emit: Emit) -> None:
+    """Removes the lab: processes, namespaces, disks. What is kept is the cache with the image."""
+    from lbdeploy.lab import clear
+
+    clear.down(cluster, emit)
+
+
+def down_all(emit: Emit) -> list[str]:
+    """Removes every lab of this machine, also those whose hosts.toml is gone; returns their ids."""
+    from lbdeploy.lab import clear
+
+    return clear.down_all(emit)
+
+
+def status(cluster: Cluster) -> LabStatus:
+    """What the lab consists of, and in what state it is."""
+    from lbdeploy.lab import state
+
+    return state.status(cluster)
+
+
+def enter(cluster: Cluster) -> Ssh:
+    """Puts this process into the operator's namespace, for good; how to log in to the nodes from there.
+
+    To be called while the process has one thread.
+    """
+    from lbdeploy.lab import entrance
+
+    return entrance.enter(cluster)
+
+
+def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
+    """Runs a command as root: in a node, or in the network of a server, `client` or `operator`; its exit code.
+
+    A single argument is a shell command; none is a shell.
+    """
+    from lbdeploy.lab import entrance
+
+    return entrance.exec_(cluster, where, argv)
+
+
+def stop(cluster: Cluster, name: str, emit: Emit) -> None:
+    """Cuts a node's power, or ends a server: its ports refuse connections."""
+    from lbdeploy.lab import actions
+
+    actions.stop(cluster, name, emit)
+
+
+def start(cluster: Cluster, name: str, emit: Emit) -> None:
+    """Switches a node on, with the disk that it had, or starts a server. Returns when it answers."""
+    from lbdeploy.lab import actions
+
+    actions.start(cluster, name, emit)
+
+
+def cut(cluster: Cluster, name: str, network: str | None = None, emit: Emit = silent) -> None:
+    """Pulls a host's cable to one network, or all its cables. They stay pulled when it reboots."""
+    from lbdeploy.lab import actions
+
+    actions.plug(cluster, name, network, False, emit)
+
+
+def join(cluster: Cluster, name: str, network: str | None = None, emit: Emit = silent) -> None:
+    """Plugs a host's cable to one network in again, or all its cables."""
+    from lbdeploy.lab import actions
+
+    actions.plug(cluster, name, network, True, emit)
+
+
+def fresh(cluster: Cluster, name: str, emit: Emit) -> None:
+    """Reinstalls a node: an empty disk and a new host key, which the operator's known_hosts does not know."""
+    from lbdeploy.lab import actions
+
+    actions.fresh(cluster, name, emit)
+
+
+def drain(cluster: Cluster, name: str, emit: Emit = silent) -> None:
+    """Lets a server's /readyz answer 500, as while a kube-apiserver shuts down; it serves on."""
+    from lbdeploy.lab import actions
+
+    actions.set_ready(cluster, name, False, emit)
+
+
+def undrain(cluster: Cluster, name: str, emit: Emit = silent) -> None:
+    """Lets a server's /readyz answer 200 again."""
+    from lbdeploy.lab import actions
+
+    actions.set_ready(cluster, name, True, emit)

@@ -1,0 +1,89 @@
+"""What an operator does to a running lab: power, cables, draining, reinstalling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lbdeploy.errors import LabError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.lab import nodes, origin, servers, wiring
+from lbdeploy.lab.image import Image
+from lbdeploy.lab.launch import Lab, install, opened, start_nodes
+from lbdeploy.lab.topology import Host
+from lbdeploy.model import Cluster
+
+
+@contextmanager
+def _running(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
+    with opened(cluster, emit) as lab:
+        if origin.completed(lab.place) != lab.plan.digest:
+            raise LabError("the lab is not up, or hosts.toml has changed since it was", fix="lbdeploy lab up")
+        yield lab
+
+
+def stop(cluster: Cluster, name: str, emit: Emit) -> None:
+    """Cuts a node's power, or ends a server."""
+    with _running(cluster, emit) as lab:
+        host = _machine(lab, name)
+        if host.kind == "node":
+            nodes.power_off(lab.place, host)
+            emit(Done(host.name, "its power is cut"))
+        else:
+            servers.stop(lab.place, host)
+            emit(Done(host.name, "stopped: it refuses connections"))
+
+
+def start(cluster: Cluster, name: str, emit: Emit) -> None:
+    """Switches a node on, with the disk that it had, or starts a server."""
+    with _running(cluster, emit) as lab:
+        host = _machine(lab, name)
+        if host.kind == "node":
+            start_nodes(lab, [host], _image(lab))
+        elif not servers.pid_of(lab.place, host):
+            servers.start(lab.place, [host])
+            emit(Done(host.name, "started"))
+
+
+def plug(cluster: Cluster, name: str, network: str | None, plugged: bool, emit: Emit) -> None:
+    """Plugs in or pulls a host's cable to one network, or all its cables."""
+    with _running(cluster, emit) as lab:
+        host = lab.plan.find(name)
+        cables = lab.plan.cables(host, network)
+        wiring.plug(lab.place, host, cables, plugged=plugged)
+        segments = ", ".join("+".join(lab.plan.segments[cable.segment]) for cable in cables)
+        emit(Done(host.name, f"{'plugged into' if plugged else 'unplugged from'} {segments}"))
+
+
+def fresh(cluster: Cluster, name: str, emit: Emit) -> None:
+    """Reinstalls a node: an empty disk and a new host key, which the operator's known_hosts does not know."""
+    with _running(cluster, emit) as lab:
+        host = _machine(lab, name)
+        if host.kind != "node":
+            raise LabError(f"{host.name} is a {host.kind}", fix="name a node")
+        emit(Step(host.name, "installing"))
+        install(lab, host, _image(lab))
+        start_nodes(lab, [host], _image(lab))
+
+
+def set_ready(cluster: Cluster, name: str, ready: bool, emit: Emit) -> None:
+    """Lets a server's /readyz answer 200, or 500 as while it shuts down."""
+    with _running(cluster, emit) as lab:
+        host = _machine(lab, name)
+        servers.set_ready(lab.place, host, ready)
+        emit(Done(host.name, "/readyz answers " + ("200" if ready else "500")))
+
+
+def _machine(lab: Lab, name: str) -> Host:
+    host = lab.plan.find(name)
+    if host.kind not in {"node", "server"}:
+        raise LabError(f"{host.name} has no power switch", fix="name a node or a server")
+    return host
+
+
+def _image(lab: Lab) -> Image:
+    began = origin.read(lab.place)
+    if began is None:
+        raise LabError("the lab is not up", fix="lbdeploy lab up")
+    return Image(Path(began.image))

@@ -1,0 +1,157 @@
+"""Stand-ins for kube-apiserver: one process for each server of the lab, in the server's network namespace.
+
+Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds JSON: {"certificate": PATH, "servers":
+[{"name", "namespace": PATH, "directory": PATH, "address", "ports": [int]}]}. It returns when all of them listen.
+
+    /readyz   200 "ok", or 500 while the file `notready` lies in the server's directory
+    /livez    200 "ok"
+    /version  JSON that tells which server answered, and whom
+    /watch    (and ?watch=true on any path) a JSON line each 100 ms until the client leaves
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import socket
+import ssl
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+
+_CLONE_NEWNET = 0x40000000
+_HANDSHAKE = 0x16  # the first byte of a TLS connection
+_NOT_TLS = (
+    b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"Client sent an HTTP request to an HTTPS server.\n"
+)
+
+
+def main() -> None:
+    """Starts every server that standard input names. Raises OSError where one can't listen."""
+    spec = json.load(sys.stdin)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(spec["certificate"])
+    context.set_alpn_protocols(["http/1.1"])
+    for server in spec["servers"]:
+        start(server, context)
+
+
+def start(server: dict[str, Any], context: ssl.SSLContext) -> None:
+    """One server: its sockets are made here, so that a failure is seen; a child of its own serves them."""
+    enter(server["namespace"])
+    listeners = [Listener(server, port, context) for port in server["ports"]]
+    pid = os.fork()
+    if pid == 0:
+        serve(listeners)
+    with open(os.path.join(server["directory"], "pid"), "w") as file:
+        file.write(f"{pid}\n")
+    for listener in listeners:
+        listener.server_close()
+
+
+def enter(namespace: str) -> None:
+    """Puts this process into a network namespace. Raises OSError."""
+    with open(namespace) as file:
+        if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns", namespace)
+
+
+def serve(listeners: list[Listener]) -> None:
+    """Serves for ever, without a terminal and without standard streams."""
+    os.setsid()
+    os.chdir("/")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    for listener in listeners[1:]:
+        threading.Thread(target=listener.serve_forever, args=(60,), daemon=True).start()
+    listeners[0].serve_forever(60)
+
+
+class Listener(ThreadingMixIn, TCPServer):
+    """A port of a server; each connection has a thread, where its TLS handshake happens."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
+
+    def __init__(self, server: dict[str, Any], port: int, context: ssl.SSLContext) -> None:
+        self.address_family = socket.AF_INET6 if ":" in server["address"] else socket.AF_INET
+        self.name: str = server["name"]
+        self.not_ready = os.path.join(server["directory"], "notready")
+        self.context = context
+        super().__init__((server["address"], port), Handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answers what is not TLS as Go's server does."""
+        request.settimeout(10)
+        first = request.recv(1, socket.MSG_PEEK)
+        if first and first[0] != _HANDSHAKE:
+            request.sendall(_NOT_TLS)
+            request.shutdown(socket.SHUT_WR)
+        elif first:
+            with self.context.wrap_socket(request, server_side=True) as connection:
+                connection.settimeout(None)
+                Handler(connection, client_address, self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that leave in the middle, as TCP checks do, are no errors."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection. HTTP/1.1, so it stays open for more requests."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "lbdeploy-lab"
+    disable_nagle_algorithm = True
+    server: Listener
+
+    def do_GET(self) -> None:
+        """Answers by path."""
+        path, _, query = self.path.partition("?")
+        if path == "/watch" or "watch=true" in query.split("&") or "watch=1" in query.split("&"):
+            self.watch()
+        elif path == "/readyz" and os.path.exists(self.server.not_ready):
+            self.answer(500, "[-]shutdown failed: reason withheld\nreadyz check failed\n")
+        elif path in ("/readyz", "/livez", "/healthz"):
+            self.answer(200, "ok")
+        elif path == "/version":
+            version = {"major": "1", "minor": "30", "gitVersion": "v1.30.0-lab", "server": self.server.name}
+            self.answer(200, json.dumps({**version, "client": self.client_address[0]}) + "\n", "application/json")
+        else:
+            status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+            self.answer(404, json.dumps(status) + "\n", "application/json")
+
+    def answer(self, code: int, body: str, kind: str = "text/plain; charset=utf-8") -> None:
+        """A whole answer."""
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def watch(self) -> None:
+        """An answer that does not end, in chunks of a line."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        number = 0
+        while True:
+            line = json.dumps({"type": "BOOKMARK", "number": number, "server": self.server.name}) + "\n"
+            self.wfile.write(f"{len(line):x}\r\n{line}\r\n".encode())
+            number += 1
+            time.sleep(0.1)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Keeps no log."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`lab down`: ends and removes everything of a lab, whatever state it is in, by its id alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lbdeploy.errors import LabError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.lab import requirements, system, wiring
+from lbdeploy.lab.image import remove
+from lbdeploy.lab.nodes import machinery, remove_cgroups
+from lbdeploy.lab.place import NAMESPACES, STATE, Place, locked, namesakes, place_of, places
+from lbdeploy.model import Cluster
+
+
+def down(cluster: Cluster, emit: Emit) -> None:
+    """Removes the lab of `cluster`. The cache stays."""
+    requirements.require_root("lbdeploy lab down")
+    place = place_of(cluster.name, cluster.path)
+    for each in (place, *namesakes(place, cluster.path)):
+        _down(each, emit)
+
+
+def down_all(emit: Emit) -> list[str]:
+    """Removes every lab of this machine, also those whose hosts.toml is gone; their ids."""
+    requirements.require_root("lbdeploy lab down")
+    found = places()
+    for place in found:
+        _down(place, emit)
+    return [place.id for place in found]
+
+
+def _down(place: Place, emit: Emit) -> None:
+    if not (place.dir.exists() or place.namespaces()):
+        emit(Done("lab", f"there is no lab {place.id}"))
+        return
+    with locked(place, lambda: emit(Step("lab", "waiting for another lab command to end"))):
+        emit(Step("lab", "removing nodes, servers and namespaces"))
+        clear(place)
+    emit(Done("lab", f"{place.id} is removed"))
+
+
+def clear(place: Place) -> None:
+    """Removes a lab that the caller holds or nobody can use. Raises LabError where something resists."""
+    system.kill(machinery(place.dir))
+    namespaces = place.namespaces()
+    _kill_inside(namespaces)
+    wiring.unwire(namespaces)
+    remove_cgroups(place)
+    remove(place.dir)
+    _remove_if_empty(STATE)
+    if place.namespaces() or place.dir.exists():
+        raise LabError(f"something of the lab {place.id} could not be removed", fix="lbdeploy lab down")
+
+
+def clear_host(place: Place, name: str) -> None:
+    """Removes one host."""
+    system.kill(machinery(place.host(name)))
+    _kill_inside([place.namespace(name)])
+    wiring.unwire([place.namespace(name)])
+    remove(place.host(name))
+
+
+def _kill_inside(namespaces: list[str]) -> None:
+    system.kill(process.pid for process in system.processes_in(NAMESPACES / name for name in namespaces))
+
+
+def _remove_if_empty(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:  # other labs are in it
+        return

@@ -1,0 +1,58 @@
+"""Ways into a running lab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Sequence
+
+from lbdeploy.errors import LabError
+from lbdeploy.lab import origin
+from lbdeploy.lab.access import access
+from lbdeploy.lab.place import OPERATOR, Place, place_of
+from lbdeploy.lab.system import ENVIRONMENT, setns
+from lbdeploy.lab.topology import topology
+from lbdeploy.model import Cluster, Ssh
+
+
+def enter(cluster: Cluster) -> Ssh:
+    """Puts this process into the operator's namespace, for good; how to log in to the nodes from there."""
+    if threading.active_count() > 1:
+        raise RuntimeError("only the calling thread would enter: do it before other threads start")
+    place = place_of(cluster.name, cluster.path)
+    _require_up(place, topology(cluster).digest)
+    try:
+        setns(place.namespace_file(OPERATOR))
+    except OSError as error:
+        fix = "lbdeploy lab up" if os.geteuid() == 0 else "run it with sudo"
+        raise LabError(f"the lab's network can't be entered: {error.strerror}", fix=fix) from None
+    return access(place, cluster)
+
+
+def _require_up(place: Place, digest: str) -> None:
+    if os.geteuid() != 0:
+        raise LabError("only root can enter the lab", fix="run it with sudo")
+    completed = origin.completed(place)
+    if completed is None:
+        raise LabError("the lab is not up", fix="lbdeploy lab up")
+    if completed != digest:
+        raise LabError("hosts.toml has changed since the lab was started", fix="lbdeploy lab up")
+
+
+def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
+    """Runs a command as root in a node, or in another host's network; its exit code."""
+    place, plan = place_of(cluster.name, cluster.path), topology(cluster)
+    _require_up(place, plan.digest)
+    host = plan.find(where)
+    command = ["sh", "-c", *argv] if len(argv) == 1 else list(argv) or ["sh"]
+    if host.kind == "node":
+        from lbdeploy.lab.nodes import leader
+
+        pid = leader(place, host.name)
+        if pid is None:
+            raise LabError(f"{host.name} is off", node=host.name, fix=f"lbdeploy lab start {host.name}")
+        entry = ["nsenter", "--target", str(pid), "--all", "--root", "--wd"]
+    else:
+        entry = ["ip", "netns", "exec", place.namespace(host.name)]
+    return subprocess.call([*entry, *command], env={**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")})

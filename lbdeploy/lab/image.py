@@ -1,0 +1,187 @@
+"""What every node starts from: the root of a bare Debian, and a repository with the packages it may install.
+
+Built once per suite and recipe, kept in the cache. A build happens beside its final place and is renamed when complete.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbdeploy.errors import LabError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.lab.place import CACHE
+from lbdeploy.lab.repository import index
+from lbdeploy.lab.sources import options, sources
+from lbdeploy.lab.system import ENVIRONMENT, run
+
+SUITES = ("bookworm", "trixie", "bullseye")
+PACKAGES = "/srv/packages"  # where a node finds the repository
+
+# Raise it when the code below changes what an image holds.
+_RECIPE_VERSION = 1
+_INCLUDE = (
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "iputils-ping",
+    "libpam-systemd",
+    "netbase",
+    "openssh-server",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+# python3 and python3-apt are for other tools that configure nodes, to compare with.
+_INSTALLABLE = ("haproxy", "keepalived", "socat", "curl", "python3", "python3-apt")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A built image: a directory of the cache."""
+
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        return self.path / "root"
+
+    @property
+    def repository(self) -> Path:
+        return self.path / "packages"
+
+
+def cached(suite: str) -> Image | None:
+    """The newest image of the suite, by the recipe as it is now."""
+    found = sorted(CACHE.glob(f"{suite}-{_recipe(suite)}-[0-9]*"))
+    return Image(found[-1]) if found else None
+
+
+def ensure(suite: str, emit: Emit, in_use: set[Path], *, rebuild: bool = False) -> Image:
+    """The suite's image, built where there is none or `rebuild` asks for it. Raises LabError."""
+    began = time.time_ns()
+    found = cached(suite)
+    if found and not rebuild:
+        return found
+    CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with _building(emit) as lock:
+        found = cached(suite)  # another build may have made it meanwhile
+        if found and (not rebuild or int(found.path.name.rpartition("-")[2]) > began):
+            return found
+        built = _build(suite, emit, lock)
+        _prune(suite, {built.path} | in_use)
+    emit(Done("image", f"{suite} is built, {_megabytes(built.path)} MB in {CACHE}"))
+    return built
+
+
+def _recipe(suite: str) -> str:
+    recipe = repr((_RECIPE_VERSION, suite, _INCLUDE, _INSTALLABLE, PACKAGES))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:8]
+
+
+@contextmanager
+def _building(emit: Emit) -> Iterator[int]:
+    """Holds the cache against other builds."""
+    with (CACHE / "lock").open("w") as lock:
+        emit(Step("image", "waiting until no other image is being built"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def _build(suite: str, emit: Emit, lock: int) -> Image:
+    half = CACHE / "half-built"
+    remove(half)
+    (half / "packages").mkdir(parents=True)
+    emit(Step("image", f"building {suite}: mmdebstrap and packages, once, about 30 s"))
+    _mmdebstrap(suite, half, lock)
+    emit(Step("image", f"building {suite}: the repository"))
+    index(half / "packages")
+    _finish(half / "root")
+    complete = CACHE / f"{suite}-{_recipe(suite)}-{time.time_ns()}"
+    half.rename(complete)
+    return Image(complete)
+
+
+def _mmdebstrap(suite: str, half: Path, lock: int) -> None:
+    log = half / "build.log"
+    # It mounts /proc, /sys and /dev under the root: a mount namespace of its own makes sure that they end with it.
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
+    argv = [*alone, "--kill-child", "--mount-proc", *_arguments(suite, half)]
+    with log.open("wb") as output:
+        # The lock goes along: should this process be killed, the next build waits until mmdebstrap has ended, too.
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[lock],
+            env=_environment(),
+            cwd="/",
+            check=False,
+        )
+    if done.returncode:
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+        fix = f"read {log}; is {suite} on the mirror of this machine's apt sources, and can apt-get update reach it?"
+        raise LabError(f"mmdebstrap could not build {suite}:\n{end}", fix=fix)
+
+
+def _environment() -> dict[str, str]:
+    proxies = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")}
+    return {**ENVIRONMENT, **proxies, "TMPDIR": "/tmp", "DEBIAN_FRONTEND": "noninteractive"}  # noqa: S108
+
+
+def _arguments(suite: str, half: Path) -> list[str]:
+    download = f'chroot "$1" apt-get install --yes --download-only {" ".join(_INSTALLABLE)}'
+    return [
+        "mmdebstrap",
+        "--mode=root",
+        "--format=directory",
+        "--variant=minbase",
+        f"--include={','.join(_INCLUDE)}",
+        *(f"--aptopt={option}" for option in options()),
+        f"--customize-hook={download}",
+        f'--customize-hook=mv "$1"/var/cache/apt/archives/*.deb "{half}/packages/"',
+        suite,
+        str(half / "root"),
+        *sources(suite),
+    ]
+
+
+def _finish(root: Path) -> None:
+    """What makes of any root one that can be many machines, with the repository as its only source."""
+    etc = root / "etc"
+    for path in (*etc.glob("ssh/ssh_host_*"), *etc.glob("apt/apt.conf.d/99mmdebstrap"), etc / "apt/sources.list"):
+        path.unlink(missing_ok=True)
+    for name in ("machine-id", "resolv.conf", "hostname"):
+        (etc / name).unlink(missing_ok=True)
+        (etc / name).touch()
+    for path in (etc / "apt/sources.list.d").iterdir():
+        path.unlink()
+    (etc / "apt/sources.list").write_text(f"deb [trusted=yes] file:{PACKAGES} ./\n")
+    (root / PACKAGES[1:]).mkdir(parents=True)
+    # They would take the dpkg lock at a random moment, to look for updates that can't be there.
+    for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"):
+        (etc / "systemd/system/timers.target.wants" / timer).unlink(missing_ok=True)
+
+
+def _prune(suite: str, keep: set[Path]) -> None:
+    for path in CACHE.glob(f"{suite}-*-[0-9]*"):
+        if path not in keep:
+            remove(path)
+
+
+def _megabytes(path: Path) -> int:
+    return int(run(["du", "--summarize", "--block-size=1M", str(path)]).split()[0])
+
+
+def remove(path: Path) -> None:
+    """Removes a tree, but nothing of a file system that may be mounted in it. Raises LabError where that stops it."""
+    run(["rm", "--recursive", "--force", "--one-file-system", str(path)])

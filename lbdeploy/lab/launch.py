@@ -1,0 +1,180 @@
+"""`lab up`: what is not there is made, what does not run is started, and what differs from hosts.toml is replaced."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lbdeploy.errors import LabError
+from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.lab import access, disk, image, nodes, origin, requirements, servers, wiring
+from lbdeploy.lab.clear import clear, clear_host
+from lbdeploy.lab.image import Image
+from lbdeploy.lab.place import OPERATOR, Place, locked, namesakes, place_of, places
+from lbdeploy.lab.probe import ssh_answers
+from lbdeploy.lab.state import LabStatus, status
+from lbdeploy.lab.topology import Host, Topology, topology
+from lbdeploy.model import Cluster
+
+DEFAULT_SUITE = "bookworm"
+_BOOT_LIMIT = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab as it should be; every step of a command is given it."""
+
+    place: Place
+    cluster: Cluster
+    plan: Topology
+    emit: Emit
+
+    @property
+    def login(self) -> str:
+        """What of [ssh] a node is installed with: a change of it needs another installation."""
+        ssh = access.access(self.place, self.cluster)
+        return f"{ssh.user} {ssh.port}"
+
+
+@contextmanager
+def opened(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
+    """The lab of `cluster`, held against other lab commands. Raises LabError."""
+    requirements.require_root()
+    lab = Lab(place_of(cluster.name, cluster.path), cluster, topology(cluster), emit)
+    with locked(lab.place, lambda: emit(Step("lab", "waiting for another lab command to end"))):
+        yield lab
+
+
+def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> LabStatus:
+    """Brings the lab up. Raises LabError; what was begun then is completed by another `up`, or removed by `down`."""
+    with opened(cluster, emit) as lab:
+        base = _image(lab, suite, rebuild_image)
+        _forget(lab)
+        _prepare(lab)
+        wiring.switch_on(lab.place, lab.plan)
+        _wire_guests(lab)
+        _start_servers(lab)
+        start_nodes(lab, lab.plan.of("node"), base)
+        origin.set_completed(lab.place, lab.plan.digest)
+        emit(Done("lab", f"up: {len(lab.plan.of('node'))} nodes, {len(lab.plan.of('server'))} servers"))
+    return status(cluster)
+
+
+def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
+    """The image that the lab's disks lie over: the one that it began with, as long as it exists."""
+    began = origin.read(lab.place)
+    if began and suite and suite != began.suite:
+        fix = f"lbdeploy lab down, then: lbdeploy lab up --suite {suite}"
+        raise LabError(f"the lab runs {began.suite}, not {suite}", fix=fix)
+    suite = suite or (began.suite if began else DEFAULT_SUITE)
+    requirements.require(build=rebuild or not image.cached(suite))
+    built = image.ensure(suite, lab.emit, _images_in_use(), rebuild=rebuild)
+    if began and Path(began.image).is_dir():
+        return Image(Path(began.image))
+    origin.write(lab.place, origin.Origin(str(lab.cluster.path), suite, str(built.path)))
+    return built
+
+
+def _images_in_use() -> set[Path]:
+    return {Path(began.image) for each in places() if (began := origin.read(each))}
+
+
+def _forget(lab: Lab) -> None:
+    """Removes what hosts.toml no longer has."""
+    if origin.completed(lab.place) != lab.plan.digest:
+        origin.set_completed(lab.place, None)
+    for other in namesakes(lab.place, lab.cluster.path):
+        lab.emit(Note("lab", f"removing {other.id}: the cluster has another name now"))
+        clear(other)
+    wanted = {host.name for host in lab.plan.hosts}
+    for name in set(lab.place.hosts()) - wanted:
+        clear_host(lab.place, name)
+
+
+def _prepare(lab: Lab) -> None:
+    access.ensure_key(lab.place)
+    access.write_config(lab.place, lab.cluster)
+    if servers.ensure_certificate(lab.place, lab.cluster, lab.plan.of("server")):
+        for host in lab.plan.of("server"):
+            servers.stop(lab.place, host)
+
+
+def _wire_guests(lab: Lab) -> None:
+    """Wires everything but the nodes, whose power supplies do it."""
+    guests = [host for host in lab.plan.hosts if host.kind != "node" and not wiring.is_wired(lab.place, host)]
+    for host in guests:
+        if host.kind == "server":
+            servers.stop(lab.place, host)
+    _in_parallel(lambda host: wiring.wire(lab.place, host), guests)
+    for host in lab.plan.hosts:
+        if wiring.cut_ports(lab.place, host):
+            wiring.plug(lab.place, host, host.cables, plugged=True)
+
+
+def _start_servers(lab: Lab) -> None:
+    every = lab.plan.of("server")
+    for host in every:
+        servers.set_ready(lab.place, host, ready=True)
+    servers.start(lab.place, [host for host in every if not servers.pid_of(lab.place, host)])
+
+
+def start_nodes(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
+    """Installs nodes that are not, boots those that are off, and waits for them."""
+    new = [host for host in hosts if _installed(lab, host) != lab.login]
+    for host in new:
+        lab.emit(Step(host.name, "installing"))
+        install(lab, host, base)
+    access.remember(lab.place, lab.cluster, [lab.cluster.node(host.name) for host in new])
+    for host in hosts:
+        lab.emit(Step(host.name, "booting"))
+    _boot(lab, hosts, base)
+
+
+def _installed(lab: Lab, host: Host) -> str:
+    path = lab.place.host(host.name) / "installed"
+    return path.read_text() if path.exists() and disk.disk_of(lab.place, host.name).is_dir() else ""
+
+
+def install(lab: Lab, host: Host, base: Image) -> None:
+    """Installs a node anew, whatever it was; it stays off."""
+    directory = lab.place.host(host.name)
+    nodes.power_off(lab.place, host)
+    (directory / "installed").unlink(missing_ok=True)
+    user, port = lab.login.split()
+    disk.install(lab.place, host.name, base.root, user, int(port))
+    origin.replace(directory / "installed", lab.login)
+
+
+def _boot(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
+    """Switches nodes on, at once, and waits until each lets users log in."""
+    given_up = threading.Event()
+
+    def boot(host: Host) -> None:
+        if not (nodes.is_powered(lab.place, host.name) and wiring.is_wired(lab.place, host)):
+            nodes.power_off(lab.place, host)
+            nodes.power_on(lab.place, host, base)
+        nodes.wait(lab.place, host.name, lambda: _answers(lab, host), given_up.is_set, _BOOT_LIMIT)
+
+    with ThreadPoolExecutor(max_workers=max(len(hosts), 1)) as pool:
+        booting = {pool.submit(boot, host): host.name for host in hosts}
+        try:
+            for future in as_completed(booting):
+                future.result()
+                lab.emit(Done(booting[future], "sshd answers"))
+        finally:
+            given_up.set()
+
+
+def _answers(lab: Lab, host: Host) -> bool:
+    address = access.address_of(lab.cluster, lab.cluster.node(host.name))
+    port = access.access(lab.place, lab.cluster).port or 22
+    return ssh_answers(lab.place.namespace_file(OPERATOR), address, port)
+
+
+def _in_parallel(work: Callable[[Host], None], hosts: Sequence[Host]) -> None:
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(work, hosts))

@@ -1,0 +1,148 @@
+"""The lab's nodes: containers that boot Debian's own systemd, each with a power supply that outlives `lab up`.
+
+The power supply is a shell script. It wires the node, boots it, and does so again when it reboots. A node runs in a PID
+and a mount namespace of its own, so killing the first process there ends all of it at once, mounts included.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lbdeploy.errors import LabError
+from lbdeploy.lab import system, wiring
+from lbdeploy.lab.disk import disk_of, hostname_of
+from lbdeploy.lab.image import PACKAGES, Image
+from lbdeploy.lab.place import Place
+from lbdeploy.lab.topology import Host
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_MACHINERY = ("sh", "unshare", "systemd-nspawn")  # what a node runs on
+
+
+def power_on(place: Place, host: Host, image: Image) -> None:
+    """Switches the node on; returns at once. Its disk is installed."""
+    directory = place.host(host.name)
+    wiring.write_wiring(place, host)
+    (directory / "root").mkdir(exist_ok=True)
+    (directory / "power").write_text(_power_script(place, host))
+    (directory / "boot").write_text(_boot_script(place, host, image))
+    system.detach(["sh", str(directory / "power")], directory / "console.log")
+
+
+def power_off(place: Place, host: Host) -> None:
+    """Cuts the power: every process of the node ends in the same moment, and its addresses are gone."""
+    system.kill(machinery(place.host(host.name)))
+    system.kill(each.pid for each in system.processes_in([place.namespace_file(host.name)]))
+    wiring.unwire([place.namespace(host.name)])
+
+
+def machinery(directory: Path) -> list[int]:
+    """The processes that nodes run on, by the scripts and roots below `directory` that they were started with."""
+    return [
+        process.pid
+        for process in system.processes()
+        if os.path.basename(process.argv[0]) in _MACHINERY
+        and any(arg.startswith((f"{directory}/", f"--directory={directory}/")) for arg in process.argv)
+    ]
+
+
+def leader(place: Place, name: str) -> int | None:
+    """The node's PID 1, as this machine numbers it; None while it is off."""
+    for process in system.processes_in([place.namespace_file(name)]):
+        # Three PID namespaces down: this machine's, the power supply's, the node's.
+        if len(pids := process.pids) == 3 and pids[-1] == 1:
+            return process.pid
+    return None
+
+
+def is_powered(place: Place, name: str) -> bool:
+    """Whether the node is on, or its power supply is about to boot it again."""
+    return bool(machinery(place.host(name)))
+
+
+def _power_script(place: Place, host: Host) -> str:
+    directory = place.host(host.name)
+    return f"""#!/bin/sh
+# The power supply of {host.name}.
+cd '{directory}' || exit
+while sh '{directory}/wire'; do
+    unshare --mount --propagation private --pid --fork --kill-child --mount-proc sh '{directory}/boot'
+    [ $? = 133 ] || break  # what systemd-nspawn says of a reboot
+done
+ip netns del '{place.namespace(host.name)}'
+"""
+
+
+def _boot_script(place: Place, host: Host, image: Image) -> str:
+    directory, disk = place.host(host.name), disk_of(place, host.name)
+    hostname, network = hostname_of(host.name), place.namespace_file(host.name)
+    cgroups = " ".join(str(base / "lbdeploy-lab" / place.id / host.name) for base in hierarchies())
+    unified = int(any((base / "cgroup.controllers").exists() for base in hierarchies()))
+    return f"""#!/bin/sh
+# Boots {host.name} once.
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn || exit
+mount -t overlay overlay -o 'lowerdir={image.root},upperdir={disk}/changes,workdir={disk}/work' '{directory}/root' || exit
+(
+    for cgroup in {cgroups}; do
+        mkdir -p "$cgroup" && echo 0 > "$cgroup/cgroup.procs"
+    done
+    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY={unified} SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+    exec systemd-nspawn --directory='{directory}/root' --boot --quiet --register=no --keep-unit --console=pipe \\
+        --machine='{hostname}' --hostname='{hostname}' --network-namespace-path='{network}' \\
+        --capability=CAP_NET_ADMIN,CAP_NET_RAW --resolv-conf=off --timezone=off --link-journal=no \\
+        --bind-ro='{image.repository}:{PACKAGES}'
+)
+"""
+
+
+def hierarchies() -> list[Path]:
+    """Where systemd's cgroups are: one tree, or two on a machine that still has version 1."""
+    if (_CGROUPS / "cgroup.controllers").exists():
+        return [_CGROUPS]
+    return [path for path in (_CGROUPS / "systemd", _CGROUPS / "unified") if path.is_dir()]
+
+
+def remove_cgroups(place: Place) -> None:
+    """Removes the cgroups of all nodes, which are off."""
+    for base in hierarchies():
+        for directory, _, _ in os.walk(base / "lbdeploy-lab" / place.id, topdown=False):
+            _rmdir(Path(directory))
+        _rmdir(base / "lbdeploy-lab")
+
+
+def _rmdir(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:  # in use by another lab, or never made
+        return
+
+
+def wait(place: Place, name: str, answers: Callable[[], bool], given_up: Callable[[], bool], limit: float) -> None:
+    """Returns when the node lets users log in: `answers` tells whether its sshd does. Raises LabError."""
+    deadline = time.monotonic() + limit
+    while not (answers() and _admits(place, name)):
+        if given_up():
+            raise LabError("interrupted", node=name)
+        if not is_powered(place, name):
+            raise _boot_error(place, name, "did not boot")
+        if time.monotonic() > deadline:
+            raise _boot_error(place, name, f"did not answer on SSH within {limit:.0f} s")
+        time.sleep(0.03)
+
+
+def _admits(place: Place, name: str) -> bool:
+    """pam_nologin(8) keeps users out until the boot is far enough, and sshd does not wait for that."""
+    pid = leader(place, name)
+    return pid is not None and not Path(f"/proc/{pid}/root/run/nologin").exists()
+
+
+def _boot_error(place: Place, name: str, what: str) -> LabError:
+    log = place.host(name) / "console.log"
+    end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
+    return LabError(
+        f"{name} {what}. The end of its console:\n{end}", node=name, fix=f"read {log}; then: lbdeploy lab up"
+    )

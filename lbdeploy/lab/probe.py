@@ -1,0 +1,21 @@
+"""Looking at the lab from inside, as its operator does."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from lbdeploy.lab.system import inside
+
+
+def ssh_answers(namespace: Path, address: str, port: int, timeout: float = 0.5) -> bool:
+    """Whether an SSH server greets whoever connects from that namespace."""
+
+    def greeting() -> bytes:
+        with socket.create_connection((address, port), timeout) as connection:
+            return connection.recv(4)
+
+    try:
+        return inside(namespace, greeting) == b"SSH-"
+    except OSError:
+        return False

@@ -1,0 +1,29 @@
+"""A flat repository: a directory of .deb files with an index that apt reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lbdeploy.lab.system import run
+
+
+def index(directory: Path) -> None:
+    """Writes `Packages` for all .deb files of the directory."""
+    with ThreadPoolExecutor() as pool:
+        entries = list(pool.map(_entry, sorted(directory.glob("*.deb"))))
+    (directory / "Packages").write_text("\n".join(entries))
+
+
+def _entry(package: Path) -> str:
+    control = run(["dpkg-deb", "--field", str(package)]).rstrip("\n")
+    return "\n".join([control, *_file_fields(package)]) + "\n"
+
+
+def _file_fields(package: Path) -> Iterator[str]:
+    content = package.read_bytes()
+    yield f"Filename: ./{package.name}"
+    yield f"Size: {len(content)}"
+    yield f"SHA256: {hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,75 @@
+"""The lab's servers: stand-ins for kube-apiserver, started together, since starting Python is most of their cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lbdeploy.lab import system
+from lbdeploy.lab.place import Place
+from lbdeploy.lab.topology import Host
+from lbdeploy.model import Cluster
+
+_SCRIPT = Path(__file__).with_name("apiserver.py")
+
+
+def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) -> bool:
+    """Makes the stand-ins' certificate, where it is missing or lacks a name. True: those that run have an old one."""
+    names = {str(vip.ip) for vip in cluster.vips} | {str(a) for host in servers for a in host.addresses}
+    wanted = "\n".join(sorted({"kubernetes", "localhost", cluster.name.replace("_", "-"), *names}))
+    file = place.dir / "certificate-names"
+    if file.exists() and file.read_text() == wanted:
+        return False
+    from lbdeploy.lab.keys import make_certificate
+
+    make_certificate(place.dir, wanted.split())
+    file.write_text(wanted)
+    return True
+
+
+def start(place: Place, servers: Sequence[Host]) -> None:
+    """Starts stand-ins; when this returns, all of them listen. Raises LabError."""
+    if not servers:
+        return
+    spec = {"certificate": str(place.dir / "server.pem"), "servers": [_spec(place, host) for host in servers]}
+    # Without `site`, and isolated from the operator's environment, Python starts in half the time.
+    system.run([sys.executable, "-I", "-S", str(_SCRIPT)], stdin=json.dumps(spec))
+
+
+def _spec(place: Place, host: Host) -> dict[str, object]:
+    return {
+        "name": host.name,
+        "namespace": str(place.namespace_file(host.name)),
+        "directory": str(place.host(host.name)),
+        "address": str(host.addresses[0]),
+        "ports": host.ports,
+    }
+
+
+def stop(place: Place, host: Host) -> None:
+    """Ends a stand-in: its ports refuse connections at once."""
+    pid = pid_of(place, host)
+    system.kill([pid] if pid else [])
+    (place.host(host.name) / "pid").unlink(missing_ok=True)
+
+
+def pid_of(place: Place, host: Host) -> int | None:
+    """The stand-in's process, where it runs: by its file, if that process is in the server's namespace."""
+    try:
+        pid = int((place.host(host.name) / "pid").read_text())
+        inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == system.network(place.namespace_file(host.name))
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if inside and system.alive(pid) else None
+
+
+def set_ready(place: Place, host: Host, ready: bool) -> None:
+    """Lets /readyz answer 200, or 500 as a kube-apiserver that shuts down."""
+    flag = place.host(host.name) / "notready"
+    flag.unlink(missing_ok=True) if ready else flag.touch()
+
+
+def is_ready(place: Place, host: Host) -> bool:
+    return not (place.host(host.name) / "notready").exists()

@@ -1,0 +1,144 @@
+"""The machine that the lab runs on: running its commands, entering namespaces, finding and ending processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from lbdeploy.errors import LabError
+
+T = TypeVar("T")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root"}  # nothing of the operator's goes into the lab
+_CLONE_NEWNET = 0x40000000
+
+
+def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
+    """What the command prints. Raises LabError where it fails and `check` is set."""
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, cwd="/", check=False)
+    if check and done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise LabError(f"`{' '.join(argv)}` failed on this machine: {said}", detail=stdin, fix="lbdeploy lab up")
+    return done.stdout
+
+
+def setns(namespace: Path) -> None:
+    """Puts the calling thread into a network namespace, for all the sockets it opens. Raises OSError."""
+    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns", str(namespace))
+    finally:
+        os.close(descriptor)
+
+
+def inside(namespace: Path, work: Callable[[], T]) -> T:
+    """What `work` returns or raises, done in a namespace: in a thread of its own, so that the caller stays outside."""
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def thread() -> None:
+        try:
+            setns(namespace)
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    worker = threading.Thread(target=thread, daemon=True)
+    worker.start()
+    worker.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of this machine. `pids` are its ids from here down into its innermost PID namespace."""
+
+    pid: int
+    argv: tuple[str, ...]
+    network: int  # inode of its network namespace
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+        return tuple(int(each) for each in line.split()[1:])
+
+
+def processes() -> Iterator[Process]:
+    """All that run now, kernel threads and zombies left out."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                argv = Path(f"/proc/{name}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+                if argv:
+                    yield Process(int(name), tuple(argv), os.stat(f"/proc/{name}/ns/net").st_ino)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue  # it has ended, or is nothing that a lab could have started
+
+
+def network(namespace: Path) -> int | None:
+    """The inode of the network namespace mounted there. A machine that lost power leaves an empty file in its place."""
+    try:
+        found = namespace.stat()
+        return found.st_ino if found.st_dev != namespace.parent.stat().st_dev else None
+    except FileNotFoundError:
+        return None
+
+
+def processes_in(namespaces: Iterable[Path]) -> Iterator[Process]:
+    """Those whose sockets are in one of these network namespaces."""
+    inodes = {network(each) for each in namespaces} - {None}
+    return (process for process in processes() if process.network in inodes)
+
+
+def kill(pids: Iterable[int], patience: float = 5.0) -> None:
+    """Ends processes at once, parents first, and waits until they are gone; spares this process and its ancestors."""
+    doomed = sorted(set(pids) - set(_ancestry()))
+    for pid in doomed:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and any(alive(pid) for pid in doomed):
+        time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _ancestry() -> Iterator[int]:
+    pid = os.getpid()
+    while pid > 1:
+        yield pid
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def detach(argv: Sequence[str], log: Path) -> None:
+    """Starts a command that outlives this process and its terminal."""
+    with log.open("ab") as output:
+        subprocess.run(
+            ["setsid", "--fork", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=ENVIRONMENT,
+            cwd="/",
+            check=True,
+        )

@@ -1,0 +1,143 @@
+"""The lab's network: one namespace is the switch, with a bridge for each segment; each host has one, with its cables.
+
+A host's wiring is a shell script, so that a node's power supply can run it again at every boot: what its namespace held
+(addresses that keepalived placed, sysctl values) is gone then, as on a real machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lbdeploy.lab.place import SWITCH, Place
+from lbdeploy.lab.system import network, run
+from lbdeploy.lab.topology import Cable, Host, Topology
+
+
+def wire_script(place: Place, host: Host) -> str:
+    """Gives `host` a new namespace, with cables plugged in but for those named in its file `cut`."""
+    own, switch = place.namespace(host.name), place.namespace(SWITCH)
+    return f"""#!/bin/sh
+# Wires {host.name} anew.
+cd '{place.host(host.name)}' || exit
+rm -f wired
+ip netns del '{own}' 2>/dev/null
+ip -n '{switch}' -force -batch - 2>/dev/null <<'END'
+{_lines(f"link del {cable.port}" for cable in host.cables)}
+END
+set -e
+ip netns add '{own}'
+ip -n '{switch}' -batch - <<'END'
+{_lines(line for cable in host.cables for line in _plug(host, cable, own))}
+END
+ip -n '{own}' -batch - <<'END'
+link set lo up
+{_lines(line for cable in host.cables for line in _inside(cable))}
+END
+for port in {" ".join(cable.port for cable in host.cables)}; do
+    grep -qsx "$port" cut || ip -n '{switch}' link set "$port" up
+done
+touch wired
+"""
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+def _plug(host: Host, cable: Cable, namespace: str) -> Iterator[str]:
+    yield f"link add {cable.port} type veth peer name {cable.interface} address {_mac(host, cable)} netns {namespace}"
+    yield f"link set {cable.port} master {_bridge(cable.segment)} addrgenmode none"
+
+
+def _mac(host: Host, cable: Cable) -> str:
+    """A machine keeps its MAC when it reboots, and neighbours remember it."""
+    digest = hashlib.sha256(f"{host.name} {cable.interface}".encode()).digest()
+    return "02:" + digest[:5].hex(":")
+
+
+def _inside(cable: Cable) -> Iterator[str]:
+    yield f"link set {cable.interface} up"
+    for each in cable.addresses:
+        # An IPv6 address is not usable until duplicate address detection has ended, after about a second.
+        yield f"address add {each} dev {cable.interface}" + (" nodad" if each.version == 6 else " broadcast +")
+    for route in cable.routes:
+        yield f"route add {route}/{route.max_prefixlen} dev {cable.interface}"
+
+
+def _bridge(segment: int) -> str:
+    return f"br{segment}"
+
+
+def switch_on(place: Place, topology: Topology) -> None:
+    """The switch, with a bridge for each segment; what is there already stays."""
+    switch = place.namespace(SWITCH)
+    if not network(place.namespace_file(SWITCH)):
+        run(["ip", "netns", "del", switch], check=False)
+        run(["ip", "netns", "add", switch])
+    there = run(["ip", "-n", switch, "-br", "link", "show", "type", "bridge"]).split()
+    missing = [at for at in range(len(topology.segments)) if _bridge(at) not in there]
+    lines = [line for at in missing for line in _new_bridge(at)]
+    lines += [f"link set {_bridge(at)} up" for at in range(len(topology.segments))]
+    run(["ip", "-n", switch, "-batch", "-"], stdin=_lines(lines))
+    run(
+        ["ip", "-n", switch, "-batch", "-"],
+        stdin=_lines(f"link set {_bridge(at)} up" for at in range(len(topology.segments))),
+    )
+
+
+def _new_bridge(segment: int) -> Iterator[str]:
+    # Multicast snooping would keep VRRP's IPv6 adverts from whoever has not joined their group in time.
+    yield f"link add {_bridge(segment)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+    yield f"link set {_bridge(segment)} addrgenmode none"
+
+
+def is_wired(place: Place, host: Host) -> bool:
+    """Whether the host's wiring was completed as it should be now, and is still there."""
+    directory = place.host(host.name)
+    wired = (directory / "wired").exists() and network(place.namespace_file(host.name)) is not None
+    return wired and _text(directory / "wire") == wire_script(place, host)
+
+
+def write_wiring(place: Place, host: Host) -> None:
+    """Writes the script that wires the host; all cables will be plugged in."""
+    directory = place.host(host.name)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / "wire").write_text(wire_script(place, host))
+    (directory / "cut").unlink(missing_ok=True)
+
+
+def wire(place: Place, host: Host) -> None:
+    """Wires the host anew. Raises LabError."""
+    write_wiring(place, host)
+    run(["sh", str(place.host(host.name) / "wire")])
+
+
+def plug(place: Place, host: Host, cables: Iterable[Cable], plugged: bool) -> None:
+    """Plugs cables in, or pulls them: the host sees its carrier come or go. They stay so when it reboots."""
+    ports = {cable.port for cable in cables}
+    kept = cut_ports(place, host)
+    cut = kept - ports if plugged else kept | ports
+    (place.host(host.name) / "cut").write_text("".join(f"{port}\n" for port in sorted(cut)))
+    state = "up" if plugged else "down"
+    # A host without power has no cables to set: its wiring reads the file when it is switched on.
+    lines = _lines(f"link set {port} {state}" for port in sorted(ports))
+    run(["ip", "-n", place.namespace(SWITCH), "-force", "-batch", "-"], stdin=lines, check=False)
+
+
+def cut_ports(place: Place, host: Host) -> set[str]:
+    """The ports whose cables are pulled."""
+    return set(_text(place.host(host.name) / "cut").split())
+
+
+def unwire(namespaces: Iterable[str]) -> None:
+    """Removes namespaces, with all that is in them."""
+    run(["ip", "-force", "-batch", "-"], stdin=_lines(f"netns del {name}" for name in namespaces), check=False)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
