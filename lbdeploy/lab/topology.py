@@ -44,7 +44,7 @@ class Host:
     kind: Kind
     cables: tuple[Cable, ...]
     ports: tuple[int, ...] = ()
-    names: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -158,7 +158,7 @@ class _Builder:
         ports = tuple(sorted({server.port for _, server in named}))
         at = self._segment_of(address)
         cables = {at: ("eth0", [self._interface(address, at)])}
-        self._add(self._server_name(*named[0]), "server", cables, ports=ports, names=frozenset(names))
+        self._add(self._server_name(*named[0]), "server", cables, ports=ports, names=tuple(sorted(names)))
 
     def _server_name(self, frontend: object, server: object) -> str:
         taken = {host.name for host in self.hosts} | {SWITCH, CLIENT, OPERATOR}
