@@ -47,7 +47,7 @@ class Probe:
         self.node = node
         self.resources = resources
         self.nonce = secrets.token_hex(8)  # so that no content of a file can pass for a mark
-        self.probes: dict[str, Raw] = {resource.id: resource.probe() for resource in resources} | _health(cluster)
+        self.probes = {resource.id: resource.probe() for resource in resources} | _health(cluster)
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing."""

@@ -66,7 +66,7 @@ def _fix(part: Part) -> str:
 
 
 def _place(file: File) -> list[str]:
-    """Validate the staged file, and let it take its place. A validator that says anything at all has found something."""
+    """Validate the staged file, and let it take its place. A validator that says anything has found something."""
     path = cmd(file.path)
     check = [f"validate {path} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
     return [*check, f"swap {path}"]

@@ -97,12 +97,12 @@ def render(app: App, node: str | None, out: Path | None) -> None:
 @global_options
 @click.pass_obj
 def plan(app: App, limit: str | None) -> None:
-    """Show what `up` would do: a diff for each file, packages, kernel settings, services, the order. Exit 3: changes."""
+    """Show what `up` would do: files with a diff, packages, kernel settings, services, the order. Exit 3: changes."""
     from lbdeploy.rollout import Run
 
     with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
         outcome = run.plan()
-    app.reporter.plan(app.cluster, outcome.plan)
+    app.reporter.plan(outcome.plan)
     app.finish(CHANGES_PENDING if outcome.plan.changes else 0, changes=outcome.plan.to_json(), order=outcome.plan.order)
 
 
@@ -117,7 +117,7 @@ def up(app: App, limit: str | None, ask: bool) -> None:
 
     with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
         outcome = run.up(approve=(lambda plan: _approve(app, plan)) if ask else None)
-    app.reporter.up(app.cluster, outcome)
+    app.reporter.up(outcome)
     _end_verified(app, outcome, changes=outcome.plan.to_json())
 
 
@@ -129,17 +129,17 @@ def up(app: App, limit: str | None, ask: bool) -> None:
 @global_options
 @click.pass_obj
 def verify(app: App, limit: str | None, wait: float) -> None:
-    """Check the cluster as it runs: VIPs, services, files, servers, the API through each VIP. Exit 6: something is wrong."""
+    """Check the cluster as it runs: VIPs, services, files, servers, the API through each VIP. Exit 6: not healthy."""
     from lbdeploy.rollout import Run
 
     with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
         outcome = run.verify(wait)
-    app.reporter.verdict(app.cluster, outcome.verdict)
+    app.reporter.verdict(outcome.verdict)
     _end_verified(app, outcome)
 
 
 def _approve(app: App, plan: Any) -> bool:
-    app.reporter.plan(app.cluster, plan)
+    app.reporter.plan(plan)
     if not sys.stdin.isatty():
         raise UsageError(
             "--ask wants a terminal to ask on", state="nothing was changed", fix="lbdeploy up, without --ask"
@@ -165,7 +165,7 @@ def main() -> None:
     sys.exit(_run(app))
 
 
-def _run(app: App) -> int:
+def _run(app: App) -> int:  # noqa: PLR0911  one return for each way out
     try:
         cli.main(obj=app, standalone_mode=False)
     except LbdeployError as error:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lbdeploy.cli.app import App, global_options
+
+if TYPE_CHECKING:
+    from lbdeploy.lab.state import LabStatus
 
 where_argument = click.argument("name", metavar="NODE|SERVER")
 network_option = click.option("--network", metavar="NETWORK", help="Only on this network [all].")
@@ -35,12 +40,12 @@ def lab() -> None:
 @click.option("--rebuild-image", is_flag=True, help="Make the nodes' image anew.")
 @global_options
 @click.pass_obj
-def lab_up(app: App, suite: str, rebuild_image: bool) -> None:
+def lab_up(app: App, suite: str | None, rebuild_image: bool) -> None:
     """Start what is not running: nodes, servers, client and operator."""
     from lbdeploy import lab
 
     status = lab.up(app.cluster, app.emit, suite=suite, rebuild_image=rebuild_image)
-    app.reporter.lab(status)
+    _show(app, status)
     app.finish(0, lab=status.to_json())
 
 
@@ -68,7 +73,7 @@ def lab_status(app: App) -> None:
     from lbdeploy import lab
 
     status = lab.status(app.cluster)
-    app.reporter.lab(status)
+    _show(app, status)
     app.finish(0, lab=status.to_json())
 
 
@@ -130,6 +135,24 @@ def lab_cut(app: App, name: str, network: str | None) -> None:
 def lab_join(app: App, name: str, network: str | None) -> None:
     """Put the cable back."""
     _cable(app, "join", name, network)
+
+
+def _show(app: App, status: LabStatus) -> None:
+    app.reporter.table(
+        ("host", "kind", "state", "addresses", "cut off from"),
+        [
+            (
+                host.name,
+                host.kind,
+                host.state,
+                " ".join(a for each in host.addresses.values() for a in each),
+                " ".join(host.cut),
+            )
+            for host in status.hosts
+        ],
+    )
+    if status.state == "up":
+        app.reporter.say("The lab is up. Run any command in it, for example: lbdeploy --lab up")
 
 
 def _do(app: App, action: str, name: str) -> None:
