@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def up(cluster: Cluster, emit: Emit, *, suite: str | None = None, rebuild_image: bool = False) -> LabStatus:
     """Starts what of the lab does not run, repairs what is damaged, and follows what changed in hosts.toml.
 
-    Returns when each node lets users log in and each server listens. `suite` is of Debian; bookworm, or what runs already.
+    Returns when each node lets users log in and each server listens. `suite` is Debian's name of its release; without
+    one, it is what the lab has, or bookworm.
     """
     from lbdeploy.lab import launch
 

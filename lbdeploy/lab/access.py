@@ -29,7 +29,7 @@ def host_key(place: Place, node: str) -> Path:
 
 
 def address_of(cluster: Cluster, node: Node) -> str:
-    """Where sshd of the node is reached in the lab: at `host` where that is an address of it, or else on VRRP's network."""
+    """Where the node's sshd is reached in the lab: at `host` where that is its address, or else on VRRP's network."""
     own = {str(address) for address in node.addresses.values()}
     return node.host if node.host in own else str(node.addresses[cluster.vrrp.network])
 

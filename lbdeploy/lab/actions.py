@@ -9,6 +9,7 @@ from pathlib import Path
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.lab import nodes, origin, servers, wiring
+from lbdeploy.lab.entrance import require_complete
 from lbdeploy.lab.image import Image
 from lbdeploy.lab.launch import Lab, install, opened, start_nodes
 from lbdeploy.lab.topology import Host
@@ -18,8 +19,7 @@ from lbdeploy.model import Cluster
 @contextmanager
 def _running(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
     with opened(cluster, emit) as lab:
-        if origin.completed(lab.place) != lab.plan.digest:
-            raise LabError("the lab is not up, or hosts.toml has changed since it was", fix="lbdeploy lab up")
+        require_complete(lab.place, cluster)
         yield lab
 
 

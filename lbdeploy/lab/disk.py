@@ -10,11 +10,12 @@ from pathlib import Path
 
 from lbdeploy.lab.access import host_key
 from lbdeploy.lab.image import remove
-from lbdeploy.lab.keys import fingerprint, make_ssh_key
+from lbdeploy.lab.keys import make_ssh_key
 from lbdeploy.lab.place import Place
 
 HOST_KEYS = ("ed25519", "ecdsa")
 _UID = 1000
+_HOSTS = "127.0.0.1 localhost\n127.0.1.1 {hostname}\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
 def disk_of(place: Place, node: str) -> Path:
@@ -25,11 +26,6 @@ def disk_of(place: Place, node: str) -> Path:
 def hostname_of(node: str) -> str:
     """The node's name, with what a host name can't have (RFC 1123) as hyphens."""
     return re.sub(r"[^A-Za-z0-9.-]", "-", node)
-
-
-def host_key_fingerprint(place: Place, node: str) -> str | None:
-    key = host_key(place, node)
-    return fingerprint(key) if key.exists() else None
 
 
 def install(place: Place, node: str, root: Path, user: str, port: int) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from lbdeploy.errors import LabError
 from lbdeploy.lab import origin
 from lbdeploy.lab.access import access
+from lbdeploy.lab.netns import setns
 from lbdeploy.lab.place import OPERATOR, Place, place_of
-from lbdeploy.lab.system import ENVIRONMENT, setns
-from lbdeploy.lab.topology import topology
 from lbdeploy.model import Cluster, Ssh
 
 
@@ -21,7 +20,7 @@ def enter(cluster: Cluster) -> Ssh:
     if threading.active_count() > 1:
         raise RuntimeError("only the calling thread would enter: do it before other threads start")
     place = place_of(cluster.name, cluster.path)
-    _require_up(place, topology(cluster).digest)
+    require_complete(place, cluster)
     try:
         setns(place.namespace_file(OPERATOR))
     except OSError as error:
@@ -30,21 +29,25 @@ def enter(cluster: Cluster) -> Ssh:
     return access(place, cluster)
 
 
-def _require_up(place: Place, digest: str) -> None:
+def require_complete(place: Place, cluster: Cluster) -> None:
+    """Raises LabError unless the lab was brought up for this cluster."""
     if os.geteuid() != 0:
         raise LabError("only root can enter the lab", fix="run it with sudo")
-    completed = origin.completed(place)
-    if completed is None:
+    complete = origin.is_complete(place, cluster)
+    if complete is None:
         raise LabError("the lab is not up", fix="lbdeploy lab up")
-    if completed != digest:
+    if not complete:
         raise LabError("hosts.toml has changed since the lab was started", fix="lbdeploy lab up")
 
 
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
     """Runs a command as root in a node, or in another host's network; its exit code."""
-    place, plan = place_of(cluster.name, cluster.path), topology(cluster)
-    _require_up(place, plan.digest)
-    host = plan.find(where)
+    from lbdeploy.lab.system import ENVIRONMENT
+    from lbdeploy.lab.topology import topology
+
+    place = place_of(cluster.name, cluster.path)
+    require_complete(place, cluster)
+    host = topology(cluster).find(where)
     command = ["sh", "-c", *argv] if len(argv) == 1 else list(argv) or ["sh"]
     if host.kind == "node":
         from lbdeploy.lab.nodes import leader

@@ -26,7 +26,7 @@ SUITES = ("bookworm", "trixie", "bullseye")
 PACKAGES = "/srv/packages"  # where a node finds the repository
 
 # Raise it when the code below changes what an image holds.
-_RECIPE_VERSION = 1
+_RECIPE_VERSION = 2
 _INCLUDE = (
     "ca-certificates",
     "dbus",
@@ -103,7 +103,7 @@ def _build(suite: str, emit: Emit, lock: int) -> Image:
     emit(Step("image", f"building {suite}: mmdebstrap and packages, once, about 30 s"))
     _mmdebstrap(suite, half, lock)
     emit(Step("image", f"building {suite}: the repository"))
-    index(half / "packages")
+    index(half / "packages", suite)
     _finish(half / "root")
     complete = CACHE / f"{suite}-{_recipe(suite)}-{time.time_ns()}"
     half.rename(complete)

@@ -33,12 +33,6 @@ class Lab:
     plan: Topology
     emit: Emit
 
-    @property
-    def login(self) -> str:
-        """What of [ssh] a node is installed with: a change of it needs another installation."""
-        ssh = access.access(self.place, self.cluster)
-        return f"{ssh.user} {ssh.port}"
-
 
 @contextmanager
 def opened(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
@@ -59,7 +53,7 @@ def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> 
         _wire_guests(lab)
         _start_servers(lab)
         start_nodes(lab, lab.plan.of("node"), base)
-        origin.set_completed(lab.place, lab.plan.digest)
+        origin.set_complete(lab.place, cluster)
         emit(Done("lab", f"up: {len(lab.plan.of('node'))} nodes, {len(lab.plan.of('server'))} servers"))
     return status(cluster)
 
@@ -85,8 +79,8 @@ def _images_in_use() -> set[Path]:
 
 def _forget(lab: Lab) -> None:
     """Removes what hosts.toml no longer has."""
-    if origin.completed(lab.place) != lab.plan.digest:
-        origin.set_completed(lab.place, None)
+    if not origin.is_complete(lab.place, lab.cluster):
+        origin.unset_complete(lab.place)
     for other in namesakes(lab.place, lab.cluster.path):
         lab.emit(Note("lab", f"removing {other.id}: the cluster has another name now"))
         clear(other)
@@ -124,47 +118,60 @@ def _start_servers(lab: Lab) -> None:
 
 def start_nodes(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
     """Installs nodes that are not, boots those that are off, and waits for them."""
-    new = [host for host in hosts if _installed(lab, host) != lab.login]
+    new = [host for host in hosts if not _is_installed(lab, host, base)]
     for host in new:
         lab.emit(Step(host.name, "installing"))
         install(lab, host, base)
     access.remember(lab.place, lab.cluster, [lab.cluster.node(host.name) for host in new])
-    for host in hosts:
-        lab.emit(Step(host.name, "booting"))
-    _boot(lab, hosts, base)
+    _boot([host for host in hosts if not _is_on(lab, host)], lab, base)
+    _wait(hosts, lab)
 
 
-def _installed(lab: Lab, host: Host) -> str:
-    path = lab.place.host(host.name) / "installed"
-    return path.read_text() if path.exists() and disk.disk_of(lab.place, host.name).is_dir() else ""
+def _is_installed(lab: Lab, host: Host, base: Image) -> bool:
+    mark = lab.place.host(host.name) / "installed"
+    return mark.exists() and mark.read_text() == _installation(lab, base)
+
+
+def _installation(lab: Lab, base: Image) -> str:
+    """What a node's disk depends on: after a change of it the node has to be installed again."""
+    ssh = access.access(lab.place, lab.cluster)
+    return f"{ssh.user} {ssh.port} {base.path}"
 
 
 def install(lab: Lab, host: Host, base: Image) -> None:
     """Installs a node anew, whatever it was; it stays off."""
-    directory = lab.place.host(host.name)
     nodes.power_off(lab.place, host)
-    (directory / "installed").unlink(missing_ok=True)
-    user, port = lab.login.split()
-    disk.install(lab.place, host.name, base.root, user, int(port))
-    origin.replace(directory / "installed", lab.login)
+    mark = lab.place.host(host.name) / "installed"
+    mark.unlink(missing_ok=True)
+    ssh = access.access(lab.place, lab.cluster)
+    disk.install(lab.place, host.name, base.root, ssh.user or "ops", ssh.port or 22)
+    origin.replace(mark, _installation(lab, base))
 
 
-def _boot(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
-    """Switches nodes on, at once, and waits until each lets users log in."""
+def _is_on(lab: Lab, host: Host) -> bool:
+    return nodes.is_powered(lab.place, host.name) and wiring.is_wired(lab.place, host)
+
+
+def _boot(hosts: Sequence[Host], lab: Lab, base: Image) -> None:
+    for host in hosts:
+        lab.emit(Step(host.name, "booting"))
+        nodes.power_off(lab.place, host)
+        nodes.power_on(lab.place, host, base)
+
+
+def _wait(hosts: Sequence[Host], lab: Lab) -> None:
+    """Returns when each node lets users log in."""
     given_up = threading.Event()
 
-    def boot(host: Host) -> None:
-        if not (nodes.is_powered(lab.place, host.name) and wiring.is_wired(lab.place, host)):
-            nodes.power_off(lab.place, host)
-            nodes.power_on(lab.place, host, base)
+    def wait(host: Host) -> None:
         nodes.wait(lab.place, host.name, lambda: _answers(lab, host), given_up.is_set, _BOOT_LIMIT)
 
     with ThreadPoolExecutor(max_workers=max(len(hosts), 1)) as pool:
-        booting = {pool.submit(boot, host): host.name for host in hosts}
+        waiting = {pool.submit(wait, host): host.name for host in hosts}
         try:
-            for future in as_completed(booting):
+            for future in as_completed(waiting):
                 future.result()
-                lab.emit(Done(booting[future], "sshd answers"))
+                lab.emit(Done(waiting[future], "sshd answers"))
         finally:
             given_up.set()
 

@@ -80,12 +80,13 @@ def _boot_script(place: Place, host: Host, image: Image) -> str:
     directory, disk = place.host(host.name), disk_of(place, host.name)
     hostname, network = hostname_of(host.name), place.namespace_file(host.name)
     cgroups = " ".join(str(base / "lbdeploy-lab" / place.id / host.name) for base in hierarchies())
+    layers = f"lowerdir={image.root},upperdir={disk}/changes,workdir={disk}/work"
     unified = int(any((base / "cgroup.controllers").exists() for base in hierarchies()))
     return f"""#!/bin/sh
 # Boots {host.name} once.
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn || exit
-mount -t overlay overlay -o 'lowerdir={image.root},upperdir={disk}/changes,workdir={disk}/work' '{directory}/root' || exit
+mount -t overlay overlay -o '{layers}' '{directory}/root' || exit
 (
     for cgroup in {cgroups}; do
         mkdir -p "$cgroup" && echo 0 > "$cgroup/cgroup.procs"

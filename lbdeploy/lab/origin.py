@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lbdeploy.lab.place import Place
+from lbdeploy.model import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +21,51 @@ class Origin:
 
 def read(place: Place) -> Origin | None:
     """None where the lab was never made, or not far enough."""
+    import json  # `--lab` commands do not need it
+
     try:
         return Origin(**json.loads((place.dir / "origin.json").read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
 def write(place: Place, origin: Origin) -> None:
+    """For `read`."""
+    import json
+
     replace(place.dir / "origin.json", json.dumps(asdict(origin)))
 
 
-def completed(place: Place) -> str | None:
-    """The digest of the topology that was last brought up in whole."""
+def is_complete(place: Place, cluster: Cluster) -> bool | None:
+    """Whether the lab was brought up in whole for a cluster that asks for the same; None where it was not at all.
+
+    The same cluster is known at once. One that differs may still ask for the same hosts: a VIP is the nodes' business.
+    """
     try:
-        return (place.dir / "completed").read_text()
-    except OSError:
+        same, alike = (place.dir / "complete").read_text().split()
+    except (OSError, ValueError):
         return None
+    return same == _digest(cluster) or alike == _digest_of_hosts(cluster)
 
 
-def set_completed(place: Place, digest: str | None) -> None:
-    path = place.dir / "completed"
-    replace(path, digest) if digest else path.unlink(missing_ok=True)
+def set_complete(place: Place, cluster: Cluster) -> None:
+    """Says that the lab is up for this cluster."""
+    replace(place.dir / "complete", f"{_digest(cluster)} {_digest_of_hosts(cluster)}\n")
+
+
+def unset_complete(place: Place) -> None:
+    """Says that the lab is under construction."""
+    (place.dir / "complete").unlink(missing_ok=True)
+
+
+def _digest_of_hosts(cluster: Cluster) -> str:
+    from lbdeploy.lab.topology import topology
+
+    return _digest((topology(cluster), cluster.ssh.user, cluster.ssh.port))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 def replace(path: Path, text: str) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from lbdeploy.lab.system import run
 
 
-def index(directory: Path) -> None:
-    """Writes `Packages` for all .deb files of the directory."""
+def index(directory: Path, suite: str) -> None:
+    """Writes `Packages` for all .deb files of the directory, and `Release`, which tells apt that there is no more."""
     with ThreadPoolExecutor() as pool:
         entries = list(pool.map(_entry, sorted(directory.glob("*.deb"))))
-    (directory / "Packages").write_text("\n".join(entries))
+    packages = "\n".join(entries)
+    (directory / "Packages").write_text(packages)
+    (directory / "Release").write_text(_release(packages.encode(), suite))
 
 
 def _entry(package: Path) -> str:
@@ -27,3 +29,8 @@ def _file_fields(package: Path) -> Iterator[str]:
     yield f"Filename: ./{package.name}"
     yield f"Size: {len(content)}"
     yield f"SHA256: {hashlib.sha256(content).hexdigest()}"
+
+
+def _release(packages: bytes, suite: str) -> str:
+    digest = hashlib.sha256(packages).hexdigest()
+    return f"Origin: Debian\nLabel: Debian\nCodename: {suite}\nSHA256:\n {digest} {len(packages)} Packages\n"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lbdeploy.lab import system
+from lbdeploy.lab.netns import network
 from lbdeploy.lab.place import Place
 from lbdeploy.lab.topology import Host
 from lbdeploy.model import Cluster
@@ -59,7 +60,7 @@ def pid_of(place: Place, host: Host) -> int | None:
     """The stand-in's process, where it runs: by its file, if that process is in the server's namespace."""
     try:
         pid = int((place.host(host.name) / "pid").read_text())
-        inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == system.network(place.namespace_file(host.name))
+        inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == network(place.namespace_file(host.name))
     except (FileNotFoundError, ValueError):
         return None
     return pid if inside and system.alive(pid) else None
@@ -72,4 +73,5 @@ def set_ready(place: Place, host: Host, ready: bool) -> None:
 
 
 def is_ready(place: Place, host: Host) -> bool:
+    """Whether /readyz answers 200."""
     return not (place.host(host.name) / "notready").exists()

@@ -67,15 +67,15 @@ def status(cluster: Cluster) -> LabStatus:
     place, plan = place_of(cluster.name, cluster.path), topology(cluster)
     began = origin.read(place)
     hosts = [_host(place, plan, host) for host in plan.hosts]
-    state = _state(place, plan, hosts)
+    state = _state(place, cluster, hosts)
     return LabStatus(place.id, str(cluster.path), state, began.suite if began else None, hosts)
 
 
-def _state(place: Place, plan: Topology, hosts: list[HostStatus]) -> LabState:
-    digest = origin.completed(place)
-    if digest is None:
+def _state(place: Place, cluster: Cluster, hosts: list[HostStatus]) -> LabState:
+    complete = origin.is_complete(place, cluster)
+    if complete is None:
         return "partly" if place.namespaces() else "down"
-    if digest != plan.digest:
+    if not complete:
         return "changed"
     return "up" if all(host.running and not host.cut for host in hosts) else "partly"
 

@@ -1,24 +1,20 @@
-"""The machine that the lab runs on: running its commands, entering namespaces, finding and ending processes."""
+"""The machine that the lab runs on: running its commands, finding and ending its processes."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from lbdeploy.errors import LabError
+from lbdeploy.lab.netns import network
 
-T = TypeVar("T")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root"}  # nothing of the operator's goes into the lab
-_CLONE_NEWNET = 0x40000000
+ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root"}  # nothing of the operator's goes into the lab
 
 
 def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
@@ -28,36 +24,6 @@ def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
         said = (done.stderr or done.stdout).strip()
         raise LabError(f"`{' '.join(argv)}` failed on this machine: {said}", detail=stdin, fix="lbdeploy lab up")
     return done.stdout
-
-
-def setns(namespace: Path) -> None:
-    """Puts the calling thread into a network namespace, for all the sockets it opens. Raises OSError."""
-    descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns", str(namespace))
-    finally:
-        os.close(descriptor)
-
-
-def inside(namespace: Path, work: Callable[[], T]) -> T:
-    """What `work` returns or raises, done in a namespace: in a thread of its own, so that the caller stays outside."""
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def thread() -> None:
-        try:
-            setns(namespace)
-            outcome.append(work())
-        except BaseException as error:
-            failure.append(error)
-
-    worker = threading.Thread(target=thread, daemon=True)
-    worker.start()
-    worker.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +51,6 @@ def processes() -> Iterator[Process]:
                     yield Process(int(name), tuple(argv), os.stat(f"/proc/{name}/ns/net").st_ino)
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue  # it has ended, or is nothing that a lab could have started
-
-
-def network(namespace: Path) -> int | None:
-    """The inode of the network namespace mounted there. A machine that lost power leaves an empty file in its place."""
-    try:
-        found = namespace.stat()
-        return found.st_ino if found.st_dev != namespace.parent.stat().st_dev else None
-    except FileNotFoundError:
-        return None
 
 
 def processes_in(namespaces: Iterable[Path]) -> Iterator[Process]:
@@ -132,13 +89,8 @@ def _ancestry() -> Iterator[int]:
 
 def detach(argv: Sequence[str], log: Path) -> None:
     """Starts a command that outlives this process and its terminal."""
+    forked = ["setsid", "--fork", *argv]
     with log.open("ab") as output:
         subprocess.run(
-            ["setsid", "--fork", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=ENVIRONMENT,
-            cwd="/",
-            check=True,
+            forked, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=ENVIRONMENT, cwd="/", check=True
         )

@@ -7,18 +7,18 @@ with a prefix length of 32, servers outside every network, subnets that have no 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
 from typing import Literal
 
 from lbdeploy.errors import LabError
 from lbdeploy.lab.place import CLIENT, OPERATOR, SWITCH
-from lbdeploy.model import Address, Cluster, Interface, Node
+from lbdeploy.model import Address, Cluster, Frontend, Interface, Node, Server
 
 Subnet = IPv4Network | IPv6Network
 Kind = Literal["node", "server", "client", "operator"]
+Plugs = dict[int, tuple[str, list[Interface]]]  # by segment: a host's interface, and its addresses there
 
 # A subnet that no VIP's prefix tells; and addresses that no real network has (RFC 2544, RFC 5180), for full subnets.
 _USUAL_PREFIX = {4: 24, 6: 64}
@@ -42,7 +42,7 @@ class Host:
 
     name: str
     kind: Kind
-    cables: tuple[Cable, ...]
+    cables: tuple[Cable, ...] = ()
     ports: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -76,11 +76,6 @@ class Topology:
             known = ", ".join(name for cable in host.cables for name in self.segments[cable.segment])
             raise LabError(f"{host.name} has no cable to a network {network}", fix=f"name one of: {known}")
         return found
-
-    @property
-    def digest(self) -> str:
-        """Differs as soon as anything of it does."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 def topology(cluster: Cluster) -> Topology:
@@ -122,11 +117,11 @@ class _Builder:
 
     def build(self) -> Topology:
         for node in self.cluster.nodes:
-            self._add(node.name, "node", self._node_cables(node))
+            self._add(Host(node.name, "node"), self._node_cables(node))
         for address in dict.fromkeys(server.address for _, server in self.cluster.servers()):
             self._add_server(address)
-        for name in (CLIENT, OPERATOR):
-            self._add(name, "client" if name == CLIENT else "operator", self._guest_cables())
+        self._add(Host(CLIENT, "client"), self._guest_cables())
+        self._add(Host(OPERATOR, "operator"), self._guest_cables())
         return Topology(self.segments, tuple(self._routed(host) for host in self.hosts))
 
     def _subnets(self, segment: tuple[str, ...]) -> list[Subnet]:
@@ -140,13 +135,13 @@ class _Builder:
                     subnets.append(ip_network((address, _USUAL_PREFIX[address.version]), strict=False))
         return [net for net in dict.fromkeys(subnets) if not any(_inside(net, other) for other in subnets)]
 
-    def _add(self, name: str, kind: Kind, cables: dict[int, tuple[str, list[Interface]]], **more: object) -> None:
+    def _add(self, host: Host, cables: Plugs) -> None:
         number = len(self.hosts)
-        ends = (Cable(at, f"p{number}s{at}", name, tuple(adds)) for at, (name, adds) in sorted(cables.items()))
-        self.hosts.append(Host(name, kind, tuple(ends), **more))  # type: ignore[arg-type]
+        ends = tuple(Cable(at, f"p{number}s{at}", name, tuple(adds)) for at, (name, adds) in sorted(cables.items()))
+        self.hosts.append(replace(host, cables=ends))
 
-    def _node_cables(self, node: Node) -> dict[int, tuple[str, list[Interface]]]:
-        cables: dict[int, tuple[str, list[Interface]]] = {}
+    def _node_cables(self, node: Node) -> Plugs:
+        cables: Plugs = {}
         for name, address in node.addresses.items():
             at = next(number for number, segment in enumerate(self.segments) if name in segment)
             cables.setdefault(at, (node.interfaces[name], []))[1].append(self._interface(address, at))
@@ -155,15 +150,16 @@ class _Builder:
     def _add_server(self, address: Address) -> None:
         named = [(frontend, server) for frontend, server in self.cluster.servers() if server.address == address]
         names = {str(address), *(s.name for _, s in named), *(f"{f.name}/{s.name}" for f, s in named)}
-        ports = tuple(sorted({server.port for _, server in named}))
+        ports = {server.port for _, server in named}
+        host = Host(self._server_name(*named[0]), "server", (), tuple(sorted(ports)), tuple(sorted(names)))
         at = self._segment_of(address)
-        cables = {at: ("eth0", [self._interface(address, at)])}
-        self._add(self._server_name(*named[0]), "server", cables, ports=ports, names=tuple(sorted(names)))
+        self._add(host, {at: ("eth0", [self._interface(address, at)])})
 
-    def _server_name(self, frontend: object, server: object) -> str:
+    def _server_name(self, frontend: Frontend, server: Server) -> str:
         taken = {host.name for host in self.hosts} | {SWITCH, CLIENT, OPERATOR}
-        short, long = server.name, f"{frontend.name}-{server.name}"  # type: ignore[attr-defined]
-        return next(name for name in (short, long, *(f"{long}-{n}" for n in range(2, 9999))) if name not in taken)
+        long = f"{frontend.name}-{server.name}"
+        names = (server.name, long, *(f"{long}-{number}" for number in range(2, len(taken) + 3)))
+        return next(name for name in names if name not in taken)
 
     def _segment_of(self, address: Address) -> int:
         """Where the narrowest subnet around it is; or else VRRP's segment, or one whose nodes speak its IP version."""
@@ -174,7 +170,7 @@ class _Builder:
         speaking = [at for at, nets in enumerate(self.subnets) if any(net.version == address.version for net in nets)]
         return home if home in speaking or not speaking else speaking[0]
 
-    def _guest_cables(self) -> dict[int, tuple[str, list[Interface]]]:
+    def _guest_cables(self) -> Plugs:
         return {
             at: (f"eth{at}", [self._free(subnet, at) for subnet in subnets]) for at, subnets in enumerate(self.subnets)
         }
@@ -196,8 +192,7 @@ class _Builder:
         return ip_interface(f"{address}/{prefix}")
 
     def _routed(self, host: Host) -> Host:
-        cables = (Cable(c.segment, c.port, c.interface, c.addresses, tuple(self._routes(host, c))) for c in host.cables)
-        return Host(host.name, host.kind, tuple(cables), host.ports, host.names)
+        return replace(host, cables=tuple(replace(c, routes=tuple(self._routes(host, c))) for c in host.cables))
 
     def _routes(self, host: Host, cable: Cable) -> Iterator[Address]:
         others = [c for other in self.hosts if other is not host for c in other.cables if c.segment == cable.segment]

@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lbdeploy.lab.netns import network
 from lbdeploy.lab.place import SWITCH, Place
-from lbdeploy.lab.system import network, run
+from lbdeploy.lab.system import run
 from lbdeploy.lab.topology import Cable, Host, Topology
 
 
