@@ -51,10 +51,13 @@ class Probe:
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing."""
-        return PRELUDE + "".join(
-            f"echo {self.nonce} begin {index}\n(\n{probe}\n) 2>/dev/null </dev/null\nprintf '\\n%s end %d\\n' {self.nonce} $?\n"
+        sections = (
+            f"echo {self.nonce} begin {index}\n"
+            f"(\n{probe}\n) 2>/dev/null </dev/null\n"
+            f"printf '\\n%s end %d\\n' {self.nonce} $?\n"
             for index, probe in enumerate(self.probes.values())
         )
+        return PRELUDE + "".join(sections)
 
     def read(self, output: str) -> Observation:
         """The observation that the script's output tells of. Raises RemoteError where it is not whole."""

@@ -123,15 +123,16 @@ class Reporter:
         if verdict.vips:
             rows = [(str(p.vip.ip), p.vip.network, p.interface, _names(p.holders) or "nobody") for p in verdict.vips]
             self.table(("VIP", "network", "interface", "holder"), rows)
-        for finding in verdict.findings:
-            if not finding.ok or self.verbose:
-                self._finding(finding)
+        shown = [each for each in verdict.findings if not each.ok or self.verbose]
+        for finding, following in zip(shown, [*shown[1:], None], strict=True):
+            self._finding(finding, last=following is None or following.fix != finding.fix)
         self._summary(verdict)
 
-    def _finding(self, finding: Finding) -> None:
+    def _finding(self, finding: Finding, *, last: bool) -> None:
+        """One line, and below the last of those with the same remedy what that is."""
         mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
         self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
-        if finding.fix and not finding.ok:
+        if finding.fix and not finding.ok and last:
             self.say(("    next: ", "todo"), finding.fix)
 
     def _summary(self, verdict: Verdict) -> None:
@@ -178,9 +179,7 @@ def _write(stream: IO[str], parts: Iterable[Part]) -> None:
     colour = coloured(stream)
     pairs = [part if isinstance(part, tuple) else (part, "") for part in parts]
     text = "".join(click.style(text, **STYLES[style]) if style and colour and text else text for text, style in pairs)
-    print(
-        text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8"), file=stream, flush=True
-    )
+    print(text, file=stream, flush=True)
 
 
 def _console(stream: IO[str]) -> Console:
@@ -228,7 +227,7 @@ class _Lines:
 
     def event(self, event: Event) -> None:
         with self._lock:
-            if self._last.get(event.who) != event.text and not (isinstance(event, Done) and not event.ok):
+            if not isinstance(event, Done) and self._last.get(event.who) != event.text:
                 self._last[event.who] = event.text
                 _write(sys.stderr, [f"{event.who}: {event.text}" if event.who else event.text])
 

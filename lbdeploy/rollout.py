@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ class Survey:
 
     @property
     def verdict(self) -> Verdict:
-        return judge(self.cluster, self.seen, self.plans)
+        return judge(self.cluster, self.seen, self.plans, self.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ class Run:
                 return Outcome(survey.plan, survey.verdict, errors=survey.errors)
             time.sleep(POLL_SECONDS)
 
-    def survey(self, nodes: Iterable[Node] | None = None) -> Survey:
+    def survey(self) -> Survey:
         """Look at the nodes, all at once, with one remote command each."""
-        found = self._fleet.each(nodes or self.nodes, self._observe)
+        found = self._fleet.each(self.nodes, self._observe)
         observations = {name: each for name, each in found.items() if isinstance(each, Observation)}
         errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
         plans = {name: diff(self._desired[name], each) for name, each in observations.items()}
@@ -162,7 +162,7 @@ class Run:
 
         Servers that could not be reached before the run are none of its doing.
         """
-        self._emit(Note(None, f"{' and '.join(batch)} changed; making sure that all is well before going on"))
+        self._emit(Note(None, f"{' and '.join(batch)} changed: going on only once all is well"))
         survey = self._until_settled(batch)
         if survey.errors:
             raise next(iter(survey.errors.values()))
@@ -182,6 +182,7 @@ class Run:
 
     def _until_settled(self, names: Sequence[str]) -> Survey:
         deadline = time.monotonic() + settle_seconds(self.cluster)
+        self._emit(Note(None, "waiting until VRRP has elected a holder, and haproxy has checked its servers"))
         while True:
             survey = self.survey()
             if (survey.verdict.settled(names) and not survey.errors) or time.monotonic() >= deadline:

@@ -24,6 +24,7 @@ from lbdeploy.shell import cmd, here
 UNIT = "lbdeploy"
 KEPT = "/var/lib/lbdeploy/previous"  # what was there before, by path
 MARK = "@@lbdeploy"
+LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
 R = TypeVar("R", bound=Resource[Any])
 
 
@@ -41,7 +42,7 @@ def _body(plan: NodePlan, services: set[str]) -> str:
     files = list(_needing(plan, File))
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in services]
     staged = cmd(*(file.staged for file, _ in files))
-    lines = [PRELUDE, _TOOLS.format(mark=MARK, kept=KEPT, staged=staged)]
+    lines = [PRELUDE, _TOOLS.format(mark=MARK, kept=KEPT, patience=LOCK_SECONDS, staged=staged)]
     lines += [_fix(part) for _, part in _needing(plan, Packages)]
     lines += ["step write the files", *(_fix(part) for _, part in files)] if files else []
     lines += [line for file, _ in files for line in _place(file)]
@@ -213,6 +214,35 @@ $1 || bad=1"; }}
 run_or_not() {{ "$@" </dev/null; }}
 run() {{
     run_or_not "$@" && return
+    printf '{mark} failed %s\\n' "$*"
+    exit 1
+}}
+patiently_or_not() {{
+    # Somebody else may be using apt or dpkg, unattended-upgrades for example: wait for them, and say who it is.
+    waited=0
+    while :; do
+        if said=$(run_or_not "$@" 2>&1); then
+            printf '%s\\n' "$said"
+            return 0
+        fi
+        holder=$(printf '%s\\n' "$said" | sed -n 's/.*is held by process \\(.*\\)$/process \\1/p' | head -n 1)
+        case "$holder,$said" in
+            ,*'lock'*'by another process'*) holder='another process' ;;
+            ,*) break ;;
+        esac
+        if [ "$waited" -ge {patience} ]; then
+            said="the lock of apt and dpkg was not free for {patience} s: it is held by $holder"
+            break
+        fi
+        step "wait for the lock of apt and dpkg, held by $holder"
+        waited=$((waited + 1))
+        sleep 1
+    done
+    printf '%s\\n' "$said"
+    return 1
+}}
+patiently() {{
+    patiently_or_not "$@" && return
     printf '{mark} failed %s\\n' "$*"
     exit 1
 }}

@@ -255,8 +255,9 @@ class _KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
     def _error(self, what: str, key: PKey, fix: str, known: list[Any] | None = None) -> HostKeyError:
         files = ", ".join(map(str, self.hop.known_hosts_files)) or "no known_hosts file"
         expected = "".join(f"; known is {line.type} {_fingerprint(base64.b64decode(line.key))}" for line in known or [])
+        shown = f"it shows {key.get_name()} {_fingerprint(key.asbytes())}"
         return HostKeyError(
-            f"the host key of {_where(self.hop)} {what}: it shows {key.get_name()} {_fingerprint(key.asbytes())}{expected}",
+            f"the host key of {_where(self.hop)} {what}: {shown}{expected}",
             node=self.node.name,
             state=f"nothing was sent to it; looked in {files}",
             fix=fix,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.errors import LbdeployError
 from lbdeploy.health import ServerStat
 from lbdeploy.model import Cluster, Frontend, Node, Server, Vip
 from lbdeploy.plan import NodePlan
@@ -92,14 +93,24 @@ class Verdict:
         return {"findings": findings, "vips": [each.to_json() for each in self.vips], "servers": servers}
 
 
-def judge(cluster: Cluster, observations: Sequence[Observation], plans: Mapping[str, NodePlan]) -> Verdict:
-    """Everything that can be said of the observed nodes (all of the cluster's, or those that a run is limited to)."""
+def judge(
+    cluster: Cluster,
+    observations: Sequence[Observation],
+    plans: Mapping[str, NodePlan],
+    errors: Mapping[str, LbdeployError] | None = None,
+) -> Verdict:
+    """Everything that can be said of the observed nodes (all of the cluster's, or those that a run is limited to).
+
+    `errors` are of the nodes that could not be observed: whether they hold a VIP is not known.
+    """
     vips = tuple(_placement(vip, observations) for vip in cluster.vips) if observations else ()
-    whole = len(observations) == len(cluster.nodes)
+    all_asked = len(observations) + len(errors or {}) == len(cluster.nodes)
+    seen = (" that could be looked at" if errors else "") if all_asked else None
     findings = (
+        *(Finding(name, "reach", False, error.message, error.fix) for name, error in (errors or {}).items()),
         *(finding for each in observations for finding in _as_desired(each, plans[each.node.name])),
         *(finding for each in observations for finding in _checked(each)),
-        *(finding for placement in vips for finding in _placed(placement, observations, whole)),
+        *(finding for placement in vips for finding in _placed(placement, observations, seen)),
         *_holder(cluster, vips, observations),
         *(finding for each in observations for finding in _backends(cluster, each)),
         *_servers(cluster, observations),
@@ -187,12 +198,15 @@ def _placement(vip: Vip, observations: Sequence[Observation]) -> Placement:
     return Placement(vip, interface, tuple(each.node.name for each in holding))
 
 
-def _placed(placement: Placement, observations: Sequence[Observation], whole: bool) -> Iterator[Finding]:
-    """Exactly one node has the VIP, once, and on the right interface. Of some nodes alone, none need have it."""
+def _placed(placement: Placement, observations: Sequence[Observation], seen: str | None) -> Iterator[Finding]:
+    """Exactly one node has the VIP, once, and on the right interface.
+
+    `seen` qualifies "node" where some could not be looked at; None: only some were asked, and none need have the VIP.
+    """
     vip, names = placement.vip, placement.holders
-    if not names and whole:
+    if not names and seen is not None:
         fix = "see on each node: journalctl -u keepalived -n 20"
-        yield Finding(None, "vip", False, f"{vip.ip} is on no node", fix, settling=True)
+        yield Finding(None, "vip", False, f"{vip.ip} is on no node{seen}", fix, settling=not seen)
     if len(names) > 1:
         fix = "the nodes do not hear each other's adverts: is VRRP (IP protocol 112) let through between them?"
         yield Finding(None, "vip", False, f"{vip.ip} is on {' and '.join(names)} at once", fix, settling=True)
@@ -202,9 +216,8 @@ def _placed(placement: Placement, observations: Sequence[Observation], whole: bo
             detail = f"{vip.ip} is on {', '.join(have)}, should be on {want}"
             yield Finding(each.node.name, "vip", False, detail, "lbdeploy up")
         elif len(names) == 1 and have:
-            yield Finding(
-                each.node.name, "vip", True, f"{vip.ip} is here, on {want}" + (", and nowhere else" if whole else "")
-            )
+            nowhere = f", and on no other node{seen}" if seen is not None else ""
+            yield Finding(each.node.name, "vip", True, f"{vip.ip} is on {want}{nowhere}")
 
 
 def _holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[Observation]) -> Iterator[Finding]:
@@ -243,7 +256,7 @@ def _waiting(cluster: Cluster, holder: Node, better: Observation) -> Finding:
 
 
 def _until_preemption(cluster: Cluster, better: Observation) -> float:
-    """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798 6.4.2)."""
+    """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4)."""
     vrrp = cluster.vrrp
     since = max(_service(better, daemon).since for daemon in DAEMONS)
     master_down = 3 * vrrp.advert_interval + (256 - better.node.priority) / 256 * vrrp.advert_interval
@@ -276,7 +289,7 @@ def _backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
         up = [stat for stat in seen if stat and stat.up]
         waiting = any(stat and stat.initial for stat in seen)
         detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
-        fix = f"see whether the servers listen on port {frontend.servers[0].port}, and let {observation.node.name} connect"
+        fix = f"see whether the servers listen, and let {observation.node.name} connect to them"
         yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
 
 

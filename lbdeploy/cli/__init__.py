@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,9 @@ def _end_verified(app: App, outcome: Any, **document: Any) -> None:
 def main() -> None:
     """The console script. Every way out has an exit code of the contract, and none of them is a traceback."""
     gc.disable()  # a short run's garbage is not worth the looking for it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no such character shows another one
     app = App()
     app.json = "--json" in sys.argv
     sys.exit(_run(app))

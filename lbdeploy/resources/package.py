@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd
 
-LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
-
-# How apt is to behave without a person: no questions, a changed configuration file stays as it is.
+# How apt is to behave without a person: no questions, and a configuration file that was changed stays as it is.
 _APT = (
     "apt-get -q -y -o Dpkg::Use-Pty=0 -o APT::Cmd::Disable-Script-Warning=true "
-    f"-o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+    "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 )
 
 
@@ -43,9 +41,7 @@ class Packages:
     def probe(self) -> Raw:
         query = cmd("dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\\n", *self.names)
         # apt's own test: a journal of dpkg's that was not yet merged into the status file.
-        return Raw(
-            f'{query} 2>/dev/null\nfor each in /var/lib/dpkg/updates/[0-9]*; do [ -e "$each" ] && echo interrupted; done'
-        )
+        return Raw(f'{query} 2>/dev/null\n[ -z "$(ls /var/lib/dpkg/updates)" ] || echo interrupted')
 
     def read(self, answer: Answer) -> PackageState:
         lines = [line.split() for line in answer.output.splitlines()]
@@ -60,7 +56,7 @@ class Packages:
 
     def fix(self, state: PackageState, changes: list[Change]) -> Raw:
         missing = [change.name for change in changes if change.action == "install"]
-        lines = ["run dpkg --configure -a"] if state.interrupted else []
+        lines = ["step dpkg --configure -a", "patiently dpkg --configure -a"] if state.interrupted else []
         if missing:
             units = [unit for unit in self.held_back if unit in missing]
             lines += [str(cmd("systemctl", "mask", "--runtime", "--quiet", *units, Raw("2>&1")))] if units else []
@@ -72,11 +68,11 @@ class Packages:
 _INSTALL = """\
 if ! {apt} --simulate --no-install-recommends install {names} >/dev/null 2>&1; then
     step 'apt-get update'
-    run {apt} update
+    patiently {apt} update
 fi
 step 'apt-get install' {names}
-if ! run_or_not {apt} --no-install-recommends install {names}; then
+if ! patiently_or_not {apt} --no-install-recommends install {names}; then
     step 'apt-get update, and once more'
-    run {apt} update
-    run {apt} --no-install-recommends install {names}
+    patiently {apt} update
+    patiently {apt} --no-install-recommends install {names}
 fi"""
