@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 from lbdeploy.lab.system import run
@@ -32,5 +34,6 @@ def _file_fields(package: Path) -> Iterator[str]:
 
 
 def _release(packages: bytes, suite: str) -> str:
+    date = format_datetime(datetime.now(UTC), usegmt=True)
     digest = hashlib.sha256(packages).hexdigest()
-    return f"Origin: Debian\nLabel: Debian\nCodename: {suite}\nSHA256:\n {digest} {len(packages)} Packages\n"
+    return f"Origin: Debian\nCodename: {suite}\nDate: {date}\nSHA256:\n {digest} {len(packages)} Packages\n"

@@ -7,6 +7,7 @@ with a prefix length of 32, servers outside every network, subnets that have no 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
@@ -136,9 +137,8 @@ class _Builder:
         return [net for net in dict.fromkeys(subnets) if not any(_inside(net, other) for other in subnets)]
 
     def _add(self, host: Host, cables: Plugs) -> None:
-        number = len(self.hosts)
-        ends = tuple(Cable(at, f"p{number}s{at}", name, tuple(adds)) for at, (name, adds) in sorted(cables.items()))
-        self.hosts.append(replace(host, cables=ends))
+        ends = (Cable(at, _port(host, name), name, tuple(adds)) for at, (name, adds) in sorted(cables.items()))
+        self.hosts.append(replace(host, cables=tuple(ends)))
 
     def _node_cables(self, node: Node) -> Plugs:
         cables: Plugs = {}
@@ -195,7 +195,7 @@ class _Builder:
         return replace(host, cables=tuple(replace(c, routes=tuple(self._routes(host, c))) for c in host.cables))
 
     def _routes(self, host: Host, cable: Cable) -> Iterator[Address]:
-        others = [c for other in self.hosts if other is not host for c in other.cables if c.segment == cable.segment]
+        others = [c for o in self.hosts if _talk(o, host) for c in o.cables if c.segment == cable.segment]
         wanted = [each.ip for other in others for each in other.addresses]
         wanted += [] if host.kind == "node" else self.vips[cable.segment]
         for address in dict.fromkeys(wanted):
@@ -204,6 +204,16 @@ class _Builder:
             speaks = address.version == 6 or any(each.version == 4 for each in cable.addresses)
             if speaks and not near and not address.is_link_local:
                 yield address
+
+
+def _talk(one: Host, other: Host) -> bool:
+    """Servers have nothing to say to each other, and there may be many."""
+    return one is not other and not one.kind == other.kind == "server"
+
+
+def _port(host: Host, interface: str) -> str:
+    """The same whatever other hosts there are, so that a change of one leaves the others plugged in."""
+    return "p" + hashlib.sha256(f"{host.name} {interface}".encode()).hexdigest()[:12]
 
 
 def _segments(cluster: Cluster) -> tuple[tuple[str, ...], ...]:
