@@ -40,7 +40,7 @@ def files(cluster: Cluster, node: Node) -> list[File]:
     """The files of `node`. A file stands after those that its validator looks at. Raises RenderError."""
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
-        File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw('haproxy -c -q -f "$1"')),
+        File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw('haproxy -c -f "$1" >/dev/null')),
         File(
             CHECK_HAPROXY,
             render(cluster, node, "check-haproxy.sh", paths=PATHS),

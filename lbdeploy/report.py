@@ -124,7 +124,7 @@ class Reporter:
             rows = [(str(p.vip.ip), p.vip.network, p.interface, _names(p.holders) or "nobody") for p in verdict.vips]
             self.table(("VIP", "network", "interface", "holder"), rows)
         shown = [each for each in verdict.findings if not each.ok or self.verbose]
-        for finding, following in zip(shown, [*shown[1:], None], strict=True):
+        for finding, following in zip(shown, [*shown[1:], None], strict=False):
             self._finding(finding, last=following is None or following.fix != finding.fix)
         self._summary(verdict)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,12 +127,17 @@ def _known(name: str, files: Sequence[Path]) -> tuple[Known, ...]:
     running = [_start(["ssh-keygen", "-F", name, "-f", str(path)]) for path in files]
     outputs = [process.communicate()[0] for process in running]
     lines = [line.split() for output in outputs for line in output.splitlines() if line and not line.startswith("#")]
-    return tuple(_known_line(words) for words in lines if len(words) >= 3)
+    return tuple(known for words in lines if (known := _known_line(words)))
 
 
-def _known_line(words: list[str]) -> Known:
+def _known_line(words: list[str]) -> Known | None:
+    """None for a line that is damaged: it proves nothing."""
     marker = words[0] if words[0].startswith("@") else ""
-    kind, key = words[2 if marker else 1 :][:2]
+    try:
+        kind, key = words[2 if marker else 1 :][:2]
+        b64decode(key, validate=True)
+    except ValueError:
+        return None
     return Known(marker, kind, key)
 
 

@@ -54,9 +54,15 @@ class App:
         """How to log in; with --lab, this process has moved into the lab, and it is the lab's way."""
         if not self.lab:
             return self.cluster.ssh
-        from lbdeploy.lab import enter
+        from lbdeploy import lab
+        from lbdeploy.events import Note
 
-        return enter(self.cluster)
+        ssh = lab.enter(self.cluster)
+        if not lab.is_current(self.cluster):
+            self.emit(
+                Note(None, "the lab was started for other hosts than the file has now; to follow: lbdeploy lab up")
+            )
+        return ssh
 
     def emit(self, event: Event) -> None:
         """Show an event, unless it was drawn before there is anyone to draw it."""

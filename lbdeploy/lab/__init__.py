@@ -60,6 +60,13 @@ def enter(cluster: Cluster) -> Ssh:
     return entrance.enter(cluster)
 
 
+def is_current(cluster: Cluster) -> bool:
+    """Whether the lab was brought up for the hosts that the file gives now; `up` makes it follow a change."""
+    from lbdeploy.lab import entrance
+
+    return entrance.is_current(cluster)
+
+
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
     """Runs a command as root: in a node, or in the network of a server, `client` or `operator`; its exit code.
 

@@ -1,0 +1,144 @@
+"""One lab for all tests that need real nodes. What lbdeploy did to them is judged with plain ssh and the daemons' own tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
+
+
+@dataclass
+class Done:
+    """A finished lbdeploy command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Lab:
+    """The lab of one hosts.toml, through its front door."""
+
+    file: Path
+    original: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.original = self.file.read_text()
+
+    def lbdeploy(self, *args: str, env: dict[str, str] | None = None, timeout: float = 170) -> Done:
+        """Run lbdeploy with this file; never inside the lab unless --lab is among the arguments."""
+        argv = [LBDEPLOY, "-f", str(self.file), *args]
+        run = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
+        assert "Traceback" not in run.stderr
+        return Done(run.returncode, run.stdout, run.stderr)
+
+    def run(self, *args: str, env: dict[str, str] | None = None, timeout: float = 170) -> Done:
+        """Run lbdeploy inside the lab."""
+        return self.lbdeploy("--lab", *args, env=env, timeout=timeout)
+
+    def do(self, *args: str, code: int = 0) -> Any:
+        """Run lbdeploy inside the lab with --json; its document, once the exit code is as expected."""
+        done = self.run("--json", *args)
+        assert done.code == code, done.out + done.err
+        assert done.json["exit_code"] == code
+        return done.json
+
+    def on(self, where: str, command: str, *, check: bool = True) -> str:
+        """The output of a shell command, run as root in a node, or in the network of a server, client or operator."""
+        run = subprocess.run(
+            [LBDEPLOY, "-f", str(self.file), "lab", "exec", where, "sh", "-c", command],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert not check or run.returncode == 0, f"{where}: {command}: {run.stdout}{run.stderr}"
+        return run.stdout.strip()
+
+    def lab(self, *args: str) -> None:
+        """A `lab` command, such as stop or fresh."""
+        done = self.lbdeploy("lab", *args)
+        assert done.code == 0, done.err
+
+    def edit(self, old: str, new: str) -> None:
+        """Change hosts.toml. The fixture puts it back after the test."""
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
+
+    @property
+    def known_hosts(self) -> str:
+        """The operator's known_hosts, as the lab's ssh_config names it."""
+        config = self.on("operator", "cat /var/lib/lbdeploy-lab/*/ssh_config")
+        lines = [line.split()[1] for line in config.splitlines() if "UserKnownHostsFile" in line]
+        return next(line for line in lines if self.id in line)
+
+    @property
+    def id(self) -> str:
+        """The lab's id."""
+        return str(json.loads(self.lbdeploy("--json", "lab", "status").out)["lab"]["id"])
+
+    def known_hosts_text(self, text: str) -> None:
+        """Replace the operator's known_hosts."""
+        Path(self.known_hosts).write_text(text)
+
+    def holder(self, vip: str) -> list[str]:
+        """The nodes whose kernel has the VIP."""
+        return [node for node in ("lb1", "lb2") if f" {vip}/" in self.on(node, "ip -4 -o addr", check=False)]
+
+    def answers(self, vip: str) -> str:
+        """What the API answers through a VIP to the client: the body of /readyz, or "" where there is no answer."""
+        program = (
+            "import ssl, sys, urllib.request as r; c = ssl._create_unverified_context();"
+            f"print(r.urlopen('https://{vip}:6443/readyz', timeout=3, context=c).read().decode())"
+        )
+        return self.on("client", f'{sys.executable} -c "{program}"', check=False)
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first true value of `what`; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+    return value
+
+
+@pytest.fixture(scope="session")
+def session_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The seed's pair in a lab, brought up from bare nodes. Removed at the end, also when the run is interrupted."""
+    file = tmp_path_factory.mktemp("pair") / "hosts.toml"
+    # A short delay, or each test that moves the VIPs would wait for half a minute.
+    file.write_text((TOP / "hosts.toml").read_text().replace("preempt_delay = 30", "preempt_delay = 2"))
+    lab = Lab(file)
+    try:
+        lab.lab("up")
+        yield lab
+    finally:
+        lab.lbdeploy("lab", "down")
+
+
+@pytest.fixture
+def pair(session_lab: Lab) -> Iterator[Lab]:
+    """A healthy, converged pair; what a test did to hosts.toml, the templates and the nodes is undone after it."""
+    assert session_lab.run("up").code == 0
+    yield session_lab
+    session_lab.file.write_text(session_lab.original)
+    shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
+    session_lab.lab("up")
+    healed = session_lab.run("up")
+    assert healed.code == 0, healed.out + healed.err
