@@ -139,7 +139,7 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     for network, interface in node.interfaces.items():
         key = f"nodes.{node.name}.interfaces"
         if interface not in links:
-            there = ", ".join(name for name in links if name != "lo")
+            there = ", ".join(name for name in sorted(links) if name != "lo")
             fix = f'it has: {there}; set {key} = {{ {network} = "NAME" }} in hosts.toml'
             yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.lab import nodes, origin, servers, wiring
-from lbdeploy.lab.entrance import require_complete
+from lbdeploy.lab.entrance import require_current
 from lbdeploy.lab.image import Image
 from lbdeploy.lab.launch import Lab, install, opened, start_nodes
 from lbdeploy.lab.topology import Host
@@ -18,8 +18,9 @@ from lbdeploy.model import Cluster
 
 @contextmanager
 def _running(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
+    require_current(cluster)
     with opened(cluster, emit) as lab:
-        require_complete(lab.place, cluster)
+        require_current(cluster)  # it may have gone while another command was at work
         yield lab
 
 

@@ -39,6 +39,12 @@ def is_current(cluster: Cluster) -> bool:
     return complete
 
 
+def require_current(cluster: Cluster) -> None:
+    """Raises LabError unless the lab was brought up for these very hosts."""
+    if not is_current(cluster):
+        raise LabError("hosts.toml has changed since the lab was started", fix="lbdeploy lab up")
+
+
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
     """Runs a command as root in a node, or in another host's network; its exit code."""
     from lbdeploy.lab.system import ENVIRONMENT

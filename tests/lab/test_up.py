@@ -24,6 +24,15 @@ PRINT = (
     "ls -A /etc/haproxy /etc/keepalived /etc/sysctl.d /run/lbdeploy"
 )
 
+# dpkg's lock, held as another dpkg would: fcntl(2) with a struct flock.
+HOLD_THE_LOCK = """\
+use Fcntl;
+my $lock = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
+open my $file, ">", "/var/lib/dpkg/lock-frontend" or die;
+fcntl($file, F_SETLK, $lock) or die;
+sleep 6;
+"""
+
 
 def fingerprint(lab: Lab) -> list[str]:
     """Processes, files with inode and times, and settings of both nodes."""
@@ -230,8 +239,8 @@ def test_a_second_run_at_once_says_who_is_at_work(pair: Lab) -> None:
 def test_a_busy_apt_is_waited_for_and_its_holder_named(pair: Lab) -> None:
     """Somebody else's apt delays the run; it does not fail it."""
     pair.on("lb2", "systemctl stop keepalived; dpkg --purge socat 2>&1")
-    lock = 'perl -e \'use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend"; fcntl F, F_SETLK, pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0) or die; sleep 6\''
-    pair.on("lb2", f"systemd-run -q --collect {lock}")
+    pair.on("lb2", f"cat > /root/hold.pl <<'END'\n{HOLD_THE_LOCK}END")
+    pair.on("lb2", "systemd-run -q --collect perl /root/hold.pl")
     done = pair.run("up")
     assert done.code == 0, done.err
     assert re.search(r"lb2: wait for the lock of apt and dpkg, held by process \d+ \(perl\)", done.err)
