@@ -11,6 +11,7 @@ Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -62,12 +63,16 @@ def enter(namespace: str) -> None:
 
 
 def serve(listeners: list[Listener]) -> None:
-    """Serves for ever, without a terminal and without standard streams."""
+    """Serves for ever, without a terminal, standard streams, or the lab's lock."""
     os.setsid()
     os.chdir("/")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
+    own = {listener.fileno() for listener in listeners}
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor not in own:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(descriptor)
+    for _ in (0, 1, 2):
+        os.open(os.devnull, os.O_RDWR)
     for listener in listeners[1:]:
         threading.Thread(target=listener.serve_forever, args=(60,), daemon=True).start()
     listeners[0].serve_forever(60)

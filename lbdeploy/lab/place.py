@@ -100,7 +100,10 @@ def locked(place: Place, waiting: Callable[[], None]) -> Iterator[None]:
 def _open(place: Place) -> int:
     place.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     STATE.chmod(0o700)
-    return os.open(place.dir, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(place.dir, os.O_RDONLY | os.O_DIRECTORY)
+    # What this command starts for a moment holds the lock, too: a command that is killed may leave it at work.
+    os.set_inheritable(descriptor, True)
+    return descriptor
 
 
 def _lock(descriptor: int) -> bool:

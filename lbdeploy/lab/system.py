@@ -18,8 +18,10 @@ ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root"}  # nothing of t
 
 
 def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
-    """What the command prints. Raises LabError where it fails and `check` is set."""
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, cwd="/", check=False)
+    """What the command prints. It inherits the lab's lock. Raises LabError where it fails and `check` is set."""
+    done = subprocess.run(
+        argv, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, cwd="/", close_fds=False, check=False
+    )
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise LabError(f"`{' '.join(argv)}` failed on this machine: {said}", detail=stdin, fix="lbdeploy lab up")

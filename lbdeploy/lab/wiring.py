@@ -17,7 +17,10 @@ from lbdeploy.lab.topology import Cable, Host, Topology
 
 
 def wire_script(place: Place, host: Host) -> str:
-    """Gives `host` a new namespace, with cables plugged in but for those named in its file `cut`."""
+    """Gives `host` a new namespace, with cables plugged in but for those named in its file `cut`.
+
+    Its IPv6 addresses are usable at once: without duplicate address detection, which takes a second.
+    """
     own, switch = place.namespace(host.name), place.namespace(SWITCH)
     return f"""#!/bin/sh
 # Wires {host.name} anew.
@@ -29,6 +32,7 @@ ip -n '{switch}' -force -batch - 2>/dev/null <<'END'
 END
 set -e
 ip netns add '{own}'
+ip netns exec '{own}' sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad' 2>/dev/null || true
 ip -n '{switch}' -batch - <<'END'
 {_lines(line for cable in host.cables for line in _plug(host, cable, own))}
 END
@@ -61,8 +65,7 @@ def _mac(host: Host, cable: Cable) -> str:
 def _inside(cable: Cable) -> Iterator[str]:
     yield f"link set {cable.interface} up"
     for each in cable.addresses:
-        # An IPv6 address is not usable until duplicate address detection has ended, after about a second.
-        yield f"address add {each} dev {cable.interface}" + (" nodad" if each.version == 6 else " broadcast +")
+        yield f"address add {each} dev {cable.interface}" + (" broadcast +" if each.version == 4 else "")
     for route in cable.routes:
         yield f"route add {route}/{route.max_prefixlen} dev {cable.interface}"
 
