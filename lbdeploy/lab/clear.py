@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.lab import requirements, system, wiring
+from lbdeploy.lab import cgroups, requirements, system, wiring
 from lbdeploy.lab.image import remove
-from lbdeploy.lab.nodes import machinery, remove_cgroups
+from lbdeploy.lab.nodes import machinery
 from lbdeploy.lab.place import NAMESPACES, STATE, Place, locked, namesakes, place_of, places
 from lbdeploy.model import Cluster
 
@@ -46,10 +46,10 @@ def clear(place: Place) -> None:
     namespaces = place.namespaces()
     _kill_inside(namespaces)
     wiring.unwire(namespaces)
-    remove_cgroups(place)
+    cgroups.remove(place)
     remove(place.dir)
     _remove_if_empty(STATE)
-    if place.namespaces() or place.dir.exists():
+    if place.namespaces() or place.dir.exists() or any(tree.exists() for tree in cgroups.trees(place)):
         raise LabError(f"something of the lab {place.id} could not be removed", fix="lbdeploy lab down")
 
 

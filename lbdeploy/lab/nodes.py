@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdeploy.errors import LabError
-from lbdeploy.lab import system, wiring
+from lbdeploy.lab import cgroups, system, wiring
 from lbdeploy.lab.disk import disk_of, hostname_of
 from lbdeploy.lab.image import PACKAGES, Image
 from lbdeploy.lab.place import Place
 from lbdeploy.lab.topology import Host
 
-_CGROUPS = Path("/sys/fs/cgroup")
 _MACHINERY = ("sh", "unshare", "systemd-nspawn")  # what a node runs on
 
 
@@ -79,19 +78,18 @@ ip netns del '{place.namespace(host.name)}'
 def _boot_script(place: Place, host: Host, image: Image) -> str:
     directory, disk = place.host(host.name), disk_of(place, host.name)
     hostname, network = hostname_of(host.name), place.namespace_file(host.name)
-    cgroups = " ".join(str(base / "lbdeploy-lab" / place.id / host.name) for base in hierarchies())
+    groups = " ".join(str(tree / host.name) for tree in cgroups.trees(place))
     layers = f"lowerdir={image.root},upperdir={disk}/changes,workdir={disk}/work"
-    unified = int(any((base / "cgroup.controllers").exists() for base in hierarchies()))
     return f"""#!/bin/sh
 # Boots {host.name} once.
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn || exit
 mount -t overlay overlay -o '{layers}' '{directory}/root' || exit
 (
-    for cgroup in {cgroups}; do
+    for cgroup in {groups}; do
         mkdir -p "$cgroup" && echo 0 > "$cgroup/cgroup.procs"
     done
-    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY={unified} SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY={int(cgroups.is_unified())} SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
     exec systemd-nspawn --directory='{directory}/root' --boot --quiet --register=no --keep-unit --console=pipe \\
         --machine='{hostname}' --hostname='{hostname}' --network-namespace-path='{network}' \\
         --capability=CAP_NET_ADMIN,CAP_NET_RAW --resolv-conf=off --timezone=off --link-journal=no \\
@@ -100,38 +98,18 @@ mount -t overlay overlay -o '{layers}' '{directory}/root' || exit
 """
 
 
-def hierarchies() -> list[Path]:
-    """Where systemd's cgroups are: one tree, or two on a machine that still has version 1."""
-    if (_CGROUPS / "cgroup.controllers").exists():
-        return [_CGROUPS]
-    return [path for path in (_CGROUPS / "systemd", _CGROUPS / "unified") if path.is_dir()]
-
-
-def remove_cgroups(place: Place) -> None:
-    """Removes the cgroups of all nodes, which are off."""
-    for base in hierarchies():
-        for directory, _, _ in os.walk(base / "lbdeploy-lab" / place.id, topdown=False):
-            _rmdir(Path(directory))
-        _rmdir(base / "lbdeploy-lab")
-
-
-def _rmdir(path: Path) -> None:
-    try:
-        path.rmdir()
-    except OSError:  # in use by another lab, or never made
-        return
-
-
 def wait(place: Place, name: str, answers: Callable[[], bool], given_up: Callable[[], bool], limit: float) -> None:
     """Returns when the node lets users log in: `answers` tells whether its sshd does. Raises LabError."""
-    deadline = time.monotonic() + limit
+    deadline, look_again = time.monotonic() + limit, time.monotonic() + 0.5
     while not (answers() and _admits(place, name)):
         if given_up():
             raise LabError("interrupted", node=name)
-        if not is_powered(place, name):
-            raise _boot_error(place, name, "did not boot")
         if time.monotonic() > deadline:
             raise _boot_error(place, name, f"did not answer on SSH within {limit:.0f} s")
+        if time.monotonic() > look_again:  # finding its processes costs more than asking its sshd
+            look_again = time.monotonic() + 0.5
+            if not is_powered(place, name):
+                raise _boot_error(place, name, "did not boot")
         time.sleep(0.03)
 
 
@@ -144,6 +122,5 @@ def _admits(place: Place, name: str) -> bool:
 def _boot_error(place: Place, name: str, what: str) -> LabError:
     log = place.host(name) / "console.log"
     end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
-    return LabError(
-        f"{name} {what}. The end of its console:\n{end}", node=name, fix=f"read {log}; then: lbdeploy lab up"
-    )
+    fix = f"read {log}; then: lbdeploy lab fresh {name}"
+    return LabError(f"{name} {what}. The end of its console:\n{end}", node=name, fix=fix)
