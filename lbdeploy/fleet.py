@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from lbdeploy.dial import dial
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.model import Cluster, Node, Ssh
@@ -18,20 +19,28 @@ T = TypeVar("T")
 
 
 class Fleet:
-    """Connections to `nodes`. Opening begins at once and goes on while the caller does something else."""
+    """Connections to a cluster's nodes, or to those named in `limit`. Closes them as a context manager.
 
-    def __init__(self, cluster: Cluster, nodes: Iterable[Node], ssh: Ssh, emit: Emit) -> None:
-        self.nodes = tuple(nodes)
+    Opening begins at once and goes on while the caller does something else.
+    """
+
+    def __init__(self, cluster: Cluster, emit: Emit, *, ssh: Ssh | None = None, limit: Sequence[str] = ()) -> None:
+        ssh = ssh or cluster.ssh
+        self.nodes = tuple(node for node in cluster.nodes if not limit or node.name in limit)
         self._emit = emit
         self._ssh = ssh
         self._pool = ThreadPoolExecutor(max_workers=max(len(self.nodes), 1), thread_name_prefix="lbdeploy")
-        resolving = {node.name: Resolving(ssh, node.host) for node in self.nodes}
-        # Importing fabric takes longer than all that `ssh -G` does meanwhile.
+        self._sessions: Mapping[str, Future[Session]] = {
+            node.name: self._pool.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
+        }
+        # Importing fabric takes as long as it takes `ssh -G` to resolve the hosts and sshd to greet.
         from lbdeploy import transport  # noqa: F401
 
-        self._sessions: Mapping[str, Future[Session]] = {
-            node.name: self._pool.submit(self._open, node, resolving[node.name]) for node in self.nodes
-        }
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def each(self, nodes: Iterable[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
         """What `work` returned for each node, or the error that ended it, by name and in the order given."""
@@ -47,10 +56,12 @@ class Fleet:
                 future.result().close()
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
+        self._emit(Step(node.name, "connect"))
+        target = resolving.result()
+        dialled = None if target.jumps else dial(node, target, self._ssh.connect_timeout)
         from lbdeploy.transport import connect
 
-        self._emit(Step(node.name, "connect"))
-        return connect(node, resolving.result(), self._ssh)
+        return connect(node, target, self._ssh, dialled)
 
     def _on(self, node: Node, work: Callable[[Node, Session], T]) -> T | LbdeployError:
         try:

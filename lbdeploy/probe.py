@@ -13,7 +13,7 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.health import Answered, Link, ServerStat, parse_answered, parse_ip_a, parse_show_stat
 from lbdeploy.model import Cluster, Node
 from lbdeploy.resource import Answer, Resource
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.shell import Raw, here
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
@@ -30,7 +30,7 @@ class Observation:
     states: Mapping[str, Any]
     links: tuple[Link, ...] = ()
     servers: tuple[ServerStat, ...] = ()
-    check_ok: bool = False
+    haproxy_answers: bool = False
     answered: tuple[Answered, ...] = ()
     apt: bool = True
     marks: Mapping[str, Answer] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Probe:
             states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
-            check_ok=marks["check"].status == 0,
+            haproxy_answers=marks["show stat"].output.startswith("# "),
             answered=parse_answered(marks["vips"].output),
             apt=marks["apt"].status == 0,
             marks=marks,
@@ -87,7 +87,6 @@ def _health(cluster: Cluster) -> dict[str, Raw]:
         "apt": Raw("command -v apt-get"),
         "ip a": Raw("ip a"),
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
-        "check": Raw(f"timeout {ANSWER_SECONDS} /etc/keepalived/check-haproxy"),
         "vips": _answers(cluster),
     }
 
@@ -98,10 +97,17 @@ def _answers(cluster: Cluster) -> Raw:
     haproxy accepts a connection also where no server is up, and then closes it: only an answer proves a server. So a
     TLS greeting is sent, which a TLS server answers, and which others answer with an error of their own.
     """
-    greet = f'exec 3<>"/dev/tcp/$0/$1" || exit; printf "{hello.escaped()}" >&3; head -c 1 <&3 | od -An -tx1 | tr -d " "'
-    answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(greet)} "$1" "$2" 2>/dev/null)'
-    ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
-    pairs = [(vip.ip, frontend.port) for vip in cluster.vips for frontend in cluster.frontends]
-    asks = "\n".join(f"{cmd('ask', ip, port)} &" for ip, port in pairs)
+    asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip in cluster.vips for frontend in cluster.frontends)
     # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.
-    return Raw(f"systemctl is-active --quiet keepalived || exit 0\n{ask}\n{asks}\nwait")
+    running = "[ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ] || exit 0"
+    answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
+    return Raw(f'{running}\nask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}\n{asks}\nwait')
+
+
+# For bash, whose /dev/tcp needs no program that a bare node may lack.
+_GREET = f"""\
+exec 3<>"/dev/tcp/$1/$2" || exit
+printf '{hello.escaped()}' >&3
+read -r -N 1 -u 3 byte
+printf %02x "'$byte"
+"""

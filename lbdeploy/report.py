@@ -65,6 +65,11 @@ class Reporter:
         """Show an event as it happens. From any thread."""
         self._progress.event(event)
 
+    def prepare(self) -> None:
+        """Import what drawing results will take, while there is something to wait for."""
+        import rich.console
+        import rich.table  # noqa: F401
+
     def quiet(self) -> None:
         """End the live display, so that results can be printed."""
         self._progress.close()

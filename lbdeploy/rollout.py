@@ -15,7 +15,7 @@ from lbdeploy.desired import desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Node, Ssh
+from lbdeploy.model import Cluster, Node
 from lbdeploy.plan import NodePlan, Plan, batches, diff
 from lbdeploy.probe import Observation, Probe
 from lbdeploy.resource import Resource
@@ -64,21 +64,14 @@ class Outcome:
 
 
 class Run:
-    """One command's dealings with a cluster's nodes, or with those named in `limit`. Closes its connections on exit."""
+    """One command's dealings with the nodes of `fleet`, which may still be connecting to them. Raises RenderError."""
 
-    def __init__(self, cluster: Cluster, emit: Emit, *, ssh: Ssh | None = None, limit: Sequence[str] = ()) -> None:
+    def __init__(self, cluster: Cluster, fleet: Fleet, emit: Emit) -> None:
         self.cluster = cluster
-        self.nodes = tuple(node for node in cluster.nodes if not limit or node.name in limit)
+        self.nodes = fleet.nodes
+        self._fleet = fleet
         self._emit = emit
-        self._fleet = Fleet(cluster, self.nodes, ssh or cluster.ssh, emit)
-        # Rendered while the connections are being made.
         self._desired: dict[str, list[Resource[Any]]] = {node.name: desired(cluster, node) for node in self.nodes}
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._fleet.close()
 
     def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
         """Bring every node to what hosts.toml says. Raises the first node's error where one fails.

@@ -11,16 +11,21 @@ import hashlib
 import logging
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fabric import Config, Connection
+from lbdeploy.slim import stand_in
+
+with stand_in("unittest.mock", Mock=None):
+    from fabric import Config, Connection
 from paramiko import AuthenticationException, Channel, MissingHostKeyPolicy, PKey, SSHClient, SSHException
 from paramiko.config import SSHConfig
 
-from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, LostError, SudoError
+from lbdeploy.dial import unreachable, where
+from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, LostError, SudoError
 from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Target
 
@@ -172,16 +177,19 @@ class _Lines:
         return self._all.decode(errors="surrogateescape")
 
 
-def connect(node: Node, target: Target, ssh: Ssh) -> Session:
-    """Log in to a node, every hop's host key verified. Raises ConnectError, HostKeyError and LoginError."""
+def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket | None = None) -> Session:
+    """Log in to a node, every hop's host key verified. Raises ConnectError, HostKeyError and LoginError.
+
+    `dialled` is a TCP connection to the target, where there are no hops before it.
+    """
     gateway: Connection | None = None
     for hop in (*target.jumps, target):
-        gateway = _open(node, hop, ssh, gateway)
+        gateway = _open(node, hop, ssh, gateway, dialled if hop is target else None)
     assert gateway
     return Session(node, target, gateway)
 
 
-def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None) -> Connection:
+def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None, dialled: socket.socket | None) -> Connection:
     connection = Connection(
         hop.host,
         user=hop.user,
@@ -191,7 +199,7 @@ def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None) -> Conn
         ),  # nothing from fabric.yml or ~/.ssh/config: `ssh -G` has said it
         gateway=gateway or False,
         connect_timeout=ssh.connect_timeout,
-        connect_kwargs=_credentials(hop),
+        connect_kwargs=_credentials(hop) | ({"sock": dialled} if dialled else {}),
     )
     connection.client.set_missing_host_key_policy(_KnownHosts(node, hop))
     try:
@@ -201,12 +209,7 @@ def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None) -> Conn
     except AuthenticationException as error:
         raise _login_error(node, hop, error) from None
     except (SSHException, OSError, EOFError) as error:
-        raise ConnectError(
-            f"{_where(hop)} can't be reached: {_reason(error)}",
-            node=node.name,
-            state="nothing was changed on it",
-            fix=f"see whether it runs, and try: ssh -p {hop.port} {hop.user}@{hop.host} true",
-        ) from None
+        raise unreachable(node, hop, error) from None
     return connection
 
 
@@ -257,7 +260,7 @@ class _KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         expected = "".join(f"; known is {line.type} {_fingerprint(base64.b64decode(line.key))}" for line in known or [])
         shown = f"it shows {key.get_name()} {_fingerprint(key.asbytes())}"
         return HostKeyError(
-            f"the host key of {_where(self.hop)} {what}: {shown}{expected}",
+            f"the host key of {where(self.hop)} {what}: {shown}{expected}",
             node=self.node.name,
             state=f"nothing was sent to it; looked in {files}",
             fix=fix,
@@ -272,22 +275,11 @@ def _fingerprint(blob: bytes) -> str:
 def _login_error(node: Node, hop: Target, error: Exception) -> LoginError:
     keys = ", ".join(map(str, hop.identity_files)) or "none"
     return LoginError(
-        f"{_where(hop)} refused the login of {hop.user}: {error}",
+        f"{where(hop)} refused the login of {hop.user}: {error}",
         node=node.name,
         state=f"nothing was changed on it; tried the agent's keys and: {keys}",
         fix=f"ssh-copy-id -p {hop.port} {hop.user}@{hop.host}",
     )
-
-
-def _where(hop: Target) -> str:
-    return hop.host if hop.port == 22 else f"{hop.host} port {hop.port}"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    errors = getattr(error, "errors", None)  # paramiko's NoValidConnectionsError: one for each address
-    return str(next(iter(errors.values())) if errors else error) or type(error).__name__
 
 
 def _chain(connection: Connection | bool) -> Iterator[Connection]:

@@ -177,7 +177,7 @@ def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
 
 def _checked(observation: Observation) -> Iterator[Finding]:
     name = observation.node.name
-    if observation.check_ok:
+    if observation.haproxy_answers:
         yield Finding(name, "check", True, "haproxy answers on its socket")
     elif _service(observation, "haproxy").running:
         yield Finding(
@@ -275,14 +275,14 @@ def _unable(observation: Observation) -> str:
     stopped = [daemon for daemon in DAEMONS if not _service(observation, daemon).running]
     if stopped:
         return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"
-    if not observation.check_ok:
+    if not observation.haproxy_answers:
         return "its haproxy does not answer"
     return f"{' and '.join(down)} is down there" if down else ""
 
 
 def _backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     """Whether a node's haproxy has a server to send clients to."""
-    if not observation.check_ok:
+    if not observation.haproxy_answers:
         return
     for frontend in cluster.frontends:
         seen = [_stat(observation, frontend, server) for server in frontend.servers]
@@ -295,7 +295,7 @@ def _backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
 
 def _servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
     """Each server that any node's haproxy does not see up: a warning, as long as its frontend has another."""
-    asked = [each for each in observations if each.check_ok]
+    asked = [each for each in observations if each.haproxy_answers]
     for frontend, server in cluster.servers():
         stats = [(each.node.name, _stat(each, frontend, server)) for each in asked]
         bad = [(name, stat) for name, stat in stats if not (stat and stat.up)]

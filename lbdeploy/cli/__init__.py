@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdeploy import __version__
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
+
+if TYPE_CHECKING:
+    from lbdeploy.rollout import Run
 
 CHANGES_PENDING = 3
 UNHEALTHY = 6
@@ -99,9 +105,7 @@ def render(app: App, node: str | None, out: Path | None) -> None:
 @click.pass_obj
 def plan(app: App, limit: str | None) -> None:
     """Show what `up` would do: files with a diff, packages, kernel settings, services, the order. Exit 3: changes."""
-    from lbdeploy.rollout import Run
-
-    with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
+    with _run(app, limit) as run:
         outcome = run.plan()
     app.reporter.plan(outcome.plan)
     app.finish(CHANGES_PENDING if outcome.plan.changes else 0, changes=outcome.plan.to_json(), order=outcome.plan.order)
@@ -114,9 +118,7 @@ def plan(app: App, limit: str | None) -> None:
 @click.pass_obj
 def up(app: App, limit: str | None, ask: bool) -> None:
     """Make it so, node by node, and verify. Changes nothing where nothing has to change."""
-    from lbdeploy.rollout import Run
-
-    with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
+    with _run(app, limit) as run:
         outcome = run.up(approve=(lambda plan: _approve(app, plan)) if ask else None)
     app.reporter.up(outcome)
     _end_verified(app, outcome, changes=outcome.plan.to_json())
@@ -131,12 +133,23 @@ def up(app: App, limit: str | None, ask: bool) -> None:
 @click.pass_obj
 def verify(app: App, limit: str | None, wait: float) -> None:
     """Check the cluster as it runs: VIPs, services, files, servers, the API through each VIP. Exit 6: not healthy."""
-    from lbdeploy.rollout import Run
-
-    with Run(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as run:
+    with _run(app, limit) as run:
         outcome = run.verify(wait)
     app.reporter.verdict(outcome.verdict)
     _end_verified(app, outcome)
+
+
+@contextmanager
+def _run(app: App, limit: str | None) -> Iterator[Run]:
+    """A run on the nodes; what it and its report need is imported while the connections are being made."""
+    from lbdeploy.fleet import Fleet
+
+    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
+        from lbdeploy.rollout import Run
+
+        run = Run(app.cluster, fleet, app.emit)
+        app.reporter.prepare()
+        yield run
 
 
 def _approve(app: App, plan: Any) -> bool:
@@ -155,6 +168,7 @@ def _end_verified(app: App, outcome: Any, **document: Any) -> None:
         codes = [app.show(error) for error in outcome.errors.values()]
         first = next(iter(outcome.errors.values()))
         app.finish(codes[0], **document, error=first.to_json())
+        return
     app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
 
 
@@ -166,10 +180,14 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that has no such character shows another one
     app = App()
     app.json = "--json" in sys.argv
-    sys.exit(_run(app))
+    code = _call(app)
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
 
 
-def _run(app: App) -> int:  # noqa: PLR0911  one return for each way out
+def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
     try:
         cli.main(obj=app, standalone_mode=False)
     except LbdeployError as error:
@@ -183,10 +201,9 @@ def _run(app: App) -> int:  # noqa: PLR0911  one return for each way out
         state = "a node that was being changed ends its change, or restores what was there, by itself"
         return app.fail(InterruptedRunError("interrupted", state=state, fix=fix))
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        return 1  # whoever read the output has left
     except Exception as error:
         from lbdeploy.cli.crash import crashed
 
         return app.fail(crashed(error))
-    return 0
+    return app.exit_code

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -33,6 +31,7 @@ class App:
         self.json = False
         self.lab = False
         self.command = ""
+        self.exit_code = 0
         self.started = time.monotonic()
 
     @cached_property
@@ -78,9 +77,9 @@ class App:
         return chosen
 
     def finish(self, exit_code: int, **document: Any) -> None:
-        """End the command: print the JSON document where it was asked for, and exit."""
+        """End the command: print the JSON document where it was asked for."""
+        self.exit_code = exit_code
         self.print_json(exit_code, document)
-        sys.exit(exit_code)
 
     def show(self, error: LbdeployError) -> int:
         """Show an error to people, and return its exit code."""
@@ -97,6 +96,8 @@ class App:
         if self.json:
             head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
             took = round(time.monotonic() - self.started, 3)
+            import json
+
             print(json.dumps({**head, "exit_code": exit_code, "duration_s": took, **document}, ensure_ascii=False))
 
 

@@ -83,11 +83,9 @@ def lab_status(app: App) -> None:
 @click.pass_obj
 def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
     """Run a command as root in a node, or in the network of a server, the client or the operator."""
-    import sys
-
     from lbdeploy import lab
 
-    sys.exit(lab.exec_(app.cluster, where, list(command)))
+    app.exit_code = lab.exec_(app.cluster, where, list(command))
 
 
 @lab.command("stop")

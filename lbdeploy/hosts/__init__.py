@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins costs 15 ms, and there are none
-
-from pydantic import ValidationError
-
 from lbdeploy.errors import HostsFileError, Problem, UsageError
-from lbdeploy.hosts.checks import check, near
-from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table
 from lbdeploy.model import Cluster, Frontend, Network, Node, Server, Ssh, Vrrp
+from lbdeploy.slim import stand_in
+
+with stand_in("pydantic.plugin._loader", get_plugins=tuple):
+    from pydantic import ValidationError
+
+    from lbdeploy.hosts.checks import check, near
+    from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")

@@ -126,7 +126,7 @@ def test_one_server_up_and_two_down_is_healthy_and_names_the_two(pair: Lab) -> N
     assert pair.answers(VIPS[1]) == "ok"
 
     pair.lab("stop", "master1")
-    wait_for(lambda: pair.run("verify").code == 6, 40)
+    wait_for(lambda: set(statuses(pair, "master1")) == {"DOWN"}, 40)
     document = pair.do("verify", code=6)
     assert finding(document, "backend", False)
     assert len(finding(document, "api", False)) == 4
