@@ -91,18 +91,21 @@ def start(cluster: Cluster, name: str, emit: Emit) -> None:
     actions.start(cluster, name, emit)
 
 
-def cut(cluster: Cluster, name: str, network: str | None = None, emit: Emit = silent) -> None:
-    """Pulls a host's cable to one network, or all its cables. They stay pulled when it reboots."""
+def cut(cluster: Cluster, name: str, network: str | None = None, emit: Emit = silent, *, carrier: bool = False) -> None:
+    """Pulls a host's cable to one network, or all its cables. They stay pulled when it reboots.
+
+    With `carrier` the host notices nothing but silence: its link stays up, and packets are lost.
+    """
     from lbdeploy.lab import actions
 
-    actions.plug(cluster, name, network, False, emit)
+    actions.plug(cluster, name, network, "deaf" if carrier else "pulled", emit)
 
 
 def join(cluster: Cluster, name: str, network: str | None = None, emit: Emit = silent) -> None:
     """Plugs a host's cable to one network in again, or all its cables."""
     from lbdeploy.lab import actions
 
-    actions.plug(cluster, name, network, True, emit)
+    actions.plug(cluster, name, network, "in", emit)
 
 
 def fresh(cluster: Cluster, name: str, emit: Emit) -> None:

@@ -13,6 +13,7 @@ from lbdeploy.lab.entrance import require_current
 from lbdeploy.lab.image import Image
 from lbdeploy.lab.launch import Lab, install, opened, start_nodes
 from lbdeploy.lab.topology import Host
+from lbdeploy.lab.wiring import Plug
 from lbdeploy.model import Cluster
 
 
@@ -47,14 +48,15 @@ def start(cluster: Cluster, name: str, emit: Emit) -> None:
             emit(Done(host.name, "started"))
 
 
-def plug(cluster: Cluster, name: str, network: str | None, plugged: bool, emit: Emit) -> None:
-    """Plugs in or pulls a host's cable to one network, or all its cables."""
+def plug(cluster: Cluster, name: str, network: str | None, how: Plug, emit: Emit) -> None:
+    """Plugs a host's cable to one network in or out, or all its cables."""
     with _running(cluster, emit) as lab:
         host = lab.plan.find(name)
         cables = lab.plan.cables(host, network)
-        wiring.plug(lab.place, host, cables, plugged=plugged)
+        wiring.plug(lab.place, host, cables, how)
         segments = ", ".join("+".join(lab.plan.segments[cable.segment]) for cable in cables)
-        emit(Done(host.name, f"{'plugged into' if plugged else 'unplugged from'} {segments}"))
+        done = {"in": "plugged into", "pulled": "unplugged from", "deaf": "plugged in, but no packet passes, to"}
+        emit(Done(host.name, f"{done[how]} {segments}"))
 
 
 def fresh(cluster: Cluster, name: str, emit: Emit) -> None:

@@ -24,8 +24,8 @@ def disk_of(place: Place, node: str) -> Path:
 
 
 def hostname_of(node: str) -> str:
-    """The node's name, with what a host name can't have (RFC 1123) as hyphens."""
-    return re.sub(r"[^A-Za-z0-9.-]", "-", node)
+    """The node's name, as a host name without a domain."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", node)
 
 
 def install(place: Place, node: str, root: Path, user: str, port: int) -> None:

@@ -106,7 +106,7 @@ def _wire_guests(lab: Lab) -> None:
     _in_parallel(lambda host: wiring.wire(lab.place, host), guests)
     for host in lab.plan.hosts:
         if wiring.cut_ports(lab.place, host):
-            wiring.plug(lab.place, host, host.cables, plugged=True)
+            wiring.plug(lab.place, host, host.cables, "in")
 
 
 def _start_servers(lab: Lab) -> None:
@@ -177,6 +177,9 @@ def _wait(hosts: Sequence[Host], lab: Lab) -> None:
 
 
 def _answers(lab: Lab, host: Host) -> bool:
+    """Whether the node's sshd answers the operator, or can't because of a cable that somebody pulled."""
+    if any(wiring.cut_ports(lab.place, each) for each in (host, lab.plan.find(OPERATOR))):
+        return True
     address = access.address_of(lab.cluster, lab.cluster.node(host.name))
     port = access.access(lab.place, lab.cluster).port or 22
     return ssh_answers(lab.place.namespace_file(OPERATOR), address, port)

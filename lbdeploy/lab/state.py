@@ -9,6 +9,7 @@ from lbdeploy.lab import origin, servers, wiring
 from lbdeploy.lab.access import host_key
 from lbdeploy.lab.nodes import leader
 from lbdeploy.lab.place import Place, place_of
+from lbdeploy.lab.requirements import require_root
 from lbdeploy.lab.topology import Host, Topology, topology
 from lbdeploy.model import Cluster
 
@@ -64,6 +65,7 @@ class LabStatus:
 
 def status(cluster: Cluster) -> LabStatus:
     """The lab of `cluster`, as it is. Raises LabError where that cluster can't have one."""
+    require_root("lbdeploy lab status")
     place, plan = place_of(cluster.name, cluster.path), topology(cluster)
     began = origin.read(place)
     hosts = [_host(place, plan, host) for host in plan.hosts]

@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from lbdeploy.lab.netns import network
 from lbdeploy.lab.place import SWITCH, Place
 from lbdeploy.lab.system import run
 from lbdeploy.lab.topology import Cable, Host, Topology
 
+# A cable is in, pulled (the host loses its carrier), or deaf: the host sees a link, but no packet comes or goes.
+Plug = Literal["in", "pulled", "deaf"]
+
 
 def wire_script(place: Place, host: Host) -> str:
-    """Gives `host` a new namespace, with cables plugged in but for those named in its file `cut`.
+    """Gives `host` a new namespace, with cables plugged in but for those that its file `cut` names.
 
     Its IPv6 addresses are usable at once: without duplicate address detection, which takes a second.
     """
@@ -41,7 +45,11 @@ link set lo up
 {_lines(line for cable in host.cables for line in _inside(cable))}
 END
 for port in {" ".join(cable.port for cable in host.cables)}; do
-    grep -qsx "$port" cut || ip -n '{switch}' link set "$port" up
+    case $(grep -s "^$port " cut) in
+        *pulled) ;;
+        *deaf) ip -n '{switch}' link set "$port" nomaster up ;;
+        *) ip -n '{switch}' link set "$port" up ;;
+    esac
 done
 touch wired
 """
@@ -105,11 +113,10 @@ def is_wired(place: Place, host: Host) -> bool:
 
 
 def write_wiring(place: Place, host: Host) -> None:
-    """Writes the script that wires the host; all cables will be plugged in."""
+    """Writes the script that wires the host."""
     directory = place.host(host.name)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (directory / "wire").write_text(wire_script(place, host))
-    (directory / "cut").unlink(missing_ok=True)
 
 
 def wire(place: Place, host: Host) -> None:
@@ -118,21 +125,25 @@ def wire(place: Place, host: Host) -> None:
     run(["sh", str(place.host(host.name) / "wire")])
 
 
-def plug(place: Place, host: Host, cables: Iterable[Cable], plugged: bool) -> None:
-    """Plugs cables in, or pulls them: the host sees its carrier come or go. They stay so when it reboots."""
-    ports = {cable.port for cable in cables}
-    kept = cut_ports(place, host)
-    cut = kept - ports if plugged else kept | ports
-    (place.host(host.name) / "cut").write_text("".join(f"{port}\n" for port in sorted(cut)))
-    state = "up" if plugged else "down"
+def plug(place: Place, host: Host, cables: Iterable[Cable], plug: Plug) -> None:
+    """Plugs cables in or out. They stay so when the host reboots."""
+    cables = tuple(cables)
+    cut = {port: its for port, its in cut_ports(place, host).items() if port not in {cable.port for cable in cables}}
+    cut |= {cable.port: plug for cable in cables if plug != "in"}
+    (place.host(host.name) / "cut").write_text("".join(f"{port} {its}\n" for port, its in sorted(cut.items())))
     # A host without power has no cables to set: its wiring reads the file when it is switched on.
-    lines = _lines(f"link set {port} {state}" for port in sorted(ports))
+    lines = _lines(f"link set {cable.port} {_setting(cable, plug)}" for cable in cables)
     run(["ip", "-n", place.namespace(SWITCH), "-force", "-batch", "-"], stdin=lines, check=False)
 
 
-def cut_ports(place: Place, host: Host) -> set[str]:
-    """The ports whose cables are pulled."""
-    return set(_text(place.host(host.name) / "cut").split())
+def _setting(cable: Cable, plug: Plug) -> str:
+    settings = {"in": f"master {_bridge(cable.segment)} up", "pulled": "down", "deaf": "nomaster up"}
+    return settings[plug]
+
+
+def cut_ports(place: Place, host: Host) -> dict[str, str]:
+    """The ports whose cables are not plugged in, with how they are instead."""
+    return dict(line.split() for line in _text(place.host(host.name) / "cut").splitlines())
 
 
 def unwire(namespaces: Iterable[str]) -> None:

@@ -239,6 +239,18 @@ def test_a_cut_cable_stays_cut_until_it_is_joined(pair: Cluster, shell: Shell, p
     soon(lambda: answers(place, "10.21.0.12"))
 
 
+def test_a_deaf_cable_keeps_its_carrier(pair: Cluster, shell: Shell, place: Place) -> None:
+    lab.cut(pair, "b", "back", carrier=True)
+    assert not answers(place, "10.21.0.12")
+    assert "LOWER_UP" in shell("b", "ip link show ens32")
+    lab.stop(pair, "b", silent)
+    lab.start(pair, "b", silent)
+    soon(lambda: answers(place, "10.20.0.12"))
+    assert not answers(place, "10.21.0.12")
+    lab.join(pair, "b", "back")
+    soon(lambda: answers(place, "10.21.0.12"))
+
+
 def test_a_node_without_power_is_silent_and_comes_back_with_its_disk(pair: Cluster, shell: Shell, place: Place) -> None:
     shell("b", "touch /root/kept; ip address add 10.20.0.10/24 dev ens33; sysctl -qw net.ipv4.ip_nonlocal_bind=1")
     lab.stop(pair, "b", silent)
