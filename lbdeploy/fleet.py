@@ -30,6 +30,8 @@ class Fleet:
         self._emit = emit
         self._ssh = ssh
         self._pool = ThreadPoolExecutor(max_workers=max(len(self.nodes), 1), thread_name_prefix="lbdeploy")
+        for node in self.nodes:
+            emit(Step(node.name, "connect"))
         self._sessions: Mapping[str, Future[Session]] = {
             node.name: self._pool.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
         }
@@ -56,7 +58,6 @@ class Fleet:
                 future.result().close()
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
-        self._emit(Step(node.name, "connect"))
         target = resolving.result()
         dialled = None if target.jumps else dial(node, target, self._ssh.connect_timeout)
         from lbdeploy.transport import connect

@@ -119,9 +119,16 @@ class Reporter:
         """What changed where, who holds which VIP, and what to do next: it fits a screen."""
         if not outcome.plan.changes:
             self.say(("Nothing to do: ", "good"), f"{_names(outcome.plan.nodes)} are as hosts.toml says.")
+        alike: dict[str, list[str]] = {}
         for name in outcome.done:
-            self.say(("changed ", "good"), (name, "name"), "  ", _summary(outcome.plan.nodes[name].changes))
+            alike.setdefault(_summary(outcome.plan.nodes[name].changes), []).append(name)
+        for summary, names in alike.items():
+            self.say(("Changed ", "good"), (_names(names), "name"), ":")
+            for line in summary.splitlines():
+                self.say(f"  {line}")
         self.verdict(outcome.verdict)
+        if outcome.done and outcome.verdict.healthy:
+            self.say(("Next: ", "todo"), "lbdeploy verify, after every change to the nodes or the servers")
 
     def verdict(self, verdict: Verdict) -> None:
         """Where the VIPs are, how the servers do, and what is wrong; with -v also all that is right."""
@@ -206,12 +213,12 @@ _PAST = {
 
 
 def _summary(changes: Iterable[Change]) -> str:
-    """One line of what was done on a node."""
+    """What was done on a node, a line for each kind of thing that was done."""
     done: dict[str, list[str]] = {}
     for change in changes:
         verb = "wrote" if change.kind == "file" else _PAST.get(change.action, change.action)
         done.setdefault(verb, []).append(change.name.rpartition("/")[2])
-    return "; ".join(f"{verb} {', '.join(names)}" for verb, names in done.items())
+    return "\n".join(f"{verb} {', '.join(names)}" for verb, names in done.items())
 
 
 def _names(names: Iterable[str]) -> str:

@@ -109,6 +109,14 @@ class Run:
 
     def survey(self) -> Survey:
         """Look at the nodes, all at once, with one remote command each."""
+        for node in self.nodes:
+            self._emit(Step(node.name, "look"))
+        survey = self._look()
+        for name in survey.observations:
+            self._emit(Done(name, "looked"))
+        return survey
+
+    def _look(self) -> Survey:
         found = self._fleet.each(self.nodes, self._observe)
         observations = {name: each for name, each in found.items() if isinstance(each, Observation)}
         errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
@@ -116,11 +124,8 @@ class Run:
         return Survey(self.cluster, observations, plans, errors)
 
     def _observe(self, node: Node, session: Session) -> Observation:
-        self._emit(Step(node.name, "look"))
         probe = Probe(self.cluster, node, self._desired[node.name])
-        observation = probe.read(session.run(probe.script()).output)
-        self._emit(Done(node.name, "looked"))
-        return observation
+        return probe.read(session.run(probe.script()).output)
 
     def _apply(self, plan: Plan, batch: Sequence[str], *, hold_back: bool) -> None:
         """Change the nodes of a batch, side by side. `hold_back` leaves keepalived for `_elect` to start."""
@@ -177,7 +182,7 @@ class Run:
         deadline = time.monotonic() + settle_seconds(self.cluster)
         self._emit(Note(None, "waiting until VRRP has elected a holder, and haproxy has checked its servers"))
         while True:
-            survey = self.survey()
+            survey = self._look()
             if (survey.verdict.settled(names) and not survey.errors) or time.monotonic() >= deadline:
                 return survey
             time.sleep(POLL_SECONDS)

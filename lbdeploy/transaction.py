@@ -179,20 +179,25 @@ rm -f /run/lbdeploy/{nonce}.sh
 {body}{nonce}
 log=/run/lbdeploy/{nonce}.log
 : > "$log"
-if ! systemd-run --quiet --collect --unit={unit} --description={who} -p StandardOutput=append:"$log" \\
-    -p StandardError=append:"$log" /bin/sh /run/lbdeploy/{nonce}.sh 2>/run/lbdeploy/{nonce}.err; then
-    rm -f "$log" /run/lbdeploy/{nonce}.sh
-    if systemctl is-active --quiet {unit}; then
-        printf '{mark} locked %s, since %s\\n' "$(systemctl show -p Description --value {unit})" \\
-            "$(systemctl show -p ActiveEnterTimestamp --value {unit})"
-    else
+for try in 1 2 3 4 5; do
+    systemd-run --quiet --collect --unit={unit} --description={who} -p StandardOutput=append:"$log" \\
+        -p StandardError=append:"$log" /bin/sh /run/lbdeploy/{nonce}.sh 2>/run/lbdeploy/{nonce}.err && break
+    case $(systemctl show -p ActiveState --value {unit}) in
+        inactive | failed) sleep 0.2 ;;  # an earlier run has ended this very moment, or it is something else
+        *)
+            rm -f "$log" /run/lbdeploy/{nonce}.*
+            printf '{mark} locked %s, since %s\\n' "$(systemctl show -p Description --value {unit})" \\
+                "$(systemctl show -p ActiveEnterTimestamp --value {unit})"
+            exit 0
+            ;;
+    esac
+    if [ "$try" = 5 ]; then
         cat /run/lbdeploy/{nonce}.err
-        echo '{mark} failed systemd-run'
-        echo '{mark} exit 1'
+        rm -f "$log" /run/lbdeploy/{nonce}.*
+        printf '{mark} failed systemd-run\\n{mark} exit 1\\n'
+        exit 0
     fi
-    rm -f /run/lbdeploy/{nonce}.err
-    exit 0
-fi
+done
 rm -f /run/lbdeploy/{nonce}.err
 pid=$(systemctl show -p MainPID --value {unit})
 if [ "${{pid:-0}}" != 0 ]; then

@@ -255,6 +255,10 @@ class _KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         ssh = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.host}"
         raise self._error("is unknown", key, f"compare the fingerprint on the node's console, then log in once: {ssh}")
 
+    def _forget(self) -> str:
+        name = f"'{self.hop.known_name}'" if self.hop.port != 22 else self.hop.known_name
+        return "; ".join(f"ssh-keygen -f {path} -R {name}" for path in self.hop.known_hosts_files)
+
     def _error(self, what: str, key: PKey, fix: str, known: list[Any] | None = None) -> HostKeyError:
         files = ", ".join(map(str, self.hop.known_hosts_files)) or "no known_hosts file"
         expected = "".join(f"; known is {line.type} {_fingerprint(base64.b64decode(line.key))}" for line in known or [])

@@ -165,9 +165,8 @@ def _end_verified(app: App, outcome: Any, **document: Any) -> None:
     """End with what was found: an unreachable node comes before an unhealthy cluster."""
     document |= outcome.verdict.to_json()
     if outcome.errors:
-        codes = [app.show(error) for error in outcome.errors.values()]
         first = next(iter(outcome.errors.values()))
-        app.finish(codes[0], **document, error=first.to_json())
+        app.finish(first.exit_code, **document, error=first.to_json())
         return
     app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
 

@@ -81,15 +81,11 @@ class App:
         self.exit_code = exit_code
         self.print_json(exit_code, document)
 
-    def show(self, error: LbdeployError) -> int:
-        """Show an error to people, and return its exit code."""
-        self.reporter.error(error)
-        return error.exit_code
-
     def fail(self, error: LbdeployError) -> int:
         """End the command with an error: show it, print it as JSON where that was asked for, return the exit code."""
         self.print_json(error.exit_code, {"error": error.to_json()})
-        return self.show(error)
+        self.reporter.error(error)
+        return error.exit_code
 
     def print_json(self, exit_code: int, document: dict[str, Any]) -> None:
         """One document on standard output, if --json was given."""

@@ -76,11 +76,9 @@ class Service:
     def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         if state.load == "masked" and state.enabled != "masked-runtime":
             return [self._change("unmask", "is masked"), self._change("start", "is masked")]
-        enable = (
-            []
-            if state.enabled in ("enabled", "masked-runtime")
-            else [self._change("enable", f"is {state.enabled or 'not there'}")]
-        )
+        # Masked for the time being: by Packages, in a run that ended before it came to starting the service.
+        disabled = state.enabled != "enabled"
+        enable = [self._change("enable", f"is {state.enabled or 'not there'}")] if disabled else []
         return enable + self._run(state, changing)
 
     def _run(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
