@@ -64,18 +64,25 @@ def _block(cluster: Cluster, node: Node) -> str:
     return f"Host {' '.join(aliases)}\n    HostName {address}\n" if aliases else ""
 
 
-def remember(place: Place, cluster: Cluster, nodes: Sequence[Node]) -> None:
-    """known_hosts: the keys of newly installed nodes, in place of what stood there for them. Others stay as they are.
+def remember(place: Place, cluster: Cluster, installed: Sequence[Node]) -> None:
+    """known_hosts: the keys of newly installed nodes, in place of what stood there for them, and of new addresses.
 
-    Only the ed25519 key, as after a first login with ssh(1).
+    What else stands there stays. Only the ed25519 key, as after a first login with ssh(1).
     """
     path = place.dir / "known_hosts"
-    kept = path.read_text().splitlines() if path.exists() else []
-    for node in nodes:
-        names = _known_names(cluster, node)
-        kept = [line for line in kept if not names & set(line.split(" ")[0].split(","))]
-        kept.append(f"{','.join(sorted(names))} {' '.join(host_key(place, node.name).read_text().split()[:2])}")
+    lines = path.read_text().splitlines() if path.exists() else []
+    outdated = {name for node in installed for name in _known_names(cluster, node)}
+    kept = [line for line in lines if not outdated & _names_in(line)]
+    known = {name for line in kept for name in _names_in(line)}
+    for node in cluster.nodes:
+        if (unknown := _known_names(cluster, node) - known) and host_key(place, node.name).exists():
+            key = " ".join(host_key(place, node.name).read_text().split()[:2])
+            kept.append(f"{','.join(sorted(unknown))} {key}")
     replace(path, "".join(f"{line}\n" for line in kept))
+
+
+def _names_in(line: str) -> set[str]:
+    return set(line.partition(" ")[0].split(","))
 
 
 def _known_names(cluster: Cluster, node: Node) -> set[str]:

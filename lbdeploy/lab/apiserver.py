@@ -59,7 +59,7 @@ def enter(namespace: str) -> None:
     """Puts this process into a network namespace. Raises OSError."""
     with open(namespace) as file:
         if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns", namespace)
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
 
 
 def serve(listeners: list[Listener]) -> None:

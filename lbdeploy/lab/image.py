@@ -91,8 +91,11 @@ def _recipe(suite: str) -> str:
 def _building(emit: Emit) -> Iterator[int]:
     """Holds the cache against other builds."""
     with (CACHE / "lock").open("w") as lock:
-        emit(Step("image", "waiting until no other image is being built"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            emit(Step("image", "waiting until another image is built"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
@@ -100,9 +103,9 @@ def _build(suite: str, emit: Emit, lock: int) -> Image:
     half = CACHE / "half-built"
     remove(half)
     (half / "packages").mkdir(parents=True)
-    emit(Step("image", f"building {suite}: mmdebstrap and packages, once, about 30 s"))
-    _mmdebstrap(suite, half, lock)
-    emit(Step("image", f"building {suite}: the repository"))
+    emit(Step("image", f"building {suite}, once, about 30 s"))
+    _mmdebstrap(suite, half, emit, lock)
+    emit(Step("image", f"building {suite}: indexing packages"))
     index(half / "packages", suite)
     _finish(half / "root")
     complete = CACHE / f"{suite}-{_recipe(suite)}-{time.time_ns()}"
@@ -110,27 +113,37 @@ def _build(suite: str, emit: Emit, lock: int) -> Image:
     return Image(complete)
 
 
-def _mmdebstrap(suite: str, half: Path, lock: int) -> None:
+def _mmdebstrap(suite: str, half: Path, emit: Emit, lock: int) -> None:
     log = half / "build.log"
-    # It mounts /proc, /sys and /dev under the root: a mount namespace of its own makes sure that they end with it.
-    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
-    argv = [*alone, "--kill-child", "--mount-proc", *_arguments(suite, half)]
-    with log.open("wb") as output:
-        # The lock goes along: should this process be killed, the next build waits until mmdebstrap has ended, too.
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[lock],
-            env=_environment(),
-            cwd="/",
-            check=False,
-        )
-    if done.returncode:
+    with log.open("w") as output, _started(_arguments(suite, half), lock) as process:
+        for line in process.stdout or ():
+            output.write(line)
+            if line.startswith("I: ") and line.endswith("...\n"):  # it begins something
+                emit(Step("image", f"building {suite}: {line[3:-4]}"))
+    if process.returncode:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         fix = f"read {log}; is {suite} on the mirror of this machine's apt sources, and can apt-get update reach it?"
         raise LabError(f"mmdebstrap could not build {suite}:\n{end}", fix=fix)
+
+
+def _started(argv: list[str], lock: int) -> subprocess.Popen[str]:
+    """Starts mmdebstrap, which mounts /proc, /sys and /dev under the root.
+
+    In namespaces of its own all of it ends with its first process, and that ends with this one. The lock goes along, so
+    that the next build waits for the end.
+    """
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
+    return subprocess.Popen(
+        [*alone, "--kill-child", "--mount-proc", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=[lock],
+        env=_environment(),
+        cwd="/",
+    )
 
 
 def _environment() -> dict[str, str]:

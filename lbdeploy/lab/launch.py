@@ -65,10 +65,14 @@ def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
         fix = f"lbdeploy lab down, then: lbdeploy lab up --suite {suite}"
         raise LabError(f"the lab runs {began.suite}, not {suite}", fix=fix)
     suite = suite or (began.suite if began else DEFAULT_SUITE)
-    requirements.require(build=rebuild or not image.cached(suite))
+    base = Image(Path(began.image)) if began and Path(began.image).is_dir() else None
+    requirements.require(build=rebuild or not (base or image.cached(suite)))
+    if base and not rebuild:
+        return base
     built = image.ensure(suite, lab.emit, _images_in_use(), rebuild=rebuild)
-    if began and Path(began.image).is_dir():
-        return Image(Path(began.image))
+    if base:
+        lab.emit(Note("image", "the nodes keep the old one until: lbdeploy lab down"))
+        return base
     origin.write(lab.place, origin.Origin(str(lab.cluster.path), suite, str(built.path)))
     return built
 
@@ -113,7 +117,7 @@ def _start_servers(lab: Lab) -> None:
     every = lab.plan.of("server")
     for host in every:
         servers.set_ready(lab.place, host, ready=True)
-    servers.start(lab.place, [host for host in every if not servers.pid_of(lab.place, host)])
+    servers.start(lab.place, [host for host in every if not servers.is_current(lab.place, host)])
 
 
 def start_nodes(lab: Lab, hosts: Sequence[Host], base: Image) -> None:

@@ -18,7 +18,7 @@ def setns(namespace: Path) -> None:
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns", str(namespace))
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(namespace))
     finally:
         os.close(descriptor)
 

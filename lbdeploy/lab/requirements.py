@@ -36,7 +36,8 @@ def require_root(command: str = "lbdeploy lab up") -> None:
 def require(*, build: bool) -> None:
     """Raises LabError unless a lab can run here and, where `build` is set, an image be built."""
     require_root()
-    missing = [*_missing_tools(_TOOLS | (_BUILD_TOOLS if build else {})), *_missing_kernel(), *_missing_room(build)]
+    tools = _TOOLS | (_BUILD_TOOLS if build else {})
+    missing = [*_missing_tools(tools), *_missing_keys(build), *_missing_kernel(), *_missing_room(build)]
     if missing:
         raise LabError(
             "this machine can't run the lab: " + "; ".join(what for what, _ in missing),
@@ -51,6 +52,11 @@ def _missing_tools(tools: dict[str, str]) -> Missing:
     absent = [tool for tool in tools if not shutil.which(tool, path=PATH)]
     packages = " ".join(sorted({tools[tool] for tool in absent}))
     yield from ((f"{tool} is not installed", f"apt-get install {packages}") for tool in absent)
+
+
+def _missing_keys(build: bool) -> Missing:
+    if build and not any(Path("/usr/share/keyrings").glob("debian-archive-*")):
+        yield "the keys of Debian's archive are not installed", "apt-get install debian-archive-keyring"
 
 
 def _missing_kernel() -> Missing:

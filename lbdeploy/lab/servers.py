@@ -31,12 +31,21 @@ def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) 
 
 
 def start(place: Place, servers: Sequence[Host]) -> None:
-    """Starts stand-ins; when this returns, all of them listen. Raises LabError."""
+    """Starts stand-ins, in place of those that may run; when this returns, all listen. Raises LabError."""
     if not servers:
         return
+    for host in servers:
+        stop(place, host)
+        (place.host(host.name) / "spec").write_text(json.dumps(_spec(place, host)))
     spec = {"certificate": str(place.dir / "server.pem"), "servers": [_spec(place, host) for host in servers]}
     # Without `site`, and isolated from the operator's environment, Python starts in half the time.
     system.run([sys.executable, "-I", "-S", str(_SCRIPT)], stdin=json.dumps(spec))
+
+
+def is_current(place: Place, host: Host) -> bool:
+    """Whether the stand-in runs, at the ports that it should have."""
+    spec = place.host(host.name) / "spec"
+    return pid_of(place, host) is not None and spec.exists() and spec.read_text() == json.dumps(_spec(place, host))
 
 
 def _spec(place: Place, host: Host) -> dict[str, object]:

@@ -202,16 +202,18 @@ def test_a_watch_goes_on_until_the_client_leaves(place: Place) -> None:
     assert inside(place.namespace_file("client"), watch) == ["one"] * 5
 
 
-def test_ssh_logs_in_from_the_operators_namespace_by_name_and_by_address(pair: Cluster, tmp_path: Path) -> None:
-    script = """
+LOGIN = """
 import subprocess, sys
 from pathlib import Path
 from lbdeploy import hosts, lab
 ssh = lab.enter(hosts.load(Path(sys.argv[1])))
-for host in ("a", "b.example.org", "10.21.0.12"):
+for host in ("a", "b.example.org", "10.20.0.12"):
     subprocess.run(["ssh", "-F", str(ssh.config_file), host, "hostname; sudo -n id -un"], check=True)
 """
-    done = subprocess.run([sys.executable, "-c", script, str(pair.path)], capture_output=True, text=True, check=False)
+
+
+def test_ssh_logs_in_from_the_operators_namespace_by_name_and_by_address(pair: Cluster) -> None:
+    done = subprocess.run([sys.executable, "-c", LOGIN, str(pair.path)], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["a", "root", "b", "root", "b", "root"], done.stderr
 
 
@@ -300,6 +302,21 @@ def test_up_follows_the_file_and_leaves_the_rest_alone(pair: Cluster) -> None:
     assert {name: after[name] for name in ("a", "b")} == {name: before[name] for name in ("a", "b")}
     lab.up(cluster_in(pair.path.parent), silent)
     assert not place_of(pair.name, pair.path).namespace_file("two").exists()
+
+
+def test_up_follows_ports_and_addresses(tmp_path: Path) -> None:
+    cluster = cluster_in(tmp_path / "moving")
+    place = place_of(cluster.name, cluster.path)
+    try:
+        lab.up(cluster, silent)
+        text = cluster.path.read_text().replace("10.99.0.1:7443", "10.99.0.1:7444").replace("10.21.0.12", "10.21.0.13")
+        cluster.path.write_text(text)
+        lab.up(hosts.load(cluster.path), silent)
+        assert get(place, "https://10.99.0.1:7444/readyz") == (200, "ok")
+        done = subprocess.run([sys.executable, "-c", LOGIN, str(cluster.path)], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    finally:
+        lab.down(cluster, silent)
 
 
 def test_labs_do_not_see_each_other(pair: Cluster, place: Place, tmp_path: Path) -> None:

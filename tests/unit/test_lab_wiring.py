@@ -93,6 +93,15 @@ def test_known_hosts_is_changed_only_for_the_nodes_that_are_new(cluster: Cluster
     ]
 
 
+def test_a_new_address_of_a_node_becomes_known(cluster: Cluster, spot: Place) -> None:
+    access.host_key(spot, "lb1").write_text("ssh-ed25519 key\n")
+    access.remember(spot, cluster, cluster.nodes[:1])
+    addresses = {**cluster.nodes[0].addresses, "external": ip_address("192.168.0.99")}
+    moved = dataclasses.replace(cluster, nodes=(dataclasses.replace(cluster.nodes[0], addresses=addresses),))
+    access.remember(spot, moved, [])
+    assert (spot.dir / "known_hosts").read_text().splitlines()[1] == "192.168.0.99 ssh-ed25519 key"
+
+
 def test_another_port_is_part_of_the_known_name(cluster: Cluster, spot: Place) -> None:
     cluster = dataclasses.replace(cluster, ssh=dataclasses.replace(cluster.ssh, port=2222))
     access.host_key(spot, "lb1").write_text("ssh-ed25519 key\n")
