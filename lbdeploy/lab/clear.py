@@ -47,10 +47,10 @@ def clear(place: Place) -> None:
     _kill_inside(namespaces)
     wiring.unwire(namespaces)
     cgroups.remove(place)
+    if place.namespaces() or any(tree.exists() for tree in cgroups.trees(place)):
+        raise LabError(f"something of the lab {place.id} could not be removed", fix="lbdeploy lab down")
     remove(place.dir)
     _remove_if_empty(STATE)
-    if place.namespaces() or place.dir.exists() or any(tree.exists() for tree in cgroups.trees(place)):
-        raise LabError(f"something of the lab {place.id} could not be removed", fix="lbdeploy lab down")
 
 
 def clear_host(place: Place, name: str) -> None:

@@ -50,22 +50,21 @@ class _Installation:
         self._like_image(changes, root)
 
     def run(self, node: str, user: str, port: int, key: str) -> None:
+        """All that makes one machine of the image."""
         hostname = hostname_of(node)
         self.write("etc/hostname", f"{hostname}\n")
-        self.write(
-            "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {hostname}\n::1 localhost ip6-localhost ip6-loopback\n"
-        )
+        self.write("etc/hosts", _HOSTS.format(hostname=hostname))
         if port != 22:
             self.write("etc/ssh/sshd_config.d/port.conf", f"Port {port}\n")
         for kind in HOST_KEYS:
             make_ssh_key(self._path(f"etc/ssh/ssh_host_{kind}_key"), kind)
         home = self._home(user)
-        self._private(home / ".ssh", 0o700)
-        self.write(str(home / ".ssh/authorized_keys"), key)
-        self._private(home / ".ssh/authorized_keys", 0o600)
+        self.write(f"{home}/.ssh/authorized_keys", key, 0o600)
+        self._path(f"{home}/.ssh/authorized_keys").parent.chmod(0o700)
         self._own(home)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
+        """Writes a file of the layer."""
         path = self._path(name)
         path.write_text(text)
         path.chmod(mode)
@@ -77,7 +76,7 @@ class _Installation:
         known = self._lines("etc/passwd", user)
         if not known:
             self._add_user(user)
-        self.write(f"etc/sudoers.d/{user}", f"{user} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+        self.write("etc/sudoers.d/90-login", f"{user} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
         return Path(known[0].split(":")[5].lstrip("/")) if known else Path("home", user)
 
     def _add_user(self, user: str) -> None:
@@ -109,11 +108,6 @@ class _Installation:
         status = source.stat() if source.exists() else None
         os.chown(path, status.st_uid if status else 0, status.st_gid if status else 0)
         path.chmod(status.st_mode & 0o7777 if status else 0o755)
-
-    def _private(self, name: Path, mode: int) -> None:
-        path = self._path(str(name))
-        path.mkdir(exist_ok=True) if mode & 0o100 else None
-        path.chmod(mode)
 
     def _own(self, home: Path) -> None:
         """Everything below a user's home is the user's."""

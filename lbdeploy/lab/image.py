@@ -143,6 +143,7 @@ def _started(argv: list[str], lock: int) -> subprocess.Popen[str]:
         pass_fds=[lock],
         env=_environment(),
         cwd="/",
+        umask=0o022,
     )
 
 
@@ -180,6 +181,8 @@ def _finish(root: Path) -> None:
         path.unlink()
     (etc / "apt/sources.list").write_text(f"deb [trusted=yes] file:{PACKAGES} ./\n")
     (root / PACKAGES[1:]).mkdir(parents=True)
+    for path in (root.with_name("packages"), *root.with_name("packages").iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # apt reads it as an unprivileged user
     # They would take the dpkg lock at a random moment, to look for updates that can't be there.
     for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"):
         (etc / "systemd/system/timers.target.wants" / timer).unlink(missing_ok=True)

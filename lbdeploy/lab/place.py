@@ -81,29 +81,36 @@ def _mark(path: Path) -> str:
 @contextmanager
 def locked(place: Place, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds the lab against other lab commands; `waiting` is told once if another has it. Raises LabError."""
-    deadline = time.monotonic() + _LOCK_PATIENCE
-    descriptor = _open(place)
+    descriptor = _locked(place)
+    if descriptor is None:
+        waiting()
+        descriptor = _wait_for_lock(place, time.monotonic() + _LOCK_PATIENCE)
     try:
-        while not _lock(descriptor) or not _same(descriptor, place.dir):
-            waiting()
-            if time.monotonic() > deadline:
-                fix = "wait for it, or end it, and try again"
-                raise LabError(f"another lab command has held the lab {place.id} for {_LOCK_PATIENCE:.0f} s", fix=fix)
-            time.sleep(0.2)
-            os.close(descriptor)
-            descriptor = _open(place)
         yield
     finally:
         os.close(descriptor)
 
 
-def _open(place: Place) -> int:
+def _wait_for_lock(place: Place, deadline: float) -> int:
+    while (descriptor := _locked(place)) is None:
+        if time.monotonic() > deadline:
+            message = f"another lab command has held the lab {place.id} for {_LOCK_PATIENCE:.0f} s"
+            raise LabError(message, fix="wait for it, or end it, and try again")
+        time.sleep(0.1)
+    return descriptor
+
+
+def _locked(place: Place) -> int | None:
+    """The lab's directory, locked; None while another command holds it."""
     place.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     STATE.chmod(0o700)
     descriptor = os.open(place.dir, os.O_RDONLY | os.O_DIRECTORY)
-    # What this command starts for a moment holds the lock, too: a command that is killed may leave it at work.
-    os.set_inheritable(descriptor, True)
-    return descriptor
+    if _lock(descriptor) and _same(descriptor, place.dir):
+        # What this command starts for a moment holds the lock, too: a command that is killed may leave it at work.
+        os.set_inheritable(descriptor, True)
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _lock(descriptor: int) -> bool:

@@ -30,7 +30,7 @@ def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of this machine. `pids` are its ids from here down into its innermost PID namespace."""
+    """A process of this machine."""
 
     pid: int
     argv: tuple[str, ...]
@@ -38,9 +38,12 @@ class Process:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
-        return tuple(int(each) for each in line.split()[1:])
+        """Its ids, from the one here down into its innermost PID namespace; none when it has ended."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return ()
+        return next(tuple(map(int, line.split()[1:])) for line in status.splitlines() if line.startswith("NSpid:"))
 
 
 def processes() -> Iterator[Process]:
