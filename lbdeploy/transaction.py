@@ -258,6 +258,12 @@ validate() {{
     printf '{mark} failed validator of %s\\n' "$1"
     exit 1
 }}
+unwritable() {{
+    free=$(df -h --output=avail "${{1%/*}}" | tail -n 1 | tr -d ' ')
+    printf 'cannot write %s: its file system has %s free\\n' "$1" "$free"
+    printf '{mark} failed write\\n'
+    exit 1
+}}
 swap() {{
     mkdir -p "{kept}${{1%/*}}" && chmod 700 /var/lib/lbdeploy || exit 1
     rm -rf "{kept}$1"

@@ -172,7 +172,7 @@ def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
             fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if kind == "service" else "lbdeploy up"
             yield Finding(plan.node.name, kind, False, f"{change.name} {change.reason}", fix)
         if not part.changes:
-            yield Finding(plan.node.name, kind, True, f"{name} is as it should be".strip())
+            yield Finding(plan.node.name, kind, True, f"{name}: as it should be")
 
 
 def _checked(observation: Observation) -> Iterator[Finding]:

@@ -191,14 +191,13 @@ def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
         cli.main(obj=app, standalone_mode=False)
     except LbdeployError as error:
         return app.fail(error)
-    except click.exceptions.Abort:
-        return app.fail(InterruptedRunError("interrupted", state="nothing was begun that goes on"))
+    except click.exceptions.Abort as abort:
+        return app.fail(_interrupted(begun=isinstance(abort.__cause__, KeyboardInterrupt)))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
-    except KeyboardInterrupt:
-        fix = "lbdeploy plan shows what is left to do"
-        state = "a node that was being changed ends its change, or restores what was there, by itself"
-        return app.fail(InterruptedRunError("interrupted", state=state, fix=fix))
     except BrokenPipeError:
         return 1  # whoever read the output has left
     except Exception as error:
@@ -206,3 +205,11 @@ def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
 
         return app.fail(crashed(error))
     return app.exit_code
+
+
+def _interrupted(*, begun: bool) -> InterruptedRunError:
+    """Ctrl-C in a run, or (not `begun`) at a question."""
+    if not begun:
+        return InterruptedRunError("interrupted", state="nothing was changed")
+    state = "a node that was being changed, if any was, ends its change or restores what was there, by itself"
+    return InterruptedRunError("interrupted", state=state, fix="lbdeploy plan shows what is left to do")

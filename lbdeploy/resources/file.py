@@ -75,7 +75,15 @@ class File:
                 (
                     cmd("mkdir", "-p", folder),
                     cmd("rm", "-rf", "--", staged),
-                    cmd("printf", "%s", here(self.content), Raw(">"), staged),
+                    cmd(
+                        "printf",
+                        "%s",
+                        here(self.content),
+                        Raw("2>/dev/null >"),
+                        staged,
+                        Raw("|| unwritable"),
+                        self.path,
+                    ),
                     cmd("chmod", self.mode, staged),
                     cmd("chown", "root:root", staged),
                 )

@@ -36,7 +36,7 @@ class Packages:
 
     @property
     def id(self) -> str:
-        return "packages"
+        return f"packages {', '.join(self.names)}"
 
     def probe(self) -> Raw:
         query = cmd("dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\\n", *self.names)

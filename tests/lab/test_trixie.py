@@ -1,0 +1,34 @@
+"""The same on Debian 13: newer daemons, another systemd, no /etc/sysctl.conf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import TOP, Lab
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def trixie(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    file = tmp_path_factory.mktemp("trixie") / "hosts.toml"
+    file.write_text((TOP / "hosts.toml").read_text())
+    lab = Lab(file)
+    try:
+        lab.lab("up", "--suite", "trixie")
+        yield lab
+    finally:
+        lab.lbdeploy("lab", "down")
+
+
+def test_a_pair_of_debian_13(trixie: Lab) -> None:
+    """Bare nodes become a healthy pair, the validators find nothing, and a second run changes nothing."""
+    document = trixie.do("up")
+    assert [each["holders"] for each in document["vips"]] == [["lb1"], ["lb1"]]
+    for node in ("lb1", "lb2"):
+        assert trixie.on(node, "cat /etc/debian_version").startswith("13")
+        assert trixie.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1; echo $?") == "0"
+        assert trixie.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1; echo $?") == "0"
+    assert trixie.do("up")["changes"] == []
+    assert trixie.answers("192.168.0.10") == "ok"
