@@ -1,9 +1,14 @@
-"""Reading what `ip a`, haproxy's `show stat` and the VIPs themselves say. Pure: text in, frozen data out."""
+"""Reading what `ip a`, haproxy's `show stat` and the VIPs themselves say. Pure: text in, frozen data out.
+
+A node may say anything: what can't be read is passed over, and no text makes these functions raise.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
@@ -72,9 +77,8 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
             flags = link["flags"].split(",")
             links.append((link["name"], "UP" in flags and "LOWER_UP" in flags, []))
         elif links and (found := _ADDRESS.match(line)):
-            links[-1][2].append(
-                ip_interface(f"{found['address']}/{found['prefix']}" if found["prefix"] else found["address"])
-            )
+            with suppress(ValueError):
+                links[-1][2].append(ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else "")))
     return tuple(Link(name, up, tuple(addresses)) for name, up, addresses in links)
 
 
@@ -84,10 +88,15 @@ def parse_show_stat(text: str) -> tuple[ServerStat, ...]:
     Columns are found by the names in the first line, since haproxy adds to them. No output gives no servers.
     """
     lines = text.strip().splitlines()
-    if not lines or not lines[0].startswith("# pxname,"):
+    if not lines or not lines[0].startswith("# pxname,svname,"):
         return ()
     rows = csv.DictReader([lines[0].removeprefix("# "), *lines[1:]], restval="")
-    return tuple(_server(row) for row in rows if row["svname"] not in ("FRONTEND", "BACKEND"))
+    return tuple(_servers(rows))
+
+
+def _servers(rows: csv.DictReader[str]) -> Iterator[ServerStat]:
+    with suppress(csv.Error):
+        yield from (_server(row) for row in rows if row["svname"] not in ("FRONTEND", "BACKEND"))
 
 
 def _server(row: dict[str, str]) -> ServerStat:
@@ -97,12 +106,22 @@ def _server(row: dict[str, str]) -> ServerStat:
         status=row.get("status", ""),
         check_status=row.get("check_status", "").removeprefix("* "),  # "* ": another check is under way
         check_detail=row.get("last_chk", ""),
-        since=int(row["lastchg"]) if row.get("lastchg", "").isdigit() else None,
-        sessions=int(row["scur"]) if row.get("scur", "").isdigit() else 0,
+        since=_number(row.get("lastchg", "")),
+        sessions=_number(row.get("scur", "")) or 0,
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def parse_answered(text: str) -> tuple[Answered, ...]:
     """Lines of address, port and, where anything answered, the first byte of the answer."""
-    words = [line.split() for line in text.splitlines()]
-    return tuple(Answered(ip_address(w[0]), int(w[1]), w[2] if len(w) > 2 else "") for w in words if len(w) > 1)
+    return tuple(answered for line in text.splitlines() if (answered := _answered(line.split())))
+
+
+def _answered(words: list[str]) -> Answered | None:
+    with suppress(ValueError):  # too few words, no address, no number
+        ip, port, *byte = words
+        return Answered(ip_address(ip), int(port), byte[0] if byte else "")
+    return None

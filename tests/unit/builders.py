@@ -1,0 +1,177 @@
+"""Clusters and observations for tests: what a healthy node shows, from which a test takes away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Any
+
+from lbdeploy import hosts
+from lbdeploy.desired import desired
+from lbdeploy.health import Answered, Link, ServerStat
+from lbdeploy.model import Cluster, Node
+from lbdeploy.plan import NodePlan, diff
+from lbdeploy.probe import Observation
+from lbdeploy.resource import Resource
+from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources.file import FileState
+from lbdeploy.resources.package import PackageState
+from lbdeploy.resources.service import ServiceState
+
+TOP = Path(__file__).parents[2]
+SEED = TOP / "hosts.toml"
+CAPTURED = Path(__file__).parent / "captured"
+LONG_AGO = 1_000_000.0
+NOW = 2_000_000.0
+
+# Three nodes, both address families, several frontends, and every setting away from its default.
+BIG = """\
+[cluster]
+name = "prod.eu-1"
+[ssh]
+user = "root"
+port = 2222
+identity_file = "keys/id"
+known_hosts_file = "/etc/lbdeploy/known_hosts"
+jump = "ops@bastion.example.org:22"
+connect_timeout = 3
+[networks.front]
+interface = "bond0.17"
+vip = ["203.0.113.10/24", "2001:db8:17::10/64"]
+[networks.back]
+interface = "eth1"
+vip = "fd00:1::10/64"
+[networks.quiet]
+interface = "eth2"
+[nodes.lb-a]
+front = "203.0.113.11"
+back = "fd00:1::11"
+quiet = "10.9.0.1"
+priority = 150
+host = "lb-a.example.org"
+[nodes.lb-b]
+front = "203.0.113.12"
+back = "fd00:1::12"
+quiet = "10.9.0.2"
+priority = 250
+interfaces = { front = "enp1s0", quiet = "eth1" }
+[nodes.lb-c]
+front = "203.0.113.13"
+back = "fd00:1::13"
+quiet = "10.9.0.3"
+priority = 50
+[vrrp]
+network = "back"
+router_id = 7
+advert_interval = 0.25
+preempt = false
+preempt_delay = 0
+check_interval = 2
+check_timeout = 3
+check_fall = 4
+check_rise = 5
+[frontends.api]
+port = 6443
+balance = "leastconn"
+check = "https"
+interval = 2.5
+fast_interval = 0.5
+rise = 1
+fall = 1
+connect_timeout = 0.25
+check_timeout = 1.5
+client_timeout = 86400
+server_timeout = 172800
+[frontends.api.servers]
+m1 = "10.0.0.1"
+m2 = "10.0.0.2:7443"
+m3 = "[fd00::3]:6443"
+m4 = "fd00::4"
+[frontends.ingress]
+port = 443
+balance = "source"
+[frontends.ingress.servers]
+w1 = "10.0.1.1:30443"
+"""
+
+
+def cluster(folder: Path, text: str) -> Cluster:
+    """The cluster of a hosts.toml with this text."""
+    path = folder / "hosts.toml"
+    path.write_text(text, encoding="utf-8")
+    return hosts.load(path)
+
+
+def captured(name: str) -> str:
+    """A command's output, as it was captured on a node."""
+    return (CAPTURED / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def running(**changes: Any) -> ServiceState:
+    """A service that has been running for long, with the files that lie there now."""
+    state = ServiceState("loaded", "active", "running", "enabled", False, 100, 0, LONG_AGO, LONG_AGO, LONG_AGO - 1)
+    return replace(state, **changes)
+
+
+def stopped(**changes: Any) -> ServiceState:
+    """A service that was stopped."""
+    return running(active="inactive", sub="dead", pid=0, **changes)
+
+
+def wanted_state(resource: Resource[Any]) -> Any:
+    """The state in which a resource needs no change."""
+    match resource:
+        case File():
+            return FileState("file", resource.mode, "root:root", LONG_AGO - 1, resource.content)
+        case Packages():
+            return PackageState(dict.fromkeys(resource.names, "1.0"))
+        case Service():
+            return running()
+        case Sysctl():
+            return resource.value
+    raise AssertionError(resource)
+
+
+def observe(
+    cluster: Cluster, node: Node, *, holds: bool = False, states: dict[str, Any] | None = None, **changes: Any
+) -> Observation:
+    """A healthy node, with the VIPs or without; `states` and `changes` take the place of what is healthy."""
+    found = {each.id: wanted_state(each) for each in desired(cluster, node)}
+    observation = Observation(
+        node=node,
+        now=NOW,
+        states=found | (states or {}),
+        links=links(cluster, node, holds=holds),
+        servers=tuple(server(frontend.name, each.name) for frontend, each in cluster.servers()),
+        haproxy_answers=True,
+        answered=tuple(Answered(vip.ip, f.port, "16") for vip in cluster.vips for f in cluster.frontends),
+    )
+    return replace(observation, **changes)
+
+
+def links(cluster: Cluster, node: Node, *, holds: bool) -> tuple[Link, ...]:
+    """The node's interfaces, each with the addresses that hosts.toml gives, and with the VIPs or without."""
+    return (
+        Link("lo", True, (ip_interface("127.0.0.1/8"),)),
+        *(
+            Link(
+                interface,
+                True,
+                (
+                    ip_interface(f"{node.addresses[network]}/24"),
+                    *(vip.address for vip in cluster.vips if holds and vip.network == network),
+                ),
+            )
+            for network, interface in node.interfaces.items()
+        ),
+    )
+
+
+def server(frontend: str, name: str, status: str = "UP", check_status: str = "L4OK", detail: str = "") -> ServerStat:
+    return ServerStat(frontend, name, status, check_status, detail, 1000, 0)
+
+
+def plans(cluster: Cluster, *observations: Observation) -> dict[str, NodePlan]:
+    """What has to change on each observed node."""
+    return {each.node.name: diff(desired(cluster, each.node), each) for each in observations}

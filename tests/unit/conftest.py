@@ -1,0 +1,24 @@
+"""What the tests of pure code share: they contact nothing, and need neither root nor nodes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from lbdeploy import hosts
+from lbdeploy.model import Cluster
+
+SEED = Path(__file__).parents[2] / "hosts.toml"
+
+# A slow machine is no failure; where CI is set, hypothesis tries the same examples every time.
+settings.register_profile("lbdeploy", settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None)
+settings.load_profile("lbdeploy")
+
+
+@pytest.fixture
+def seed() -> Cluster:
+    """The cluster of the sample file."""
+    return hosts.load(SEED)
