@@ -85,10 +85,10 @@ class Run:
             raise InterruptedRunError("not approved", state="nothing was changed")
         fresh = not living(self.cluster, before.seen)
         for batch in plan.order:
-            self._apply(plan, batch, hold_back=fresh)
             if fresh:
-                self._elect(plan, batch)
+                self._begin(plan, batch)
             else:
+                self._change(plan, batch, DAEMONS)
                 self._gate(batch, before)
         return self._settle(plan, before)
 
@@ -127,25 +127,31 @@ class Run:
         probe = Probe(self.cluster, node, self._desired[node.name])
         return probe.read(session.run(probe.script()).output)
 
-    def _apply(self, plan: Plan, batch: Sequence[str], *, hold_back: bool) -> None:
-        """Change the nodes of a batch, side by side. `hold_back` leaves keepalived for `_elect` to start."""
-        services = set(DAEMONS) - ({"keepalived"} if hold_back else set())
-        self._change(plan, batch, services)
+    def _begin(self, plan: Plan, batch: Sequence[str]) -> None:
+        """Make a cluster where there was none: all nodes side by side, but for the start of keepalived.
 
-    def _elect(self, plan: Plan, batch: Sequence[str]) -> None:
-        """Start keepalived on a fresh cluster, the highest priority first, so that it becomes the holder.
-
-        A node that finds another one holding the VIPs waits for preempt_delay, also when it has only just started.
+        The preferred node starts it first, and so becomes the holder: one that finds another holding the VIPs waits
+        for preempt_delay, also when it has only just started (keepalived.conf(5)).
         """
-        starting = {name: _only(plan.nodes[name], "keepalived") for name in batch}
-        for node in self.nodes:
-            if starting.get(node.name) and starting[node.name].changes:
-                self._change(Plan(starting, plan.order), [node.name], {"keepalived"})
+        rest = [node.name for node in self.nodes if node.name in batch][1:]
+        held_back = dict.fromkeys(rest, ("haproxy",))
+        self._change(plan, batch, DAEMONS, held_back)
+        starts = {name: _only(plan.nodes[name], "keepalived") for name in rest}
+        self._change(Plan(starts, ()), rest, DAEMONS)
 
-    def _change(self, plan: Plan, names: Sequence[str], services: set[str]) -> None:
+    def _change(
+        self,
+        plan: Plan,
+        names: Sequence[str],
+        services: Sequence[str],
+        but: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Change nodes side by side, and start or reload these services there, `but` on some only those."""
+
         def change(node: Node, session: Session) -> None:
             progress = transaction.Progress(node.name, lambda text: self._emit(Step(node.name, text)))
-            session.run(transaction.script(plan.nodes[node.name], services, _who()), progress.line)
+            there = (but or {}).get(node.name, services)
+            session.run(transaction.script(plan.nodes[node.name], there, _who()), progress.line)
             if error := progress.error(plan.nodes[node.name]):
                 raise error
             self._emit(Done(node.name, "changed"))

@@ -49,6 +49,7 @@ def _body(plan: NodePlan, services: set[str]) -> str:
     lines += [line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)]
     lines += ["run systemctl daemon-reload"] if _reloads_units(plan) else []
     lines += [line for unit, part in units for line in _bring_up(unit, part)]
+    lines += [unit.enable(part.changes) for unit, part in units]
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,7 @@ class Packages:
     """Packages that must be installed, in any version. One resource, since apt installs them in one go.
 
     `held_back` are units that must not start before their configuration is there: Debian starts a daemon as it
-    installs it, so they are masked until their Service unmasks them.
+    installs it, so they are masked meanwhile (until a reboot at the latest).
     """
 
     names: tuple[str, ...]
@@ -59,9 +59,16 @@ class Packages:
         lines = ["step dpkg --configure -a", "patiently dpkg --configure -a"] if state.interrupted else []
         if missing:
             units = [unit for unit in self.held_back if unit in missing]
-            lines += [str(cmd("systemctl", "mask", "--runtime", "--quiet", *units, Raw("2>&1")))] if units else []
-            lines += [_INSTALL.format(apt=_APT, names=cmd(*missing))]
+            install = _INSTALL.format(apt=_APT, names=cmd(*missing))
+            lines += [_masked(units, install)] if units else [install]
         return Raw("\n".join(lines))
+
+
+def _masked(units: list[str], install: str) -> str:
+    mask, unmask = (
+        cmd("systemctl", verb, "--runtime", "--no-reload", "--quiet", *units) for verb in ("mask", "unmask")
+    )
+    return f"{mask} 2>&1\n{install}\n{unmask} 2>&1\nrun systemctl daemon-reload"
 
 
 # The lists are fetched only where apt does not know a package, or can't get the version that it knows.

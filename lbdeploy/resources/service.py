@@ -94,14 +94,18 @@ class Service:
         return []
 
     def fix(self, state: ServiceState, changes: list[Change]) -> Raw:
-        actions = [change.action for change in changes]
+        """Start or reload it. That it is enabled can wait until all services run: see `enable`."""
         unit = cmd(self.unit)
-        lines = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
-        lines += [f"systemctl enable --quiet {unit} 2>&1"] if {"enable", "unmask"} & {*actions} else []
-        for action in actions:
-            if action in ("start", "reload"):
-                lines += [f"step {action} {unit}", f"run systemctl {action} {unit}"]
+        unmask = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
+        actions = [change.action for change in changes if change.action in ("start", "reload")]
+        lines = unmask if state.load == "masked" else []
+        lines += [line for action in actions for line in (f"step {action} {unit}", f"run systemctl {action} {unit}")]
         return Raw("\n".join(lines))
+
+    def enable(self, changes: Collection[Change]) -> Raw:
+        """Have it started at boot; nothing where it is already. Takes half a second, for the sake of SysV scripts."""
+        wanted = any(change.action in ("enable", "unmask") for change in changes)
+        return Raw(f"run systemctl enable --quiet {cmd(self.unit)}") if wanted else Raw("")
 
     def _change(self, action: str, reason: str) -> Change:
         return Change("service", self.unit, action, reason)
