@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lbdeploy.slim import stand_in
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
-    from lbdeploy.hosts.checks import check, near
+    from lbdeploy.hosts.checks import check, key_text, near
     from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table
 
 Key = tuple[str, ...]
@@ -28,6 +29,15 @@ def load(path: Path) -> Cluster:
     """
     path = Path(path).absolute()
     text = _read(path)
+    try:
+        return _load(path, text)
+    except RecursionError:
+        raise HostsFileError(
+            path, [Problem(1, "", "is nested too deeply", "no key has more than four parts")]
+        ) from None
+
+
+def _load(path: Path, text: str) -> Cluster:
     reader = _Reader(path, _parse(path, text))
     parsed = reader.read()
     if reader.complaints:
@@ -54,6 +64,11 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         message = str(error)[: found.start()] if found else str(error)
         problem = Problem(line, "", f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io")
         raise HostsFileError(path, [problem]) from None
+    except ValueError:
+        line = 1 + next((n for n, line in enumerate(text.splitlines()) if re.search(r"[0-9_]{4300}", line)), 0)
+        raise HostsFileError(
+            path, [Problem(line, "", "a number is far too long", "no number has so many digits")]
+        ) from None
 
 
 class _Reader:
@@ -69,7 +84,7 @@ class _Reader:
             if section not in SECTIONS:
                 self._complain((section,), "unknown table", near(section, SECTIONS))
         for section in REQUIRED:
-            if not self.data.get(section):
+            if section not in self.data or (section in NAMED and self.data[section] == {}):
                 example = f"[{section}]" if section in SINGLE else f"[{section}.NAME]"
                 self._complain((section,), "is missing", f"add a table {example}")
         parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
@@ -81,7 +96,7 @@ class _Reader:
 
         lines = Lines(text)
         return HostsFileError(
-            self.path, [Problem(lines.of(key), ".".join(key), *rest) for key, *rest in self.complaints]
+            self.path, [Problem(lines.of(where), key_text(*where), *rest) for where, *rest in self.complaints]
         )
 
     def _section(self, section: str) -> Any:
@@ -101,22 +116,23 @@ class _Reader:
             return None
         return self._table(NAMED[section], (section, name), value)
 
-    def _table(self, kind: type[Table], key: Key, value: Any) -> Table | None:
+    def _table(self, kind: type[Table], table: Key, value: Any) -> Table | None:
         try:
             return kind.model_validate(value)
         except ValidationError as error:
             for each in error.errors(include_url=False):
-                where = key + tuple(str(part) for part in each["loc"] if part != "[key]")
+                where = table + tuple(str(part) for part in each["loc"] if part != "[key]")
                 self._complain(where, *_explain(each, kind))
             return None
 
-    def _complain(self, key: Key, message: str, fix: str) -> None:
-        self.complaints.append((key, message, fix))
+    def _complain(self, where: Key, message: str, fix: str) -> None:
+        self.complaints.append((where, message, fix))
 
 
 def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911  a table, in words
     """What is wrong and what would be right, in words, for one of pydantic's errors."""
     context = error.get("ctx", {})
+    value = _shown(error["input"])
     match error["type"]:
         case "missing":
             field = kind.model_fields[error["loc"][-1]]
@@ -124,25 +140,37 @@ def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, P
         case "extra_forbidden":
             return "unknown key", near(str(error["loc"][-1]), kind.model_fields)
         case "int_type" | "int_from_float":
-            return f"{error['input']!r} is not a whole number", "write it without quotes and decimals"
-        case "float_type":
-            return f"{error['input']!r} is not a number", "write it without quotes"
+            return f"{value} is not a whole number", "write it without quotes and decimals"
+        case "float_type" | "finite_number":
+            return f"{value} is not a number of seconds", "write it without quotes, like 10 or 0.5"
         case "bool_type":
-            return f"{error['input']!r} is not true or false", "write true or false, without quotes"
+            return f"{value} is not true or false", "write true or false, without quotes"
         case "string_type":
-            return f"{error['input']!r} is not text", "write it in quotes"
+            return f"{value} is not text", "write it in quotes"
         case "literal_error":
-            return f"{error['input']!r} is not known", f"write {context['expected']}"
+            return f"{value} is not known", f"write {context['expected']}"
         case "greater_than_equal":
-            return f"{error['input']!r} is too small", f"write {context['ge']:g} or more"
+            return f"{value} is too small", f"write {context['ge']:.15g} or more"
         case "less_than_equal":
-            return f"{error['input']!r} is too large", f"write {context['le']:g} or less"
+            return f"{value} is too large", f"write {context['le']:.15g} or less"
         case "too_short":
             return "is empty", "write at least one NAME = VALUE line"
         case "dict_type" | "model_type" | "model_attributes_type":
             return "is not a table", "write NAME = VALUE lines below a [table] header"
         case _:
             return error["msg"][:1].lower() + error["msg"][1:], context.get("fix", "")
+
+
+def _shown(value: object) -> str:
+    """A value as one would write it in the file, or the beginning of it."""
+    match value:
+        case bool():
+            text = str(value).lower()
+        case date() | time():
+            text = value.isoformat()
+        case _:
+            text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _cluster(path: Path, parsed: dict[str, Any]) -> Cluster:

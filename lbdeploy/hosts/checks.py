@@ -5,6 +5,8 @@ Works on whatever is well-formed, so that one mistake does not hide another. Eac
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,7 +23,12 @@ def near(name: str, known: Iterable[str]) -> str:
 
     known = list(known)
     close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "known are: " + ", ".join(known)
+    return f"did you mean {key_text(close[0])}?" if close else "known are: " + ", ".join(map(key_text, known))
+
+
+def key_text(*parts: str) -> str:
+    """A key as one writes it in the file: a part that is no bare key in quotes, on one line (toml.io, Keys)."""
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part) for part in parts)
 
 
 def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
@@ -57,7 +64,11 @@ def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterato
                 yield ("nodes", name, key), "unknown key", near(key, [*networks, *NodeTable.model_fields])
         for network in networks:
             if network not in node:
-                yield ("nodes", name), f"has no address on network {network}", f'add {network} = "ADDRESS"'
+                yield (
+                    ("nodes", name),
+                    f"has no address on network {key_text(network)}",
+                    f'add {key_text(network)} = "ADDRESS"',
+                )
         interfaces = node.get("interfaces")
         for key in interfaces if isinstance(interfaces, dict) else ():
             if key not in networks:
@@ -93,8 +104,10 @@ def _vips(networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
 
 def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
     net = vip.network
-    if vip.ip.is_loopback or vip.ip.is_multicast or vip.ip.is_unspecified:
-        yield f"{vip.ip} can't be a VIP", "give a unicast address"
+    if vip.ip.is_loopback or vip.ip.is_multicast or vip.ip.is_unspecified or not net.prefixlen:
+        yield f"{vip} can't be a VIP", "give a unicast address with the prefix length of its network"
+    elif vip.version == 6 and vip.ip.is_link_local:
+        yield f"{vip.ip} is link-local, and haproxy can't bind to it", "give an address of a wider scope"
     elif net.num_addresses > 2 and vip.ip in (net.network_address, net.broadcast_address) and vip.version == 4:
         yield f"{vip.ip} is the network or broadcast address of {net}", "give a host's address"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -44,4 +45,4 @@ def _key(node: Node) -> Key:
     if node.type == "dotted_key":
         return tuple(part for child in node.named_children for part in _key(child))
     text = (node.text or b"").decode()
-    return (text[1:-1] if node.type == "quoted_key" else text,)
+    return (tomllib.loads(f"key = {text}")["key"] if node.type == "quoted_key" else text,)

@@ -23,10 +23,17 @@ def _text(value: object, what: str, example: str) -> str:
     return value
 
 
+def _no_scope(text: str) -> str:
+    # Python takes any text after the % of an IPv6 address (RFC 4007 section 11), also spaces and line breaks.
+    if "%" in text:
+        raise ValueError(text)
+    return text
+
+
 def _address(value: object) -> Address:
     text = _text(value, "an IP address", "192.168.1.21")
     try:
-        return ip_address(text)
+        return ip_address(_no_scope(text))
     except ValueError:
         hint = "an IP address without a prefix length" if "/" in text else "an IPv4 or IPv6 address"
         raise PydanticCustomError(
@@ -42,7 +49,7 @@ def _vip(value: object) -> Interface:
     if "/" not in text:
         raise PydanticCustomError("vip", "{value} has no prefix length", {"value": repr(text), "fix": fix})
     try:
-        return ip_interface(text)
+        return ip_interface(_no_scope(text))
     except ValueError:
         raise PydanticCustomError("vip", "{value} is not a VIP", {"value": repr(text), "fix": fix}) from None
 
@@ -53,6 +60,7 @@ def _vips(value: object) -> tuple[Interface, ...]:
 
 def split_server(text: str) -> tuple[Address, int | None]:
     """The address, and the port or None, of "address", "address:port" or "[address]:port". Raises ValueError."""
+    _no_scope(text)
     if text.startswith("["):
         host, separator, port = text[1:].partition("]:")
     elif text.count(":") == 1:
