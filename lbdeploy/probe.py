@@ -108,6 +108,6 @@ def _answers(cluster: Cluster) -> Raw:
 _GREET = f"""\
 exec 3<>"/dev/tcp/$1/$2" || exit
 printf '{hello.escaped()}' >&3
-read -r -N 1 -u 3 byte
+read -r -N 1 -u 3 byte || exit
 printf %02x "'$byte"
 """

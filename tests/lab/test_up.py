@@ -56,6 +56,8 @@ def finding(document: dict, check: str, ok: bool) -> list[dict]:
 def test_bare_nodes_become_a_working_pair_and_a_second_up_changes_nothing(session_lab: Lab) -> None:
     """The whole procedure of the seed on bare nodes, in one command, judged from the nodes and a client."""
     lab = session_lab
+    lab.lab("down")
+    lab.lab("up")
     pending = lab.do("plan", code=3)
     assert {"haproxy", "keepalived"} <= {each["name"] for each in pending["changes"] if each["kind"] == "package"}
     assert lab.on("lb1", "dpkg-query -W haproxy", check=False) == ""
