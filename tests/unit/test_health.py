@@ -142,6 +142,25 @@ def test_only_up_itself_is_up(suite: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "check", "up"),
+    [
+        ("UP", "L4OK", True),
+        ("UP", "L6OK", True),
+        ("UP", "L7OK", True),
+        ("UP 1/2", "L4OK", False),
+        ("UP", "INI", False),
+        ("UP", "L4TOUT", False),
+        ("DOWN", "L4OK", False),
+        ("no check", "", False),
+    ],
+)
+def test_up_needs_both_the_status_and_a_check_that_passed(status: str, check: str, up: bool) -> None:
+    """Neither the status UP without a passed check, nor a passed check without the status UP, is enough."""
+    (stat,) = parse_show_stat(f"# pxname,svname,status,check_status\napi,m1,{status},{check}\n")
+    assert stat.up is up
+
+
 def test_sessions_and_age_are_numbers() -> None:
     """The current sessions and the seconds in this status are read from their columns."""
     (stat,) = parse_show_stat("# pxname,svname,scur,status,lastchg\napi,m1,7,UP,42\n")
