@@ -353,6 +353,12 @@ BAD = {
         '"fe80::10/64"',
         "networks.external.vip: fe80::10 is link-local, and haproxy can't bind to it; give an address of a wider scope",
     ),
+    "VIP on the whole internet": (
+        '"192.168.0.10/24"',
+        '"192.168.0.10/0"',
+        "networks.external.vip: 192.168.0.10/0 can't be a VIP; "
+        "give a unicast address with the prefix length of its network",
+    ),
     "loopback VIP": (
         '"192.168.0.10/24"',
         '"127.0.0.2/32"',
@@ -454,6 +460,12 @@ BAD = {
         '"192.168.1.22"',
         '"192.168.1.22:65536"',
         "frontends.k8s-api.servers.master2: '192.168.1.22:65536' is not a server; "
+        'write "address" or "address:port" with an IP address: names are not resolved',
+    ),
+    "server with half a port": (
+        '"192.168.1.22"',
+        '"192.168.1.22:6_443"',
+        "frontends.k8s-api.servers.master2: '192.168.1.22:6_443' is not a server; "
         'write "address" or "address:port" with an IP address: names are not resolved',
     ),
     "server with a scope": (
@@ -647,16 +659,14 @@ def test_lines_are_found_however_a_table_is_written(tmp_path: Path) -> None:
     text = (
         'cluster.name = "a b"\n'
         "nodes.lb1.priority = 300\n"
-        'nodes."lb2" = { priority = 1,\n a = "10.0.0.1" }\n'
-        'networks = { a = { interface = "e th",\n vip = [\n"10.0.0.9/24",\n"10.0.9/24"] } }\n'
+        'nodes."lb2" = { priority = 0, a = "10.0.0.1" }\n'
+        'networks = { a = { vip = [\n"10.0.0.9/24",\n"10.0.9/24"], interface = "e th" } }\n'
     )
-    with pytest.raises(HostsFileError, match="problem") as caught:
-        cluster(tmp_path, text.replace(",\n a =", ", a =").replace('th",\n vip', 'th", vip'))
+    with pytest.raises(HostsFileError) as caught:
+        cluster(tmp_path, text)
     found = {problem.key: problem.line for problem in caught.value.problems}
-    assert found["cluster.name"] == 1
-    assert found["nodes.lb1.priority"] == 2
-    assert (found["networks.a.interface"], found["networks.a.vip"]) == (4, 4)
-    assert found["nodes.lb1"] == 2
+    lines = {"cluster.name": 1, "nodes.lb1.priority": 2, "nodes.lb2.priority": 3}
+    assert found | lines | {"networks.a.vip": 4, "networks.a.interface": 6} == found
 
 
 @pytest.mark.parametrize(
