@@ -13,6 +13,7 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.health import Answered, Link, ServerStat, parse_answered, parse_ip_a, parse_show_stat
 from lbdeploy.model import Cluster, Node
 from lbdeploy.resource import Answer, Resource
+from lbdeploy.resources.service import ServiceState
 from lbdeploy.shell import Raw, here
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
@@ -34,6 +35,11 @@ class Observation:
     answered: tuple[Answered, ...] = ()
     apt: bool = True
     marks: Mapping[str, Answer] = field(default_factory=dict)
+
+    def service(self, unit: str) -> ServiceState:
+        """How a service was found; that of one which was not looked at is as if there were none."""
+        state = self.states.get(f"service {unit}")
+        return state if isinstance(state, ServiceState) else ServiceState()
 
     def holds(self, ip: object) -> list[str]:
         """The interfaces on which this node has the address."""

@@ -14,12 +14,14 @@ from lbdeploy import transaction
 from lbdeploy.desired import desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.finding import Finding
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node
+from lbdeploy.placement import DAEMONS
 from lbdeploy.plan import NodePlan, Plan, batches, diff
 from lbdeploy.probe import Observation, Probe
 from lbdeploy.resource import Resource
-from lbdeploy.verdict import DAEMONS, Finding, Verdict, holders, judge, living, preflight
+from lbdeploy.verdict import Verdict, holders, judge, living, preflight
 
 if TYPE_CHECKING:
     from lbdeploy.transport import Session

@@ -12,6 +12,8 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RemoteError, RolledBackError
@@ -34,15 +36,33 @@ def script(plan: NodePlan, services: Iterable[str], who: str) -> str:
     Prints lines that begin with MARK (see Progress) among whatever else is said. `who` is shown to a second run.
     """
     nonce = secrets.token_hex(8)
-    body = _body(plan, set(services))
-    return _LAUNCH.format(prelude=PRELUDE, unit=UNIT, mark=MARK, who=cmd(f"lbdeploy: {who}"), nonce=nonce, body=body)
+    run = f"/run/lbdeploy/{nonce}"
+    return "\n".join(
+        (
+            PRELUDE,
+            "umask 077\nmkdir -p /run/lbdeploy\nchmod 700 /run/lbdeploy",
+            # Through a file of root's, not through its arguments, which everybody can see.
+            f"cat > {run}.sh <<'{nonce}'\n{_body(plan, set(services))}\n{nonce}",
+            _given(unit=UNIT, who=f"lbdeploy: {who}", mark=MARK, run=run),
+            _text("launch.sh"),
+        )
+    )
+
+
+def _given(**variables: object) -> str:
+    return "\n".join(f"{name}={cmd(value)}" for name, value in variables.items())
+
+
+@cache
+def _text(name: str) -> str:
+    return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")
 
 
 def _body(plan: NodePlan, services: set[str]) -> str:
     files = list(_needing(plan, File))
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in services]
-    staged = cmd(*(file.staged for file, _ in files))
-    lines = [PRELUDE, _TOOLS.format(mark=MARK, kept=KEPT, patience=LOCK_SECONDS, staged=staged)]
+    staged = " ".join(file.staged for file, _ in files)
+    lines = [PRELUDE, _given(mark=MARK, kept=KEPT, patience=LOCK_SECONDS, staged=staged), _text("tools.sh")]
     lines += [_fix(part) for _, part in _needing(plan, Packages)]
     lines += ["step write the files", *(_fix(part) for _, part in files)] if files else []
     lines += [line for file, _ in files for line in _place(file)]
@@ -50,7 +70,7 @@ def _body(plan: NodePlan, services: set[str]) -> str:
     lines += ["run systemctl daemon-reload"] if _reloads_units(plan) else []
     lines += [line for unit, part in units for line in _bring_up(unit, part)]
     lines += [unit.enable(part.changes) for unit, part in units]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
@@ -169,137 +189,3 @@ def _reason(said: list[str]) -> str:
     lines = [line for line in said if not _NOISE.match(line)]
     marked = [line for line in lines if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
     return "; ".join((marked or lines)[-3:])
-
-
-# The unit gets its script through a file of root's, not through its arguments, which everybody can see.
-_LAUNCH = """{prelude}umask 077
-mkdir -p /run/lbdeploy
-chmod 700 /run/lbdeploy
-cat > /run/lbdeploy/{nonce}.sh <<'{nonce}'
-rm -f /run/lbdeploy/{nonce}.sh
-{body}{nonce}
-log=/run/lbdeploy/{nonce}.log
-: > "$log"
-for try in 1 2 3 4 5; do
-    systemd-run --quiet --collect --unit={unit} --description={who} -p StandardOutput=append:"$log" \\
-        -p StandardError=append:"$log" /bin/sh /run/lbdeploy/{nonce}.sh 2>/run/lbdeploy/{nonce}.err && break
-    case $(systemctl show -p ActiveState --value {unit}) in
-        inactive | failed) sleep 0.2 ;;  # an earlier run has ended this very moment, or it is something else
-        *)
-            rm -f "$log" /run/lbdeploy/{nonce}.*
-            printf '{mark} locked %s, since %s\\n' "$(systemctl show -p Description --value {unit})" \\
-                "$(systemctl show -p ActiveEnterTimestamp --value {unit})"
-            exit 0
-            ;;
-    esac
-    if [ "$try" = 5 ]; then
-        cat /run/lbdeploy/{nonce}.err
-        rm -f "$log" /run/lbdeploy/{nonce}.*
-        printf '{mark} failed systemd-run\\n{mark} exit 1\\n'
-        exit 0
-    fi
-done
-rm -f /run/lbdeploy/{nonce}.err
-pid=$(systemctl show -p MainPID --value {unit})
-if [ "${{pid:-0}}" != 0 ]; then
-    tail -n +1 -s 0.1 -f --pid="$pid" "$log"
-else
-    cat "$log"
-fi
-rm -f "$log"
-"""
-
-_TOOLS = """set -eu
-export DEBIAN_FRONTEND=noninteractive
-undo_first='' undo_then='' bad=''
-step() {{ printf '{mark} step %s\\n' "$*"; }}
-undo() {{ undo_first="$1 || bad=1
-$undo_first"; }}
-undo_last() {{ undo_then="$undo_then
-$1 || bad=1"; }}
-run_or_not() {{ "$@" </dev/null; }}
-run() {{
-    run_or_not "$@" && return
-    printf '{mark} failed %s\\n' "$*"
-    exit 1
-}}
-patiently_or_not() {{
-    # Somebody else may be using apt or dpkg, unattended-upgrades for example: wait for them, and say who it is.
-    waited=0
-    while :; do
-        if said=$(run_or_not "$@" 2>&1); then
-            printf '%s\\n' "$said"
-            return 0
-        fi
-        holder=$(printf '%s\\n' "$said" | sed -n 's/.*is held by process \\(.*\\)$/process \\1/p' | head -n 1)
-        case "$holder,$said" in
-            ,*'lock'*'by another process'*) holder='another process' ;;
-            ,*) break ;;
-        esac
-        if [ "$waited" -ge {patience} ]; then
-            said="the lock of apt and dpkg was not free for {patience} s: it is held by $holder"
-            break
-        fi
-        step "wait for the lock of apt and dpkg, held by $holder"
-        waited=$((waited + 1))
-        sleep 1
-    done
-    printf '%s\\n' "$said"
-    return 1
-}}
-patiently() {{
-    patiently_or_not "$@" && return
-    printf '{mark} failed %s\\n' "$*"
-    exit 1
-}}
-validate() {{
-    step "validate $1"
-    said=$(sh -c "$3" lbdeploy "$2" 2>&1) && [ -z "$said" ] && return
-    printf '%s\\n' "$said" | sed "s|$2|$1|g"
-    printf '{mark} failed validator of %s\\n' "$1"
-    exit 1
-}}
-unwritable() {{
-    free=$(df -h --output=avail "${{1%/*}}" | tail -n 1 | tr -d ' ')
-    printf 'cannot write %s: its file system has %s free\\n' "$1" "$free"
-    printf '{mark} failed write\\n'
-    exit 1
-}}
-swap() {{
-    mkdir -p "{kept}${{1%/*}}" && chmod 700 /var/lib/lbdeploy || exit 1
-    rm -rf "{kept}$1"
-    if [ -e "$1" ] || [ -L "$1" ]; then
-        run cp -a -- "$1" "{kept}$1"
-        undo "{{ cp -a -- '{kept}$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }}"
-    else
-        undo "rm -f -- '$1'"
-    fi
-    [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
-    run sync -- "$1.lbdeploy-new"
-    run mv -fT -- "$1.lbdeploy-new" "$1"
-}}
-healthy() {{
-    step "wait for $1 to answer"
-    for i in 1 2 3 4 5 6 7 8 9 10; do
-        /etc/keepalived/check-haproxy && return
-        sleep 0.5
-    done
-    printf '%s does not answer on its socket\\n{mark} failed health check\\n' "$1"
-    exit 1
-}}
-finish() {{
-    status=$?
-    trap - EXIT
-    set +e
-    if [ "$status" -ne 0 ] && [ -n "$undo_first$undo_then" ]; then
-        eval "$undo_first"
-        systemctl daemon-reload || bad=1
-        eval "$undo_then"
-        if [ "$bad" ]; then echo '{mark} unrestored'; else echo '{mark} restored'; fi
-    fi
-    rm -f -- {staged}
-    printf '{mark} exit %d\n' "$status"
-}}
-trap finish EXIT
-trap 'exit 1' TERM INT HUP
-"""

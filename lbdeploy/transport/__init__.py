@@ -6,8 +6,6 @@ Fabric's own input is slow (measured: 10 ms a byte).
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 import os
 import secrets
@@ -21,13 +19,14 @@ from lbdeploy.slim import stand_in
 
 with stand_in("unittest.mock", Mock=None):
     from fabric import Config, Connection
-from paramiko import AuthenticationException, Channel, MissingHostKeyPolicy, PKey, SSHClient, SSHException
+from paramiko import AuthenticationException, Channel, SSHException
 from paramiko.config import SSHConfig
 
 from lbdeploy.dial import unreachable, where
-from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, LostError, SudoError
+from lbdeploy.errors import LbdeployError, LoginError, LostError, SudoError
 from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Target
+from lbdeploy.transport.hostkeys import KnownHosts, unknown_types
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or it prints tracebacks of its own
 
@@ -194,14 +193,12 @@ def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None, dialled
         hop.host,
         user=hop.user,
         port=hop.port,
-        config=Config(
-            lazy=True, ssh_config=SSHConfig()
-        ),  # nothing from fabric.yml or ~/.ssh/config: `ssh -G` has said it
+        config=Config(lazy=True, ssh_config=SSHConfig()),  # not from fabric.yml or ~/.ssh/config: `ssh -G` knows
         gateway=gateway or False,
         connect_timeout=ssh.connect_timeout,
         connect_kwargs=_credentials(hop) | ({"sock": dialled} if dialled else {}),
     )
-    connection.client.set_missing_host_key_policy(_KnownHosts(node, hop))
+    connection.client.set_missing_host_key_policy(KnownHosts(node, hop))
     try:
         connection.open()
     except LbdeployError:
@@ -214,66 +211,14 @@ def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None, dialled
 
 
 def _credentials(hop: Target) -> dict[str, Any]:
-    known_types = {"rsa-sha2-512", "rsa-sha2-256", *(line.type for line in hop.known)} if hop.known else set()
     return {
         "key_filename": [str(path) for path in hop.identity_files],
         "allow_agent": hop.agent is not None and "SSH_AUTH_SOCK" in os.environ,
         "look_for_keys": False,
         "banner_timeout": 15,
         "auth_timeout": 15,
-        "disabled_algorithms": {"keys": _others(known_types)} if known_types else {},
+        "disabled_algorithms": {"keys": unknown_types(hop)},
     }
-
-
-def _others(known: set[str]) -> list[str]:
-    """Host key types that the host must not offer, so that it offers one that known_hosts has."""
-    if "ssh-rsa" not in known:
-        known -= {"rsa-sha2-512", "rsa-sha2-256"}
-    every = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
-    return [each for each in (*every, "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if each not in known]
-
-
-class _KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
-    """Accepts exactly the keys that known_hosts has. paramiko asks it about every key, as it is given none itself."""
-
-    def __init__(self, node: Node, hop: Target) -> None:
-        self.node = node
-        self.hop = hop
-
-    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        """Raise HostKeyError unless the key is known and not revoked."""
-        matching = {line.marker for line in self.hop.known if line.key == key.get_base64()}
-        if matching == {""}:
-            return
-        if "@revoked" in matching:
-            raise self._error("is revoked", key, "do not log in; find out who answers there")
-        plain = [line for line in self.hop.known if not line.marker]
-        if plain:
-            raise self._error(
-                "has changed", key, "if the node was reinstalled: remove its line from known_hosts", plain
-            )
-        ssh = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.host}"
-        raise self._error("is unknown", key, f"compare the fingerprint on the node's console, then log in once: {ssh}")
-
-    def _forget(self) -> str:
-        name = f"'{self.hop.known_name}'" if self.hop.port != 22 else self.hop.known_name
-        return "; ".join(f"ssh-keygen -f {path} -R {name}" for path in self.hop.known_hosts_files)
-
-    def _error(self, what: str, key: PKey, fix: str, known: list[Any] | None = None) -> HostKeyError:
-        files = ", ".join(map(str, self.hop.known_hosts_files)) or "no known_hosts file"
-        expected = "".join(f"; known is {line.type} {_fingerprint(base64.b64decode(line.key))}" for line in known or [])
-        shown = f"it shows {key.get_name()} {_fingerprint(key.asbytes())}"
-        return HostKeyError(
-            f"the host key of {where(self.hop)} {what}: {shown}{expected}",
-            node=self.node.name,
-            state=f"nothing was sent to it; looked in {files}",
-            fix=fix,
-        )
-
-
-def _fingerprint(blob: bytes) -> str:
-    """As OpenSSH shows it: SHA256 and unpadded base64."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def _login_error(node: Node, hop: Target, error: Exception) -> LoginError:

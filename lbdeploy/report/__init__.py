@@ -6,50 +6,23 @@ display on a terminal.
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
-import time
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from lbdeploy.errors import HostsFileError, LbdeployError
-from lbdeploy.events import Done, Event, Note, Step
+from lbdeploy.events import Event
+from lbdeploy.report.progress import Lines, Live
+from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.table import Table
-
+    from lbdeploy.finding import Finding
     from lbdeploy.lint import Lint
     from lbdeploy.model import Cluster
     from lbdeploy.plan import Plan
     from lbdeploy.resource import Change
     from lbdeploy.rollout import Outcome
-    from lbdeploy.verdict import Finding, Verdict
-
-# Only the terminal's own colours, which its owner has made readable on light or dark.
-STYLES: dict[str, dict[str, Any]] = {
-    "good": {"fg": "green"},
-    "bad": {"fg": "red", "bold": True},
-    "warn": {"fg": "yellow"},
-    "name": {"bold": True},
-    "quiet": {"dim": True},
-    "todo": {"fg": "cyan"},
-}
-RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
-Part = str | tuple[str, str]
-
-
-def coloured(stream: IO[str]) -> bool:
-    """Whether to colour what goes there: FORCE_COLOR and NO_COLOR have the last word, then whether it is a terminal."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    from lbdeploy.verdict import Verdict
 
 
 class Reporter:
@@ -58,8 +31,7 @@ class Reporter:
     def __init__(self, *, json: bool, verbose: int) -> None:
         self.verbose = verbose
         self._results = sys.stderr if json else sys.stdout
-        live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._progress: _Live | _Lines = _Live() if live else _Lines()
+        self._progress: Live | Lines = Live() if lively(sys.stderr) else Lines()
 
     def emit(self, event: Event) -> None:
         """Show an event as it happens. From any thread."""
@@ -77,12 +49,12 @@ class Reporter:
     def say(self, *parts: Part) -> None:
         """One line of results: text, and (text, style) pairs."""
         self.quiet()
-        _write(self._results, parts)
+        write(self._results, parts)
 
     def warn(self, *parts: Part) -> None:
         """One line on standard error."""
         self.quiet()
-        _write(sys.stderr, parts)
+        write(sys.stderr, parts)
 
     def error(self, error: LbdeployError) -> None:
         """What happened, where, in what state things are, and what to type next."""
@@ -184,22 +156,7 @@ class Reporter:
         for first, *rest in rows:
             table.add_row(Text(first, style="name"), *map(Text, rest))
         self.quiet()
-        _console(self._results).print(table)
-
-
-def _write(stream: IO[str], parts: Iterable[Part]) -> None:
-    colour = coloured(stream)
-    pairs = [part if isinstance(part, tuple) else (part, "") for part in parts]
-    text = "".join(click.style(text, **STYLES[style]) if style and colour and text else text for text, style in pairs)
-    print(text, file=stream, flush=True)
-
-
-def _console(stream: IO[str]) -> Console:
-    from rich.console import Console
-    from rich.theme import Theme
-
-    width = None if stream.isatty() else 160
-    return Console(file=stream, theme=Theme(RICH), highlight=False, width=width, no_color=not coloured(stream))
+        console(self._results).print(table)
 
 
 _PAST = {
@@ -228,84 +185,3 @@ def _names(names: Iterable[str]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-class _Lines:
-    """Progress where there is no terminal: a line for each step, with the name of the node in front."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: dict[str | None, str] = {}
-
-    def event(self, event: Event) -> None:
-        with self._lock:
-            if not isinstance(event, Done) and self._last.get(event.who) != event.text:
-                self._last[event.who] = event.text
-                _write(sys.stderr, [f"{event.who}: {event.text}" if event.who else event.text])
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class _Live:
-    """Progress on a terminal: one live line a node, with its current step and how long that has taken."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[Event, float]] = {}
-        self._note = ""
-        self._lock = threading.Lock()
-        self._open = False
-
-    @cached_property
-    def _live(self) -> Any:
-        from rich.live import Live
-
-        return Live(console=_console(sys.stderr), get_renderable=self._draw, refresh_per_second=10, transient=True)
-
-    def event(self, event: Event) -> None:
-        with self._lock:
-            if isinstance(event, Note) or event.who is None:
-                self._note = event.text
-            else:
-                self._rows[event.who] = (event, time.monotonic())
-            if not self._open:
-                self._open = True
-                self._live.start()
-
-    def close(self) -> None:
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._live.stop()
-                del self._live
-            self._rows.clear()
-            self._note = ""
-
-    @cached_property
-    def _spinner(self) -> Any:
-        from rich.spinner import Spinner
-
-        return Spinner("dots", style="todo")
-
-    def _draw(self) -> RenderableType:
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        table: Table = Table.grid(padding=(0, 1))
-        for name, (event, since) in list(self._rows.items()):
-            table.add_row(self._mark(event), Text(name, style="name"), Text(event.text), self._age(event, since))
-        return Group(table, Text(self._note, style="quiet")) if self._note else table
-
-    def _mark(self, event: Event) -> Any:
-        from rich.text import Text
-
-        if isinstance(event, Step):
-            return self._spinner
-        return Text("✓", style="good") if isinstance(event, Done) and event.ok else Text("✗", style="bad")
-
-    def _age(self, event: Event, since: float) -> Any:
-        from rich.text import Text
-
-        seconds = time.monotonic() - since
-        return Text(f"{seconds:.0f} s" if isinstance(event, Step) and seconds >= 1 else "", style="quiet")

@@ -1,0 +1,69 @@
+"""Whether there is anybody behind the VIPs: haproxy's servers, and what answers through it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lbdeploy.finding import Finding
+from lbdeploy.health import ServerStat
+from lbdeploy.model import Cluster, Frontend, Server
+from lbdeploy.probe import Observation
+
+
+def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
+    """Whether a node's haproxy has a server to send clients to."""
+    if not observation.haproxy_answers:
+        return
+    for frontend in cluster.frontends:
+        seen = [_stat(observation, frontend, server) for server in frontend.servers]
+        up = [stat for stat in seen if stat and stat.up]
+        waiting = any(stat and stat.initial for stat in seen)
+        detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
+        fix = f"see whether the servers listen, and let {observation.node.name} connect to them"
+        yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
+
+
+def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
+    """Each server that any node's haproxy does not see up: a warning, as long as its frontend has another."""
+    asked = [each for each in observations if each.haproxy_answers]
+    for frontend, server in cluster.servers():
+        stats = [(each.node.name, _stat(each, frontend, server)) for each in asked]
+        bad = [(name, stat) for name, stat in stats if not (stat and stat.up)]
+        name = f"{frontend.name}/{server.name}"
+        if stats and not bad:
+            yield Finding(None, "server", True, f"{name} is up")
+        elif bad:
+            told: dict[str, list[str]] = {}
+            for node, stat in bad:
+                told.setdefault(_describe(stat), []).append(node)
+            detail = f"{name} ({server.address}:{server.port}): " + "; ".join(
+                f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items()
+            )
+            settling = any(stat and stat.initial for _, stat in bad)
+            yield Finding(
+                None, "server", False, detail, f"see whether {server.name} runs", warning=True, settling=settling
+            )
+
+
+def answers(observation: Observation) -> Iterator[Finding]:
+    """Whether something behind each VIP answers this node."""
+    soon = any(server.up or server.initial for server in observation.servers)
+    for each in observation.answered:
+        what = f"{each.ip} port {each.port}"
+        if each.ok:
+            yield Finding(observation.node.name, "api", True, f"{what} answers")
+        else:
+            fix = "see the findings above; if there are none, is the port let through between the nodes?"
+            yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=soon)
+
+
+def _stat(observation: Observation, frontend: Frontend, server: Server) -> ServerStat | None:
+    return next((s for s in observation.servers if (s.frontend, s.server) == (frontend.name, server.name)), None)
+
+
+def _describe(stat: ServerStat | None) -> str:
+    if stat is None:
+        return "unknown to haproxy"
+    if stat.initial:
+        return "not checked yet"
+    return " ".join(filter(None, (stat.status, stat.check_status, stat.check_detail and f"({stat.check_detail})")))

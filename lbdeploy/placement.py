@@ -1,0 +1,115 @@
+"""Where the VIPs are, where they should be, and why they are not there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lbdeploy.finding import Finding
+from lbdeploy.model import Cluster, Node, Vip
+from lbdeploy.probe import Observation
+
+DAEMONS = ("haproxy", "keepalived")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A VIP and the nodes on which `ip a` shows it; `interface` is where it is meant to be."""
+
+    vip: Vip
+    interface: str
+    holders: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `vips` in the JSON contract."""
+        address, network = str(self.vip.ip), self.vip.network
+        return {"address": address, "network": network, "interface": self.interface, "holders": list(self.holders)}
+
+
+def placement_of(vip: Vip, observations: Sequence[Observation]) -> Placement:
+    """The nodes that have the VIP, among those that were observed (at least one)."""
+    holding = [each for each in observations if each.holds(vip.ip)]
+    interface = (holding or observations)[0].node.interfaces[vip.network]
+    return Placement(vip, interface, tuple(each.node.name for each in holding))
+
+
+def placed(placement: Placement, observations: Sequence[Observation], seen: str | None) -> Iterator[Finding]:
+    """Exactly one node has the VIP, once, and on the right interface.
+
+    `seen` qualifies "node" where some could not be looked at; None: only some were asked, and none need have the VIP.
+    """
+    vip, names = placement.vip, placement.holders
+    if not names and seen is not None:
+        fix = "see on each node: journalctl -u keepalived -n 20"
+        yield Finding(None, "vip", False, f"{vip.ip} is on no node{seen}", fix, settling=not seen)
+    if len(names) > 1:
+        fix = "the nodes do not hear each other's adverts: is VRRP (IP protocol 112) let through between them?"
+        yield Finding(None, "vip", False, f"{vip.ip} is on {' and '.join(names)} at once", fix, settling=True)
+    for each in observations:
+        want, have = each.node.interfaces[vip.network], each.holds(vip.ip)
+        if have and have != [want]:
+            detail = f"{vip.ip} is on {', '.join(have)}, should be on {want}"
+            yield Finding(each.node.name, "vip", False, detail, "lbdeploy up")
+        elif len(names) == 1 and have:
+            nowhere = f", and on no other node{seen}" if seen is not None else ""
+            yield Finding(each.node.name, "vip", True, f"{vip.ip} is on {want}{nowhere}")
+
+
+def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[Observation]) -> Iterator[Finding]:
+    """Whether the VIPs are together, and on the node that VRRP's rules expect; if not, why not."""
+    names = list(dict.fromkeys(name for placement in vips for name in placement.holders))
+    if len(names) != 1 or not all(placement.holders for placement in vips):
+        if names:
+            detail = "the VIPs are not together: " + ", ".join(
+                f"{p.vip.ip} on {' and '.join(p.holders) or 'no node'}" for p in vips
+            )
+            yield Finding(
+                None, "holder", False, detail, "see on each node: journalctl -u keepalived -n 20", settling=True
+            )
+        return
+    holding = next(each for each in observations if each.node.name == names[0])
+    better = [each for each in observations if each.node.priority > holding.node.priority]
+    able = [each for each in better if _able(each)]
+    if not able:
+        why = "".join(f"; {each.node.name} is not able to: {_unable(each)}" for each in better)
+        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority wants"))
+    else:
+        yield _waiting(cluster, holding.node, able[0])
+
+
+def _waiting(cluster: Cluster, holder: Node, better: Observation) -> Finding:
+    """Why a node that could hold the VIPs, and is of higher priority than the holder, does not."""
+    detail = f"{holder.name} holds the VIPs, though {better.node.name} is able to and has the higher priority"
+    if not cluster.vrrp.preempt:
+        return Finding(None, "holder", True, f"{detail}: preempt is off")
+    left = _until_preemption(cluster, better)
+    if left > 0:
+        text = f"{detail}: it takes them in about {left:.0f} s, after preempt_delay"
+        return Finding(None, "holder", False, text, "wait, then: lbdeploy verify", warning=True)
+    fix = f"journalctl -u keepalived -n 20 on {better.node.name}"
+    return Finding(None, "holder", False, detail, fix, warning=True)
+
+
+def _until_preemption(cluster: Cluster, better: Observation) -> float:
+    """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4)."""
+    vrrp = cluster.vrrp
+    since = max(better.service(daemon).since for daemon in DAEMONS)
+    master_down = 3 * vrrp.advert_interval + (256 - better.node.priority) / 256 * vrrp.advert_interval
+    return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + master_down + 2 - better.now
+
+
+def _able(observation: Observation) -> bool:
+    return not _unable(observation)
+
+
+def _unable(observation: Observation) -> str:
+    """Why a node can't hold a VIP: "" where it can."""
+    down = [
+        link.name for link in observation.links if link.name in observation.node.interfaces.values() and not link.up
+    ]
+    stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
+    if stopped:
+        return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"
+    if not observation.haproxy_answers:
+        return "its haproxy does not answer"
+    return f"{' and '.join(down)} is down there" if down else ""

@@ -1,0 +1,39 @@
+# Starts the applying script, which lies at $run.sh, as the transient unit $unit, and tells what it says until it ends.
+# Given: unit, who (for a second run to read), mark, run (a path of this run's own, without an ending).
+#
+# The unit lives on when this connection does not, and its name is the lock: there can be but one.
+
+log=$run.log
+: > "$log"
+start() {
+    systemd-run --quiet --collect --unit="$unit" --description="$who" -p StandardOutput=append:"$log" \
+        -p StandardError=append:"$log" /bin/sh "$run.sh" 2> "$run.err"
+}
+give_up() {
+    rm -f "$run".*
+    printf '%s %s\n' "$mark" "$@"
+    exit 0
+}
+
+for try in 1 2 3 4 5; do
+    start && break
+    case $(systemctl show -p ActiveState --value "$unit") in
+        inactive | failed) sleep 0.2 ;; # an earlier run has ended this very moment, or it is something else
+        *)
+            holder=$(systemctl show -p Description --value "$unit")
+            give_up "locked $holder, since $(systemctl show -p ActiveEnterTimestamp --value "$unit")"
+            ;;
+    esac
+    if [ "$try" = 5 ]; then
+        cat "$run.err"
+        give_up "failed systemd-run" "exit 1"
+    fi
+done
+
+pid=$(systemctl show -p MainPID --value "$unit")
+if [ "${pid:-0}" != 0 ]; then
+    tail -n +1 -s 0.1 -f --pid="$pid" "$log"
+else
+    cat "$log"
+fi
+rm -f "$run".*

@@ -1,0 +1,96 @@
+"""Progress as it happens."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lbdeploy.events import Done, Event, Note, Step
+from lbdeploy.report.terminal import console, write
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class Lines:
+    """Progress where there is no terminal: a line for each step, with the name of the node in front."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[str | None, str] = {}
+
+    def event(self, event: Event) -> None:
+        with self._lock:
+            if not isinstance(event, Done) and self._last.get(event.who) != event.text:
+                self._last[event.who] = event.text
+                write(sys.stderr, [f"{event.who}: {event.text}" if event.who else event.text])
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Live:
+    """Progress on a terminal: one live line a node, with its current step and how long that has taken."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Event, float]] = {}
+        self._note = ""
+        self._lock = threading.Lock()
+        self._open = False
+
+    @cached_property
+    def _live(self) -> Any:
+        from rich.live import Live as Display
+
+        return Display(console=console(sys.stderr), get_renderable=self._draw, refresh_per_second=10, transient=True)
+
+    def event(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Note) or event.who is None:
+                self._note = event.text
+            else:
+                self._rows[event.who] = (event, time.monotonic())
+            if not self._open:
+                self._open = True
+                self._live.start()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._live.stop()
+                del self._live
+            self._rows.clear()
+            self._note = ""
+
+    @cached_property
+    def _spinner(self) -> Any:
+        from rich.spinner import Spinner
+
+        return Spinner("dots", style="todo")
+
+    def _draw(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table: Table = Table.grid(padding=(0, 1))
+        for name, (event, since) in list(self._rows.items()):
+            table.add_row(self._mark(event), Text(name, style="name"), Text(event.text), self._age(event, since))
+        return Group(table, Text(self._note, style="quiet")) if self._note else table
+
+    def _mark(self, event: Event) -> Any:
+        from rich.text import Text
+
+        if isinstance(event, Step):
+            return self._spinner
+        return Text("✓", style="good") if isinstance(event, Done) and event.ok else Text("✗", style="bad")
+
+    def _age(self, event: Event, since: float) -> Any:
+        from rich.text import Text
+
+        seconds = time.monotonic() - since
+        return Text(f"{seconds:.0f} s" if isinstance(event, Step) and seconds >= 1 else "", style="quiet")
