@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from jinja2 import (
@@ -93,9 +94,10 @@ def endpoint(pair: tuple[Address, int]) -> str:
 
 
 def _explain(cluster: Cluster, node: Node, template: str, error: Exception) -> RenderError:
-    name = template + SUFFIX
-    path = cluster.templates / name if (cluster.templates / name).exists() else shipped("templates") / name
-    line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error, path)
+    folders, name = (cluster.templates, shipped("templates")), template + SUFFIX
+    path, line = _place(error, folders)
+    if not path:
+        path = next(folder / name for folder in folders if (folder / name).exists())
     return RenderError(
         f"{path}{f':{line}' if line else ''}: {error}",
         node=node.name,
@@ -104,11 +106,9 @@ def _explain(cluster: Cluster, node: Node, template: str, error: Exception) -> R
     )
 
 
-def _line(error: Exception, path: Path) -> int | None:
-    trace = error.__traceback__
-    line = None
-    while trace:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def _place(error: Exception, folders: tuple[Path, ...]) -> tuple[Path | None, int | None]:
+    """The template, and the line in it, where it went wrong: it may be one that another one includes."""
+    if isinstance(error, TemplateSyntaxError):
+        return Path(error.filename) if error.filename else None, error.lineno
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+    return next(((path, line) for path, line in reversed(frames) if path.parent in folders), (None, None))
