@@ -78,9 +78,14 @@ def _whole(content: str) -> Iterator[Complaint]:
         )
 
 
+def _plain(content: str) -> str:
+    """The text without comments, line for line: keepalived's begin with # or ! (keepalived.conf(5))."""
+    return re.sub(r"[#!].*", "", content)
+
+
 def _matches(content: str, pattern: str) -> Iterator[tuple[int, re.Match[str]]]:
-    for number, line in enumerate(content.splitlines(), 1):
-        if found := re.search(pattern, line.partition("#")[0]):
+    for number, line in enumerate(_plain(content).splitlines(), 1):
+        if found := re.search(pattern, line):
             yield number, found
 
 
@@ -99,10 +104,12 @@ def _master_with_delay(cluster: Cluster, node: Node, content: str) -> Iterator[C
 
 def _own_interface(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     own = node.interfaces[cluster.vrrp.network]
-    block = re.search(r"track_interface\s*\{([^}]*)\}", content)
-    if block and own in block[1].split():
-        line = content[: block.start()].count("\n") + 1
-        yield "error", line, f"{own} is VRRP's own interface: keepalived -t refuses to track it again", "leave it out"
+    plain = _plain(content)
+    for block in re.finditer(r"track_interface\s*\{([^}]*)\}", plain):
+        if own in block[1].split():
+            line = plain[: block.start()].count("\n") + 1
+            message = f"{own} is VRRP's own interface: keepalived -t refuses to track it again"
+            yield "error", line, message, "leave it out"
 
 
 def _script_security(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
@@ -115,8 +122,9 @@ def _script_security(cluster: Cluster, node: Node, content: str) -> Iterator[Com
 
 
 def _no_peers(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
-    for found in re.finditer(r"unicast_peer\s*\{\s*\}", content):
-        line = content[: found.start()].count("\n") + 1
+    plain = _plain(content)
+    for found in re.finditer(r"unicast_peer\s*\{\s*\}", plain):
+        line = plain[: found.start()].count("\n") + 1
         yield "error", line, "an empty unicast_peer list means multicast to keepalived before 2.2.4", "name the peers"
 
 
@@ -128,7 +136,8 @@ def _fractional_v2(cluster: Cluster, node: Node, content: str) -> Iterator[Compl
 
 
 def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
-    opened, closed = content.count("{"), content.count("}")
+    plain = _plain(content)
+    opened, closed = plain.count("{"), plain.count("}")
     if opened != closed:
         yield "error", None, f"has {opened} opening and {closed} closing braces", "see to its template"
 

@@ -1,0 +1,217 @@
+"""What is found offline in the configuration that would be written: each rule, on a bad text and on the good one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import BIG, SEED, cluster
+
+from lbdeploy.lint import Lint, lint
+from lbdeploy.model import Cluster
+from lbdeploy.render import shipped
+
+GOOD = SEED.read_text()
+
+
+def built_in(name: str) -> str:
+    return (shipped("templates") / f"{name}.j2").read_text()
+
+
+def lints(folder: Path, template: str, text: str) -> list[Lint]:
+    """What is found on the preferred node, with a template of the operator's own."""
+    (folder / "templates").mkdir()
+    (folder / "templates" / f"{template}.j2").write_text(text)
+    found = lint(cluster(folder, GOOD))
+    by_node = {node: [each for each in found if each.node == node] for node in ("lb1", "lb2")}
+    assert [each.message for each in by_node["lb1"]] == [each.message for each in by_node["lb2"]]
+    return by_node["lb1"]
+
+
+def line_of(part: str, text: str) -> int:
+    return text[: text.index(part)].count("\n") + 1
+
+
+def test_the_sample_file_has_nothing_to_find(seed: Cluster) -> None:
+    """The built-in templates pass with the sample file."""
+    assert lint(seed) == []
+
+
+def test_a_file_with_everything_has_nothing_to_find(tmp_path: Path) -> None:
+    """The built-in templates pass with every setting away from its default, too."""
+    assert lint(cluster(tmp_path, BIG)) == []
+
+
+KEEPALIVED = {
+    "pidof": (
+        'script "{{ paths.check_haproxy }}"',
+        'script "pidof haproxy"',
+        ("error", "pidof never succeeds", "check-haproxy"),
+        "script",
+    ),
+    "state MASTER with a delay": (
+        "state {{ state }}",
+        "state MASTER",
+        ("warning", "state MASTER clears preempt_delay", "state BACKUP"),
+        "state MASTER",
+    ),
+    "own interface tracked": (
+        "track_interface {",
+        "track_interface {\n        {{ node.interfaces[vrrp.network] }}",
+        ("error", "ens32 is VRRP's own interface", "leave it out"),
+        "track_interface",
+    ),
+    "no script security": (
+        "enable_script_security\n",
+        "\n",
+        ("error", "a script without script security", "add enable_script_security"),
+        "script \"",
+    ),
+    "scripts run by another user": (
+        "script_user root",
+        "script_user keepalived_script",
+        ("error", "a script without script security", "script_user root"),
+        "script \"",
+    ),
+    "no peers": (
+        "{% for peer in peers %}\n        {{ peer.addresses[vrrp.network] }}\n{% endfor %}",
+        "",
+        ("error", "an empty unicast_peer list means multicast", "name the peers"),
+        "unicast_peer",
+    ),
+    "only a peer that is commented out": (
+        "{% for peer in peers %}\n        {{ peer.addresses[vrrp.network] }}\n{% endfor %}",
+        "        # 192.168.1.12",
+        ("error", "an empty unicast_peer list means multicast", "name the peers"),
+        "unicast_peer",
+    ),
+    "fractional adverts of version 2": (
+        "advert_int {{ vrrp.advert_interval | number }}",
+        "advert_int 0.5",
+        ("error", "advert_int 0.5 is rounded to whole seconds", "vrrp_version 3"),
+        "advert_int",
+    ),
+    "a brace too few": (
+        "    track_script {\n        check_haproxy\n    }",
+        "    track_script {\n        check_haproxy",
+        ("error", "has 7 opening and 6 closing braces", "see to its template"),
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "expected", "at"), KEEPALIVED.values(), ids=KEEPALIVED.keys())
+def test_a_mistake_in_keepalived_conf_is_found(
+    tmp_path: Path, old: str, new: str, expected: tuple[str, str, str], at: str | None
+) -> None:
+    """Each mistake gives one finding: how bad, where on the node, what, and what would be right."""
+    text = built_in("keepalived.conf")
+    assert text.count(old) == 1
+    (found,) = lints(tmp_path, "keepalived.conf", text.replace(old, new))
+    severity, message, fix = expected
+    assert (found.severity, found.node, found.file) == (severity, "lb1", "/etc/keepalived/keepalived.conf")
+    assert found.message.startswith(message)
+    assert fix in found.fix
+    if at:
+        content = rendered(tmp_path)
+        assert at in content.splitlines()[(found.line or 0) - 1], content
+    else:
+        assert found.line is None
+
+
+def rendered(folder: Path) -> str:
+    from lbdeploy.desired import KEEPALIVED_CONF, files
+
+    found = cluster(folder, GOOD)
+    return next(file.content for file in files(found, found.preferred) if file.path == KEEPALIVED_CONF)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("global_defs {", "# pidof, state MASTER, advert_int 0.5 and { are no concern in a comment\nglobal_defs {"),
+        ("global_defs {", '! script "pidof haproxy" }\nglobal_defs {'),
+        ("track_interface {", "track_interface {\n        # not ens32: it is VRRP's own\n"),
+        ("state {{ state }}", "state MASTER\n    preempt_delay 0\n#"),
+        ("advert_int {{ vrrp.advert_interval | number }}", "version 3\n    advert_int 0.5"),
+        ("    preempt_delay {{", "    # preempt_delay {{"),
+    ],
+)
+def test_what_only_looks_like_a_mistake_is_let_pass(tmp_path: Path, old: str, new: str) -> None:
+    """Comments, and settings that go together, are no findings."""
+    text = built_in("keepalived.conf")
+    if "MASTER\n" in new:
+        text = text.replace("    preempt_delay {{ vrrp.preempt_delay | number }}\n", "")
+    assert text.count(old) == 1
+    assert lints(tmp_path, "keepalived.conf", text.replace(old, new)) == []
+
+
+def test_tcplog_in_a_backend_is_found(tmp_path: Path) -> None:
+    """haproxy ignores `option tcplog` in a backend, with a warning; elsewhere it is right."""
+    text = built_in("haproxy.cfg").replace("    balance {{", "    option tcplog\n    balance {{")
+    (found,) = lints(tmp_path, "haproxy.cfg", text)
+    assert (found.severity, found.file) == ("warning", "/etc/haproxy/haproxy.cfg")
+    assert found.message == "option tcplog has no effect in a backend"
+
+
+def test_a_last_line_without_a_newline_is_found(tmp_path: Path) -> None:
+    """haproxy refuses a file whose last line has no end; the finding names that line."""
+    text = built_in("haproxy.cfg") + "# end"
+    (found,) = lints(tmp_path, "haproxy.cfg", text)
+    assert (found.severity, found.message[:30]) == ("error", "the last line has no newline, ")
+    assert found.line is not None
+
+
+@pytest.mark.parametrize("name", ["haproxy.cfg", "keepalived.conf", "check-haproxy.sh", "sysctl.conf"])
+@pytest.mark.parametrize("text", ["", "  \n\n"])
+def test_an_empty_file_is_found(tmp_path: Path, name: str, text: str) -> None:
+    """The validators accept an empty file, so it is found here."""
+    (found,) = lints(tmp_path, name, text)
+    assert (found.severity, found.message) == ("error", "is empty, which the validators accept")
+
+
+def test_a_template_that_replaces_nothing_is_found(tmp_path: Path) -> None:
+    """A template whose name is none of the built-in ones would be without effect."""
+    (tmp_path / "templates").mkdir()
+    for name in ("haproxy.conf.j2", "notes.txt"):
+        (tmp_path / "templates" / name).write_text("# mine\n")
+    (found,) = lint(cluster(tmp_path, GOOD))
+    assert (found.severity, found.node, found.file) == ("warning", None, f"{tmp_path}/templates/haproxy.conf.j2")
+    assert "replaces no built-in template" in found.message
+
+
+def test_the_seeds_initial_state_is_warned_of(tmp_path: Path) -> None:
+    """With state MASTER the delay that the seed wants is lost: said of the setting, and of the node that has it."""
+    found = lint(cluster(tmp_path, GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id')))
+    assert [(each.severity, each.node) for each in found] == [("warning", None), ("warning", "lb1")]
+    assert "loses preempt_delay" in found[0].message
+    assert found[0].file == str(tmp_path / "hosts.toml")
+
+
+def test_the_initial_state_without_a_delay_is_fine(tmp_path: Path) -> None:
+    """There is nothing to be lost where no delay is set."""
+    text = GOOD.replace("preempt_delay = 30", 'preempt_delay = 0\ninitial_state = "MASTER"')
+    assert lint(cluster(tmp_path, text)) == []
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_timeouts_that_cut_watches_are_warned_of(tmp_path: Path, side: str) -> None:
+    """The seed's 50 s would cut kubectl logs -f, exec and watches; ten minutes are let pass."""
+    short = lint(cluster(tmp_path, GOOD.replace("port = 6443", f"port = 6443\n{side}_timeout = 50")))
+    assert [each.message for each in short] == [
+        f"frontends.k8s-api.{side}_timeout of 50 s cuts off kubectl logs -f, exec and watches"
+    ]
+    assert lint(cluster(tmp_path, GOOD.replace("port = 6443", f"port = 6443\n{side}_timeout = 600"))) == []
+
+
+def test_a_finding_as_json_has_the_parts_of_the_contract(tmp_path: Path) -> None:
+    """A finding says how bad it is, where it is, what it is and what would be right."""
+    (found,) = lints(tmp_path, "haproxy.cfg", built_in("haproxy.cfg") + "# end")
+    assert found.to_json() == {
+        "severity": "error",
+        "node": "lb1",
+        "file": "/etc/haproxy/haproxy.cfg",
+        "line": found.line,
+        "message": found.message,
+        "fix": found.fix,
+    }
