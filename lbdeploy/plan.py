@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +63,18 @@ def _parts(resources: Sequence[Resource[Any]], observation: Observation) -> Iter
         yield Part(resource, state, changes)
 
 
-def batches(plans: Mapping[str, NodePlan], holders: Sequence[str], living: bool) -> tuple[tuple[str, ...], ...]:
+def batches(
+    plans: Mapping[str, NodePlan], holders: Collection[str], living: bool, together: Collection[str] = ()
+) -> tuple[tuple[str, ...], ...]:
     """The nodes that need changes, in the order to change them.
 
     Where nothing lives yet, all at once. On a living cluster one at a time: those that hold no VIP first, the lowest
-    priority first, and the holders last, so that every step leaves a tried node to fall back on.
+    priority first, and the holders last, so that every step leaves a tried node to fall back on. Last of all come those
+    that must change `together`.
     """
     needy = [name for name, plan in plans.items() if plan.changes]
     if not living:
         return (tuple(needy),) if needy else ()
     needy.sort(key=lambda name: (name in holders, plans[name].node.priority))
-    return tuple((name,) for name in needy)
+    last = tuple(name for name in needy if name in together)
+    return (*((name,) for name in needy if name not in together), *((last,) if last else ()))

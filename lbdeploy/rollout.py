@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy import transaction
+from lbdeploy.agreement import disagrees
 from lbdeploy.desired import desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -47,7 +48,8 @@ class Survey:
     @property
     def plan(self) -> Plan:
         """What would have to be done, and in which order."""
-        order = batches(self.plans, holders(self.cluster, self.seen), living(self.cluster, self.seen))
+        together = [name for name, plan in self.plans.items() if disagrees(plan)]
+        order = batches(self.plans, holders(self.cluster, self.seen), living(self.cluster, self.seen), together)
         return Plan(self.plans, order)
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
-from conftest import Lab, wait_for
+from conftest import Lab, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -158,12 +159,34 @@ def test_a_changed_server_is_reloaded_standby_first_and_nothing_restarts(pair: L
     pids = [pair.on(node, "systemctl show -p MainPID haproxy keepalived") for node in ("lb1", "lb2")]
     pair.edit("fall = 2", "fall = 3")
     assert pair.do("plan", code=3)["order"] == [["lb2"], ["lb1"]]
-    done = pair.run("up")
+    with traffic(pair, *VIPS) as seen:
+        done = pair.run("up")
+    assert seen["failures"] == []
     assert done.code == 0, done.err
     assert done.err.index("lb2: reload haproxy") < done.err.index("lb1: reload haproxy")
     assert [pair.on(node, "systemctl show -p MainPID haproxy keepalived") for node in ("lb1", "lb2")] == pids
     assert "fall 3" in pair.on("lb1", "cat /etc/haproxy/haproxy.cfg")
     assert held_by(pair, "lb1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("advert_interval = 1", "advert_interval = 2"),
+        ('vip = "192.168.0.10/24"', 'vip = ["192.168.0.10/24", "192.168.0.20/24"]'),
+    ],
+)
+def test_what_peers_must_agree_on_changes_on_all_nodes_together(pair: Lab, old: str, new: str) -> None:
+    """Node by node, the peers would stop hearing each other, and both would hold the VIPs."""
+    with traffic(pair, *VIPS) as seen:
+        pair.edit(old, new)
+        assert pair.do("plan", code=3)["order"] == [["lb2", "lb1"]]
+        document = pair.do("up")
+        assert all(each["holders"] == ["lb1"] for each in document["vips"])
+        time.sleep(4)
+        assert held_by(pair, "lb1")
+    assert seen["probes"] > 100
+    assert seen["failures"] == []
 
 
 def test_a_run_that_died_between_writing_and_reloading_is_repaired(pair: Lab) -> None:
@@ -193,7 +216,7 @@ def test_an_invalid_file_is_refused_on_the_node_and_nothing_changes(
     (templates / template).write_text(text)
     document = pair.do("up", code=1)
     assert says in document["error"]["message"]
-    assert document["error"]["node"] == "lb2"
+    assert document["error"]["node"] in ("lb1", "lb2")
     assert [pair.on(node, f"sha256sum {' '.join(FILES)}") for node in ("lb1", "lb2")] == sums
     assert [each.splitlines()[:4] for each in fingerprint(pair)] == before
     assert held_by(pair, "lb1")
