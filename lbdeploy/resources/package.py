@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd
 
+_HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
+
 # How apt is to behave without a person: no questions, and a configuration file that was changed stays as it is.
 _APT = (
     "apt-get -q -y -o Dpkg::Use-Pty=0 -o APT::Cmd::Disable-Script-Warning=true "
@@ -45,8 +47,9 @@ class Packages:
 
     def read(self, answer: Answer) -> PackageState:
         lines = [line.split() for line in answer.output.splitlines()]
-        half = any(words == ["interrupted"] or words[1:2] in (["iF"], ["iH"], ["iU"]) for words in lines)
-        versions = {words[0]: words[2] for words in lines if len(words) == 3 and words[1][1] == "i"}
+        # The second letter is the state, a third says that the package must be installed anew (dpkg-query(1)).
+        half = any(words == ["interrupted"] or (len(words) > 1 and words[1][1:2] in _HALF) for words in lines)
+        versions = {words[0]: words[2] for words in lines if len(words) == 3 and words[1][1:2] == "i"}
         return PackageState(versions, half)
 
     def compare(self, state: PackageState, changing: Collection[str]) -> list[Change]:

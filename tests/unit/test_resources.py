@@ -1,0 +1,333 @@
+"""The kinds of resources: their probes run by a real shell, their readers on captured answers, their comparisons."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from builders import captured, running, stopped
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lbdeploy.resource import Answer, Change, Resource
+from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources.file import FileState
+from lbdeploy.resources.package import PackageState
+
+NO_NUL = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+
+
+def answer(resource: Resource[object]) -> Answer:
+    """What the probe says here, as the observing script would run it."""
+    script = f"(\n{resource.probe()}\n) 2>/dev/null </dev/null"
+    run = subprocess.run(["sh", "-c", script], check=False, capture_output=True)
+    return Answer(run.stdout.decode(errors="surrogateescape"), run.returncode)
+
+
+def look(file: File) -> FileState:
+    return file.read(answer(file))
+
+
+# Files
+
+
+@given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode))
+@example(b"")
+@example(b"\n")
+@example(b"no newline at the end")
+@example(b"dos\r\nlines\r\n")
+@example(b"\x00\xff\xfe binary \x0c\x1c\x85 |")
+@example(b"|\n")
+@example(b"|")
+@example(b"file 644 root:root 1.0\n|\n")
+@example("\u2028 é\n\n\n".encode())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_content_of_a_file_is_read_exactly(tmp_path: Path, content: bytes) -> None:
+    """Every byte of a file arrives, whatever it holds and however it ends."""
+    path = tmp_path / "it's a file"
+    path.write_bytes(content)
+    state = look(File(str(path), ""))
+    assert state.kind == "file"
+    assert state.content.encode(errors="surrogateescape") == content
+
+
+def test_mode_owner_and_time_of_a_file_are_read(tmp_path: Path) -> None:
+    """Mode and owner are as ls shows them; the time is that of the last change of content, mode or name."""
+    path = tmp_path / "file"
+    path.write_text("x")
+    path.chmod(0o640)
+    os.utime(path, (1, 1))
+    state = look(File(str(path), ""))
+    owner = subprocess.run(["stat", "-c", "%U:%G", path], check=True, capture_output=True, text=True).stdout.strip()
+    assert (state.mode, state.owner) == ("640", owner)
+    assert state.changed == pytest.approx(path.stat().st_ctime, abs=0.001)
+
+
+def test_what_is_no_file_is_told_from_what_is_missing(tmp_path: Path) -> None:
+    """A folder, a symlink (also a dangling one) and a FIFO are something else; nothing at all is missing."""
+    (tmp_path / "real").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    names = ("real", "link", "dangling", "folder", "fifo", "nothing", "real/below")
+    kinds = {name: look(File(str(tmp_path / name), "")).kind for name in names}
+    assert kinds == {
+        "real": "file",
+        "link": "other",
+        "dangling": "other",
+        "folder": "other",
+        "fifo": "other",
+        "nothing": "missing",
+        "real/below": "missing",
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (FileState("file", "644", "root:root", 1.0, "new\n"), []),
+        (FileState("file", "644", "root:root", 1.0, "old\n"), [("update", "its content differs")]),
+        (FileState("file", "644", "root:root", 1.0, "new"), [("update", "its content differs")]),
+        (FileState("missing"), [("create", "does not exist")]),
+        (FileState("other"), [("replace", "is not a regular file")]),
+        (FileState("file", "600", "root:root", 1.0, "new\n"), [("chmod", "is mode 600, should be mode 644")]),
+        (
+            FileState("file", "755", "ops:ops", 1.0, "new\n"),
+            [("chmod", "is mode 755, should be mode 644 and owned by ops:ops, should be owned by root:root")],
+        ),
+    ],
+)
+def test_a_file_differs_by_kind_content_mode_and_owner(state: FileState, expected: list[tuple[str, str]]) -> None:
+    """A file is as wanted only when its kind, content, mode and owner are."""
+    changes = File("/etc/x", "new\n").compare(state, ())
+    assert [(change.action, change.reason) for change in changes] == expected
+    assert all((change.kind, change.name) == ("file", "/etc/x") for change in changes)
+
+
+def test_a_diff_names_both_sides_as_people_expect() -> None:
+    """An update is shown as a unified diff of the file; a new file comes from nowhere."""
+    (change,) = File("/etc/x", "a\nc\n").compare(FileState("file", "644", "root:root", 1.0, "a\nb\n"), ())
+    assert change.diff == "--- a/etc/x\n+++ b/etc/x\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+    (change,) = File("/etc/x", "a").compare(FileState("missing"), ())
+    assert change.diff == "--- /dev/null\n+++ b/etc/x\n@@ -0,0 +1 @@\n+a\n\\ No newline at end of file\n"
+
+
+def patched(old: str, diff: str) -> str:
+    """The text after a unified diff was applied to it, as patch(1) does it."""
+    lines = [line + "\n" for line in old.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    result, at = [], 0
+    hunks = re.split(r"^@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@\n", diff, flags=re.MULTILINE)
+    for start, count, body in zip(hunks[1::3], hunks[2::3], hunks[3::3], strict=True):
+        first = int(start) - (0 if count == "0" else 1)
+        result += lines[at:first]
+        at = first
+        for line in body.replace("\n\\ No newline at end of file\n", "\0").split("\n"):
+            for each in re.split(r"(?<=\0)", line) if line else ():
+                text = each[1:-1] if each.endswith("\0") else each[1:] + "\n"
+                if each[:1] in ("-", " "):
+                    assert lines[at] == text
+                    at += 1
+                if each[:1] in ("+", " "):
+                    result.append(text)
+    return "".join(result + lines[at:])
+
+
+texts = st.lists(st.sampled_from(["a", "b", "", "\f", "\r", "\u2028", "+", "-", "@@", "\x1c x"]), max_size=12).map(
+    "\n".join
+)
+
+
+@given(texts, texts)
+@example("a\n", "a")
+@example("a", "a\n")
+@example("", "a\n")
+@example("a\n", "")
+@settings(max_examples=200)
+def test_a_diff_leads_from_the_old_content_to_the_new(old: str, new: str) -> None:
+    """Applied to what is there, the diff gives what is wanted, to the last newline."""
+    for change in File("/etc/x", new).compare(FileState("file", "644", "root:root", 1.0, old), ()):
+        assert patched(old, change.diff or "") == new
+
+
+# Packages
+
+HERE = Packages(("haproxy", "keepalived", "socat"), held_back=("haproxy", "keepalived"))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("installed", []),
+        ("held", []),
+        ("removed", ["install haproxy"]),
+        ("purged", ["install haproxy", "install keepalived"]),
+        ("unpacked", ["repair dpkg", "install haproxy", "install keepalived"]),
+        ("half_configured", ["repair dpkg", "install keepalived"]),
+        ("half_installed", ["repair dpkg", "install haproxy", "install keepalived"]),
+        ("journal", ["repair dpkg"]),
+    ],
+)
+def test_packages_that_are_not_whole_are_installed(name: str, changes: list[str]) -> None:
+    """What dpkg says of packages tells which are missing, and whether it was stopped half-way."""
+    state = HERE.read(Answer(captured(f"dpkg_query/bookworm_{name}"), 0))
+    assert [f"{change.action} {change.name}" for change in HERE.compare(state, ())] == changes
+    assert all(change.kind == "package" for change in HERE.compare(state, ()))
+
+
+def test_on_a_bare_node_everything_is_installed() -> None:
+    """No answer at all, as where dpkg knows none of the packages, means that all are missing."""
+    state = HERE.read(Answer("", 1))
+    assert state == PackageState({}, False)
+    assert [change.name for change in HERE.compare(state, ())] == ["haproxy", "keepalived", "socat"]
+
+
+def test_versions_are_known() -> None:
+    """The state has the version of each installed package."""
+    state = HERE.read(Answer(captured("dpkg_query/bookworm_installed"), 0))
+    assert state.versions["keepalived"] == "1:2.2.7-1+b2"
+
+
+# Services
+
+HAPROXY = Service("haproxy", watches=("/etc/haproxy/haproxy.cfg",), unit_files=("/etc/systemd/system/x.conf",))
+
+
+def service_changes(name: str, changing: tuple[str, ...] = ()) -> list[str]:
+    state = HAPROXY.read(Answer(captured(f"systemctl_show/{name}"), 0))
+    return [f"{change.action}: {change.reason}" for change in HAPROXY.compare(state, changing)]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bookworm_started", []),
+        ("bookworm_reloaded", []),
+        ("bookworm_stale", ["reload: has not read its files since they changed"]),
+        ("bookworm_stopped", ["start: is inactive"]),
+        ("bookworm_failed", ["start: is failed"]),
+        ("bookworm_restarting", ["start: is activating"]),
+        ("bookworm_disabled", ["enable: is disabled", "start: is inactive"]),
+        ("bookworm_masked", ["unmask: is masked", "start: is masked"]),
+        ("bookworm_masked_runtime", ["enable: is masked-runtime", "start: is inactive"]),
+        ("bookworm_needs_daemon_reload", ["daemon-reload: its unit file changed"]),
+        ("bookworm_not_installed", ["enable: is not there", "start: is inactive"]),
+        ("bookworm_removed", ["enable: is not there", "start: is inactive"]),
+        ("trixie_started", []),
+        ("trixie_reloaded", []),
+        ("trixie_stale", ["reload: has not read its files since they changed"]),
+        ("trixie_stopped", ["start: is inactive"]),
+        ("trixie_failed", ["start: is failed"]),
+        ("trixie_masked_runtime", ["enable: is masked-runtime", "start: is inactive"]),
+    ],
+)
+def test_a_service_is_to_be_enabled_running_and_up_to_date(name: str, changes: list[str]) -> None:
+    """What systemd says of a unit tells what is missing for it to run with the files that lie there now."""
+    assert service_changes(name) == changes
+
+
+def test_times_of_a_service_are_of_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd's times and the files' times are both Unix times, to the microsecond, in whatever zone one works."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    state = HAPROXY.read(Answer(captured("systemctl_show/bookworm_started"), 0))
+    assert (state.pid, state.restarts, state.running) == (608, 0, True)
+    assert state.since == state.loaded == 1795416229.769509
+    assert state.newest == 1795416228.909963219
+
+
+def test_a_service_that_never_ran_has_no_times() -> None:
+    """Empty times, as of a unit that was never started, are none."""
+    state = HAPROXY.read(Answer("ActiveState=inactive\nActiveEnterTimestamp=\nStateChangeTimestamp=\n", 0))
+    assert (state.since, state.loaded, state.running) == (0.0, 0.0, False)
+
+
+def test_no_answer_of_systemd_means_a_service_that_is_not_there() -> None:
+    """Where systemctl says nothing, there is no such unit."""
+    state = HAPROXY.read(Answer("", 1))
+    assert (state.load, state.running, state.enabled) == ("not-found", False, "")
+
+
+def test_a_running_service_reloads_when_this_run_replaces_its_file() -> None:
+    """A file that the run is to replace makes the services that read it reload, and no others."""
+    assert service_changes("bookworm_started", ("/etc/haproxy/haproxy.cfg",)) == [
+        "reload: reads /etc/haproxy/haproxy.cfg"
+    ]
+    assert service_changes("bookworm_started", ("/etc/other",)) == []
+
+
+def test_a_stopped_service_starts_once_whatever_else_changes() -> None:
+    """A service that starts reads its files anyway: it is not reloaded, too."""
+    assert service_changes("bookworm_stopped", ("/etc/haproxy/haproxy.cfg",)) == ["start: is inactive"]
+
+
+def test_a_changed_unit_file_is_read_by_systemd() -> None:
+    """A unit file that the run is to replace makes systemd read its units again; the service runs on."""
+    assert service_changes("bookworm_started", ("/etc/systemd/system/x.conf",)) == [
+        "daemon-reload: its unit file changed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "stale"),
+    [
+        (running(loaded=100.0, newest=99.9), False),
+        (running(loaded=100.0, newest=100.1), True),
+        (running(active="reloading", loaded=100.0, newest=100.1), True),
+        (stopped(loaded=100.0, newest=100.1), False),
+        (running(loaded=100.0, newest=0.0), False),
+    ],
+)
+def test_only_what_runs_can_be_stale(state: object, stale: bool) -> None:
+    """A running service is stale while one of its files is newer than its last load."""
+    assert getattr(state, "stale") is stale  # noqa: B009
+
+
+def test_the_newest_of_the_watched_files_counts(tmp_path: Path) -> None:
+    """The probe tells the time of the youngest watched file that exists; one that does not is passed over."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("x")
+    time.sleep(0.02)
+    new.write_text("x")
+    os.utime(new, (1, 1))
+    service = Service("no-such-unit-here", watches=(str(new), str(old), str(tmp_path / "none")))
+    assert service.read(answer(service)).newest == pytest.approx(max(p.stat().st_ctime for p in (old, new)), abs=0.001)
+    assert Service("no-such-unit-here", watches=("/none",)).read(answer(service)).running is False
+
+
+# Kernel settings
+
+
+def test_a_kernel_setting_is_read_from_the_kernel() -> None:
+    """The probe reads the value in force."""
+    setting = Sysctl("kernel.ostype", "Linux")
+    assert setting.read(answer(setting)) == "Linux"
+    assert setting.compare("Linux", ()) == []
+
+
+def test_a_setting_that_the_kernel_does_not_have_is_unknown() -> None:
+    """Where the kernel has no such setting, there is no value, and the change says so."""
+    setting = Sysctl("net.ipv9.ip_nonlocal_bind", "1")
+    assert setting.read(answer(setting)) is None
+    assert setting.compare(None, ()) == [
+        Change("sysctl", "net.ipv9.ip_nonlocal_bind", "set", "is unknown, should be 1")
+    ]
+
+
+def test_a_setting_with_another_value_is_set() -> None:
+    """A drifted setting is set back."""
+    setting = Sysctl("net.ipv4.ip_nonlocal_bind", "1")
+    assert [change.reason for change in setting.compare("0", ())] == ["is 0, should be 1"]
+    assert setting.fix("0", []) == "sysctl -q -w net.ipv4.ip_nonlocal_bind=1"
+
+
+def test_a_change_as_json_has_a_diff_only_for_files() -> None:
+    """The shape of the JSON contract: kind, name, action, reason, and a diff where there is one."""
+    plain = {"kind": "sysctl", "name": "a.b", "action": "set", "reason": "is 0"}
+    assert Change("sysctl", "a.b", "set", "is 0").to_json() == plain
+    assert Change("sysctl", "a.b", "set", "is 0", "").to_json() == {**plain, "diff": ""}
