@@ -1,0 +1,207 @@
+"""The observing script, run by a real shell here, and read back."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import BIG, CAPTURED, captured, cluster
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lbdeploy.desired import desired
+from lbdeploy.errors import RemoteError
+from lbdeploy.health import parse_ip_a
+from lbdeploy.hello import client_hello, escaped
+from lbdeploy.model import Cluster
+from lbdeploy.probe import Observation, Probe
+from lbdeploy.resource import Resource
+from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources.package import PackageState
+from lbdeploy.shell import Raw, cmd
+
+# Nothing is asked of this machine's own network: what the node says comes from captured outputs.
+HEALTH = {
+    "ip a": cmd("cat", CAPTURED / "ip_a/bookworm_lab_master.txt"),
+    "show stat": cmd("cat", CAPTURED / "show_stat/bookworm_down.txt"),
+    "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443'"),
+}
+
+
+def probe(of: Cluster, resources: list[Resource[Any]]) -> Probe:
+    made = Probe(of, of.preferred, resources)
+    made.probes |= HEALTH
+    return made
+
+
+def run(script: str, shell: str = "sh") -> str:
+    """What the script prints, fed to a shell as on a node, decoded as from a node."""
+    done = subprocess.run([shell, "-s"], check=True, capture_output=True, input=script.encode())
+    assert done.stderr == b""
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
+    """Every resource's state, the links, the servers and the VIPs' answers come out of one run of one script."""
+    (tmp_path / "file").write_text("a\nb")
+    file, missing = File(str(tmp_path / "file"), ""), File(str(tmp_path / "none"), "")
+    kernel = Sysctl("kernel.ostype", "Linux")
+    seen = probe(seed, [file, missing, kernel])
+    found = seen.read(run(seen.script()))
+    assert found.node is seed.preferred
+    assert (found.states[file.id].kind, found.states[file.id].content) == ("file", "a\nb")
+    assert found.states[missing.id].kind == "missing"
+    assert found.states[kernel.id] == "Linux"
+    assert found.now == pytest.approx(float(subprocess.check_output(["date", "+%s"])), abs=5)
+    assert found.holds(ip_address("192.168.0.10")) == ["ens33"]
+    assert [server.server for server in found.servers if server.up] == ["master1"]
+    assert found.haproxy_answers
+    assert [each.ok for each in found.answered] == [True, False]
+
+
+def test_a_silent_haproxy_is_noticed(seed: Cluster) -> None:
+    """Without an answer on its socket, haproxy does not answer, and there are no servers to tell of."""
+    seen = probe(seed, [])
+    seen.probes["show stat"] = Raw("false")
+    found = seen.read(run(seen.script()))
+    assert (found.haproxy_answers, found.servers) == (False, ())
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_node_without_apt_is_noticed(seed: Cluster, there: bool) -> None:
+    """Whether there is an apt-get is known by the status of looking for it."""
+    seen = probe(seed, [])
+    seen.probes["apt"] = Raw("true" if there else "false")
+    assert seen.read(run(seen.script())).apt is there
+
+
+def test_a_probe_can_not_disturb_the_others(seed: Cluster) -> None:
+    """A probe that fails, exits, prints errors or reads its input leaves the following ones alone."""
+    seen = probe(seed, [Sysctl("kernel.ostype", "Linux")])
+    seen.probes = {"bad": Raw("cat; echo oops >&2; cd /; exec 1>&-; exit 7"), **seen.probes}
+    marks = seen.read(run(seen.script())).marks
+    assert (marks["bad"].output, marks["bad"].status) == ("", 7)
+    assert marks["sysctl kernel.ostype"].output == "Linux\n"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_whole_script_is_valid_shell(seed: Cluster, shell: str) -> None:
+    """The script for a node's own resources is accepted by the shells that may read it."""
+    script = Probe(seed, seed.preferred, desired(seed, seed.preferred)).script()
+    done = subprocess.run([shell, "-n"], check=False, capture_output=True, input=script.encode())
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@given(
+    st.binary(max_size=80)
+    | st.lists(st.sampled_from(["begin 0", " end 0", "NONCE", "\n", "x"])).map(lambda x: "".join(x).encode())
+)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_files_come_back_as_they_are(seed: Cluster, tmp_path: Path, content: bytes) -> None:
+    """Any content makes the round trip unharmed, among all the others, and changes nothing about them."""
+    (tmp_path / "first").write_bytes(content)
+    (tmp_path / "second").write_text("second")
+    first, second = File(str(tmp_path / "first"), ""), File(str(tmp_path / "second"), "")
+    seen = probe(seed, [first, second])
+    found = seen.read(run(seen.script()))
+    assert found.states[first.id].content.encode(errors="surrogateescape") == content
+    assert found.states[second.id].content == "second"
+
+
+def test_content_that_imitates_the_marks_fools_nobody(seed: Cluster, tmp_path: Path) -> None:
+    """A file that holds what an earlier observation printed, marks included, is read as a file."""
+    path = tmp_path / "file"
+    path.write_text("harmless")
+    file, kernel = File(str(path), ""), Sysctl("kernel.ostype", "Linux")
+    before = probe(seed, [file, kernel])
+    path.write_text(run(before.script()).replace("Linux", "Plan 9"))
+    seen = probe(seed, [file, kernel])
+    found = seen.read(run(seen.script()))
+    assert found.states[file.id].content == path.read_text()
+    assert found.states[kernel.id] == "Linux"
+
+
+def test_what_is_said_before_the_script_is_passed_over(seed: Cluster) -> None:
+    """A lecture of sudo's or a banner does not disturb the reading."""
+    seen = probe(seed, [])
+    assert seen.read("We trust you have received the usual lecture\n" + run(seen.script())).haproxy_answers
+
+
+@pytest.mark.parametrize("cut", [0, 1, 50, -1, -30])
+def test_an_observation_that_is_not_whole_is_refused(seed: Cluster, cut: int) -> None:
+    """Where the connection ended early, nothing is concluded from what did arrive."""
+    seen = probe(seed, [Sysctl("kernel.ostype", "Linux")])
+    with pytest.raises(RemoteError) as caught:
+        seen.read(run(seen.script())[:cut].rstrip("\n0"))
+    assert caught.value.node == "lb1"
+
+
+def test_packages_and_services_are_read_from_their_answers(seed: Cluster) -> None:
+    """The answers of dpkg and systemd reach the resources that asked."""
+    packages, service = Packages(("haproxy",)), Service("haproxy")
+    seen = probe(seed, [packages, service])
+    seen.probes[packages.id] = cmd("cat", CAPTURED / "dpkg_query/bookworm_removed.txt")
+    seen.probes[service.id] = cmd("cat", CAPTURED / "systemctl_show/bookworm_stopped.txt")
+    found = seen.read(run(seen.script()))
+    assert isinstance(found.states[packages.id], PackageState)
+    assert "haproxy" not in found.states[packages.id].versions
+    assert found.states[service.id].active == "inactive"
+
+
+def test_an_address_may_be_on_several_interfaces(seed: Cluster) -> None:
+    """Every interface that has an address is told, whatever the prefix length there."""
+    text = captured("ip_a/seed_master")
+    observation = Observation(seed.preferred, 0.0, {}, links=parse_ip_a(text))
+    assert observation.holds(ip_interface("192.168.0.10/32").ip) == ["ens33"]
+    doubled = parse_ip_a(text + "4: x: <UP,LOWER_UP>\n    inet 192.168.0.10/32 scope global x\n")
+    assert replace(observation, links=doubled).holds(ip_address("192.168.0.10")) == ["ens33", "x"]
+    assert observation.holds(ip_address("192.168.0.1")) == []
+
+
+def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
+    """The asking script names each pair of VIP and port, and asks nothing where keepalived does not run."""
+    found = cluster(tmp_path, BIG)
+    script = Probe(found, found.preferred, []).probes["vips"]
+    for vip in ("203.0.113.10", "2001:db8:17::10", "fd00:1::10"):
+        for port in (6443, 443):
+            assert f"\nask {vip} {port} &\n" in script
+    if not Path("/run/keepalived.pid").exists() and not Path("/run/keepalived/keepalived.pid").exists():
+        assert run(script) == ""
+
+
+def test_the_greeting_makes_a_tls_server_answer(tmp_path: Path) -> None:
+    """The bytes that are sent are a greeting that a TLS server goes on from, and every shell prints them alike."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    incoming.write(client_hello())
+    with pytest.raises(ssl.SSLWantReadError):
+        server.do_handshake()
+    assert outgoing.read()[:1] == b"\x16"
+    for shell in ("dash", "bash"):
+        printed = subprocess.run([shell, "-c", f"printf '{escaped()}'"], check=True, capture_output=True).stdout
+        assert printed == client_hello()
+
+
+def certificate(folder: Path) -> Path:
+    """A key with a certificate of its own making."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
+    today = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, today, today + timedelta(days=1))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return path
