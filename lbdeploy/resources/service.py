@@ -127,8 +127,12 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
 
 
 def _time(text: str) -> float:
-    """Unix time of "Mon 2026-11-23 05:16:01.123456 UTC"; 0.0 of an empty one, as of a unit that never ran."""
+    """Unix time of "Mon 2026-11-23 05:16:01.123456 UTC"; 0.0 of an empty one, as of a unit that never ran.
+
+    Of whole seconds, which is all that systemd 247 (Debian 11) tells, the end counts: a reload that follows the writing
+    of a file within a second must not look like one that came before it.
+    """
     if not text:
         return 0.0
     _, day, clock, _ = text.split()
-    return datetime.fromisoformat(f"{day}T{clock}+00:00").timestamp()
+    return datetime.fromisoformat(f"{day}T{clock}+00:00").timestamp() + (0.0 if "." in clock else 0.999999)
