@@ -36,6 +36,15 @@ class Verdict:
         """The nodes that hold any VIP."""
         return tuple(dict.fromkeys(name for placement in self.vips for name in placement.holders))
 
+    def frontends(self) -> Iterator[tuple[str, int, int]]:
+        """Each frontend with how many of its servers are up, and how many there are, as the holder's haproxy sees it."""
+        asked = [node for node, _ in self.servers]
+        best = next((node for node in (*self.holders, *asked) if node in asked), None)
+        stats = [stat for node, stat in self.servers if node == best]
+        for name in dict.fromkeys(stat.frontend for stat in stats):
+            mine = [stat for stat in stats if stat.frontend == name]
+            yield name, sum(stat.up for stat in mine), len(mine)
+
     def to_json(self) -> dict[str, object]:
         """`findings`, `vips` and `servers` of the JSON contract."""
         servers = [

@@ -107,6 +107,9 @@ class Reporter:
         if verdict.vips:
             rows = [(str(p.vip.ip), p.vip.network, p.interface, _names(p.holders) or "nobody") for p in verdict.vips]
             self.table(("VIP", "network", "interface", "holder"), rows)
+        for frontend, up, all_servers in verdict.frontends():
+            style = "good" if up == all_servers else "warn" if up else "bad"
+            self.say((frontend, "name"), ": ", (f"{up} of {_count(all_servers, 'server')} up", style))
         shown = [each for each in verdict.findings if not each.ok or self.verbose]
         for finding, following in zip(shown, [*shown[1:], None], strict=False):
             self._finding(finding, last=following is None or following.fix != finding.fix)
