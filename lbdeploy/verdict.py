@@ -37,7 +37,7 @@ class Verdict:
         return tuple(dict.fromkeys(name for placement in self.vips for name in placement.holders))
 
     def frontends(self) -> Iterator[tuple[str, int, int]]:
-        """Each frontend with how many of its servers are up, and how many there are, as the holder's haproxy sees it."""
+        """Each frontend with how many of its servers are up, and how many there are: as the holder sees them."""
         asked = [node for node, _ in self.servers]
         best = next((node for node in (*self.holders, *asked) if node in asked), None)
         stats = [stat for node, stat in self.servers if node == best]
