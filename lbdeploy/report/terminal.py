@@ -39,9 +39,14 @@ def lively(stream: IO[str]) -> bool:
 
 
 def write(stream: IO[str], parts: Iterable[Part]) -> None:
-    """One line, of text and (text, style) pairs."""
-    colour = coloured(stream)
+    """One line, of text and (text, style) pairs; on a terminal broken between words where it is too long."""
     pairs = [part if isinstance(part, tuple) else (part, "") for part in parts]
+    if lively(stream):
+        from rich.text import Text
+
+        console(stream).print(Text.assemble(*pairs))
+        return
+    colour = coloured(stream)
     text = "".join(click.style(text, **STYLES[style]) if style and colour and text else text for text, style in pairs)
     print(text, file=stream, flush=True)
 
