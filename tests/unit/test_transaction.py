@@ -16,7 +16,7 @@ from builders import observe, running, stopped, wanted_state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.desired import desired
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
 from lbdeploy.errors import LockedError, LostError, RemoteError, RolledBackError
 from lbdeploy.model import Cluster, Node
 from lbdeploy.plan import NodePlan, Part, diff
@@ -90,7 +90,18 @@ def test_what_is_as_wanted_is_not_touched(seed: Cluster) -> None:
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
     text = body(script(plan, DAEMONS, "me"))
     assert "sysctl -q -w net.ipv4.ip_nonlocal_bind=1" in text
-    assert not re.search(r"^(swap|validate|run systemctl|patiently|_?INSTALL) ", text, re.MULTILINE)
+    assert not re.search(r"^(swap|validate|run systemctl|patiently) ", text, re.MULTILINE)
+
+
+def test_systemd_reads_its_units_again_only_where_one_changed(seed: Cluster) -> None:
+    """A changed drop-in, or one that systemd has not read, is followed by a daemon-reload; other changes are not."""
+    drift = FileState("file", "644", "root:root", 1.0, "old")
+    found = {}
+    for state in ({f"file {KEEPALIVED_UNIT}": drift}, {"service haproxy": running(needs_daemon_reload=True)},
+                  {f"file {HAPROXY_CFG}": drift}):  # fmt: skip
+        plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=state))
+        found[next(iter(state))] = "\nrun systemctl daemon-reload\n" in body(script(plan, DAEMONS, "me")) + "\n"
+    assert list(found.values()) == [True, True, False]
 
 
 # The tools, on files here
@@ -212,10 +223,12 @@ def broken(here: Here, validate: str) -> NodePlan:
         here.path(name).write_text(content)
         here.path(name).chmod(0o640)
     here.path("link").symlink_to("third")
+    here.path("dangling").symlink_to("nowhere")
     return here.plan(
         here.file("first", "new first\n"),
         here.file("second", "new second\n"),
         here.file("link", "no link\n"),
+        here.file("dangling", "no link\n"),
         here.file("third", "new third\n", validate=Raw(validate)),
     )
 
@@ -244,6 +257,7 @@ def test_a_file_that_does_not_pass_leaves_everything_as_it_was(
     assert here.path("first").stat().st_mode & 0o777 == 0o640
     assert not here.path("second").exists()
     assert here.path("link").readlink() == Path("third")
+    assert here.path("dangling").readlink() == Path("nowhere")
 
 
 def test_the_first_file_that_does_not_pass_changes_nothing(here: Here) -> None:
@@ -290,11 +304,12 @@ def test_a_service_that_did_not_run_is_stopped_again(here: Here) -> None:
     assert not here.path("conf").exists()
 
 
-def test_what_can_not_be_put_back_is_said(here: Here) -> None:
-    """When undoing fails, the error is no rollback, and says that not everything could be put back."""
+@pytest.mark.parametrize("systemctl", ["false", 'rm -rf {kept}; [ "$1" != is-active ]'])
+def test_what_can_not_be_put_back_is_said(here: Here, systemctl: str) -> None:
+    """When undoing fails, of a service or of a file, the error is no rollback, and says so."""
     here.path("conf").write_text("old\n")
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
-    progress = here.apply(plan, systemctl="false")
+    progress = here.apply(plan, systemctl=systemctl.format(kept=here.kept))
     assert (progress.restored, progress.exit) == (False, 1)
     error = progress.error(plan)
     assert type(error) is RemoteError
@@ -327,6 +342,8 @@ def test_an_empty_folder_in_a_files_place_gives_way(here: Here) -> None:
     here.path("conf").mkdir()
     assert here.apply(here.plan(here.file("conf", "new\n"))).exit == 0
     assert here.path("conf").read_text() == "new\n"
+    assert here.apply(here.plan(here.file("conf", "newer\n"))).exit == 0
+    assert Path(f"{here.kept}{here.path('conf')}").read_text() == "new\n"
 
 
 def test_a_file_that_can_not_be_written_is_told(here: Here) -> None:
