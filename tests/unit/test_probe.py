@@ -89,8 +89,9 @@ def test_a_node_without_apt_is_noticed(seed: Cluster, there: bool) -> None:
 def test_a_probe_can_not_disturb_the_others(seed: Cluster) -> None:
     """A probe that fails, exits, prints errors or reads its input leaves the following ones alone."""
     seen = probe(seed, [Sysctl("kernel.ostype", "Linux")])
-    # A shell that reads its script from a pipe must not find that a probe has read the rest of it.
-    seen.probes = {"bad": Raw(f": {100_000 * 'x'}\ncat; echo oops >&2; cd /; exec 1>&-; exit 7"), **seen.probes}
+    # Long enough that a shell that reads its script from a pipe has not read all of it when the first probe runs.
+    bad, long = Raw("cat; echo oops >&2; cd /; exec 1>&-; exit 7"), Raw(f": {100_000 * 'x'}")
+    seen.probes = {"bad": bad, "long": long, **seen.probes}
     marks = seen.read(run(seen.script())).marks
     assert (marks["bad"].output, marks["bad"].status) == ("", 7)
     assert marks["sysctl kernel.ostype"].output == "Linux\n"

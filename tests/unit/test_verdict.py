@@ -1,0 +1,390 @@
+"""What is said of a cluster, drawn from what its nodes show: healthy ones, and every way of not being it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import LONG_AGO, NOW, SEED, captured, cluster, links, observe, plans, running, server, stopped
+
+from lbdeploy.errors import ConnectError
+from lbdeploy.finding import Finding
+from lbdeploy.health import Answered, parse_ip_a, parse_show_stat
+from lbdeploy.model import Cluster
+from lbdeploy.probe import Observation
+from lbdeploy.resources.file import FileState
+from lbdeploy.verdict import Verdict, holders, judge, living, preflight
+
+GOOD = SEED.read_text()
+HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
+
+
+def lb1(seed: Cluster, *, holds: bool = True, **changes: Any) -> Observation:
+    return observe(seed, seed.node("lb1"), holds=holds, **changes)
+
+
+def lb2(seed: Cluster, *, holds: bool = False, **changes: Any) -> Observation:
+    return observe(seed, seed.node("lb2"), holds=holds, **changes)
+
+
+def verdict(seed: Cluster, *observations: Observation, **errors: ConnectError) -> Verdict:
+    return judge(seed, observations, plans(seed, *observations), errors)
+
+
+def failed(found: Verdict) -> set[tuple[str | None, str, str]]:
+    return {(each.node, each.check, each.detail) for each in found.findings if each.failed}
+
+
+def of(found: Verdict, check: str) -> list[Finding]:
+    return [each for each in found.findings if each.check == check]
+
+
+def holder(found: Verdict) -> Finding:
+    (finding,) = of(found, "holder")
+    return finding
+
+
+def test_a_healthy_pair_has_its_vips_on_the_preferred_node(seed: Cluster) -> None:
+    """Everything is as it should be: nothing is wrong, nothing is in doubt, and each VIP has one holder."""
+    found = verdict(seed, lb1(seed), lb2(seed))
+    assert found.healthy
+    assert found.settled(["lb1", "lb2"])
+    assert all(each.ok for each in found.findings)
+    assert [(str(each.vip.ip), each.interface, each.holders) for each in found.vips] == [
+        ("192.168.0.10", "ens33", ("lb1",)),
+        ("192.168.1.10", "ens32", ("lb1",)),
+    ]
+    assert {each.detail for each in of(found, "vip")} == {
+        "192.168.0.10 is on ens33, and on no other node",
+        "192.168.1.10 is on ens32, and on no other node",
+    }
+    assert holder(found).detail == "lb1 holds the VIPs, as its priority wants"
+    assert {each.detail for each in of(found, "server")} == {f"k8s-api/master{n} is up" for n in (1, 2, 3)}
+    checks = {each.check for each in found.findings}
+    assert checks == {"packages", "file", "sysctl", "service", "check", "vip", "holder", "backend", "server", "api"}
+
+
+def test_the_seeds_own_example_is_healthy_and_names_the_servers_that_are_down(seed: Cluster) -> None:
+    """The procedure's `ip a` and `show stat`: the VIPs are where they should be, two of three servers are down."""
+    seen = {"servers": parse_show_stat(captured("show_stat/seed"))}
+    master = lb1(seed, links=parse_ip_a(captured("ip_a/seed_master")), **seen)
+    found = verdict(seed, master, lb2(seed, links=parse_ip_a(captured("ip_a/seed_backup")), **seen))
+    assert found.healthy
+    assert found.holders == ("lb1",)
+    down = [each for each in of(found, "server") if not each.ok]
+    assert [each.detail for each in down] == [
+        f"k8s-api/master{n} (192.168.1.2{n}:6443): DOWN L4CON "
+        "(Connection refused at initial connection step of tcp-check), seen from lb1 and lb2"
+        for n in (2, 3)
+    ]
+    assert all(each.warning and each.fix for each in down)
+    assert [each.detail for each in of(found, "backend")] == 2 * ["k8s-api has 1 of 3 servers up"]
+    assert list(found.frontends()) == [("k8s-api", 1, 3)]
+
+
+def test_vips_on_both_nodes_are_wrong(seed: Cluster) -> None:
+    """Two masters at once: each VIP is told with the nodes that have it."""
+    found = verdict(seed, lb1(seed), lb2(seed, holds=True))
+    assert not found.healthy
+    assert {each for each in failed(found) if each[1] == "vip"} == {
+        (None, "vip", "192.168.0.10 is on lb1 and lb2 at once"),
+        (None, "vip", "192.168.1.10 is on lb1 and lb2 at once"),
+    }
+    assert found.vips[0].holders == ("lb1", "lb2")
+    assert not found.settled(["lb1"])
+
+
+def test_vips_on_no_node_are_wrong(seed: Cluster) -> None:
+    """Nobody holds the VIPs: that is no matter of who holds them."""
+    found = verdict(seed, lb1(seed, holds=False), lb2(seed))
+    assert failed(found) == {
+        (None, "vip", "192.168.0.10 is on no node"),
+        (None, "vip", "192.168.1.10 is on no node"),
+    }
+    assert of(found, "holder") == []
+    assert found.holders == ()
+    assert not found.settled([])
+
+
+def only(seed: Cluster, node: str, network: str) -> tuple[Any, ...]:
+    """The node's links, with the VIP of one network only."""
+    both, none = (links(seed, seed.node(node), holds=holds) for holds in (True, False))
+    interface = seed.node(node).interfaces[network]
+    return tuple(full if full.name == interface else bare for full, bare in zip(both, none, strict=True))
+
+
+def test_vips_on_different_nodes_are_wrong(seed: Cluster) -> None:
+    """The VIPs belong together: a client of one network would otherwise come out on another node."""
+    found = verdict(
+        seed,
+        lb1(seed, links=only(seed, "lb1", "external")),
+        lb2(seed, links=only(seed, "lb2", "management")),
+    )
+    assert failed(found) == {(None, "holder", "the VIPs are not together: 192.168.0.10 on lb1, 192.168.1.10 on lb2")}
+
+
+def test_one_vip_missing_is_wrong(seed: Cluster) -> None:
+    """A holder that has only one of two VIPs."""
+    found = verdict(seed, lb1(seed, links=only(seed, "lb1", "external")), lb2(seed))
+    assert failed(found) == {
+        (None, "vip", "192.168.1.10 is on no node"),
+        (None, "holder", "the VIPs are not together: 192.168.0.10 on lb1, 192.168.1.10 on no node"),
+    }
+
+
+def test_a_vip_on_the_wrong_interface_is_wrong(seed: Cluster) -> None:
+    """A VIP serves nobody where it is not on the interface of its network."""
+    swapped = tuple(
+        replace(link, name={"ens32": "ens33", "ens33": "ens32"}.get(link.name, link.name))
+        for link in links(seed, seed.node("lb1"), holds=True)
+    )
+    found = verdict(seed, lb1(seed, links=swapped), lb2(seed))
+    assert failed(found) == {
+        ("lb1", "vip", "192.168.0.10 is on ens32, should be on ens33"),
+        ("lb1", "vip", "192.168.1.10 is on ens33, should be on ens32"),
+    }
+
+
+def test_the_standby_holds_while_haproxy_is_stopped_on_the_preferred_node(seed: Cluster) -> None:
+    """The VIPs are where they belong then; what is wrong is that haproxy does not run."""
+    away = lb1(seed, holds=False, haproxy_answers=False, servers=(), states={HAPROXY: stopped()})
+    found = verdict(seed, away, lb2(seed, holds=True))
+    assert holder(found).ok
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: haproxy does not run there"
+    assert failed(found) == {
+        ("lb1", "service", "haproxy is inactive"),
+        ("lb1", "check", "haproxy does not answer: it does not run"),
+    }
+    assert all(each.ok for each in of(found, "vip"))
+
+
+def test_a_hung_haproxy_is_told_from_a_stopped_one(seed: Cluster) -> None:
+    """systemd calls it running, but it answers nobody."""
+    found = verdict(seed, lb1(seed, holds=False, haproxy_answers=False, servers=()), lb2(seed, holds=True))
+    assert failed(found) == {("lb1", "check", "haproxy runs, but does not answer: it hangs")}
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: its haproxy does not answer"
+    assert of(found, "backend")[0].node == "lb2"
+
+
+@pytest.mark.parametrize("daemons", [("keepalived",), ("haproxy", "keepalived")])
+def test_a_stopped_keepalived_can_not_hold(seed: Cluster, daemons: tuple[str, ...]) -> None:
+    """The holder is as expected while the preferred node has no keepalived to hold the VIPs with."""
+    states = {f"service {daemon}": stopped() for daemon in daemons}
+    found = verdict(seed, lb1(seed, holds=False, states=states), lb2(seed, holds=True))
+    verb = "does" if len(daemons) == 1 else "do"
+    assert (
+        holder(found).detail == f"lb2 holds the VIPs; lb1 is not able to: {' and '.join(daemons)} {verb} not run there"
+    )
+
+
+def test_an_interface_without_a_carrier_can_not_hold(seed: Cluster) -> None:
+    """A pulled cable on the preferred node explains why the other one holds the VIPs."""
+    down = tuple(replace(link, up=link.name != "ens33") for link in links(seed, seed.node("lb1"), holds=False))
+    found = verdict(seed, lb1(seed, holds=False, links=down), lb2(seed, holds=True))
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: ens33 is down there"
+
+
+def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:
+    """A preferred node that came back a moment ago takes the VIPs after the delay: a warning that says when."""
+    back = running(since=NOW - 10, loaded=NOW - 10)
+    found = verdict(seed, lb1(seed, holds=False, states={HAPROXY: back}), lb2(seed, holds=True))
+    assert found.healthy
+    assert (holder(found).ok, holder(found).warning) == (False, True)
+    # 30 s of delay, 2 s until the check has risen, 3.2 s until a silent master is given up, 2 s to spare, 10 s gone.
+    assert holder(found).detail == (
+        "lb2 holds the VIPs, though lb1 is able to and has the higher priority: "
+        "it takes them in about 27 s, after preempt_delay"
+    )
+
+
+def test_a_delay_that_is_long_over_needs_a_look(seed: Cluster) -> None:
+    """A preferred node that should have taken the VIPs by now: a warning that names the log to read."""
+    found = verdict(seed, lb1(seed, holds=False), lb2(seed, holds=True))
+    assert found.healthy
+    assert not holder(found).ok
+    assert holder(found).detail == "lb2 holds the VIPs, though lb1 is able to and has the higher priority"
+    assert "keepalived -n 20 on lb1" in (holder(found).fix or "")
+
+
+def test_without_preemption_whoever_holds_keeps(tmp_path: Path) -> None:
+    """With preempt = false the standby may hold the VIPs for ever."""
+    found = cluster(tmp_path, GOOD.replace("preempt_delay = 30", "preempt = false"))
+    judged = verdict(found, lb1(found, holds=False), lb2(found, holds=True))
+    assert holder(judged).ok
+    assert holder(judged).detail.endswith("preempt is off")
+
+
+def test_all_servers_down_leave_nobody_behind_the_vip(seed: Cluster) -> None:
+    """Without any server up, each node's backend fails, and so does the API through each VIP."""
+    down = tuple(server("k8s-api", f"master{n}", "DOWN", "L4CON", "Connection refused") for n in (1, 2, 3))
+    silent = tuple(Answered(vip.ip, 6443, "") for vip in seed.vips)
+    found = verdict(seed, *(each(seed, servers=down, answered=silent) for each in (lb1, lb2)))
+    assert not found.healthy
+    assert failed(found) == {
+        *((node, "backend", "k8s-api has 0 of 3 servers up") for node in ("lb1", "lb2")),
+        *((node, "api", f"{ip} port 6443 does not answer from here") for node in ("lb1", "lb2")
+          for ip in ("192.168.0.10", "192.168.1.10")),
+    }  # fmt: skip
+    assert found.settled(["lb1", "lb2"])
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_servers_in_their_first_check_are_not_up_yet(seed: Cluster, suite: str) -> None:
+    """INIT is not up: the servers are named as not checked yet, and waiting may help."""
+    seen = {"servers": parse_show_stat(captured(f"show_stat/{suite}_initial"))}
+    found = verdict(seed, lb1(seed, **seen), lb2(seed, **seen))
+    assert [each.detail for each in of(found, "server") if not each.ok] == [
+        f"k8s-api/master{n} (192.168.1.2{n}:6443): not checked yet, seen from lb1 and lb2" for n in (2, 3)
+    ]
+    assert not found.settled(["lb1", "lb2"])
+
+
+def test_a_server_that_only_one_node_sees_down_is_told_from_where(seed: Cluster) -> None:
+    """What differs between the nodes' views is told node by node; a server haproxy does not know is told, too."""
+    partly = (server("k8s-api", "master1"), server("k8s-api", "master2", "MAINT", ""))
+    found = verdict(seed, lb1(seed), lb2(seed, servers=partly))
+    assert [each.detail for each in of(found, "server")] == [
+        "k8s-api/master1 is up",
+        "k8s-api/master2 (192.168.1.22:6443): MAINT, seen from lb2",
+        "k8s-api/master3 (192.168.1.23:6443): unknown to haproxy, seen from lb2",
+    ]
+
+
+def test_a_vip_that_does_not_answer_one_node_is_wrong(seed: Cluster) -> None:
+    """The API through a VIP is asked from every node, also from one that does not hold it."""
+    answered = (Answered(ip_address("192.168.0.10"), 6443, "16"), Answered(ip_address("192.168.1.10"), 6443, ""))
+    found = verdict(seed, lb1(seed), lb2(seed, answered=answered))
+    assert failed(found) == {("lb2", "api", "192.168.1.10 port 6443 does not answer from here")}
+    assert not found.settled(["lb2"])
+    assert found.settled(["lb1"])
+
+
+def test_a_drifted_kernel_setting_is_wrong(seed: Cluster) -> None:
+    """A setting that is not in force is named with what it is and should be."""
+    found = verdict(seed, lb1(seed, states={"sysctl net.ipv4.ip_nonlocal_bind": "0"}), lb2(seed))
+    assert failed(found) == {("lb1", "sysctl", "net.ipv4.ip_nonlocal_bind is 0, should be 1")}
+
+
+def test_a_drifted_file_is_wrong(seed: Cluster) -> None:
+    """A file that somebody edited is named, and so is the service that has to read it again."""
+    edited = FileState("file", "644", "root:root", LONG_AGO, "edited\n")
+    found = verdict(seed, lb1(seed), lb2(seed, states={"file /etc/haproxy/haproxy.cfg": edited}))
+    assert failed(found) == {
+        ("lb2", "file", "/etc/haproxy/haproxy.cfg its content differs"),
+        ("lb2", "service", "haproxy reads /etc/haproxy/haproxy.cfg"),
+    }
+    assert all(each.fix for each in found.findings if each.failed)
+
+
+def test_a_node_that_could_not_be_looked_at_leaves_doubt(seed: Cluster) -> None:
+    """The VIPs are on no other node that could be looked at: more is not known."""
+    error = ConnectError("lb2 can't be reached: no answer", fix="see whether it runs")
+    found = verdict(seed, lb1(seed), lb2=error)
+    assert failed(found) == {("lb2", "reach", "lb2 can't be reached: no answer")}
+    assert of(found, "vip")[0].detail == "192.168.0.10 is on ens33, and on no other node that could be looked at"
+    nowhere = verdict(seed, lb1(seed, holds=False), lb2=error)
+    assert "192.168.0.10 is on no node that could be looked at" in {each.detail for each in of(nowhere, "vip")}
+
+
+def test_no_node_at_all_leaves_nothing_to_say(seed: Cluster) -> None:
+    """Where no node could be looked at, only that is said."""
+    error = ConnectError("no answer")
+    found = verdict(seed, lb1=error, lb2=error)
+    assert [(each.node, each.check) for each in found.findings] == [("lb1", "reach"), ("lb2", "reach")]
+    assert found.vips == ()
+
+
+def test_a_look_at_some_nodes_only_asks_nothing_of_the_others(seed: Cluster) -> None:
+    """With --limit a node may hold nothing: who does is not known, and not asked."""
+    found = verdict(seed, lb2(seed))
+    assert found.healthy
+    assert of(found, "vip") == []
+
+
+def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
+    """Findings, VIPs and servers in the shape that scripts read."""
+    document: Any = verdict(seed, lb1(seed), lb2(seed, states={KEEPALIVED: stopped()})).to_json()
+    assert document["vips"][0] == {
+        "address": "192.168.0.10",
+        "network": "external",
+        "interface": "ens33",
+        "holders": ["lb1"],
+    }
+    first = {"node": "lb1", "frontend": "k8s-api", "server": "master1", "status": "UP", "check_status": "L4OK"}
+    assert document["servers"][0] == first
+    assert len(document["servers"]) == 6
+    (bad,) = [each for each in document["findings"] if not each["ok"]]
+    assert bad == {
+        "node": "lb2",
+        "check": "service",
+        "ok": False,
+        "severity": "error",
+        "detail": "keepalived is inactive",
+        "fix": "lbdeploy up; to see why: journalctl -u keepalived",
+    }
+    assert all({"node", "check", "ok", "detail"} <= each.keys() for each in document["findings"])
+
+
+def test_a_warning_costs_no_health(seed: Cluster) -> None:
+    """A finding that is not ok makes a cluster unhealthy, unless it is a warning."""
+    bad = Finding(None, "x", False, "")
+    assert not Verdict((bad,), (), ()).healthy
+    assert Verdict((replace(bad, warning=True),), (), ()).healthy
+    assert replace(bad, warning=True).to_json()["severity"] == "warning"
+
+
+def test_a_cluster_lives_while_a_vip_or_a_keepalived_is_there(seed: Cluster) -> None:
+    """Fresh nodes are told from those that clients may be using."""
+    dead = {KEEPALIVED: stopped()}
+    assert not living(seed, [lb1(seed, holds=False, states=dead), lb2(seed, states=dead)])
+    assert living(seed, [lb1(seed, holds=False, states=dead), lb2(seed)])
+    assert living(seed, [lb1(seed, states=dead), lb2(seed, states=dead)])
+    assert holders(seed, [lb1(seed, links=only(seed, "lb1", "external")), lb2(seed)]) == ("lb1",)
+
+
+# What a node must have before anything is put on it
+
+
+def complaints(seed: Cluster, observation: Observation) -> list[tuple[str, str]]:
+    return [(each.check, each.detail) for each in preflight(seed, observation)]
+
+
+def test_a_fit_node_is_let_pass(seed: Cluster) -> None:
+    """A node with apt, its interfaces and its addresses is fit."""
+    assert complaints(seed, lb1(seed)) == []
+    assert complaints(seed, lb1(seed, links=parse_ip_a(captured("ip_a/seed_before")))) == []
+
+
+def test_a_node_without_apt_is_refused(seed: Cluster) -> None:
+    """What can't install packages is no node for lbdeploy."""
+    assert complaints(seed, lb1(seed, apt=False)) == [("apt", "has no apt-get")]
+
+
+def test_a_missing_interface_is_told_with_those_that_are_there(seed: Cluster) -> None:
+    """The remedy names the interfaces that the node has, and the setting to write."""
+    found = list(preflight(seed, lb1(seed, links=links(seed, seed.node("lb1"), holds=False)[:2])))
+    assert [each.detail for each in found] == ["has no interface ens32, for network management"]
+    assert found[0].fix == 'it has: ens33; set nodes.lb1.interfaces = { management = "NAME" } in hosts.toml'
+
+
+def test_a_missing_address_is_told_with_where_it_is(seed: Cluster) -> None:
+    """A node that has not the address that the file says, or has it elsewhere, is not the node that is meant."""
+    assert complaints(seed, lb1(seed, links=parse_ip_a(captured("ip_a/seed_backup")))) == [
+        ("address", "ens33 does not have 192.168.0.11"),
+        ("address", "ens32 does not have 192.168.1.11"),
+    ]
+    text = captured("ip_a/seed_before").replace("2: ens32", "2: ens3x").replace("3: ens33", "3: ens32")
+    text = text.replace("2: ens3x", "2: ens33")
+    assert ("address", "192.168.0.11 is on ens32, not on ens33") in complaints(seed, lb1(seed, links=parse_ip_a(text)))
+
+
+def test_an_interface_that_is_down_is_told(seed: Cluster) -> None:
+    """keepalived would be in FAULT state on a node with a dead interface."""
+    down = lb2(seed, links=parse_ip_a(captured("ip_a/bookworm_no_carrier")))
+    assert complaints(seed, down) == [
+        ("interface", "its interface ens33 is down"),
+        ("interface", "its interface ens32 is down"),
+    ]
