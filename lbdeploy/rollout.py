@@ -92,6 +92,8 @@ class Run:
             if fresh:
                 self._begin(plan, batch)
             else:
+                if len(batch) > 1:  # all or none: what one would refuse, none gets
+                    self._change(plan, batch, DAEMONS, rehearsal=True)
                 self._change(plan, batch, DAEMONS)
                 self._gate(batch, before)
         return self._settle(plan, before)
@@ -149,16 +151,18 @@ class Run:
         names: Sequence[str],
         services: Sequence[str],
         but: Mapping[str, Sequence[str]] | None = None,
+        *,
+        rehearsal: bool = False,
     ) -> None:
         """Change nodes side by side, and start or reload these services there, `but` on some only those."""
 
         def change(node: Node, session: Session) -> None:
             progress = transaction.Progress(node.name, lambda text: self._emit(Step(node.name, text)))
             there = (but or {}).get(node.name, services)
-            session.run(transaction.script(plan.nodes[node.name], there, _who()), progress.line)
+            session.run(transaction.script(plan.nodes[node.name], there, _who(), rehearsal=rehearsal), progress.line)
             if error := progress.error(plan.nodes[node.name]):
                 raise error
-            self._emit(Done(node.name, "changed"))
+            self._emit(Done(node.name, "rehearsed" if rehearsal else "changed"))
 
         results = self._fleet.each([node for node in self.nodes if node.name in names], change)
         errors = [error for error in results.values() if isinstance(error, LbdeployError)]

@@ -6,10 +6,11 @@ OpenSSH's own programs are asked: `ssh -G` and `ssh-keygen -F`. Neither contacts
 
 from __future__ import annotations
 
-import shlex
+import getpass
+import re
 import subprocess
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,33 +56,44 @@ class Resolving:
 
     def result(self) -> Target:
         """The resolved host, with its jump hosts resolved, too. Raises ConnectError."""
+        *jumps, target = self.hops(())
+        return replace(target, jumps=tuple(jumps))
+
+    def hops(self, after: tuple[str, ...] | None) -> tuple[Target, ...]:
+        """The hosts on the way, and the host; `after` are the ways that led to it, None leaves its own out."""
         output, error = self._process.communicate()
         if self._process.returncode:
             raise ConnectError(f"ssh -G {self.host} failed: {error.strip()}", fix="mend your SSH configuration")
         values = _values(output)
-        target = _target(values)
+        target = _target(self.ssh, values)
         jump = self.ssh.jump or values.get("proxyjump", ["none"])[0]
-        return target if jump == "none" else replace(target, jumps=_jumps(self.ssh, jump))
+        return (target,) if jump == "none" or after is None else (*_jumps(self.ssh, jump, after), target)
 
 
 def _options(ssh: Ssh) -> list[str]:
-    settings = {"Port": ssh.port, "IdentityFile": ssh.identity_file, "UserKnownHostsFile": ssh.known_hosts_file}
-    options = [word for key, value in settings.items() if value is not None for word in ("-o", f'{key}="{value}"')]
+    port = ["-p", str(ssh.port)] if ssh.port else []
     user = ["-l", ssh.user] if ssh.user else []
     config = ["-F", str(ssh.config_file)] if ssh.config_file else []
-    return [*config, *user, *options]
+    # Only to be told which keys the configuration adds to it: names are not quoted in what ssh -G prints.
+    key = ["-o", "IdentityFile=/dev/null"] if ssh.identity_file else []
+    return [*config, *user, *port, *key]
 
 
-def _jumps(ssh: Ssh, jump: str) -> tuple[Target, ...]:
-    """Each hop of `jump` (ssh_config(5), ProxyJump); it takes the operator's settings, not those for the nodes."""
-    hops = []
+def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ...]:
+    """Each hop of `jump` (ssh_config(5), ProxyJump); it takes the operator's settings, not those for the nodes.
+
+    The first hop may have hops of its own before it; those of the others do not count, as with ssh itself.
+    """
+    if jump in after:
+        raise ConnectError(f"the jump host {jump} is reached through itself", fix="mend your SSH configuration")
+    hops: list[Target] = []
     for hop in jump.split(","):
         user, at, host = hop.removeprefix("ssh://").rpartition("@")
         host, port = _split_port(host)
         own = Ssh(
             user=user if at else None, port=port, config_file=ssh.config_file, known_hosts_file=ssh.known_hosts_file
         )
-        hops.append(replace(Resolving(own, host).result(), jumps=()))
+        hops += Resolving(own, host).hops(None if hops else (*after, jump))
     return tuple(hops)
 
 
@@ -100,26 +112,41 @@ def _values(output: str) -> dict[str, list[str]]:
     return values
 
 
-def _target(values: dict[str, list[str]]) -> Target:
-    files = _paths(values.get("userknownhostsfile", []) + values.get("globalknownhostsfile", []))
+def _target(ssh: Ssh, values: dict[str, list[str]]) -> Target:
+    own = [ssh.identity_file] if ssh.identity_file else []
+    keys = [*own, *(_expanded(path, values) for path in values.get("identityfile", []))]
+    lines = values.get("userknownhostsfile", []) + values.get("globalknownhostsfile", [])
+    files = [ssh.known_hosts_file] if ssh.known_hosts_file else [path for line in lines for path in _paths(line)]
     agent = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     target = Target(
         host=values["hostname"][0],
         port=int(values["port"][0]),
         user=values["user"][0],
-        identity_files=tuple(path for line in values.get("identityfile", []) for path in _paths([line])),
+        identity_files=tuple(filter(Path.is_file, keys)),
         agent=None if agent == "none" else agent,
         known=(),
-        known_hosts_files=files,
+        known_hosts_files=tuple(filter(Path.is_file, files)),
     )
     alias = values.get("hostkeyalias", [target.known_name])[0]
-    return replace(target, known=_known(alias, files))
+    return replace(target, known=_known(alias, target.known_hosts_files))
 
 
-def _paths(lines: Sequence[str]) -> tuple[Path, ...]:
-    # One line may name several files; a name with a space in it stands in quotes.
-    paths = (Path(word).expanduser() for line in lines for word in shlex.split(line))
-    return tuple(path for path in paths if path.exists())
+def _expanded(path: str, values: dict[str, list[str]]) -> Path:
+    """A key's name as ssh -G prints it, with the tokens in it replaced (ssh_config(5), TOKENS)."""
+    tokens = {"%": "%", "d": str(Path.home()), "u": getpass.getuser()}
+    tokens |= {"h": values["hostname"][0], "p": values["port"][0], "r": values["user"][0]}
+    return Path(re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), path)).expanduser()
+
+
+def _paths(line: str) -> Iterator[Path]:
+    """The files that a line of ssh -G names. It parts them with spaces, and a name may have some, too."""
+    words = line.split(" ")
+    while words:
+        paths = ((end, Path(" ".join(words[:end])).expanduser()) for end in range(len(words), 0, -1))
+        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, None))
+        if path:
+            yield path
+        words = words[end:]
 
 
 def _known(name: str, files: Sequence[Path]) -> tuple[Known, ...]:

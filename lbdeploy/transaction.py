@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,8 +30,10 @@ LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattend
 R = TypeVar("R", bound=Resource[Any])
 
 
-def script(plan: NodePlan, services: Iterable[str], who: str) -> str:
+def script(plan: NodePlan, services: Iterable[str], who: str, *, rehearsal: bool = False) -> str:
     """POSIX sh for root that brings a plan's changes about, and starts or reloads only the named `services`.
+
+    A `rehearsal` writes the files beside their places, has them validated, and removes them again.
 
     Prints lines that begin with MARK (see Progress) among whatever else is said. `who` is shown to a second run.
     """
@@ -42,7 +44,7 @@ def script(plan: NodePlan, services: Iterable[str], who: str) -> str:
             PRELUDE,
             "umask 077\nmkdir -p /run/lbdeploy\nchmod 700 /run/lbdeploy",
             # Through a file of root's, not through its arguments, which everybody can see.
-            f"cat > {run}.sh <<'{nonce}'\n{_body(plan, set(services))}\n{nonce}",
+            f"cat > {run}.sh <<'{nonce}'\n{_rehearsal(plan) if rehearsal else _body(plan, set(services))}\n{nonce}",
             _given(unit=UNIT, who=f"lbdeploy: {who}", mark=MARK, run=run),
             _text("launch.sh"),
         )
@@ -61,16 +63,29 @@ def _text(name: str) -> str:
 def _body(plan: NodePlan, services: set[str]) -> str:
     files = list(_needing(plan, File))
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in services]
-    staged = " ".join(file.staged for file, _ in files)
-    lines = [PRELUDE, _given(mark=MARK, kept=KEPT, patience=LOCK_SECONDS, staged=staged), _text("tools.sh")]
+    lines = _begin(plan)
     lines += [_fix(part) for _, part in _needing(plan, Packages)]
-    lines += ["step write the files", *(_fix(part) for _, part in files)] if files else []
-    lines += [line for file, _ in files for line in _place(file)]
+    lines += _stage(files)
+    lines += [line for file, _ in files for line in (*_validate(file), f"swap {cmd(file.path)}")]
     lines += [line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)]
     lines += ["run systemctl daemon-reload"] if _reloads_units(plan) else []
     lines += [line for unit, part in units for line in _bring_up(unit, part)]
     lines += [unit.enable(part.changes) for unit, part in units]
     return "\n".join(lines)
+
+
+def _rehearsal(plan: NodePlan) -> str:
+    files = list(_needing(plan, File))
+    return "\n".join([*_begin(plan), *_stage(files), *(line for file, _ in files for line in _validate(file))])
+
+
+def _begin(plan: NodePlan) -> list[str]:
+    staged = " ".join(file.staged for file, _ in _needing(plan, File))
+    return [PRELUDE, _given(mark=MARK, kept=KEPT, patience=LOCK_SECONDS, staged=staged), _text("tools.sh")]
+
+
+def _stage(files: Sequence[tuple[File, Part]]) -> list[str]:
+    return ["step write the files", *(_fix(part) for _, part in files)] if files else []
 
 
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
@@ -87,11 +102,9 @@ def _fix(part: Part) -> str:
     return part.resource.fix(part.state, list(part.changes))
 
 
-def _place(file: File) -> list[str]:
-    """Validate the staged file, and let it take its place. A validator that says anything has found something."""
-    path = cmd(file.path)
-    check = [f"validate {path} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
-    return [*check, f"swap {path}"]
+def _validate(file: File) -> list[str]:
+    """A validator that says anything has found something."""
+    return [f"validate {cmd(file.path)} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
 
 
 def _set(sysctl: Sysctl, part: Part) -> list[str]:

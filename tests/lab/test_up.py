@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from conftest import Lab, traffic, wait_for
+from conftest import TOP, Lab, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -187,6 +187,21 @@ def test_what_peers_must_agree_on_changes_on_all_nodes_together(pair: Lab, old: 
         assert held_by(pair, "lb1")
     assert seen["probes"] > 100
     assert seen["failures"] == []
+
+
+def test_a_change_for_all_that_one_node_refuses_reaches_none(pair: Lab) -> None:
+    """Half of it would leave two nodes that do not hear each other."""
+    sums = [pair.on(node, f"sha256sum {' '.join(FILES)}") for node in ("lb1", "lb2")]
+    templates = pair.file.parent / "templates"
+    templates.mkdir()
+    text = (TOP / "templates" / "keepalived.conf.j2").read_text()
+    (templates / "keepalived.conf.j2").write_text(text + "{% if node.name == 'lb1' %}nonsense\n{% endif %}")
+    pair.edit("advert_interval = 1", "advert_interval = 2")
+    error = pair.do("up", code=1)["error"]
+    assert error["node"] == "lb1"
+    assert "nonsense" in error["message"]
+    assert [pair.on(node, f"sha256sum {' '.join(FILES)}") for node in ("lb1", "lb2")] == sums
+    assert held_by(pair, "lb1")
 
 
 def test_a_run_that_died_between_writing_and_reloading_is_repaired(pair: Lab) -> None:
