@@ -115,8 +115,10 @@ def _values(output: str) -> dict[str, list[str]]:
 def _target(ssh: Ssh, values: dict[str, list[str]]) -> Target:
     own = [ssh.identity_file] if ssh.identity_file else []
     keys = [*own, *(_expanded(path, values) for path in values.get("identityfile", []))]
-    lines = values.get("userknownhostsfile", []) + values.get("globalknownhostsfile", [])
-    files = [ssh.known_hosts_file] if ssh.known_hosts_file else [path for line in lines for path in _paths(line)]
+    lines = [] if ssh.known_hosts_file else values.get("userknownhostsfile", [])
+    lines = lines + values.get("globalknownhostsfile", [])
+    files = [ssh.known_hosts_file] if ssh.known_hosts_file else []
+    files += [path for line in lines for path in _paths(line)]
     agent = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     target = Target(
         host=values["hostname"][0],
