@@ -46,13 +46,14 @@ def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
 
 
 def answers(observation: Observation) -> Iterator[Finding]:
-    """Whether something behind each VIP answers this node."""
+    """Whether something behind each VIP answers this node. One on another network may have no way to it: no finding."""
+    near = [address.network for link in observation.links for address in link.addresses]
     soon = any(server.up or server.initial for server in observation.servers)
     for each in observation.answered:
         what = f"{each.ip} port {each.port}"
         if each.ok:
             yield Finding(observation.node.name, "api", True, f"{what} answers")
-        else:
+        elif any(each.ip in network for network in near):
             fix = "see the findings above; if there are none, is the port let through between the nodes?"
             yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=soon)
 

@@ -21,7 +21,7 @@ and what to type next. `detail` carries remote output, shown with -v and written
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,7 +47,7 @@ class LbdeployError(Exception):
         self.fix = fix
         self.detail = detail
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, object]:
         """The `error` object of the JSON contract: `type`, `message`, and where known `node`, `state` and `fix`."""
         optional = {"node": self.node, "state": self.state, "fix": self.fix}
         return {
@@ -91,8 +91,10 @@ class HostsFileError(UsageError):
             for p in self.problems
         ]
 
-    def to_json(self) -> dict[str, str]:
-        return {**super().to_json(), "message": "\n".join([self.message, *self.lines()])}
+    def to_json(self) -> dict[str, object]:
+        """Besides, `problems`: [{line, key, message, fix}]."""
+        message = "\n".join([self.message, *self.lines()])
+        return {**super().to_json(), "message": message, "problems": [asdict(problem) for problem in self.problems]}
 
 
 class ConnectError(LbdeployError):
