@@ -81,7 +81,7 @@ def check(app: App) -> None:
 @global_options
 @click.pass_obj
 def render(app: App, node: str | None, out: Path | None) -> None:
-    """Print, or write, every file as it would lie on each node, offline."""
+    """Print every file as it would lie on each node, offline."""
     from lbdeploy.cli.rendered import print_files, write_files
     from lbdeploy.desired import files
 
@@ -104,7 +104,11 @@ def render(app: App, node: str | None, out: Path | None) -> None:
 @global_options
 @click.pass_obj
 def plan(app: App, limit: str | None) -> None:
-    """Show what `up` would do: files with a diff, packages, kernel settings, services, the order. Exit 3: changes."""
+    """Show what `up` would do, with a diff for each file.
+
+    Looks at the nodes and changes nothing: files, packages, kernel settings, services, and the order of the nodes.
+    Exit code 3: there is something to do.
+    """
     with _run(app, limit) as run:
         outcome = run.plan()
     app.reporter.plan(outcome.plan)
@@ -117,7 +121,11 @@ def plan(app: App, limit: str | None) -> None:
 @global_options
 @click.pass_obj
 def up(app: App, limit: str | None, ask: bool) -> None:
-    """Make it so, node by node, and verify. Changes nothing where nothing has to change."""
+    """Make it so, node by node, and verify.
+
+    Changes nothing where nothing has to change. On a living cluster the nodes that hold no VIP go first, one at a time,
+    and the run goes on only while all is well. Asks nothing, unless --ask is given.
+    """
     with _run(app, limit) as run:
         outcome = run.up(approve=(lambda plan: _approve(app, plan)) if ask else None)
     app.reporter.up(outcome)
@@ -132,7 +140,11 @@ def up(app: App, limit: str | None, ask: bool) -> None:
 @global_options
 @click.pass_obj
 def verify(app: App, limit: str | None, wait: float) -> None:
-    """Check the cluster as it runs: VIPs, services, files, servers, the API through each VIP. Exit 6: not healthy."""
+    """Check the cluster as it runs, and say who holds the VIPs.
+
+    VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the API
+    answers through each VIP. Exit code 6: not healthy.
+    """
     with _run(app, limit) as run:
         outcome = run.verify(wait)
     app.reporter.verdict(outcome.verdict)

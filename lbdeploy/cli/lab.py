@@ -18,7 +18,9 @@ network_option = click.option("--network", metavar="NETWORK", help="Only on this
 @click.group()
 @global_options
 def lab() -> None:
-    """Rehearse: real nodes for this very hosts.toml, on this machine (needs root).
+    """Rehearse: real nodes for this hosts.toml, on this machine.
+
+    Needs root and Linux.
 
     \b
     lbdeploy lab up                    start the nodes, the servers, a client and an operator

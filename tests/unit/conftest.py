@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,11 @@ settings.load_profile("lbdeploy")
 def seed() -> Cluster:
     """The cluster of the sample file."""
     return hosts.load(SEED)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def templates_of_tests_are_not_kept() -> Iterator[None]:
+    """Compiled templates lie beside Python's bytecode; those of the folders of tests would stay there for ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lbdeploy.render._bytecode_cache", lambda: None)
+        yield

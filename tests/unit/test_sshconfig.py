@@ -227,7 +227,7 @@ def test_jump_hosts_are_resolved_one_by_one(
 
 
 def test_a_jump_host_has_its_own_configuration_and_key(home: Home) -> None:
-    """A jump host's address, user and known key come from the operator's configuration, not from the nodes' settings."""
+    """A jump host's address, user and known key come from the operator's configuration."""
     home.config("Host bastion\n    HostName 203.0.113.1\n    User gate\n    Port 2200\n")
     home.knows(f"[203.0.113.1]:2200 ssh-ed25519 {ED25519}")
     target = home.resolve("lb1", Ssh(user="ops", port=22, jump="bastion"))
