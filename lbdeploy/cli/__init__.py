@@ -142,8 +142,8 @@ def up(app: App, limit: str | None, ask: bool) -> None:
 def verify(app: App, limit: str | None, wait: float) -> None:
     """Check the cluster as it runs, and say who holds the VIPs.
 
-    VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the API
-    answers through each VIP. Exit code 6: not healthy.
+    VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the
+    API answers through each VIP. Exit code 6: not healthy.
     """
     with _run(app, limit) as run:
         outcome = run.verify(wait)

@@ -84,7 +84,10 @@ def lab_status(app: App) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
-    """Run a command as root in a node, or in the network of a server, the client or the operator."""
+    """Run a command in a node, a server, the client or the operator.
+
+    As root. A server, the client and the operator are networks only: what runs there sees this machine's files.
+    """
     from lbdeploy import lab
 
     app.exit_code = lab.exec_(app.cluster, where, list(command))
