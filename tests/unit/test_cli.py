@@ -1,0 +1,306 @@
+"""The command line, offline: what is accepted, what is printed where, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import SEED
+
+import lbdeploy
+from lbdeploy import cli
+
+LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
+GOOD = SEED.read_text()
+BAD = GOOD.replace("router_id = 101", "router_id = 300").replace('"192.168.0.10/24"', '"192.168.0.10"')
+
+
+@dataclass
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.out.count("\n") == 1, "standard output is one document"
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs the console script's function in this process, in an empty folder with the sample hosts.toml."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    def call(*args: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["lbdeploy", *args])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return Ended(int(left.value.code or 0), printed.out, printed.err)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.delenv("LBDEPLOY_FILE", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts.toml").write_text(GOOD)
+    yield call
+    gc.enable()  # main turns it off: a process that ends soon has no use for it
+
+
+def test_check_of_a_good_file_ends_well(run: Run) -> None:
+    """A file without problems: exit 0, and something kind to read."""
+    done = run("check")
+    assert (done.code, done.err) == (0, "")
+    assert "hosts.toml" in done.out
+    document = run("--json", "check").json
+    assert document.pop("duration_s") >= 0
+    assert document == {"format_version": 1, "command": "check", "ok": True, "exit_code": 0, "findings": []}
+
+
+def test_check_of_a_bad_file_tells_every_problem(run: Run, tmp_path: Path) -> None:
+    """Every problem with its file, line, key and remedy: exit 2."""
+    (tmp_path / "hosts.toml").write_text(BAD)
+    done = run("check")
+    assert (done.code, done.out) == (2, "")
+    words = " ".join(done.err.split())
+    for line, text in ((12, "networks.external.vip: '192.168.0.10' has no prefix length"),
+                       (30, "vrrp.router_id: 300 is too large; write 255 or less")):  # fmt: skip
+        assert f"hosts.toml:{line}: {text}" in words
+    done = run("check", "--json")
+    assert (done.code, done.json["ok"], done.json["exit_code"]) == (2, False, 2)
+    error = done.json["error"]
+    assert error["type"] == "HostsFile"
+    assert "hosts.toml:30: vrrp.router_id: 300 is too large" in error["message"]
+    assert f"hosts.toml:{12}:" in done.err
+    assert error["fix"]
+
+
+@pytest.mark.parametrize("command", ["check", "render", "plan", "up", "verify"])
+def test_no_command_begins_with_a_bad_file(run: Run, tmp_path: Path, command: str) -> None:
+    """Whatever was asked for, a bad file ends it with exit 2 before anything is contacted."""
+    (tmp_path / "hosts.toml").write_text(BAD)
+    done = run("--json", command)
+    assert (done.code, done.json["command"], done.json["error"]["type"]) == (2, command, "HostsFile")
+    assert done.json["error"]["state"] == "nothing was contacted"
+
+
+def test_check_ends_well_with_warnings(run: Run, tmp_path: Path) -> None:
+    """What costs something but works is told, and is no failure."""
+    (tmp_path / "hosts.toml").write_text(GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id'))
+    done = run("--json", "check")
+    assert (done.code, done.json["ok"]) == (0, True)
+    assert [each["severity"] for each in done.json["findings"]] == ["warning", "warning"]
+    assert "loses preempt_delay" in " ".join((done.err + run("check").out).split())
+
+
+def test_check_fails_with_errors_in_what_would_be_written(run: Run, tmp_path: Path) -> None:
+    """What would not work on the nodes is a failure."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("")
+    done = run("--json", "check")
+    assert (done.code, done.json["ok"]) == (2, False)
+    assert {each["severity"] for each in done.json["findings"]} == {"error"}
+    assert "is empty" in " ".join(done.err.split())
+
+
+def test_a_template_that_does_not_render_ends_with_its_place(run: Run, tmp_path: Path) -> None:
+    """The error of a template names file and line: exit 2."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("\n{{ nothing }}\n")
+    done = run("--json", "render")
+    assert (done.code, done.json["error"]["type"], done.json["error"]["node"]) == (2, "Render", "lb1")
+    assert "templates/haproxy.cfg.j2:2: 'nothing' is undefined" in done.json["error"]["message"]
+
+
+def test_render_prints_every_file_of_every_node(run: Run) -> None:
+    """Each file under a line with its node, path and mode."""
+    done = run("render")
+    heads = [line for line in done.out.splitlines() if line.startswith("==> ")]
+    assert done.code == 0
+    assert len(heads) == 10
+    assert heads[0] == "==> lb1:/etc/sysctl.d/zz-lbdeploy.conf (mode 0644) <=="
+    assert "==> lb2:/etc/keepalived/check-haproxy (mode 0755) <==" in heads
+    assert "    unicast_src_ip 192.168.1.12\n" in done.out
+
+
+def test_render_of_one_node_prints_that_node_only(run: Run) -> None:
+    """A node's name limits what is rendered."""
+    assert "lb1:" not in run("render", "lb2").out
+    assert {each["node"] for each in run("render", "lb2", "--json").json["files"]} == {"lb2"}
+
+
+def test_rendered_files_as_json_are_whole(run: Run) -> None:
+    """Scripts get node, path, mode and the very content."""
+    files = {(each["node"], each["path"]): each for each in run("--json", "render").json["files"]}
+    assert len(files) == 10
+    check = files["lb1", "/etc/keepalived/check-haproxy"]
+    assert (check["mode"], check["content"].partition("\n")[0]) == ("0755", "#!/bin/sh")
+
+
+def test_rendered_files_are_written_as_they_would_lie_on_the_nodes(run: Run, tmp_path: Path) -> None:
+    """With --out, each node has a folder, with every file at its path and with its mode."""
+    done = run("render", "--out", "out")
+    assert (done.code, done.out) == (0, "")
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert len(found) == 10
+    assert "lb2/etc/haproxy/haproxy.cfg" in found
+    assert (tmp_path / "out/lb1/etc/keepalived/check-haproxy").stat().st_mode & 0o777 == 0o755
+    assert "for lb2 of" in (tmp_path / "out/lb2/etc/haproxy/haproxy.cfg").read_text()
+    assert run("render", "--out", "hosts.toml").code == 2
+    (tmp_path / "out/lb1/etc").rename(tmp_path / "etc")
+    (tmp_path / "out/lb1/etc").write_text("in the way")
+    done = run("render", "--out", "out")
+    assert (done.code, "can't be written" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-f", "other.toml", "--json", "check"),
+        ("check", "-f", "other.toml", "--json"),
+        ("--json", "check", "--file", "other.toml"),
+        ("--file=other.toml", "-v", "check", "--json", "-v"),
+    ],
+)
+def test_global_options_are_accepted_before_and_after_the_command(
+    run: Run, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    """-f, -v and --json mean the same wherever they stand."""
+    (tmp_path / "hosts.toml").rename(tmp_path / "other.toml")
+    done = run(*args)
+    assert (done.code, done.json["command"], done.json["ok"]) == (0, "check", True)
+
+
+def test_the_environment_names_the_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LBDEPLOY_FILE takes the place of ./hosts.toml, and -f the place of both."""
+    (tmp_path / "hosts.toml").rename(tmp_path / "good.toml")
+    (tmp_path / "bad.toml").write_text(BAD)
+    monkeypatch.setenv("LBDEPLOY_FILE", "good.toml")
+    assert run("check").code == 0
+    monkeypatch.setenv("LBDEPLOY_FILE", "bad.toml")
+    assert run("check").code == 2
+    assert run("check", "-f", "good.toml").code == 0
+    monkeypatch.setenv("LBDEPLOY_FILE", "")
+    assert "there is no" in run("check").err
+
+
+def test_a_missing_file_is_a_usage_error(run: Run, tmp_path: Path) -> None:
+    """Without hosts.toml, the error says how to name one: exit 2."""
+    (tmp_path / "hosts.toml").unlink()
+    done = run("--json", "check")
+    assert (done.code, done.json["error"]["type"]) == (2, "Usage")
+    assert "LBDEPLOY_FILE" in done.json["error"]["fix"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("chekc",),
+        ("check", "--nonsense"),
+        ("check", "surplus"),
+        ("render", "lb3"),
+        ("render", "lb1", "lb2"),
+        ("plan", "--limit", "lb3"),
+        ("up", "--limit", "lb1,lb9"),
+        ("verify", "--wait", "long"),
+        ("verify", "--wait", "-1"),
+        ("check", "-f"),
+        ("lab", "stop"),
+        ("lab", "up", "--suite", "potato"),
+    ],
+)
+def test_bad_usage_ends_with_exit_2(run: Run, args: tuple[str, ...]) -> None:
+    """A wrong word on the command line: exit 2, a message that says what, and with --json a document, too."""
+    done = run(*args)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.strip()
+    done = run("--json", *args)
+    assert (done.code, done.json["error"]["type"], done.json["ok"]) == (2, "Usage", False)
+
+
+def test_an_unknown_node_is_told_which_there_are(run: Run) -> None:
+    """The error names the nodes of the file."""
+    error = run("--json", "plan", "--limit", "lb1,lb3").json["error"]
+    assert error["message"].startswith("there is no node lb3")
+    assert error["fix"] == "its nodes are: lb1, lb2"
+
+
+@pytest.mark.parametrize("args", [("--help",), ("-h",), ("check", "--help"), ("lab", "--help"), ("lab", "up", "-h")])
+def test_help_is_printed(run: Run, args: tuple[str, ...]) -> None:
+    """Every command has a help that says what it does: exit 0."""
+    done = run(*args)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Usage: lbdeploy")
+
+
+def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
+    """Commands stand in the order in which one uses them."""
+    lines = run("--help").out.partition("Commands:")[2].split("\n")
+    names = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].strip()]
+    order = [name for name in names if name in ("check", "render", "plan", "up", "verify", "lab")]
+    assert order == ["check", "render", "plan", "up", "verify", "lab"]
+
+
+def test_no_command_at_all_shows_the_help(run: Run) -> None:
+    """Called without a command, it says what it can do, and ends as bad usage."""
+    done = run()
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: lbdeploy" in done.err
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    """--version names the program and its version."""
+    assert run("--version").out == f"lbdeploy, version {lbdeploy.__version__}\n"
+
+
+def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody expected ends with exit 1, a message, and a log that only its owner can read."""
+
+    def broken(path: Path) -> None:
+        raise ZeroDivisionError("nobody expected this")
+
+    monkeypatch.setattr("lbdeploy.hosts.load", broken)
+    done = run("--json", "check")
+    assert (done.code, done.json["ok"]) == (1, False)
+    (log,) = (tmp_path / "state").rglob("crash-*.log")
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert "ZeroDivisionError: nobody expected this" in log.read_text()
+    assert str(log) in done.json["error"]["fix"]
+
+
+def test_odd_characters_can_be_shown_anywhere(tmp_path: Path) -> None:
+    """A terminal that has no such character shows another one, instead of a crash."""
+    (tmp_path / "hosts.toml").write_text(GOOD.replace('name = "k8s-api"', 'name = "kübernetes"'), encoding="utf-8")
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "HOME": str(tmp_path)}
+    for args in (["check"], ["--json", "check"]):
+        done = subprocess.run([LBDEPLOY, *args], check=False, capture_output=True, cwd=tmp_path, env=env)
+        assert done.returncode == 2
+        assert b"is not a plain name" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    """Piped into head, render ends quietly."""
+    (tmp_path / "hosts.toml").write_text(GOOD)
+    command = f"'{LBDEPLOY}' render | head -c 1"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"=", b"")
