@@ -202,7 +202,13 @@ def mutations(text: str) -> st.SearchStrategy[str]:
     return st.lists(piece, max_size=12).map("".join) | st.text()
 
 
-@given(mutations(captured("ip_a/trixie_odd")) | st.from_regex(r"\A1: a: <UP>\n(\s+inet6? [0-9a-f.:]+(/\d+)?\s\n)+\Z"))
+# What looks like addresses, and mostly is none.
+ADDRESSES = st.lists(st.text("0123456789abf.:/", max_size=12), max_size=4).map(
+    lambda texts: "1: a: <UP>\n" + "".join(f"    inet6 {text} x\n" for text in texts)
+)
+
+
+@given(mutations(captured("ip_a/trixie_odd")) | ADDRESSES)
 @example("1: a: <UP>\n    inet 1.2.3.4/99 x\n")
 def test_any_text_can_be_read_as_ip_a(text: str) -> None:
     """No output of `ip a` makes the reader raise; what it returns are links with addresses."""

@@ -109,7 +109,7 @@ def test_the_whole_script_is_valid_shell(seed: Cluster, shell: str) -> None:
     st.binary(max_size=80)
     | st.lists(st.sampled_from(["begin 0", " end 0", "NONCE", "\n", "x"])).map(lambda x: "".join(x).encode())
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_files_come_back_as_they_are(seed: Cluster, tmp_path: Path, content: bytes) -> None:
     """Any content makes the round trip unharmed, among all the others, and changes nothing about them."""
     (tmp_path / "first").write_bytes(content)

@@ -45,7 +45,7 @@ def look(file: File) -> FileState:
 @example(b"|")
 @example(b"file 644 root:root 1.0\n|\n")
 @example("\u2028 é\n\n\n".encode())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_content_of_a_file_is_read_exactly(tmp_path: Path, content: bytes) -> None:
     """Every byte of a file arrives, whatever it holds and however it ends."""
     path = tmp_path / "it's a file"
@@ -148,7 +148,7 @@ texts = st.lists(st.sampled_from(["a", "b", "", "\f", "\r", "\u2028", "+", "-", 
 @example("a", "a\n")
 @example("", "a\n")
 @example("a\n", "")
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_diff_leads_from_the_old_content_to_the_new(old: str, new: str) -> None:
     """Applied to what is there, the diff gives what is wanted, to the last newline."""
     for change in File("/etc/x", new).compare(FileState("file", "644", "root:root", 1.0, old), ()):

@@ -62,7 +62,7 @@ def node_plans(draw: st.DrawFn, seed: Cluster) -> NodePlan:
 
 
 @given(st.data())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObject) -> None:
     """Whatever has to be done, both the script and what it writes for the unit are accepted by every shell."""
     plan = data.draw(node_plans(seed))
@@ -197,7 +197,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(texts)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_content_is_written_exactly(seed: Cluster, tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """What a template renders to arrives on the node to the last byte."""
     here = Here(tmp_path_factory.mktemp("here"), seed)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import LONG_AGO, NOW, SEED, captured, cluster, links, observe, plans, running, server, stopped
+from builders import BIG, LONG_AGO, NOW, SEED, captured, cluster, links, observe, plans, running, server, stopped
 
 from lbdeploy.errors import ConnectError
 from lbdeploy.finding import Finding
@@ -166,7 +166,8 @@ def test_a_hung_haproxy_is_told_from_a_stopped_one(seed: Cluster) -> None:
     found = verdict(seed, lb1(seed, holds=False, haproxy_answers=False, servers=()), lb2(seed, holds=True))
     assert failed(found) == {("lb1", "check", "haproxy runs, but does not answer: it hangs")}
     assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: its haproxy does not answer"
-    assert of(found, "backend")[0].node == "lb2"
+    assert [each.node for each in of(found, "backend")] == ["lb2"]
+    assert all(each.ok for each in of(found, "server"))
 
 
 @pytest.mark.parametrize("daemons", [("keepalived",), ("haproxy", "keepalived")])
@@ -240,6 +241,7 @@ def test_servers_in_their_first_check_are_not_up_yet(seed: Cluster, suite: str) 
         f"k8s-api/master{n} (192.168.1.2{n}:6443): not checked yet, seen from lb1 and lb2" for n in (2, 3)
     ]
     assert not found.settled(["lb1", "lb2"])
+    assert all(each.settling for each in of(found, "backend"))
 
 
 def test_a_server_that_only_one_node_sees_down_is_told_from_where(seed: Cluster) -> None:
@@ -326,6 +328,32 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
         "fix": "lbdeploy up; to see why: journalctl -u keepalived",
     }
     assert all({"node", "check", "ok", "detail"} <= each.keys() for each in document["findings"])
+
+
+def test_what_is_well_is_settled(seed: Cluster) -> None:
+    """Only what is not ok can be waited for."""
+    fine = Finding("lb1", "x", True, "", settling=True)
+    assert Verdict((fine,), (), ()).settled(["lb1"])
+    assert not Verdict((replace(fine, ok=False),), (), ()).settled(["lb1"])
+
+
+def test_a_vips_interface_is_the_holders(tmp_path: Path) -> None:
+    """Where nodes name their interfaces differently, a VIP is told with that of the node that has it."""
+    found = cluster(tmp_path, BIG)
+    seen = [observe(found, node, holds=node.name == "lb-a") for node in found.nodes]
+    assert [each.interface for each in judge(found, seen, plans(found, *seen)).vips] == ["bond0.17", "bond0.17", "eth1"]
+
+
+def test_servers_of_one_name_are_told_apart_by_their_frontend(tmp_path: Path) -> None:
+    """A server behind two frontends may be up behind one and down behind the other."""
+    found = cluster(tmp_path, GOOD + '[frontends.web]\nport = 443\nservers = { master1 = "192.168.1.21" }\n')
+    stats = (*(server("k8s-api", f"master{n}") for n in (1, 2, 3)), server("web", "master1", "DOWN", "L4CON"))
+    judged = verdict(found, lb1(found, servers=stats), lb2(found, servers=stats))
+    assert [each.detail for each in of(judged, "server") if not each.ok] == [
+        "web/master1 (192.168.1.21:443): DOWN L4CON, seen from lb1 and lb2"
+    ]
+    assert failed(judged) == {(node, "backend", "web has 0 of 1 servers up") for node in ("lb1", "lb2")}
+    assert list(judged.frontends()) == [("k8s-api", 3, 3), ("web", 0, 1)]
 
 
 def test_a_warning_costs_no_health(seed: Cluster) -> None:
