@@ -325,10 +325,15 @@ def main() -> None:
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", TOP / "lbdeploy"], check=False
     )  # as in an installed wheel
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="lbdeploy-bench-") as folder:
         pair = Pair(Path(folder))
         try:
-            rows = list(measure(pair, [int(each) for each in asked.rows.split(",")], quick=asked.quick))
+            for row in measure(pair, [int(each) for each in asked.rows.split(",")], quick=asked.quick):
+                rows.append(row)  # what was measured before a failure is shown, too
+        except CommandFailed:
+            print(table(rows))
+            raise
         finally:
             pair.down()
     print(table(rows))
