@@ -9,7 +9,7 @@ import csv
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
 
 from lbdeploy.model import Address, Interface
@@ -19,11 +19,20 @@ UP_CHECKS = ("L4OK", "L6OK", "L7OK")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A network interface: its name, whether it is up and has a carrier, and its addresses with prefix length."""
+    """A network interface: name, whether it is up and has a carrier, addresses with prefix length, MAC or ""."""
 
     name: str
     up: bool
     addresses: tuple[Interface, ...]
+    mac: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Who answered for an address on the wire (ARP, or IPv6 neighbour discovery)."""
+
+    ip: Address
+    mac: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class Answered:
 
 
 _LINK = re.compile(r"^\d+: (?P<name>[^:@\s]+)(?:@\S+)?: <(?P<flags>[^>]*)>")
+_ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
 _ADDRESS = re.compile(r"^\s+inet6? (?P<address>[0-9a-fA-F.:]+)(?: peer [0-9a-fA-F.:]+)?(?:/(?P<prefix>\d+))?\s")
 
 
@@ -71,15 +81,18 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
 
     Understands iproute2 of any age: newer ones add flags and fields, never take one away.
     """
-    links: list[tuple[str, bool, list[Interface]]] = []
+    links: list[Link] = []
     for line in text.splitlines():
         if link := _LINK.match(line):
             flags = link["flags"].split(",")
-            links.append((link["name"], "UP" in flags and "LOWER_UP" in flags, []))
+            links.append(Link(link["name"], "UP" in flags and "LOWER_UP" in flags, ()))
+        elif links and (ether := _ETHER.match(line)):
+            links[-1] = replace(links[-1], mac=ether["mac"])
         elif links and (found := _ADDRESS.match(line)):
             with suppress(ValueError):
-                links[-1][2].append(ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else "")))
-    return tuple(Link(name, up, tuple(addresses)) for name, up, addresses in links)
+                address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
+                links[-1] = replace(links[-1], addresses=(*links[-1].addresses, address))
+    return tuple(links)
 
 
 def parse_show_stat(text: str) -> tuple[ServerStat, ...]:
@@ -124,4 +137,16 @@ def _answered(words: list[str]) -> Answered | None:
     with suppress(ValueError):  # too few words, no address, no number
         ip, port, *byte = words
         return Answered(ip_address(ip), int(port), byte[0] if byte else "")
+    return None
+
+
+def parse_neighbours(text: str) -> tuple[Neighbour, ...]:
+    """Those in the output of `ip neigh` that have answered, and so have a link-layer address (ip-neighbour(8))."""
+    words = [line.split() for line in text.splitlines() if " lladdr " in line and "FAILED" not in line]
+    return tuple(neighbour for each in words if (neighbour := _neighbour(each)))
+
+
+def _neighbour(words: list[str]) -> Neighbour | None:
+    with suppress(ValueError, IndexError):  # no address; nothing after lladdr
+        return Neighbour(ip_address(words[0]), words[words.index("lladdr") + 1])
     return None

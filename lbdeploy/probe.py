@@ -10,13 +10,24 @@ from typing import Any
 
 from lbdeploy import hello
 from lbdeploy.errors import RemoteError
-from lbdeploy.health import Answered, Link, ServerStat, parse_answered, parse_ip_a, parse_show_stat
+from lbdeploy.health import (
+    Answered,
+    Link,
+    Neighbour,
+    ServerStat,
+    parse_answered,
+    parse_ip_a,
+    parse_neighbours,
+    parse_show_stat,
+)
 from lbdeploy.model import Cluster, Node
 from lbdeploy.resource import Answer, Resource
 from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import Raw, here
+from lbdeploy.shell import Raw, cmd, here
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
+
+NEIGHBOUR_SECONDS = 0.3  # how long a host on the same network may take to answer for an address
 
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
@@ -33,6 +44,7 @@ class Observation:
     servers: tuple[ServerStat, ...] = ()
     haproxy_answers: bool = False
     answered: tuple[Answered, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
     apt: bool = True
     marks: Mapping[str, Answer] = field(default_factory=dict)
 
@@ -82,6 +94,7 @@ class Probe:
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
             answered=parse_answered(marks["vips"].output),
+            neighbours=parse_neighbours(marks["neighbours"].output),
             apt=marks["apt"].status == 0,
             marks=marks,
         )
@@ -94,6 +107,7 @@ def _health(cluster: Cluster) -> dict[str, Raw]:
         "ip a": Raw("ip a"),
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "vips": _answers(cluster),
+        "neighbours": _neighbours(cluster),
     }
 
 
@@ -105,10 +119,22 @@ def _answers(cluster: Cluster) -> Raw:
     """
     asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip in cluster.vips for frontend in cluster.frontends)
     # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.
-    running = "[ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ] || exit 0"
     answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
-    return Raw(f'{running}\nask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}\n{asks}\nwait')
+    return Raw(f'{_RUNNING} || exit 0\nask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}\n{asks}\nwait')
 
+
+def _neighbours(cluster: Cluster) -> Raw:
+    """Who answers for the VIPs on the wire, before any keepalived of ours does: a datagram makes the kernel ask.
+
+    What the kernel remembers from before is forgotten first: who has left would seem to be there for another minute.
+    Where keepalived runs this is not asked: a VIP that it has not is its peer's.
+    """
+    vips = cmd(*(vip.ip for vip in cluster.vips))
+    ask = f"for vip in {vips}; do ip neigh flush to $vip; bash -c 'echo > \"/dev/udp/$1/9\"' bash $vip & done; sleep {NEIGHBOUR_SECONDS}"
+    return Raw(f"{_RUNNING} && exit 0\n{ask}\nfor vip in {vips}; do ip neigh show to $vip; done")
+
+
+_RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
 
 # For bash, whose /dev/tcp needs no program that a bare node may lack.
 _GREET = f"""\

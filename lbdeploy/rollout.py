@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from lbdeploy.placement import DAEMONS
 from lbdeploy.plan import NodePlan, Plan, batches, diff
 from lbdeploy.probe import Observation, Probe
 from lbdeploy.resource import Resource
-from lbdeploy.verdict import Verdict, holders, judge, living, preflight
+from lbdeploy.verdict import Verdict, foreigners, holders, judge, living, preflight
 
 if TYPE_CHECKING:
     from lbdeploy.transport import Session
@@ -77,13 +77,14 @@ class Run:
         self._emit = emit
         self._desired: dict[str, list[Resource[Any]]] = {node.name: desired(cluster, node) for node in self.nodes}
 
-    def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
+    def up(self, approve: Callable[[Plan], bool] | None = None, ignore: Collection[str] = ()) -> Outcome:
         """Bring every node to what hosts.toml says. Raises the first node's error where one fails.
 
-        `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised.
+        `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised. `ignore`
+        names checks that do not stop the run: see `refuse`.
         """
         before = self.survey()
-        refuse(before)
+        refuse(before, ignore)
         plan = before.plan
         if plan.changes and approve and not approve(plan):
             raise InterruptedRunError("not approved", state="nothing was changed")
@@ -98,10 +99,10 @@ class Run:
                 self._gate(batch, before)
         return self._settle(plan, before)
 
-    def plan(self) -> Outcome:
+    def plan(self, ignore: Collection[str] = ()) -> Outcome:
         """What `up` would do. Raises where it would refuse to begin."""
         survey = self.survey()
-        refuse(survey)
+        refuse(survey, ignore)
         return Outcome(survey.plan, survey.verdict)
 
     def verify(self, wait: float = 0.0) -> Outcome:
@@ -210,11 +211,16 @@ def settle_seconds(cluster: Cluster) -> float:
     return max(election, checks) + SETTLE_MARGIN
 
 
-def refuse(survey: Survey) -> None:
-    """Raise where a node can't be looked at, or lacks what must be there before anything is put on it."""
+def refuse(survey: Survey, ignore: Collection[str] = ()) -> None:
+    """Raise where a node can't be looked at, or lacks what must be there before anything is put on it.
+
+    `ignore` names checks whose findings are passed over.
+    """
     if survey.errors:
         raise next(iter(survey.errors.values()))
     problems = [finding for each in survey.seen for finding in preflight(survey.cluster, each)]
+    problems += foreigners(survey.cluster, survey.seen)
+    problems = [finding for finding in problems if finding.check not in ignore]
     if problems:
         raise _unfit(problems)
 

@@ -132,6 +132,18 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
             )
 
 
+def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
+    """VIPs that somebody answers for who is none of the nodes: taking them would put one address on two hosts."""
+    ours = {link.mac for each in observations for link in each.links}
+    held = set(holders(cluster, observations))
+    for each in observations if not held else ():
+        for neighbour in each.neighbours:
+            if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
+                detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
+                fix = "find that host, or choose another VIP; to go on all the same: lbdeploy up --ignore vip-in-use"
+                yield Finding(each.node.name, "vip-in-use", False, detail, fix)
+
+
 def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
     """Whether each resource is as hosts.toml wants it: what is not is drift, or was never applied."""
     for part in plan.parts:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 CHANGES_PENDING = 3
 UNHEALTHY = 6
 
+IGNORABLE = ("apt", "interface", "address", "vip-in-use")
+
+ignore_option = click.option(
+    "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."
+)
 limit_option = click.option("--limit", metavar="NODE[,NODE]", help="Only these nodes.")
 
 
@@ -101,33 +106,35 @@ def render(app: App, node: str | None, out: Path | None) -> None:
 
 @cli.command()
 @limit_option
+@ignore_option
 @global_options
 @click.pass_obj
-def plan(app: App, limit: str | None) -> None:
+def plan(app: App, limit: str | None, ignore: tuple[str, ...]) -> None:
     """Show what `up` would do, with a diff for each file.
 
     Looks at the nodes and changes nothing: files, packages, kernel settings, services, and the order of the nodes.
     Exit code 3: there is something to do.
     """
     with _run(app, limit) as run:
-        outcome = run.plan()
+        outcome = run.plan(ignore)
     app.reporter.plan(outcome.plan)
     app.finish(CHANGES_PENDING if outcome.plan.changes else 0, changes=outcome.plan.to_json(), order=outcome.plan.order)
 
 
 @cli.command()
 @limit_option
+@ignore_option
 @click.option("--ask", is_flag=True, help="Show the plan, and ask before anything is changed.")
 @global_options
 @click.pass_obj
-def up(app: App, limit: str | None, ask: bool) -> None:
+def up(app: App, limit: str | None, ignore: tuple[str, ...], ask: bool) -> None:
     """Make it so, node by node, and verify.
 
     Changes nothing where nothing has to change. On a living cluster the nodes that hold no VIP go first, one at a time,
     and the run goes on only while all is well. Asks nothing, unless --ask is given.
     """
     with _run(app, limit) as run:
-        outcome = run.up(approve=(lambda plan: _approve(app, plan)) if ask else None)
+        outcome = run.up((lambda plan: _approve(app, plan)) if ask else None, ignore)
     app.reporter.up(outcome)
     _end_verified(app, outcome, changes=outcome.plan.to_json())
 

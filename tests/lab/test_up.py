@@ -86,6 +86,26 @@ def test_bare_nodes_become_a_working_pair_and_a_second_up_changes_nothing(sessio
     assert lab.do("plan")["changes"] == []
 
 
+def test_a_vip_that_a_foreign_host_answers_for_is_not_taken(session_lab: Lab) -> None:
+    """The first `up` refuses, names the foreigner's MAC, and changes nothing; --ignore goes on."""
+    lab = session_lab
+    lab.lab("down")
+    lab.lab("up")
+    link = lab.on("client", "ip -o -4 addr show to 192.168.0.0/24").split()[1]
+    mac = lab.on("client", f"ip -br link show {link}").split()[2]
+    lab.on("client", f"ip addr add 192.168.0.10/24 dev {link}")
+    try:
+        error = lab.do("up", code=1)["error"]
+        assert "192.168.0.10 is in use" in error["message"]
+        assert mac in error["message"]
+        assert "--ignore vip-in-use" in error["fix"]
+        assert lab.on("lb1", "dpkg-query -W haproxy", check=False) == ""
+        assert lab.run("plan", "--ignore", "vip-in-use").code == 3
+    finally:
+        lab.on("client", f"ip addr del 192.168.0.10/24 dev {link}")
+    assert lab.run("up").code == 0
+
+
 def test_verify_tells_the_truth_before_during_and_after_a_stopped_haproxy(pair: Lab) -> None:
     """The VIPs move to the other node and come back, and verify says at each moment what is the case."""
     assert pair.do("verify")["ok"]
