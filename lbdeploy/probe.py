@@ -130,8 +130,11 @@ def _neighbours(cluster: Cluster) -> Raw:
     Where keepalived runs this is not asked: a VIP that it has not is its peer's.
     """
     vips = cmd(*(vip.ip for vip in cluster.vips))
-    ask = f"for vip in {vips}; do ip neigh flush to $vip; bash -c 'echo > \"/dev/udp/$1/9\"' bash $vip & done; sleep {NEIGHBOUR_SECONDS}"
-    return Raw(f"{_RUNNING} && exit 0\n{ask}\nfor vip in {vips}; do ip neigh show to $vip; done")
+    ask = "ip neigh flush to $vip; bash -c 'echo > \"/dev/udp/$1/9\"' bash $vip &"
+    wait = f"sleep {NEIGHBOUR_SECONDS}"
+    return Raw(
+        f"{_RUNNING} && exit 0\nfor vip in {vips}; do {ask} done; {wait}\nfor vip in {vips}; do ip neigh show to $vip; done"
+    )
 
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
