@@ -120,6 +120,22 @@ def test_nodes_are_changed_in_an_order_that_keeps_the_vips(
     assert batches(found, holders, living) == order
 
 
+@pytest.mark.parametrize(
+    ("needy", "together", "order"),
+    [
+        ("abc", ("lb-a", "lb-b", "lb-c"), (("lb-c", "lb-a", "lb-b"),)),
+        ("abc", ("lb-a", "lb-b"), (("lb-c",), ("lb-a", "lb-b"))),
+        ("ac", ("lb-b",), (("lb-c",), ("lb-a",))),
+    ],
+)
+def test_nodes_that_must_change_together_come_last(
+    tmp_path: Path, needy: str, together: tuple[str, ...], order: tuple[tuple[str, ...], ...]
+) -> None:
+    """What peers must agree on changes on all of them at once, after the nodes that can go one by one."""
+    _, found = three(tmp_path, needy)
+    assert batches(found, ("lb-b",), True, together) == order
+
+
 def test_a_plan_lists_its_changes_in_the_order_of_the_run(tmp_path: Path) -> None:
     """Changes are told node by node, as they will happen, each with its node, and with a diff for a file."""
     _, found = three(tmp_path, "ab")

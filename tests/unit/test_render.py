@@ -70,6 +70,15 @@ def test_keepalived_conf_follows_the_settings(
     assert {"gone": [x for x in before if x not in after], "new": [x for x in after if x not in before]} == snapshot
 
 
+def test_an_interface_of_two_networks_is_tracked_once(tmp_path: Path) -> None:
+    """keepalived is told of each interface once, however many networks are on it."""
+    more = GOOD.replace("[nodes.lb1]", '[networks.more]\ninterface = "ens33"\n[nodes.lb1]')
+    for last in ("11", "12"):
+        more = more.replace(f'external = "192.168.0.{last}"', f'external = "192.168.0.{last}"\nmore = "10.1.1.{last}"')
+    text = rendered(cluster(tmp_path, more), "lb1")[KEEPALIVED_CONF]
+    assert text.split("track_interface {")[1].split("}")[0].split() == ["ens33"]
+
+
 def test_every_nodes_peers_are_all_the_others(tmp_path: Path) -> None:
     """Adverts go to every other node, and come from the node's own address."""
     found = cluster(tmp_path, BIG)
