@@ -27,7 +27,7 @@ from lbdeploy.shell import Raw, cmd, here
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
-NEIGHBOUR_SECONDS = 0.3  # how long a host on the same network may take to answer for an address
+NEIGHBOUR_SECONDS = 0.2  # how long a host on the same network may take to answer for an address
 
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
@@ -131,10 +131,8 @@ def _neighbours(cluster: Cluster) -> Raw:
     """
     vips = cmd(*(vip.ip for vip in cluster.vips))
     ask = "ip neigh flush to $vip; bash -c 'echo > \"/dev/udp/$1/9\"' bash $vip &"
-    wait = f"sleep {NEIGHBOUR_SECONDS}"
-    return Raw(
-        f"{_RUNNING} && exit 0\nfor vip in {vips}; do {ask} done; {wait}\nfor vip in {vips}; do ip neigh show to $vip; done"
-    )
+    asked = f"for vip in {vips}; do {ask} done; sleep {NEIGHBOUR_SECONDS}"
+    return Raw(f"{_RUNNING} && exit 0\n{asked}\nfor vip in {vips}; do ip neigh show to $vip; done")
 
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"

@@ -35,12 +35,15 @@ from lbdeploy.shell import Raw, cmd
 HEALTH = {
     "ip a": cmd("cat", CAPTURED / "ip_a/bookworm_lab_master.txt"),
     "show stat": cmd("cat", CAPTURED / "show_stat/bookworm_down.txt"),
+    "neighbours": Raw("echo '192.168.0.10 dev ens33 lladdr 02:00:00:00:00:01 REACHABLE'"),
     "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443'"),
 }
 
 
 def probe(of: Cluster, resources: list[Resource[Any]]) -> Probe:
     made = Probe(of, of.preferred, resources)
+    # A probe that is new must be replaced here before any test runs it: it might ask the wire.
+    assert set(made.probes) - {resource.id for resource in resources} == {"now", "apt", *HEALTH}
     made.probes |= HEALTH
     return made
 
@@ -65,6 +68,7 @@ def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
     assert found.states[kernel.id] == "Linux"
     assert found.now == pytest.approx(float(subprocess.check_output(["date", "+%s"])), abs=5)
     assert found.holds(ip_address("192.168.0.10")) == ["ens33"]
+    assert [(str(each.ip), each.mac) for each in found.neighbours] == [("192.168.0.10", "02:00:00:00:00:01")]
     assert [server.server for server in found.servers if server.up] == ["master1"]
     assert found.haproxy_answers
     assert [each.ok for each in found.answered] == [True, False]
