@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lbdeploy.errors import LbdeployError, UsageError
-from lbdeploy.model import Cluster, Ssh
 
 if TYPE_CHECKING:
     from lbdeploy.events import Event
+    from lbdeploy.model import Cluster, Ssh
     from lbdeploy.report import Reporter
 
 FORMAT_VERSION = 1

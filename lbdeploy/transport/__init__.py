@@ -17,7 +17,7 @@ from typing import Any
 
 from lbdeploy.slim import stand_in
 
-with stand_in("unittest.mock", Mock=None):
+with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
     from fabric import Config, Connection
 from paramiko import AuthenticationException, Channel, SSHException
 from paramiko.config import SSHConfig
