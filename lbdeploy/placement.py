@@ -104,9 +104,8 @@ def _able(observation: Observation) -> bool:
 
 def _unable(observation: Observation) -> str:
     """Why a node can't hold a VIP: "" where it can."""
-    down = [
-        link.name for link in observation.links if link.name in observation.node.interfaces.values() and not link.up
-    ]
+    up = {link.name for link in observation.links if link.up}
+    down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
     stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
     if stopped:
         return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"

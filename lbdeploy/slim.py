@@ -1,8 +1,8 @@
 """Start-up time: stand-ins for modules that our libraries import and that nothing here ever uses.
 
 Measured on 2 cores: unittest.mock, which invoke wants for its own test helper, takes 25 ms; yaml, which it reads its
-configuration files with, 20 ms; importlib.metadata, with which pydantic looks for plugins, 15 ms. A converged `up` takes
-some 400 ms in all. See docs/decisions/005-start-up.md.
+configuration files with, 20 ms; importlib.metadata, with which pydantic looks for plugins, 15 ms. A converged `up`
+takes some 400 ms in all. See docs/decisions/005-start-up.md.
 """
 
 from __future__ import annotations

@@ -179,6 +179,8 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
         seen: dict[tuple[Address, int], str] = {}
         for server, (address, port) in frontend.servers.items():
             key = ("frontends", name, "servers", server)
+            if server in ("FRONTEND", "BACKEND"):
+                yield key, "is a name that haproxy uses itself", "choose another name"
             if address in vips:
                 yield key, f"{address} is a VIP: connections would go in circles", "give the server's own address"
             twin = seen.setdefault((address, port or frontend.port), server)

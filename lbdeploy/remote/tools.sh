@@ -70,13 +70,13 @@ swap() {
     mkdir -p "$kept${1%/*}"
     chmod 700 "${kept%/*}"
     rm -rf "$kept$1"
+    [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
     if [ -e "$1" ] || [ -L "$1" ]; then
         run cp -a -- "$1" "$kept$1"
         undo "{ cp -a -- '$kept$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
     else
         undo "rm -f -- '$1'"
     fi
-    [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
     run sync -- "$1.lbdeploy-new"
     run mv -fT -- "$1.lbdeploy-new" "$1"
 }
