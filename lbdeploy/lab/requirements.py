@@ -82,7 +82,7 @@ def _file_system(path: Path) -> str:
     real = next(each for each in (path, *path.parents) if each.exists()).resolve()
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     around = [(len(m[1]), m[2]) for m in mounts if real.is_relative_to(m[1].replace("\\040", " "))]
-    return max(around, key=lambda each: each[0])[1]
+    return max(around, default=(0, "unknown"))[1]  # in a chroot, no mount may be around it
 
 
 def _missing_room(build: bool) -> Missing:
