@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,12 @@ import pytest
 
 TOP = Path(__file__).parents[2]
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
+
+
+def pytest_configure() -> None:
+    """A run that is told to end removes its lab, as one that is interrupted does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 @dataclass
