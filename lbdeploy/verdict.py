@@ -133,7 +133,12 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
 
 
 def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
-    """VIPs that somebody answers for who is none of the nodes: taking them would put one address on two hosts."""
+    """VIPs that somebody answers for who is none of the nodes: taking them would put one address on two hosts.
+
+    Where only some of the nodes were observed, it may be one of the others.
+    """
+    if len(observations) < len(cluster.nodes):
+        return
     ours = {link.mac for each in observations for link in each.links}
     held = set(holders(cluster, observations))
     for each in observations if not held else ():

@@ -12,11 +12,11 @@ from builders import BIG, LONG_AGO, NOW, SEED, captured, cluster, links, observe
 
 from lbdeploy.errors import ConnectError
 from lbdeploy.finding import Finding
-from lbdeploy.health import Answered, parse_ip_a, parse_show_stat
+from lbdeploy.health import Answered, Link, Neighbour, parse_ip_a, parse_show_stat
 from lbdeploy.model import Cluster
 from lbdeploy.probe import Observation
 from lbdeploy.resources.file import FileState
-from lbdeploy.verdict import Verdict, holders, judge, living, preflight
+from lbdeploy.verdict import Verdict, foreigners, holders, judge, living, preflight
 
 GOOD = SEED.read_text()
 HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
@@ -416,3 +416,14 @@ def test_an_interface_that_is_down_is_told(seed: Cluster) -> None:
         ("interface", "its interface ens33 is down"),
         ("interface", "its interface ens32 is down"),
     ]
+
+
+def test_a_vip_is_in_use_only_where_no_node_can_be_the_one_that_answers(seed: Cluster) -> None:
+    """A stranger's MAC is told; a node's own is not, nor anybody's when a node that was not asked may be the one."""
+    stranger = (Neighbour(ip_address("192.168.0.10"), "02:00:00:00:00:99"),)
+    both = [Observation(node, 0.0, {}, neighbours=stranger) for node in seed.nodes]
+    assert [each.check for each in foreigners(seed, both)] == ["vip-in-use"] * 2
+    assert "02:00:00:00:00:99" in next(foreigners(seed, both)).detail
+    assert list(foreigners(seed, both[:1])) == []
+    ours = [replace(both[0], links=(Link("ens33", True, (), "02:00:00:00:00:99"),)), both[1]]
+    assert list(foreigners(seed, ours)) == []
