@@ -8,8 +8,11 @@ them well within the time after which a silent master is given up, which is thre
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 
 from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.finding import Finding
+from lbdeploy.model import Cluster
 from lbdeploy.plan import NodePlan
 from lbdeploy.resources import File
 
@@ -22,6 +25,15 @@ _AGREED = re.compile(
 def agreed(conf: str) -> frozenset[str]:
     """The settings in a keepalived.conf that peers compare: VRRP's parameters, and the addresses of the VIPs."""
     return frozenset(" ".join(filter(None, found.groups())) for found in _AGREED.finditer(conf))
+
+
+def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Finding]:
+    """Where such a change is planned, and not for all nodes: those that are left out would hear nobody any more."""
+    others = [node.name for node in cluster.nodes if node.name not in plans]
+    if others and any(disagrees(plan) for plan in plans.values()):
+        detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
+        fix = "lbdeploy up, without --limit; if they are gone for good: --ignore agreement"
+        yield Finding(None, "agreement", False, detail, fix)
 
 
 def disagrees(plan: NodePlan) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy import transaction
-from lbdeploy.agreement import disagrees
+from lbdeploy.agreement import disagrees, left_out
 from lbdeploy.desired import desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -219,7 +219,7 @@ def refuse(survey: Survey, ignore: Collection[str] = ()) -> None:
     if survey.errors:
         raise next(iter(survey.errors.values()))
     problems = [finding for each in survey.seen for finding in preflight(survey.cluster, each)]
-    problems += foreigners(survey.cluster, survey.seen)
+    problems += (*foreigners(survey.cluster, survey.seen), *left_out(survey.cluster, survey.plans))
     problems = [finding for finding in problems if finding.check not in ignore]
     if problems:
         raise _unfit(problems)

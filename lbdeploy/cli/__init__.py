@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CHANGES_PENDING = 3
 UNHEALTHY = 6
 
-IGNORABLE = ("apt", "interface", "address", "vip-in-use")
+IGNORABLE = ("apt", "interface", "address", "vip-in-use", "agreement")
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."

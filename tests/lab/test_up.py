@@ -200,6 +200,8 @@ def test_what_peers_must_agree_on_changes_on_all_nodes_together(pair: Lab, old: 
     """Node by node, the peers would stop hearing each other, and both would hold the VIPs."""
     with traffic(pair, *VIPS) as seen:
         pair.edit(old, new)
+        alone = pair.do("up", "--limit", "lb2", code=1)["error"]
+        assert "leaves out lb1" in alone["message"]
         assert pair.do("plan", code=3)["order"] == [["lb2", "lb1"]]
         document = pair.do("up")
         assert all(each["holders"] == ["lb1"] for each in document["vips"])
