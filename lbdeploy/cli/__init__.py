@@ -207,7 +207,7 @@ def main() -> None:
 
 def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
     try:
-        cli.main(obj=app, standalone_mode=False)
+        cli.main(prog_name="lbdeploy", obj=app, standalone_mode=False)
     except LbdeployError as error:
         return app.fail(error)
     except click.exceptions.Abort as abort:
