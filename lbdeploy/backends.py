@@ -45,6 +45,19 @@ def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
             )
 
 
+def lost_servers(
+    cluster: Cluster, before: Observation, after: Observation, others: Sequence[Observation]
+) -> Iterator[Finding]:
+    """Servers that a node saw up before it was changed, and does not now, though no other node lost them."""
+    for frontend, server in cluster.servers():
+        was, now = _stat(before, frontend, server), _stat(after, frontend, server)
+        gone = was and was.up and not (now and now.up)
+        elsewhere = [_stat(each, frontend, server) for each in others if each.haproxy_answers]
+        if gone and not any(stat and not stat.up for stat in elsewhere):
+            detail = f"{frontend.name}/{server.name} was up before the change, and is not any more: {_describe(now)}"
+            yield Finding(after.node.name, "server", False, detail, f"see whether {server.name} runs")
+
+
 def answers(observation: Observation) -> Iterator[Finding]:
     """Whether something behind each VIP answers this node. One on another network may have no way to it: no finding."""
     near = [address.network for link in observation.links for address in link.addresses]
@@ -56,6 +69,15 @@ def answers(observation: Observation) -> Iterator[Finding]:
         elif any(each.ip in network for network in near):
             fix = "see the findings above; if there are none, is the port let through between the nodes?"
             yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=soon)
+
+
+def serves(observation: Observation) -> Iterator[Finding]:
+    """Whether this node's own haproxy would serve clients, if it held the VIPs. None where a template has no socket."""
+    soon = any(server.up or server.initial for server in observation.servers)
+    for name, answered in observation.own.items():
+        detail = f"{name} {'answers' if answered else 'does not answer'} on this node's own haproxy"
+        fix = None if answered else "see the findings above; if there are none: journalctl -u haproxy -n 20 there"
+        yield Finding(observation.node.name, "frontend", answered, detail, fix, settling=soon)
 
 
 def _stat(observation: Observation, frontend: Frontend, server: Server) -> ServerStat | None:

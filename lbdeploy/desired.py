@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from lbdeploy.model import Cluster, Node, Vip
+from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.shell import Raw
 
+PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
@@ -22,13 +24,23 @@ SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the la
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 
-PATHS = SimpleNamespace(check_haproxy=CHECK_HAPROXY, haproxy_socket=HAPROXY_SOCKET)
+HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot forgets it
+
+PATHS = SimpleNamespace(
+    check_haproxy=CHECK_HAPROXY, haproxy_socket=HAPROXY_SOCKET, frontend_socket=frontend_socket, handover=HANDOVER
+)
 
 
-def desired(cluster: Cluster, node: Node) -> list[Resource[Any]]:
-    """Everything that `node` should have, in the order in which it is brought about. Raises RenderError."""
+def desired(
+    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = ()
+) -> list[Resource[Any]]:
+    """Everything that `node` should have, in the order in which it is brought about. Raises RenderError.
+
+    `upgrade` and `reinstall` are what a run may ask of packages: see Packages.
+    """
     return [
-        Packages(("haproxy", "keepalived", "socat"), held_back=("haproxy", "keepalived")),
+        Journal(),
+        Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall),
         *files(cluster, node),
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
         Service("haproxy", watches=(HAPROXY_CFG,)),

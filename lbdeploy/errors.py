@@ -10,7 +10,9 @@
     │   └── LostError            exit 4   the connection died under way
     ├── LockedError              exit 5   another run is at work
     ├── RemoteError              exit 1   a step failed on a node; what it had begun is named
-    │   └── RolledBackError      exit 7   a step failed, and the node is as it was before
+    │   ├── RolledBackError      exit 7   a step failed, and the node is as it was before
+    │   ├── RebootedError        exit 1   the node was started again in the middle of a change
+    │   └── LastNodeError        exit 1   no other node could take over while this one is changed
     ├── RenderError              exit 2   a template does not render
     ├── LabError                 exit 1   the rehearsal lab can't do what was asked
     └── InterruptedRunError      exit 130 Ctrl-C
@@ -114,7 +116,9 @@ class SudoError(ConnectError):
 
 
 class LostError(ConnectError):
-    pass
+    """`silent`: the connection was not ended; no more was heard."""
+
+    silent: bool = False
 
 
 class LockedError(LbdeployError):
@@ -127,6 +131,14 @@ class RemoteError(LbdeployError):
 
 class RolledBackError(RemoteError):
     exit_code = 7
+
+
+class RebootedError(RemoteError):
+    pass
+
+
+class LastNodeError(RemoteError):
+    pass
 
 
 class RenderError(LbdeployError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,7 +32,7 @@ class Fleet:
         self._pool = ThreadPoolExecutor(max_workers=max(len(self.nodes), 1), thread_name_prefix="lbdeploy")
         for node in self.nodes:
             emit(Step(node.name, "connect"))
-        self._sessions: Mapping[str, Future[Session]] = {
+        self._sessions: dict[str, Future[Session]] = {
             node.name: self._pool.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
         }
         # Importing fabric takes as long as it takes `ssh -G` to resolve the hosts and sshd to greet.
@@ -50,12 +50,23 @@ class Fleet:
         futures = {node.name: self._pool.submit(self._on, node, work) for node in nodes}
         return {name: future.result() for name, future in futures.items()}
 
+    def another(self, node: Node) -> Session:
+        """A second connection, which the caller closes. Raises ConnectError and its like."""
+        return self._open(node, Resolving(self._ssh, node.host))
+
+    def reopen(self, node: Node) -> Session:
+        """Connect anew, for a connection that was lost. Raises ConnectError and its like."""
+        opened: Future[Session] = Future()
+        opened.set_result(self.another(node))
+        old, self._sessions[node.name] = self._sessions[node.name], opened
+        _close(old)
+        return opened.result()
+
     def close(self) -> None:
         """Leave every node, also those that are still being connected to."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         for future in self._sessions.values():
-            if future.done() and not future.cancelled() and not future.exception():
-                future.result().close()
+            _close(future)
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
         target = resolving.result()
@@ -71,3 +82,8 @@ class Fleet:
             error.node = error.node or node.name
             self._emit(Done(node.name, error.message, ok=False))
             return error
+
+
+def _close(session: Future[Session]) -> None:
+    if session.done() and not session.cancelled() and not session.exception():
+        session.result().close()

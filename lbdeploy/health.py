@@ -71,6 +71,15 @@ class Answered:
         return bool(self.first_byte)
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a folder's file system has free for root; `inodes` is a large number where there is no limit."""
+
+    folder: str
+    kib: int
+    inodes: int
+
+
 _LINK = re.compile(r"^\d+: (?P<name>[^:@\s]+)(?:@\S+)?: <(?P<flags>[^>]*)>")
 _ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
 _ADDRESS = re.compile(r"^\s+inet6? (?P<address>[0-9a-fA-F.:]+)(?: peer [0-9a-fA-F.:]+)?(?:/(?P<prefix>\d+))?\s")
@@ -150,3 +159,19 @@ def _neighbour(words: list[str]) -> Neighbour | None:
     with suppress(ValueError, IndexError):  # no address; nothing after lladdr
         return Neighbour(ip_address(words[0]), words[words.index("lladdr") + 1])
     return None
+
+
+def parse_greeted(text: str) -> dict[str, bool]:
+    """Lines of "own", a frontend and, where anything answered on its local socket, the first byte of the answer."""
+    words = [line.split() for line in text.splitlines()]
+    return {each[1]: len(each) == 3 for each in words if len(each) in (2, 3) and each[0] == "own"}
+
+
+def parse_room(text: str) -> tuple[Room, ...]:
+    """Lines of `df --output=avail,iavail,file -k`; a file system without inodes shows "-"."""
+    words = [line.split() for line in text.splitlines()]
+    return tuple(
+        Room(each[2], int(each[0]), int(each[1]) if each[1].isdigit() else 1 << 60)
+        for each in words
+        if len(each) == 3 and each[0].isdigit()
+    )

@@ -33,6 +33,16 @@ def placement_of(vip: Vip, observations: Sequence[Observation]) -> Placement:
     return Placement(vip, interface, tuple(each.node.name for each in holding))
 
 
+def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str, ...]:
+    """The nodes on which `ip a` shows any VIP."""
+    return tuple(each.node.name for each in observations if any(each.holds(vip.ip) for vip in cluster.vips))
+
+
+def living(cluster: Cluster, observations: Sequence[Observation]) -> bool:
+    """Whether clients may be using the cluster: a VIP is there, or a keepalived that may be about to place one."""
+    return bool(holders(cluster, observations)) or any(each.service("keepalived").running for each in observations)
+
+
 def placed(placement: Placement, observations: Sequence[Observation], seen: str | None) -> Iterator[Finding]:
     """Exactly one node has the VIP, once, and on the right interface.
 
@@ -69,20 +79,20 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
         return
     holding = next(each for each in observations if each.node.name == names[0])
     better = [each for each in observations if each.node.priority > holding.node.priority]
-    able = [each for each in better if _able(each)]
-    if not able:
-        why = "".join(f"; {each.node.name} is not able to: {_unable(each)}" for each in better)
+    fit = [each for each in better if able(each)]
+    if not fit:
+        why = "".join(f"; {each.node.name} is not able to: {unable(each)}" for each in better)
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority wants"))
     else:
-        yield _waiting(cluster, holding.node, able[0])
+        yield _waiting(cluster, holding.node, fit[0], observations)
 
 
-def _waiting(cluster: Cluster, holder: Node, better: Observation) -> Finding:
+def _waiting(cluster: Cluster, holder: Node, better: Observation, observations: Sequence[Observation]) -> Finding:
     """Why a node that could hold the VIPs, and is of higher priority than the holder, does not."""
     detail = f"{holder.name} holds the VIPs, though {better.node.name} is able to and has the higher priority"
     if not cluster.vrrp.preempt:
         return Finding(None, "holder", True, f"{detail}: preempt is off")
-    left = _until_preemption(cluster, better)
+    left = _until_preemption(cluster, better, observations)
     if left > 0:
         text = f"{detail}: it takes them in about {left:.0f} s, after preempt_delay"
         return Finding(None, "holder", False, text, "wait, then: lbdeploy verify", warning=True)
@@ -90,19 +100,26 @@ def _waiting(cluster: Cluster, holder: Node, better: Observation) -> Finding:
     return Finding(None, "holder", False, detail, fix, warning=True)
 
 
-def _until_preemption(cluster: Cluster, better: Observation) -> float:
-    """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4)."""
+def _until_preemption(cluster: Cluster, better: Observation, observations: Sequence[Observation]) -> float:
+    """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4).
+
+    A keepalived that read its file again, on either side, may have given it that priority only then.
+    """
     vrrp = cluster.vrrp
-    since = max(better.service(daemon).since for daemon in DAEMONS)
+    since = max(
+        *(better.service(daemon).since for daemon in DAEMONS),
+        *(each.service("keepalived").loaded for each in observations),
+    )
     master_down = 3 * vrrp.advert_interval + (256 - better.node.priority) / 256 * vrrp.advert_interval
     return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + master_down + 2 - better.now
 
 
-def _able(observation: Observation) -> bool:
-    return not _unable(observation)
+def able(observation: Observation) -> bool:
+    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces are up."""
+    return not unable(observation)
 
 
-def _unable(observation: Observation) -> str:
+def unable(observation: Observation) -> str:
     """Why a node can't hold a VIP: "" where it can."""
     up = {link.name for link in observation.links if link.up}
     down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]

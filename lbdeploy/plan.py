@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from lbdeploy.model import Node
@@ -31,18 +32,60 @@ class NodePlan:
     def changes(self) -> tuple[Change, ...]:
         return tuple(change for part in self.parts for change in part.changes)
 
+    def only(self, wanted: Callable[[Resource[Any], Change], bool]) -> NodePlan:
+        """The same resources, with those of the changes that are wanted."""
+        parts = (
+            replace(part, changes=tuple(each for each in part.changes if wanted(part.resource, each)))
+            for part in self.parts
+        )
+        return NodePlan(self.node, tuple(parts))
+
+
+class Way(StrEnum):
+    """How some nodes are changed at a time; what each costs stands in docs/reliability.md."""
+
+    BEGIN = "begin"  # nothing lives there yet: all at once
+    RELOAD = "reload"  # one node, whose daemons read their files again
+    TOGETHER = "together"  # what VRRP peers must agree on: all within a second, after a rehearsal
+    REELECT = "reelect"  # who VRRP peers are: the standby nodes first, which take the VIPs, then the holder
+    AWAY = "away"  # one node, while another one has the VIPs
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Nodes that are changed at a time, each with what is changed then; `cost` is what clients will notice of it."""
+
+    way: Way
+    plans: Mapping[str, NodePlan]
+    cost: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.plans)
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `stages` in the JSON of plan and up."""
+        return {"nodes": list(self.names), "way": str(self.way), "cost": self.cost}
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do. `order` are the nodes' names in the batches in which they are changed."""
+    """What a run would do: to which nodes, and in which stages."""
 
     nodes: Mapping[str, NodePlan]
-    order: tuple[tuple[str, ...], ...]
+    stages: tuple[Stage, ...]
+
+    @property
+    def order(self) -> tuple[tuple[str, ...], ...]:
+        """The nodes' names, stage by stage."""
+        return tuple(stage.names for stage in self.stages)
 
     @property
     def changes(self) -> tuple[tuple[str, Change], ...]:
         """Every change with the name of its node, in the order of the run."""
-        return tuple((name, change) for batch in self.order for name in batch for change in self.nodes[name].changes)
+        return tuple(
+            (name, change) for stage in self.stages for name, plan in stage.plans.items() for change in plan.changes
+        )
 
     def to_json(self) -> list[dict[str, str]]:
         """The `changes` of the JSON contract."""
@@ -61,20 +104,3 @@ def _parts(resources: Sequence[Resource[Any]], observation: Observation) -> Iter
         changes = tuple(resource.compare(state, changing))
         changing |= {change.name for change in changes if change.kind == "file"}
         yield Part(resource, state, changes)
-
-
-def batches(
-    plans: Mapping[str, NodePlan], holders: Collection[str], living: bool, together: Collection[str] = ()
-) -> tuple[tuple[str, ...], ...]:
-    """The nodes that need changes, in the order to change them.
-
-    Where nothing lives yet, all at once. On a living cluster one at a time: those that hold no VIP first, the lowest
-    priority first, and the holders last, so that every step leaves a tried node to fall back on. Last of all come those
-    that must change `together`.
-    """
-    needy = [name for name, plan in plans.items() if plan.changes]
-    if not living:
-        return (tuple(needy),) if needy else ()
-    needy.sort(key=lambda name: (name in holders, plans[name].node.priority))
-    last = tuple(name for name in needy if name in together)
-    return (*((name,) for name in needy if name not in together), *((last,) if last else ()))

@@ -14,10 +14,13 @@ from lbdeploy.health import (
     Answered,
     Link,
     Neighbour,
+    Room,
     ServerStat,
     parse_answered,
+    parse_greeted,
     parse_ip_a,
     parse_neighbours,
+    parse_room,
     parse_show_stat,
 )
 from lbdeploy.model import Cluster, Node
@@ -29,13 +32,22 @@ ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may t
 
 NEIGHBOUR_SECONDS = 0.2  # how long a host on the same network may take to answer for an address
 
+FOLDERS = ("/etc/haproxy", "/etc/keepalived", "/etc/sysctl.d", "/var/lib/lbdeploy", "/var/lib/dpkg")  # written to
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
 
+def frontend_socket(frontend: str) -> str:
+    """Where a frontend can be reached on its node, whoever holds the VIPs."""
+    return f"/run/haproxy/{frontend}.sock"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix)."""
+    """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
+
+    `own` says of each frontend whether anything behind it answers through this node's own haproxy, VIPs or not.
+    """
 
     node: Node
     now: float
@@ -46,6 +58,8 @@ class Observation:
     answered: tuple[Answered, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     apt: bool = True
+    own: Mapping[str, bool] = field(default_factory=dict)
+    room: tuple[Room, ...] = ()
     marks: Mapping[str, Answer] = field(default_factory=dict)
 
     def service(self, unit: str) -> ServiceState:
@@ -96,6 +110,8 @@ class Probe:
             answered=parse_answered(marks["vips"].output),
             neighbours=parse_neighbours(marks["neighbours"].output),
             apt=marks["apt"].status == 0,
+            own=parse_greeted(marks["vips"].output),
+            room=parse_room(marks["room"].output),
             marks=marks,
         )
 
@@ -108,6 +124,9 @@ def _health(cluster: Cluster) -> dict[str, Raw]:
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
+        "room": Raw(
+            f"for folder in {cmd(*FOLDERS)}; do [ ! -d $folder ] || df -k --output=avail,iavail,file $folder; done"
+        ),
     }
 
 
@@ -118,9 +137,11 @@ def _answers(cluster: Cluster) -> Raw:
     TLS greeting is sent, which a TLS server answers, and which others answer with an error of their own.
     """
     asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip in cluster.vips for frontend in cluster.frontends)
+    asks += "".join(f"\nown {frontend.name} {frontend_socket(frontend.name)} &" for frontend in cluster.frontends)
     # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.
     answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
-    return Raw(f'{_RUNNING} || exit 0\nask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}\n{asks}\nwait')
+    ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
+    return Raw(f"{_RUNNING} || exit 0\n{ask}\n{_OWN}\n{asks}\nwait")
 
 
 def _neighbours(cluster: Cluster) -> Raw:
@@ -136,6 +157,15 @@ def _neighbours(cluster: Cluster) -> Raw:
 
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
+
+# The same through a socket of this node's haproxy alone: a node that holds no VIP can't be asked through one. The end
+# of the greeting is the end of what is sent, so a server that has answered has nothing to wait for.
+_OWN = f"""own() {{
+    [ -S "$2" ] || return
+    byte=$(printf '{hello.escaped()}' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - "UNIX-CONNECT:$2" |
+        head -c 1 | od -An -tx1 | tr -d ' ')
+    printf 'own %s %s\\n' "$1" "$byte"
+}}"""
 
 # For bash, whose /dev/tcp needs no program that a bare node may lack.
 _GREET = f"""\

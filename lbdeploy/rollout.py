@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from lbdeploy import transaction
-from lbdeploy.agreement import disagrees, left_out
+from lbdeploy.conduct import Conductor
 from lbdeploy.desired import desired
-from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
-from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.finding import Finding
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.events import Emit, Note
 from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Node
-from lbdeploy.placement import DAEMONS
-from lbdeploy.plan import NodePlan, Plan, batches, diff
-from lbdeploy.probe import Observation, Probe
+from lbdeploy.interrupt import Interrupt
+from lbdeploy.lock import Lock, locking
+from lbdeploy.model import Cluster
+from lbdeploy.nodework import Workers, going_on
+from lbdeploy.observer import POLL_SECONDS, Observer, Wanted
+from lbdeploy.options import Options
+from lbdeploy.origin import Origin
+from lbdeploy.plan import Plan
+from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
-from lbdeploy.verdict import Verdict, foreigners, holders, judge, living, preflight
+from lbdeploy.resources import File, Packages
+from lbdeploy.survey import Survey
+from lbdeploy.verdict import Verdict
 
-if TYPE_CHECKING:
-    from lbdeploy.transport import Session
-
-SETTLE_MARGIN = 10.0  # seconds that daemons may take beyond what their timers say, until a cluster has settled
-POLL_SECONDS = 0.25
-SERVERS_ONLY = ("backend", "api")  # what also fails where the servers, not the load balancers, are the cause
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """The nodes as they were seen at one moment. `errors` has those that could not be observed."""
-
-    cluster: Cluster
-    observations: Mapping[str, Observation]
-    plans: Mapping[str, NodePlan]
-    errors: Mapping[str, LbdeployError]
-
-    @property
-    def seen(self) -> tuple[Observation, ...]:
-        return tuple(self.observations.values())
-
-    @property
-    def plan(self) -> Plan:
-        """What would have to be done, and in which order."""
-        together = [name for name, plan in self.plans.items() if disagrees(plan)]
-        order = batches(self.plans, holders(self.cluster, self.seen), living(self.cluster, self.seen), together)
-        return Plan(self.plans, order)
-
-    @property
-    def verdict(self) -> Verdict:
-        return judge(self.cluster, self.seen, self.plans, self.errors)
+REBOOTS = 2  # how often a run goes on after a node was started again in its middle
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run found, did and left. `done` are the nodes that were changed."""
+    """What a run found, did and left. `done` are the nodes that were changed, `errors` those that were left out."""
 
     plan: Plan
     verdict: Verdict
@@ -68,42 +41,54 @@ class Outcome:
 
 
 class Run:
-    """One command's dealings with the nodes of `fleet`, which may still be connecting to them. Raises RenderError."""
+    """One command's dealings with the nodes of `fleet`, which may still be connecting to them. Raises RenderError.
 
-    def __init__(self, cluster: Cluster, fleet: Fleet, emit: Emit) -> None:
+    `wanted` takes the place of what hosts.toml says that each node should have.
+    """
+
+    def __init__(  # noqa: PLR0917  who, with what, for whom
+        self,
+        cluster: Cluster,
+        fleet: Fleet,
+        emit: Emit,
+        origin: Origin,
+        options: Options | None = None,
+        wanted: Wanted | None = None,
+    ) -> None:
         self.cluster = cluster
-        self.nodes = fleet.nodes
+        self.options = options or Options()
+        self.scope = [node.name for node in fleet.nodes if not self.options.limit or node.name in self.options.limit]
         self._fleet = fleet
         self._emit = emit
-        self._desired: dict[str, list[Resource[Any]]] = {node.name: desired(cluster, node) for node in self.nodes}
+        self._origin = origin
+        self._interrupt = Interrupt(emit)
+        self._workers = Workers(fleet, origin, emit)
+        asked: dict[str, Any] = {"upgrade": self.options.upgrade, "reinstall": self.options.reinstall}
+        wanted = wanted or {node.name: desired(cluster, node, **asked) for node in fleet.nodes}
+        self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
 
-    def up(self, approve: Callable[[Plan], bool] | None = None, ignore: Collection[str] = ()) -> Outcome:
+    def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
         """Bring every node to what hosts.toml says. Raises the first node's error where one fails.
 
-        `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised. `ignore`
-        names checks that do not stop the run: see `refuse`.
+        `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised.
         """
-        before = self.survey()
-        refuse(before, ignore)
+        before = self._begin()
         plan = before.plan
-        if plan.changes and approve and not approve(plan):
+        if not plan.changes:
+            return self._settle(plan, before, ())
+        if approve and not approve(plan):
             raise InterruptedRunError("not approved", state="nothing was changed")
-        fresh = not living(self.cluster, before.seen)
-        for batch in plan.order:
-            if fresh:
-                self._begin(plan, batch)
-            else:
-                if len(batch) > 1:  # all or none: what one would refuse, none gets
-                    self._change(plan, batch, DAEMONS, rehearsal=True)
-                self._change(plan, batch, DAEMONS)
-                self._gate(batch, before)
-        return self._settle(plan, before)
+        with self._locked(before) as lock, self._interrupt:
+            if lock.runs != before.runs:
+                before = self._begin()
+                plan = _still(plan, before.plan, asked=approve is not None)
+            done = self._carry_out(plan, before, lock)
+            return self._settle(plan, before, done)
 
-    def plan(self, ignore: Collection[str] = ()) -> Outcome:
+    def plan(self) -> Outcome:
         """What `up` would do. Raises where it would refuse to begin."""
-        survey = self.survey()
-        refuse(survey, ignore)
-        return Outcome(survey.plan, survey.verdict)
+        survey = self._begin()
+        return Outcome(survey.plan, survey.verdict, errors=survey.errors)
 
     def verify(self, wait: float = 0.0) -> Outcome:
         """The cluster as it runs; looked at again for up to `wait` seconds, until all is well."""
@@ -116,131 +101,132 @@ class Run:
 
     def survey(self) -> Survey:
         """Look at the nodes, all at once, with one remote command each."""
-        for node in self.nodes:
-            self._emit(Step(node.name, "look"))
-        survey = self._look()
-        for name in survey.observations:
-            self._emit(Done(name, "looked"))
+        return self._observer.survey()
+
+    def _begin(self) -> Survey:
+        survey = self.survey()
+        survey.refuse(self.options.ignore)
         return survey
 
-    def _look(self) -> Survey:
-        found = self._fleet.each(self.nodes, self._observe)
-        observations = {name: each for name, each in found.items() if isinstance(each, Observation)}
-        errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
-        plans = {name: diff(self._desired[name], each) for name, each in observations.items()}
-        return Survey(self.cluster, observations, plans, errors)
+    def _locked(self, survey: Survey) -> AbstractContextManager[Lock]:
+        nodes = [node for node in self._fleet.nodes if node.name in survey.seen]
+        return locking(self._fleet, nodes, self._origin.about, self.options.lock_wait, self._emit)
 
-    def _observe(self, node: Node, session: Session) -> Observation:
-        probe = Probe(self.cluster, node, self._desired[node.name])
-        return probe.read(session.run(probe.script()).output)
+    def _carry_out(self, plan: Plan, before: Survey, lock: Lock, reboots: int = REBOOTS) -> tuple[str, ...]:
+        """Go through the stages; the names of the nodes that were changed.
 
-    def _begin(self, plan: Plan, batch: Sequence[str]) -> None:
-        """Make a cluster where there was none: all nodes side by side, but for the start of keepalived.
-
-        The preferred node starts it first, and so becomes the holder: one that finds another holding the VIPs waits
-        for preempt_delay, also when it has only just started (keepalived.conf(5)).
+        Where a stage fails and is undone, the nodes of the stages before it get back what they had, too. Where a node
+        was started again in the middle, the run goes on with what is left to do.
         """
-        rest = [node.name for node in self.nodes if node.name in batch][1:]
-        held_back = dict.fromkeys(rest, ("haproxy",))
-        self._change(plan, batch, DAEMONS, held_back)
-        starts = {name: _only(plan.nodes[name], "keepalived") for name in rest}
-        self._change(Plan(starts, ()), rest, DAEMONS)
+        self._observer.wanted = {name: _lasting(each) for name, each in self._observer.wanted.items()}
+        done: tuple[str, ...] = ()
+        seen = before
+        for stage in plan.stages:
+            self._safe_point(plan, done, lock)
+            try:
+                self._conductor.perform(plan, stage, seen)
+            except KeyboardInterrupt:
+                raise self._left(done) from None
+            except RebootedError as error:
+                return done + self._go_on(error, lock, reboots)
+            except RolledBackError as error:
+                raise self._taken_back(error, done, before) from None
+            done += tuple(name for name in stage.names if name not in done)
+            seen = self._observer.look() if stage is not plan.stages[-1] else seen
+        self._safe_point(plan, done, lock)
+        return done
 
-    def _change(
-        self,
-        plan: Plan,
-        names: Sequence[str],
-        services: Sequence[str],
-        but: Mapping[str, Sequence[str]] | None = None,
-        *,
-        rehearsal: bool = False,
-    ) -> None:
-        """Change nodes side by side, and start or reload these services there, `but` on some only those."""
+    @property
+    def _conductor(self) -> Conductor:
+        return Conductor(self.cluster, self._workers, self._observer, self._emit, force_last=self.options.force_last)
 
-        def change(node: Node, session: Session) -> None:
-            progress = transaction.Progress(node.name, lambda text: self._emit(Step(node.name, text)))
-            there = (but or {}).get(node.name, services)
-            session.run(transaction.script(plan.nodes[node.name], there, _who(), rehearsal=rehearsal), progress.line)
-            if error := progress.error(plan.nodes[node.name]):
-                raise error
-            self._emit(Done(node.name, "rehearsed" if rehearsal else "changed"))
+    def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
+        left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
+        state = [f"{_names(done)} changed" if done else "", f"{_names(left)} left as it was" if left else ""]
+        self._interrupt.check("; ".join(filter(None, state)))
+        lock.check()
 
-        results = self._fleet.each([node for node in self.nodes if node.name in names], change)
-        errors = [error for error in results.values() if isinstance(error, LbdeployError)]
-        if errors:
-            raise errors[0]
+    def _go_on(self, error: RebootedError, lock: Lock, reboots: int) -> tuple[str, ...]:
+        if not reboots:
+            raise error
+        self._emit(Note(None, f"{error.node} was started again, and is back: going on with what is left to do"))
+        lock.forget(error.node or "")
+        survey = self._observer.until_settled(self.scope)
+        survey.refuse(self.options.ignore)
+        return self._carry_out(survey.plan, survey, lock, reboots - 1)
 
-    def _gate(self, batch: Sequence[str], before: Survey) -> None:
-        """Go on only once the changed nodes are as they should be, and every VIP is on exactly one node.
+    def _taken_back(self, error: RolledBackError, done: Sequence[str], before: Survey) -> LbdeployError:
+        """The error to raise, once the nodes of earlier stages have got back what they had."""
+        names = [name for name in done if _had_files(before.observations[name])]
+        if not names:
+            return error
+        self._emit(Note(None, f"undoing the change on {_names(names)}, too"))
+        wanted = self._observer.wanted
+        self._observer.wanted = {
+            **wanted, **{name: earlier(wanted[name], before.observations[name]) for name in names}
+        }  # fmt: skip
+        scope, self._observer.scope = self._observer.scope, frozenset(names)
+        try:
+            self._undo_all()
+        except LbdeployError as other:
+            state = f"{error.node} is as before; {_names(names)} keeps the change: {other.message}"
+            return RemoteError(
+                error.message, node=error.node, state=state, fix="lbdeploy rollback", detail=error.detail
+            )
+        finally:
+            self._observer.wanted, self._observer.scope = wanted, scope
+        state = f"{_names((*names, error.node or ''))}: as before"
+        return RolledBackError(error.message, node=error.node, state=state, fix=error.fix, detail=error.detail)
 
-        Servers that could not be reached before the run are none of its doing.
-        """
-        self._emit(Note(None, f"{' and '.join(batch)} changed: going on only once all is well"))
-        survey = self._until_settled(batch)
-        if survey.errors:
-            raise next(iter(survey.errors.values()))
-        excused = {
-            (each.node, each.check) for each in before.verdict.findings if each.failed and each.check in SERVERS_ONLY
-        }
-        bad = [each for each in survey.verdict.findings if each.failed and each.node in (None, *batch)]
-        bad = [each for each in bad if (each.node, each.check) not in excused]
-        if bad:
-            raise _unwell(batch, bad)
+    def _undo_all(self) -> None:
+        survey = self._observer.look()
+        plan = survey.plan
+        for stage in plan.stages:
+            self._conductor.perform(plan, stage, survey)
+            survey = self._observer.look()
 
-    def _settle(self, plan: Plan, before: Survey) -> Outcome:
-        names = [node.name for node in self.nodes]
-        survey = before if not plan.changes and before.verdict.settled(names) else self._until_settled(names)
-        done = tuple(name for batch in plan.order for name in batch)
+    def _left(self, done: Sequence[str]) -> InterruptedRunError:
+        """The operator has left in the middle of a stage."""
+        going = [going_on(work) for work in self._workers.under_way.values()]
+        state = "; ".join([*going, *([f"{_names(done)} changed"] if done else [])])
+        return InterruptedRunError("interrupted", state=state, fix="lbdeploy plan shows what is left to do")
+
+    def _settle(self, plan: Plan, before: Survey, done: tuple[str, ...]) -> Outcome:
+        settled = not plan.changes and before.verdict.settled(self.scope)
+        survey = before if settled else self._observer.until_settled(self.scope, before.errors)
         return Outcome(plan, survey.verdict, done, survey.errors)
 
-    def _until_settled(self, names: Sequence[str]) -> Survey:
-        deadline = time.monotonic() + settle_seconds(self.cluster)
-        self._emit(Note(None, "waiting until VRRP has elected a holder, and haproxy has checked its servers"))
-        while True:
-            survey = self._look()
-            if (survey.verdict.settled(names) and not survey.errors) or time.monotonic() >= deadline:
-                return survey
-            time.sleep(POLL_SECONDS)
+
+def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
+    """The same resources, but files as they were observed then."""
+    return [
+        replace(each, content=state.content, mode=state.mode)
+        if isinstance(each, File) and (state := observation.states[each.id]).kind == "file"
+        else each
+        for each in resources
+    ]
 
 
-def settle_seconds(cluster: Cluster) -> float:
-    """How long VRRP's election and haproxy's first checks may take: RFC 5798 section 6.1, haproxy's `inter`."""
-    vrrp = cluster.vrrp
-    election = 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise
-    checks = max(frontend.fast_interval * frontend.rise + frontend.check_timeout for frontend in cluster.frontends)
-    return max(election, checks) + SETTLE_MARGIN
+def _had_files(observation: Observation) -> bool:
+    """Whether a node had every file before; one that had none was no member yet, and is none the worse."""
+    return all(state.kind == "file" for name, state in observation.states.items() if name.startswith("file "))
 
 
-def refuse(survey: Survey, ignore: Collection[str] = ()) -> None:
-    """Raise where a node can't be looked at, or lacks what must be there before anything is put on it.
-
-    `ignore` names checks whose findings are passed over.
-    """
-    if survey.errors:
-        raise next(iter(survey.errors.values()))
-    problems = [finding for each in survey.seen for finding in preflight(survey.cluster, each)]
-    problems += (*foreigners(survey.cluster, survey.seen), *left_out(survey.cluster, survey.plans))
-    problems = [finding for finding in problems if finding.check not in ignore]
-    if problems:
-        raise _unfit(problems)
+def _lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
+    """The same resources without what was asked of this run alone."""
+    return [replace(each, upgrade=False, reinstall=()) if isinstance(each, Packages) else each for each in resources]
 
 
-def _unfit(problems: Sequence[Finding]) -> RemoteError:
-    first, rest = problems[0], problems[1:]
-    more = "".join(f"\n{each.node}: {each.detail}; {each.fix}" for each in rest)
-    return RemoteError(first.detail + more, node=first.node, state="nothing was changed", fix=first.fix)
+def _still(plan: Plan, now: Plan, *, asked: bool) -> Plan:
+    """The plan as it is now that the lock is ours. Raises RemoteError where another one was approved."""
+    if asked and plan.to_json() != now.to_json():
+        raise RemoteError(
+            "another run has changed the nodes since the plan was shown",
+            state="nothing was changed",
+            fix="lbdeploy up --ask",
+        )
+    return now
 
 
-def _unwell(batch: Sequence[str], bad: Sequence[Finding]) -> RemoteError:
-    first = bad[0]
-    what = "; ".join(dict.fromkeys(each.detail for each in bad))
-    state = f"{' and '.join(batch)} changed, the nodes after it were left as they were"
-    return RemoteError(what, node=first.node, state=state, fix=first.fix or "lbdeploy verify")
-
-
-def _only(plan: NodePlan, unit: str) -> NodePlan:
-    return NodePlan(plan.node, tuple(part for part in plan.parts if part.resource.id == f"service {unit}"))
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(names)

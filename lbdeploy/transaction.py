@@ -2,53 +2,104 @@
 
 On the node it runs as the transient unit `lbdeploy.service`, so that a laptop that dies leaves no half-done change, and
 so that a second run finds the first one: a unit's name is its lock. It stages every file beside its place, validates
-it with the node's own binaries, keeps the old content, and swaps by rename. When a step fails, it puts the files back
-and has the services read them again. See docs/decisions/003-node-side-transaction.md.
+it with the node's own binaries, keeps the old content, and swaps by rename. Then it waits for the laptop to confirm,
+over a new connection, that all is well. When a step fails, or nobody confirms, it puts the files back and has the
+services read them again. See docs/decisions/003-node-side-transaction.md.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lbdeploy.errors import LbdeployError, LockedError, LostError, RemoteError, RolledBackError
+from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
+from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Packages, Service, Sysctl
 from lbdeploy.shell import cmd, here
 
 UNIT = "lbdeploy"
-KEPT = "/var/lib/lbdeploy/previous"  # what was there before, by path
-MARK = "@@lbdeploy"
+STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files were made from
+RUN = "/run/lbdeploy"
 LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
 R = TypeVar("R", bound=Resource[Any])
 
 
-def script(plan: NodePlan, services: Iterable[str], who: str, *, rehearsal: bool = False) -> str:
-    """POSIX sh for root that brings a plan's changes about, and starts or reloads only the named `services`.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a node is to do: its `plan`, but of services only those named.
 
-    A `rehearsal` writes the files beside their places, has them validated, and removes them again.
-
-    Prints lines that begin with MARK (see Progress) among whatever else is said. `who` is shown to a second run.
+    `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
+    wanted. `away`: the VIPs that another node must have taken first, within `away_seconds`. A `rehearsal` writes the
+    files beside their places, has them validated, and removes them again.
     """
-    nonce = secrets.token_hex(8)
-    run = f"/run/lbdeploy/{nonce}"
-    return "\n".join(
-        (
-            PRELUDE,
-            "umask 077\nmkdir -p /run/lbdeploy\nchmod 700 /run/lbdeploy",
-            # Through a file of root's, not through its arguments, which everybody can see.
-            f"cat > {run}.sh <<'{nonce}'\n{_rehearsal(plan) if rehearsal else _body(plan, set(services))}\n{nonce}",
-            _given(unit=UNIT, who=f"lbdeploy: {who}", mark=MARK, run=run),
-            _text("launch.sh"),
+
+    plan: NodePlan
+    services: tuple[str, ...]
+    confirm: int = 0
+    away: tuple[str, ...] = ()
+    away_seconds: int = 0
+    rehearsal: bool = False
+
+
+class Transaction:
+    """One task on one node: the scripts that begin it, follow it and decide it. See Progress for what they print."""
+
+    def __init__(self, task: Task, origin: Origin) -> None:
+        self.task = task
+        self.origin = origin
+        self.nonce = secrets.token_hex(8)
+        self.path = f"{RUN}/{self.nonce}"
+
+    @property
+    def log(self) -> str:
+        """Where the node writes what the task says, as long as nobody has read its end."""
+        return f"{self.path}.log"
+
+    def launch(self) -> str:
+        """POSIX sh for root: begins the task, and tells what it says until it waits for the laptop or ends."""
+        given = _given(unit=UNIT, who=f"lbdeploy: {self.origin.about}", mark=MARK, run=self.path)
+        # Through files of root's, not through arguments, which everybody can see.
+        files = self._write("sh", self._body()) + self._write("hosts", self.origin.hosts)
+        head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
+        return f"{head}{files}{given}\n{_text('launch.sh')}{self._follow(1)}"
+
+    def follow(self, told: int, decision: str = "") -> str:
+        """Goes on telling after `told` lines; a `decision` (confirm, abandon) is made known to the task first."""
+        decide = f"[ ! -e {self.log} ] || : > {self.path}.{decision}\n" if decision else ""
+        return f"{PRELUDE}umask 077\n{decide}{self._follow(told + 1)}"
+
+    def _follow(self, line: int) -> str:
+        given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=f"{STATE}/journal")
+        return f"{given}\nid={cmd(self.origin.id)}\n{_text('follow.sh')}"
+
+    def _write(self, ending: str, text: str) -> str:
+        return f"cat > {self.path}.{ending} <<'{self.nonce}'\n{text}\n{self.nonce}\n"
+
+    def _body(self) -> str:
+        steps = _rehearsal(self.task.plan) if self.task.rehearsal else _steps(self.task)
+        return "\n".join((self._begin(), *steps))
+
+    def _begin(self) -> str:
+        plan = self.task.plan
+        given = _given(
+            mark=MARK,
+            state=STATE,
+            run=self.path,
+            id=self.origin.id,
+            about=self.origin.about,
+            patience=LOCK_SECONDS,
+            staged=" ".join(file.staged for file, _ in _needing(plan, File)),
+            managed=" ".join(file.path for file in _all(plan, File)),
+            packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
         )
-    )
+        return f"{PRELUDE}{given}\n{_text('tools.sh')}\nbegin"
 
 
 def _given(**variables: object) -> str:
@@ -60,32 +111,57 @@ def _text(name: str) -> str:
     return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")
 
 
-def _body(plan: NodePlan, services: set[str]) -> str:
+def _steps(task: Task) -> list[str]:
+    """Everything that the task does on the node, in its order."""
+    plan = task.plan
     files = list(_needing(plan, File))
-    units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in services]
-    lines = _begin(plan)
-    lines += [_fix(part) for _, part in _needing(plan, Packages)]
-    lines += _stage(files)
-    lines += [line for file, _ in files for line in (*_validate(file), f"swap {cmd(file.path)}")]
-    lines += [line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)]
-    lines += ["run systemctl daemon-reload"] if _reloads_units(plan) else []
-    lines += [line for unit, part in units for line in _bring_up(unit, part)]
-    lines += [unit.enable(part.changes) for unit, part in units]
-    return "\n".join(lines)
+    units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in task.services]
+    return [
+        *_go_away(task),
+        *(_fix(part) for _, part in _needing(plan, Packages)),
+        *_put_in_place(files, units),
+        *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
+        *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
+        *(line for unit, part in units for line in _bring_up(unit, part)),
+        *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
+        *(line for unit, part in units for line in unit.enable(part.changes)),
+        *([f"await {task.confirm}"] if task.confirm else []),
+    ]
 
 
-def _rehearsal(plan: NodePlan) -> str:
+def _rehearsal(plan: NodePlan) -> list[str]:
     files = list(_needing(plan, File))
-    return "\n".join([*_begin(plan), *_stage(files), *(line for file, _ in files for line in _validate(file))])
+    return ["rehearsal=yes", *_stage(files), *(line for file, _ in files for line in _validate(file))]
 
 
-def _begin(plan: NodePlan) -> list[str]:
-    staged = " ".join(file.staged for file, _ in _needing(plan, File))
-    return [PRELUDE, _given(mark=MARK, kept=KEPT, patience=LOCK_SECONDS, staged=staged), _text("tools.sh")]
+def _go_away(task: Task) -> list[str]:
+    return [f"give_up_vips {task.away_seconds} {cmd(*task.away)}"] if task.away else []
+
+
+def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:
+    """Files that are new first, since validators of others may look for them; then all others, once all are valid."""
+    if not files:
+        return []
+    new = [file for file, part in files if any(change.action == "create" for change in part.changes)]
+    old = [file for file, _ in files if file not in new]
+    paths = {file.path for file, _ in files}
+    readers = [unit for unit, part in units if part.state.running and not paths.isdisjoint(unit.watches)]
+    return [
+        *_stage(files),
+        "keep",
+        *(f"undo_last {here(f'systemctl reload {cmd(unit.unit)}')}" for unit in readers),
+        *(line for file in new for line in (*_validate(file), f"swap {cmd(file.path)}")),
+        *(line for file in old for line in _validate(file)),
+        *(f"swap {cmd(file.path)}" for file in old),
+    ]
 
 
 def _stage(files: Sequence[tuple[File, Part]]) -> list[str]:
     return ["step write the files", *(_fix(part) for _, part in files)] if files else []
+
+
+def _all(plan: NodePlan, kind: type[R]) -> Iterator[R]:
+    return (part.resource for part in plan.parts if isinstance(part.resource, kind))
 
 
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
@@ -113,92 +189,17 @@ def _set(sysctl: Sysctl, part: Part) -> list[str]:
 
 
 def _bring_up(service: Service, part: Part) -> list[str]:
-    """Start or reload, and see that it runs. What is undone last is the reload: by then the old files are back."""
+    """Start, reload or restart, and see that it runs. What is undone is a start; files undo their own reload."""
     unit = cmd(service.unit)
-    undo = f"systemctl reload {unit}" if part.state.running else f"systemctl stop {unit}"
-    healthy = [f"healthy {unit}"] if service.unit == "haproxy" else []
-    return [f"undo_last {here(undo)}", _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]
+    haproxy = service.unit == "haproxy"
+    undo = [] if part.state.running else [f"undo_last {here(f'systemctl stop {unit}')}"]
+    before = ["old=$(worker)"] if haproxy else []
+    healthy = ['takes_over "$old"'] if haproxy and service.acts(part.changes) else []
+    return [*undo, *before, _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]
 
 
-@dataclass(slots=True)
-class Progress:
-    """Reads what an applying script prints, line by line; `on_step` is told of each step as it begins.
-
-    Marked lines: `step TEXT`, `failed COMMAND`, `restored` or `unrestored`, `locked WHO`, and at last `exit STATUS`.
-    """
-
-    node: str
-    on_step: Callable[[str], None]
-    step: str = "start"
-    failed: str | None = None
-    restored: bool | None = None
-    locked: str | None = None
-    exit: int | None = None
-    said: list[str] = field(default_factory=list)
-
-    def line(self, text: str) -> None:
-        """Take one line of output."""
-        if not text.startswith(MARK + " "):
-            self.said.append(text)
-            return
-        word, _, rest = text.removeprefix(MARK + " ").partition(" ")
-        match word:
-            case "step":
-                self.step = rest
-                self.on_step(rest)
-            case "failed":
-                self.failed = rest
-            case "restored" | "unrestored":
-                self.restored = word == "restored"
-            case "locked":
-                self.locked = rest
-            case "exit":
-                self.exit = int(rest)
-
-    def error(self, plan: NodePlan) -> LbdeployError | None:
-        """What went wrong, if anything did: LockedError, LostError, RolledBackError or RemoteError."""
-        if self.locked is not None:
-            return LockedError(
-                f"another run is at work: {self.locked}",
-                node=self.node,
-                state="nothing was changed on it",
-                fix="wait for it to end, then run this again",
-            )
-        if self.exit is None:
-            return LostError(
-                "the run on the node ended without a word",
-                node=self.node,
-                state="unknown",
-                fix="lbdeploy plan shows what is left to do",
-                detail="\n".join(self.said),
-            )
-        return self._failure(plan) if self.exit else None
-
-    def _failure(self, plan: NodePlan) -> RemoteError:
-        detail = "\n".join(self.said)
-        what = f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
-        installs = any(change.kind == "package" for change in plan.changes)
-        if self.restored and not installs:
-            return RolledBackError(
-                what,
-                node=self.node,
-                state="its files and services are as before",
-                detail=detail,
-                fix="mend the cause, then: lbdeploy plan",
-            )
-        state = {
-            True: "its files and services are as before; packages that were installed stay",
-            False: "not everything could be put back: see lbdeploy plan",
-            None: "its files and services were not touched",
-        }[self.restored]
-        return RemoteError(what, node=self.node, state=state, detail=detail, fix="mend the cause, then: lbdeploy up")
-
-
-_NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
-
-
-def _reason(said: list[str]) -> str:
-    """The lines that matter of what a failed command said: apt marks its own, of others the last are shown."""
-    lines = [line for line in said if not _NOISE.match(line)]
-    marked = [line for line in lines if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
-    return "; ".join((marked or lines)[-3:])
+def _still_up(packages: Packages, part: Part) -> list[str]:
+    """Debian restarts a daemon that it installs anew: has it come back?"""
+    units = packages.restarted(part.changes)
+    lines = [f"run systemctl is-active --quiet {cmd(unit)}" for unit in units]
+    return [*lines, *(["takes_over ''"] if "haproxy" in units else [])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lbdeploy.backends import answers, backends, servers
+from lbdeploy.backends import answers, backends, servers, serves
 from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.health import ServerStat
@@ -13,6 +13,8 @@ from lbdeploy.model import Cluster
 from lbdeploy.placement import Placement, holder, placed, placement_of
 from lbdeploy.plan import NodePlan
 from lbdeploy.probe import Observation
+
+HARMLESS = ("unhold", "record")  # drift of packages that costs clients nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,71 +84,11 @@ def judge(
         *holder(cluster, vips, observations),
         *(finding for each in observations for finding in backends(cluster, each)),
         *servers(cluster, observations),
+        *(finding for each in observations for finding in serves(each)),
         *(finding for each in observations for finding in answers(each)),
     )
     seen_servers = tuple((each.node.name, server) for each in observations for server in each.servers)
     return Verdict(findings, vips, seen_servers)
-
-
-def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str, ...]:
-    """The nodes on which `ip a` shows any VIP."""
-    return tuple(each.node.name for each in observations if any(each.holds(vip.ip) for vip in cluster.vips))
-
-
-def living(cluster: Cluster, observations: Sequence[Observation]) -> bool:
-    """Whether clients may be using the cluster: a VIP is there, or a keepalived that may be about to place one."""
-    return bool(holders(cluster, observations)) or any(each.service("keepalived").running for each in observations)
-
-
-def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
-    """What a node must have before anything is put on it: apt, its interfaces, and its own addresses on them."""
-    node = observation.node
-    if not observation.apt:
-        yield Finding(node.name, "apt", False, "has no apt-get", "lbdeploy works on Debian and Ubuntu")
-    links = {link.name: link for link in observation.links}
-    for network, interface in node.interfaces.items():
-        key = f"nodes.{node.name}.interfaces"
-        if interface not in links:
-            there = ", ".join(name for name in sorted(links) if name != "lo")
-            fix = f'it has: {there}; set {key} = {{ {network} = "NAME" }} in hosts.toml'
-            yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
-            continue
-        if not links[interface].up:
-            yield Finding(
-                node.name,
-                "interface",
-                False,
-                f"its interface {interface} is down",
-                f"ip link set {interface} up, or see to its cable",
-            )
-        address = node.addresses[network]
-        if interface not in observation.holds(address):
-            where = ", ".join(observation.holds(address))
-            detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
-            yield Finding(
-                node.name,
-                "address",
-                False,
-                detail,
-                f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network",
-            )
-
-
-def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
-    """VIPs that somebody answers for who is none of the nodes: taking them would put one address on two hosts.
-
-    Where only some of the nodes were observed, it may be one of the others.
-    """
-    if len(observations) < len(cluster.nodes):
-        return
-    ours = {link.mac for each in observations for link in each.links}
-    held = set(holders(cluster, observations))
-    for each in observations if not held else ():
-        for neighbour in each.neighbours:
-            if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
-                detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
-                fix = "find that host, or choose another VIP; to go on all the same: lbdeploy up --ignore vip-in-use"
-                yield Finding(each.node.name, "vip-in-use", False, detail, fix)
 
 
 def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
@@ -154,8 +96,10 @@ def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
     for part in plan.parts:
         kind, _, name = part.resource.id.partition(" ")
         for change in part.changes:
-            fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if kind == "service" else "lbdeploy up"
-            yield Finding(plan.node.name, kind, False, f"{change.name} {change.reason}", fix)
+            daemon = kind == "service" and change.action != "repair"
+            fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
+            harmless = change.action in HARMLESS
+            yield Finding(plan.node.name, kind, False, f"{change.name} {change.reason}", fix, warning=harmless)
         if not part.changes:
             yield Finding(plan.node.name, kind, True, f"{name}: as it should be")
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +16,56 @@ import click
 
 from lbdeploy import __version__
 from lbdeploy.cli.app import App, global_options
-from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, UsageError
+from lbdeploy.options import Options
 
 if TYPE_CHECKING:
     from lbdeploy.rollout import Run
 
 CHANGES_PENDING = 3
 UNHEALTHY = 6
+PACKAGES = ("haproxy", "keepalived", "socat")
 
-IGNORABLE = ("apt", "interface", "address", "vip-in-use", "agreement")
+IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "agreement")
+LAZY = {"lab": "lbdeploy.cli.lab", "rollback": "lbdeploy.cli.rollback"}
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."
+)
+
+
+def package_options(function: Any) -> Any:
+    """What a run may ask of packages."""
+    upgrade = click.option("--upgrade", is_flag=True, help="Packages in the newest version that the nodes' apt knows.")
+    reinstall = click.option(
+        "--reinstall", multiple=True, type=click.Choice(PACKAGES), help="Install this package anew; may be repeated."
+    )
+    return upgrade(reinstall(function))
+
+
+lock_option = click.option(
+    "--lock-wait",
+    type=click.FloatRange(0, 86400),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for another run to end.",
+)
+force_option = click.option(
+    "--force-last", is_flag=True, help="Change a node also when no other one could take over meanwhile."
 )
 limit_option = click.option("--limit", metavar="NODE[,NODE]", help="Only these nodes.")
 
 
 class Commands(click.Group):
-    """Commands in the order of the day's work, not of the alphabet; those of the lab are imported only when called."""
+    """Commands in the order of the day's work, not of the alphabet; some are imported only when called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [*self.commands, "lab"]
+        return [*self.commands, *sorted(LAZY, reverse=True)]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name == "lab":
-            from lbdeploy.cli.lab import lab
-
-            return lab
+        if name in LAZY:
+            command: click.Command = getattr(import_module(LAZY[name]), name)
+            return command
         return super().get_command(context, name)
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
@@ -107,36 +131,47 @@ def render(app: App, node: str | None, out: Path | None) -> None:
 @cli.command()
 @limit_option
 @ignore_option
+@package_options
 @global_options
 @click.pass_obj
-def plan(app: App, limit: str | None, ignore: tuple[str, ...]) -> None:
+def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) -> None:
     """Show what `up` would do, with a diff for each file.
 
     Looks at the nodes and changes nothing: files, packages, kernel settings, services, and the order of the nodes.
     Exit code 3: there is something to do.
     """
-    with _run(app, limit) as run:
-        outcome = run.plan(ignore)
+    with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
+        outcome = run.plan()
     app.reporter.plan(outcome.plan)
-    app.finish(CHANGES_PENDING if outcome.plan.changes else 0, changes=outcome.plan.to_json(), order=outcome.plan.order)
+    app.finish(
+        CHANGES_PENDING if outcome.plan.changes else 0,
+        changes=outcome.plan.to_json(),
+        order=outcome.plan.order,
+        stages=[stage.to_json() for stage in outcome.plan.stages],
+    )
 
 
 @cli.command()
 @limit_option
 @ignore_option
 @click.option("--ask", is_flag=True, help="Show the plan, and ask before anything is changed.")
+@package_options
+@lock_option
+@force_option
 @global_options
 @click.pass_obj
-def up(app: App, limit: str | None, ignore: tuple[str, ...], ask: bool) -> None:
+def up(app: App, /, limit: str | None, ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
     """Make it so, node by node, and verify.
 
-    Changes nothing where nothing has to change. On a living cluster the nodes that hold no VIP go first, one at a time,
-    and the run goes on only while all is well. Asks nothing, unless --ask is given.
+    Changes nothing where nothing has to change. On a living cluster the nodes that hold no VIP go first, one at a time.
+    What was done on a node stays only if all is well afterwards: otherwise, and when nobody confirms it over a new
+    connection, the node undoes it by itself. Asks nothing, unless --ask is given. Ctrl-C stops after the node in
+    change, twice at once.
     """
-    with _run(app, limit) as run:
-        outcome = run.up((lambda plan: _approve(app, plan)) if ask else None, ignore)
+    with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
+        outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
     app.reporter.up(outcome)
-    _end_verified(app, outcome, changes=outcome.plan.to_json())
+    end_changed(app, outcome)
 
 
 @cli.command()
@@ -152,32 +187,53 @@ def verify(app: App, limit: str | None, wait: float) -> None:
     VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the
     API answers through each VIP. Exit code 6: not healthy.
     """
-    with _run(app, limit) as run:
+    with running(app, Options(limit=app.limit(limit))) as run:
         outcome = run.verify(wait)
     app.reporter.verdict(outcome.verdict)
     _end_verified(app, outcome)
 
 
 @contextmanager
-def _run(app: App, limit: str | None) -> Iterator[Run]:
-    """A run on the nodes; what it and its report need is imported while the connections are being made."""
+def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[Run]:
+    """A run on the nodes; what it and its report need is imported while the connections are being made.
+
+    `everyone`: the nodes that are not to be changed are looked at, too.
+    """
     from lbdeploy.fleet import Fleet
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
+    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=() if everyone else options.limit) as fleet:
         from lbdeploy.rollout import Run
 
-        run = Run(app.cluster, fleet, app.emit)
+        run = Run(app.cluster, fleet, app.emit, app.origin, options)
         app.reporter.prepare()
         yield run
 
 
-def _approve(app: App, plan: Any) -> bool:
+def approve(app: App, plan: Any) -> bool:
+    """Show a plan, and ask. Raises UsageError where nobody can be asked."""
     app.reporter.plan(plan)
     if not sys.stdin.isatty():
         raise UsageError(
             "--ask wants a terminal to ask on", state="nothing was changed", fix="lbdeploy up, without --ask"
         )
     return click.confirm("Make these changes?", err=True)
+
+
+def end_changed(app: App, outcome: Any, **document: Any) -> None:
+    """End a run that may have changed something: a node that was left out makes it a failure."""
+    document |= {"changes": outcome.plan.to_json(), **outcome.verdict.to_json()}
+    if outcome.errors:
+        name, error = next(iter(outcome.errors.items()))
+        left_out = RemoteError(
+            f"left out, since {error.message}",
+            node=name,
+            state=f"the others are as hosts.toml says, and hold the VIPs; {name} is not",
+            fix="bring it back, then: lbdeploy up",
+        )
+        app.reporter.error(left_out)
+        app.finish(left_out.exit_code, **document, error=left_out.to_json())
+        return
+    app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
 
 
 def _end_verified(app: App, outcome: Any, **document: Any) -> None:

@@ -16,6 +16,7 @@ from lbdeploy.errors import LbdeployError, UsageError
 if TYPE_CHECKING:
     from lbdeploy.events import Event
     from lbdeploy.model import Cluster, Ssh
+    from lbdeploy.origin import Origin
     from lbdeploy.report import Reporter
 
 FORMAT_VERSION = 1
@@ -62,6 +63,13 @@ class App:
                 Note(None, "the lab was started for other hosts than the file has now; to follow: lbdeploy lab up")
             )
         return ssh
+
+    @cached_property
+    def origin(self) -> Origin:
+        """Who asks the nodes for changes, and with which file."""
+        from lbdeploy.origin import origin
+
+        return origin(self.file.read_text(encoding="utf-8"))
 
     def emit(self, event: Event) -> None:
         """Show an event, unless it was drawn before there is anyone to draw it."""

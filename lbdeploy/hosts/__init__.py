@@ -22,13 +22,13 @@ Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
 
 
-def load(path: Path) -> Cluster:
-    """The cluster that the file at `path` describes.
+def load(path: Path, text: str | None = None) -> Cluster:
+    """The cluster that the file at `path` describes; or that it would, if it held `text`.
 
     Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
     """
     path = Path(path).absolute()
-    text = _read(path)
+    text = _read(path) if text is None else text
     try:
         return _load(path, text)
     except RecursionError:

@@ -1,7 +1,7 @@
-# Starts the applying script, which lies at $run.sh, as the transient unit $unit, and tells what it says until it ends.
+# Starts the applying script, which lies at $run.sh, as the transient unit $unit, and tells what it says (see follow.sh).
 # Given: unit, who (for a second run to read), mark, run (a path of this run's own, without an ending).
 #
-# The unit lives on when this connection does not, and its name is the lock: there can be but one.
+# The unit lives on when this connection does not, and its name is a lock: there can be but one.
 
 log=$run.log
 : > "$log"
@@ -19,21 +19,11 @@ for try in 1 2 3 4 5; do
     start && break
     case $(systemctl show -p ActiveState --value "$unit") in
         inactive | failed) sleep 0.2 ;; # an earlier run has ended this very moment, or it is something else
-        *)
-            holder=$(systemctl show -p Description --value "$unit")
-            give_up "locked $holder, since $(systemctl show -p ActiveEnterTimestamp --value "$unit")"
-            ;;
+        *) give_up "locked $(systemctl show -p Description --value "$unit")" ;;
     esac
     if [ "$try" = 5 ]; then
         cat "$run.err"
         give_up "failed systemd-run" "exit 1"
     fi
 done
-
-pid=$(systemctl show -p MainPID --value "$unit")
-if [ "${pid:-0}" != 0 ]; then
-    tail -n +1 -s 0.1 -f --pid="$pid" "$log"
-else
-    cat "$log"
-fi
-rm -f "$run".*
+rm -f "$run.err"

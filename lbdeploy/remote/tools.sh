@@ -1,13 +1,18 @@
-# What an applying script is made of. Given: mark, kept (where old content goes), patience (s), staged (files, in words).
+# What an applying script is made of. Given: mark, state (lbdeploy's folder), run (the path of this run's files, without an
+# ending), id (the run's), about (who, in words), patience (s), staged (files, in words), managed (files, in words).
 #
-# Every step that changes something first says how it is undone. When a step fails, `finish` undoes them: first what was
-# changed, the latest first; then, in their order, the services, which by then find their old files again.
+# Every step that changes something first says how it is undone. When a step fails, or nobody confirms, `finish` undoes
+# them: first what was changed, the latest first; then, in their order, the services, which by then find their old files.
 
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-undo_first='' undo_then='' bad=''
+undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo handover=/run/lbdeploy-handover
 
-tell() { printf '%s %s\n' "$mark" "$*"; }
+# The journal outlives a reboot, which the log of a run does not.
+tell() {
+    printf '%s %s\n' "$mark" "$*"
+    printf '%s\n' "$*" >> "$state/journal" || :
+} 2> /dev/null
 step() { tell step "$@"; }
 undo() {
     undo_first="$1 || bad=1
@@ -24,6 +29,29 @@ fail() {
 }
 run_or_not() { "$@" < /dev/null; }
 run() { run_or_not "$@" || fail "$@"; }
+unwritable() {
+    free=$(df -h --output=avail "${1%/*}" | tail -n 1 | tr -d ' ')
+    printf 'cannot write %s: its file system has %s free\n' "$1" "$free"
+    fail write
+}
+uptime() {
+    read -r now _ < /proc/uptime # monotonic, whatever happens to the clock
+    now=${now%.*}
+}
+
+# What an earlier run left that was interrupted: files that were never put in place, and what there was before it.
+begin() {
+    mkdir -p "$state/generations" 2> /dev/null || unwritable "$state/generations"
+    chmod 700 "$state"
+    while read -r word path; do
+        [ "$word" != staged ] || rm -rf -- "$path"
+    done < "$state/journal" || :
+    if [ -d "$kept" ]; then keep_generation "$(cat "$kept/id" || echo interrupted)"; fi
+    find /run/lbdeploy -name '*.log' ! -path "$run.log" -delete
+    printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
+        > "$state/journal" || unwritable "$state/journal"
+    for path in $staged; do printf 'staged %s\n' "$path"; done >> "$state/journal"
+} 2> /dev/null
 
 # Somebody else may be using apt or dpkg, unattended-upgrades for example: wait for them, and say who it is.
 patiently_or_not() {
@@ -59,21 +87,26 @@ validate() {
     fail "validator of $1"
 }
 
-unwritable() {
-    free=$(df -h --output=avail "${1%/*}" | tail -n 1 | tr -d ' ')
-    printf 'cannot write %s: its file system has %s free\n' "$1" "$free"
-    fail write
+# keep: what the managed files hold now, all of them, before any of them changes.
+keep() {
+    mkdir -p "$kept/files" 2> /dev/null || unwritable "$kept/files"
+    printf '%s\n' "$id" > "$kept/id"
+    printf '%s\n' "$about" > "$kept/about"
+    for path in $managed; do
+        if [ -e "$path" ] || [ -L "$path" ]; then
+            mkdir -p "$kept/files${path%/*}"
+            cp -a -- "$path" "$kept/files$path" 2> /dev/null || unwritable "$kept/files$path"
+        fi
+    done
+    if [ -e "$state/hosts.toml" ]; then run cp -a -- "$state/hosts.toml" "$kept/"; fi
+    find "$kept" -type f -exec sync -d -- {} +
 }
 
 # swap PATH: the staged file takes the place of PATH, whose old content is kept.
 swap() {
-    mkdir -p "$kept${1%/*}"
-    chmod 700 "${kept%/*}"
-    rm -rf "$kept$1"
     [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
     if [ -e "$1" ] || [ -L "$1" ]; then
-        run cp -a -- "$1" "$kept$1"
-        undo "{ cp -a -- '$kept$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
+        undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
     else
         undo "rm -f -- '$1'"
     fi
@@ -81,28 +114,118 @@ swap() {
     run mv -fT -- "$1.lbdeploy-new" "$1"
 }
 
-healthy() {
-    step "wait for $1 to answer"
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        /etc/keepalived/check-haproxy && return
-        sleep 0.5
+# The process that serves haproxy's socket: the newest worker, once it has taken over.
+worker() { echo 'show info' | timeout 2 socat -t 2 - UNIX-CONNECT:/run/haproxy/admin.sock 2> /dev/null | sed -n 's/^Pid: //p'; }
+
+# takes_over OLD: haproxy answers, and not by the worker OLD, which a failed reload leaves at work.
+takes_over() {
+    step 'wait for haproxy to answer'
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+        new=$(worker)
+        if [ -n "$new" ] && [ "$new" != "$1" ]; then return; fi
+        sleep 0.2
     done
-    printf '%s does not answer on its socket\n' "$1"
+    journalctl -q -u haproxy -n 20 -o cat --no-pager | grep ALERT | tail -n 2
+    if [ -n "$1" ]; then
+        printf 'haproxy did not take the new configuration; the process with the old one goes on\n'
+    else
+        printf 'haproxy does not answer on its socket\n'
+    fi
     fail health check
+}
+
+# holds VIP...: whether this node has one of them.
+holds() {
+    there=$(ip -o addr)
+    for vip; do
+        case $there in *" $vip/"*) return 0 ;; esac
+    done
+    return 1
+}
+
+# give_up_vips SECONDS VIP...: have another node take the VIPs, and wait until it has. keepalived adds what is in the file
+# to its priority, and notices at once. Whatever happens to this run, the file says 0 again when it has ended.
+give_up_vips() {
+    limit=$1
+    shift
+    at_the_end="echo 0 > $handover"
+    uptime
+    deadline=$((now + limit))
+    if holds "$@"; then step 'wait for another node to take the VIPs'; fi
+    echo -253 > "$handover"
+    while holds "$@"; do
+        uptime
+        if [ "$now" -ge "$deadline" ]; then
+            printf 'no other node took the VIPs within %s s\n' "$limit"
+            fail handover
+        fi
+        sleep 0.2
+    done
+}
+
+# await SECONDS: the laptop confirms over a new connection, once it has seen that all is well. If it does not, or says
+# that it is not, this ends as a failure, and everything is undone.
+await() {
+    tell await "$1"
+    uptime
+    deadline=$((now + $1))
+    until [ -e "$run.confirm" ]; do
+        if [ -e "$run.abandon" ]; then
+            tell abandoned
+            exit 1
+        fi
+        uptime
+        if [ "$now" -ge "$deadline" ]; then
+            tell unconfirmed "$1"
+            exit 1
+        fi
+        sleep 0.1
+    done
+    tell confirmed
+}
+
+# keep_generation ID: what there was before the run of that name can be brought back, as can that of four more runs.
+keep_generation() {
+    if [ -e "$state/generations/$1" ]; then
+        rm -rf "$kept"
+    else
+        mv -T "$kept" "$state/generations/$1"
+    fi
+    find "$state/generations" -mindepth 1 -maxdepth 1 | sort -r | tail -n +6 | while read -r path; do rm -rf "$path"; done
+}
+
+commit() {
+    if [ -d "$kept" ]; then keep_generation "$id"; fi
+    if [ -e "$run.hosts" ]; then mv -f "$run.hosts" "$state/hosts.toml"; fi
+    # shellcheck disable=SC2086
+    dpkg-query -W -f '${Package} ${Version}\n' $packages > "$state/packages.new" && mv "$state/packages.new" "$state/packages"
+} 2> /dev/null
+
+restore() {
+    eval "$undo_first"
+    systemctl daemon-reload || bad=1
+    eval "$undo_then"
+    if [ "$bad" ]; then
+        tell unrestored
+    else
+        rm -rf "$kept"
+        tell restored
+    fi
 }
 
 finish() {
     status=$?
     trap - EXIT
+    trap '' TERM INT HUP
     set +e
-    if [ "$status" -ne 0 ] && [ -n "$undo_first$undo_then" ]; then
-        eval "$undo_first"
-        systemctl daemon-reload || bad=1
-        eval "$undo_then"
-        if [ "$bad" ]; then tell unrestored; else tell restored; fi
+    eval "$at_the_end"
+    if [ "$status" -eq 0 ]; then
+        [ "$rehearsal" ] || commit
+    elif [ -n "$undo_first$undo_then" ]; then
+        restore
     fi
     # shellcheck disable=SC2086
-    rm -f -- "$0" $staged
+    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" $staged
     tell exit "$status"
 }
 trap finish EXIT

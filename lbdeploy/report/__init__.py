@@ -73,10 +73,11 @@ class Reporter:
         if not plan.changes:
             self.say(("Nothing to do: ", "good"), f"{_names(plan.nodes)} are as hosts.toml says.")
             return
-        for step, batch in enumerate(plan.order, 1):
-            self.say((f"Step {step}: ", "name"), _names(batch), " together" if len(batch) > 1 else "")
-            for name in batch:
-                for change in plan.nodes[name].changes:
+        for step, stage in enumerate(plan.stages, 1):
+            together = " together" if len(stage.names) > 1 else ""
+            self.say((f"Step {step}: ", "name"), _names(stage.names), together, (f"  ({stage.cost})", "quiet"))
+            for name, node_plan in stage.plans.items():
+                for change in node_plan.changes:
                     self._change(name, change)
         self.say()
         self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
@@ -99,8 +100,13 @@ class Reporter:
             for line in summary.splitlines():
                 self.say(f"  {line}")
         self.verdict(outcome.verdict)
-        if outcome.done and outcome.verdict.healthy:
+        if outcome.done and outcome.verdict.healthy and not outcome.errors:
             self.say(("Next: ", "todo"), "lbdeploy verify, after every change to the nodes or the servers")
+
+    def rolled_back(self, run: str, about: str) -> None:
+        """What was undone, and what hosts.toml has to do with it."""
+        self.say(("Undone: ", "good"), f"the run {run} of {about}")
+        self.say(("Next: ", "todo"), "edit hosts.toml, too: lbdeploy plan shows what the next up would change again")
 
     def verdict(self, verdict: Verdict) -> None:
         """Where the VIPs are, how the servers do, and what is wrong; with -v also all that is right."""
@@ -169,6 +175,11 @@ _PAST = {
     "repair": "repaired",
     "enable": "enabled",
     "unmask": "unmasked",
+    "restart": "restarted",
+    "upgrade": "upgraded",
+    "reinstall": "reinstalled",
+    "unhold": "released for updates:",
+    "record": "took note of the version of",
 }
 
 

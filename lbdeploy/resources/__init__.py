@@ -1,8 +1,9 @@
 """The kinds of things that lbdeploy puts on a node, one a module, each independent of the others."""
 
 from lbdeploy.resources.file import File
+from lbdeploy.resources.journal import Journal
 from lbdeploy.resources.package import Packages
 from lbdeploy.resources.service import Service
 from lbdeploy.resources.sysctl import Sysctl
 
-__all__ = ["File", "Packages", "Service", "Sysctl"]
+__all__ = ["File", "Journal", "Packages", "Service", "Sysctl"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.shell import Raw, cmd, here
 
 PROPERTIES = (
     "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts,"
@@ -19,11 +19,21 @@ PROPERTIES = (
 )
 
 
+_ACTIONS = ("start", "reload", "restart")
+
+# What the kernel says of the file that the process was started from: proc(5), /proc/pid/exe.
+_PROGRAM = """\
+pid=${state#*MainPID=}
+pid=${pid%%[!0-9]*}
+[ "${pid:-0}" = 0 ] || echo "Program=$(readlink "/proc/$pid/exe")\""""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceState:
     """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
 
-    `newest` is the time of the last change of the youngest of the watched files that exist.
+    `newest` is the time of the last change of the youngest of the watched files that exist. `replaced`: the program on
+    the disk is another one than the one that runs.
     """
 
     load: str = "not-found"
@@ -36,6 +46,7 @@ class ServiceState:
     since: float = 0.0
     loaded: float = 0.0
     newest: float = 0.0
+    replaced: bool = False
 
     @property
     def running(self) -> bool:
@@ -65,7 +76,7 @@ class Service:
     def probe(self) -> Raw:
         show = cmd("systemctl", "show", "--timestamp=us", "-p", PROPERTIES, f"{self.unit}.service")
         newest = cmd("stat", "-c", "newest=%.Z", *self.watches)
-        return Raw(f"TZ=UTC {show}\n{newest} 2>/dev/null || :")
+        return Raw(f"state=$(TZ=UTC {show})\nprintf '%s\\n' \"$state\"\n{_PROGRAM}\n{newest} 2>/dev/null || :")
 
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]
@@ -81,9 +92,19 @@ class Service:
         enable = [self._change("enable", f"is {state.enabled or 'not there'}")] if disabled else []
         return enable + self._run(state, changing)
 
+    def acts(self, changes: Collection[Change]) -> bool:
+        """Whether the changes start it, or have it read its files."""
+        return any(change.action in _ACTIONS for change in changes)
+
     def _run(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         if not state.running:
             return [self._change("start", f"is {state.active}")]
+        return self._reread(state, changing) + self._renew(state)
+
+    def _renew(self, state: ServiceState) -> list[Change]:
+        return [self._change("restart", "runs a program that was replaced since")] if state.replaced else []
+
+    def _reread(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         newer = [path for path in self.watches if path in changing]
         if newer:
             return [self._change("reload", "reads " + " and ".join(newer))]
@@ -94,18 +115,20 @@ class Service:
         return []
 
     def fix(self, state: ServiceState, changes: list[Change]) -> Raw:
-        """Start or reload it. That it is enabled can wait until all services run: see `enable`."""
+        """Start, reload or restart it. That it is enabled can wait until all services run: see `enable`."""
         unit = cmd(self.unit)
         unmask = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
-        actions = [change.action for change in changes if change.action in ("start", "reload")]
+        actions = [change.action for change in changes if change.action in _ACTIONS]
         lines = unmask if state.load == "masked" else []
         lines += [line for action in actions for line in (f"step {action} {unit}", f"run systemctl {action} {unit}")]
         return Raw("\n".join(lines))
 
-    def enable(self, changes: Collection[Change]) -> Raw:
+    def enable(self, changes: Collection[Change]) -> list[Raw]:
         """Have it started at boot; nothing where it is already. Takes half a second, for the sake of SysV scripts."""
-        wanted = any(change.action in ("enable", "unmask") for change in changes)
-        return Raw(f"run systemctl enable --quiet {cmd(self.unit)}") if wanted else Raw("")
+        if not any(change.action in ("enable", "unmask") for change in changes):
+            return []
+        undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))
+        return [undo, cmd("run", "systemctl", "enable", "--quiet", self.unit)]
 
     def _change(self, action: str, reason: str) -> Change:
         return Change("service", self.unit, action, reason)
@@ -123,6 +146,7 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         since=_time(values.get("ActiveEnterTimestamp", "")),
         loaded=_time(values.get("StateChangeTimestamp", "")),
         newest=newest,
+        replaced=values.get("Program", "").endswith(" (deleted)"),
     )
 
 

@@ -12,6 +12,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,7 @@ class Session:
         self.node = node
         self.target = target
         self._connection = connection
+        self._elevated = ("sudo -n -- sh -s", "")  # the command that has given root rights, and what it wants first
 
     def run(self, script: str, on_line: Callable[[str], None] | None = None) -> Result:
         """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError and SudoError.
@@ -61,6 +63,16 @@ class Session:
             raise self._lost(str(error)) from None
         return result
 
+    def hold(self, script: str, mark: str) -> tuple[Held, str]:
+        """Run a script as root that goes on until its input ends, and the first line of it that begins with `mark`.
+
+        Raises LostError and SudoError. It must say that line within seconds.
+        """
+        try:
+            return self._hold(script, mark)
+        except (SSHException, OSError, EOFError) as error:
+            raise self._lost(str(error)) from None
+
     def close(self) -> None:
         """End the connection, without waiting for the node."""
         for connection in _chain(self._connection):
@@ -68,12 +80,29 @@ class Session:
 
     def _run(self, script: str, on_line: Callable[[str], None] | None) -> Result:
         if self.target.user == "root":
+            self._elevated = ("sh -s", "")
             return self._exchange("sh -s", script, on_line)
         started = secrets.token_hex(8)  # tells a script that ran from a sudo that refused to
         result = self._exchange("sudo -n -- sh -s", f"echo {started}\n{script}", on_line, started)
         if result.status and started not in result.output:
             return self._with_password(script, on_line, started, result)
+        self._elevated = ("sudo -n -- sh -s", "")
         return Result(result.output.partition(started + "\n")[2], result.status)
+
+    def _hold(self, script: str, mark: str) -> tuple[Held, str]:
+        command, before = self._elevated
+        channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
+        channel.set_combine_stderr(True)
+        channel.settimeout(DEADLINE_SECONDS)
+        channel.exec_command(command)
+        channel.sendall((before + script).encode(errors="surrogateescape"))
+        said = b""
+        while chunk := channel.recv(4096):
+            said += chunk
+            marked = [line for line in said.decode(errors="replace").split("\n")[:-1] if line.startswith(mark)]
+            if marked:
+                return Held(channel), marked[0].removeprefix(mark).strip()
+        raise self._lost("it did not say whether it is locked")
 
     def _with_password(
         self, script: str, on_line: Callable[[str], None] | None, started: str, refused: Result
@@ -88,6 +117,7 @@ class Session:
             raise self._sudo_error(
                 Result(result.output.replace(prompt, ""), result.status), "sudo refused the password"
             )
+        self._elevated = (f"sudo -S -p {prompt} -- sh -s", f"{password}\n")
         return Result(result.output.partition(started + "\n")[2], result.status)
 
     def _sudo_error(self, refused: Result, message: str) -> SudoError:
@@ -140,7 +170,9 @@ class Session:
         asker.join(DEADLINE_SECONDS)
         if asker.is_alive() or not transport.is_active():
             transport.sock.close()
-            raise self._lost(f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s")
+            lost = self._lost(f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s")
+            lost.silent = True
+            raise lost
 
     def _lost(self, why: str) -> LostError:
         return LostError(
@@ -149,6 +181,27 @@ class Session:
             state="a change that had begun goes on by itself on the node",
             fix="lbdeploy verify, once the node can be reached",
         )
+
+
+class Held:
+    """A script on a node that lives as long as its input: what ends it is the end of the connection, or silence."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    @property
+    def alive(self) -> bool:
+        return not self._channel.closed and not self._channel.exit_status_ready()
+
+    def beat(self) -> None:
+        """Say that this side is still there. Nothing happens where the other one is not."""
+        with suppress(SSHException, OSError, EOFError):
+            self._channel.sendall(b"\n")
+
+    def release(self) -> None:
+        """End it."""
+        with suppress(SSHException, OSError, EOFError):
+            self._channel.close()
 
 
 class _Lines:

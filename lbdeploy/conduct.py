@@ -1,0 +1,123 @@
+"""How the nodes of a stage are changed: begun, looked at, and confirmed or undone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from lbdeploy.errors import LbdeployError, RemoteError
+from lbdeploy.events import Emit, Note
+from lbdeploy.gate import objections, refuse_the_last
+from lbdeploy.model import Cluster
+from lbdeploy.nodework import Workers
+from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.placement import DAEMONS, holders
+from lbdeploy.plan import Plan, Stage, Way
+from lbdeploy.resource import Change, Resource
+from lbdeploy.stages import hands_over
+from lbdeploy.survey import Survey
+from lbdeploy.transaction import Task
+
+CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting for it
+
+
+class Conductor:
+    """Performs stages. `force_last`: also where no other node could take over meanwhile."""
+
+    def __init__(self, cluster: Cluster, workers: Workers, observer: Observer, emit: Emit, *, force_last: bool) -> None:
+        self._cluster = cluster
+        self._workers = workers
+        self._observer = observer
+        self._emit = emit
+        self._force_last = force_last
+        # A node waits as long as looking may take, and then some.
+        self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
+
+    def perform(self, plan: Plan, stage: Stage, before: Survey) -> None:
+        """Change the nodes of a stage, look whether all is well, and confirm; or have it undone, and raise."""
+        refuse_the_last(stage, before, force=self._force_last)
+        ways = {
+            Way.BEGIN: self._begin,
+            Way.RELOAD: self._change,
+            Way.AWAY: self._change,
+            Way.TOGETHER: self._change_all,
+            Way.REELECT: self._reelect,
+        }
+        try:
+            ways[stage.way](plan, stage, before)
+            self._workers.confirm()
+        except LbdeployError as error:
+            # Peers that hear each other are undone side by side; others so that one always has the VIPs.
+            order = list(reversed(stage.names)) if stage.way is Way.REELECT else []
+            raise self._workers.abandon(error, order) from None
+
+    def _begin(self, plan: Plan, stage: Stage, before: Survey) -> None:
+        """Make a cluster where there was none: all nodes side by side, but for the start of keepalived.
+
+        The preferred node starts it first, and so becomes the holder: one that finds another holding the VIPs waits
+        for preempt_delay, also when it has only just started (keepalived.conf(5)).
+        """
+        first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
+        tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
+        self._workers.begin({first: self._task(stage, first), **tasks})
+        starts = {name: stage.plans[name].only(_starts_keepalived) for name in rest}
+        self._workers.begin({name: Task(each, DAEMONS, self._patience) for name, each in starts.items()})
+
+    def _change(self, plan: Plan, stage: Stage, before: Survey) -> None:
+        self._workers.begin({name: self._task(stage, name) for name in stage.names})
+        self._gate(plan, stage, before)
+
+    def _change_all(self, plan: Plan, stage: Stage, before: Survey) -> None:
+        """All or none: what one would refuse, none gets."""
+        self._rehearse(stage)
+        self._change(plan, stage, before)
+
+    def _reelect(self, plan: Plan, stage: Stage, before: Survey) -> None:
+        """The standby nodes, which then don't hear the holder any more and take the VIPs; at once, the holder."""
+        self._rehearse(stage)
+        holding = [name for name in stage.names if name in holders(self._cluster, list(before.seen.values()))]
+        standby = [name for name in stage.names if name not in holding]
+        self._workers.begin({name: self._task(stage, name, self._patience) for name in standby})
+        if standby and holding:
+            self._emit(Note(None, f"waiting until {' or '.join(standby)} holds the VIPs, too"))
+            if not self._observer.until_holding(standby):
+                raise RemoteError("the VIPs were not taken in time", node=standby[0], fix="lbdeploy verify")
+        self._workers.begin({name: self._task(stage, name) for name in holding})
+        self._gate(plan, stage, before)
+
+    def _rehearse(self, stage: Stage) -> None:
+        self._workers.begin({name: Task(plan, DAEMONS, rehearsal=True) for name, plan in stage.plans.items()})
+
+    def _task(self, stage: Stage, name: str, longer: int = 0) -> Task:
+        """A node's share of a stage, which it undoes when it is not confirmed in time (`longer`: s, besides)."""
+        plan = stage.plans[name]
+        away = stage.way is Way.AWAY and hands_over(plan)
+        return Task(
+            plan,
+            DAEMONS,
+            confirm=self._patience + longer,
+            away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
+            away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
+        )
+
+    def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:
+        """Go on only once the changed nodes are as they should be, and the VIPs are where the plan foresees them."""
+        self._emit(Note(None, f"{' and '.join(stage.names)} changed: it stays only if all is well"))
+        survey = self._observer.until_settled(stage.names, before.errors)
+        errors = [error for name, error in survey.errors.items() if name not in before.errors]
+        if errors:
+            raise errors[0]
+        bad = objections(plan, stage, before, survey.without(_later(plan, stage)))
+        if bad:
+            what = "; ".join(dict.fromkeys(each.detail for each in bad))
+            raise RemoteError(what, node=bad[0].node, fix=bad[0].fix or "lbdeploy verify")
+
+
+def _starts_keepalived(resource: Resource[Any], _: Change) -> bool:
+    return resource.id == "service keepalived"
+
+
+def _later(plan: Plan, stage: Stage) -> Collection[tuple[str, str, str]]:
+    """The changes (node, name, action) of the stages that are still to come."""
+    stages = plan.stages[plan.stages.index(stage) + 1 :]
+    return {(name, each.name, each.action) for one in stages for name, p in one.plans.items() for each in p.changes}

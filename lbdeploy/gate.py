@@ -1,0 +1,70 @@
+"""What stops a run after a stage, and what must be so before one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from lbdeploy.backends import lost_servers
+from lbdeploy.errors import LastNodeError
+from lbdeploy.finding import Finding
+from lbdeploy.placement import able, holders, unable
+from lbdeploy.plan import Plan, Stage, Way
+from lbdeploy.stages import foreseen
+from lbdeploy.survey import Survey
+
+OF_SERVERS = ("backend", "api", "frontend")  # what also fails where the servers are the cause, not the load balancers
+JOINT = (Way.TOGETHER, Way.REELECT)
+
+
+def objections(plan: Plan, stage: Stage, before: Survey, after: Survey) -> list[Finding]:
+    """Why a run must not go on after a stage: what is wrong with its nodes or the VIPs, and was not so before."""
+    excused = {(each.node, each.check) for each in before.verdict.findings if each.failed and each.check in OF_SERVERS}
+    failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
+    found = [each for each in failed if (each.node, each.check) not in excused]
+    found += _unforeseen(plan, stage, before, after)
+    for name in stage.names:
+        others = [each for other, each in after.seen.items() if other not in stage.names]
+        found += lost_servers(after.cluster, before.seen[name], after.seen[name], others)
+    return found
+
+
+def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
+    """VIPs that another node holds now, though nothing in the plan moves them."""
+    cluster, seen = after.cluster, list(before.seen.values())
+    was, now = holders(cluster, seen), holders(cluster, list(after.seen.values()))
+    expected = foreseen(cluster, plan, stage, seen)
+    strangers = [name for name in now if name not in expected]
+    if strangers and was:
+        detail = f"the VIPs moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
+        fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *strangers))}"
+        yield Finding(None, "holder", False, detail, fix)
+
+
+def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:
+    """Raise LastNodeError where no healthy node is left while the stage's nodes are changed.
+
+    Where all are changed together, one that can be done without is enough: what is new was rehearsed on all.
+    """
+    healthy = [name for name, each in survey.seen.items() if able(each)]
+    touched = [name for name in stage.names if name in healthy]
+    spare = [name for name in healthy if name not in stage.names]
+    needed = stage.way is Way.AWAY or not force
+    if stage.way is Way.BEGIN or not touched or spare or not needed:
+        return
+    if stage.way in JOINT and len(touched) > 1:
+        return
+    raise _last_node(stage, touched, survey)
+
+
+def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNodeError:
+    sick = {name: unable(each) for name, each in survey.seen.items() if name not in stage.names}
+    lost = {name: error.message for name, error in survey.errors.items()}
+    why = "".join(f"; {name} is not able to: {reason}" for name, reason in (sick | lost).items())
+    name = " and ".join(touched)
+    forced = "" if stage.way is Way.AWAY else "; to change it all the same: lbdeploy up --force-last"
+    return LastNodeError(
+        f"no other node could take over while {name} is changed{why}",
+        node=name,
+        state=f"{name} was left as it is",
+        fix=f"bring another node back first{forced}",
+    )

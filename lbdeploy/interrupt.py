@@ -1,0 +1,46 @@
+"""Ctrl-C: once, a run stops at its next safe point; twice, it leaves at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from lbdeploy.errors import InterruptedRunError
+from lbdeploy.events import Emit, Note
+
+
+class Interrupt:
+    """Within the block, the first SIGINT is remembered, and a second one raises KeyboardInterrupt."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.asked = False
+        self._emit = emit
+        self._before: Any = None
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def check(self, state: str) -> None:
+        """A safe point: raise InterruptedRunError if it was asked for; `state` says how things are."""
+        if self.asked:
+            raise InterruptedRunError(
+                "interrupted", state=state, fix="lbdeploy up goes on; lbdeploy rollback goes back"
+            )
+
+    def _on(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        note = Note(None, "stopping as soon as the node in change is done; Ctrl-C again leaves at once")
+        # Not in this thread, which may be holding what the drawing of it needs.
+        threading.Thread(target=self._emit, args=(note,), daemon=True).start()

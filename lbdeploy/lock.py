@@ -1,0 +1,137 @@
+"""One run a cluster: a lock on every node, held for as long as this process is heard of.
+
+On each node a small process holds a lock file, and listens. It ends when the connection does, or when nothing was heard
+for a while, so a dead run's lock frees itself. A change that goes on by itself on a node locks it, too, until it ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lbdeploy.errors import LbdeployError, LockedError, LostError
+from lbdeploy.events import Emit, Note
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Node
+from lbdeploy.probe import PRELUDE
+from lbdeploy.progress import MARK, locked
+from lbdeploy.resources.journal import JOURNAL, UNIT
+from lbdeploy.shell import cmd
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Held, Session
+
+BEAT_SECONDS = 5.0
+SILENCE_SECONDS = 20  # after so long without a word the node lets go of the lock
+RETRY_SECONDS = 1.0
+
+_TAKE = """\
+umask 077
+mkdir -p /run/lbdeploy
+chmod 700 /run/lbdeploy
+exec 9>> /run/lbdeploy/lock
+if ! flock -n 9; then
+    printf '%s locked %s\\n' "$mark" "$(cat /run/lbdeploy/lock)"
+    exit
+fi
+if systemctl is-active --quiet "$unit"; then
+    about=$(systemctl show -p Description --value "$unit")
+    printf '%s locked %s (its laptop has gone; the node ends it by itself)\\n' "$mark" "${about#lbdeploy: }"
+    exit
+fi
+printf '%s\\n' "$about" > /run/lbdeploy/lock
+exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; done' \
+    "$mark" "$(sed -n 's/^run //p' "$journal" 2> /dev/null)" "$silence"
+"""
+
+
+class Lock:
+    """The lock of a cluster, once it was taken. `runs` is the last run of each node, as it was at that moment."""
+
+    def __init__(self, about: str) -> None:
+        self.runs: dict[str, str] = {}
+        self._about = about
+        self._held: dict[str, Held] = {}
+        self._over = threading.Event()
+
+    def take(self, node: Node, session: Session) -> None:
+        """Take the lock of one node. Raises LockedError, LostError and SudoError."""
+        given = {"mark": MARK, "unit": UNIT, "about": self._about, "journal": JOURNAL, "silence": SILENCE_SECONDS}
+        variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
+        held, said = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
+        word, _, rest = said.partition(" ")
+        if word != "held":
+            held.release()
+            raise locked(node.name, rest)
+        self._held[node.name] = held
+        self.runs[node.name] = rest
+
+    def keep(self) -> None:
+        """Let the nodes hear of this process from now on, in the background."""
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def check(self) -> None:
+        """Raise LostError where a node has let go of it, so that another run may be at work."""
+        for name, held in self._held.items():
+            if not held.alive:
+                raise LostError(
+                    "the node has let go of the lock, since it did not hear of this run",
+                    node=name,
+                    state="nothing more was changed",
+                    fix="lbdeploy up",
+                )
+
+    def forget(self, name: str) -> None:
+        """A node that was started again has no lock any more, and needs none for this run to go on."""
+        self._held.pop(name, None)
+
+    def release(self) -> None:
+        self._over.set()
+        for held in self._held.values():
+            held.release()
+        self._held.clear()
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            for held in list(self._held.values()):
+                held.beat()
+
+
+@contextmanager
+def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: Emit) -> Iterator[Lock]:
+    """The cluster's lock, for the time of the block. Where it is taken, tries for `wait` seconds; then LockedError.
+
+    The first node is locked before the others, so that of two runs that begin at once exactly one gets through.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        lock = Lock(about)
+        try:
+            _take(lock, fleet, nodes)
+        except LockedError as error:
+            lock.release()
+            if time.monotonic() >= deadline:
+                raise
+            emit(Note(None, f"waiting for the lock: {error.message}"))
+            time.sleep(RETRY_SECONDS)
+        except LbdeployError:
+            lock.release()
+            raise
+        else:
+            break
+    try:
+        lock.keep()
+        yield lock
+    finally:
+        lock.release()
+
+
+def _take(lock: Lock, fleet: Fleet, nodes: Sequence[Node]) -> None:
+    first, rest = sorted(nodes, key=lambda node: node.name)[:1], sorted(nodes, key=lambda node: node.name)[1:]
+    for group in (first, rest):
+        for error in fleet.each(group, lock.take).values():
+            if isinstance(error, LbdeployError):
+                raise error

@@ -1,0 +1,203 @@
+"""Changing nodes: each by a transaction of its own, which it finishes or undoes by itself, whatever becomes of us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Node
+from lbdeploy.origin import Origin
+from lbdeploy.progress import Progress
+from lbdeploy.transaction import Task, Transaction
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Session
+
+RETURN_SECONDS = 150.0  # how long to wait for a node that ended the connection, to start again for example
+LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmation has run out
+RETRY_SECONDS = 1.0
+
+
+class Work:
+    """One task on one node, under way."""
+
+    def __init__(self, node: Node, task: Task, origin: Origin, emit: Emit) -> None:
+        self.node = node
+        self.transaction = Transaction(task, origin)
+        self.progress = Progress(node.name, lambda text: emit(Step(node.name, text)))
+        self.deadline = 0.0  # until when the node waits for a confirmation (monotonic, s)
+
+    def tell(self, session: Session, script: str) -> None:
+        """Run one of the transaction's scripts, and follow what it says."""
+        session.run(script, self.progress.line)
+        if self.progress.waits and not self.deadline:
+            self.deadline = time.monotonic() + (self.progress.awaiting or 0)
+
+    def decide(self, session: Session, decision: str = "") -> None:
+        """Make a decision known (confirm, abandon), or none, and follow to the end."""
+        self.tell(session, self.transaction.follow(self.progress.told, decision))
+
+    @property
+    def error(self) -> LbdeployError | None:
+        return self.progress.error(self.transaction.task.plan)
+
+
+class Workers:
+    """The tasks of a stage. What has begun must be confirmed or abandoned; see the module `rollout`."""
+
+    def __init__(self, fleet: Fleet, origin: Origin, emit: Emit) -> None:
+        self._fleet = fleet
+        self._origin = origin
+        self._emit = emit
+        self.under_way: dict[str, Work] = {}
+
+    def begin(self, tasks: Mapping[str, Task]) -> None:
+        """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
+        nodes = [node for node in self._fleet.nodes if node.name in tasks]
+        for node in nodes:
+            self.under_way[node.name] = Work(node, tasks[node.name], self._origin, self._emit)
+        _raise_worst(self._fleet.each(nodes, self._begin).values())
+
+    def confirm(self) -> None:
+        """Let what was done stay, over new connections: that they can be made is part of what is confirmed.
+
+        No node is told before all can be reached. Raises RolledBackError, or what else became of it.
+        """
+        nodes = self._waiting()
+        reached = self._fleet.each(nodes, lambda node, _: self._reach(node))
+        sessions = {name: each for name, each in reached.items() if not isinstance(each, LbdeployError)}
+        try:
+            _raise_worst(reached.values())
+            results = self._fleet.each(nodes, lambda node, _: self._end(node, sessions[node.name], "confirm"))
+        finally:
+            for session in sessions.values():
+                session.close()
+        self.under_way.clear()
+        _raise_worst(results.values())
+
+    def abandon(self, cause: LbdeployError, order: Sequence[str] = ()) -> LbdeployError:
+        """Have what waits undone, side by side or in an order. Returns the error to raise: cause and outcome."""
+        waiting = self._waiting()
+        if not waiting:
+            self.under_way.clear()
+            return cause
+        groups = [[node] for name in order for node in waiting if node.name == name] if order else [waiting]
+        for group in groups:
+            self._fleet.each(group, self._abandon)
+        works = list(self.under_way.values())
+        self.under_way.clear()
+        return _undone(cause, works)
+
+    def _waiting(self) -> list[Node]:
+        return [work.node for work in self.under_way.values() if work.progress.waits]
+
+    def _begin(self, node: Node, session: Session) -> None:
+        work = self.under_way[node.name]
+        try:
+            work.tell(session, work.transaction.launch())
+        except LostError as lost:
+            if lost.silent:
+                lost.state = going_on(work)
+                raise
+            self._rejoin(work, time.monotonic() + RETURN_SECONDS)
+        if work.error:
+            raise work.error
+        self._emit(Done(node.name, "rehearsed" if work.transaction.task.rehearsal else "changed"))
+
+    def _end(self, node: Node, session: Session, decision: str) -> None:
+        work = self.under_way[node.name]
+        try:
+            work.decide(session, decision)
+        except LostError:
+            self._rejoin(work, work.deadline + LATE_SECONDS, decision)
+        if work.error:
+            raise work.error
+        self._emit(Done(node.name, "confirmed"))
+
+    def _reach(self, node: Node) -> Session:
+        """A new connection, tried for until the node gives up waiting. Raises ConnectError and its like."""
+        work = self.under_way[node.name]
+        self._emit(Step(node.name, "confirm over a new connection"))
+        while True:
+            try:
+                return self._fleet.another(node)
+            except LbdeployError as error:
+                if time.monotonic() > work.deadline - RETRY_SECONDS:
+                    error.message = f"after the change, no new SSH connection to it can be made: {error.message}"
+                    raise
+                time.sleep(RETRY_SECONDS)
+
+    def _abandon(self, node: Node, session: Session) -> None:
+        work = self.under_way[node.name]
+        self._emit(Step(node.name, "undo the change"))
+        try:
+            work.decide(session, "abandon")
+        except LostError:
+            with suppress(LostError):  # then its own time runs out, and it undoes the change all the same
+                self._rejoin(work, work.deadline + LATE_SECONDS, "abandon")
+        self._emit(Done(node.name, "as before" if work.progress.restored else "not as before", ok=False))
+
+    def _rejoin(self, work: Work, deadline: float, decision: str = "") -> None:
+        """Find the node again, and hear how it goes on. Raises LostError where it can't be reached in time."""
+        self._emit(Step(work.node.name, "wait for the node to be there again"))
+        while True:
+            try:
+                work.decide(self._fleet.reopen(work.node), decision)
+            except ConnectError as error:
+                if time.monotonic() > deadline:
+                    raise _lost(work, error) from None
+                time.sleep(RETRY_SECONDS)
+            else:
+                return
+
+
+def _raise_worst(results: Iterable[object]) -> None:
+    """Raise the error that says most, if there is any: what could not be put back comes before what could."""
+    errors = [each for each in results if isinstance(each, LbdeployError)]
+    if errors:
+        raise min(errors, key=lambda error: isinstance(error, RolledBackError))
+
+
+def _lost(work: Work, error: ConnectError) -> LostError:
+    lost = LostError(
+        f"the node was lost, and did not come back: {error.message}",
+        node=work.node.name,
+        state=going_on(work),
+        fix="lbdeploy verify, once it can be reached",
+    )
+    lost.silent = True
+    return lost
+
+
+def going_on(work: Work) -> str:
+    """What a node does by itself when nobody talks to it any more, and how to look."""
+    name, step = work.node.name, work.progress.step
+    if work.progress.waits:
+        return f"{name} waits for a confirmation, and undoes the change {work.progress.awaiting} s after it was made"
+    if work.progress.exit is not None:
+        return f"{name} has ended: {step}"
+    look = f"to look: ssh {work.node.host} sudo tail -f {work.transaction.log}"
+    return f"{name} goes on by itself with: {step}; it finishes, or puts everything back ({look})"
+
+
+def _undone(cause: LbdeployError, works: Sequence[Work]) -> LbdeployError:
+    """The cause of a change that was undone, with the state that things are in now."""
+    open_ = [work for work in works if work.progress.waits]
+    lasting = [work for work in works if work.progress.restored is False]
+    installed = [work for work in works if any(each.kind == "package" for each in work.transaction.task.plan.changes)]
+    names = " and ".join(work.node.name for work in works)
+    fix = cause.fix or "mend the cause, then: lbdeploy plan"
+    if open_:
+        state = "; ".join(going_on(work) for work in open_)
+        return LostError(cause.message, node=cause.node, state=state, fix="lbdeploy verify", detail=cause.detail)
+    if lasting:
+        state = f"not everything could be put back on {' and '.join(work.node.name for work in lasting)}"
+        return RemoteError(cause.message, node=cause.node, state=state, fix="lbdeploy plan", detail=cause.detail)
+    kind = RemoteError if installed else RolledBackError
+    state = f"{names}: as before" + ("; packages that were installed stay" if installed else "")
+    return kind(cause.message, node=cause.node, state=state, fix=fix, detail=cause.detail)

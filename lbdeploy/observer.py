@@ -1,0 +1,94 @@
+"""Looking at the nodes: all at once, with one remote command each, as often as it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lbdeploy.errors import LbdeployError
+from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Cluster, Node
+from lbdeploy.plan import diff
+from lbdeploy.probe import Observation, Probe
+from lbdeploy.resource import Resource
+from lbdeploy.survey import Survey
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Session
+
+Wanted = Mapping[str, list[Resource[Any]]]
+
+POLL_SECONDS = 0.25
+SETTLE_MARGIN = 10.0  # seconds that daemons may take beyond what their timers say, until a cluster has settled
+
+
+class Observer:
+    """Surveys of a cluster. `wanted` is what each node should have; only the nodes in `scope` are to be changed."""
+
+    def __init__(self, cluster: Cluster, fleet: Fleet, wanted: Wanted, scope: Iterable[str], emit: Emit) -> None:
+        self.cluster = cluster
+        self.wanted = wanted
+        self.scope = frozenset(scope)
+        self._fleet = fleet
+        self._emit = emit
+
+    def survey(self) -> Survey:
+        """Look, and tell of it."""
+        for node in self._fleet.nodes:
+            self._emit(Step(node.name, "look"))
+        survey = self.look()
+        for name in survey.seen:
+            self._emit(Done(name, "looked"))
+        return survey
+
+    def look(self) -> Survey:
+        """Look at every node that can be reached."""
+        found = self._fleet.each(self._fleet.nodes, self._observe)
+        seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
+        plans = {name: diff(self.wanted[name], each) for name, each in seen.items()}
+        return Survey(
+            self.cluster,
+            {name: each for name, each in seen.items() if name in self.scope},
+            {name: each if name in self.scope else each.only(lambda *_: False) for name, each in plans.items()},
+            {name: each for name, each in found.items() if isinstance(each, LbdeployError) and name in self.scope},
+            {name: each for name, each in seen.items() if name not in self.scope},
+        )
+
+    def until_settled(self, names: Iterable[str], but: Iterable[str] = ()) -> Survey:
+        """Look until waiting would change nothing about these nodes and the VIPs, or no longer than it should take.
+
+        The nodes `but` are known not to answer.
+        """
+        names, known = list(names), set(but)
+        deadline = time.monotonic() + settle_seconds(self.cluster)
+        self._emit(Note(None, "waiting until VRRP has elected a holder, and haproxy has checked its servers"))
+        while True:
+            survey = self.look()
+            if (survey.verdict.settled(names) and not set(survey.errors) - known) or time.monotonic() >= deadline:
+                return survey
+            time.sleep(POLL_SECONDS)
+
+    def until_holding(self, names: Iterable[str]) -> bool:
+        """Look until one of these nodes has every VIP; False where none has in time."""
+        names = list(names)
+        deadline = time.monotonic() + settle_seconds(self.cluster)
+        while time.monotonic() < deadline:
+            seen = self.look().seen
+            if any(all(seen[name].holds(vip.ip) for vip in self.cluster.vips) for name in names if name in seen):
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+    def _observe(self, node: Node, session: Session) -> Observation:
+        probe = Probe(self.cluster, node, self.wanted[node.name])
+        return probe.read(session.run(probe.script()).output)
+
+
+def settle_seconds(cluster: Cluster) -> float:
+    """How long VRRP's election and haproxy's first checks may take: RFC 5798 section 6.1, haproxy's `inter`."""
+    vrrp = cluster.vrrp
+    election = 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise
+    checks = max(frontend.fast_interval * frontend.rise + frontend.check_timeout for frontend in cluster.frontends)
+    return max(election, checks) + SETTLE_MARGIN

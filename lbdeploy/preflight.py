@@ -1,0 +1,85 @@
+"""What must be so before anything is put on the nodes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from lbdeploy.finding import Finding
+from lbdeploy.model import Cluster
+from lbdeploy.placement import holders
+from lbdeploy.plan import NodePlan
+from lbdeploy.probe import Observation
+from lbdeploy.stages import identity_changes
+
+ROOM_KIB = 1024  # what the files, their old content and a journal need, many times over
+ROOM_INODES = 100
+
+
+def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
+    """What a node must have before anything is put on it: apt, its interfaces, and its own addresses on them."""
+    node = observation.node
+    if not observation.apt:
+        yield Finding(node.name, "apt", False, "has no apt-get", "lbdeploy works on Debian and Ubuntu")
+    yield from _full(observation)
+    links = {link.name: link for link in observation.links}
+    for network, interface in node.interfaces.items():
+        key = f"nodes.{node.name}.interfaces"
+        if interface not in links:
+            there = ", ".join(name for name in sorted(links) if name != "lo")
+            fix = f'it has: {there}; set {key} = {{ {network} = "NAME" }} in hosts.toml'
+            yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
+            continue
+        if not links[interface].up:
+            yield Finding(
+                node.name,
+                "interface",
+                False,
+                f"its interface {interface} is down",
+                f"ip link set {interface} up, or see to its cable",
+            )
+        address = node.addresses[network]
+        if interface not in observation.holds(address):
+            where = ", ".join(observation.holds(address))
+            detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
+            yield Finding(
+                node.name,
+                "address",
+                False,
+                detail,
+                f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network",
+            )
+
+
+def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
+    """VIPs that somebody answers for who is none of the nodes: taking them would put one address on two hosts.
+
+    Where only some of the nodes were observed, it may be one of the others.
+    """
+    if len(observations) < len(cluster.nodes):
+        return
+    ours = {link.mac for each in observations for link in each.links}
+    held = set(holders(cluster, observations))
+    for each in observations if not held else ():
+        for neighbour in each.neighbours:
+            if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
+                detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
+                fix = "find that host, or choose another VIP; to go on all the same: lbdeploy up --ignore vip-in-use"
+                yield Finding(each.node.name, "vip-in-use", False, detail, fix)
+
+
+def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Finding]:
+    """Where what VRRP peers must agree on is changed, and not on all nodes: the others would hear nobody any more."""
+    others = [node.name for node in cluster.nodes if node.name not in plans]
+    if others and any(identity_changes(plan) for plan in plans.values()):
+        detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
+        fix = "lbdeploy up, without --limit; if they are gone for good: --ignore agreement"
+        yield Finding(None, "agreement", False, detail, fix)
+
+
+def _full(observation: Observation) -> Iterator[Finding]:
+    """File systems without room for what may have to be written: it is better to find out before than in between."""
+    for room in observation.room:
+        if room.kib < ROOM_KIB or room.inodes < ROOM_INODES:
+            what = f"{room.kib} KiB" if room.kib < ROOM_KIB else f"{room.inodes} inodes"
+            fix = f"make room: du -xh {room.folder} | sort -h | tail; to go on all the same: --ignore disk"
+            yield Finding(observation.node.name, "disk", False, f"{room.folder} has only {what} free", fix)

@@ -1,0 +1,147 @@
+"""What an applying script tells, and what went wrong with it, if anything did. Pure: text in, errors out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.plan import NodePlan
+
+MARK = "@@lbdeploy"  # what the lines that mean something begin with
+
+
+@dataclass(slots=True)
+class Progress:
+    """Reads what an applying script prints, line by line; `on_step` is told of each step as it begins.
+
+    Marked lines: `step TEXT`, `failed COMMAND`, `await SECONDS` (it waits for the laptop), then `confirmed`,
+    `abandoned` or `unconfirmed SECONDS`, `restored` or `unrestored`, `locked WHO`, and at last `exit STATUS`. Of a
+    script whose log is gone the journal is told instead: besides, `boot ID` is the boot that it ran in, and `now ID`
+    the present one.
+    """
+
+    node: str
+    on_step: Callable[[str], None]
+    step: str = "start"
+    told: int = 0  # lines, so that another connection can go on where one was lost
+    failed: str | None = None
+    awaiting: int | None = None
+    undecided: str | None = None  # why it was undone, though no step had failed
+    restored: bool | None = None
+    locked: str | None = None
+    exit: int | None = None
+    boots: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def line(self, text: str) -> None:
+        """Take one line of output."""
+        self.told += 1
+        if not text.startswith(MARK + " "):
+            self.said.append(text)
+            return
+        word, _, rest = text.removeprefix(MARK + " ").partition(" ")
+        match word:
+            case "step":
+                self.step = rest
+                self.on_step(rest)
+            case "failed":
+                self.failed = rest
+            case "await":
+                self.awaiting = int(rest)
+            case "abandoned" | "unconfirmed":
+                self.undecided = word
+            case "restored" | "unrestored":
+                self.restored = word == "restored"
+            case "locked":
+                self.locked = rest
+            case "exit":
+                self.exit = int(rest)
+            case "boot" | "now":
+                self.boots[word] = rest
+
+    @property
+    def waits(self) -> bool:
+        """Whether all is done, and the node waits to be told that it may stay."""
+        return self.awaiting is not None and self.exit is None and not self.boots
+
+    @property
+    def rebooted(self) -> bool:
+        """Whether the node was started again before the script came to its end."""
+        return self.exit != 0 and bool(self.boots) and self.boots.get("boot") != self.boots.get("now")
+
+    def error(self, plan: NodePlan) -> LbdeployError | None:
+        """What went wrong, if anything did. None also where the script waits for a decision."""
+        if self.locked is not None:
+            return locked(self.node, self.locked)
+        if self.waits:
+            return None
+        if self.rebooted:
+            return self._rebooted()
+        if self.exit is None:
+            return self._ended_without_a_word()
+        return self._failure(plan) if self.exit else None
+
+    def _rebooted(self) -> RebootedError:
+        return RebootedError(
+            f"the node was started again during: {self.step}",
+            node=self.node,
+            state="what it had begun was interrupted",
+            fix="lbdeploy up repairs it",
+        )
+
+    def _ended_without_a_word(self) -> LostError:
+        return LostError(
+            "the run on the node ended without a word",
+            node=self.node,
+            state="unknown",
+            fix="lbdeploy plan shows what is left to do",
+            detail="\n".join(self.said),
+        )
+
+    def _failure(self, plan: NodePlan) -> RemoteError:
+        detail = "\n".join(self.said)
+        installs = any(change.kind == "package" for change in plan.changes)
+        if self.restored and not installs:
+            return RolledBackError(
+                self._what(),
+                node=self.node,
+                state="its files and services are as before",
+                detail=detail,
+                fix="mend the cause, then: lbdeploy plan",
+            )
+        state = {
+            True: "its files and services are as before; packages that were installed stay",
+            False: "not everything could be put back: see lbdeploy plan",
+            None: "its files and services were not touched",
+        }[self.restored]
+        fix = "mend the cause, then: lbdeploy up"
+        return RemoteError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
+
+    def _what(self) -> str:
+        if self.undecided == "unconfirmed":
+            return f"no confirmation came within {self.awaiting} s"
+        if self.undecided == "abandoned":
+            return "it was told to undo the change"
+        return f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
+
+
+def locked(node: str, who: str) -> LockedError:
+    """The error for a node that another run is changing."""
+    return LockedError(
+        f"another run is at work: {who}",
+        node=node,
+        state="nothing was changed",
+        fix="wait for it to end, or: lbdeploy up --lock-wait SECONDS",
+    )
+
+
+_NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
+
+
+def _reason(said: list[str]) -> str:
+    """The lines that matter of what a failed command said: apt marks its own, of others the last are shown."""
+    lines = [line for line in said if not _NOISE.match(line)]
+    marked = [line for line in lines if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
+    return "; ".join((marked or lines)[-3:])

@@ -1,0 +1,57 @@
+"""What an earlier run left behind on a node that was started again in its middle."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw
+
+JOURNAL = "/var/lib/lbdeploy/journal"
+UNIT = "lbdeploy"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """The last run on a node: its id, who it was, its last step; `ended` also where there was none; `active` now."""
+
+    run: str = ""
+    about: str = ""
+    step: str = ""
+    ended: bool = True
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The last run has come to an end, good or bad. Whatever runs next tidies up what it left (remote/tools.sh)."""
+
+    @property
+    def id(self) -> str:
+        return "service lbdeploy"
+
+    def probe(self) -> Raw:
+        return Raw(f"systemctl is-active {UNIT}\ncat {JOURNAL}")
+
+    def read(self, answer: Answer) -> JournalState:
+        active, *lines = answer.output.splitlines() or [""]
+        words = [line.partition(" ") for line in lines]
+        last = {word: rest for word, _, rest in words}
+        ended = "exit" in last or "run" not in last
+        return JournalState(
+            last.get("run", ""),
+            last.get("about", ""),
+            last.get("step", "begin"),
+            ended,
+            active in ("active", "activating"),
+        )
+
+    def compare(self, state: JournalState, changing: Collection[str]) -> list[Change]:
+        if state.ended or state.active:
+            return []
+        return [Change("service", UNIT, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
+
+    def fix(self, state: JournalState, changes: list[Change]) -> Raw:
+        """Nothing of its own: every applying script begins with tidying up."""
+        return Raw("")

@@ -1,0 +1,202 @@
+"""In which order nodes are changed, and what it costs. Pure.
+
+Where nothing lives yet, all nodes at once. On a living cluster one at a time: those that hold no VIP first, and the
+holder last, so that every stage leaves a tried node to fall back on. Some changes can't go that way: see Way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lbdeploy import vrrp
+from lbdeploy.desired import HANDOVER, KEEPALIVED_CONF
+from lbdeploy.model import Cluster
+from lbdeploy.placement import DAEMONS, holders, living
+from lbdeploy.plan import NodePlan, Plan, Stage, Way
+from lbdeploy.probe import Observation
+from lbdeploy.resource import Change, Resource
+from lbdeploy.resources import File, Packages
+from lbdeploy.vrrp import Instance
+
+NOTHING = "clients notice nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node before and after: its VRRP instance as it is on the node (None: none yet), and as it is to be."""
+
+    plan: NodePlan
+    before: Instance | None
+    after: Instance | None
+    runs: bool
+    holds: bool
+
+    @property
+    def name(self) -> str:
+        return self.plan.node.name
+
+    def differs(self, aspect: str) -> bool:
+        """Whether something that its instance had is going to be otherwise."""
+        if self.before is None or self.after is None:
+            return False
+        return bool(getattr(self.before, aspect) != getattr(self.after, aspect))
+
+
+def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]) -> Plan:
+    """The plan of a run: the changes of each node, in stages."""
+    members = [_member(cluster, plans[each.node.name], each) for each in observations]
+    needy = [member for member in members if member.plan.changes]
+    if not living(cluster, observations):
+        return Plan(plans, _begin(needy))
+    needy.sort(key=lambda member: (_unheard(member, members, cluster), member.holds, member.plan.node.priority))
+    joint, way = _joint(needy)
+    gentle = {member.name: _gentle(member) for member in needy}
+    single = [member for member in needy if member not in joint and gentle[member.name].changes]
+    rough = [(member, _rough(member)) for member in needy if member not in joint]
+    stages = [
+        Stage(Way.RELOAD, {each.name: gentle[each.name]}, _reload_cost(cluster, each, members)) for each in single
+    ]
+    if joint:
+        stages.append(Stage(way, {each.name: each.plan for each in joint}, _joint_cost(cluster, way, joint)))
+    stages += [
+        Stage(Way.AWAY, {each.name: plan}, _away_cost(cluster, each, plan)) for each, plan in rough if plan.changes
+    ]
+    return Plan(plans, tuple(stages))
+
+
+def identity_changes(plan: NodePlan) -> bool:
+    """Whether peers that are not changed with it would stop hearing this node, or it them."""
+    before, after = _instances(plan)
+    if before is None or after is None:
+        return False
+    return before.identity != after.identity or before.agreed != after.agreed
+
+
+def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
+    runs = all(seen.service(daemon).running for daemon in DAEMONS)
+    return Member(plan, *_instances(plan), runs, seen.node.name in holders(cluster, [seen]))
+
+
+def _instances(plan: NodePlan) -> tuple[Instance | None, Instance | None]:
+    for part in plan.parts:
+        if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
+            return vrrp.read(part.state.content, HANDOVER), vrrp.read(part.resource.content, HANDOVER)
+    return None, None
+
+
+def _begin(needy: Sequence[Member]) -> tuple[Stage, ...]:
+    plans = {member.name: member.plan for member in needy}
+    return (Stage(Way.BEGIN, plans, "there are no clients yet"),) if plans else ()
+
+
+def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> bool:
+    """Whether the others do not send it their adverts yet: it would take the VIPs at once. They are changed first."""
+    address = str(member.plan.node.addresses[cluster.vrrp.network])
+    others = [each.before for each in members if each is not member and each.runs and each.before]
+    return not member.runs and any(address not in before.peers for before in others)
+
+
+def _joint(needy: Sequence[Member]) -> tuple[list[Member], Way]:
+    """The nodes that can't be changed one at a time, and how they are changed."""
+    moved = [member for member in needy if member.runs and member.differs("identity")]
+    if moved:
+        return [member for member in needy if member.before != member.after and member.before], Way.REELECT
+    return [member for member in needy if member.differs("agreed")], Way.TOGETHER
+
+
+def _gentle(member: Member) -> NodePlan:
+    """What clients notice nothing of. Where the node does not work anyway, that is everything."""
+    if not member.runs:
+        return member.plan
+    whole = _moves(member) or _repairs(member)
+    return member.plan.only(lambda resource, change: not whole and not _restarts(resource, change))
+
+
+def _rough(member: Member) -> NodePlan:
+    """What stops a daemon for a moment, or takes its VIPs away."""
+    whole = _moves(member) or _repairs(member)
+    return member.plan.only(lambda resource, change: member.runs and (whole or _restarts(resource, change)))
+
+
+def _restarts(resource: Resource[Any], change: Change) -> bool:
+    return change.action == "restart" or (isinstance(resource, Packages) and bool(resource.restarted([change])))
+
+
+def _repairs(member: Member) -> bool:
+    """Whether dpkg is to go on where it was interrupted: nobody knows what it restarts, and nothing goes before it."""
+    return any((change.kind, change.action) == ("package", "repair") for change in member.plan.changes)
+
+
+def _moves(member: Member) -> bool:
+    """Whether VIPs, or VRRP itself, go to another interface of a node that has them; it can let another take them."""
+    can = member.before is not None and member.before.hands_over
+    return can and member.holds and member.differs("places") and not member.differs("agreed")
+
+
+def hands_over(plan: NodePlan) -> bool:
+    """Whether the keepalived that runs as this plan is begun can have another node take its VIPs."""
+    before, after = _instances(plan)
+    changes = any(change.name == KEEPALIVED_CONF for change in plan.changes)
+    now = before if changes else after
+    return now is not None and now.hands_over
+
+
+def winner(instances: Mapping[str, Instance | None]) -> str | None:
+    """The node that VRRP prefers among these: the highest priority wins (RFC 5798, 6.4)."""
+    able = {name: each.priority for name, each in instances.items() if each}
+    return max(able, key=lambda name: able[name]) if able else None
+
+
+def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[Observation]) -> frozenset[str]:
+    """The nodes any one of which may hold the VIPs after a stage: any other holder was not foreseen."""
+    members = {each.node.name: _member(cluster, plan.nodes[each.node.name], each) for each in observations}
+    if stage.way is Way.AWAY:
+        return frozenset(name for name in members if name not in stage.names) or frozenset(members)
+    if stage.way in (Way.REELECT, Way.BEGIN):
+        return frozenset(members)
+    done = [name for each in plan.stages[: plan.stages.index(stage) + 1] for name in each.names]
+    after = {name: each.after if name in done else each.before for name, each in members.items() if each.runs}
+    best = winner(after)
+    return frozenset(holders(cluster, observations)) | ({best} if best else set())
+
+
+def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member]) -> str:
+    moves = _priorities_move(cluster, member, members)
+    if moves and cluster.vrrp.preempt:
+        delay = f"{cluster.vrrp.preempt_delay:g} s"
+        return f"the VIPs move to {moves} after preempt_delay ({delay}): open connections are cut, new ones go through"
+    return NOTHING
+
+
+def _priorities_move(cluster: Cluster, member: Member, members: Sequence[Member]) -> str | None:
+    """The node that the priorities will prefer, where this is the last change that makes it so."""
+    before, after = winner({m.name: m.before for m in members}), winner({m.name: m.after for m in members})
+    return after if member.differs("priority") and member.name in (before, after) and before != after else None
+
+
+def _joint_cost(cluster: Cluster, way: Way, joint: Sequence[Member]) -> str:
+    if way is Way.REELECT:
+        return (
+            "VRRP elects anew: the standby takes the VIPs, both hold them for about a second, and they return after "
+            f"preempt_delay ({cluster.vrrp.preempt_delay:g} s): open connections are cut, new ones go through"
+        )
+    gone = sorted({vip for each in joint for vip in _vips(each.before) - _vips(each.after)})
+    return f"connections to {', '.join(gone)} end; others notice nothing" if gone else NOTHING
+
+
+def _vips(instance: Instance | None) -> set[str]:
+    return {address.partition("/")[0] for address in instance.vips} if instance else set()
+
+
+def _away_cost(cluster: Cluster, member: Member, plan: NodePlan) -> str:
+    if not member.holds:
+        return NOTHING
+    if not hands_over(plan):
+        return "its keepalived.conf has no track_file for a handover: connections fail for about a second"
+    delay = f"{cluster.vrrp.preempt_delay:g} s"
+    return (
+        f"the VIPs move to another node and return, each after preempt_delay ({delay}): open connections are cut, "
+        "new ones go through"
+    )

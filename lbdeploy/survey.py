@@ -1,0 +1,95 @@
+"""The nodes as they were seen at one moment, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError
+from lbdeploy.finding import Finding
+from lbdeploy.model import Cluster
+from lbdeploy.placement import holders, living
+from lbdeploy.plan import NodePlan, Plan
+from lbdeploy.preflight import foreigners, left_out, preflight
+from lbdeploy.probe import Observation
+from lbdeploy.stages import staged
+from lbdeploy.verdict import Verdict, judge
+
+REFUSED = (HostKeyError, LoginError, SudoError)  # a node that is there, and won't have us
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What each node was like, and what would have to be done. `errors` has those that could not be observed.
+
+    `beside` are the cluster's nodes that a run is not to change, as far as they were seen.
+    """
+
+    cluster: Cluster
+    observations: Mapping[str, Observation]
+    plans: Mapping[str, NodePlan]
+    errors: Mapping[str, LbdeployError]
+    beside: Mapping[str, Observation] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> dict[str, Observation]:
+        """All nodes that were seen, by name; those that are not to be changed, too."""
+        return {**self.beside, **self.observations}
+
+    @property
+    def plan(self) -> Plan:
+        """What would have to be done, and in which order."""
+        return staged(self.cluster, self.plans, list(self.seen.values()))
+
+    @property
+    def verdict(self) -> Verdict:
+        mine = {name: plan for name, plan in self.plans.items() if name in self.observations}
+        return judge(self.cluster, list(self.observations.values()), mine, self.errors)
+
+    @property
+    def living(self) -> bool:
+        return living(self.cluster, list(self.seen.values()))
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """The last run of each node that was seen, by name."""
+        return {name: each.states["service lbdeploy"].run for name, each in self.seen.items()}
+
+    def without(self, later: Collection[tuple[str, str, str]]) -> Survey:
+        """The same, as if these changes (node, name, action) had not to be made."""
+
+        def rest(name: str, plan: NodePlan) -> NodePlan:
+            return plan.only(lambda _, change: (name, change.name, change.action) not in later)
+
+        return replace(self, plans={name: rest(name, plan) for name, plan in self.plans.items()})
+
+    def refuse(self, ignore: Collection[str] = ()) -> None:
+        """Raise where a node lacks what must be there before anything is put on it, or can't be looked at.
+
+        A node that can't be reached is left out, where that is safe: see `_may_leave_out`. `ignore` names checks whose
+        findings are passed over.
+        """
+        for error in self.errors.values():
+            if isinstance(error, REFUSED) or not self._may_leave_out():
+                raise error
+        problems = [each for each in self._problems() if each.check not in ignore]
+        if problems:
+            raise _unfit(problems)
+
+    def _may_leave_out(self) -> bool:
+        """Whether nodes that can't be reached hold no VIP: others do."""
+        held = holders(self.cluster, list(self.seen.values()))
+        return bool(held) and all(any(each.holds(vip.ip) for each in self.seen.values()) for vip in self.cluster.vips)
+
+    def _problems(self) -> Iterator[Finding]:
+        for each in self.observations.values():
+            yield from preflight(self.cluster, each)
+        yield from foreigners(self.cluster, list(self.seen.values()))
+        mine = {name: plan for name, plan in self.plans.items() if name in self.observations}
+        yield from left_out(self.cluster, mine)
+
+
+def _unfit(problems: list[Finding]) -> RemoteError:
+    first, rest = problems[0], problems[1:]
+    more = "".join(f"\n{each.node}: {each.detail}; {each.fix}" for each in rest)
+    return RemoteError(first.detail + more, node=first.node, state="nothing was changed", fix=first.fix)

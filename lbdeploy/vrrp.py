@@ -1,0 +1,89 @@
+"""Reading a keepalived.conf, whoever wrote it: what VRRP does with it. Pure; no text makes it raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+_PART = re.compile(r"[{}]|[^\s{}]+")
+_ADDRESS = re.compile(r"^[0-9a-fA-F.:]+/\d+$")
+_AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A vrrp_instance: its `settings` by keyword, `vips` with the interface that each is on, and the `peers`."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    vips: Mapping[str, str] = field(default_factory=dict)
+    peers: frozenset[str] = frozenset()
+    hands_over: bool = False
+
+    @property
+    def priority(self) -> int:
+        """From 1 to 254; keepalived's default is 100."""
+        text = self.settings.get("priority", "100")
+        return int(text) if text.isdigit() else 100
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """By what peers know an instance: virtual router ID and address. With another one it is a stranger to them."""
+        return tuple(self.settings.get(key, "") for key in ("virtual_router_id", "unicast_src_ip"))
+
+    @property
+    def agreed(self) -> frozenset[str]:
+        """What peers compare in each advert; where it differs, they drop it."""
+        settings = {f"{key} {self.settings[key]}" for key in _AGREED if key in self.settings}
+        return frozenset(settings | {address.partition("/")[0] for address in self.vips})
+
+    @property
+    def places(self) -> tuple[str, frozenset[tuple[str, str]]]:
+        """The interface of VRRP, and of each VIP."""
+        return self.settings.get("interface", ""), frozenset(self.vips.items())
+
+
+def read(conf: str, handover: str) -> Instance | None:
+    """The first instance of a keepalived.conf, or None; `handover` is the path of the file that moves the VIPs."""
+    lines = list(_lines(conf))
+    version = next((words[-1] for _, words in lines if words[0] == "vrrp_version"), "2")
+    name = next((path[0] for path, _ in lines if path and path[0].startswith("vrrp_instance ")), None)
+    if name is None:
+        return None
+    own = [(path[1:], words) for path, words in lines if path[:1] == (name,)]
+    settings = {words[0]: " ".join(words[1:]) for path, words in own if not path}
+    secret = ", ".join(" ".join(words) for path, words in own if path == ("authentication",))
+    return Instance(
+        {"version": version, "authentication": secret} | settings,
+        {words[0]: _device(words, settings) for path, words in own if _is_vip(path, words)},
+        frozenset(words[0] for path, words in own if path == ("unicast_peer",)),
+        any(words[-1] == handover for path, words in lines if path and words[0] == "file")
+        and any(path == ("track_file",) for path, _ in own),
+    )
+
+
+def _is_vip(path: tuple[str, ...], words: list[str]) -> bool:
+    return path in (("virtual_ipaddress",), ("virtual_ipaddress_excluded",)) and bool(_ADDRESS.match(words[0]))
+
+
+def _device(words: list[str], settings: Mapping[str, str]) -> str:
+    """The word after "dev"; without one, a VIP is on VRRP's own interface."""
+    after = words[words.index("dev") + 1 :] if "dev" in words else []
+    return after[0] if after else settings.get("interface", "")
+
+
+def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """The lines that are no block's beginning or end, each with the blocks that it stands in."""
+    path: list[str] = []
+    for line in conf.splitlines():
+        words: list[str] = []
+        for part in _PART.findall(re.split(r"[#!]", line)[0]):
+            if part == "{":
+                path.append(" ".join(words))
+                words = []
+            elif part == "}":
+                del path[-1:]
+            else:
+                words.append(part.strip('"'))
+        if words:
+            yield tuple(path), words
