@@ -73,7 +73,7 @@ def answers(observation: Observation) -> Iterator[Finding]:
 
 def serves(observation: Observation) -> Iterator[Finding]:
     """Whether this node's own haproxy would serve clients, if it held the VIPs. None where a template has no socket."""
-    soon = any(server.up or server.initial for server in observation.servers)
+    soon = any(server.initial for server in observation.servers)
     for name, answered in observation.own.items():
         detail = f"{name} {'answers' if answered else 'does not answer'} on this node's own haproxy"
         fix = None if answered else "see the findings above; if there are none: journalctl -u haproxy -n 20 there"

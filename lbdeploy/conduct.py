@@ -7,7 +7,7 @@ from typing import Any
 
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
-from lbdeploy.gate import objections, refuse_the_last
+from lbdeploy.gate import Excuses, excuses, objections, of_servers, refuse_the_last
 from lbdeploy.model import Cluster
 from lbdeploy.nodework import Workers
 from lbdeploy.observer import Observer, settle_seconds
@@ -30,11 +30,16 @@ class Conductor:
         self._observer = observer
         self._emit = emit
         self._force_last = force_last
+        self._excused: Excuses = frozenset()
         # A node waits as long as looking may take, and then some.
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 
-    def perform(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        """Change the nodes of a stage, look whether all is well, and confirm; or have it undone, and raise."""
+    def perform(self, plan: Plan, stage: Stage, before: Survey, *, back: bool = False) -> None:
+        """Change the nodes of a stage, look whether all is well, and confirm; or have it undone, and raise.
+
+        `back`: to what they had, which hosts.toml does not describe; so what it expects of the servers is no measure.
+        """
+        self._excused = of_servers(before) if back else excuses(plan, stage, before)
         refuse_the_last(stage, before, force=self._force_last)
         ways = {
             Way.BEGIN: self._begin,
@@ -103,11 +108,11 @@ class Conductor:
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:
         """Go on only once the changed nodes are as they should be, and the VIPs are where the plan foresees them."""
         self._emit(Note(None, f"{' and '.join(stage.names)} changed: it stays only if all is well"))
-        survey = self._observer.until_settled(stage.names, before.errors)
+        survey = self._observer.until_settled(stage.names, before.errors, self._excused)
         errors = [error for name, error in survey.errors.items() if name not in before.errors]
         if errors:
             raise errors[0]
-        bad = objections(plan, stage, before, survey.without(_later(plan, stage)))
+        bad = objections(plan, stage, before, survey.without(_later(plan, stage)), self._excused)
         if bad:
             what = "; ".join(dict.fromkeys(each.detail for each in bad))
             raise RemoteError(what, node=bad[0].node, fix=bad[0].fix or "lbdeploy verify")

@@ -16,9 +16,11 @@ OF_SERVERS = ("backend", "api", "frontend")  # what also fails where the servers
 JOINT = (Way.TOGETHER, Way.REELECT)
 
 
-def objections(plan: Plan, stage: Stage, before: Survey, after: Survey) -> list[Finding]:
-    """Why a run must not go on after a stage: what is wrong with its nodes or the VIPs, and was not so before."""
-    excused = {(each.node, each.check) for each in before.verdict.findings if each.failed and each.check in OF_SERVERS}
+Excuses = frozenset[tuple[str | None, str]]  # findings (node, check)
+
+
+def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused: Excuses) -> list[Finding]:
+    """Why a run must not go on after a stage: what is wrong with its nodes or the VIPs, and is not excused."""
     failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
     found = [each for each in failed if (each.node, each.check) not in excused]
     found += _unforeseen(plan, stage, before, after)
@@ -26,6 +28,23 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey) -> list[
         others = [each for other, each in after.seen.items() if other not in stage.names]
         found += lost_servers(after.cluster, before.seen[name], after.seen[name], others)
     return found
+
+
+def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
+    """Findings that failed before a stage, and that it need not mend: the servers are the cause.
+
+    Or else the holder, who is still to be changed: nothing answers on a new port before it is.
+    """
+    failed = of_servers(before)
+    later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
+    waits = not later.isdisjoint(holders(before.cluster, list(before.seen.values())))
+    return frozenset((node, check) for node, check in failed if waits or (node, "backend") in failed)
+
+
+def of_servers(survey: Survey) -> Excuses:
+    """Findings that failed, and may be the servers' fault."""
+    found = survey.verdict.findings
+    return frozenset((each.node, each.check) for each in found if each.failed and each.check in OF_SERVERS)
 
 
 def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from lbdeploy.transaction import Task, Transaction
 if TYPE_CHECKING:
     from lbdeploy.transport import Session
 
-RETURN_SECONDS = 150.0  # how long to wait for a node that ended the connection, to start again for example
+RETURN_SECONDS = 120.0  # how long to wait for a node that ended the connection, to start again for example
 LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmation has run out
 RETRY_SECONDS = 1.0
 
@@ -101,10 +101,13 @@ class Workers:
         try:
             work.tell(session, work.transaction.launch())
         except LostError as lost:
-            if lost.silent:
+            if lost.silent and not work.progress.acted:
                 lost.state = going_on(work)
                 raise
+            # It ended the connection, to start again perhaps; or what it did has cut it off, and it will undo that.
             self._rejoin(work, time.monotonic() + RETURN_SECONDS)
+            if work.progress.undecided and work.progress.restored:
+                raise _cut_off(work, lost) from None
         if work.error:
             raise work.error
         self._emit(Done(node.name, "rehearsed" if work.transaction.task.rehearsal else "changed"))
@@ -161,6 +164,15 @@ def _raise_worst(results: Iterable[object]) -> None:
     errors = [each for each in results if isinstance(each, LbdeployError)]
     if errors:
         raise min(errors, key=lambda error: isinstance(error, RolledBackError))
+
+
+def _cut_off(work: Work, lost: LostError) -> RolledBackError:
+    return RolledBackError(
+        f"the node could not be reached any more after the change ({lost.message})",
+        node=work.node.name,
+        state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before",
+        fix="mend the cause, then: lbdeploy plan",
+    )
 
 
 def _lost(work: Work, error: ConnectError) -> LostError:

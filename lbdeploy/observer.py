@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.errors import LbdeployError
@@ -56,17 +56,19 @@ class Observer:
             {name: each for name, each in seen.items() if name not in self.scope},
         )
 
-    def until_settled(self, names: Iterable[str], but: Iterable[str] = ()) -> Survey:
+    def until_settled(
+        self, names: Iterable[str], lost: Iterable[str] = (), but: Collection[tuple[str | None, str]] = ()
+    ) -> Survey:
         """Look until waiting would change nothing about these nodes and the VIPs, or no longer than it should take.
 
-        The nodes `but` are known not to answer.
+        The nodes `lost` are known not to answer; nobody waits for the findings (node, check) in `but`.
         """
-        names, known = list(names), set(but)
+        names, known = list(names), set(lost)
         deadline = time.monotonic() + settle_seconds(self.cluster)
         self._emit(Note(None, "waiting until VRRP has elected a holder, and haproxy has checked its servers"))
         while True:
             survey = self.look()
-            if (survey.verdict.settled(names) and not set(survey.errors) - known) or time.monotonic() >= deadline:
+            if (survey.verdict.settled(names, but) and not set(survey.errors) - known) or time.monotonic() >= deadline:
                 return survey
             time.sleep(POLL_SECONDS)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.plan import NodePlan
 
+_ACTS = ("start", "reload", "restart", "set")
 MARK = "@@lbdeploy"  # what the lines that mean something begin with
 
 
@@ -32,6 +33,7 @@ class Progress:
     restored: bool | None = None
     locked: str | None = None
     exit: int | None = None
+    acted: bool = False  # whether anything was done that could have broken the connection
     boots: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
@@ -45,11 +47,13 @@ class Progress:
         match word:
             case "step":
                 self.step = rest
+                self.acted = self.acted or rest.split(" ")[0] in _ACTS
                 self.on_step(rest)
             case "failed":
                 self.failed = rest
             case "await":
                 self.awaiting = int(rest)
+                self.acted = True
             case "abandoned" | "unconfirmed":
                 self.undecided = word
             case "restored" | "unrestored":
@@ -103,19 +107,15 @@ class Progress:
     def _failure(self, plan: NodePlan) -> RemoteError:
         detail = "\n".join(self.said)
         installs = any(change.kind == "package" for change in plan.changes)
-        if self.restored and not installs:
-            return RolledBackError(
-                self._what(),
-                node=self.node,
-                state="its files and services are as before",
-                detail=detail,
-                fix="mend the cause, then: lbdeploy plan",
-            )
         state = {
-            True: "its files and services are as before; packages that were installed stay",
+            True: "its files and services are as before",
             False: "not everything could be put back: see lbdeploy plan",
             None: "its files and services were not touched",
         }[self.restored]
+        if self.restored is not False and not installs:
+            fix = "mend the cause, then: lbdeploy plan"
+            return RolledBackError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
+        state += "; packages that were installed stay" if self.restored else ""
         fix = "mend the cause, then: lbdeploy up"
         return RemoteError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
 

@@ -182,7 +182,7 @@ class Run:
         survey = self._observer.look()
         plan = survey.plan
         for stage in plan.stages:
-            self._conductor.perform(plan, stage, survey)
+            self._conductor.perform(plan, stage, survey, back=True)
             survey = self._observer.look()
 
     def _left(self, done: Sequence[str]) -> InterruptedRunError:

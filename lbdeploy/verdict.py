@@ -29,9 +29,13 @@ class Verdict:
     def healthy(self) -> bool:
         return not any(finding.failed for finding in self.findings)
 
-    def settled(self, nodes: Collection[str]) -> bool:
-        """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole."""
-        return not any(each.settling and not each.ok for each in self.findings if each.node in (None, *nodes))
+    def settled(self, nodes: Collection[str], but: Collection[tuple[str | None, str]] = ()) -> bool:
+        """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole.
+
+        `but`: findings (node, check) that nobody waits for.
+        """
+        mine = [each for each in self.findings if each.node in (None, *nodes) and (each.node, each.check) not in but]
+        return not any(each.settling and not each.ok for each in mine)
 
     @property
     def holders(self) -> tuple[str, ...]:
