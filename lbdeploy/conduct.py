@@ -20,7 +20,6 @@ from lbdeploy.transaction import Task
 
 CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting for it
 
-
 class Conductor:
     """Performs stages. `force_last`: also where no other node could take over meanwhile."""
 
@@ -33,6 +32,7 @@ class Conductor:
         self._excused: Excuses = frozenset()
         # A node waits as long as looking may take, and then some.
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
+        self._linger = int(4 * cluster.vrrp.advert_interval) + 6  # until a peer that was undone has the VIPs again
 
     def perform(self, plan: Plan, stage: Stage, before: Survey, *, back: bool = False) -> None:
         """Change the nodes of a stage, look whether all is well, and confirm; or have it undone, and raise.
@@ -82,7 +82,8 @@ class Conductor:
         self._rehearse(stage)
         holding = [name for name in stage.names if name in holders(self._cluster, list(before.seen.values()))]
         standby = [name for name in stage.names if name not in holding]
-        self._workers.begin({name: self._task(stage, name, self._patience) for name in standby})
+        # It holds the VIPs until the other one has them back, should all be undone.
+        self._workers.begin({name: self._task(stage, name, longer=self._patience, linger=self._linger) for name in standby})
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} holds the VIPs, too"))
             if not self._observer.until_holding(standby):
@@ -93,7 +94,7 @@ class Conductor:
     def _rehearse(self, stage: Stage) -> None:
         self._workers.begin({name: Task(plan, DAEMONS, rehearsal=True) for name, plan in stage.plans.items()})
 
-    def _task(self, stage: Stage, name: str, longer: int = 0) -> Task:
+    def _task(self, stage: Stage, name: str, longer: int = 0, linger: int = 0) -> Task:
         """A node's share of a stage, which it undoes when it is not confirmed in time (`longer`: s, besides)."""
         plan = stage.plans[name]
         away = stage.way is Way.AWAY and hands_over(plan)
@@ -101,6 +102,7 @@ class Conductor:
             plan,
             DAEMONS,
             confirm=self._patience + longer,
+            linger=linger,
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
         )

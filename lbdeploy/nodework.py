@@ -190,7 +190,7 @@ def going_on(work: Work) -> str:
     """What a node does by itself when nobody talks to it any more, and how to look."""
     name, step = work.node.name, work.progress.step
     if work.progress.waits:
-        return f"{name} waits for a confirmation, and undoes the change {work.progress.awaiting} s after it was made"
+        return f"{name} undoes its change by itself, within seconds, since nobody confirms it"
     if work.progress.exit is not None:
         return f"{name} has ended: {step}"
     look = f"to look: ssh {work.node.host} sudo tail -f {work.transaction.log}"

@@ -141,7 +141,10 @@ _NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
 
 
 def _reason(said: list[str]) -> str:
-    """The lines that matter of what a failed command said: apt marks its own, of others the last are shown."""
+    """The lines that matter of what a failed command said: the last, and before it those that are marked as errors.
+
+    apt, dpkg and haproxy mark theirs; of others the last three are shown.
+    """
     lines = [line for line in said if not _NOISE.match(line)]
-    marked = [line for line in lines if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
-    return "; ".join((marked or lines)[-3:])
+    marked = [line for line in lines[:-1] if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
+    return "; ".join([*marked[-2:], *lines[-1:]] if marked else lines[-3:])

@@ -9,6 +9,7 @@ services read them again. See docs/decisions/003-node-side-transaction.md.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from lbdeploy.shell import cmd, here
 UNIT = "lbdeploy"
 STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files were made from
 RUN = "/run/lbdeploy"
+LOCK = f"{RUN}/lock"
 LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
 R = TypeVar("R", bound=Resource[Any])
 
@@ -36,13 +38,14 @@ class Task:
     """What a node is to do: its `plan`, but of services only those named.
 
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
-    wanted. `away`: the VIPs that another node must have taken first, within `away_seconds`. A `rehearsal` writes the
+    wanted. Where the laptop is gone, it undoes everything after `linger` seconds. `away`: the VIPs that another node must have taken first, within `away_seconds`. A `rehearsal` writes the
     files beside their places, has them validated, and removes them again.
     """
 
     plan: NodePlan
     services: tuple[str, ...]
     confirm: int = 0
+    linger: int = 0
     away: tuple[str, ...] = ()
     away_seconds: int = 0
     rehearsal: bool = False
@@ -91,15 +94,22 @@ class Transaction:
         given = _given(
             mark=MARK,
             state=STATE,
+            lock=LOCK,
             run=self.path,
             id=self.origin.id,
             about=self.origin.about,
-            patience=LOCK_SECONDS,
+            patience=_apt_patience(),
             staged=" ".join(file.staged for file, _ in _needing(plan, File)),
             managed=" ".join(file.path for file in _all(plan, File)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
         )
         return f"{PRELUDE}{given}\n{_text('tools.sh')}\nbegin"
+
+
+def _apt_patience() -> int:
+    """Seconds to wait for another apt or dpkg."""
+    text = os.environ.get("LBDEPLOY_APT_WAIT", "")
+    return int(text) if text.isdecimal() else LOCK_SECONDS
 
 
 def _given(**variables: object) -> str:
@@ -125,7 +135,7 @@ def _steps(task: Task) -> list[str]:
         *(line for unit, part in units for line in _bring_up(unit, part)),
         *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
         *(line for unit, part in units for line in unit.enable(part.changes)),
-        *([f"await {task.confirm}"] if task.confirm else []),
+        *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
     ]
 
 

@@ -7,6 +7,7 @@ Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds
     /livez    200 "ok"
     /version  JSON that tells which server answered, and whom
     /watch    (and ?watch=true on any path) a JSON line each 100 ms until the client leaves
+    /stream   the same each 50 ms
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ class Handler(BaseHTTPRequestHandler):
         """Answers by path."""
         path, _, query = self.path.partition("?")
         if path == "/watch" or "watch=true" in query.split("&") or "watch=1" in query.split("&"):
-            self.watch()
+            self.watch(0.1)
+        elif path == "/stream":
+            self.watch(0.05)
         elif path == "/readyz" and os.path.exists(self.server.not_ready):
             self.answer(500, "[-]shutdown failed: reason withheld\nreadyz check failed\n")
         elif path in ("/readyz", "/livez", "/healthz"):
@@ -141,8 +144,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def watch(self) -> None:
-        """An answer that does not end, in chunks of a line."""
+    def watch(self, pause: float) -> None:
+        """An answer that does not end, in chunks of a line, with a pause (s) after each."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
@@ -152,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
             line = json.dumps({"type": "BOOKMARK", "number": number, "server": self.server.name}) + "\n"
             self.wfile.write(f"{len(line):x}\r\n{line}\r\n".encode())
             number += 1
-            time.sleep(0.1)
+            time.sleep(pause)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Keeps no log."""

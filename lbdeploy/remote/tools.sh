@@ -1,5 +1,5 @@
-# What an applying script is made of. Given: mark, state (lbdeploy's folder), run (the path of this run's files, without an
-# ending), id (the run's), about (who, in words), patience (s), staged (files, in words), managed (files, in words).
+# What an applying script is made of. Given: mark, state (lbdeploy's folder), lock (the cluster's lock here), run (the path
+# of this run's files, without an ending), id (the run's), about (who, in words), patience (s), staged (files, in words), managed (files, in words).
 #
 # Every step that changes something first says how it is undone. When a step fails, or nobody confirms, `finish` undoes
 # them: first what was changed, the latest first; then, in their order, the services, which by then find their old files.
@@ -163,23 +163,29 @@ give_up_vips() {
     done
 }
 
-# await SECONDS: the laptop confirms over a new connection, once it has seen that all is well. If it does not, or says
-# that it is not, this ends as a failure, and everything is undone.
+# await SECONDS LINGER: the laptop confirms over a new connection, once it has seen that all is well. If it does not in
+# time, or says that it is not well, this ends as a failure, and everything is undone. Where its lock is gone, the laptop
+# is, too, and only LINGER seconds are left.
 await() {
     tell await "$1"
     uptime
     deadline=$((now + $1))
+    gone=''
     until [ -e "$run.confirm" ]; do
         if [ -e "$run.abandon" ]; then
             tell abandoned
             exit 1
         fi
         uptime
+        if [ -z "$gone" ] && [ -e "$lock" ] && flock -n "$lock" true; then
+            gone=yes
+            deadline=$((now + $2))
+        fi
         if [ "$now" -ge "$deadline" ]; then
             tell unconfirmed "$1"
             exit 1
         fi
-        sleep 0.1
+        sleep 0.2
     done
     tell confirmed
 }

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clients import traffic  # noqa: F401  the tests import it from here
 
 TOP = Path(__file__).parents[2]
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
@@ -117,38 +117,6 @@ class Lab:
             f"print(r.urlopen('https://{vip}:6443/readyz', timeout=3, context=c).read().decode())"
         )
         return self.on("client", f'{sys.executable} -c "{program}"', check=False)
-
-
-# A client that connects to each VIP every 20 ms, speaks TLS, and notes when it gets no answer. Ends on a line of input.
-CLIENT = """
-import json, select, socket, ssl, sys, time
-context = ssl._create_unverified_context()
-probes = failed = 0
-failures = []
-while not select.select([sys.stdin], [], [], 0.02)[0]:
-    for vip in sys.argv[1:]:
-        probes += 1
-        try:
-            with socket.create_connection((vip, 6443), 1) as plain, context.wrap_socket(plain) as tls:
-                tls.sendall(b"GET /readyz HTTP/1.0\\r\\n\\r\\n")
-                assert tls.recv(64).startswith(b"HTTP/1")
-        except (OSError, AssertionError) as error:
-            failures.append(f"{vip}: {error}")
-print(json.dumps({"probes": probes, "failures": failures}))
-"""
-
-
-@contextmanager
-def traffic(lab: Lab, *vips: str) -> Iterator[dict[str, Any]]:
-    """A client at work within the block; afterwards, `probes` and `failures` are in the dictionary."""
-    argv = [LBDEPLOY, "-f", str(lab.file), "lab", "exec", "client", sys.executable, "-c", CLIENT, *vips]
-    client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    seen: dict[str, Any] = {}
-    try:
-        yield seen
-    finally:
-        out, _ = client.communicate("end\n", timeout=30)
-        seen |= json.loads(out)
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:

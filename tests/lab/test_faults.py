@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from conftest import LBDEPLOY, Lab, wait_for
+from conftest import LBDEPLOY, TOP, Lab, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -28,10 +31,10 @@ def sound(lab: Lab) -> None:
     assert lab.do("up")["changes"] == []
 
 
-def begin(lab: Lab, *args: str) -> subprocess.Popen[str]:
+def begin(lab: Lab, *args: str, **env: str) -> subprocess.Popen[str]:
     """Start lbdeploy in the lab, and go on."""
     argv = [LBDEPLOY, "-f", str(lab.file), "--lab", *args]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
 
 
 def until(process: subprocess.Popen[str], text: str) -> None:
@@ -43,7 +46,7 @@ def until(process: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(f"it never said {text!r}")
 
 
-@pytest.mark.parametrize("moment", ["apt-get install", "write the files", "start haproxy", "start keepalived"])
+@pytest.mark.parametrize("moment", ["apt-get install", "start keepalived"])
 def test_a_killed_laptop_leaves_nodes_that_finish_by_themselves(session_lab: Lab, moment: str) -> None:
     """SIGKILL at a step of a first `up`: the step ends on the node, and the next run completes the cluster."""
     lab = session_lab
@@ -62,22 +65,12 @@ def test_a_killed_laptop_leaves_nodes_that_finish_by_themselves(session_lab: Lab
 @pytest.fixture
 def pair(session_lab: Lab) -> Iterator[Lab]:
     wait_for(lambda: session_lab.run("up").code == 0, 60)
+    wait_for(lambda: session_lab.holder(VIPS[0]) == ["lb1"], 20)
     yield session_lab
     session_lab.file.write_text(session_lab.original)
+    shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
+    session_lab.lab("up")
     wait_for(lambda: session_lab.run("up").code == 0, 60)
-
-
-def test_ctrl_c_says_what_goes_on_and_leaves_a_sound_pair(pair: Lab) -> None:
-    """Interrupted in the middle of a change: exit 130, and the operator is told what the nodes do."""
-    pair.on("lb2", "dpkg --purge socat 2>&1")
-    process = begin(pair, "up")
-    until(process, "apt-get install")
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "by itself" in said
-    assert "lbdeploy plan" in said
-    sound(pair)
 
 
 def test_a_full_disk_leaves_the_old_file(pair: Lab) -> None:
@@ -90,7 +83,8 @@ def test_a_full_disk_leaves_the_old_file(pair: Lab) -> None:
     before = pair.on("lb2", f"sha256sum {CONFIGS}")
     try:
         pair.edit("fall = 2", "fall = 6")
-        error = pair.do("up", code=1)["error"]
+        assert "/etc/haproxy has only 0 KiB free" in pair.do("up", code=1)["error"]["message"]
+        error = pair.do("up", "--ignore", "disk", code=7)["error"]
         assert "0 free" in error["message"]
         assert pair.on("lb2", f"sha256sum {CONFIGS}") == before
         assert pair.on("lb2", "ls -A /etc/haproxy | grep new", check=False) == ""
@@ -112,9 +106,7 @@ def test_dpkg_that_was_interrupted_is_seen_and_repaired(pair: Lab) -> None:
 
 def test_a_blackholed_connection_is_noticed_in_time(pair: Lab) -> None:
     """Packets vanish in mid-apply, with no reset: exit 4 within the deadline, and the node completes by itself."""
-    slow = '#!/bin/sh\\ncase $* in *--unpack*) sleep 20 ;; esac\\nexec /usr/bin/dpkg.real "$@"\\n'
-    pair.on("lb2", "dpkg --purge socat 2>&1; mv /usr/bin/dpkg /usr/bin/dpkg.real")
-    pair.on("lb2", f"printf '{slow}' > /usr/bin/dpkg; chmod 755 /usr/bin/dpkg")
+    slow_dpkg(pair, "lb2", 20)
     process = begin(pair, "--json", "up")
     until(process, "apt-get install")
     time.sleep(1)
@@ -128,6 +120,293 @@ def test_a_blackholed_connection_is_noticed_in_time(pair: Lab) -> None:
         assert '"type": "Lost"' in out
     finally:
         pair.lab("join", "lb2")
-        pair.on("lb2", "mv /usr/bin/dpkg.real /usr/bin/dpkg")
+        quick_dpkg(pair, "lb2")
     wait_for(lambda: pair.run("up").code == 0, 90)
+    sound(pair)
+
+
+def slow_dpkg(lab: Lab, node: str, seconds: int) -> None:
+    """From now on unpacking a package takes so long, in a place where it can be interrupted."""
+    slow = f'#!/bin/sh\\ncase $* in *--unpack*) sleep {seconds} ;; esac\\nexec /usr/bin/dpkg.real "$@"\\n'
+    lab.on(node, "dpkg --purge socat 2>&1; [ -e /usr/bin/dpkg.real ] || mv /usr/bin/dpkg /usr/bin/dpkg.real")
+    lab.on(node, f"printf '{slow}' > /usr/bin/dpkg; chmod 755 /usr/bin/dpkg")
+
+
+def quick_dpkg(lab: Lab, node: str) -> None:
+    lab.on(node, "[ ! -e /usr/bin/dpkg.real ] || mv /usr/bin/dpkg.real /usr/bin/dpkg")
+
+
+LOOK = (
+    "stat -c '%n %a %U' /etc/haproxy/* /etc/keepalived/*; cat /etc/haproxy/haproxy.cfg /etc/keepalived/*; "
+    "systemctl show -p ActiveState,UnitFileState haproxy keepalived"
+)
+
+
+def looks(lab: Lab) -> list[str]:
+    """What must be as before, after a run that failed."""
+    return [lab.on(node, LOOK) for node in ("lb1", "lb2")]
+
+
+@pytest.mark.parametrize(
+    ("moment", "together"),
+    [
+        ("lb2: validate", False), ("lb2: reload keepalived", False), ("lb2 changed", False), ("lb1: write", False),
+        ("lb2: reload keepalived", True), ("lb2 and lb1 changed", True),
+    ],
+)  # fmt: skip
+def test_a_laptop_that_dies_leaves_no_unconfirmed_change(pair: Lab, moment: str, together: bool) -> None:
+    """SIGKILL: a node that nobody confirms puts back what it had, without a failed connection; the next `up` goes on."""
+    pair.edit("preempt_delay = 2", "preempt_delay = 4")
+    if together:
+        pair.edit("advert_interval = 1", "advert_interval = 2")
+    with traffic(pair, *VIPS) as seen:
+        process = begin(pair, "up")
+        until(process, moment)
+        process.kill()
+        process.wait()
+        second = pair.run("--json", "up")
+        if second.code == 5:
+            assert "its laptop has gone" in second.json["error"]["message"]
+        wait_for(lambda: all(not active(pair, node) for node in ("lb1", "lb2")), 60)
+    assert seen["failures"] == []
+    assert seen["broken"] == []
+    sound(pair)
+
+
+def active(lab: Lab, node: str) -> bool:
+    """Whether a change is under way on the node."""
+    return lab.on(node, "systemctl is-active lbdeploy", check=False) in ("active", "activating", "deactivating")
+
+
+def test_a_change_that_cuts_the_connection_is_undone_by_the_node(pair: Lab) -> None:
+    """The node's answers go nowhere any more: it gets no confirmation, and puts back what it had. Exit 7."""
+    operator = pair.on("operator", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]
+    before = looks(pair)
+    templates = pair.file.parent / "templates"
+    templates.mkdir()
+    text = (TOP / "templates" / "keepalived.conf.j2").read_text()
+    (templates / "keepalived.conf.j2").write_text(f"{text}\nstatic_ipaddress {{\n    {operator}/32 dev lo\n}}\n")
+    with traffic(pair, *VIPS) as seen:
+        error = pair.do("up", code=7)["error"]
+    assert error["node"] == "lb2"
+    assert "as before" in error["state"]
+    assert looks(pair) == before
+    assert seen["failures"] == []
+    shutil.rmtree(templates)
+    sound(pair)
+
+
+def test_a_change_after_which_nobody_can_log_in_is_undone(pair: Lab) -> None:
+    """The old connection lives on, and would have said that all is well: only a new one can tell."""
+    before = looks(pair)
+    templates = pair.file.parent / "templates"
+    templates.mkdir()
+    text = (TOP / "templates" / "check-haproxy.sh.j2").read_text()
+    (templates / "check-haproxy.sh.j2").write_text(text.replace("answer=", "systemctl stop ssh ssh.socket\nanswer="))
+    try:
+        with traffic(pair, *VIPS) as seen:
+            error = pair.do("up", code=7)["error"]
+        assert "no new SSH connection" in error["message"]
+        assert looks(pair) == before
+        assert seen["failures"] == []
+    finally:
+        shutil.rmtree(templates)
+        pair.on("lb2", "systemctl start ssh")
+    sound(pair)
+
+
+def test_ctrl_c_once_stops_after_the_node_in_change(pair: Lab) -> None:
+    """The node is brought to an end and confirmed; the next one is not begun."""
+    pair.edit("preempt_delay = 2", "preempt_delay = 5")
+    process = begin(pair, "up")
+    until(process, "lb2: reload keepalived")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert "Ctrl-C again leaves at once" in said
+    assert "lb2 changed; lb1 left as it was" in said
+    assert "preempt_delay 5" in pair.on("lb2", "cat /etc/keepalived/keepalived.conf")
+    assert "preempt_delay 2" in pair.on("lb1", "cat /etc/keepalived/keepalived.conf")
+    assert not active(pair, "lb2")
+    sound(pair)
+
+
+def test_ctrl_c_twice_leaves_and_says_what_the_node_does(pair: Lab) -> None:
+    """At once: what is under way on the node is named, and how to look at it."""
+    slow_dpkg(pair, "lb2", 15)
+    try:
+        process = begin(pair, "up")
+        until(process, "apt-get install")
+        process.send_signal(signal.SIGINT)
+        until(process, "leaves at once")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=5)
+        assert process.returncode == 130
+        assert "lb2 goes on by itself with: apt-get install socat" in said
+        log = said.partition("sudo tail -f ")[2].partition(")")[0].split()[0]
+        assert "apt-get install" in pair.on("lb2", f"cat {log}")
+    finally:
+        wait_for(lambda: not active(pair, "lb2"), 90)
+        quick_dpkg(pair, "lb2")
+    sound(pair)
+
+
+def test_of_two_runs_at_once_one_wins(pair: Lab) -> None:
+    """The other exits 5, and names who, from where, since when and with what command; or waits, where told to."""
+    slow_dpkg(pair, "lb2", 6)
+    try:
+        first = begin(pair, "up")
+        until(first, "lb2: ")
+        until(first, "apt-get")
+        pair.edit("preempt_delay = 2", "preempt_delay = 3")
+        error = pair.do("up", code=5)["error"]
+        assert re.search(
+            r"\w+@\S+ \(process \d+\), since 2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d UTC: lbdeploy .*up", error["message"]
+        )
+        assert "--lock-wait" in error["fix"]
+        waited = pair.run("up", "--lock-wait", "60")
+        assert waited.code == 0, waited.err
+        assert "waiting for the lock" in waited.err
+        assert first.wait(60) == 0
+        first.communicate()
+        assert "preempt_delay 3" in pair.on("lb2", "cat /etc/keepalived/keepalived.conf")
+    finally:
+        quick_dpkg(pair, "lb2")
+    sound(pair)
+
+
+def test_a_node_that_starts_again_in_mid_run_is_waited_for(pair: Lab) -> None:
+    """It is noticed, and the run goes on to the end when the node is back."""
+    slow_dpkg(pair, "lb2", 10)
+    pair.edit("preempt_delay = 2", "preempt_delay = 3")
+    process = begin(pair, "up")
+    until(process, "apt-get install")
+    pair.on("lb2", "mv /usr/bin/dpkg.real /usr/bin/dpkg; systemctl reboot", check=False)
+    _, said = process.communicate(timeout=150)
+    assert process.returncode == 0, said
+    assert "lb2 was started again" in said
+    assert "preempt_delay 3" in pair.on("lb2", "cat /etc/keepalived/keepalived.conf")
+    sound(pair)
+
+
+def test_what_a_power_cut_left_is_recognised_and_repaired(pair: Lab) -> None:
+    """The journal outlives it: `plan` and `verify` name the run and its last step, `up` repairs."""
+    slow_dpkg(pair, "lb2", 30)
+    pair.edit("preempt_delay = 2", "preempt_delay = 3")
+    process = begin(pair, "up")
+    until(process, "apt-get install")
+    pair.lab("stop", "lb2")
+    process.kill()
+    process.wait()
+    pair.lab("start", "lb2")
+    quick_dpkg(pair, "lb2")
+    repairs = [each for each in pair.do("plan", code=3)["changes"] if each["action"] == "repair"]
+    assert any(each["name"] == "lbdeploy" and "apt-get install" in each["reason"] for each in repairs)
+    assert any("interrupted" in each["detail"] for each in pair.do("verify", code=6)["findings"] if not each["ok"])
+    wait_for(lambda: pair.run("up").code == 0, 60)
+    sound(pair)
+
+
+def test_a_peer_that_is_down_is_left_out_where_that_is_safe(pair: Lab) -> None:
+    """The living node is the last: it is changed only when told to. What is left out is said, exit 1."""
+    pair.lab("stop", "lb1")
+    wait_for(lambda: pair.holder("192.168.0.10")[-1:] == ["lb2"], 20)
+    nothing = pair.do("up", code=1)
+    assert nothing["error"]["node"] == "lb1"
+    assert "left out" in nothing["error"]["message"]
+    pair.edit("preempt_delay = 2", "preempt_delay = 3")
+    refused = pair.do("up", code=1)["error"]
+    assert "no other node could take over while lb2 is changed" in refused["message"]
+    assert "--force-last" in refused["fix"]
+    assert "preempt_delay 2" in pair.on("lb2", "cat /etc/keepalived/keepalived.conf")
+    with traffic(pair, *VIPS) as seen:
+        forced = pair.do("up", "--force-last", code=1)
+    assert {each["node"] for each in forced["changes"]} == {"lb2"}
+    assert seen["failures"] == []
+    pair.lab("start", "lb1")
+    wait_for(lambda: pair.run("up").code == 0, 60)
+    sound(pair)
+
+
+def test_planted_links_and_odd_values_lead_nowhere(pair: Lab) -> None:
+    """What an unprivileged user plants where everybody may write is not used; values that are commands are refused."""
+    pair.on("lb2", "su ops -s /bin/sh -c 'ln -s /root/stolen /tmp/lbdeploy; ln -s /root/stolen /var/tmp/lbdeploy; "
+            "ln -s /root/stolen /dev/shm/lbdeploy-handover'")  # fmt: skip
+    pair.edit("preempt_delay = 2", "preempt_delay = 3")
+    assert pair.run("up").code == 0
+    assert pair.on("lb2", "ls /root/stolen 2>&1", check=False).endswith("No such file or directory")
+    assert pair.on("lb2", "find /run/lbdeploy /var/lib/lbdeploy ! -user root") == ""
+    assert pair.on("lb2", "stat -c %a /run/lbdeploy /var/lib/lbdeploy").split() == ["700", "700"]
+    for value in ('"$(touch /root/x)"', '"a;b"', '"{{ 1 }}"', '"a\\nb"', '"it\'s"'):
+        pair.file.write_text(pair.original.replace('name = "k8s-api"', f"name = {value}"))
+        assert pair.do("up", code=2)["error"]["type"] == "HostsFile"
+    pair.file.write_text(pair.original)
+    sound(pair)
+
+
+def test_a_fish_login_changes_nothing(pair: Lab) -> None:
+    """The login shell is whatever it is: here one that speaks no POSIX, and is noisy."""
+    shell = '#!/bin/sh\\necho Welcome to fish\\n[ "$1" = -c ] && shift && exec /bin/sh -c "$1"\\nexec /bin/sh\\n'
+    pair.on(
+        "lb2",
+        f"printf '{shell}' > /usr/local/bin/oddsh; chmod 755 /usr/local/bin/oddsh; usermod -s /usr/local/bin/oddsh ops",
+    )
+    try:
+        pair.edit("preempt_delay = 2", "preempt_delay = 3")
+        assert pair.run("up").code == 0
+    finally:
+        pair.on("lb2", "usermod -s /bin/bash ops")
+    sound(pair)
+
+
+def test_secrets_are_nowhere_to_be_seen(pair: Lab) -> None:
+    """A password for sudo, while a run is under way: not among processes, in logs, in the output, or in files."""
+    rule = pair.on("lb2", "grep -rl NOPASSWD /etc/sudoers.d")
+    pair.on("lb2", f"echo ops:s3cret | chpasswd; cp {rule} /root/rule; sed -i 's/NOPASSWD: *//' {rule}")
+    slow_dpkg(pair, "lb2", 3)
+    try:
+        process = begin(pair, "-v", "--json", "up", LBDEPLOY_SUDO_PASSWORD="s3cret")
+        until(process, "apt-get install")
+        assert "s3cret" not in pair.on("lb2", "ps axwwe")
+        assert "s3cret" not in Path(f"/proc/{process.pid}/cmdline").read_text()
+        out, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        assert "s3cret" not in out + said
+        assert (
+            pair.on(
+                "lb2", "grep -rls s3cret /run/lbdeploy /var/lib/lbdeploy /var/log; journalctl -q -g s3cret", check=False
+            )
+            == ""
+        )
+    finally:
+        pair.on("lb2", f"cp /root/rule {rule}")
+        quick_dpkg(pair, "lb2")
+    sound(pair)
+
+
+def test_somebody_elses_apt_for_ever_is_given_up_on(pair: Lab) -> None:
+    """Who holds the lock is named, and nothing was changed."""
+    pair.on("lb2", "dpkg --purge socat 2>&1")
+    hold = "use Fcntl; open my $f, q(>), q(/var/lib/dpkg/lock-frontend); fcntl($f, F_SETLK, pack(q(s s x4 q q l x4), F_WRLCK, 0, 0, 0, 0)); sleep 600"
+    pair.on("lb2", f"systemd-run -q --collect --unit=hold perl -e '{hold}'")
+    try:
+        done = pair.run("--json", "up", env={"LBDEPLOY_APT_WAIT": "3"})
+        assert done.code == 1
+        assert re.search(r"not free for 3 s: it is held by process \d+ \(perl\)", done.json["error"]["message"])
+    finally:
+        pair.on("lb2", "systemctl stop hold")
+    sound(pair)
+
+
+def test_no_room_is_said_before_anything_is_written(pair: Lab) -> None:
+    """`plan` and `up` refuse, name the folder and what is free."""
+    pair.on("lb2", "mount -t tmpfs -o size=64k tmpfs /var/lib/lbdeploy")
+    try:
+        pair.edit("preempt_delay = 2", "preempt_delay = 3")
+        for command in ("plan", "up"):
+            error = pair.do(command, code=1)["error"]
+            assert "/var/lib/lbdeploy has only" in error["message"]
+            assert error["state"] == "nothing was changed"
+    finally:
+        pair.on("lb2", "umount /var/lib/lbdeploy")
     sound(pair)

@@ -169,7 +169,7 @@ def test_drift_is_shown_and_repaired_and_the_hand_edit_is_kept(pair: Lab) -> Non
     assert any("-# by hand" in each.get("diff", "") for each in changes)
     assert pair.run("up").code == 0
     assert "by hand" not in pair.on("lb2", "cat /etc/haproxy/haproxy.cfg")
-    assert "by hand" in pair.on("lb2", "cat /var/lib/lbdeploy/previous/etc/haproxy/haproxy.cfg")
+    assert "by hand" in pair.on("lb2", "cat $(ls -d /var/lib/lbdeploy/generations/* | tail -1)/files/etc/haproxy/haproxy.cfg")
     assert pair.on("lb2", "stat -c %a /var/lib/lbdeploy /etc/keepalived/keepalived.conf").split() == ["700", "644"]
     assert pair.do("plan")["changes"] == []
 
@@ -219,7 +219,7 @@ def test_a_change_for_all_that_one_node_refuses_reaches_none(pair: Lab) -> None:
     text = (TOP / "templates" / "keepalived.conf.j2").read_text()
     (templates / "keepalived.conf.j2").write_text(text + "{% if node.name == 'lb1' %}nonsense\n{% endif %}")
     pair.edit("advert_interval = 1", "advert_interval = 2")
-    error = pair.do("up", code=1)["error"]
+    error = pair.do("up", code=7)["error"]
     assert error["node"] == "lb1"
     assert "nonsense" in error["message"]
     assert [pair.on(node, f"sha256sum {' '.join(FILES)}") for node in ("lb1", "lb2")] == sums
@@ -251,7 +251,7 @@ def test_an_invalid_file_is_refused_on_the_node_and_nothing_changes(
     templates = pair.file.parent / "templates"
     templates.mkdir()
     (templates / template).write_text(text)
-    document = pair.do("up", code=1)
+    document = pair.do("up", code=7)
     assert says in document["error"]["message"]
     assert document["error"]["node"] in ("lb1", "lb2")
     assert [pair.on(node, f"sha256sum {' '.join(FILES)}") for node in ("lb1", "lb2")] == sums
@@ -278,7 +278,7 @@ def test_a_dead_node_is_named_and_the_living_one_is_still_judged(pair: Lab) -> N
     assert [each["holders"] for each in document["vips"]] == [["lb2"], ["lb2"]]
     assert finding(document, "reach", False)[0]["node"] == "lb1"
     assert document["error"]["node"] == "lb1"
-    assert pair.do("up", code=4)["error"]["node"] == "lb1"
+    assert pair.do("up", code=1)["error"]["node"] == "lb1"
     assert pair.run("up", "--limit", "lb2").code == 0
     pair.lab("start", "lb1")
     wait_for(lambda: held_by(pair, "lb1"), 30)
@@ -287,7 +287,7 @@ def test_a_dead_node_is_named_and_the_living_one_is_still_judged(pair: Lab) -> N
 
 def test_a_second_run_at_once_says_who_is_at_work(pair: Lab) -> None:
     """A change that is under way on a node locks it, for as long as it goes on."""
-    pair.on("lb2", "systemd-run -q --unit=lbdeploy --description='lbdeploy: eve@laptop (process 7)' sleep 60")
+    pair.on("lb2", "systemd-run -q --unit=lbdeploy --description='lbdeploy: eve@laptop (process 7), since noon' sleep 60")
     try:
         pair.edit("fall = 2", "fall = 4")
         error = pair.do("up", code=5)["error"]

@@ -1,0 +1,192 @@
+"""The client that all tests judge by: it connects to each VIP every 20 ms, and holds a long stream through each.
+
+Run as a script inside the lab's client namespace, with VIPs as arguments, it says "ready" once everything was answered,
+and ends on a line (or the end) of standard input with one JSON document:
+
+    probes    new connections that were begun: TCP within 1 s, TLS, and GET /readyz answered within 3 s more
+    failures  [{vip, at, why}] those that were not answered
+    streams   streams that were opened: one a VIP, and one for each that broke
+    broken    [{vip, at, why}] streams that ended, or were silent for 3 s; each is opened again
+    cpu_s     what the client itself has cost
+
+`at` is the system's monotonic time (s), of the beginning of the probe, or of the stream's end. Measured: 17 % of one
+core for two VIPs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conftest import Lab
+
+PORT = 6443
+EVERY = 0.02  # s between two probes of a VIP
+CONNECT = 1.0  # s for TCP: as long as its first retransmission takes, so that no lost packet goes unseen
+ANSWER = 3.0  # s for TLS and the answer, which a busy machine may delay
+SILENCE = 3.0  # s; the stand-ins send a chunk every 50 ms
+AGAIN = 0.2  # s until a stream that broke is opened again
+READY = 10.0  # s; then the client is as ready as it will be
+
+
+@contextmanager
+def traffic(lab: Lab, *vips: str) -> Iterator[dict[str, Any]]:
+    """A client at work within the block; afterwards, what it has seen is in the dictionary, with the keys above."""
+    lbdeploy = Path(sys.executable).with_name("lbdeploy")
+    argv = [str(lbdeploy), "-f", str(lab.file), "lab", "exec", "client", sys.executable, __file__, *vips]
+    client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    seen: dict[str, Any] = {}
+    try:
+        assert client.stdout
+        assert client.stdout.readline() == "ready\n"
+        yield seen
+    finally:
+        out, _ = client.communicate("end\n", timeout=30)
+        seen |= json.loads(out)
+
+
+@dataclass
+class Seen:
+    """What the client has seen so far."""
+
+    probes: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    streams: int = 0
+    broken: list[dict[str, Any]] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+
+class Client:
+    """One VIP's probes and its stream."""
+
+    def __init__(self, vip: str, seen: Seen) -> None:
+        self.vip = vip
+        self.seen = seen
+        self.answered = asyncio.Event()
+        self.streaming = asyncio.Event()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE  # the test is about the way there
+
+    async def probe_for_ever(self) -> None:
+        """Begin a probe every 20 ms, whatever became of those before; after a delay none is made up for."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        async with asyncio.TaskGroup() as probes:
+            while True:
+                probes.create_task(self._probe())
+                due = max(due + EVERY, loop.time())
+                await asyncio.sleep(due - loop.time())
+
+    async def stream_for_ever(self) -> None:
+        """Hold a stream; when it breaks, note that, and open it again."""
+        while True:
+            try:
+                async with self._get("/stream") as reader:
+                    async with asyncio.timeout(ANSWER):
+                        await reader.readuntil(b"\r\n\r\n")
+                    self.seen.streams += 1
+                    self.streaming.set()
+                    self.seen.broken.append(self._note(time.monotonic(), await _end(reader)))
+            except (OSError, EOFError, TimeoutError):
+                pass  # it was not open yet; the probes tell why
+            await asyncio.sleep(AGAIN)
+
+    async def _probe(self) -> None:
+        began = time.monotonic()
+        self.seen.probes += 1
+        try:
+            async with self._get("/readyz") as reader, asyncio.timeout(ANSWER):
+                line = await reader.readuntil(b"\r\n")
+            if b" 200 " not in line:
+                raise OSError(line.decode(errors="replace").strip())
+            self.answered.set()
+        except (OSError, EOFError, TimeoutError) as error:
+            self.seen.failures.append(self._note(began, _why(error)))
+
+    @asynccontextmanager
+    async def _get(self, path: str) -> AsyncIterator[asyncio.StreamReader]:
+        """A connection of its own, with a request sent. Raises OSError, TimeoutError."""
+        plain = await self._connected()
+        try:
+            async with asyncio.timeout(ANSWER):
+                reader, writer = await asyncio.open_connection(sock=plain, ssl=self._context, server_hostname=self.vip)
+        except BaseException:
+            plain.close()
+            raise
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {self.vip}\r\nConnection: close\r\n\r\n".encode())
+            yield reader
+        finally:
+            writer.transport.abort()
+
+    async def _connected(self) -> socket.socket:
+        plain = socket.socket(socket.AF_INET6 if ":" in self.vip else socket.AF_INET)
+        plain.setblocking(False)
+        try:
+            async with asyncio.timeout(CONNECT):
+                await asyncio.get_running_loop().sock_connect(plain, (self.vip, PORT))
+        except BaseException as error:
+            plain.close()
+            if isinstance(error, TimeoutError):
+                raise OSError(f"no connection within {CONNECT:g} s") from None
+            raise
+        return plain
+
+    def _note(self, at: float, why: str) -> dict[str, Any]:
+        return {"vip": self.vip, "at": round(at, 3), "why": why}
+
+
+async def _end(reader: asyncio.StreamReader) -> str:
+    """Read a stream for as long as something comes; why nothing comes any more."""
+    try:
+        while True:
+            async with asyncio.timeout(SILENCE):
+                if not await reader.read(4096):
+                    return "it was ended"
+    except TimeoutError:
+        return f"silent for {SILENCE:g} s"
+    except OSError as error:
+        return _why(error)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "closed without an answer"
+    if isinstance(error, OSError) and error.args:
+        return error.strerror or str(error)
+    return f"no answer within {ANSWER:g} s"
+
+
+async def main(vips: list[str]) -> Seen:
+    """Be the client of these VIPs until standard input says something, or ends."""
+    seen = Seen()
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
+    clients = [Client(vip, seen) for vip in vips]
+    work = [asyncio.create_task(each()) for one in clients for each in (one.probe_for_ever, one.stream_for_ever)]
+    ready = asyncio.gather(*(event.wait() for one in clients for event in (one.answered, one.streaming)))
+    await asyncio.wait([ready], timeout=READY)
+    print("ready", flush=True)
+    await over.wait()
+    for each in [ready, *work]:
+        each.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    seen.cpu_s = round(sum(os.times()[:2]), 2)
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(asyncio.run(main(sys.argv[1:])))))
