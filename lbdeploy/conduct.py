@@ -83,7 +83,8 @@ class Conductor:
         holding = [name for name in stage.names if name in holders(self._cluster, list(before.seen.values()))]
         standby = [name for name in stage.names if name not in holding]
         # It holds the VIPs until the other one has them back, should all be undone.
-        self._workers.begin({name: self._task(stage, name, longer=self._patience, linger=self._linger) for name in standby})
+        last = {"longer": self._patience, "linger": self._linger}
+        self._workers.begin({name: self._task(stage, name, **last) for name in standby})
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} holds the VIPs, too"))
             if not self._observer.until_holding(standby):

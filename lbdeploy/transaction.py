@@ -38,8 +38,9 @@ class Task:
     """What a node is to do: its `plan`, but of services only those named.
 
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
-    wanted. Where the laptop is gone, it undoes everything after `linger` seconds. `away`: the VIPs that another node must have taken first, within `away_seconds`. A `rehearsal` writes the
-    files beside their places, has them validated, and removes them again.
+    wanted. Where the laptop is gone, it undoes everything after `linger` seconds. `away`: the VIPs that another node
+    must have taken first, within `away_seconds`. A `rehearsal` writes the files beside their places, has them
+    validated, and removes them again.
     """
 
     plan: NodePlan

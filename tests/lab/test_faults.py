@@ -155,7 +155,7 @@ def looks(lab: Lab) -> list[str]:
     ],
 )  # fmt: skip
 def test_a_laptop_that_dies_leaves_no_unconfirmed_change(pair: Lab, moment: str, together: bool) -> None:
-    """SIGKILL: a node that nobody confirms puts back what it had, without a failed connection; the next `up` goes on."""
+    """SIGKILL: a node that nobody confirms puts back what it had; no connection fails, and the next `up` goes on."""
     pair.edit("preempt_delay = 2", "preempt_delay = 4")
     if together:
         pair.edit("advert_interval = 1", "advert_interval = 2")
@@ -387,7 +387,10 @@ def test_secrets_are_nowhere_to_be_seen(pair: Lab) -> None:
 def test_somebody_elses_apt_for_ever_is_given_up_on(pair: Lab) -> None:
     """Who holds the lock is named, and nothing was changed."""
     pair.on("lb2", "dpkg --purge socat 2>&1")
-    hold = "use Fcntl; open my $f, q(>), q(/var/lib/dpkg/lock-frontend); fcntl($f, F_SETLK, pack(q(s s x4 q q l x4), F_WRLCK, 0, 0, 0, 0)); sleep 600"
+    hold = (
+        "use Fcntl; open my $f, q(>), q(/var/lib/dpkg/lock-frontend); "
+        "fcntl($f, F_SETLK, pack(q(s s x4 q q l x4), F_WRLCK, 0, 0, 0, 0)); sleep 600"
+    )
     pair.on("lb2", f"systemd-run -q --collect --unit=hold perl -e '{hold}'")
     try:
         done = pair.run("--json", "up", env={"LBDEPLOY_APT_WAIT": "3"})

@@ -169,7 +169,8 @@ def test_drift_is_shown_and_repaired_and_the_hand_edit_is_kept(pair: Lab) -> Non
     assert any("-# by hand" in each.get("diff", "") for each in changes)
     assert pair.run("up").code == 0
     assert "by hand" not in pair.on("lb2", "cat /etc/haproxy/haproxy.cfg")
-    assert "by hand" in pair.on("lb2", "cat $(ls -d /var/lib/lbdeploy/generations/* | tail -1)/files/etc/haproxy/haproxy.cfg")
+    kept = "$(ls -d /var/lib/lbdeploy/generations/* | tail -1)/files"
+    assert "by hand" in pair.on("lb2", f"cat {kept}/etc/haproxy/haproxy.cfg")
     assert pair.on("lb2", "stat -c %a /var/lib/lbdeploy /etc/keepalived/keepalived.conf").split() == ["700", "644"]
     assert pair.do("plan")["changes"] == []
 
@@ -287,7 +288,8 @@ def test_a_dead_node_is_named_and_the_living_one_is_still_judged(pair: Lab) -> N
 
 def test_a_second_run_at_once_says_who_is_at_work(pair: Lab) -> None:
     """A change that is under way on a node locks it, for as long as it goes on."""
-    pair.on("lb2", "systemd-run -q --unit=lbdeploy --description='lbdeploy: eve@laptop (process 7), since noon' sleep 60")
+    who = "lbdeploy: eve@laptop (process 7), since noon"
+    pair.on("lb2", f"systemd-run -q --unit=lbdeploy --description='{who}' sleep 60")
     try:
         pair.edit("fall = 2", "fall = 4")
         error = pair.do("up", code=5)["error"]
