@@ -170,8 +170,7 @@ def parse_greeted(text: str) -> dict[str, bool]:
 def parse_room(text: str) -> tuple[Room, ...]:
     """Lines of `df --output=avail,iavail,file -k`; a file system without inodes shows "-"."""
     words = [line.split() for line in text.splitlines()]
+    found = ((each[2], _number(each[0]), _number(each[1])) for each in words if len(each) == 3)
     return tuple(
-        Room(each[2], int(each[0]), int(each[1]) if each[1].isdigit() else 1 << 60)
-        for each in words
-        if len(each) == 3 and each[0].isdigit()
+        Room(folder, kib, 1 << 60 if inodes is None else inodes) for folder, kib, inodes in found if kib is not None
     )

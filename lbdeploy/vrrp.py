@@ -24,7 +24,7 @@ class Instance:
     def priority(self) -> int:
         """From 1 to 254; keepalived's default is 100."""
         text = self.settings.get("priority", "100")
-        return int(text) if text.isdigit() else 100
+        return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 100
 
     @property
     def identity(self) -> tuple[str, ...]:
