@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy import hosts
-from lbdeploy.desired import desired
-from lbdeploy.health import Answered, Link, ServerStat
+from lbdeploy.desired import desired, files
+from lbdeploy.errors import LbdeployError
+from lbdeploy.health import Answered, Link, Room, ServerStat
 from lbdeploy.model import Cluster, Node
 from lbdeploy.plan import NodePlan, diff
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
+from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
+from lbdeploy.survey import Survey
 
 TOP = Path(__file__).parents[2]
 SEED = TOP / "hosts.toml"
@@ -122,8 +125,10 @@ def stopped(**changes: Any) -> ServiceState:
 def wanted_state(resource: Resource[Any]) -> Any:
     """The state in which a resource needs no change."""
     match resource:
+        case Journal():
+            return JournalState("20260101T000000.000Z", "ann@laptop", "start keepalived")
         case File():
-            return FileState("file", resource.mode, "root:root", LONG_AGO - 1, resource.content)
+            return has(resource)
         case Packages():
             return PackageState(dict.fromkeys(resource.names, "1.0"))
         case Service():
@@ -146,8 +151,20 @@ def observe(
         servers=tuple(server(frontend.name, each.name) for frontend, each in cluster.servers()),
         haproxy_answers=True,
         answered=tuple(Answered(vip.ip, f.port, "16") for vip in cluster.vips for f in cluster.frontends),
+        own={frontend.name: True for frontend in cluster.frontends},
+        room=(Room("/etc/haproxy", 10**6, 10**6),),
     )
     return replace(observation, **changes)
+
+
+def has(file: File) -> FileState:
+    """A file as it lies on a node that has it."""
+    return FileState("file", file.mode, "root:root", LONG_AGO - 1, file.content)
+
+
+def as_by(earlier: Cluster, name: str) -> dict[str, Any]:
+    """The states of a node's files that an earlier hosts.toml has made."""
+    return {file.id: has(file) for file in files(earlier, earlier.node(name))}
 
 
 def links(cluster: Cluster, node: Node, *, holds: bool) -> tuple[Link, ...]:
@@ -175,3 +192,8 @@ def server(frontend: str, name: str, status: str = "UP", check_status: str = "L4
 def plans(cluster: Cluster, *observations: Observation) -> dict[str, NodePlan]:
     """What has to change on each observed node."""
     return {each.node.name: diff(desired(cluster, each.node), each) for each in observations}
+
+
+def survey(cluster: Cluster, *observations: Observation, **errors: LbdeployError) -> Survey:
+    """What was seen of the nodes, all of which are to be changed; `errors` of those that could not be looked at."""
+    return Survey(cluster, {each.node.name: each for each in observations}, plans(cluster, *observations), errors)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from builders import captured
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lbdeploy.health import Answered, Link, ServerStat, parse_answered, parse_ip_a, parse_show_stat
+from lbdeploy.health import (
+    Answered,
+    Link,
+    Neighbour,
+    Room,
+    ServerStat,
+    parse_answered,
+    parse_greeted,
+    parse_ip_a,
+    parse_neighbours,
+    parse_room,
+    parse_show_stat,
+)
 
 HEADER = captured("show_stat/trixie_up").splitlines()[0]
 
@@ -187,6 +201,39 @@ def test_a_vip_that_answers_is_told_from_one_that_is_silent() -> None:
     assert [each.ok for each in found] == [True, False]
 
 
+def test_a_frontend_that_answers_on_its_own_socket_is_told_from_one_that_is_silent() -> None:
+    """Lines that begin with "own" are of the node's own haproxy; those of the VIPs are not."""
+    text = "192.168.0.10 6443 16\nown api 16\nown ingress\nown ingress \nown\nown a b c\nfoo api 16\n"
+    assert parse_greeted(text) == {"api": True, "ingress": False}
+    assert [str(each.ip) for each in parse_answered(text)] == ["192.168.0.10"]
+
+
+def test_room_is_read_for_each_folder() -> None:
+    """What df prints for each folder: free KiB and inodes; a file system without inodes has any number of them."""
+    text = "  Avail   IFree File\n7168592  458110 /var/lib/dpkg\n   0   0 /etc/haproxy\n  12   - /etc/keepalived\n"
+    assert parse_room(text) == (
+        Room("/var/lib/dpkg", 7168592, 458110),
+        Room("/etc/haproxy", 0, 0),
+        Room("/etc/keepalived", 12, 1 << 60),
+    )
+
+
+def test_room_is_read_from_this_machines_own_df(tmp_path: Path) -> None:
+    """The options that the probe gives to df give what is read."""
+    command = ["df", "-k", "--output=avail,iavail,file", tmp_path]
+    (room,) = parse_room(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert (room.folder, room.kib > 0, room.inodes > 0) == (str(tmp_path), True, True)
+
+
+def test_a_neighbour_is_one_that_has_answered() -> None:
+    """Only who has a link-layer address, and did not fall silent, has answered for the address."""
+    text = (
+        "192.168.0.10 dev ens33 lladdr 02:00:00:00:00:01 REACHABLE\n"
+        "192.168.1.10 dev ens32 FAILED\n192.168.1.11 dev ens32 lladdr 02:00:00:00:00:02 FAILED\n"
+    )
+    assert parse_neighbours(text) == (Neighbour(ip_address("192.168.0.10"), "02:00:00:00:00:01"),)
+
+
 def test_damaged_lines_do_not_hide_the_others() -> None:
     """A line that can't be read is passed over, and those around it are read."""
     assert parse_answered("x\n10.0.0.1 port\n10.0.0.1 80 48\n\n") == (Answered(ip_address("10.0.0.1"), 80, "48"),)
@@ -231,3 +278,23 @@ def test_any_text_can_be_read_as_statistics(text: str) -> None:
 def test_any_text_can_be_read_as_answers(text: str) -> None:
     """No output of the asking script makes the reader raise."""
     assert all(isinstance(each, Answered) for each in parse_answered(text))
+
+
+@given(mutations("own api 16\nown web\n10.0.0.1 80 16\n"))
+def test_any_text_can_be_read_as_greetings(text: str) -> None:
+    """No output of the asking script makes the reader of the sockets' answers raise."""
+    assert all(isinstance(each, bool) for each in parse_greeted(text).values())
+
+
+@given(mutations("  Avail IFree File\n7168592 458110 /var\n12 - /etc\n"))
+@example("² ² x")
+@example("9" * 5000 + " 1 x")
+def test_any_text_can_be_read_as_room(text: str) -> None:
+    """No output of df makes the reader raise."""
+    assert all(isinstance(each, Room) for each in parse_room(text))
+
+
+@given(mutations("10.0.0.1 dev x lladdr 02:00:00:00:00:01 STALE\nfd00::1 dev x lladdr\n"))
+def test_any_text_can_be_read_as_neighbours(text: str) -> None:
+    """No output of `ip neigh` makes the reader raise."""
+    assert all(isinstance(each, Neighbour) for each in parse_neighbours(text))

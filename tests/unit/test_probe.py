@@ -36,7 +36,8 @@ HEALTH = {
     "ip a": cmd("cat", CAPTURED / "ip_a/bookworm_lab_master.txt"),
     "show stat": cmd("cat", CAPTURED / "show_stat/bookworm_down.txt"),
     "neighbours": Raw("echo '192.168.0.10 dev ens33 lladdr 02:00:00:00:00:01 REACHABLE'"),
-    "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443'"),
+    "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443' 'own k8s-api 16'"),
+    "room": Raw("printf '%s\\n' '   Avail  IFree File' '7168592 458110 /var/lib/dpkg' '123 - /etc/haproxy'"),
 }
 
 
@@ -72,6 +73,8 @@ def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
     assert [server.server for server in found.servers if server.up] == ["master1"]
     assert found.haproxy_answers
     assert [each.ok for each in found.answered] == [True, False]
+    assert found.own == {"k8s-api": True}
+    assert [(room.folder, room.kib) for room in found.room] == [("/var/lib/dpkg", 7168592), ("/etc/haproxy", 123)]
 
 
 def test_a_silent_haproxy_is_noticed(seed: Cluster) -> None:
@@ -179,6 +182,8 @@ def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
     """The asking script names each pair of VIP and port, and asks nothing where keepalived does not run."""
     found = cluster(tmp_path, BIG)
     script = Probe(found, found.preferred, []).probes["vips"]
+    for name in ("api", "ingress"):
+        assert f"\nown {name} /run/haproxy/{name}.sock &\n" in f"{script}\n"
     for vip in ("203.0.113.10", "2001:db8:17::10", "fd00:1::10"):
         for port in (6443, 443):
             assert f"\nask {vip} {port} &\n" in script

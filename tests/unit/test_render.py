@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +16,7 @@ from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL
 from lbdeploy.errors import RenderError
 from lbdeploy.model import Cluster
 from lbdeploy.render import duration, endpoint, number
-from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 
 GOOD = SEED.read_text()
 
@@ -113,9 +114,9 @@ def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vi
 
 
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
-    """Nothing is started before the packages, files and kernel settings that it needs are there."""
+    """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Packages, File, File, File, File, File, Sysctl, Service, Service]
+    assert kinds == [Journal, Packages, File, File, File, File, File, Sysctl, Service, Service]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",
@@ -133,6 +134,17 @@ def test_the_check_script_comes_before_the_configuration_that_names_it(seed: Clu
     """keepalived's validator looks for the script, so it has to lie there first."""
     order = [file.path for file in files(seed, seed.preferred)]
     assert order.index(CHECK_HAPROXY) < order.index(KEEPALIVED_CONF)
+
+
+def test_every_frontend_has_a_socket_of_its_node_alone(tmp_path: Path) -> None:
+    """A node that holds no VIP is asked through it whether it would serve clients."""
+    found = cluster(tmp_path, BIG)
+    for node in found.nodes:
+        text = rendered(found, node.name)[HAPROXY_CFG]
+        assert re.findall(r"^    bind unix@(\S+) mode 600$", text, re.MULTILINE) == [
+            "/run/haproxy/api.sock",
+            "/run/haproxy/ingress.sock",
+        ]
 
 
 def test_the_check_script_is_valid_shell(seed: Cluster, tmp_path: Path) -> None:
