@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 _PART = re.compile(r"[{}]|[^\s{}]+")
-_ADDRESS = re.compile(r"^[0-9a-fA-F.:]+/\d+$")
+_ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
 
 
@@ -75,15 +75,26 @@ def _device(words: list[str], settings: Mapping[str, str]) -> str:
 def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """The lines that are no block's beginning or end, each with the blocks that it stands in."""
     path: list[str] = []
-    for line in conf.splitlines():
+    for line in _plain(conf).splitlines():
         words: list[str] = []
-        for part in _PART.findall(re.split(r"[#!]", line)[0]):
+        for part in _PART.findall(line):
             if part == "{":
                 path.append(" ".join(words))
                 words = []
             elif part == "}":
+                yield from _told(path, words)
+                words = []
                 del path[-1:]
             else:
                 words.append(part.strip('"'))
-        if words:
-            yield tuple(path), words
+        yield from _told(path, words)
+
+
+def _told(path: list[str], words: list[str]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    if words:
+        yield tuple(path), words
+
+
+def _plain(conf: str) -> str:
+    """Without comments, and with each opening brace on the line of its block's name."""
+    return re.sub(r"\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))
