@@ -27,7 +27,7 @@ UNHEALTHY = 6
 PACKAGES = ("haproxy", "keepalived", "socat")
 
 IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "agreement")
-LAZY = {"lab": "lbdeploy.cli.lab", "rollback": "lbdeploy.cli.rollback"}
+LAZY = {name: f"lbdeploy.cli.{name}" for name in ("rollback", "lab", "schema")}
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."
@@ -60,7 +60,7 @@ class Commands(click.Group):
     """Commands in the order of the day's work, not of the alphabet; some are imported only when called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [*self.commands, *sorted(LAZY, reverse=True)]
+        return [*self.commands, *LAZY]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name in LAZY:

@@ -1,18 +1,18 @@
 """The shape of hosts.toml: every table and key, with its type, default and meaning.
 
-This is the one place where a key is defined: the checks of a file, docs/hosts-toml.md and the defaults of the model all
-come from here. Every string is of a type that admits only what can't be read as a directive, an option or a command,
-so nothing has to be escaped later.
+This is the one place where a key is defined: the checks of a file, docs/hosts-toml.md, the JSON Schema and the
+defaults of the model all come from here. Every string is of a type that admits only what can't be read as a directive,
+an option or a command, so nothing has to be escaped later.
 """
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_address, ip_interface
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lbdeploy.model import Address, Interface
 
@@ -89,29 +89,48 @@ def _server(value: object) -> tuple[Address, int | None]:
         ) from None
 
 
-def _plain(pattern: str, what: str, example: str) -> AfterValidator:
-    """Accept only text that matches `pattern` as a whole."""
-    compiled = re.compile(pattern)
+class Like:
+    """Text of this pattern, as the JSON Schema says it; nothing is refused for it here."""
 
-    def check(value: str) -> str:
-        if compiled.fullmatch(value):
+    def __init__(self, pattern: str) -> None:
+        self.pattern = f"^(?:{pattern})$"
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), "pattern": self.pattern}
+
+
+class Plain(Like):
+    """Text that matches the pattern as a whole, or it is refused."""
+
+    def __init__(self, pattern: str, what: str, example: str) -> None:
+        super().__init__(pattern)
+        self._compiled = re.compile(pattern)
+        self._hint = {"what": what, "fix": f'write one like "{example}"'}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if self._compiled.fullmatch(value):
             return value
-        raise PydanticCustomError(
-            "plain", "{value} is not {what}", {"value": repr(value), "what": what, "fix": f'write one like "{example}"'}
-        )
-
-    return AfterValidator(check)
+        raise PydanticCustomError("plain", "{value} is not {what}", {"value": repr(value), **self._hint})
 
 
-Name = Annotated[str, _plain(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", "a plain name", "lb-1")]
-IfName = Annotated[str, _plain(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", "an interface name", "ens33")]
-Login = Annotated[str, _plain(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "a login name", "ops")]
-Host = Annotated[str, _plain(r"[A-Za-z0-9]([A-Za-z0-9_.:%-]{0,252}[A-Za-z0-9])?", "a host name", "lb1.example.org")]
-Jump = Annotated[str, _plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump host", "ops@bastion:22")]
-FilePath = Annotated[str, _plain(r"[^\x00-\x1f\x7f]{1,4095}", "a path", "~/.ssh/id_ed25519")]
-IpAddress = Annotated[Address, BeforeValidator(_address, json_schema_input_type=str)]
-Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input_type=str | list[str])]
-ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(_server, json_schema_input_type=str)]
+_V4 = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
+_V6 = r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"
+_IP = Annotated[str, Like(f"{_V4}|{_V6}")]
+_VIP = Annotated[str, Like(f"(?:{_V4}|{_V6})/[0-9.]+")]
+_SERVER = Annotated[str, Like(rf"{_V4}(?::[0-9]+)?|{_V6}|\[(?:{_V4}|{_V6})\]:[0-9]+")]
+
+Name = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", "a plain name", "lb-1")]
+IfName = Annotated[str, Plain(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", "an interface name", "ens33")]
+Login = Annotated[str, Plain(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "a login name", "ops")]
+Host = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.:%-]{0,252}[A-Za-z0-9])?", "a host name", "lb1.example.org")]
+Jump = Annotated[str, Plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump host", "ops@bastion:22")]
+FilePath = Annotated[str, Plain(r"[^\x00-\x1f\x7f]{1,4095}", "a path", "~/.ssh/id_ed25519")]
+IpAddress = Annotated[Address, BeforeValidator(_address, json_schema_input_type=_IP)]
+Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input_type=_VIP | list[_VIP])]
+ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(_server, json_schema_input_type=_SERVER)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(ge=0.1, le=86400 * 20, allow_inf_nan=False)]  # haproxy's timers end at 2^31 ms

@@ -21,8 +21,8 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_reference_of_hosts_toml_is_what_the_code_would_write() -> None:
-    """Whoever changes a key runs `make docs`."""
+def test_generated_pages_are_what_the_code_would_write() -> None:
+    """Whoever changes a key, a command or an error runs `make docs`."""
     subprocess.run([sys.executable, TOP / "tools" / "docs.py", "--check"], check=True)
 
 

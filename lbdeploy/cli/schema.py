@@ -1,0 +1,27 @@
+"""`lbdeploy schema`: what editors need to know about hosts.toml."""
+
+from __future__ import annotations
+
+import click
+
+from lbdeploy.cli.app import App, global_options
+
+
+@click.command()
+@global_options
+@click.pass_obj
+def schema(app: App) -> None:
+    """Print the JSON Schema of hosts.toml, for editors.
+
+    With the schema beside it and a first line that names it, taplo and Even Better TOML complete and check hosts.toml:
+
+    \b
+    lbdeploy schema > hosts.schema.json
+    sed -i '1i #:schema hosts.schema.json' hosts.toml
+    """
+    from lbdeploy.hosts.json_schema import json_schema, text
+
+    if app.json:
+        app.finish(0, schema=json_schema())
+    else:
+        click.echo(text(), nl=False)
