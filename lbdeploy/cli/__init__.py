@@ -27,7 +27,7 @@ UNHEALTHY = 6
 PACKAGES = ("haproxy", "keepalived", "socat")
 
 IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "agreement")
-LAZY = {name: f"lbdeploy.cli.{name}" for name in ("rollback", "lab", "schema")}
+LAZY = {name: f"lbdeploy.cli.{name}" for name in ("rollback", "lab", "init", "schema")}
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."

@@ -37,6 +37,18 @@ def load(path: Path, text: str | None = None) -> Cluster:
         ) from None
 
 
+def complaints(data: dict[str, Any]) -> list[tuple[Key, str, str]]:
+    """What is wrong with the tables of a file that is not written yet: key, what is wrong, what would be right."""
+    reader = _Reader(Path(), data)
+    reader.read()
+    return reader.complaints
+
+
+def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
+    """How to log in, as the table of a file says that is not written yet."""
+    return _ssh(path.absolute(), SshTable(**data.get("ssh", {})))
+
+
 def _load(path: Path, text: str) -> Cluster:
     reader = _Reader(path, _parse(path, text))
     parsed = reader.read()
@@ -49,7 +61,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        fix = "name it with -f FILE or LBDEPLOY_FILE, or write one like the sample in the documentation"
+        fix = "name it with -f FILE or LBDEPLOY_FILE, or write one: lbdeploy init"
         raise UsageError(f"there is no {path}", state="nothing was contacted", fix=fix) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} can't be read: {error}", state="nothing was contacted") from None

@@ -1,0 +1,149 @@
+"""`lbdeploy init`: a new hosts.toml, by questions on a terminal or from flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lbdeploy.cli.app import App, global_options
+from lbdeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from lbdeploy.hosts.draft import Draft
+
+NOTHING = "nothing was written"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What was given on the command line. `given`: enough to ask nothing."""
+
+    name: str
+    user: str | None
+    network: tuple[str, ...]
+    node: tuple[str, ...]
+    vip: tuple[str, ...]
+    server: tuple[str, ...]
+    vrrp: str | None
+    router_id: int | None
+    port: int
+
+    @property
+    def given(self) -> bool:
+        return bool(self.network or self.node or self.vip or self.server)
+
+
+@click.command()
+@click.option("--name", default="k8s-api", show_default=True, help="Name of the cluster.")
+@click.option("--user", metavar="LOGIN", help="Login on the nodes [as ssh resolves it].")
+@click.option("--network", multiple=True, metavar="NAME=INTERFACE", help="A network of the nodes; may be repeated.")
+@click.option(
+    "--node", multiple=True, metavar="NAME=ADDRESS,...", help="A node, an address a network; the first is preferred."
+)
+@click.option("--vip", multiple=True, metavar="NETWORK=ADDRESS/LEN", help="A virtual IP; may be repeated.")
+@click.option("--server", multiple=True, metavar="NAME=ADDRESS[:PORT]", help="An API server; may be repeated.")
+@click.option("--vrrp", metavar="NETWORK", help="Where VRRP's adverts travel, and SSH connects [the last network].")
+@click.option("--router-id", type=click.IntRange(1, 255), metavar="ID", help="VRRP's virtual router ID [101].")
+@click.option("--port", type=click.IntRange(1, 65535), default=6443, show_default=True, help="Port on the VIPs.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to [--file].")
+@click.option("--force", is_flag=True, help="Overwrite the file, if there is one.")
+@global_options
+@click.pass_obj
+def init(app: App, /, output: Path | None, force: bool, **flags: object) -> None:
+    """Write a hosts.toml: asks on a terminal, or takes flags and asks nothing.
+
+    On a terminal it connects to the nodes, where it can, and proposes what it sees there: interfaces, addresses, a
+    virtual router ID that is free. With any of --network, --node, --vip and --server it contacts nobody.
+
+    \b
+    lbdeploy init
+    lbdeploy init --network external=ens33 --network management=ens32 \\
+      --node lb1=192.168.0.11,192.168.1.11 --node lb2=192.168.0.12,192.168.1.12 \\
+      --vip external=192.168.0.10/24 --vip management=192.168.1.10/24 \\
+      --server master1=192.168.1.21 --server master2=192.168.1.22
+    """
+    path = output or app.file
+    _refuse_to_overwrite(path, force)
+    draft = _draft(app, Flags(**flags))  # type: ignore[arg-type]
+    beside = _write(path, draft, force)
+    app.reporter.say(("Wrote ", "good"), (str(path), "name"), f", and {beside} for editors" if beside else "")
+    app.reporter.say(("Next: ", "todo"), "lbdeploy check" if str(path) == "hosts.toml" else f"lbdeploy -f {path} check")
+    app.finish(0, path=str(path.absolute()))
+
+
+def _draft(app: App, flags: Flags) -> Draft:
+    if flags.given:
+        return from_flags(flags)
+    if app.json or not sys.stdin.isatty() or not sys.stderr.isatty():
+        fix = "give --network, --node, --vip and --server: see lbdeploy init --help"
+        raise UsageError("init asks its questions on a terminal, and there is none", state=NOTHING, fix=fix)
+    from lbdeploy.cli.interview import Interview
+
+    return Interview(app, flags).draft()
+
+
+def from_flags(flags: Flags) -> Draft:
+    """The draft that the flags make. Raises UsageError, with every problem."""
+    from lbdeploy.hosts import complaints, draft
+
+    made: Draft = {"cluster": {"name": flags.name}} | ({"ssh": {"user": flags.user}} if flags.user else {})
+    networks = dict(draft.pairs(flags.network, "--network external=ens33"))
+    made["networks"] = {name: {"interface": interface} for name, interface in networks.items()}
+    nodes = dict(draft.pairs(flags.node, "--node lb1=192.168.0.11,192.168.1.11"))
+    ranks = draft.priorities(list(nodes))
+    made["nodes"] = {name: {"priority": ranks[name]} for name in nodes}
+    for name, addresses in nodes.items():
+        draft.set_addresses(made, name, draft.words(addresses))
+    draft.add_vips(made, draft.pairs(flags.vip, "--vip external=192.168.0.10/24"))
+    draft.set_vrrp(made, flags.vrrp or next(reversed(networks), ""), flags.router_id or draft.ROUTER_ID)
+    draft.set_servers(made, flags.port, draft.named(flags.server, "master"))
+    problems = [f"{'.'.join(key)}: {message}; {fix}" for key, message, fix in complaints(made)]
+    if problems:
+        told = "".join(f"\n  {each}" for each in problems)
+        raise UsageError(f"these flags make no hosts.toml:{told}", state=NOTHING, fix="lbdeploy init --help")
+    return draft.finished(made)
+
+
+def _refuse_to_overwrite(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already", state="it was left alone", fix="--force, or --output FILE")
+
+
+def _write(path: Path, draft: Draft, force: bool) -> Path | None:
+    """Write the file as a whole or not at all; the schema beside it, unless there is one. The schema's path if so."""
+    from lbdeploy.hosts import json_schema, writer
+
+    beside = path.with_name(json_schema.FILE_NAME)
+    try:
+        _place(path, writer.text(draft), force)
+    except FileExistsError:
+        _refuse_to_overwrite(path, force)
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror}", state=NOTHING, fix="--output FILE") from None
+    with suppress(OSError):
+        _place(beside, json_schema.text(), force=False)
+        return beside
+    return None
+
+
+def _place(path: Path, text: str, force: bool) -> None:
+    """Write beside it, then rename; a link takes no place that is taken, as a rename would. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        os.fchmod(handle, 0o644)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        if force:
+            os.replace(name, path)
+        else:
+            os.link(name, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)

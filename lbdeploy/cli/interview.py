@@ -1,0 +1,178 @@
+"""The questions of `lbdeploy init`: each with what would be right when an answer is not, and asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+import click
+
+from lbdeploy import hosts
+from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.hosts import draft as drafts
+from lbdeploy.hosts.draft import Draft
+from lbdeploy.scout import Seen, Shared, is_usable, router_ids, shared, scout
+
+if TYPE_CHECKING:
+    from lbdeploy.cli.app import App
+    from lbdeploy.cli.init import Flags
+
+Put = Callable[[Draft, str], None]
+
+
+class Interview:
+    """Asks on the terminal, and keeps what is known so far: `made`, checked after every answer."""
+
+    def __init__(self, app: App, flags: Flags) -> None:
+        self.app = app
+        self.flags = flags
+        self.made: Draft = {}
+        self.hosts: dict[str, str] = {}
+        self.shared: dict[str, Shared] = {}  # by network
+        self.used: dict[int, str] = {}
+
+    def draft(self) -> Draft:
+        """The answers, as a draft that makes a valid file. Raises click's Abort where someone has had enough."""
+        self.app.reporter.warn("Enter takes what stands in [brackets]; Ctrl-C leaves, and nothing is written.")
+        self._ask("Name of the cluster", self._name, default=self.flags.name)
+        self._ask("Login on the nodes (Enter: as ssh would)", self._login, default=self.flags.user or "")
+        self._ask("Nodes, the preferred first: lb1=ADDRESS lb2=ADDRESS", self._nodes)
+        candidates = self._look()
+        self._ask("Networks: NAME=INTERFACE ...", lambda d, a: self._networks(d, a, candidates), _proposed(candidates))
+        for name in self.hosts:
+            self._ask(f"Addresses of {name} on {_listed(self._names)}", self._addresses(name), self._known(name))
+        for name in self._names:
+            self._ask(f"VIP on {name} (Enter: none)", self._vip(name), default="")
+        self._vrrp()
+        self._ask("API servers: master1=ADDRESS master2=ADDRESS ...", self._servers)
+        return drafts.finished(self.made)
+
+    @property
+    def _names(self) -> list[str]:
+        return list(self.made["networks"])
+
+    def _ask(self, question: str, put: Put, default: str | None = None) -> None:
+        """Ask until the answer makes no new complaint about what has been answered so far."""
+        before = set(hosts.complaints(self.made))
+        while True:
+            answer = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
+            tried = deepcopy(self.made)
+            try:
+                put(tried, answer)
+                wrong = [each for each in hosts.complaints(tried) if each not in before and not _later(each, tried)]
+                if not wrong:
+                    self.made = tried
+                    return
+                self._refuse(*wrong[0][1:], key=wrong[0][0][-1])
+            except UsageError as error:
+                self._refuse(error.message, error.fix or "")
+
+    def _refuse(self, message: str, fix: str, key: str = "") -> None:
+        self.app.reporter.warn(("✗ ", "bad"), (f"{key}: " if key else "", "name"), message)
+        self.app.reporter.warn(("  right: ", "todo"), fix)
+
+    def _name(self, made: Draft, answer: str) -> None:
+        made["cluster"] = {"name": answer}
+
+    def _login(self, made: Draft, answer: str) -> None:
+        if answer:
+            made["ssh"] = {"user": answer}
+
+    def _nodes(self, made: Draft, answer: str) -> None:
+        self.hosts = drafts.named(drafts.words(answer), "lb")
+        drafts.set_nodes(made, self.hosts)
+        if len(self.hosts) < 2 or len(set(self.hosts.values())) < len(self.hosts):
+            raise UsageError("two different nodes are needed, at least", fix="lb1=192.168.1.11 lb2=192.168.1.12")
+
+    def _look(self) -> list[tuple[str, Shared]]:
+        """The networks that all nodes are on, by the names proposed for them: none where a node can't be looked at."""
+        ssh = self.app.ssh if self.app.lab else hosts.ssh_of(self.made)
+        while True:
+            found = scout(self.hosts, ssh, self.app.emit)
+            self.app.reporter.quiet()
+            seen = {name: each for name, each in found.items() if isinstance(each, Seen)}
+            for error in (each for each in found.values() if isinstance(each, LbdeployError)):
+                self.app.reporter.error(error)
+            if len(seen) == len(found) or not click.confirm("Look again?", default=False, err=True):
+                break
+        self.used = router_ids(seen)
+        for name, one in seen.items():
+            self._tell(name, one)
+        return _names_for(shared(seen), self.hosts) if len(seen) == len(found) else []
+
+    def _tell(self, name: str, seen: Seen) -> None:
+        places = (f"{link.name} {each}" for link in seen.links for each in link.addresses if is_usable(each))
+        self.app.reporter.warn((f"{name}: ", "name"), ", ".join(places))
+
+    def _networks(self, made: Draft, answer: str, candidates: Sequence[tuple[str, Shared]]) -> None:
+        networks = dict(drafts.pairs(drafts.words(answer), "external=ens33 management=ens32"))
+        made["networks"] = {name: {"interface": interface} for name, interface in networks.items()}
+        by_interface = {each.interface: each for _, each in candidates}
+        self.shared = {name: by_interface[each] for name, each in networks.items() if each in by_interface}
+        for node in self.hosts:
+            others = {n: s.members[node][0] for n, s in self.shared.items() if s.members[node][0] != s.interface}
+            made["nodes"][node] |= {"interfaces": others} if others else {}
+
+    def _known(self, node: str) -> str | None:
+        """A node's addresses, as they were seen; None where one was not."""
+        if len(self.shared) < len(self._names):
+            return None
+        return " ".join(str(self.shared[name].members[node][1].ip) for name in self._names)
+
+    def _addresses(self, node: str) -> Put:
+        return lambda made, answer: drafts.set_addresses(made, node, drafts.words(answer))
+
+    def _vip(self, network: str) -> Put:
+        like = self.shared[network].like if network in self.shared else None
+
+        def put(made: Draft, answer: str) -> None:
+            vips = [(network, drafts.with_prefix(word, like)) for word in drafts.words(answer)]
+            drafts.add_vips(made, vips)
+            if network == self._names[-1] and not any("vip" in each for each in made["networks"].values()):
+                raise UsageError("no network has a VIP yet", fix=f"an address on {network}, like 192.168.1.10/24")
+
+        return put
+
+    def _vrrp(self) -> None:
+        network = next((n for n, s in self.shared.items() if s.is_at(self.hosts)), self._names[-1])
+        free = next(n for n in (drafts.ROUTER_ID, *range(1, 256)) if n not in self.used)
+        if len(self._names) > 1:
+            question = f"Network for VRRP: {_listed(self._names)}"
+            self._ask(question, lambda made, answer: drafts.set_vrrp(made, answer, free), default=network)
+        else:
+            drafts.set_vrrp(self.made, network, free)
+        for number, where in sorted(self.used.items()):
+            self.app.reporter.warn(f"Virtual router ID {number} is in use: {where}")
+        self._ask("Virtual router ID", self._router_id, default=str(self.flags.router_id or free))
+
+    def _router_id(self, made: Draft, answer: str) -> None:
+        if not answer.isdecimal():
+            raise UsageError(f"{answer} is not a number", fix="a number from 1 to 255 that is not in use there")
+        made["vrrp"]["router_id"] = int(answer)
+
+    def _servers(self, made: Draft, answer: str) -> None:
+        drafts.set_servers(made, self.flags.port, drafts.named(drafts.words(answer), "master"))
+
+
+def _later(complaint: tuple[tuple[str, ...], str, str], made: Draft) -> bool:
+    """Whether a complaint is about something that has not been asked yet."""
+    key, message, _ = complaint
+    missing = key[0] not in made or message == "no network has a VIP"
+    return missing or (key[0] == "nodes" and message.startswith("has no address on network"))
+
+
+def _names_for(found: Sequence[Shared], hosts: dict[str, str]) -> list[tuple[str, Shared]]:
+    """Names for the networks: where SSH connects is management, if there is another one; the next is external."""
+    inside = next((each for each in found if each.is_at(hosts)), None) if len(found) > 1 else None
+    outside = [each for each in found if each is not inside]
+    named = [("external" if number == 0 else each.interface, each) for number, each in enumerate(outside)]
+    return [*named, *([("management", inside)] if inside else [])]
+
+
+def _proposed(candidates: Sequence[tuple[str, Shared]]) -> str | None:
+    return " ".join(f"{name}={each.interface}" for name, each in candidates) or None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)

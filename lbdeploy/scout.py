@@ -1,0 +1,147 @@
+"""Looking at hosts before there is a hosts.toml: their interfaces, their addresses, and which VRRP is on the wire."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import resources
+from ipaddress import ip_address
+
+from lbdeploy.dial import dial
+from lbdeploy.errors import LbdeployError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.health import Link, parse_ip_a
+from lbdeploy.model import Address, Interface, Node, Ssh
+from lbdeploy.shell import cmd
+from lbdeploy.sshconfig import Resolving
+
+LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s, unless someone changed it: three of them, and some patience
+CONFIGURED, HEARD = "== configured", "== heard"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a host showed: links, virtual router IDs in its keepalived.conf, (ID, source) of the adverts it heard."""
+
+    links: tuple[Link, ...]
+    configured: frozenset[int]
+    heard: frozenset[tuple[int, Address]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A subnet that several hosts are on: by host, the interface and the address there."""
+
+    members: Mapping[str, tuple[str, Interface]]
+
+    @property
+    def interface(self) -> str:
+        """The name that the interface has on most hosts."""
+        return Counter(interface for interface, _ in self.members.values()).most_common(1)[0][0]
+
+    @property
+    def like(self) -> Interface:
+        """Some address there, for its prefix length."""
+        return next(address for _, address in self.members.values())
+
+    def is_at(self, hosts: Mapping[str, str]) -> bool:
+        """Whether SSH connects to these very addresses, as far as they were given as such."""
+        return any(str(address.ip) == hosts[name] for name, (_, address) in self.members.items())
+
+
+def scout(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, Seen | LbdeployError]:
+    """Look at all hosts, {name: what SSH connects to}, at once. One that fails is an entry, not an exception."""
+    with ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy") as pool:
+        looks = {name: pool.submit(_look, name, host, ssh, emit) for name, host in hosts.items()}
+        return {name: look.result() for name, look in looks.items()}
+
+
+def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
+    node = Node(name, 1, host, {}, {})
+    emit(Step(name, "connect"))
+    try:
+        target = Resolving(ssh, host).result()
+        dialled = None if target.jumps else dial(node, target, ssh.connect_timeout)
+        from lbdeploy.transport import connect
+
+        session = connect(node, target, ssh, dialled)
+        emit(Step(name, f"look at interfaces, and listen for VRRP for {LISTEN_SECONDS} s"))
+        seen = read(session.run(script()).output)
+        session.close()
+    except LbdeployError as error:
+        emit(Done(name, error.message, ok=False))
+        return error
+    emit(Done(name, "seen"))
+    return seen
+
+
+def script() -> str:
+    """POSIX sh that changes nothing; listening wants root."""
+    perl = resources.files("lbdeploy").joinpath("remote/vrrp.pl").read_text(encoding="utf-8")
+    looks = "\n".join((
+        "LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH",
+        "ip a",
+        f"echo {cmd(CONFIGURED)}",
+        "grep -rh virtual_router_id /etc/keepalived",
+        f"echo {cmd(HEARD)}",
+        cmd("perl", "-e", perl, LISTEN_SECONDS),
+    ))  # fmt: skip
+    return f"(\n{looks}\n) 2>/dev/null </dev/null\nexit 0\n"
+
+
+def read(output: str) -> Seen:
+    """What the script printed. What can't be read is passed over."""
+    links, _, rest = output.partition(f"{CONFIGURED}\n")
+    configured, _, heard = rest.partition(f"{HEARD}\n")
+    ids = re.findall(r"^\s*virtual_router_id\s+(\d{1,3})\b", configured, re.MULTILINE)
+    return Seen(parse_ip_a(links), frozenset(map(int, ids)), frozenset(_heard(heard)))
+
+
+def _heard(text: str) -> Iterator[tuple[int, Address]]:
+    for router_id, source in re.findall(r"^(\d{1,3}) ([0-9a-fA-F.:]+)$", text, re.MULTILINE):
+        with suppress(ValueError):
+            yield int(router_id), ip_address(source)
+
+
+def shared(seen: Mapping[str, Seen]) -> list[Shared]:
+    """The subnets that all these hosts are on, each with addresses of its own; in the order of the first one's links.
+
+    One for each interface: where it has IPv4, that. Bridges of containers drop out, as they are alike on all hosts.
+    """
+    first = next(iter(seen))
+    found: dict[str, Shared] = {}
+    for link in seen[first].links:
+        for address in sorted(link.addresses, key=lambda each: each.version):
+            candidate = _on_all(address, seen)
+            if candidate and link.name not in found:
+                found[link.name] = candidate
+    return list(found.values())
+
+
+def is_usable(address: Interface) -> bool:
+    """Whether others could reach it."""
+    return not (address.ip.is_loopback or address.ip.is_link_local)
+
+
+def _on_all(address: Interface, seen: Mapping[str, Seen]) -> Shared | None:
+    if not is_usable(address) or address.network.prefixlen == address.max_prefixlen:
+        return None
+    members = {name: member for name, each in seen.items() if (member := _member(address, each))}
+    distinct = {member[1].ip for member in members.values()}
+    return Shared(members) if len(members) == len(seen) == len(distinct) else None
+
+
+def _member(address: Interface, seen: Seen) -> tuple[str, Interface] | None:
+    """The first interface and address of a host in the subnet of `address`: a VIP that it holds comes after its own."""
+    places = ((link.name, each) for link in seen.links for each in link.addresses)
+    return next(((name, each) for name, each in places if each.network == address.network), None)
+
+
+def router_ids(seen: Mapping[str, Seen]) -> dict[int, str]:
+    """The virtual router IDs in use, each with where it was met."""
+    heard = {each: f"heard from {source}" for one in seen.values() for each, source in sorted(one.heard, key=str)}
+    return heard | {each: f"in the keepalived.conf of {name}" for name, one in seen.items() for each in one.configured}

@@ -1,0 +1,87 @@
+"""`lbdeploy init` on nodes that are there: it proposes what it sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pytest
+from conftest import LBDEPLOY, Lab
+
+from lbdeploy import hosts
+
+pytestmark = pytest.mark.lab
+
+# A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for 20 s.
+STRANGER = """
+import socket, struct, time
+index = next(i for i, name in socket.if_nameindex() if name != "lo")
+four = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+four.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("{address}"))
+six = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112)
+six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+for _ in range(40):
+    four.sendto(bytes([0x31, 51, 100, 1, 0, 100, 0, 0]) + socket.inet_aton("192.168.1.99"), ("224.0.0.18", 0))
+    try:
+        six.sendto(bytes([0x31, 52, 100, 1, 0, 100, 0, 0]) + bytes(16), ("ff02::12", 0))
+    except OSError:
+        pass
+    time.sleep(0.5)
+"""
+
+
+@contextmanager
+def stranger(lab: Lab) -> Iterator[None]:
+    """Somebody else's VRRP on the management network, sent by the client."""
+    argv = [LBDEPLOY, "-f", str(lab.file), "lab", "exec", "client", "python3", "-c"]
+    process = subprocess.Popen([*argv, STRANGER.format(address="192.168.1.254")])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:
+    """With Enter alone, interfaces and addresses are as the nodes have them; IDs in use are told and not proposed."""
+    lab = session_lab
+    for node in ("lb1", "lb2"):
+        lab.on(node, "mkdir -p /etc/keepalived; echo '  virtual_router_id 101' > /etc/keepalived/old.conf")
+    argv = ["-f", str(lab.file), "--lab", "init", "--output", str(tmp_path / "new.toml")]
+    env = {**os.environ, "TERM": "dumb"}
+    with stranger(lab):
+        terminal = pexpect.spawn(LBDEPLOY, argv, encoding="utf-8", env=env, timeout=30, dimensions=(24, 200))
+        for question, answer in (
+            ("Name", ""),
+            ("Login", "ops"),
+            ("Nodes", "lb1=192.168.1.11 lb2=192.168.1.12"),
+            (r"Networks[^\n]*external=ens33 management=ens32\]", ""),
+            (r"lb1 on external, management \[192.168.0.11 192.168.1.11\]", ""),
+            (r"lb2 on external, management \[192.168.0.12 192.168.1.12\]", ""),
+            ("VIP on external", "192.168.0.10"),
+            ("VIP on management", "192.168.1.10"),
+            (r"Network for VRRP[^\n]*\[management\]", ""),
+        ):
+            terminal.expect(question + "[^\n]*: $")
+            terminal.sendline(answer)
+        terminal.expect_exact("ID 51 is in use: heard from 192.168.1.254")
+        terminal.expect(r"ID 52 is in use: heard from fe80:")
+        terminal.expect(r"ID 101 is in use: in the keepalived.conf of lb\d")
+        terminal.expect(r"Virtual router ID \[1\]: $")
+        terminal.sendline("")
+        terminal.expect("API servers[^\n]*: $")
+        terminal.sendline("192.168.1.21 192.168.1.22 192.168.1.23")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+    for node in ("lb1", "lb2"):
+        lab.on(node, "rm /etc/keepalived/old.conf; rmdir --ignore-fail-on-non-empty /etc/keepalived")
+    assert terminal.exitstatus == 0
+    made, wanted = hosts.load(tmp_path / "new.toml"), hosts.load(lab.file)
+    assert (made.networks, made.nodes, made.frontends[0].servers) == (
+        wanted.networks, wanted.nodes, wanted.frontends[0].servers,
+    )  # fmt: skip
+    assert (made.vrrp.router_id, made.ssh.user) == (1, "ops")
