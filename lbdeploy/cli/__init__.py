@@ -16,6 +16,7 @@ import click
 
 from lbdeploy import __version__
 from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.complete import node_list, nodes
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, UsageError
 from lbdeploy.options import Options
 
@@ -27,7 +28,7 @@ UNHEALTHY = 6
 PACKAGES = ("haproxy", "keepalived", "socat")
 
 IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "agreement")
-LAZY = {name: f"lbdeploy.cli.{name}" for name in ("rollback", "lab", "init", "schema")}
+LAZY = {name: f"lbdeploy.cli.{name}" for name in ("rollback", "lab", "init", "schema", "completion")}
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."
@@ -53,7 +54,7 @@ lock_option = click.option(
 force_option = click.option(
     "--force-last", is_flag=True, help="Change a node also when no other one could take over meanwhile."
 )
-limit_option = click.option("--limit", metavar="NODE[,NODE]", help="Only these nodes.")
+limit_option = click.option("--limit", metavar="NODE[,NODE]", shell_complete=node_list, help="Only these nodes.")
 
 
 class Commands(click.Group):
@@ -103,7 +104,7 @@ def check(app: App) -> None:
 
 
 @cli.command()
-@click.argument("node", required=False)
+@click.argument("node", required=False, shell_complete=nodes)
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them below DIR/NODE."
 )

@@ -121,6 +121,7 @@ def global_options(function: F) -> F:
             ("-f", "--file"),
             {
                 "metavar": "FILE",
+                "type": click.Path(),  # so that shells complete it
                 "callback": _set("file"),
                 "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE].",
             },

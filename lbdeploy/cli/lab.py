@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.complete import hosts, networks, nodes, places
 
 if TYPE_CHECKING:
     from lbdeploy.lab.state import LabStatus
 
-where_argument = click.argument("name", metavar="NODE|SERVER")
-network_option = click.option("--network", metavar="NETWORK", help="Only on this network [all].")
+where_argument = click.argument("name", metavar="NODE|SERVER", shell_complete=hosts)
+network_option = click.option(
+    "--network", metavar="NETWORK", shell_complete=networks, help="Only on this network [all]."
+)
 
 
 @click.group()
@@ -80,7 +83,7 @@ def lab_status(app: App) -> None:
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("where", metavar="NODE|SERVER|client|operator")
+@click.argument("where", metavar="NODE|SERVER|client|operator", shell_complete=places)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
@@ -112,7 +115,7 @@ def lab_start(app: App, name: str) -> None:
 
 
 @lab.command("fresh")
-@click.argument("name", metavar="NODE")
+@click.argument("name", metavar="NODE", shell_complete=nodes)
 @global_options
 @click.pass_obj
 def lab_fresh(app: App, name: str) -> None:

@@ -1,0 +1,53 @@
+"""What the shell may complete: names from the hosts.toml that the command line names. Imports next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from lbdeploy.cli.app import App
+
+
+def nodes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """One node."""
+    from lbdeploy.names import node_names
+
+    return _matching(node_names(_file(context)), incomplete)
+
+
+def node_list(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """NODE[,NODE]: the last of them, and none twice."""
+    from lbdeploy.names import node_names
+
+    done, comma, last = incomplete.rpartition(",")
+    rest = [name for name in node_names(_file(context)) if name not in done.split(",")]
+    return [f"{done}{comma}{name}" for name in _matching(rest, last)]
+
+
+def hosts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """A node or a server of the lab."""
+    from lbdeploy.names import node_names, server_names
+
+    return _matching([*node_names(_file(context)), *server_names(_file(context))], incomplete)
+
+
+def places(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Where a command can run in the lab."""
+    return [*hosts(context, parameter, incomplete), *_matching(["client", "operator"], incomplete)]
+
+
+def networks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """A network."""
+    from lbdeploy.names import network_names
+
+    return _matching(network_names(_file(context)), incomplete)
+
+
+def _matching(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _file(context: click.Context) -> Path:
+    return context.ensure_object(App).file
