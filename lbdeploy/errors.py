@@ -19,6 +19,8 @@
 
 Each says four things, the last three where they are known: what happened, on which node, in what state things are now,
 and what to type next. `detail` carries remote output, shown with -v and written to the log.
+
+The docstring of each says what happened, and in a paragraph of its own what to do: docs/errors.md is made of them.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ from typing import ClassVar
 
 
 class LbdeployError(Exception):
-    """A failure that the operator can act on; never shown as a traceback."""
+    """A failure that none of the others describes; also a mistake in lbdeploy itself, which leaves a log.
+
+    Read what the message says about the state of things, then look: `lbdeploy plan` shows what is left to do. Report a
+    mistake with the log that it names.
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -60,6 +66,11 @@ class LbdeployError(Exception):
 
 
 class UsageError(LbdeployError):
+    """The command line asks for something that can't be: an unknown option or node, a file that is not there.
+
+    Correct the command line; `--help` after a command lists what it takes.
+    """
+
     exit_code = 2
 
 
@@ -74,7 +85,10 @@ class Problem:
 
 
 class HostsFileError(UsageError):
-    """hosts.toml can't be used. `problems` holds every one of them, in the order of their lines."""
+    """hosts.toml can't be used: every problem in it, in the order of their lines. Nothing was contacted.
+
+    Correct the lines that are named, then `lbdeploy check`.
+    """
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -100,54 +114,106 @@ class HostsFileError(UsageError):
 
 
 class ConnectError(LbdeployError):
+    """A node, or a jump host before it, could not be reached, or what answers there does not speak SSH.
+
+    See whether it runs and whether its sshd listens, with the `ssh` command that the message names.
+    """
+
     exit_code = 4
 
 
 class HostKeyError(ConnectError):
-    pass
+    """The node's host key is not the known one, is revoked, or is not known at all. Nobody logged in.
+
+    Compare the fingerprint on the node's console. Only then make the key known, as the message says; a changed key that
+    nobody can explain may be somebody in between.
+    """
 
 
 class LoginError(ConnectError):
-    pass
+    """The node refused the login: no key that was offered is one that it takes.
+
+    See which keys were tried, load the right one into the agent or name it as `ssh.identity_file`, or put it on the
+    node with `ssh-copy-id`.
+    """
 
 
 class SudoError(ConnectError):
-    pass
+    """The login has no root rights: sudo wants a password that was not given, refused it, or does not know the user.
+
+    Give the user sudo rights, or set `LBDEPLOY_SUDO_PASSWORD`.
+    """
 
 
 class LostError(ConnectError):
-    """`silent`: the connection was not ended; no more was heard."""
+    """The connection died under way, or nothing was heard from the node for 14 s; then `silent` is set.
+
+    A change that had begun goes on by itself on the node. Once it can be reached again: `lbdeploy verify`.
+    """
 
     silent: bool = False
 
 
 class LockedError(LbdeployError):
+    """Another run is at work on the node, perhaps one whose laptop is gone.
+
+    Wait until it has ended, or let lbdeploy wait: `lbdeploy up --lock-wait 300`.
+    """
+
     exit_code = 5
 
 
 class RemoteError(LbdeployError):
-    pass
+    """A step failed on a node; the message names it, and what had been begun.
+
+    Read the node's own words with `-v`, mend what they complain of, then `lbdeploy up` again: it does what is left.
+    """
 
 
 class RolledBackError(RemoteError):
+    """A step failed on a node, or nobody confirmed the change; its files and services are as they were before.
+
+    Read with `-v` why, correct hosts.toml or the node, then `lbdeploy plan`.
+    """
+
     exit_code = 7
 
 
 class RebootedError(RemoteError):
-    pass
+    """The node was started again in the middle of a change, which was interrupted by that.
+
+    `lbdeploy up` repairs what is half done.
+    """
 
 
 class LastNodeError(RemoteError):
-    pass
+    """No other node could take over while this one is changed, so it was left as it is.
+
+    Bring another node back first. Or, if an outage is acceptable: `lbdeploy up --force-last`.
+    """
 
 
 class RenderError(LbdeployError):
+    """A template does not render: a name that is not defined, a mistake in Jinja's syntax, a file that can't be read.
+
+    Correct the line that is named; `lbdeploy render` shows the outcome offline.
+    """
+
     exit_code = 2
 
 
 class LabError(LbdeployError):
-    pass
+    """The rehearsal lab can't do what was asked: no root, a package that is missing, a node that is not up.
+
+    Do what the message says; `lbdeploy lab status` shows what runs. The real nodes are not concerned.
+    """
 
 
 class InterruptedRunError(LbdeployError):
+    """Ctrl-C in a run or at a question, or a plan that was not approved.
+
+    A node that was being changed ends its change, or restores what was there, by itself. `lbdeploy plan` shows what is
+    left to do, `lbdeploy rollback` goes back.
+    """
+
     exit_code = 130

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import hosts_toml
-
 from lbdeploy.hosts import json_schema
+from pages import commands, errors, hosts_toml, man
 
 TOP = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
     "docs/hosts-toml.md": hosts_toml.page,
     "docs/hosts.schema.json": json_schema.text,
+    "docs/commands.md": commands.page,
+    "docs/errors.md": errors.page,
+    "docs/man/lbdeploy.1": man.page,
 }
 
 

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import click
 from lbdeploy import __version__
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import node_list, nodes
+from lbdeploy.cli.group import Commands
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, UsageError
 from lbdeploy.options import Options
 
@@ -28,7 +28,6 @@ UNHEALTHY = 6
 PACKAGES = ("haproxy", "keepalived", "socat")
 
 IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "agreement")
-LAZY = {name: f"lbdeploy.cli.{name}" for name in ("rollback", "lab", "init", "schema", "completion")}
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."
@@ -57,24 +56,6 @@ force_option = click.option(
 limit_option = click.option("--limit", metavar="NODE[,NODE]", shell_complete=node_list, help="Only these nodes.")
 
 
-class Commands(click.Group):
-    """Commands in the order of the day's work, not of the alphabet; some are imported only when called."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return [*self.commands, *LAZY]
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in LAZY:
-            command: click.Command = getattr(import_module(LAZY[name]), name)
-            return command
-        return super().get_command(context, name)
-
-    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(context, args)
-        context.ensure_object(App).command = name or ""
-        return name, command, rest
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="lbdeploy")
 @global_options
@@ -82,11 +63,13 @@ def cli() -> None:
     """A highly available load balancer for a Kubernetes API: keepalived and haproxy on two or more hosts, over SSH.
 
     \b
-    lbdeploy check            is hosts.toml right?
-    lbdeploy plan             what would change?
-    lbdeploy up               make it so, and verify
-    lbdeploy verify           is all well?
-    lbdeploy lab up           the same nodes on this machine, to rehearse: then lbdeploy --lab COMMAND
+    lbdeploy init                      write a hosts.toml
+    lbdeploy check                     is it right?
+    lbdeploy plan                      what would change?
+    lbdeploy up                        make it so, and verify
+    lbdeploy verify                    is all well?
+    lbdeploy lab up                    the same nodes on this machine, to rehearse
+    lbdeploy --lab COMMAND             any command in there
     """
 
 
@@ -94,7 +77,12 @@ def cli() -> None:
 @global_options
 @click.pass_obj
 def check(app: App) -> None:
-    """Validate hosts.toml and lint what would be written, offline."""
+    """Validate hosts.toml and lint what would be written, offline.
+
+    \b
+    lbdeploy check
+    lbdeploy -f prod/hosts.toml check  another file
+    """
     from lbdeploy.lint import lint
 
     lints = lint(app.cluster)
@@ -111,7 +99,12 @@ def check(app: App) -> None:
 @global_options
 @click.pass_obj
 def render(app: App, node: str | None, out: Path | None) -> None:
-    """Print every file as it would lie on each node, offline."""
+    """Print every file as it would lie on each node, offline.
+
+    \b
+    lbdeploy render lb1                to read
+    lbdeploy render --out rendered     to compare, or to keep
+    """
     from lbdeploy.cli.rendered import print_files, write_files
     from lbdeploy.desired import files
 
@@ -140,6 +133,11 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
 
     Looks at the nodes and changes nothing: files, packages, kernel settings, services, and the order of the nodes.
     Exit code 3: there is something to do.
+
+    \b
+    lbdeploy plan
+    lbdeploy plan --limit lb2          of one node only
+    lbdeploy --json plan | jq '.changes'   for scripts
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
         outcome = run.plan()
@@ -168,6 +166,11 @@ def up(app: App, /, limit: str | None, ignore: tuple[str, ...], ask: bool, **how
     What was done on a node stays only if all is well afterwards: otherwise, and when nobody confirms it over a new
     connection, the node undoes it by itself. Asks nothing, unless --ask is given. Ctrl-C stops after the node in
     change, twice at once.
+
+    \b
+    lbdeploy up
+    lbdeploy up --ask                  shows the plan, and asks
+    lbdeploy --lab up                  in the rehearsal lab, not on the real nodes
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
@@ -187,6 +190,11 @@ def verify(app: App, limit: str | None, wait: float) -> None:
 
     VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the
     API answers through each VIP. Exit code 6: not healthy.
+
+    \b
+    lbdeploy verify
+    lbdeploy verify --wait 60          after a change: it may take a moment
+    lbdeploy --json verify | jq '.vips'    for scripts
     """
     with running(app, Options(limit=app.limit(limit))) as run:
         outcome = run.verify(wait)

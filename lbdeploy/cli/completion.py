@@ -19,9 +19,9 @@ def completion(context: click.Context, shell: str) -> None:
     It completes commands, options, and the nodes, servers and networks of the hosts.toml in use.
 
     \b
-    eval "$(lbdeploy completion bash)"                                     in ~/.bashrc
-    eval "$(lbdeploy completion zsh)"                                      in ~/.zshrc, after compinit
-    lbdeploy completion fish > ~/.config/fish/completions/lbdeploy.fish
+    eval "$(lbdeploy completion bash)"     in ~/.bashrc
+    eval "$(lbdeploy completion zsh)"      in ~/.zshrc, after compinit
+    lbdeploy completion fish | source      in ~/.config/fish/config.fish
     """
     from click.shell_completion import get_completion_class
 

@@ -51,21 +51,25 @@ class Flags:
 @click.option("--server", multiple=True, metavar="NAME=ADDRESS[:PORT]", help="An API server; may be repeated.")
 @click.option("--vrrp", metavar="NETWORK", help="Where VRRP's adverts travel, and SSH connects [the last network].")
 @click.option("--router-id", type=click.IntRange(1, 255), metavar="ID", help="VRRP's virtual router ID [101].")
-@click.option("--port", type=click.IntRange(1, 65535), default=6443, show_default=True, help="Port on the VIPs.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=6443, metavar="PORT", show_default=True, help="Port on the VIPs."
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to [--file].")
 @click.option("--force", is_flag=True, help="Overwrite the file, if there is one.")
 @global_options
 @click.pass_obj
 def init(app: App, /, output: Path | None, force: bool, **flags: object) -> None:
-    """Write a hosts.toml: asks on a terminal, or takes flags and asks nothing.
+    """Write a hosts.toml, by questions or from flags.
 
-    On a terminal it connects to the nodes, where it can, and proposes what it sees there: interfaces, addresses, a
-    virtual router ID that is free. With any of --network, --node, --vip and --server it contacts nobody.
+    On a terminal it asks; it connects to the nodes, where it can, and proposes what it sees there: interfaces,
+    addresses, a virtual router ID that is free. With any of --network, --node, --vip and --server it asks nothing and
+    contacts nobody.
 
     \b
     lbdeploy init
     lbdeploy init --network external=ens33 --network management=ens32 \\
-      --node lb1=192.168.0.11,192.168.1.11 --node lb2=192.168.0.12,192.168.1.12 \\
+      --node lb1=192.168.0.11,192.168.1.11 \\
+      --node lb2=192.168.0.12,192.168.1.12 \\
       --vip external=192.168.0.10/24 --vip management=192.168.1.10/24 \\
       --server master1=192.168.1.21 --server master2=192.168.1.22
     """

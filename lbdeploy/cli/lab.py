@@ -26,7 +26,7 @@ def lab() -> None:
     Needs root and Linux.
 
     \b
-    lbdeploy lab up                    start the nodes, the servers, a client and an operator
+    lbdeploy lab up                    start nodes, servers, a client, an operator
     lbdeploy --lab up                  run any command in there, as the operator
     lbdeploy lab exec lb1 ip a         look into a node
     lbdeploy lab stop lb1              cut its power
@@ -46,7 +46,12 @@ def lab() -> None:
 @global_options
 @click.pass_obj
 def lab_up(app: App, suite: str | None, rebuild_image: bool) -> None:
-    """Start what is not running: nodes, servers, client and operator."""
+    """Start what is not running: nodes, servers, client and operator.
+
+    \b
+    lbdeploy lab up
+    lbdeploy lab up --suite trixie     nodes with Debian 13
+    """
     from lbdeploy import lab
 
     status = lab.up(app.cluster, app.emit, suite=suite, rebuild_image=rebuild_image)
@@ -59,7 +64,12 @@ def lab_up(app: App, suite: str | None, rebuild_image: bool) -> None:
 @global_options
 @click.pass_obj
 def lab_down(app: App, everything: bool) -> None:
-    """Stop and remove everything. The image stays in the cache."""
+    """Stop and remove everything. The image stays in the cache.
+
+    \b
+    lbdeploy lab down
+    lbdeploy lab down --all            also labs whose file is gone
+    """
     from lbdeploy import lab
 
     if everything:
@@ -74,7 +84,11 @@ def lab_down(app: App, everything: bool) -> None:
 @global_options
 @click.pass_obj
 def lab_status(app: App) -> None:
-    """Show what runs, with its addresses."""
+    """Show what runs, with its addresses.
+
+    \b
+    lbdeploy lab status
+    """
     from lbdeploy import lab
 
     status = lab.status(app.cluster)
@@ -90,6 +104,10 @@ def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
     """Run a command in a node, a server, the client or the operator.
 
     As root. A server, the client and the operator are networks only: what runs there sees this machine's files.
+
+    \b
+    lbdeploy lab exec lb1 journalctl -u keepalived -n 20
+    lbdeploy lab exec client curl -k https://192.168.0.10:6443/readyz
     """
     from lbdeploy import lab
 
@@ -101,7 +119,12 @@ def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
 @global_options
 @click.pass_obj
 def lab_stop(app: App, name: str) -> None:
-    """Cut a node's power, or stop a server."""
+    """Cut a node's power, or stop a server.
+
+    \b
+    lbdeploy lab stop lb1
+    lbdeploy lab stop master2
+    """
     _do(app, "stop", name)
 
 
@@ -110,7 +133,11 @@ def lab_stop(app: App, name: str) -> None:
 @global_options
 @click.pass_obj
 def lab_start(app: App, name: str) -> None:
-    """Start a node or a server that was stopped."""
+    """Start a node or a server that was stopped.
+
+    \b
+    lbdeploy lab start lb1
+    """
     _do(app, "start", name)
 
 
@@ -119,7 +146,11 @@ def lab_start(app: App, name: str) -> None:
 @global_options
 @click.pass_obj
 def lab_fresh(app: App, name: str) -> None:
-    """Reinstall a node: an empty disk, a new host key."""
+    """Reinstall a node: an empty disk, a new host key.
+
+    \b
+    lbdeploy lab fresh lb1
+    """
     _do(app, "fresh", name)
 
 
@@ -129,7 +160,12 @@ def lab_fresh(app: App, name: str) -> None:
 @global_options
 @click.pass_obj
 def lab_cut(app: App, name: str, network: str | None) -> None:
-    """Pull a node's or a server's cable."""
+    """Pull a node's or a server's cable.
+
+    \b
+    lbdeploy lab cut lb1
+    lbdeploy lab cut lb1 --network external
+    """
     _cable(app, "cut", name, network)
 
 
@@ -139,7 +175,11 @@ def lab_cut(app: App, name: str, network: str | None) -> None:
 @global_options
 @click.pass_obj
 def lab_join(app: App, name: str, network: str | None) -> None:
-    """Put the cable back."""
+    """Put the cable back.
+
+    \b
+    lbdeploy lab join lb1
+    """
     _cable(app, "join", name, network)
 
 

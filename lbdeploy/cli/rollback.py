@@ -35,6 +35,10 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     The nodes keep what each file held before each of the last five runs that changed any, hand-edited text included.
     It comes back in the same way as a change by `up`: in the same order, with the same checks. hosts.toml is not
     touched, so the next `up` makes the change again, unless you undo it there, too.
+
+    \b
+    lbdeploy rollback --list           what can be undone
+    lbdeploy rollback --ask            shows what would change, and asks
     """
     from lbdeploy.fleet import Fleet
     from lbdeploy.history import target

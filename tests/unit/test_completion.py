@@ -16,7 +16,7 @@ from builders import SEED
 
 BIN = Path(sys.executable).parent
 LBDEPLOY = str(BIN / "lbdeploy")
-COMMANDS = ["check", "render", "plan", "up", "verify", "lab", "init", "schema", "completion"]
+COMMANDS = ["init", "check", "render", "plan", "up", "verify", "lab", "schema", "completion"]
 
 Complete = Callable[..., list[str]]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+from lbdeploy import errors
 from lbdeploy.cli import cli
+from lbdeploy.errors import LbdeployError
 
 TOP = Path(__file__).parents[2]
 PAGES = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
@@ -64,6 +69,59 @@ def check_typed(line: str) -> None:
             known |= options(command)
         elif command.name == "exec":
             return
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """Every command, those of groups, too."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands(command)
+
+
+@pytest.mark.parametrize("command", [cli, *commands(cli)], ids=lambda command: command.name)
+def test_help_has_examples_that_can_be_typed(command: click.Command) -> None:
+    """Each command's help shows how it is typed, with options that it has, in lines that fit 80 columns."""
+    _, _, examples = inspect.cleandoc(command.help or "").partition("\b\n")
+    lines = [line.strip() for line in examples.replace("\\\n", "").splitlines() if "lbdeploy" in line]
+    assert lines
+    assert all(len(line) <= 78 for line in examples.splitlines())
+    for line in lines:
+        typed = re.split(r"\s{3,}[a-z]| [|>] |\)\"", line.partition("lbdeploy ")[2])[0]
+        check_typed(re.sub(r"--lab COMMAND", "--lab", typed))
+
+
+def test_the_manual_page_is_sound() -> None:
+    """groff finds nothing to warn of, and every command is in it."""
+    page = TOP / "docs" / "man" / "lbdeploy.1"
+    text = page.read_text(encoding="utf-8")
+    assert all(f".SS lbdeploy {each.name}" in text for each in cli_commands())
+    assert not re.search(r"^'|^\.(?![A-Z]|nf|fi)|[^\x20-\x7e\n]", text, re.MULTILINE), "requests that nobody meant"
+    if shutil.which("groff"):
+        argv = ["groff", "-ww", "-man", "-Tutf8", str(page)]
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        assert done.stderr == ""
+        assert "--limit NODE[,NODE]" in re.sub(r".\x08|\x1b\[[0-9;]*m", "", done.stdout)
+
+
+def cli_commands() -> list[click.Command]:
+    """Those that are no part of a group."""
+    return [
+        each for name in cli.list_commands(click.Context(cli)) if (each := cli.get_command(click.Context(cli), name))
+    ]
+
+
+def test_every_expected_failure_is_told_of() -> None:
+    """Each kind in the error tree has its section in docs/errors.md, with exit code and remedy."""
+    text = (TOP / "docs" / "errors.md").read_text(encoding="utf-8")
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, LbdeployError)]
+    for kind in kinds:
+        section = text.partition(f"\n## {kind.__name__.removesuffix('Error')}\n")[2].partition("\n## ")[0]
+        assert f"Exit code {kind.exit_code}" in section
+        assert "**To do:**" in section
+    assert len(kinds) == text.count("\n## ")
 
 
 def options(command: click.Command) -> set[str]:

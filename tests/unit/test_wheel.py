@@ -12,7 +12,7 @@ TOP = Path(__file__).parents[2]
 
 
 def test_an_installed_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
-    """Templates, the scripts for the nodes and the sample come with the wheel, and `check` and `render` find them."""
+    """Templates, the scripts for the nodes, the sample and the manual come with the wheel, and `render` finds them."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=TOP, check=True, capture_output=True)
     site = tmp_path / "site"
@@ -27,3 +27,5 @@ def test_an_installed_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     assert "192.168.0.10/24 dev ens33" in (tmp_path / "out/lb1/etc/keepalived/keepalived.conf").read_text()
     assert (site / "lbdeploy/remote/tools.sh").exists()
     assert (site / "lbdeploy/py.typed").exists()
+    manual = next(site.glob("lbdeploy-*.data/data/share/man/man1/lbdeploy.1"))
+    assert manual.read_text().startswith(".TH LBDEPLOY 1")
