@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +138,8 @@ def _write(path: Path, draft: Draft, force: bool) -> Path | None:
 
 def _place(path: Path, text: str, force: bool) -> None:
     """Write beside it, then rename; a link takes no place that is taken, as a rename would. Raises OSError."""
+    import tempfile
+
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         os.fchmod(handle, 0o644)

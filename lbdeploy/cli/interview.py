@@ -12,7 +12,7 @@ from lbdeploy import hosts
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.hosts import draft as drafts
 from lbdeploy.hosts.draft import Draft
-from lbdeploy.scout import Seen, Shared, is_usable, router_ids, shared, scout
+from lbdeploy.scout import Seen, Shared, is_usable, router_ids, scout, shared
 
 if TYPE_CHECKING:
     from lbdeploy.cli.app import App

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from builders import SEED
 
@@ -260,7 +261,16 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
     """Commands stand in the order in which one uses them."""
     lines = run("--help").out.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].strip()]
-    assert names == ["init", "check", "render", "plan", "up", "verify", "lab", "schema", "completion"]
+    assert names == ["init", "check", "render", "plan", "up", "verify", "rollback", "lab", "schema", "completion"]
+
+
+def test_help_says_of_each_command_what_the_command_says_of_itself(run: Run) -> None:
+    """Also of those that are not imported for it."""
+    text = run("--help").out
+    for name in cli.cli.list_commands(click.Context(cli.cli)):
+        command = cli.cli.get_command(click.Context(cli.cli), name)
+        assert command
+        assert f"  {name:<12}{command.get_short_help_str(80)}\n" in text
 
 
 def test_no_command_at_all_shows_the_help(run: Run) -> None:

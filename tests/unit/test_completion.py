@@ -16,7 +16,7 @@ from builders import SEED
 
 BIN = Path(sys.executable).parent
 LBDEPLOY = str(BIN / "lbdeploy")
-COMMANDS = ["init", "check", "render", "plan", "up", "verify", "lab", "schema", "completion"]
+COMMANDS = ["init", "check", "render", "plan", "up", "verify", "rollback", "lab", "schema", "completion"]
 
 Complete = Callable[..., list[str]]
 
