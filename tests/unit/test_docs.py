@@ -18,7 +18,7 @@ from lbdeploy.cli import cli
 from lbdeploy.errors import LbdeployError
 
 TOP = Path(__file__).parents[2]
-PAGES = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
+PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "changelog").glob("*.md")), *sorted((TOP / "docs").rglob("*.md"))]
 
 
 def anchors(page: Path) -> set[str]:
