@@ -74,6 +74,12 @@ class UsageError(LbdeployError):
     exit_code = 2
 
 
+def shown(path: Path) -> Path:
+    """A path as one would type it here: from the current folder, where it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in hosts.toml: where (`line` counts from 1), what, and what would be right."""
@@ -91,6 +97,7 @@ class HostsFileError(UsageError):
     """
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
+        path = shown(path)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{path} has {count}",

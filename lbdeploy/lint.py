@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.errors import shown
 from lbdeploy.model import Cluster, Node
 from lbdeploy.render import strangers
 
@@ -41,7 +42,9 @@ def lint(cluster: Cluster) -> list[Lint]:
     found = list(_settings(cluster))
     for path in strangers(cluster):
         fix = "give it the name of a built-in template, or remove it"
-        found.append(Lint("warning", None, str(path), None, "replaces no built-in template, and is not used", fix))
+        found.append(
+            Lint("warning", None, str(shown(path)), None, "replaces no built-in template, and is not used", fix)
+        )
     for node in cluster.nodes:
         for file in files(cluster, node):
             for rule in RULES.get(file.path, ()):
@@ -53,7 +56,7 @@ def lint(cluster: Cluster) -> list[Lint]:
 
 
 def _settings(cluster: Cluster) -> Iterator[Lint]:
-    vrrp, path = cluster.vrrp, str(cluster.path)
+    vrrp, path = cluster.vrrp, str(shown(cluster.path))
     if vrrp.initial_state == "MASTER" and vrrp.preempt_delay:
         message = 'initial_state = "MASTER" loses preempt_delay: keepalived clears it'
         yield Lint("warning", None, path, None, message, 'leave initial_state out: "auto" lets the priority elect')

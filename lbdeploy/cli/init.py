@@ -116,7 +116,9 @@ def from_flags(flags: Flags) -> Draft:
 
 def _refuse_to_overwrite(path: Path, force: bool) -> None:
     if path.exists() and not force:
-        raise UsageError(f"{path} is there already", state="it was left alone", fix="--force, or --output FILE")
+        raise UsageError(
+            f"{path} is there already", state="it was left alone", fix="lbdeploy init --force, or --output FILE"
+        )
 
 
 def _write(path: Path, draft: Draft, force: bool) -> Path | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from lbdeploy.errors import UsageError
+from lbdeploy.report.terminal import coloured
 from lbdeploy.resources import File
 
 
@@ -15,7 +17,8 @@ def print_files(rendered: Mapping[str, Sequence[File]]) -> None:
     """Every file with a line above it that names node, path and mode."""
     for name, files in rendered.items():
         for file in files:
-            click.secho(f"==> {name}:{file.path} (mode 0{file.mode}) <==", bold=True)
+            head = f"==> {name}:{file.path} (mode 0{file.mode}) <=="
+            click.echo(click.style(head, bold=True) if coloured(sys.stdout) else head, color=True)
             click.echo(file.content)
 
 

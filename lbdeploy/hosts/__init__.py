@@ -8,7 +8,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.errors import HostsFileError, Problem, UsageError
+from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
 from lbdeploy.model import Cluster, Frontend, Network, Node, Server, Ssh, Vrrp
 from lbdeploy.slim import stand_in
 
@@ -62,9 +62,9 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         fix = "name it with -f FILE or LBDEPLOY_FILE, or write one: lbdeploy init"
-        raise UsageError(f"there is no {path}", state="nothing was contacted", fix=fix) from None
+        raise UsageError(f"there is no {shown(path)}", state="nothing was contacted", fix=fix) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} can't be read: {error}", state="nothing was contacted") from None
+        raise UsageError(f"{shown(path)} can't be read: {error}", state="nothing was contacted") from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

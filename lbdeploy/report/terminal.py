@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
+
+from lbdeploy.report.wrap import Pair, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +25,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "todo": {"fg": "cyan"},
 }
 RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
-Part = str | tuple[str, str]
+Part = str | Pair
 
 
 def coloured(stream: IO[str]) -> bool:
@@ -40,15 +44,34 @@ def lively(stream: IO[str]) -> bool:
 
 def write(stream: IO[str], parts: Iterable[Part]) -> None:
     """One line, of text and (text, style) pairs; on a terminal broken between words where it is too long."""
-    pairs = [part if isinstance(part, tuple) else (part, "") for part in parts]
-    if lively(stream):
-        from rich.text import Text
-
-        console(stream).print(Text.assemble(*pairs))
-        return
     colour = coloured(stream)
-    text = "".join(click.style(text, **STYLES[style]) if style and colour and text else text for text, style in pairs)
-    print(text, file=stream, flush=True)
+    for line in _lines(parts):
+        for row in wrapped(line, _width(stream)) if lively(stream) else [line]:
+            print("".join(_styled(row) if colour else (text for text, _ in row)), file=stream, flush=True)
+
+
+def _lines(parts: Iterable[Part]) -> list[list[Pair]]:
+    """The parts as pairs, line by line. What a node says must not steer the terminal: control characters are shown."""
+    lines: list[list[Pair]] = [[]]
+    for text, style in (part if isinstance(part, tuple) else (part, "") for part in parts):
+        first, *rest = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text).split("\n")
+        lines[-1].append((first, style))
+        lines += [[(each, style)] for each in rest]
+    return lines
+
+
+def _styled(row: Iterable[Pair]) -> Iterator[str]:
+    for style, pairs in groupby(row, key=lambda pair: pair[1]):
+        text = "".join(text for text, _ in pairs)
+        yield click.style(text, **STYLES[style]) if style and text else text
+
+
+def _width(stream: IO[str]) -> int:
+    """Columns of the terminal; a serial console may not know, and says 0."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def console(stream: IO[str]) -> Console:
@@ -57,4 +80,5 @@ def console(stream: IO[str]) -> Console:
     from rich.theme import Theme
 
     width = None if stream.isatty() else 160
-    return Console(file=stream, theme=Theme(RICH), highlight=False, width=width, no_color=not coloured(stream))
+    colours: Literal["auto"] | None = "auto" if coloured(stream) else None
+    return Console(file=stream, theme=Theme(RICH), highlight=False, width=width, color_system=colours)
