@@ -55,9 +55,12 @@ class Shared:
 
 def scout(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, Seen | LbdeployError]:
     """Look at all hosts, {name: what SSH connects to}, at once. One that fails is an entry, not an exception."""
-    with ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy") as pool:
+    pool = ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy")
+    try:
         looks = {name: pool.submit(_look, name, host, ssh, emit) for name, host in hosts.items()}
         return {name: look.result() for name, look in looks.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C waits for no timeout
 
 
 def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:

@@ -115,7 +115,7 @@ def from_flags(flags: Flags) -> Draft:
 
 
 def _refuse_to_overwrite(path: Path, force: bool) -> None:
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise UsageError(
             f"{path} is there already", state="it was left alone", fix="lbdeploy init --force, or --output FILE"
         )
@@ -139,18 +139,14 @@ def _write(path: Path, draft: Draft, force: bool) -> Path | None:
 
 
 def _place(path: Path, text: str, force: bool) -> None:
-    """Write beside it, then rename; a link takes no place that is taken, as a rename would. Raises OSError."""
-    import tempfile
-
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        os.fchmod(handle, 0o644)
-        with open(handle, "w", encoding="utf-8") as file:
+    """A new file; with `force` it takes the place of an old one, as a whole. Raises OSError."""
+    target = path.with_name(f".{path.name}.{os.getpid()}") if force else path
+    with open(target, "x", encoding="utf-8") as file:
+        try:
             file.write(text)
-        if force:
-            os.replace(name, path)
-        else:
-            os.link(name, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
+            file.flush()
+        except BaseException:
+            target.unlink()
+            raise
+    if force:
+        target.replace(path.resolve())  # where it is a link, what it leads to

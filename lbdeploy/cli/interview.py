@@ -17,6 +17,7 @@ from lbdeploy.scout import Seen, Shared, is_usable, router_ids, scout, shared
 if TYPE_CHECKING:
     from lbdeploy.cli.app import App
     from lbdeploy.cli.init import Flags
+    from lbdeploy.model import Ssh
 
 Put = Callable[[Draft, str], None]
 
@@ -89,8 +90,7 @@ class Interview:
         """The networks that all nodes are on, by the names proposed for them: none where a node can't be looked at."""
         ssh = self.app.ssh if self.app.lab else hosts.ssh_of(self.made)
         while True:
-            found = scout(self.hosts, ssh, self.app.emit)
-            self.app.reporter.quiet()
+            found = self._scouted(ssh)
             seen = {name: each for name, each in found.items() if isinstance(each, Seen)}
             for error in (each for each in found.values() if isinstance(each, LbdeployError)):
                 self.app.reporter.error(error)
@@ -100,6 +100,14 @@ class Interview:
         for name, one in seen.items():
             self._tell(name, one)
         return _names_for(shared(seen), self.hosts) if len(seen) == len(found) else []
+
+    def _scouted(self, ssh: Ssh) -> dict[str, Seen | LbdeployError]:
+        try:
+            return scout(self.hosts, ssh, self.app.emit)
+        except KeyboardInterrupt:
+            raise click.Abort from None  # as at a question: nothing was being changed
+        finally:
+            self.app.reporter.quiet()
 
     def _tell(self, name: str, seen: Seen) -> None:
         places = (f"{link.name} {each}" for link in seen.links for each in link.addresses if is_usable(each))

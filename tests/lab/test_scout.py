@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,3 +86,26 @@ def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:
         wanted.networks, wanted.nodes, wanted.frontends[0].servers,
     )  # fmt: skip
     assert (made.vrrp.router_id, made.ssh.user) == (1, "ops")
+
+
+def test_whoever_has_enough_of_waiting_leaves_at_once(session_lab: Lab, tmp_path: Path) -> None:
+    """Ctrl-C while a node does not answer: no file, and no waiting for a timeout."""
+    argv = ["-f", str(session_lab.file), "--lab", "init", "--output", str(tmp_path / "new.toml")]
+    session_lab.lab("cut", "lb1", "--network", "management")
+    try:
+        terminal = pexpect.spawn(LBDEPLOY, argv, encoding="utf-8", timeout=30, dimensions=(24, 80))
+        for question, answer in (("Name", ""), ("Login", ""), ("Nodes", "192.168.1.11 192.168.1.12")):
+            terminal.expect(question + "[^\n]*: $")
+            terminal.sendline(answer)
+        terminal.expect("lb1.* connect")
+        time.sleep(1)
+        begun = time.monotonic()
+        terminal.sendintr()
+        terminal.expect_exact("nothing was changed")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+    finally:
+        session_lab.lab("join", "lb1", "--network", "management")
+    assert time.monotonic() - begun < 3
+    assert terminal.exitstatus == 130
+    assert list(tmp_path.iterdir()) == []

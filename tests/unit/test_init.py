@@ -132,7 +132,16 @@ def test_a_file_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / json_schema.FILE_NAME).read_text() == "mine, too"
     assert run("init", *FLAGS, "--output", "other.toml").returncode == 0
     assert {each.name for each in tmp_path.iterdir()} == {"hosts.toml", "other.toml", json_schema.FILE_NAME}
-    assert (tmp_path / "other.toml").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_is_followed_when_it_is_overwritten(run: Run, tmp_path: Path) -> None:
+    """A file that is kept elsewhere stays there; a link that leads nowhere is not overwritten by chance."""
+    link, kept = tmp_path / "hosts.toml", tmp_path / "kept.toml"
+    link.symlink_to(kept)
+    assert run("init", *FLAGS).returncode == 2
+    assert run("init", *FLAGS, "--force").returncode == 0
+    assert link.is_symlink()
+    assert hosts.load(kept).name == "k8s-api"
 
 
 def test_a_file_that_can_not_be_written_is_an_error(run: Run, tmp_path: Path) -> None:
