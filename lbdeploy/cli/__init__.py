@@ -8,14 +8,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdeploy import __version__
 from lbdeploy.cli.app import App, global_options
-from lbdeploy.cli.complete import node_list, nodes
+from lbdeploy.cli.complete import node_list
 from lbdeploy.cli.group import Commands
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, UsageError
 from lbdeploy.options import Options
@@ -71,55 +70,6 @@ def cli() -> None:
     lbdeploy lab up                    the same nodes on this machine, to rehearse
     lbdeploy --lab COMMAND             any command in there
     """
-
-
-@cli.command()
-@global_options
-@click.pass_obj
-def check(app: App) -> None:
-    """Validate hosts.toml and lint what would be written, offline.
-
-    \b
-    lbdeploy check
-    lbdeploy -f prod/hosts.toml check  another file
-    """
-    from lbdeploy.lint import lint
-
-    lints = lint(app.cluster)
-    exit_code = 2 if any(each.severity == "error" for each in lints) else 0
-    app.reporter.lints(app.cluster, lints)
-    app.finish(exit_code, findings=[each.to_json() for each in lints])
-
-
-@cli.command()
-@click.argument("node", required=False, shell_complete=nodes)
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them below DIR/NODE."
-)
-@global_options
-@click.pass_obj
-def render(app: App, node: str | None, out: Path | None) -> None:
-    """Print every file as it would lie on each node, offline.
-
-    \b
-    lbdeploy render lb1                to read
-    lbdeploy render --out rendered     to compare, or to keep
-    """
-    from lbdeploy.cli.rendered import print_files, write_files
-    from lbdeploy.desired import files
-
-    names = app.limit(node) or tuple(each.name for each in app.cluster.nodes)
-    rendered = {name: files(app.cluster, app.cluster.node(name)) for name in names}
-    if out:
-        write_files(rendered, out)
-    elif not app.json:
-        print_files(rendered)
-    documents = [
-        {"node": name, "path": file.path, "mode": "0" + file.mode, "content": file.content}
-        for name, each in rendered.items()
-        for file in each
-    ]
-    app.finish(0, files=documents)
 
 
 @cli.command()

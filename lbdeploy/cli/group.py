@@ -14,6 +14,8 @@ ORDER = ("init", "check", "render", "plan", "up", "verify", "rollback", "lab", "
 # Imported only when they are called: lbdeploy.cli.NAME has a command NAME. The help of all commands says this of them.
 ELSEWHERE = {
     "init": "Write a hosts.toml, by questions or from flags.",
+    "check": "Validate hosts.toml and lint what would be written, offline.",
+    "render": "Print every file as it would lie on each node, offline.",
     "rollback": "Put the previous generation of files back.",
     "lab": "Rehearse: real nodes for this hosts.toml, on this machine.",
     "schema": "Print the JSON Schema of hosts.toml, for editors.",
