@@ -52,8 +52,9 @@ class Survey:
 
     @property
     def runs(self) -> dict[str, str]:
-        """The last run of each node that was seen, by name."""
-        return {name: each.states["service lbdeploy"].run for name, each in self.seen.items()}
+        """The last run of each node that was seen, by name; of one that was under way, nothing that a node would say."""
+        found = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
+        return {name: state.run if state.ended else "under way" for name, state in found.items()}
 
     def without(self, later: Collection[tuple[str, str, str]]) -> Survey:
         """The same, as if these changes (node, name, action) had not to be made."""
