@@ -20,6 +20,7 @@ from lbdeploy.transaction import Task
 
 CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting for it
 
+
 class Conductor:
     """Performs stages. `force_last`: also where no other node could take over meanwhile."""
 

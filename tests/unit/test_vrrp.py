@@ -84,7 +84,9 @@ def test_an_instance_written_by_hand_is_read() -> None:
 
 def test_spaces_comments_and_braces_are_no_settings() -> None:
     """Two configurations that say the same are the same, however they are written."""
-    on_few = "vrrp_instance VI { virtual_router_id 7\nunicast_peer { 10.0.0.2 }\nvirtual_ipaddress { 10.0.0.1/24 dev a } }"
+    on_few = (
+        "vrrp_instance VI { virtual_router_id 7\nunicast_peer { 10.0.0.2 }\nvirtual_ipaddress { 10.0.0.1/24 dev a } }"
+    )
     on_many = """\
 vrrp_instance VI   # the only one
 {
