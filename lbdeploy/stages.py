@@ -56,7 +56,8 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
     single = [member for member in needy if member not in joint and gentle[member.name].changes]
     rough = [(member, _rough(member)) for member in needy if member not in joint]
     stages = [
-        Stage(Way.RELOAD, {each.name: gentle[each.name]}, _reload_cost(cluster, each, members)) for each in single
+        Stage(Way.RELOAD, {each.name: gentle[each.name]}, _reload_cost(cluster, each, members, single[:index]))
+        for index, each in enumerate(single)
     ]
     if joint:
         stages.append(Stage(way, {each.name: each.plan for each in joint}, _joint_cost(cluster, way, joint)))
@@ -157,23 +158,32 @@ def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[
     if stage.way in (Way.REELECT, Way.BEGIN):
         return frozenset(members)
     done = [name for each in plan.stages[: plan.stages.index(stage) + 1] for name in each.names]
-    after = {name: each.after if name in done else each.before for name, each in members.items() if each.runs}
-    best = winner(after)
+    best = winner(
+        {
+            name: each.after if name in done else each.before
+            for name, each in members.items()
+            if each.runs or name in done
+        }
+    )
     return frozenset(holders(cluster, observations)) | ({best} if best else set())
 
 
-def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member]) -> str:
-    moves = _priorities_move(cluster, member, members)
-    if moves and cluster.vrrp.preempt:
+def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member], earlier: Sequence[Member]) -> str:
+    """`earlier`: those that are changed before this one."""
+    before, after = _taker(members, earlier), _taker(members, (*earlier, member))
+    if after and after != before and cluster.vrrp.preempt:
         delay = f"{cluster.vrrp.preempt_delay:g} s"
-        return f"the VIPs move to {moves} after preempt_delay ({delay}): open connections are cut, new ones go through"
+        return f"the VIPs move to {after} after preempt_delay ({delay}): open connections are cut, new ones go through"
     return NOTHING
 
 
-def _priorities_move(cluster: Cluster, member: Member, members: Sequence[Member]) -> str | None:
-    """The node that the priorities will prefer, where this is the last change that makes it so."""
-    before, after = winner({m.name: m.before for m in members}), winner({m.name: m.after for m in members})
-    return after if member.differs("priority") and member.name in (before, after) and before != after else None
+def _taker(members: Sequence[Member], done: Sequence[Member]) -> str | None:
+    """The node that takes the VIPs from their holder once these are changed: only a higher priority makes it do so."""
+    instances = {m.name: m.after if m in done else m.before for m in members if m.runs or m in done}
+    best = winner(instances)
+    held = [each.priority for m in members if m.holds and (each := instances.get(m.name))]
+    winning = instances[best] if best else None
+    return best if winning and held and winning.priority > max(held) else None
 
 
 def _joint_cost(cluster: Cluster, way: Way, joint: Sequence[Member]) -> str:
