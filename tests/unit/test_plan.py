@@ -1,19 +1,18 @@
-"""The difference between what nodes have and what they should have, and the order in which they are changed."""
+"""The difference between what nodes have and what they should have."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
-from builders import BIG, LONG_AGO, cluster, observe, plans, running, stopped
+from builders import LONG_AGO, observe, plans, running, stopped
 
 from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, KEEPALIVED_UNIT, desired
 from lbdeploy.model import Cluster
-from lbdeploy.plan import NodePlan, Plan, batches, diff
+from lbdeploy.plan import NodePlan, Plan, Stage, Way, diff
 from lbdeploy.resources.file import FileState
+from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
+from lbdeploy.stages import staged
 
 DRIFTED = FileState("file", "644", "root:root", LONG_AGO, "edited by hand\n")
 
@@ -27,6 +26,7 @@ def node_plan(seed: Cluster, **states: object) -> NodePlan:
         "check": f"file {CHECK_HAPROXY}",
         "haproxy": "service haproxy",
         "keepalived": "service keepalived",
+        "journal": "service lbdeploy",
         "sysctl": "sysctl net.ipv4.ip_nonlocal_bind",
     }
     found = observe(seed, node, states={names[name]: state for name, state in states.items()})
@@ -53,6 +53,7 @@ def test_a_bare_node_gets_everything_in_order(seed: Cluster) -> None:
             ("file", FileState("missing")),
             ("sysctl", "0"),
             ("service", ServiceState()),
+            ("service lbdeploy", JournalState()),
         )
         if each.id.startswith(kind)
     }
@@ -90,68 +91,62 @@ def test_a_setting_and_a_stopped_service_are_put_right(seed: Cluster) -> None:
     ]
 
 
-def three(tmp_path: Path, needy: str) -> tuple[Cluster, dict[str, NodePlan]]:
-    """The plans of lb-b (priority 250), lb-a (150) and lb-c (50), of which only the `needy` need changes."""
-    found = cluster(tmp_path, BIG)
+def test_a_run_that_was_interrupted_is_repaired(seed: Cluster) -> None:
+    """What is left of it is tidied up, though nothing else may have to change."""
+    journal = JournalState("1", "ann@laptop", "reload keepalived", ended=False)
+    assert actions(node_plan(seed, journal=journal)) == ["repair lbdeploy"]
+
+
+def test_only_some_of_the_changes_can_be_wanted(seed: Cluster) -> None:
+    """The resources stay all there, each with the state that it was found in; what is not wanted is no change."""
+    whole = node_plan(seed, haproxy_cfg=DRIFTED, sysctl="0")
+    some = whole.only(lambda resource, change: change.kind == "file" and resource.id == f"file {HAPROXY_CFG}")
+    assert actions(whole) == [f"update {HAPROXY_CFG}", "set net.ipv4.ip_nonlocal_bind", "reload haproxy"]
+    assert actions(some) == [f"update {HAPROXY_CFG}"]
+    assert [(part.resource, part.state) for part in some.parts] == [(part.resource, part.state) for part in whole.parts]
+    assert whole.only(lambda *_: True) == whole
+    assert actions(whole.only(lambda *_: False)) == []
+
+
+@pytest.fixture
+def two_stages(seed: Cluster) -> Plan:
+    """lb2 and then lb1 get another haproxy.cfg; nothing else."""
     drift = {f"file {HAPROXY_CFG}": DRIFTED}
-    seen = [observe(found, node, states=drift if node.name[-1] in needy else {}) for node in found.nodes]
-    return found, plans(found, *seen)
+    found = plans(seed, *(observe(seed, node, states=drift) for node in seed.nodes))
+    stages = (Stage(Way.RELOAD, {"lb2": found["lb2"]}, "nothing"), Stage(Way.AWAY, {"lb1": found["lb1"]}, "a second"))
+    return Plan(found, stages)
 
 
-@pytest.mark.parametrize(
-    ("needy", "holders", "living", "order"),
-    [
-        ("abc", (), False, (("lb-b", "lb-a", "lb-c"),)),
-        ("ac", (), False, (("lb-a", "lb-c"),)),
-        ("", (), False, ()),
-        ("", ("lb-b",), True, ()),
-        ("abc", ("lb-b",), True, (("lb-c",), ("lb-a",), ("lb-b",))),
-        ("abc", ("lb-c",), True, (("lb-a",), ("lb-b",), ("lb-c",))),
-        ("abc", ("lb-c", "lb-a"), True, (("lb-b",), ("lb-c",), ("lb-a",))),
-        ("abc", (), True, (("lb-c",), ("lb-a",), ("lb-b",))),
-        ("b", ("lb-b",), True, (("lb-b",),)),
-    ],
-)
-def test_nodes_are_changed_in_an_order_that_keeps_the_vips(
-    tmp_path: Path, needy: str, holders: tuple[str, ...], living: bool, order: tuple[tuple[str, ...], ...]
-) -> None:
-    """Fresh nodes all at once; of a living cluster the standby nodes one by one, then the holders."""
-    _, found = three(tmp_path, needy)
-    assert batches(found, holders, living) == order
-
-
-@pytest.mark.parametrize(
-    ("needy", "together", "order"),
-    [
-        ("abc", ("lb-a", "lb-b", "lb-c"), (("lb-c", "lb-a", "lb-b"),)),
-        ("abc", ("lb-a", "lb-b"), (("lb-c",), ("lb-a", "lb-b"))),
-        ("ac", ("lb-b",), (("lb-c",), ("lb-a",))),
-    ],
-)
-def test_nodes_that_must_change_together_come_last(
-    tmp_path: Path, needy: str, together: tuple[str, ...], order: tuple[tuple[str, ...], ...]
-) -> None:
-    """What peers must agree on changes on all of them at once, after the nodes that can go one by one."""
-    _, found = three(tmp_path, needy)
-    assert batches(found, ("lb-b",), True, together) == order
-
-
-def test_a_plan_lists_its_changes_in_the_order_of_the_run(tmp_path: Path) -> None:
-    """Changes are told node by node, as they will happen, each with its node, and with a diff for a file."""
-    _, found = three(tmp_path, "ab")
-    plan = Plan(found, batches(found, ("lb-b",), living=True))
-    changes = plan.to_json()
+def test_a_plan_lists_its_changes_in_the_order_of_the_run(two_stages: Plan) -> None:
+    """Changes are told stage by stage, as they will happen, each with its node, and with a diff for a file."""
+    changes = two_stages.to_json()
     assert [(each["node"], each["kind"], each["name"], each["action"]) for each in changes] == [
-        ("lb-a", "file", HAPROXY_CFG, "update"),
-        ("lb-a", "service", "haproxy", "reload"),
-        ("lb-b", "file", HAPROXY_CFG, "update"),
-        ("lb-b", "service", "haproxy", "reload"),
+        ("lb2", "file", HAPROXY_CFG, "update"),
+        ("lb2", "service", "haproxy", "reload"),
+        ("lb1", "file", HAPROXY_CFG, "update"),
+        ("lb1", "service", "haproxy", "reload"),
     ]
     assert changes[0]["diff"].startswith(f"--- a{HAPROXY_CFG}\n+++ b{HAPROXY_CFG}\n@@")
     assert "diff" not in changes[1]
+    assert [name for name, _ in two_stages.changes] == ["lb2", "lb2", "lb1", "lb1"]
+
+
+def test_a_plans_order_is_that_of_its_stages(two_stages: Plan) -> None:
+    """The nodes of each stage, and what it costs, in words that scripts can read."""
+    assert two_stages.order == (("lb2",), ("lb1",))
+    assert [stage.to_json() for stage in two_stages.stages] == [
+        {"nodes": ["lb2"], "way": "reload", "cost": "nothing"},
+        {"nodes": ["lb1"], "way": "away", "cost": "a second"},
+    ]
+
+
+def test_a_plan_without_stages_has_no_changes(two_stages: Plan) -> None:
+    """What a run does is in its stages alone."""
+    idle = Plan(two_stages.nodes, ())
+    assert (idle.changes, idle.order, idle.to_json()) == ((), (), [])
 
 
 def test_a_node_that_was_not_seen_is_no_part_of_the_plan(seed: Cluster) -> None:
     """A plan has the nodes that were observed, and no others."""
     seen = observe(seed, seed.node("lb2"), states={f"file {HAPROXY_CFG}": DRIFTED})
-    assert batches(plans(seed, replace(seen)), (), living=True) == (("lb2",),)
+    assert staged(seed, plans(seed, seen), [seen]).order == (("lb2",),)

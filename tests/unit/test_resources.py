@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import captured, running, stopped
@@ -14,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lbdeploy.resource import Answer, Change, Resource
-from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
+from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 
 NO_NUL = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -157,20 +161,20 @@ def test_a_diff_leads_from_the_old_content_to_the_new(old: str, new: str) -> Non
 
 # Packages
 
-HERE = Packages(("haproxy", "keepalived", "socat"), held_back=("haproxy", "keepalived"))
+HERE = Packages(("haproxy", "keepalived", "socat"), daemons=("haproxy", "keepalived"))
 
 
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
         ("installed", []),
-        ("held", []),
-        ("removed", ["install haproxy"]),
-        ("purged", ["install haproxy", "install keepalived"]),
+        ("held", ["unhold socat"]),
+        ("removed", ["install haproxy", "unhold socat"]),
+        ("purged", ["install haproxy", "install keepalived", "unhold socat"]),
         ("unpacked", ["repair dpkg", "install haproxy", "install keepalived"]),
-        ("half_configured", ["repair dpkg", "install keepalived"]),
-        ("half_installed", ["repair dpkg", "install haproxy", "install keepalived"]),
-        ("journal", ["repair dpkg"]),
+        ("half_configured", ["repair dpkg", "install keepalived", "unhold socat"]),
+        ("half_installed", ["repair dpkg", "install haproxy", "install keepalived", "unhold socat"]),
+        ("journal", ["repair dpkg", "unhold socat"]),
     ],
 )
 def test_packages_that_are_not_whole_are_installed(name: str, changes: list[str]) -> None:
@@ -188,9 +192,138 @@ def test_on_a_bare_node_everything_is_installed() -> None:
 
 
 def test_versions_are_known() -> None:
-    """The state has the version of each installed package."""
-    state = HERE.read(Answer(captured("dpkg_query/bookworm_installed"), 0))
-    assert state.versions["keepalived"] == "1:2.2.7-1+b2"
+    """The state has the version of each installed package, whether it is held back or not."""
+    for name in ("installed", "held"):
+        state = HERE.read(Answer(captured(f"dpkg_query/bookworm_{name}"), 0))
+        assert state.versions["keepalived"] == "1:2.2.7-1+b2"
+        assert state.held == ({"socat"} if name == "held" else set())
+        assert set(state.versions) == {"haproxy", "keepalived", "socat"}
+
+
+def test_what_was_recorded_and_what_apt_has_is_read() -> None:
+    """The versions at the end of the last run, and apt's candidates, stand beside those that are installed."""
+    text = captured("dpkg_query/bookworm_installed")
+    told = f"{text}recorded haproxy 2.6.12-1\nrecorded socat\ncandidate haproxy 3.0\ncandidate keepalived (none)\n"
+    state = HERE.read(Answer(told, 0))
+    assert state.recorded == {"haproxy": "2.6.12-1"}
+    assert state.candidates == {"haproxy": "3.0", "keepalived": "(none)"}
+
+
+def packages(**state: Any) -> PackageState:
+    """Three packages of version 2, with something more known of them."""
+    return PackageState(dict.fromkeys(HERE.names, "2"), **state)
+
+
+@pytest.mark.parametrize(
+    ("asked", "state", "changes"),
+    [
+        ({}, packages(), []),
+        ({}, packages(recorded={"haproxy": "2"}), []),
+        ({}, packages(recorded={"haproxy": "1"}), ["record haproxy: is 2, was 1 after the last run"]),
+        ({}, packages(held=frozenset({"socat"})), ["unhold socat: is held back, so it gets no updates"]),
+        ({}, packages(candidates={"haproxy": "2"}), []),
+        ({"upgrade": True}, packages(candidates={"haproxy": "3"}), ["upgrade haproxy: is 2, apt has 3"]),
+        (
+            {"upgrade": True},
+            packages(candidates={"haproxy": "3"}, held=frozenset({"haproxy"}), recorded={"haproxy": "1"}),
+            ["unhold haproxy: is held back, so it gets no updates", "upgrade haproxy: is 2, apt has 3"],
+        ),
+        ({"reinstall": ("socat",)}, packages(), ["reinstall socat: 2 is to be installed anew"]),
+        (
+            {"reinstall": ("haproxy",), "upgrade": True},
+            packages(candidates={"haproxy": "3"}),
+            ["upgrade haproxy: is 2, apt has 3"],
+        ),
+        (
+            {"reinstall": ("haproxy", "socat")},
+            PackageState({"haproxy": "2", "keepalived": "2"}),
+            ["reinstall haproxy: 2 is to be installed anew", "install socat: is not installed"],
+        ),
+    ],
+)
+def test_packages_differ_by_what_is_asked_of_them(
+    asked: dict[str, Any], state: PackageState, changes: list[str]
+) -> None:
+    """Held, newer in apt, to be installed anew, or of another version than the last run has left."""
+    found = replace(HERE, **asked).compare(state, ())
+    assert [f"{each.action} {each.name}: {each.reason}" for each in found] == changes
+
+
+def test_debian_restarts_what_it_installs_anew() -> None:
+    """A daemon whose package is upgraded or reinstalled is restarted; a tool's is not, nor is a new one's."""
+
+    def change(action: str, name: str) -> Change:
+        return Change("package", name, action, "")
+
+    assert HERE.restarted([change("upgrade", "haproxy"), change("reinstall", "keepalived")]) == [
+        "haproxy",
+        "keepalived",
+    ]
+    assert HERE.restarted([change("upgrade", "socat"), change("install", "haproxy"), change("unhold", "haproxy")]) == []
+
+
+def test_only_a_run_that_upgrades_asks_apt() -> None:
+    """apt's candidates cost time, and nobody but --upgrade wants them."""
+    assert "apt-cache" not in HERE.probe()
+    assert "apt-cache policy haproxy keepalived socat" in replace(HERE, upgrade=True).probe()
+
+
+def test_apts_candidates_are_read_from_its_policy() -> None:
+    """What apt-cache prints of each package, with what stands below its name."""
+    policy = "haproxy:\n  Installed: 2\n  Candidate: 3\n  Version table:\n *** 2 500\nnone:\n  Candidate: (none)\n"
+    probe = (
+        replace(HERE, upgrade=True).probe().replace("apt-cache policy haproxy keepalived socat", f"printf {policy!r}")
+    )
+    assert "printf" in probe
+    done = subprocess.run(["sh", "-c", probe], check=False, capture_output=True, text=True)
+    assert done.stdout.endswith("candidate haproxy 3\ncandidate none (none)\n")
+
+
+def steps(fix: str) -> list[str]:
+    return re.findall(r"^(?:step|patiently|undo|if ! patiently_or_not|systemctl) .*$", fix, re.MULTILINE)
+
+
+def test_what_is_repaired_and_released_comes_before_what_is_installed() -> None:
+    """dpkg goes on where it was stopped, holds are taken away (and put back when the run fails), then apt installs."""
+    state = PackageState({"haproxy": "2", "keepalived": "2"}, interrupted=True, held=frozenset({"haproxy"}))
+    fix = HERE.fix(state, HERE.compare(state, ()))
+    said = steps(fix)
+    assert said[:4] == [
+        "step dpkg --configure -a",
+        "patiently dpkg --configure -a",
+        "step 'apt-mark unhold' haproxy",
+        "undo 'apt-mark -qq hold haproxy'",
+    ]
+    assert said[4] == "patiently apt-mark -qq unhold haproxy"
+    assert "install  socat" in said[-2]
+    assert "mask" not in fix
+
+
+def test_daemons_that_are_new_do_not_start_before_their_configuration_is_there() -> None:
+    """Only those that are installed now are masked meanwhile."""
+    state = PackageState({"keepalived": "2", "socat": "2"})
+    said = steps(HERE.fix(state, HERE.compare(state, ())))
+    assert said[0] == "systemctl mask --runtime --no-reload --quiet haproxy 2>&1"
+    assert said[-1] == "systemctl unmask --runtime --no-reload --quiet haproxy 2>&1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"), [({"upgrade": True}, "--only-upgrade"), ({"reinstall": ("haproxy",)}, "--reinstall")]
+)
+def test_what_is_renewed_is_what_was_asked_for(asked: dict[str, Any], option: str) -> None:
+    """apt is told to renew the one package, and keeps the configuration files that were changed."""
+    found = replace(HERE, **asked)
+    state = packages(candidates={"haproxy": "3"} if found.upgrade else {})
+    fix = found.fix(state, found.compare(state, ()))
+    assert f"step 'apt-get install' {option} haproxy" in fix
+    assert "--force-confold" in fix
+    assert subprocess.run(["dash", "-n"], check=False, input=fix.encode()).returncode == 0
+
+
+def test_a_version_that_is_only_recorded_needs_nothing_to_be_done() -> None:
+    """The end of the run records it."""
+    state = packages(recorded={"haproxy": "1"})
+    assert HERE.fix(state, HERE.compare(state, ())) == ""
 
 
 # Services
@@ -298,6 +431,108 @@ def test_the_newest_of_the_watched_files_counts(tmp_path: Path) -> None:
     service = Service("no-such-unit-here", watches=(str(new), str(old), str(tmp_path / "none")))
     assert service.read(answer(service)).newest == pytest.approx(max(p.stat().st_ctime for p in (old, new)), abs=0.001)
     assert Service("no-such-unit-here", watches=("/none",)).read(answer(service)).running is False
+
+
+def test_a_service_that_runs_a_replaced_program_is_restarted() -> None:
+    """/proc says of a process whose program was replaced on the disk that it is deleted."""
+    text = captured("systemctl_show/bookworm_started")
+    for program, replaced in (("/usr/sbin/haproxy", False), ("/usr/sbin/haproxy (deleted)", True), ("", False)):
+        state = HAPROXY.read(Answer(f"{text}Program={program}\n", 0))
+        assert state.replaced is replaced
+        assert [change.action for change in HAPROXY.compare(state, ())] == (["restart"] if replaced else [])
+
+
+def test_a_service_may_have_to_read_a_file_and_be_restarted() -> None:
+    """Both are told; what reads its files only is done before what takes the service away."""
+    changes = HAPROXY.compare(running(replaced=True), ("/etc/haproxy/haproxy.cfg",))
+    assert [change.action for change in changes] == ["reload", "restart"]
+    assert HAPROXY.acts(changes)
+    assert HAPROXY.compare(stopped(replaced=True), ())[0].action == "start"
+    fix = HAPROXY.fix(running(replaced=True), changes)
+    assert [line for line in fix.splitlines() if line.startswith("run ")] == [
+        "run systemctl reload haproxy",
+        "run systemctl restart haproxy",
+    ]
+
+
+def test_the_probe_finds_a_program_that_was_replaced(tmp_path: Path) -> None:
+    """A real process, whose program is really replaced while it runs."""
+    program, service = tmp_path / "program", Service("none")
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "30"]) as process:
+        try:
+            show = f"systemctl() {{ printf 'ActiveState=active\\nMainPID={process.pid}\\nNRestarts=0\\n'; }}\n"
+            found = []
+            for _ in range(2):
+                probe = re.sub(r"TZ=UTC ", "", service.probe())
+                done = subprocess.run(["sh", "-c", show + probe], check=False, capture_output=True, text=True)
+                found.append(service.read(Answer(done.stdout)).replaced)
+                program.unlink(missing_ok=True)
+                shutil.copy("/bin/sleep", program)
+        finally:
+            process.kill()
+    assert found == [False, True]
+
+
+def test_a_service_is_enabled_last_and_disabled_again_when_the_run_fails() -> None:
+    """Nothing is done where it is enabled already; a change of another kind enables nothing."""
+    assert HAPROXY.enable(HAPROXY.compare(running(), ("/etc/haproxy/haproxy.cfg",))) == []
+    (undo, enable) = HAPROXY.enable(HAPROXY.compare(running(enabled="disabled"), ()))
+    assert undo == "undo 'systemctl disable --quiet haproxy'"
+    assert enable == "run systemctl enable --quiet haproxy"
+
+
+# The journal of the last run
+
+JOURNAL = """\
+run 20261123T092201.123Z
+about ann@laptop (process 7), since 2026-11-23 09:22:01 UTC: lbdeploy up
+boot 5a6b
+staged /etc/haproxy/haproxy.cfg.lbdeploy-new
+step write the files
+step reload haproxy
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "state", "changes"),
+    [
+        ("inactive\n" + JOURNAL + "exit 0\n", JournalState(ended=True), []),
+        ("inactive\n" + JOURNAL + "restored\nexit 1\n", JournalState(ended=True), []),
+        ("active\n" + JOURNAL, JournalState(ended=False, active=True), []),
+        ("activating\n" + JOURNAL, JournalState(ended=False, active=True), []),
+        (
+            "inactive\n" + JOURNAL,
+            JournalState(ended=False),
+            ["was interrupted at: reload haproxy (a run of ann@laptop (process 7), since 2026-11-23 09:22:01 UTC: "
+             "lbdeploy up)"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_that_did_not_come_to_its_end_is_to_be_repaired(
+    output: str, state: JournalState, changes: list[str]
+) -> None:
+    """Good or bad, an end is an end; and a run that still goes on is nobody else's matter."""
+    found = Journal().read(Answer(output))
+    assert (found.run, found.step) == ("20261123T092201.123Z", "reload haproxy")
+    assert (found.ended, found.active) == (state.ended, state.active)
+    assert [change.reason for change in Journal().compare(found, ())] == changes
+    assert all((each.kind, each.action) == ("service", "repair") for each in Journal().compare(found, ()))
+
+
+@pytest.mark.parametrize("output", ["", "inactive\n", "inactive\n\n", "unknown\ngarbage\n", "inactive"])
+def test_where_there_was_no_run_none_was_interrupted(output: str) -> None:
+    """A node that has no journal yet, or an empty one."""
+    state = Journal().read(Answer(output, 1))
+    assert (state.run, state.ended) == ("", True)
+    assert Journal().compare(state, ()) == []
+    assert Journal().fix(state, []) == ""
+
+
+def test_a_run_that_got_no_further_than_its_beginning_was_interrupted_too() -> None:
+    """The first lines of a journal name no step yet."""
+    state = Journal().read(Answer("inactive\nrun 1\nabout ann\n"))
+    assert (state.ended, state.step) == (False, "begin")
 
 
 # Kernel settings

@@ -10,16 +10,21 @@ from typing import Any
 import pytest
 from builders import BIG, LONG_AGO, NOW, SEED, captured, cluster, links, observe, plans, running, server, stopped
 
+from lbdeploy.backends import lost_servers
 from lbdeploy.errors import ConnectError
 from lbdeploy.finding import Finding
-from lbdeploy.health import Answered, Link, Neighbour, parse_ip_a, parse_show_stat
+from lbdeploy.health import Answered, ServerStat, parse_ip_a, parse_show_stat
 from lbdeploy.model import Cluster
+from lbdeploy.placement import holders, living
 from lbdeploy.probe import Observation
 from lbdeploy.resources.file import FileState
-from lbdeploy.verdict import Verdict, foreigners, holders, judge, living, preflight
+from lbdeploy.resources.journal import JournalState
+from lbdeploy.resources.package import PackageState
+from lbdeploy.verdict import Verdict, judge
 
 GOOD = SEED.read_text()
-HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
+HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"
+WHOLE = dict.fromkeys(("haproxy", "keepalived", "socat"), "1")
 
 
 def lb1(seed: Cluster, *, holds: bool = True, **changes: Any) -> Observation:
@@ -64,7 +69,19 @@ def test_a_healthy_pair_has_its_vips_on_the_preferred_node(seed: Cluster) -> Non
     assert holder(found).detail == "lb1 holds the VIPs, as its priority wants"
     assert {each.detail for each in of(found, "server")} == {f"k8s-api/master{n} is up" for n in (1, 2, 3)}
     checks = {each.check for each in found.findings}
-    assert checks == {"packages", "file", "sysctl", "service", "check", "vip", "holder", "backend", "server", "api"}
+    assert checks == {
+        "packages",
+        "file",
+        "sysctl",
+        "service",
+        "check",
+        "vip",
+        "holder",
+        "backend",
+        "server",
+        "frontend",
+        "api",
+    }
 
 
 def test_the_seeds_own_example_is_healthy_and_names_the_servers_that_are_down(seed: Cluster) -> None:
@@ -373,57 +390,107 @@ def test_a_cluster_lives_while_a_vip_or_a_keepalived_is_there(seed: Cluster) -> 
     assert holders(seed, [lb1(seed, links=only(seed, "lb1", "external")), lb2(seed)]) == ("lb1",)
 
 
-# What a node must have before anything is put on it
+def test_a_node_that_would_serve_nobody_is_wrong_also_while_it_holds_no_vip(seed: Cluster) -> None:
+    """The standby is asked through a socket of its own whether clients would be served there."""
+    found = verdict(seed, lb1(seed), lb2(seed, own={"k8s-api": False}))
+    assert failed(found) == {("lb2", "frontend", "k8s-api does not answer on this node's own haproxy")}
+    assert {each.detail for each in of(found, "frontend") if each.ok} == {"k8s-api answers on this node's own haproxy"}
+    assert found.settled(["lb2"])
 
 
-def complaints(seed: Cluster, observation: Observation) -> list[tuple[str, str]]:
-    return [(each.check, each.detail) for each in preflight(seed, observation)]
+def test_a_frontend_whose_servers_are_not_checked_yet_may_answer_soon(seed: Cluster) -> None:
+    """haproxy's first checks are waited for."""
+    first = (server("k8s-api", "master1", "UP 1/2", "INI"),)
+    found = verdict(seed, lb1(seed), lb2(seed, own={"k8s-api": False}, servers=first))
+    assert all(each.settling for each in of(found, "frontend") if not each.ok)
+    assert not found.settled(["lb2"])
+    assert found.settled(["lb2"], but={("lb2", "frontend"), ("lb2", "backend"), (None, "server")})
 
 
-def test_a_fit_node_is_let_pass(seed: Cluster) -> None:
-    """A node with apt, its interfaces and its addresses is fit."""
-    assert complaints(seed, lb1(seed)) == []
-    assert complaints(seed, lb1(seed, links=parse_ip_a(captured("ip_a/seed_before")))) == []
+def test_a_template_without_a_socket_is_not_asked(seed: Cluster) -> None:
+    """An operator's own haproxy.cfg may have no such socket: then there is nothing to find."""
+    assert of(verdict(seed, lb1(seed), lb2(seed, own={})), "frontend") == of(verdict(seed, lb1(seed)), "frontend")
 
 
-def test_a_node_without_apt_is_refused(seed: Cluster) -> None:
-    """What can't install packages is no node for lbdeploy."""
-    assert complaints(seed, lb1(seed, apt=False)) == [("apt", "has no apt-get")]
+@pytest.mark.parametrize(
+    ("state", "detail"),
+    [
+        (PackageState(WHOLE, held=frozenset({"haproxy"})), "haproxy is held back, so it gets no updates"),
+        (PackageState(WHOLE, recorded={"socat": "0"}), "socat is 1, was 0 after the last run"),
+    ],
+)
+def test_a_package_that_only_drifts_is_a_warning(seed: Cluster, state: PackageState, detail: str) -> None:
+    """A held package, or one that was upgraded by others, costs clients nothing now."""
+    found = verdict(seed, lb1(seed, states={PACKAGES: state}), lb2(seed))
+    assert found.healthy
+    (warning,) = (each for each in of(found, "packages") if not each.ok)
+    assert (warning.node, warning.detail, warning.warning, warning.fix) == ("lb1", detail, True, "lbdeploy up")
 
 
-def test_a_missing_interface_is_told_with_those_that_are_there(seed: Cluster) -> None:
-    """The remedy names the interfaces that the node has, and the setting to write."""
-    found = list(preflight(seed, lb1(seed, links=links(seed, seed.node("lb1"), holds=False)[:2])))
-    assert [each.detail for each in found] == ["has no interface ens32, for network management"]
-    assert found[0].fix == 'it has: ens33; set nodes.lb1.interfaces = { management = "NAME" } in hosts.toml'
+def test_a_package_that_is_missing_is_wrong(seed: Cluster) -> None:
+    """Without socat nobody can ask haproxy."""
+    state = PackageState({"haproxy": "1", "keepalived": "1"})
+    found = verdict(seed, lb1(seed, states={PACKAGES: state}), lb2(seed))
+    assert failed(found) == {("lb1", "packages", "socat is not installed")}
 
 
-def test_a_missing_address_is_told_with_where_it_is(seed: Cluster) -> None:
-    """A node that has not the address that the file says, or has it elsewhere, is not the node that is meant."""
-    assert complaints(seed, lb1(seed, links=parse_ip_a(captured("ip_a/seed_backup")))) == [
-        ("address", "ens33 does not have 192.168.0.11"),
-        ("address", "ens32 does not have 192.168.1.11"),
-    ]
-    text = captured("ip_a/seed_before").replace("2: ens32", "2: ens3x").replace("3: ens33", "3: ens32")
-    text = text.replace("2: ens3x", "2: ens33")
-    assert ("address", "192.168.0.11 is on ens32, not on ens33") in complaints(seed, lb1(seed, links=parse_ip_a(text)))
+def test_a_run_that_was_interrupted_is_told(seed: Cluster) -> None:
+    """What a run left in the middle is wrong, until another one has repaired it."""
+    journal = JournalState("1", "ann@laptop", "reload keepalived", ended=False)
+    found = verdict(seed, lb1(seed, states={"service lbdeploy": journal}), lb2(seed))
+    assert failed(found) == {("lb1", "service", "lbdeploy was interrupted at: reload keepalived (a run of ann@laptop)")}
+    assert {each.fix for each in found.findings if each.failed} == {"lbdeploy up"}
+    assert verdict(seed, lb1(seed, states={"service lbdeploy": replace(journal, active=True)}), lb2(seed)).healthy
 
 
-def test_an_interface_that_is_down_is_told(seed: Cluster) -> None:
-    """keepalived would be in FAULT state on a node with a dead interface."""
-    down = lb2(seed, links=parse_ip_a(captured("ip_a/bookworm_no_carrier")))
-    assert complaints(seed, down) == [
-        ("interface", "its interface ens33 is down"),
-        ("interface", "its interface ens32 is down"),
-    ]
+def test_a_daemon_that_runs_a_replaced_program_is_wrong(seed: Cluster) -> None:
+    """The program on the disk, with its security updates, is not the one that runs."""
+    found = verdict(seed, lb1(seed), lb2(seed, states={KEEPALIVED: running(replaced=True)}))
+    assert failed(found) == {("lb2", "service", "keepalived runs a program that was replaced since")}
 
 
-def test_a_vip_is_in_use_only_where_no_node_can_be_the_one_that_answers(seed: Cluster) -> None:
-    """A stranger's MAC is told; a node's own is not, nor anybody's when a node that was not asked may be the one."""
-    stranger = (Neighbour(ip_address("192.168.0.10"), "02:00:00:00:00:99"),)
-    both = [Observation(node, 0.0, {}, neighbours=stranger) for node in seed.nodes]
-    assert [each.check for each in foreigners(seed, both)] == ["vip-in-use"] * 2
-    assert "02:00:00:00:00:99" in next(foreigners(seed, both)).detail
-    assert list(foreigners(seed, both[:1])) == []
-    ours = [replace(both[0], links=(Link("ens33", True, (), "02:00:00:00:00:99"),)), both[1]]
-    assert list(foreigners(seed, ours)) == []
+def test_findings_that_nobody_waits_for_do_not_unsettle(seed: Cluster) -> None:
+    """What failed before a stage, and is not its matter, is not waited for after it."""
+    bad = Finding("lb1", "api", False, "", settling=True)
+    assert not Verdict((bad,), (), ()).settled(["lb1"])
+    assert Verdict((bad,), (), ()).settled(["lb1"], but={("lb1", "api")})
+    assert Verdict((bad,), (), ()).settled(["lb2"])
+
+
+# Servers that a change has cost
+
+
+UP, DOWN = server("k8s-api", "master1"), server("k8s-api", "master1", "DOWN", "L4CON")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "elsewhere", "lost"),
+    [
+        (UP, DOWN, UP, True),
+        (UP, DOWN, None, True),
+        (UP, None, UP, True),
+        (UP, DOWN, DOWN, False),
+        (UP, UP, DOWN, False),
+        (DOWN, DOWN, UP, False),
+        (None, DOWN, UP, False),
+        (UP, server("k8s-api", "master1", "UP 1/2", "INI"), UP, True),
+    ],
+)
+def test_a_server_that_only_the_changed_node_lost_is_its_matter(
+    seed: Cluster, before: ServerStat | None, after: ServerStat | None, elsewhere: ServerStat | None, lost: bool
+) -> None:
+    """Where another node lost it, too, the server is the cause, and not the change."""
+    was, now = (lb2(seed, servers=(each,) if each else ()) for each in (before, after))
+    other = lb1(seed, servers=(elsewhere,) if elsewhere else ())
+    found = list(lost_servers(seed, was, now, [other]))
+    assert bool(found) is lost
+    for each in found:
+        assert (each.node, each.check, each.failed) == ("lb2", "server", True)
+        assert each.detail.startswith("k8s-api/master1 was up before the change, and is not any more: ")
+
+
+def test_a_node_whose_haproxy_is_silent_says_nothing_of_the_servers(seed: Cluster) -> None:
+    """Only a haproxy that answers can have lost a server."""
+    silent = lb1(seed, servers=(DOWN,), haproxy_answers=False)
+    was, now = lb2(seed, servers=(UP,)), lb2(seed, servers=(DOWN,))
+    assert len(list(lost_servers(seed, was, now, [silent]))) == 1

@@ -173,7 +173,7 @@ def test_an_instance_hands_over_where_it_tracks_the_file(block: str, track: str,
 
 @pytest.mark.parametrize("name", ["lb-a", "lb-b", "lb-c"])
 def test_what_lbdeploy_writes_is_read_back(tmp_path: Path, name: str) -> None:
-    """Addresses, interfaces, peers and priority of the templates' own file, with all settings away from their default."""
+    """Addresses, interfaces, peers and priority of the templates' own file, with many settings."""
     made = cluster(tmp_path, BIG)
     node = made.node(name)
     instance = found(conf_of(made, node))
