@@ -67,6 +67,7 @@ def cli() -> None:
     lbdeploy plan                      what would change?
     lbdeploy up                        make it so, and verify
     lbdeploy verify                    is all well?
+    lbdeploy drill haproxy             what would a failure cost?
     lbdeploy lab up                    the same nodes on this machine, to rehearse
     lbdeploy --lab COMMAND             any command in there
     """

@@ -16,6 +16,7 @@ from lbdeploy.report.progress import Lines, Live
 from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
+    from lbdeploy.drill.result import Result
     from lbdeploy.finding import Finding
     from lbdeploy.lint import Lint
     from lbdeploy.model import Cluster
@@ -137,6 +138,21 @@ class Reporter:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
+
+    def drill(self, result: Result) -> None:
+        """What one drill measured, with a timeline."""
+        from lbdeploy.report.drill import lines
+
+        self.quiet()
+        for line in lines(result, min(console(self._results).width, 100)):
+            self.say(*line)
+
+    def drills(self, results: Sequence[Result]) -> None:
+        """Several drills, side by side."""
+        from lbdeploy.report.drill import headings, row
+
+        if len(results) > 1:
+            self.table(headings(), map(row, results))
 
     def lints(self, cluster: Cluster, lints: Sequence[Lint]) -> None:
         """The outcome of `check`."""

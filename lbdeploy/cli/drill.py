@@ -1,0 +1,146 @@
+"""`lbdeploy drill`: arguments, and the hands of the lab. What is measured, and how, is `lbdeploy.drill`'s."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lbdeploy.cli.app import App, global_options
+from lbdeploy.drill.kinds import NAMES, Kind, Name
+from lbdeploy.errors import UsageError
+from lbdeploy.events import silent
+
+if TYPE_CHECKING:
+    from lbdeploy.drill.result import Result
+    from lbdeploy.model import Cluster, Node
+
+TOO_LONG = 6
+OUTSIDE: tuple[Name, ...] = ("link", "power")
+
+
+@click.command()
+@click.argument("kind", required=False, type=click.Choice(NAMES))
+@click.option("--node", metavar="NODE", help="Break it there [the node that holds the VIPs].")
+@click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
+@click.option("--hold", type=click.FloatRange(1, 600), metavar="SECONDS", help="Undo it after so long [8, or more].")
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Write a page, too."
+)
+@click.option("--i-have-console", "console", is_flag=True, help="On real nodes, link and power may go wrong for good.")
+@global_options
+@click.pass_obj
+def drill(
+    app: App,
+    kind: Name | None,
+    node: str | None,
+    everything: bool,
+    hold: float | None,
+    report: Path | None,
+    console: bool,
+) -> None:
+    """Break something on purpose, and measure the outage as a client sees it.
+
+    \b
+    haproxy      is stopped
+    hang         haproxy gets SIGSTOP, as if it hung
+    keepalived   is killed
+    link         the node's interfaces go down   (in the lab, or with --i-have-console)
+    power        is cut                          (in the lab, or with --i-have-console)
+
+    A client here, and one on each other node, connects to every VIP 50 times a second. What was broken is undone after
+    some seconds, also when this command or its network is gone by then: the node does it by itself. Refuses to begin
+    unless the cluster is healthy. Exit code 6: the outage was longer than the timers of hosts.toml predict, or the
+    cluster is not healthy afterwards.
+    """
+    names = _names(app, kind, everything, console)
+    if node:
+        app.limit(node)
+    ssh = app.ssh  # moves into the lab, before there are threads
+    from lbdeploy.drill.course import Drill
+
+    outside = partial(InLab, app.cluster) if app.lab else None
+    course = Drill(app.cluster, ssh, app.emit, outside)
+    results = []
+    for name in names:
+        results.append(course.run(name, node, hold, patient=len(names) > 1))
+        app.reporter.drill(results[-1])
+        if not results[-1].healthy:
+            break
+    _end(app, results, report, alone=not everything)
+
+
+def _names(app: App, kind: Name | None, everything: bool, console: bool) -> tuple[Name, ...]:
+    """What to break. Raises UsageError where that can't be undone."""
+    if bool(kind) == everything:
+        raise UsageError("name one kind of drill, or --all", fix=f"one of {', '.join(NAMES)}: lbdeploy drill haproxy")
+    undoable = app.lab or console
+    if kind in OUTSIDE and not undoable:
+        raise UsageError(
+            f"{kind} can be undone in the lab only: on a real node, somebody may have to go to its console",
+            state="nothing was contacted",
+            fix=f"lbdeploy --lab drill {kind}; or, where you can reach its console: lbdeploy drill {kind} --i-have-console",
+        )
+    return (kind,) if kind else tuple(name for name in NAMES if undoable or name not in OUTSIDE)
+
+
+def _end(app: App, results: list[Result], report: Path | None, *, alone: bool) -> None:
+    from lbdeploy.drill.result import together
+
+    app.reporter.drills(results)
+    if report:
+        from lbdeploy.report.page import page
+
+        try:
+            report.write_text(page(app.cluster, results), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{report} can't be written: {error.strerror}", state="the drill has ended") from None
+        app.reporter.say("The same as a page: ", (str(report), "name"))
+    document = results[0].to_json() if alone else together(results)
+    app.finish(0 if all(each.ok for each in results) else TOO_LONG, **document)
+
+
+class InLab:
+    """Hands at the lab's power switches and cables."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, node: Node) -> None:
+        self._cluster = cluster
+        self._kind = kind
+        self._node = node
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def arm(self, seconds: float) -> None:
+        """A process of its own undoes it, if this one should be killed: a node without power can't."""
+        program = "import sys, time; time.sleep(float(sys.argv.pop(1))); from lbdeploy.cli import main; main()"
+        undo = ["lab", "start" if self._kind.name == "power" else "join", self._node.name]
+        argv = [sys.executable, "-c", program, str(seconds + 6), "-f", str(self._cluster.path), *undo]
+        null = subprocess.DEVNULL
+        self._guard = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
+
+    def break_it(self) -> float:
+        from lbdeploy import lab
+
+        at = time.time()
+        if self._kind.name == "power":
+            lab.stop(self._cluster, self._node.name, silent)
+        else:
+            lab.cut(self._cluster, self._node.name)
+        return at
+
+    def undo(self) -> None:
+        from lbdeploy import lab
+
+        if self._kind.name == "power":
+            lab.start(self._cluster, self._node.name, silent)
+        else:
+            lab.join(self._cluster, self._node.name)
+        if self._guard:
+            os.kill(self._guard.pid, signal.SIGTERM)
+            self._guard.wait()

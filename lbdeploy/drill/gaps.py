@@ -1,0 +1,73 @@
+"""What a series of probes says about an outage. Pure.
+
+The gap is the time from the start of the last good probe before a failure to the start of the first good one after it.
+A probe is good if an answer's first byte came within its time limit. Where no probe failed there is no gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+from lbdeploy.model import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One probe of a VIP: when it started (s, Unix, the operator's clock), and why it failed: "" if it did not."""
+
+    vip: Address
+    start: float
+    failure: str = ""
+
+    @property
+    def good(self) -> bool:
+        return not self.failure
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which no probe was good. `closed` False: none was good after it, so it may have lasted longer."""
+
+    start: float
+    end: float
+    closed: bool = True
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+def gaps(shots: Iterable[Shot]) -> list[Gap]:
+    """Every gap in the probes of one VIP, in order."""
+    ordered = sorted(shots, key=attrgetter("start"))
+    runs = [(good, list(run)) for good, run in groupby(ordered, attrgetter("good"))]
+    return [_gap(runs, index) for index, (good, _) in enumerate(runs) if not good]
+
+
+def longest(shots: Iterable[Shot]) -> Gap | None:
+    """The longest gap in the probes of one VIP, if there is any."""
+    return max(gaps(shots), key=attrgetter("seconds"), default=None)
+
+
+def _gap(runs: Sequence[tuple[bool, list[Shot]]], index: int) -> Gap:
+    failed = runs[index][1]
+    start = runs[index - 1][1][-1].start if index else failed[0].start
+    closed = index + 1 < len(runs)
+    return Gap(start, runs[index + 1][1][0].start if closed else failed[-1].start, closed)
+
+
+def by_vip(shots: Iterable[Shot]) -> dict[Address, list[Shot]]:
+    """The probes of each VIP."""
+    found: dict[Address, list[Shot]] = {}
+    for shot in shots:
+        found.setdefault(shot.vip, []).append(shot)
+    return found
+
+
+def stall(shots: Sequence[Shot]) -> float:
+    """The longest time (s) in which no probe of a VIP was started: how far the prober itself can be trusted."""
+    starts = sorted(shot.start for shot in shots)
+    return max((later - earlier for earlier, later in zip(starts, starts[1:], strict=False)), default=0.0)

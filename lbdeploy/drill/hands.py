@@ -1,0 +1,88 @@
+"""Hands that break something and undo it. Those of OnNode work over SSH; the lab's are the command line's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from lbdeploy.drill import kinds
+from lbdeploy.drill.journal import Clock
+from lbdeploy.drill.kinds import Kind
+from lbdeploy.errors import LbdeployError, LockedError, RemoteError
+from lbdeploy.events import silent
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Cluster, Node, Ssh
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Result
+
+BUSY = 5  # what the arming script ends with where somebody else is at work
+
+
+class Hands(Protocol):
+    """How one thing is broken on one node, and undone. Every method raises LbdeployError."""
+
+    def arm(self, seconds: float) -> None:
+        """See to it that it is undone in so long, even if this process or its network should be gone by then."""
+
+    def break_it(self) -> float:
+        """Break it; when that was (s, Unix, the operator's clock)."""
+
+    def undo(self) -> None:
+        """Undo it now, and disarm. May be called when nothing was broken, or armed."""
+
+
+class OnNode:
+    """Over SSH. What cuts the node off is undone by the node alone, when its time has come."""
+
+    def __init__(self, kind: Kind, node: Node, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock) -> None:
+        self._kind = kind
+        self._node = node
+        self._cluster = cluster
+        self._ssh = ssh
+        self._fleet = fleet
+        self._clock = clock
+        self._due = 0.0  # when the armed repair runs, by this machine's monotonic clock; 0: it is not armed
+
+    def arm(self, seconds: float) -> None:
+        result = on(self._fleet, self._node, kinds.arm(self._kind, seconds))
+        if result.status == BUSY:
+            raise LockedError(
+                f"another run is at work: {result.output.strip()}",
+                node=self._node.name,
+                state="nothing was broken",
+                fix=f"wait for it to end; to see it: systemctl list-timers {kinds.UNIT}.timer, on {self._node.name}",
+            )
+        _require(result, self._node, "the repair could not be armed", "nothing was broken")
+        self._due = time.monotonic() + seconds
+
+    def break_it(self) -> float:
+        result = on(self._fleet, self._node, kinds.break_it(self._kind))
+        _require(result, self._node, f"{self._kind.name} could not be broken", "what was begun is undone")
+        return self._clock.here(float(result.output.split()[0]))
+
+    def undo(self) -> None:
+        if self._kind.cuts_off:
+            time.sleep(max(0.0, self._due - time.monotonic()))
+            return
+        # A connection of its own: the one that broke it may be in use, or gone.
+        with Fleet(self._cluster, silent, ssh=self._ssh, limit=(self._node.name,)) as fleet:
+            result = on(fleet, self._node, kinds.undo(self._kind))
+        fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
+        _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
+
+
+def on(fleet: Fleet, node: Node, script: str) -> Result:
+    """Run a script on one node. Raises the error that ended it."""
+    work: Callable[..., Result] = lambda _, session: session.run(script)  # noqa: E731
+    result = fleet.each([node], work)[node.name]
+    if isinstance(result, LbdeployError):
+        raise result
+    return result
+
+
+def _require(result: Result, node: Node, what: str, state: str, fix: str | None = None) -> None:
+    if result.status:
+        said = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
+        raise RemoteError(f"{what}: {said[0]}", node=node.name, state=state, fix=fix, detail=result.output)

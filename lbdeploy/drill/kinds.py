@@ -1,0 +1,102 @@
+"""What a drill breaks, and how that is undone: as shell text for the node. Building a command never runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lbdeploy.model import Node
+from lbdeploy.shell import Raw, cmd, here
+
+Name = Literal["haproxy", "hang", "keepalived", "link", "power"]
+NAMES: tuple[Name, ...] = get_args(Name)
+
+UNIT = "lbdeploy-drill"  # the armed repair: a timer on the node, which outlives the operator's connection
+BREAK_UNIT = "lbdeploy-drill-break"  # a break that ends the connection it came over
+BREAK_DELAY = 1.0  # seconds that such a break waits, until its command has been acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of failure. `cuts_off`: the node can't be reached while it lasts."""
+
+    name: Name
+    what: str
+    breaking: Raw
+    repairing: Raw
+    cuts_off: bool = False
+
+
+def kind(name: Name, node: Node) -> Kind:
+    """What a kind of drill does on `node`."""
+    interfaces = tuple(dict.fromkeys(node.interfaces.values()))
+    kinds = {
+        "haproxy": Kind("haproxy", "haproxy is stopped", cmd("systemctl", "stop", "haproxy"), _start("haproxy")),
+        "hang": Kind("hang", "haproxy hangs (SIGSTOP)", _signal("SIGSTOP", "haproxy"), _signal("SIGCONT", "haproxy")),
+        "keepalived": Kind(
+            "keepalived", "keepalived is killed (SIGKILL)", _signal("SIGKILL", "keepalived"), _start("keepalived")
+        ),
+        "link": Kind("link", "its cables are pulled", _down(interfaces), _up(interfaces), cuts_off=True),
+        # systemd can undo nothing on a machine without power: this one boots by itself.
+        "power": Kind("power", "its power is cut", Raw("echo b > /proc/sysrq-trigger"), Raw("true"), cuts_off=True),
+    }
+    return kinds[name]
+
+
+def arm(kind: Kind, seconds: float) -> Raw:
+    """Sets the repair to run on the node after so long, whatever happens to the operator.
+
+    Exit status 5: another drill, or a run of `lbdeploy up`, is at work there; one line says which.
+    """
+    timer = f"systemd-run --quiet --collect --unit={UNIT} --on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
+    return Raw(
+        f"busy() {{ systemctl is-active --quiet $1 && echo $1 && exit 5; }}\n"
+        f"busy {UNIT}.timer; busy {UNIT}.service; busy lbdeploy.service\n"
+        f"systemctl reset-failed {UNIT}.service 2>/dev/null\n"
+        f"{timer} /bin/sh -c {here(kind.repairing)}"
+    )
+
+
+def break_it(kind: Kind) -> Raw:
+    """Breaks it, and prints the node's clock (s, Unix) at that moment. A break that cuts the node off comes a bit later."""
+    if not kind.cuts_off:
+        return Raw(f"date +%s.%N\n{kind.breaking}")
+    timer = (
+        f"systemd-run --quiet --collect --unit={BREAK_UNIT} --on-active={BREAK_DELAY} --timer-property=AccuracySec=10ms"
+    )
+    return Raw(f"date +%s.%N --date='+{BREAK_DELAY:.0f} second'\n{timer} /bin/sh -c {here(kind.breaking)}")
+
+
+def undo(kind: Kind) -> Raw:
+    """Undoes the break, then disarms the node's own repair. May be run at any time, and more than once."""
+    return Raw(f"{kind.repairing}\nstatus=$?\nsystemctl stop {UNIT}.timer 2>/dev/null\nexit $status")
+
+
+def _start(unit: str) -> Raw:
+    return Raw(f"systemctl reset-failed {unit} 2>/dev/null; systemctl start {unit}")
+
+
+def _signal(signal: str, unit: str) -> Raw:
+    """To every process of the unit."""
+    return cmd("systemctl", "kill", f"--signal={signal}", unit)
+
+
+def _down(interfaces: Sequence[str]) -> Raw:
+    """Takes interfaces down. What the kernel forgets of one that is down is kept: routes, and IPv6 addresses."""
+    keep = (
+        'ip -4 route show dev "$i" >"/run/lbdeploy-drill.$i.4"; ip -6 route show dev "$i" >"/run/lbdeploy-drill.$i.6"'
+    )
+    stay = 'echo 1 >"/proc/sys/net/ipv6/conf/$i/keep_addr_on_down"'
+    each = cmd(*interfaces)
+    return Raw(f'for i in {each}; do {keep}; {stay}; done; for i in {each}; do ip link set "$i" down; done')
+
+
+def _up(interfaces: Sequence[str]) -> Raw:
+    """Takes them up again, with their routes; those that the kernel has made itself by then are not made twice."""
+    restore = 'while read -r route; do ip "-$f" route replace $route dev "$i"; done <"/run/lbdeploy-drill.$i.$f"'
+    each = cmd(*interfaces)
+    return Raw(
+        f'for i in {each}; do ip link set "$i" up; done; sleep 1; '
+        f'for i in {each}; do for f in 4 6; do {restore}; done; rm -f "/run/lbdeploy-drill.$i".?; done 2>/dev/null; true'
+    )

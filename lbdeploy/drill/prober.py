@@ -1,0 +1,127 @@
+"""A client of every VIP, on the operator's machine: short connections at 50 Hz, and a long one that must not break.
+
+It has a thread and an event loop of its own, so that nothing the drill does delays it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lbdeploy.drill.gaps import Shot
+from lbdeploy.hello import client_hello
+from lbdeploy.model import Address
+
+PERIOD = 0.02  # seconds between the probes of a VIP
+PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
+STREAM_PERIOD = 0.1
+STREAM_PATIENCE = 1.0
+
+Target = tuple[Address, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A long connection to a VIP. `broken` is when it was found to be (s, Unix); None: it lived until the end."""
+
+    vip: Address
+    opened: float
+    broken: float | None = None
+
+
+class Prober:
+    """Probes the targets while it is open as a context manager; `shots` and `streams` grow meanwhile."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.shots: list[Shot] = []
+        self.streams: list[Stream] = []
+        self._targets = targets
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._probe()), name="prober", daemon=True)
+
+    def __enter__(self) -> Prober:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE + STREAM_PATIENCE)
+
+    async def _probe(self) -> None:
+        streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]
+        probes: set[asyncio.Task[None]] = set()
+        due = time.monotonic()
+        while not self._stop.is_set():
+            for vip, port in self._targets:
+                probe = asyncio.create_task(self._shoot(vip, port))
+                probes.add(probe)
+                probe.add_done_callback(probes.discard)
+            due = max(due + PERIOD, time.monotonic())  # one that comes late is not made up for by a burst
+            await asyncio.sleep(due - time.monotonic())
+        await asyncio.gather(*probes)
+        for stream in streams:
+            stream.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+
+    async def _shoot(self, vip: Address, port: int) -> None:
+        start = time.time()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                failure = await _ask(vip, port)
+        except TimeoutError:
+            failure = "no answer in time"
+        except OSError as error:
+            failure = error.strerror or str(error)
+        self.shots.append(Shot(vip, start, failure))
+
+    async def _stream(self, vip: Address, port: int) -> None:
+        """Keep a connection alive, and make another when it breaks, as a client would."""
+        while True:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(STREAM_PATIENCE):
+                    reader, writer = await asyncio.open_connection(str(vip), port, ssl=_context())
+                await self._keep(Stream(vip, time.time()), reader, writer)
+            await asyncio.sleep(STREAM_PERIOD)
+
+    async def _keep(self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.streams.append(stream)
+        try:
+            while await _exchange(str(stream.vip), reader, writer):
+                await asyncio.sleep(STREAM_PERIOD)
+        finally:
+            writer.transport.abort()
+            if not self._stop.is_set():
+                self.streams[self.streams.index(stream)] = Stream(stream.vip, stream.opened, time.time())
+
+
+async def _ask(vip: Address, port: int) -> str:
+    """Greet, and wait for the first byte of an answer; why there was none. haproxy accepts also where no server is."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if vip.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, (str(vip), port))
+        await loop.sock_sendall(connection, client_hello())
+        return "" if await loop.sock_recv(connection, 1) else "closed without an answer"
+
+
+async def _exchange(host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Ask something over a long connection; whether anything came back in time. Raises OSError and TimeoutError."""
+    async with asyncio.timeout(STREAM_PATIENCE):
+        writer.write(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        await writer.drain()
+        return bool(await reader.read(65536))
+
+
+def _context() -> ssl.SSLContext:
+    """The question is whether the stream lives, not who is at its other end: no secret is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,177 @@
+"""What a drill has measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lbdeploy.drill.gaps import Gap, Shot, by_vip, longest, stall
+from lbdeploy.drill.journal import Event
+from lbdeploy.drill.kinds import Kind
+from lbdeploy.drill.prober import Stream
+from lbdeploy.drill.timers import TOLERANCE
+from lbdeploy.model import Address
+
+HERE = "here"  # who probed, where it was the operator's machine
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One VIP as one client saw it. `client` is a node's name, or HERE."""
+
+    client: str
+    vip: Address
+    shots: tuple[Shot, ...]
+
+    @property
+    def reached(self) -> bool:
+        """Whether it was ever answered: a client may have no way to the VIP's network."""
+        return any(shot.good for shot in self.shots)
+
+    @property
+    def failed(self) -> int:
+        return sum(not shot.good for shot in self.shots)
+
+    @property
+    def gap(self) -> Gap | None:
+        return longest(self.shots)
+
+    @property
+    def outage(self) -> float:
+        """Seconds."""
+        return self.gap.seconds if self.gap else 0.0
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "client": self.client,
+            "address": str(self.vip),
+            "reached": self.reached,
+            "probes": len(self.shots),
+            "failed": self.failed,
+            "outage_ms": _ms(self.outage),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
+
+    `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
+    says what is wrong now, and `returning` when the VIPs go back to where they were, if they do so by themselves.
+    """
+
+    kind: Kind
+    node: str
+    holder: str
+    expected: float
+    broken: float
+    repaired: float
+    ended: float
+    views: tuple[View, ...]
+    streams: tuple[Stream, ...] = ()
+    events: tuple[Event, ...] = ()
+    healthy: bool = True
+    after: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    nodes: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> tuple[View, ...]:
+        """What counts: each VIP as seen from here, and, where it can't be reached from here, from the other nodes."""
+        here = [view for view in self.views if view.client == HERE and view.reached]
+        seen = {view.vip for view in here}
+        return (*here, *(view for view in self.views if view.client != HERE and view.reached and view.vip not in seen))
+
+    @property
+    def worst(self) -> View | None:
+        """The VIP that was away for longest."""
+        return max(self.measured, key=lambda view: view.outage, default=None)
+
+    @property
+    def outage(self) -> float:
+        """Seconds: the longest gap that a client saw."""
+        return self.worst.outage if self.worst else 0.0
+
+    @property
+    def probes(self) -> int:
+        return sum(len(view.shots) for view in self.measured)
+
+    @property
+    def failed(self) -> int:
+        return sum(view.failed for view in self.measured)
+
+    @property
+    def taker(self) -> str:
+        """Who served the VIPs next: the first node to become MASTER after the break; the holder, if none did."""
+        return next((each.node for each in self.events if each.state == "MASTER"), self.holder)
+
+    @property
+    def long_lived(self) -> tuple[Stream, ...]:
+        """The streams that lived when it was broken."""
+        return tuple(each for each in self.streams if each.opened < self.broken <= (each.broken or self.broken))
+
+    @property
+    def streams_broken(self) -> int:
+        return sum(each.broken is not None for each in self.long_lived)
+
+    @property
+    def stalled(self) -> float:
+        """Seconds in which the prober itself did nothing, at most."""
+        return max((stall(view.shots) for view in self.measured), default=0.0)
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the outage was no longer than predicted, within the tolerance; and was over before the end."""
+        closed = all(view.gap is None or view.gap.closed for view in self.measured)
+        return closed and bool(self.measured) and self.outage <= self.expected + TOLERANCE
+
+    @property
+    def ok(self) -> bool:
+        return self.in_time and self.healthy
+
+    def to_json(self) -> dict[str, object]:
+        """The contract's keys, and what else was seen. `at_ms` counts from the break."""
+        return {
+            "kind": self.kind.name,
+            "node": self.node,
+            "outage_ms": _ms(self.outage),
+            "expected_ms": _ms(self.expected),
+            "tolerance_ms": _ms(TOLERANCE),
+            "in_time": self.in_time,
+            "probes": self.probes,
+            "failed": self.failed,
+            "from": self.holder,
+            "to": self.taker,
+            "streams": {"opened": len(self.long_lived), "broken": self.streams_broken},
+            "broken_for_ms": _ms(self.repaired - self.broken),
+            "views": [view.to_json() for view in self.views],
+            "events": [
+                {"at_ms": _ms(each.at - self.broken), "node": each.node, "what": each.what} for each in self.events
+            ],
+            "healthy": self.healthy,
+            "after": list(self.after),
+            "notes": list(self.notes),
+        }
+
+
+def views(client: str, shots: Sequence[Shot]) -> tuple[View, ...]:
+    """What one client saw of each VIP."""
+    return tuple(View(client, vip, tuple(each)) for vip, each in by_vip(shots).items())
+
+
+def together(results: Sequence[Result]) -> Mapping[str, object]:
+    """Several drills in one document: the worst of each number, and every drill by itself."""
+    first, *_ = results
+    return {
+        "outage_ms": max(_ms(each.outage) for each in results),
+        "expected_ms": max(_ms(each.expected) for each in results),
+        "probes": sum(each.probes for each in results),
+        "failed": sum(each.failed for each in results),
+        "from": first.holder,
+        "to": first.taker,
+        "drills": [each.to_json() for each in results],
+    }
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

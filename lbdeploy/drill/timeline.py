@@ -1,0 +1,99 @@
+"""A drill as rows of spans: when each VIP was answered, and which VRRP state each node was in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from lbdeploy.drill.gaps import gaps
+from lbdeploy.drill.journal import Event
+from lbdeploy.drill.result import HERE, Result, View
+
+State = Literal["answers", "silent", "MASTER", "BACKUP", "FAULT", "off"]
+LEAD = 1.0  # seconds that are shown before the break, and after the last thing that happened
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Seconds from the break; `state` holds from `start` to `end`."""
+
+    start: float
+    end: float
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one VIP, or one node, went through. The spans follow on each other."""
+
+    label: str
+    spans: tuple[Span, ...]
+
+    def during(self, start: float, end: float) -> set[State]:
+        """The states that it was in at any moment of that time."""
+        return {span.state for span in self.spans if span.start < end and start < span.end}
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything from `start` to `end` (s from the break); `undone` is when the break was."""
+
+    start: float
+    end: float
+    undone: float
+    vips: tuple[Row, ...]
+    nodes: tuple[Row, ...]
+
+
+def timeline(result: Result, *, everyone: bool = False) -> Timeline:
+    """The rows of a drill; with `everyone`, also each VIP as the other nodes saw it."""
+    shown = result.views if everyone else result.measured
+    last = max([result.repaired, *(e.at for e in result.events), *(_over(view) for view in shown)])
+    start, end = -LEAD, min(last + LEAD, max(result.ended, result.repaired)) - result.broken
+    vips = tuple(Row(_label(view), tuple(_answers(view, result.broken, start, end))) for view in shown if view.reached)
+    nodes = tuple(Row(name, tuple(_states(result, name, start, end))) for name in result.nodes)
+    return Timeline(start, end, result.repaired - result.broken, vips, nodes)
+
+
+def _label(view: View) -> str:
+    return str(view.vip) if view.client == HERE else f"{view.vip} from {view.client}"
+
+
+def _over(view: View) -> float:
+    return max((gap.end for gap in gaps(view.shots)), default=0.0)
+
+
+def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span]:
+    at = start
+    for gap in gaps(view.shots):
+        yield from _span(at, gap.start - zero, "answers", start, end)
+        yield from _span(gap.start - zero, gap.end - zero, "silent", start, end)
+        at = gap.end - zero
+    yield from _span(at, end, "answers", start, end)
+
+
+def _states(result: Result, name: str, start: float, end: float) -> Iterator[Span]:
+    """From one change to the next. A node without power, or keepalived, is in no state until it says one."""
+    state: State = "MASTER" if name == result.holder else "BACKUP"
+    at = start
+    for change, becomes in (*_ended(result, name), *_changes(result.events, name)):
+        yield from _span(at, change - result.broken, state, start, end)
+        state, at = becomes, change - result.broken
+    yield from _span(at, end, state, start, end)
+
+
+def _ended(result: Result, name: str) -> Iterator[tuple[float, State]]:
+    if name == result.node and result.kind.name in ("keepalived", "power"):
+        yield result.broken, "off"
+
+
+def _changes(events: tuple[Event, ...], name: str) -> Iterator[tuple[float, State]]:
+    for event in events:
+        if event.node == name and event.state in ("MASTER", "BACKUP", "FAULT"):
+            yield event.at, event.state  # type: ignore[misc]  # one of State's, as was just asked
+
+
+def _span(since: float, until: float, state: State, start: float, end: float) -> Iterator[Span]:
+    if max(since, start) < min(until, end):
+        yield Span(max(since, start), min(until, end), state)

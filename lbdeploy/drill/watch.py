@@ -1,0 +1,61 @@
+"""The other nodes as clients of the VIPs: a bash loop that is sent over SSH, and the reader of what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from lbdeploy import hello
+from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.journal import Clock
+from lbdeploy.drill.prober import PATIENCE, PERIOD, Target
+from lbdeploy.probe import PRELUDE
+from lbdeploy.shell import Raw, cmd, here
+
+# For bash, whose /dev/tcp needs no program that a bare node may lack. A line is printed when a probe starts, and
+# another when it was answered. Reading from a pipe that nobody writes to waits without a process of its own.
+_LOOP = f"""\
+exec {{idle}}<> <(:)
+ask() {{
+    exec 3<>"/dev/tcp/$1/$2" || exit
+    printf '{hello.escaped()}' >&3
+    read -r -t 1 -N 1 -u 3 byte || exit
+    echo "good $1 $3 $EPOCHREALTIME"
+}}
+next=${{EPOCHREALTIME/./}}
+while :; do
+    for target; do
+        began=$EPOCHREALTIME
+        echo "ask ${{target% *}} $began" || exit
+        ask $target $began 2>/dev/null &
+    done
+    next=$((next + {PERIOD * 1e6:.0f})) left=$((next - ${{EPOCHREALTIME/./}}))
+    if ((left > 0)); then
+        printf -v pause 0.%06d $left
+        read -r -t $pause -u $idle
+    else
+        next=${{EPOCHREALTIME/./}}
+    fi
+done
+"""
+
+
+def script(targets: Sequence[Target], seconds: float) -> Raw:
+    """Probes for so long. As nobody, and all of it ends together: `timeout` ends its whole process group."""
+    loop = cmd("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", here(_LOOP), "bash")
+    pairs = cmd(*(f"{vip} {port}" for vip, port in targets))
+    return Raw(f"{PRELUDE}timeout -k 1 {ceil(seconds)} {loop} {pairs} </dev/null")
+
+
+def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[Shot]:
+    """The probes that the loop told of. The last ones had no time to be answered, and tell nothing."""
+    asked = [words for words in map(str.split, lines) if len(words) == 3 and words[0] == "ask"]
+    answers = (words for words in map(str.split, lines) if len(words) == 4 and words[0] == "good")
+    good = {(vip, began) for _, vip, began, at in answers if float(at) - float(began) <= PATIENCE}
+    end = max((float(began) for *_, began in asked), default=0.0) - PATIENCE
+    vips = {str(vip): vip for vip, _ in targets}
+    return [
+        Shot(vips[vip], clock.here(float(began)), "" if (vip, began) in good else "no answer in time")
+        for _, vip, began in asked
+        if vip in vips and float(began) <= end
+    ]

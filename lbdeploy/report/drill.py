@@ -1,0 +1,135 @@
+"""A drill on a terminal: a timeline, what happened when, and the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lbdeploy.drill.result import HERE, Result
+from lbdeploy.drill.timeline import Row, Timeline, timeline
+from lbdeploy.drill.timers import TOLERANCE
+from lbdeploy.report.terminal import Part
+
+# In a cell of the timeline the worst that happened in its time is shown, so that nothing short is lost.
+CELLS = {
+    "silent": ("×", "bad"),
+    "answers": ("━", "good"),
+    "off": (".", "quiet"),
+    "FAULT": ("F", "warn"),
+    "MASTER": ("M", "name"),
+    "BACKUP": ("b", "quiet"),
+}
+LEGEND = "━ answers  × silent     M master  b backup  F fault  . off"
+Line = Sequence[Part]
+
+
+def lines(result: Result, width: int) -> Iterator[Line]:
+    """One drill, in lines of at most `width` columns."""
+    yield ()
+    yield (result.node, "name"), f": {result.kind.what}, for {_seconds(result.repaired - result.broken)}"
+    yield ()
+    yield from _picture(timeline(result), width)
+    yield ()
+    yield from _happened(result)
+    yield ()
+    yield from _numbers(result)
+
+
+def headings() -> tuple[str, ...]:
+    """Of the table of several drills."""
+    return ("drill", "node", "outage", "predicted", "failed", "streams", "to", "")
+
+
+def row(result: Result) -> tuple[str, ...]:
+    """A drill's row in it."""
+    return (
+        result.kind.name,
+        result.node,
+        _seconds(result.outage),
+        _seconds(result.expected),
+        f"{result.failed}/{result.probes}",
+        f"{result.streams_broken}/{len(result.long_lived)}",
+        result.taker,
+        "ok" if result.ok else "not healthy" if not result.healthy else "too long",
+    )
+
+
+def _picture(shown: Timeline, width: int) -> Iterator[Line]:
+    rows = (*shown.vips, *shown.nodes)
+    margin = max(len(each.label) for each in rows) + 2
+    columns = max(width - margin - 1, 20)
+    step = (shown.end - shown.start) / columns
+    yield " " * margin, (_axis(shown, columns, step), "quiet")
+    for each in rows:
+        yield (each.label.ljust(margin), "name"), *_cells(each, shown, columns, step)
+    yield " " * margin, (_marks(shown, columns, step), "todo")
+    yield " " * margin, (LEGEND, "quiet")
+
+
+def _cells(row: Row, shown: Timeline, columns: int, step: float) -> Iterator[Part]:
+    for column in range(columns):
+        at = shown.start + column * step
+        states = row.during(at, at + step)
+        yield next((CELLS[state] for state in CELLS if state in states), " ")
+
+
+def _axis(shown: Timeline, columns: int, step: float) -> str:
+    """Whole seconds from the break, as many as there is room for."""
+    every = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200) if each / step >= 6)
+    text = [" "] * (columns + 8)
+    for second in range(0, int(shown.end) + 1, every):
+        column = round((second - shown.start) / step)
+        label = f"{second} s" if second == 0 else str(second)
+        text[column : column + len(label)] = label
+    return "".join(text)[:columns].rstrip()
+
+
+def _marks(shown: Timeline, columns: int, step: float) -> str:
+    text = [" "] * (columns + 20)
+    for at, label in ((0.0, "▲ broken"), (shown.undone, "▲ undone")):
+        column = min(int((at - shown.start) / step), columns - len(label))
+        text[column : column + len(label)] = label
+    return "".join(text).rstrip()
+
+
+def _happened(result: Result) -> Iterator[Line]:
+    told = [(each.at, each.node, each.what) for each in result.events]
+    told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
+    for at, node, what in sorted(told):
+        yield f"{at - result.broken:8.2f} s  ", (node, "name"), f"  {what}"
+
+
+def _numbers(result: Result) -> Iterator[Line]:
+    if not result.measured:
+        yield ("No VIP could be probed: ", "bad"), "neither this machine nor another node has a way to one"
+    else:
+        yield from _outage(result)
+    for view in result.views:
+        if view.client == HERE and not view.reached:
+            yield ("! ", "warn"), f"{view.vip} can't be reached from here: what the other nodes saw counts"
+    if result.stalled > TOLERANCE:
+        yield ("! ", "warn"), f"this machine was too busy: it did not probe for {_seconds(result.stalled)}"
+    if not result.healthy:
+        yield ("Not healthy afterwards", "bad"), "; next: ", ("lbdeploy verify --wait 60", "todo")
+    for detail in result.after:
+        yield ("! ", "warn"), detail
+
+
+def _outage(result: Result) -> Iterator[Line]:
+    style = "good" if result.in_time else "bad"
+    verdict = "as predicted" if result.in_time else "too long"
+    yield (
+        ("Outage ", "name"),
+        (_seconds(result.outage), style),
+        f", predicted: at most {_seconds(result.expected)}: ",
+        (
+            verdict,
+            style,
+        ),
+    )
+    broken = f"{result.streams_broken} of {len(result.long_lived)} long connections broken"
+    moved = "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
+    yield f"{result.failed} of {result.probes} probes failed; {broken}; {moved}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s"
