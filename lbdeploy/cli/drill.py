@@ -39,6 +39,7 @@ OUTSIDE: tuple[Name, ...] = ("link", "power")
 @click.pass_obj
 def drill(
     app: App,
+    *,
     kind: Name | None,
     node: str | None,
     everything: bool,
@@ -86,7 +87,7 @@ def _names(app: App, kind: Name | None, everything: bool, console: bool) -> tupl
         raise UsageError(
             f"{kind} can be undone in the lab only: on a real node, somebody may have to go to its console",
             state="nothing was contacted",
-            fix=f"lbdeploy --lab drill {kind}; or, where you can reach its console: lbdeploy drill {kind} --i-have-console",
+            fix=f"lbdeploy --lab drill {kind}; or, with its console at hand: lbdeploy drill {kind} --i-have-console",
         )
     return (kind,) if kind else tuple(name for name in NAMES if undoable or name not in OUTSIDE)
 

@@ -50,7 +50,7 @@ class Drill:
         holder = self._require_health()
         node = self.cluster.node(broken or holder)
         predicted = expected(self.cluster, name, node, holds=node.name == holder)
-        what, hold = kind(name, node), hold or max(HOLD, predicted + 3)
+        what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
         others = self.cluster.peers(node)
         with self._fleet() as fleet:
             clocks = _clocks(fleet)
@@ -60,7 +60,8 @@ class Drill:
                 at, undone = self._break(what, node, hands, hold)
                 outcome = self._heal(what, patient=patient)
                 ended = time.time()
-        seen = [view for each in others for view in views(each.name, watching.shots(each.name, clocks[each.name]))]
+        vips = [vip.ip for vip in self.cluster.vips]
+        seen = (views(each.name, watching.shots(each.name, clocks[each.name]), vips) for each in others)
         return Result(
             kind=what,
             node=node.name,
@@ -69,7 +70,7 @@ class Drill:
             broken=at,
             repaired=undone,
             ended=ended,
-            views=(*views(HERE, here.shots), *seen),
+            views=(*views(HERE, here.shots, vips), *(view for each in seen for view in each)),
             streams=tuple(here.streams),
             events=tuple(self._events(clocks, at)),
             healthy=outcome.verdict.healthy and not outcome.errors,
@@ -154,7 +155,7 @@ class Drill:
     def _hands(self, what: Kind, node: Node, fleet: Fleet, clock: Clock) -> Hands:
         if what.cuts_off and self._outside:
             return self._outside(what, node)
-        return OnNode(what, node, self.cluster, self._ssh, fleet, clock)
+        return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock)
 
     def _events(self, clocks: Mapping[str, Clock], since: float) -> list[Event]:
         """Every node's, in order; those of a node that can't be asked are missing."""

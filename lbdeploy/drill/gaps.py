@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
 
 from lbdeploy.model import Address
@@ -70,4 +70,4 @@ def by_vip(shots: Iterable[Shot]) -> dict[Address, list[Shot]]:
 def stall(shots: Sequence[Shot]) -> float:
     """The longest time (s) in which no probe of a VIP was started: how far the prober itself can be trusted."""
     starts = sorted(shot.start for shot in shots)
-    return max((later - earlier for earlier, later in zip(starts, starts[1:], strict=False)), default=0.0)
+    return max((later - earlier for earlier, later in pairwise(starts)), default=0.0)

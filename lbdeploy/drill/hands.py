@@ -36,7 +36,7 @@ class Hands(Protocol):
 class OnNode:
     """Over SSH. What cuts the node off is undone by the node alone, when its time has come."""
 
-    def __init__(self, kind: Kind, node: Node, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock) -> None:
         self._kind = kind
         self._node = node
         self._cluster = cluster

@@ -28,9 +28,9 @@ class Kind:
     cuts_off: bool = False
 
 
-def kind(name: Name, node: Node) -> Kind:
-    """What a kind of drill does on `node`."""
-    interfaces = tuple(dict.fromkeys(node.interfaces.values()))
+def kind(name: Name, node: Node, vrrp_network: str) -> Kind:
+    """What a kind of drill does on `node`. VRRP's interface goes down first: no farewell gets out."""
+    interfaces = tuple(dict.fromkeys((node.interfaces[vrrp_network], *node.interfaces.values())))
     kinds = {
         "haproxy": Kind("haproxy", "haproxy is stopped", cmd("systemctl", "stop", "haproxy"), _start("haproxy")),
         "hang": Kind("hang", "haproxy hangs (SIGSTOP)", _signal("SIGSTOP", "haproxy"), _signal("SIGCONT", "haproxy")),
@@ -59,7 +59,7 @@ def arm(kind: Kind, seconds: float) -> Raw:
 
 
 def break_it(kind: Kind) -> Raw:
-    """Breaks it, and prints the node's clock (s, Unix) at that moment. A break that cuts the node off comes a bit later."""
+    """Breaks it, and prints when (the node's clock, s, Unix). What cuts the node off comes a bit later."""
     if not kind.cuts_off:
         return Raw(f"date +%s.%N\n{kind.breaking}")
     timer = (
@@ -85,18 +85,23 @@ def _signal(signal: str, unit: str) -> Raw:
 def _down(interfaces: Sequence[str]) -> Raw:
     """Takes interfaces down. What the kernel forgets of one that is down is kept: routes, and IPv6 addresses."""
     keep = (
-        'ip -4 route show dev "$i" >"/run/lbdeploy-drill.$i.4"; ip -6 route show dev "$i" >"/run/lbdeploy-drill.$i.6"'
+        f'ip -4 route show dev "$i" >{_KEPT}.4; ip -6 route show dev "$i" >{_KEPT}.6; '
+        f"cat {_STAY} >{_KEPT}.stay; echo 1 >{_STAY}"
     )
-    stay = 'echo 1 >"/proc/sys/net/ipv6/conf/$i/keep_addr_on_down"'
     each = cmd(*interfaces)
-    return Raw(f'for i in {each}; do {keep}; {stay}; done; for i in {each}; do ip link set "$i" down; done')
+    return Raw(f'for i in {each}; do {keep}; done; for i in {each}; do ip link set "$i" down; done')
 
 
 def _up(interfaces: Sequence[str]) -> Raw:
     """Takes them up again, with their routes; those that the kernel has made itself by then are not made twice."""
-    restore = 'while read -r route; do ip "-$f" route replace $route dev "$i"; done <"/run/lbdeploy-drill.$i.$f"'
+    routes = f'for f in 4 6; do while read -r route; do ip "-$f" route replace $route dev "$i"; done <{_KEPT}.$f; done'
+    tidy = f"cat {_KEPT}.stay >{_STAY}; rm -f {_KEPT}.4 {_KEPT}.6 {_KEPT}.stay"
     each = cmd(*interfaces)
     return Raw(
         f'for i in {each}; do ip link set "$i" up; done; sleep 1; '
-        f'for i in {each}; do for f in 4 6; do {restore}; done; rm -f "/run/lbdeploy-drill.$i".?; done 2>/dev/null; true'
+        f"for i in {each}; do {routes}; {tidy}; done 2>/dev/null; true"
     )
+
+
+_KEPT = '"/run/lbdeploy-drill.$i"'
+_STAY = '"/proc/sys/net/ipv6/conf/$i/keep_addr_on_down"'

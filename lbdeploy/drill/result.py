@@ -154,9 +154,10 @@ class Result:
         }
 
 
-def views(client: str, shots: Sequence[Shot]) -> tuple[View, ...]:
+def views(client: str, shots: Sequence[Shot], vips: Sequence[Address]) -> tuple[View, ...]:
     """What one client saw of each VIP."""
-    return tuple(View(client, vip, tuple(each)) for vip, each in by_vip(shots).items())
+    seen = by_vip(shots)
+    return tuple(View(client, vip, tuple(seen.get(vip, ()))) for vip in vips)
 
 
 def together(results: Sequence[Result]) -> Mapping[str, object]:

@@ -11,14 +11,14 @@ from lbdeploy.report.terminal import Part
 
 # In a cell of the timeline the worst that happened in its time is shown, so that nothing short is lost.
 CELLS = {
-    "silent": ("×", "bad"),
+    "silent": ("x", "bad"),
     "answers": ("━", "good"),
     "off": (".", "quiet"),
     "FAULT": ("F", "warn"),
     "MASTER": ("M", "name"),
     "BACKUP": ("b", "quiet"),
 }
-LEGEND = "━ answers  × silent     M master  b backup  F fault  . off"
+LEGEND = "━ answers  x silent     M master  b backup  F fault  . off"
 Line = Sequence[Part]
 
 
@@ -77,7 +77,7 @@ def _axis(shown: Timeline, columns: int, step: float) -> str:
     every = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200) if each / step >= 6)
     text = [" "] * (columns + 8)
     for second in range(0, int(shown.end) + 1, every):
-        column = round((second - shown.start) / step)
+        column = int((second - shown.start) / step)
         label = f"{second} s" if second == 0 else str(second)
         text[column : column + len(label)] = label
     return "".join(text)[:columns].rstrip()

@@ -57,10 +57,10 @@ def page(cluster: Cluster, results: Sequence[Result]) -> str:
 <p>{keys}</p>
 {"".join(map(_section, results))}
 <h2>How it was measured</h2>
-<p>A client connected to every VIP 50 times a second, sent a TLS greeting, and waited 0.9 s at most for the first byte of an
-answer. The outage is the longest time from the start of the last good probe before a failure to the start of the first good
-one after it. What was predicted is the longest outage that the timers in hosts.toml allow; {TOLERANCE} s more pass as
-noise. Who took over when is from keepalived's journal on each node.</p>
+<p>A client connected to every VIP 50 times a second, sent a TLS greeting, and waited 0.9 s at most for the first byte
+of an answer. The outage is the longest time from the start of the last good probe before a failure to the start of the
+first good one after it. What was predicted is the longest outage that the timers in hosts.toml allow; {TOLERANCE} s
+more pass as noise. Who took over when is from keepalived's journal on each node.</p>
 </body>
 </html>
 """
