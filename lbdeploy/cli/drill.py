@@ -61,7 +61,7 @@ def drill(
     unless the cluster is healthy. Exit code 6: the outage was longer than the timers of hosts.toml predict, or the
     cluster is not healthy afterwards.
     """
-    names = _names(app, kind, everything, console)
+    names = _names(app, kind, everything=everything, console=console)
     if node:
         app.limit(node)
     ssh = app.ssh  # moves into the lab, before there are threads
@@ -78,7 +78,7 @@ def drill(
     _end(app, results, report, alone=not everything)
 
 
-def _names(app: App, kind: Name | None, everything: bool, console: bool) -> tuple[Name, ...]:
+def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> tuple[Name, ...]:
     """What to break. Raises UsageError where that can't be undone."""
     if bool(kind) == everything:
         raise UsageError("name one kind of drill, or --all", fix=f"one of {', '.join(NAMES)}: lbdeploy drill haproxy")

@@ -21,7 +21,7 @@ from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.rollout import Outcome, Run, settle_seconds
 
-BASELINE = 1.0  # seconds of probing before the break
+BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
 TAIL = 6.0  # seconds that the other nodes go on probing after the repair
 HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
@@ -47,6 +47,12 @@ class Drill:
 
         Raises LbdeployError where it refuses to begin, and InterruptedRunError; what was broken is undone then.
         """
+        try:
+            return self._run(name, broken, hold, patient)
+        except KeyboardInterrupt:  # those that come while something is broken, or not yet well, have been answered
+            raise InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify") from None
+
+    def _run(self, name: Name, broken: str | None, hold: float | None, patient: bool) -> Result:
         holder = self._require_health()
         node = self.cluster.node(broken or holder)
         predicted = expected(self.cluster, name, node, holds=node.name == holder)
@@ -59,6 +65,7 @@ class Drill:
             with Watch(fleet, others, self._targets, BASELINE + hold + TAIL) as watching, Prober(self._targets) as here:
                 at, undone = self._break(what, node, hands, hold)
                 outcome = self._heal(what, patient=patient)
+                time.sleep(BASELINE)
                 ended = time.time()
         vips = [vip.ip for vip in self.cluster.vips]
         seen = (views(each.name, watching.shots(each.name, clocks[each.name]), vips) for each in others)
@@ -97,21 +104,21 @@ class Drill:
             at = hands.break_it()
             time.sleep(max(0.0, at + hold - time.time()))
         except BaseException as error:
-            self._undo(what, node, hands)
+            self._undo(what, node, hands, hold)
             if isinstance(error, KeyboardInterrupt):
                 raise _interrupted(what, node) from None
             raise
-        self._undo(what, node, hands)
+        self._undo(what, node, hands, hold)
         return at, time.time()
 
-    def _undo(self, what: Kind, node: Node, hands: Hands) -> None:
+    def _undo(self, what: Kind, node: Node, hands: Hands, hold: float) -> None:
         """Undo it from here; where that fails, leave it to what was armed. Raises InterruptedRunError."""
         self._emit(Step(node.name, "undo it"))
         try:
             hands.undo()
             self._emit(Done(node.name, "undone"))
         except KeyboardInterrupt:
-            state = f"{what.what} on {node.name}; it is undone there by itself within {HOLD + MARGIN:.0f} s"
+            state = f"{node.name}: {what.what}; that is undone by itself within {hold + MARGIN:.0f} s"
             raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
         except LbdeployError as error:
             self._emit(Note(node.name, f"not undone from here ({error.message}): it is by itself, in {MARGIN:.0f} s"))
@@ -232,5 +239,5 @@ def _refuse(outcome: Outcome) -> None:
 
 
 def _interrupted(what: Kind, node: Node) -> InterruptedRunError:
-    state = f"what was broken on {node.name} ({what.what}) is undone"
+    state = f"what was broken is undone ({node.name}: {what.what})"
     return InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60")

@@ -13,6 +13,7 @@ from lbdeploy.errors import LbdeployError, LockedError, RemoteError
 from lbdeploy.events import silent
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node, Ssh
+from lbdeploy.probe import PRELUDE
 
 if TYPE_CHECKING:
     from lbdeploy.transport import Result
@@ -75,7 +76,7 @@ class OnNode:
 
 def on(fleet: Fleet, node: Node, script: str) -> Result:
     """Run a script on one node. Raises the error that ended it."""
-    work: Callable[..., Result] = lambda _, session: session.run(script)  # noqa: E731
+    work: Callable[..., Result] = lambda _, session: session.run(PRELUDE + script)  # noqa: E731
     result = fleet.each([node], work)[node.name]
     if isinstance(result, LbdeployError):
         raise result

@@ -6,6 +6,7 @@ It has a thread and an event loop of its own, so that nothing the drill does del
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -77,7 +78,7 @@ class Prober:
         except TimeoutError:
             failure = "no answer in time"
         except OSError as error:
-            failure = error.strerror or str(error)
+            failure = os.strerror(error.errno) if error.errno else str(error)
         self.shots.append(Shot(vip, start, failure))
 
     async def _stream(self, vip: Address, port: int) -> None:

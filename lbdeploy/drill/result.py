@@ -135,6 +135,7 @@ class Result:
             "kind": self.kind.name,
             "node": self.node,
             "outage_ms": _ms(self.outage),
+            "outage_at_ms": _ms(self.worst.gap.start - self.broken) if self.worst and self.worst.gap else None,
             "expected_ms": _ms(self.expected),
             "tolerance_ms": _ms(TOLERANCE),
             "in_time": self.in_time,

@@ -30,9 +30,10 @@ class Row:
     label: str
     spans: tuple[Span, ...]
 
-    def during(self, start: float, end: float) -> set[State]:
-        """The states that it was in at any moment of that time."""
-        return {span.state for span in self.spans if span.start < end and start < span.end}
+    def during(self, start: float, end: float) -> State | None:
+        """The state that it was last in within that time; silence, however short, is not passed over."""
+        states = [span.state for span in self.spans if span.start < end and start < span.end]
+        return "silent" if "silent" in states else states[-1] if states else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _over(view: View) -> float:
 
 
 def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span]:
-    at = start
+    at, end = start, min(end, max(shot.start for shot in view.shots) - zero)  # it may have left before the end
     for gap in gaps(view.shots):
         yield from _span(at, gap.start - zero, "answers", start, end)
         yield from _span(gap.start - zero, gap.end - zero, "silent", start, end)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lbdeploy.drill.result import HERE, Result
-from lbdeploy.drill.timeline import Row, Timeline, timeline
+from lbdeploy.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.drill.timers import TOLERANCE
 from lbdeploy.report.terminal import Part
 
-# In a cell of the timeline the worst that happened in its time is shown, so that nothing short is lost.
-CELLS = {
+CELLS: dict[State, Part] = {
     "silent": ("x", "bad"),
     "answers": ("━", "good"),
     "off": (".", "quiet"),
@@ -68,8 +67,8 @@ def _picture(shown: Timeline, width: int) -> Iterator[Line]:
 def _cells(row: Row, shown: Timeline, columns: int, step: float) -> Iterator[Part]:
     for column in range(columns):
         at = shown.start + column * step
-        states = row.during(at, at + step)
-        yield next((CELLS[state] for state in CELLS if state in states), " ")
+        state = row.during(at, at + step)
+        yield CELLS[state] if state else " "
 
 
 def _axis(shown: Timeline, columns: int, step: float) -> str:
