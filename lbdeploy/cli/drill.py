@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import click
 
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.drill.kinds import NAMES, Kind, Name
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import InterruptedRunError, UsageError
 from lbdeploy.events import silent
 
 if TYPE_CHECKING:
@@ -62,20 +63,29 @@ def drill(
     cluster is not healthy afterwards.
     """
     names = _names(app, kind, everything=everything, console=console)
+    try:
+        results = _drill(app, names, node, hold)
+    except KeyboardInterrupt:  # those that came while something was broken, or not yet well, have been answered
+        raise InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify") from None
+    _end(app, results, report, alone=not everything)
+
+
+def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None) -> list[Result]:
+    """One after the other, until the cluster is not healthy any more."""
     if node:
         app.limit(node)
     ssh = app.ssh  # moves into the lab, before there are threads
     from lbdeploy.drill.course import Drill
 
     outside = partial(InLab, app.cluster) if app.lab else None
-    course = Drill(app.cluster, ssh, app.emit, outside)
-    results = []
+    course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)
+    results: list[Result] = []
     for name in names:
         results.append(course.run(name, node, hold, patient=len(names) > 1))
         app.reporter.drill(results[-1])
         if not results[-1].healthy:
             break
-    _end(app, results, report, alone=not everything)
+    return results
 
 
 def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> tuple[Name, ...]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping
 
-from lbdeploy.drill import journal, watch
-from lbdeploy.drill.gaps import Shot
+from lbdeploy.desired import desired
+from lbdeploy.drill import journal
 from lbdeploy.drill.hands import Hands, OnNode
 from lbdeploy.drill.journal import Clock, Event
 from lbdeploy.drill.kinds import Kind, Name, kind
 from lbdeploy.drill.prober import Prober, Target
-from lbdeploy.drill.result import HERE, Result, views
+from lbdeploy.drill.result import HERE, Result, View, views
 from lbdeploy.drill.timers import expected
-from lbdeploy.errors import InterruptedRunError, LbdeployError
+from lbdeploy.drill.watch import Watch
+from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step, silent
 from lbdeploy.fleet import Fleet
+from lbdeploy.interrupt import Interrupt
+from lbdeploy.lock import locking
 from lbdeploy.model import Cluster, Node, Ssh
-from lbdeploy.rollout import Outcome, Run, settle_seconds
+from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.survey import Survey
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
@@ -33,10 +35,15 @@ Outside = Callable[[Kind, Node], Hands]
 
 
 class Drill:
-    """Drills on one cluster. `outside` makes the hands for what can't be undone on a node: its power and its cables."""
+    """Drills on one cluster. `about` says who asks for them: others that find the cluster locked are told.
 
-    def __init__(self, cluster: Cluster, ssh: Ssh, emit: Emit, outside: Outside | None = None) -> None:
+    `outside` makes the hands for what can't be undone on a node: its power and its cables.
+    """
+
+    def __init__(self, cluster: Cluster, ssh: Ssh, emit: Emit, about: str, outside: Outside | None = None) -> None:
         self.cluster = cluster
+        self._about = about
+        self._wanted = {node.name: desired(cluster, node) for node in cluster.nodes}
         self._ssh = ssh
         self._emit = emit
         self._outside = outside
@@ -46,13 +53,8 @@ class Drill:
         """One drill, on the holder unless a node is named. `patient`: wait at the end until the VIPs are home again.
 
         Raises LbdeployError where it refuses to begin, and InterruptedRunError; what was broken is undone then.
+        KeyboardInterrupt comes only while nothing is broken.
         """
-        try:
-            return self._run(name, broken, hold, patient)
-        except KeyboardInterrupt:  # those that come while something is broken, or not yet well, have been answered
-            raise InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify") from None
-
-    def _run(self, name: Name, broken: str | None, hold: float | None, patient: bool) -> Result:
         holder = self._require_health()
         node = self.cluster.node(broken or holder)
         predicted = expected(self.cluster, name, node, holds=node.name == holder)
@@ -61,14 +63,14 @@ class Drill:
         with self._fleet() as fleet:
             clocks = _clocks(fleet)
             hands = self._hands(what, node, fleet, clocks[node.name])
-            hands.arm(BASELINE + hold + (0 if what.cuts_off else MARGIN))
-            with Watch(fleet, others, self._targets, BASELINE + hold + TAIL) as watching, Prober(self._targets) as here:
-                at, undone = self._break(what, node, hands, hold)
-                outcome = self._heal(what, patient=patient)
-                time.sleep(BASELINE)
-                ended = time.time()
-        vips = [vip.ip for vip in self.cluster.vips]
-        seen = (views(each.name, watching.shots(each.name, clocks[each.name]), vips) for each in others)
+            here, there = Prober(self._targets), Watch(fleet, others, self._targets, BASELINE + hold + TAIL)
+            with locking(fleet, fleet.nodes, self._about, 0, self._emit):
+                hands.arm(BASELINE + hold + (0 if what.cuts_off else MARGIN))
+                with there, here:
+                    at, undone = self._break(what, node, hands, hold)
+                    survey = self._heal(what, patient=patient)
+                    time.sleep(BASELINE)
+                    ended = time.time()
         return Result(
             kind=what,
             node=node.name,
@@ -77,23 +79,30 @@ class Drill:
             broken=at,
             repaired=undone,
             ended=ended,
-            views=(*views(HERE, here.shots, vips), *(view for each in seen for view in each)),
+            views=tuple(self._views(here, there, clocks)),
             streams=tuple(here.streams),
             events=tuple(self._events(clocks, at)),
-            healthy=outcome.verdict.healthy and not outcome.errors,
-            after=tuple(each.detail for each in outcome.verdict.findings if not each.ok),
+            healthy=survey.verdict.healthy and not survey.errors,
+            after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
             nodes=tuple(each.name for each in self.cluster.nodes),
         )
 
+    def _views(self, here: Prober, there: Watch, clocks: Mapping[str, Clock]) -> Iterator[View]:
+        """What each client saw of each VIP: the one on this machine first."""
+        vips = [vip for vip, _ in self._targets]
+        yield from views(HERE, here.shots, vips)
+        for name in there.names:
+            yield from views(name, there.shots(name, clocks[name]), vips)
+
     def _require_health(self) -> str:
         """Who holds the VIPs. A holder that is about to be preempted is waited for: that would be measured, too."""
-        outcome = self._look(self._emit)
-        _refuse(outcome)
-        if _pending(outcome):
+        survey = self._look(self._emit)
+        _refuse(survey)
+        if _pending(survey):
             self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-            outcome = self._wait(self._return_seconds, home=True)
-            _refuse(outcome)
-        return outcome.verdict.holders[0]
+            survey = self._wait(self._return_seconds, home=True)
+            _refuse(survey)
+        return survey.verdict.holders[0]
 
     def _break(self, what: Kind, node: Node, hands: Hands, hold: float) -> tuple[float, float]:
         """Break it, and undo it whatever happens; when it was broken, and when undone (s, Unix)."""
@@ -112,29 +121,32 @@ class Drill:
         return at, time.time()
 
     def _undo(self, what: Kind, node: Node, hands: Hands, hold: float) -> None:
-        """Undo it from here; where that fails, leave it to what was armed. Raises InterruptedRunError."""
+        """Undo it from here; where that fails, or on a second Ctrl-C, leave it to what was armed."""
         self._emit(Step(node.name, "undo it"))
         try:
-            hands.undo()
+            with Interrupt(self._emit) as interrupt:
+                hands.undo()
             self._emit(Done(node.name, "undone"))
+            if interrupt.asked:
+                raise _interrupted(what, node)
         except KeyboardInterrupt:
             state = f"{node.name}: {what.what}; that is undone by itself within {hold + MARGIN:.0f} s"
             raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
-        except LbdeployError as error:
+        except ConnectError as error:
             self._emit(Note(node.name, f"not undone from here ({error.message}): it is by itself, in {MARGIN:.0f} s"))
             time.sleep(MARGIN)
 
-    def _heal(self, what: Kind, *, patient: bool) -> Outcome:
+    def _heal(self, what: Kind, *, patient: bool) -> Survey:
         """Look until all is well, and (where that does not take long) the VIPs are back where they were."""
         try:
-            outcome = self._wait(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
-            if _pending(outcome) and (patient or self._return_seconds < RETURN_PATIENCE):
+            survey = self._wait(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
+            if _pending(survey) and (patient or self._return_seconds < RETURN_PATIENCE):
                 self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-                outcome = self._wait(self._return_seconds, home=True)
+                survey = self._wait(self._return_seconds, home=True)
         except KeyboardInterrupt:
             state = "what was broken is undone; whether all is well again was not looked at"
             raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
-        return outcome
+        return survey
 
     @property
     def _return_seconds(self) -> float:
@@ -142,19 +154,19 @@ class Drill:
         vrrp = self.cluster.vrrp
         return vrrp.preempt_delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
 
-    def _wait(self, seconds: float, *, home: bool = False) -> Outcome:
+    def _wait(self, seconds: float, *, home: bool = False) -> Survey:
         deadline = time.monotonic() + seconds
         while True:
-            outcome = self._look(silent)
-            well = outcome.verdict.healthy and not outcome.errors
-            if (well and not (home and _pending(outcome))) or time.monotonic() >= deadline:
-                return outcome
+            survey = self._look(silent)
+            well = survey.verdict.healthy and not survey.errors
+            if (well and not (home and _pending(survey))) or time.monotonic() >= deadline:
+                return survey
             time.sleep(POLL_SECONDS)
 
-    def _look(self, emit: Emit) -> Outcome:
+    def _look(self, emit: Emit) -> Survey:
         """Over new connections: those from before may have been cut."""
         with self._fleet(emit) as fleet:
-            return Run(self.cluster, fleet, emit).verify()
+            return Observer(self.cluster, fleet, self._wanted, self._wanted, emit).survey()
 
     def _fleet(self, emit: Emit = silent) -> Fleet:
         return Fleet(self.cluster, emit, ssh=self._ssh)
@@ -172,33 +184,6 @@ class Drill:
         texts = {name: text for name, text in found.items() if isinstance(text, str)}
         events = [event for name, text in texts.items() for event in journal.read(text, name, clocks[name], since)]
         return sorted(events, key=lambda event: event.at)
-
-
-class Watch:
-    """The other nodes probe the VIPs, too, while it is open as a context manager."""
-
-    def __init__(self, fleet: Fleet, nodes: Sequence[Node], targets: Sequence[Target], seconds: float) -> None:
-        self._targets = targets
-        self._lines: dict[str, list[str]] = {node.name: [] for node in nodes}
-        script = watch.script(targets, seconds)
-
-        def work() -> None:
-            fleet.each(nodes, lambda node, session: session.run(script, self._lines[node.name].append))
-
-        self._thread = threading.Thread(target=work, name="watch", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to wait for: the loop ends by itself, or with its connection."""
-
-    def shots(self, name: str, clock: Clock) -> list[Shot]:
-        """What a node saw."""
-        return watch.read(tuple(self._lines[name]), self._targets, clock)
 
 
 def _clocks(fleet: Fleet) -> dict[str, Clock]:
@@ -221,17 +206,17 @@ def _ask(session: object) -> Clock:
     return Clock.compared(asked, float(said), time.time())
 
 
-def _pending(outcome: Outcome) -> bool:
+def _pending(survey: Survey) -> bool:
     """Whether the VIPs are about to move to a node of higher priority."""
-    return any(each.check == "holder" and not each.ok for each in outcome.verdict.findings)
+    return any(each.check == "holder" and not each.ok for each in survey.verdict.findings)
 
 
-def _refuse(outcome: Outcome) -> None:
+def _refuse(survey: Survey) -> None:
     """Raise unless all is well: a drill on a cluster that has no spare is an outage."""
-    for error in outcome.errors.values():
+    for error in survey.errors.values():
         error.state = "nothing was broken: a drill wants a healthy cluster"
         raise error
-    bad = [each for each in outcome.verdict.findings if each.failed]
+    bad = [each for each in survey.verdict.findings if each.failed]
     if bad:
         what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)
         state = "nothing was broken: a drill wants a healthy cluster"

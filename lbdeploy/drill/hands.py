@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from lbdeploy.drill import kinds
 from lbdeploy.drill.journal import Clock
 from lbdeploy.drill.kinds import Kind
-from lbdeploy.errors import LbdeployError, LockedError, RemoteError
+from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteError
 from lbdeploy.events import silent
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node, Ssh
@@ -18,7 +18,7 @@ from lbdeploy.probe import PRELUDE
 if TYPE_CHECKING:
     from lbdeploy.transport import Result
 
-BUSY = 5  # what the arming script ends with where somebody else is at work
+BUSY = 5  # what the arming script ends with where something is armed already
 
 
 class Hands(Protocol):
@@ -50,10 +50,10 @@ class OnNode:
         result = on(self._fleet, self._node, kinds.arm(self._kind, seconds))
         if result.status == BUSY:
             raise LockedError(
-                f"another run is at work: {result.output.strip()}",
+                "an earlier drill, which was killed, is not undone yet",
                 node=self._node.name,
                 state="nothing was broken",
-                fix=f"wait for it to end; to see it: systemctl list-timers {kinds.UNIT}.timer, on {self._node.name}",
+                fix=f"wait: the node undoes it by itself; to see when: systemctl list-timers {kinds.UNIT}.timer, there",
             )
         _require(result, self._node, "the repair could not be armed", "nothing was broken")
         self._due = time.monotonic() + seconds
@@ -67,9 +67,11 @@ class OnNode:
         if self._kind.cuts_off:
             time.sleep(max(0.0, self._due - time.monotonic()))
             return
-        # A connection of its own: the one that broke it may be in use, or gone.
-        with Fleet(self._cluster, silent, ssh=self._ssh, limit=(self._node.name,)) as fleet:
-            result = on(fleet, self._node, kinds.undo(self._kind))
+        try:
+            result = on(self._fleet, self._node, kinds.undo(self._kind))
+        except ConnectError:  # what it was broken over may be gone
+            with Fleet(self._cluster, silent, ssh=self._ssh, limit=(self._node.name,)) as fleet:
+                result = on(fleet, self._node, kinds.undo(self._kind))
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
         _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
 

@@ -47,12 +47,11 @@ def kind(name: Name, node: Node, vrrp_network: str) -> Kind:
 def arm(kind: Kind, seconds: float) -> Raw:
     """Sets the repair to run on the node after so long, whatever happens to the operator.
 
-    Exit status 5: another drill, or a run of `lbdeploy up`, is at work there; one line says which.
+    Exit status 5: one from an earlier drill is still armed there.
     """
     timer = f"systemd-run --quiet --collect --unit={UNIT} --on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
     return Raw(
-        f"busy() {{ systemctl is-active --quiet $1 && echo $1 && exit 5; }}\n"
-        f"busy {UNIT}.timer; busy {UNIT}.service; busy lbdeploy.service\n"
+        f"systemctl is-active --quiet {UNIT}.timer {UNIT}.service && exit 5\n"
         f"systemctl reset-failed {UNIT}.service 2>/dev/null\n"
         f"{timer} /bin/sh -c {here(kind.repairing)}"
     )
