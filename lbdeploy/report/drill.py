@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from lbdeploy.drill.result import HERE, Result
 from lbdeploy.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.drill.timers import TOLERANCE
 from lbdeploy.report.terminal import Part
 
-CELLS: dict[State, Part] = {
+CELLS: dict[State, tuple[str, str]] = {
     "silent": ("x", "bad"),
     "answers": ("━", "good"),
     "off": (".", "quiet"),
@@ -65,10 +66,10 @@ def _picture(shown: Timeline, width: int) -> Iterator[Line]:
 
 
 def _cells(row: Row, shown: Timeline, columns: int, step: float) -> Iterator[Part]:
-    for column in range(columns):
-        at = shown.start + column * step
-        state = row.during(at, at + step)
-        yield CELLS[state] if state else " "
+    states = [row.during(shown.start + n * step, shown.start + (n + 1) * step) for n in range(columns)]
+    for state, alike in groupby(states):
+        mark, style = CELLS[state] if state else (" ", "")
+        yield mark * len(list(alike)), style
 
 
 def _axis(shown: Timeline, columns: int, step: float) -> str:
