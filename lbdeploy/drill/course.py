@@ -9,7 +9,7 @@ from lbdeploy.desired import desired
 from lbdeploy.drill import journal
 from lbdeploy.drill.hands import Hands, OnNode
 from lbdeploy.drill.journal import Clock, Event
-from lbdeploy.drill.kinds import Kind, Name, kind
+from lbdeploy.drill.kinds import BREAK_DELAY, Kind, Name, kind
 from lbdeploy.drill.prober import Prober, Target
 from lbdeploy.drill.result import HERE, Result, View, views
 from lbdeploy.drill.timers import expected
@@ -65,7 +65,7 @@ class Drill:
             hands = self._hands(what, node, fleet, clocks[node.name])
             here, there = Prober(self._targets), Watch(fleet, others, self._targets, BASELINE + hold + TAIL)
             with locking(fleet, fleet.nodes, self._about, 0, self._emit):
-                hands.arm(BASELINE + hold + (0 if what.cuts_off else MARGIN))
+                hands.arm(BASELINE + hold + (BREAK_DELAY if what.cuts_off else MARGIN))
                 with there, here:
                     at, undone = self._break(what, node, hands, hold)
                     survey = self._heal(what, patient=patient)

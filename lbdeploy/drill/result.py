@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lbdeploy.drill.gaps import Gap, Shot, by_vip, longest, stall
 from lbdeploy.drill.journal import Event
@@ -57,7 +57,7 @@ class Result:
     """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
 
     `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
-    says what is wrong now, and `returning` when the VIPs go back to where they were, if they do so by themselves.
+    says what is not as it should be then: also when the VIPs go back to where they were, if that is still to come.
     """
 
     kind: Kind
@@ -72,7 +72,6 @@ class Result:
     events: tuple[Event, ...] = ()
     healthy: bool = True
     after: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
     nodes: tuple[str, ...] = ()
 
     @property
@@ -151,7 +150,6 @@ class Result:
             ],
             "healthy": self.healthy,
             "after": list(self.after),
-            "notes": list(self.notes),
         }
 
 
