@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.complete import nodes
 from lbdeploy.drill.kinds import NAMES, Kind, Name
 from lbdeploy.errors import InterruptedRunError, UsageError
 from lbdeploy.events import silent
@@ -29,7 +30,7 @@ OUTSIDE: tuple[Name, ...] = ("link", "power")
 
 @click.command()
 @click.argument("kind", required=False, type=click.Choice(NAMES))
-@click.option("--node", metavar="NODE", help="Break it there [the node that holds the VIPs].")
+@click.option("--node", metavar="NODE", shell_complete=nodes, help="Break it there [the node that holds the VIPs].")
 @click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
 @click.option("--hold", type=click.FloatRange(1, 600), metavar="SECONDS", help="Undo it after so long [8, or more].")
 @click.option(
@@ -48,19 +49,24 @@ def drill(
     report: Path | None,
     console: bool,
 ) -> None:
-    """Break something on purpose, and measure the outage as a client sees it.
+    """Break something on purpose, and measure the outage.
+
+    It is measured as clients see it: one here, and one on each other node, connects to every VIP 50 times a second. What
+    was broken is undone after some seconds, also when this command or its network is gone by then: the node does it by
+    itself. Refuses to begin unless the cluster is healthy. Exit code 6: the outage was longer than the timers of
+    hosts.toml predict, or the cluster is not healthy afterwards.
 
     \b
     haproxy      is stopped
     hang         haproxy gets SIGSTOP, as if it hung
     keepalived   is killed
-    link         the node's interfaces go down   (in the lab, or with --i-have-console)
-    power        is cut                          (in the lab, or with --i-have-console)
+    link         interfaces go down   (in the lab, or with --i-have-console)
+    power        is cut               (in the lab, or with --i-have-console)
 
-    A client here, and one on each other node, connects to every VIP 50 times a second. What was broken is undone after
-    some seconds, also when this command or its network is gone by then: the node does it by itself. Refuses to begin
-    unless the cluster is healthy. Exit code 6: the outage was longer than the timers of hosts.toml predict, or the
-    cluster is not healthy afterwards.
+    \b
+    lbdeploy --lab drill --all             rehearse every kind, in the lab
+    lbdeploy drill haproxy                 on the real nodes
+    lbdeploy drill hang --report a.html    and a page for colleagues
     """
     names = _names(app, kind, everything=everything, console=console)
     try:

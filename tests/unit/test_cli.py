@@ -261,7 +261,19 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
     """Commands stand in the order in which one uses them."""
     lines = run("--help").out.partition("Commands:")[2].split("\n")
     names = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].strip()]
-    assert names == ["init", "check", "render", "plan", "up", "verify", "rollback", "lab", "schema", "completion"]
+    assert names == [
+        "init",
+        "check",
+        "render",
+        "plan",
+        "up",
+        "verify",
+        "drill",
+        "rollback",
+        "lab",
+        "schema",
+        "completion",
+    ]
 
 
 def test_help_says_of_each_command_what_the_command_says_of_itself(run: Run) -> None:
