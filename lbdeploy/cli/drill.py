@@ -51,9 +51,9 @@ def drill(
 ) -> None:
     """Break something on purpose, and measure the outage.
 
-    It is measured as clients see it: one here, and one on each other node, connects to every VIP 50 times a second. What
-    was broken is undone after some seconds, also when this command or its network is gone by then: the node does it by
-    itself. Refuses to begin unless the cluster is healthy. Exit code 6: the outage was longer than the timers of
+    It is measured as clients see it: one here, and one on each other node, connects to every VIP 50 times a second.
+    What was broken is undone after some seconds, also when this command or its network is gone by then: the node does
+    it by itself. Refuses to begin unless the cluster is healthy. Exit code 6: the outage was longer than the timers of
     hosts.toml predict, or the cluster is not healthy afterwards.
 
     \b
