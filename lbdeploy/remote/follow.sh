@@ -15,7 +15,7 @@ pid=$(systemctl show -p MainPID --value "$unit")
 if [ "${pid:-0}" = 0 ]; then
     tail -n "+$from" "$log"
 else
-    tail -n "+$from" -s 0.1 -f --pid="$pid" "$log" | sed "/^$mark \(await\|exit\) /q"
+    tail -n "+$from" -s 0.1 -f --pid="$pid" "$log" | sed -u "/^$mark \(await\|exit\) /q"
 fi
 case $(systemctl show -p ActiveState --value "$unit") in
     inactive | failed) rm -f "$run".* ;;
