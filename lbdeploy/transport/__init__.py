@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class Session:
         self, command: str, text: str, on_line: Callable[[str], None] | None, after: str | None = None
     ) -> Result:
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
-        with channel:
+        with _closing(channel):
             channel.set_combine_stderr(True)
             channel.exec_command(command)
             channel.sendall(text.encode(errors="surrogateescape"))
@@ -175,12 +175,29 @@ class Session:
             raise lost
 
     def _lost(self, why: str) -> LostError:
-        return LostError(
+        lost = LostError(
             f"the connection was lost: {why}",
             node=self.node.name,
             state="a change that had begun goes on by itself on the node",
             fix="lbdeploy verify, once the node can be reached",
         )
+        lost.silent = self._was_cut()
+        return lost
+
+    def _was_cut(self) -> bool:
+        """Whether the way to the node is gone, rather than that it ended the connection: as when it shuts down."""
+        error = self._connection.transport.get_exception()
+        return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
+
+
+@contextmanager
+def _closing(channel: Channel) -> Iterator[None]:
+    """Close a channel at the end; where the connection is gone, what was said of that already is not replaced."""
+    try:
+        yield
+    finally:
+        with suppress(SSHException, OSError, EOFError):
+            channel.close()
 
 
 class Held:
