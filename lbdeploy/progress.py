@@ -137,6 +137,7 @@ def locked(node: str, who: str) -> LockedError:
     )
 
 
+_MARKED = re.compile(r"^(E|W|dpkg): |.*\[ALERT\]")
 _NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
 
 
@@ -146,5 +147,5 @@ def _reason(said: list[str]) -> str:
     apt, dpkg and haproxy mark theirs; of others the last three are shown.
     """
     lines = [line for line in said if not _NOISE.match(line)]
-    marked = [line for line in lines[:-1] if re.match(r"^(E|W|dpkg): |.*\[ALERT\]", line)]
-    return "; ".join([*marked[-2:], *lines[-1:]] if marked else lines[-3:])
+    marked = [line for line in lines[:-1] if _MARKED.match(line)]
+    return "; ".join([*marked[-2:], *lines[-1:]] if any(map(_MARKED.match, lines)) else lines[-3:])

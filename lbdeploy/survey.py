@@ -52,7 +52,7 @@ class Survey:
 
     @property
     def runs(self) -> dict[str, str]:
-        """The last run of each node that was seen, by name; of one under way, nothing that a node would say."""
+        """The last run of each node that was seen, by name; "under way" where it has not ended."""
         found = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
         return {name: state.run if state.ended else "under way" for name, state in found.items()}
 

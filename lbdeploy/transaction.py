@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lbdeploy.desired import HANDOVER
 from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
@@ -100,6 +101,7 @@ class Transaction:
             id=self.origin.id,
             about=self.origin.about,
             patience=_apt_patience(),
+            handover=HANDOVER,
             staged=" ".join(file.staged for file, _ in _needing(plan, File)),
             managed=" ".join(file.path for file in _all(plan, File)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),

@@ -11,7 +11,7 @@ start() {
 }
 give_up() {
     rm -f "$run".*
-    printf '%s %s\n' "$mark" "$@"
+    for told; do printf '%s %s\n' "$mark" "$told"; done
     exit 0
 }
 

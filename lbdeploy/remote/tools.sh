@@ -1,12 +1,13 @@
 # What an applying script is made of. Given: mark, state (lbdeploy's folder), lock (the cluster's lock here), run (the path
-# of this run's files, without an ending), id (the run's), about (who, in words), patience (s), staged (files, in words), managed (files, in words).
+# of this run's files, without an ending), id (the run's), about (who, in words), patience (s), handover (a file), and in
+# words: staged (files), managed (files), packages.
 #
 # Every step that changes something first says how it is undone. When a step fails, or nobody confirms, `finish` undoes
 # them: first what was changed, the latest first; then, in their order, the services, which by then find their old files.
 
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo handover=/run/lbdeploy-handover
+undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo begun=''
 
 # The journal outlives a reboot, which the log of a run does not.
 tell() {
@@ -47,7 +48,7 @@ begin() {
         [ "$word" != staged ] || rm -rf -- "$path"
     done < "$state/journal" || :
     if [ -d "$kept" ]; then keep_generation "$(cat "$kept/id" || echo interrupted)"; fi
-    find /run/lbdeploy -name '*.log' ! -path "$run.log" -delete
+    find "${run%/*}" -name '*.log' ! -path "$run.log" -delete
     printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
         > "$state/journal" || unwritable "$state/journal"
     for path in $staged; do printf 'staged %s\n' "$path"; done >> "$state/journal"
@@ -89,6 +90,7 @@ validate() {
 
 # keep: what the managed files hold now, all of them, before any of them changes.
 keep() {
+    begun=yes
     mkdir -p "$kept/files" 2> /dev/null || unwritable "$kept/files"
     printf '%s\n' "$id" > "$kept/id"
     printf '%s\n' "$about" > "$kept/about"
@@ -229,6 +231,8 @@ finish() {
         [ "$rehearsal" ] || commit
     elif [ -n "$undo_first$undo_then" ]; then
         restore
+    elif [ "$begun" ]; then
+        rm -rf "$kept" # nothing was changed, so there is nothing to go back to
     fi
     # shellcheck disable=SC2086
     rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" $staged

@@ -1,6 +1,7 @@
-"""The applying script: its text for any plan, its tools run by real shells on files here, and what is read of it.
+"""The applying script: its text for any plan, and its tools, run by real shells on files here.
 
-Of the commands that need a node only systemctl is stood in for, by a shell function that writes down what it was asked.
+Of the commands that need a node only some are stood in for, by shell functions: systemctl, systemd-run, `ip addr`, and
+who serves haproxy's socket.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +19,51 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
-from lbdeploy.errors import LockedError, LostError, RemoteError, RolledBackError
+from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
 from lbdeploy.model import Cluster, Node
+from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Part, diff
-from lbdeploy.resource import Answer, Change, Resource
-from lbdeploy.resources import File, Packages, Service
+from lbdeploy.progress import Progress
+from lbdeploy.resource import Answer, Resource
+from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
+from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
 from lbdeploy.shell import Raw
-from lbdeploy.transaction import KEPT, MARK, Progress, script
+from lbdeploy.transaction import Task, Transaction
 
 SHELLS = ("dash", "bash")
 DAEMONS = ("haproxy", "keepalived")
+ME = Origin("20261123T092201.123Z", "ann@laptop (process 7)", "[cluster]\nname = 'new'")
 
 
 def body(text: str) -> str:
     """What the unit on the node runs: the part of the script that is written to a file there."""
     nonce, inner = re.findall(r"<<'(\w+)'\n(.*?)\n\1\n", text, re.DOTALL)[0]
-    assert nonce not in inner
+    assert f"\n{nonce}\n" not in inner
     return str(inner)
+
+
+def steps(plan: NodePlan, services: tuple[str, ...] = DAEMONS, **task: Any) -> str:
+    """What the unit does: its script without the tools."""
+    return body(Transaction(Task(plan, services, **task), ME).launch()).partition("\nbegin\n")[2]
 
 
 # The text, for any plan
 
 STATES: dict[type, list[Any]] = {
     File: [FileState("missing"), FileState("other"), FileState("file", "600", "a:b", 1.0, "old\n"), None],
-    Packages: [PackageState({}), PackageState({"haproxy": "1"}, interrupted=True), None],
-    Service: [ServiceState(), stopped(), running(newest=9e9), running(needs_daemon_reload=True),
+    Packages: [PackageState({}), PackageState({"haproxy": "1"}, interrupted=True),
+               PackageState(dict.fromkeys(("haproxy", "keepalived", "socat"), "1"), held=frozenset({"socat"})), None],
+    Service: [ServiceState(), stopped(), running(newest=9e9), running(needs_daemon_reload=True), running(replaced=True),
               stopped(load="masked", enabled="masked"), None],
+    Journal: [JournalState("1", "ann", "x", ended=False), None],
     str: ["0", None],
 }  # fmt: skip
+
+
+WAYS: list[dict[str, Any]] = [{}, {"confirm": 30, "linger": 3}, {"away": ("10.0.0.1", "fd00::1")}, {"rehearsal": True}]
 
 
 @st.composite
@@ -66,10 +82,14 @@ def node_plans(draw: st.DrawFn, seed: Cluster) -> NodePlan:
 def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObject) -> None:
     """Whatever has to be done, both the script and what it writes for the unit are accepted by every shell."""
     plan = data.draw(node_plans(seed))
-    services = data.draw(st.sets(st.sampled_from(DAEMONS)))
+    services = tuple(data.draw(st.sets(st.sampled_from(DAEMONS))))
     who = data.draw(st.sampled_from(["me@host (process 1)", "it's me", "$(id)\n`id`"]))
-    text = script(plan, services, who)
-    for each in (text, body(text)):
+    how = data.draw(
+        st.sampled_from([{}, {"confirm": 30, "linger": 3}, {"away": ("10.0.0.1", "fd00::1")}, {"rehearsal": True}])
+    )
+    transaction = Transaction(Task(plan, services, **how), Origin("1", who, "it's\n$(id)"))
+    launch = transaction.launch()
+    for each in (launch, body(launch), transaction.follow(3), transaction.follow(3, "confirm")):
         for shell in SHELLS:
             done = subprocess.run([shell, "-n"], check=False, capture_output=True, input=each.encode())
             assert (done.returncode, done.stderr) == (0, b"")
@@ -79,7 +99,7 @@ def test_only_the_named_services_are_touched(seed: Cluster) -> None:
     """A service that is held back is neither started nor reloaded nor enabled; its files are written all the same."""
     states = {each.id: ServiceState() for each in desired(seed, seed.preferred) if isinstance(each, Service)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    text = body(script(plan, ["haproxy"], "me"))
+    text = steps(plan, ("haproxy",))
     assert "systemctl start haproxy" in text
     assert "keepalived" not in re.sub(r"/etc/keepalived/\S+", "", text)
 
@@ -88,7 +108,7 @@ def test_what_is_as_wanted_is_not_touched(seed: Cluster) -> None:
     """A plan with one change has the commands of that change only."""
     states = {"sysctl net.ipv4.ip_nonlocal_bind": "0"}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    text = body(script(plan, DAEMONS, "me"))
+    text = steps(plan)
     assert "sysctl -q -w net.ipv4.ip_nonlocal_bind=1" in text
     assert not re.search(r"^(swap|validate|run systemctl|patiently) ", text, re.MULTILINE)
 
@@ -100,7 +120,7 @@ def test_systemd_reads_its_units_again_only_where_one_changed(seed: Cluster) -> 
     for state in ({f"file {KEEPALIVED_UNIT}": drift}, {"service haproxy": running(needs_daemon_reload=True)},
                   {f"file {HAPROXY_CFG}": drift}):  # fmt: skip
         plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=state))
-        found[next(iter(state))] = "\nrun systemctl daemon-reload\n" in body(script(plan, DAEMONS, "me")) + "\n"
+        found[next(iter(state))] = "\nrun systemctl daemon-reload\n" in f"\n{steps(plan)}\n"
     assert list(found.values()) == [True, True, False]
 
 
@@ -114,20 +134,30 @@ class Here:
         self.folder = folder
         self.node: Node = seed.preferred
         self.log = folder / "asked"
-        self.kept = folder / "kept" / "previous"
+        self.state = folder / "state"
+        self.run = folder / "run"
+        self.handover = folder / "handover"
         (folder / "etc").mkdir()
+
+    @property
+    def generations(self) -> dict[str, Path]:
+        return {path.name: path for path in sorted((self.state / "generations").glob("*"))}
 
     def path(self, name: str) -> Path:
         return self.folder / "etc" / name
+
+    def kept(self, name: str, run: str = ME.id) -> Path:
+        """Where the old content of a file is kept."""
+        return Path(f"{self.state}/generations/{run}/files{self.path(name)}")
 
     def file(self, name: str, content: str, **settings: Any) -> File:
         return File(str(self.path(name)), content, **settings)
 
     def plan(self, *resources: Resource[Any], **states: Any) -> NodePlan:
-        """The plan as the probes see this folder; services are as given."""
+        """The plan as the probes see this folder; services and settings are as given."""
         parts, changing = [], set[str]()
         for each in resources:
-            state = self.look(each) if isinstance(each, File) else states[each.id.split()[1]]
+            state = self.look(each) if isinstance(each, File) else states[re.split(r"[ .,]+", each.id)[1]]
             changes = tuple(each.compare(state, changing))
             changing |= {change.name for change in changes if change.kind == "file"}
             parts.append(Part(each, state, changes))
@@ -137,18 +167,50 @@ class Here:
         done = subprocess.run(["sh", "-c", file.probe()], check=False, capture_output=True)
         return file.read(Answer(done.stdout.decode(errors="surrogateescape"), done.returncode))
 
-    def apply(self, plan: NodePlan, systemctl: str = ":", shell: str = "sh") -> Progress:
-        """Run what the unit would run. `systemctl` is what it does after it was written down."""
-        functions = f'systemctl() {{ printf "%s\\n" "$*" >> {self.log}; {systemctl}; }}\n'
+    def transaction(self, plan: NodePlan, origin: Origin = ME, **task: Any) -> Transaction:
+        """One whose paths are all below this folder."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lbdeploy.transaction.RUN", str(self.run))
+            return Transaction(Task(plan, DAEMONS, **task), origin)
+
+    def text(self, text: Callable[[], str], systemctl: str, more: str) -> str:
+        """A script that works on this folder. `systemctl` is what it does after it was written down."""
+        functions = f'systemctl() {{ printf "%s\\n" "$*" >> {self.log}; {systemctl}; }}\n{more}\n'
         functions += "" if os.geteuid() == 0 else "chown() { :; }\n"
-        text = body(script(plan, DAEMONS, "me")).replace(KEPT, str(self.kept))
-        running = self.folder / "run.sh"
-        running.write_text(functions + text)
-        output = subprocess.run([shell, running], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, path in (("RUN", self.run), ("STATE", self.state), ("LOCK", self.run / "lock")):
+                patch.setattr(f"lbdeploy.transaction.{name}", str(path))
+            patch.setattr("lbdeploy.transaction.HANDOVER", str(self.handover))
+            made = text()
+        assert "/var/lib/lbdeploy" not in made
+        return made.replace("\nbegin\n", f"\n{functions}\nbegin\n", 1)
+
+    def apply(
+        self,
+        plan: NodePlan,
+        systemctl: str = ":",
+        shell: str = "sh",
+        *,
+        more: str = "",
+        decision: str = "confirm",
+        origin: Origin = ME,
+        **task: Any,
+    ) -> Progress:
+        """Run what the unit would run. `more` are functions besides; the decision is made once it is waited for."""
+        transaction = self.transaction(plan, origin, **task)
+        running = Path(f"{transaction.path}.sh")
+        self.run.mkdir(exist_ok=True)
+        running.write_text(self.text(lambda: body(transaction.launch()), systemctl, more))
+        Path(f"{transaction.path}.hosts").write_text(origin.hosts + "\n")
+        Path(transaction.log).touch()
         progress = Progress(self.node.name, lambda text: None)
-        for line in output.stdout.decode().splitlines():
-            progress.line(line)
-        assert not running.exists()
+        with subprocess.Popen([shell, running], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            for line in process.stdout or ():
+                progress.line(line.rstrip("\n"))
+                if progress.waits and decision:
+                    Path(f"{transaction.path}.{decision}").touch()
+                    decision = ""
+        assert [path.name for path in self.run.glob("*.*")] == [Path(transaction.log).name]
         assert not list(self.folder.rglob("*.lbdeploy-new"))
         return progress
 
@@ -188,9 +250,9 @@ def test_what_was_there_is_kept(here: Here) -> None:
     here.path("file").write_text("old")
     here.path("file").chmod(0o640)
     here.apply(here.plan(here.file("file", "new")))
-    kept = Path(f"{here.kept}{here.path('file')}")
+    kept = here.kept("file")
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("old", 0o640)
-    assert here.kept.parent.stat().st_mode & 0o777 == 0o700
+    assert here.state.stat().st_mode & 0o777 == 0o700
 
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -267,6 +329,7 @@ def test_the_first_file_that_does_not_pass_changes_nothing(here: Here) -> None:
     progress = here.apply(plan)
     assert (progress.restored, progress.exit, here.asked()) == (None, 1, [])
     assert here.path("file").read_text() == "old"
+    assert (here.generations, (here.state / "undo").exists()) == ({}, False)
     error = progress.error(plan)
     assert isinstance(error, RemoteError)
     assert error.state == "its files and services were not touched"
@@ -304,12 +367,12 @@ def test_a_service_that_did_not_run_is_stopped_again(here: Here) -> None:
     assert not here.path("conf").exists()
 
 
-@pytest.mark.parametrize("systemctl", ["false", 'rm -rf {kept}; [ "$1" != is-active ]'])
+@pytest.mark.parametrize("systemctl", ["false", 'rm -rf {undo}; [ "$1" != is-active ]'])
 def test_what_can_not_be_put_back_is_said(here: Here, systemctl: str) -> None:
     """When undoing fails, of a service or of a file, the error is no rollback, and says so."""
     here.path("conf").write_text("old\n")
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
-    progress = here.apply(plan, systemctl=systemctl.format(kept=here.kept))
+    progress = here.apply(plan, systemctl=systemctl.format(undo=here.state / "undo"))
     assert (progress.restored, progress.exit) == (False, 1)
     error = progress.error(plan)
     assert type(error) is RemoteError
@@ -343,7 +406,7 @@ def test_an_empty_folder_in_a_files_place_gives_way(here: Here) -> None:
     assert here.apply(here.plan(here.file("conf", "new\n"))).exit == 0
     assert here.path("conf").read_text() == "new\n"
     assert here.apply(here.plan(here.file("conf", "newer\n"))).exit == 0
-    assert Path(f"{here.kept}{here.path('conf')}").read_text() == "new\n"
+    assert here.path("conf").is_file()
 
 
 def test_a_file_that_can_not_be_written_is_told(here: Here) -> None:
@@ -368,92 +431,414 @@ def test_a_second_run_after_a_good_one_has_nothing_to_do(here: Here) -> None:
         assert all(change.action == "chmod" for change in here.plan(*wanted).changes)
 
 
-# What is read of it
+# What is kept of a run
 
 
-def told(lines: str, changes: tuple[Change, ...] = ()) -> tuple[Progress, list[str], Exception | None]:
-    steps: list[str] = []
-    progress = Progress("lb1", steps.append)
-    for line in lines.replace("@@", MARK).splitlines():
-        progress.line(line)
-    part = Part(Service("haproxy"), None, changes)
-    return progress, steps, progress.error(NodePlan(None, (part,)))  # type: ignore[arg-type]
+def test_everything_that_is_managed_is_kept_as_it_was_before(here: Here) -> None:
+    """Also what this run does not change; a link as a link; what is not there is not there. So one can go back."""
+    here.state.mkdir()
+    (here.state / "hosts.toml").write_text("name = 'old'\n")
+    here.path("changed").write_text("old")
+    here.path("same").write_text("same\n")
+    here.path("link").symlink_to("same")
+    wanted = [here.file("changed", "new\n"), here.file("same", "same\n"), here.file("link", "x"), here.file("new", "x")]
+    assert here.apply(here.plan(*wanted)).exit == 0
+    folder = here.generations[ME.id]
+    assert here.kept("changed").read_text() == "old"
+    assert here.kept("same").read_text() == "same\n"
+    assert here.kept("link").readlink() == Path("same")
+    assert not here.kept("new").exists()
+    assert (folder / "about").read_text() == f"{ME.about}\n"
+    assert (folder / "hosts.toml").read_text() == "name = 'old'\n"
+    assert (here.state / "hosts.toml").read_text() == f"{ME.hosts}\n"
 
 
-def test_a_run_that_ends_well_tells_its_steps() -> None:
-    """Each step is told as it begins; what else is said does no harm."""
-    progress, steps, error = told("@@ step write the files\nhello\n@@ step start haproxy\n@@ exit 0\n")
-    assert (steps, progress.said, error) == (["write the files", "start haproxy"], ["hello"], None)
+def test_of_a_run_in_several_stages_the_first_before_image_is_kept(here: Here) -> None:
+    """A node that is changed twice by a run goes back to before the first time."""
+    here.path("conf").write_text("old\n")
+    for content in ("new\n", "newer\n"):
+        assert here.apply(here.plan(here.file("conf", content))).exit == 0
+    assert list(here.generations) == [ME.id]
+    assert here.kept("conf").read_text() == "old\n"
+    assert not (here.state / "undo").exists()
 
 
-def test_a_node_that_another_run_is_changing_is_locked() -> None:
-    """The error names the other run, and says that nothing was changed here."""
-    _, _, error = told("@@ locked lbdeploy: ann@laptop (process 7), since Mon 2026-11-23 05:16:01 UTC\n")
-    assert isinstance(error, LockedError)
-    assert error.exit_code == 5
-    assert "ann@laptop (process 7)" in error.message
-    assert (error.node, error.state) == ("lb1", "nothing was changed on it")
+def test_five_generations_are_kept(here: Here) -> None:
+    """The latest ones; those before are forgotten."""
+    for number in range(7):
+        run = Origin(f"2026112{number}T000000.000Z", "ann", "x")
+        here.apply(here.plan(here.file("conf", f"{number}\n")), origin=run)
+    assert [name[7] for name in here.generations] == ["2", "3", "4", "5", "6"]
+    assert here.kept("conf", "20261123T000000.000Z").read_text() == "2\n"
 
 
-def test_a_run_that_ends_without_a_word_is_lost() -> None:
-    """Without an exit line nobody knows what state the node is in."""
-    _, _, error = told("@@ step start haproxy\nsomething\n")
-    assert isinstance(error, LostError)
-    assert (error.exit_code, error.state, error.detail) == (4, "unknown", "something")
+def test_a_run_that_changes_no_file_leaves_no_generation(here: Here) -> None:
+    """There would be nothing to go back to."""
+    plan = here.plan(keepalived(here), keepalived=stopped())
+    assert here.apply(plan).exit == 0
+    assert here.asked() == ["start keepalived", "is-active --quiet keepalived"]
+    assert here.generations == {}
 
 
-INSTALL = (Change("package", "haproxy", "install", "is not installed"),)
+def test_a_run_that_is_undone_leaves_no_generation(here: Here) -> None:
+    """What was put back needs no keeping, and hosts.toml is the one that the files are made from."""
+    here.state.mkdir()
+    (here.state / "hosts.toml").write_text("old\n")
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n"))
+    assert here.apply(plan, decision="abandon", confirm=30).restored is True
+    assert (here.generations, (here.state / "undo").exists()) == ({}, False)
+    assert (here.state / "hosts.toml").read_text() == "old\n"
+
+
+def test_versions_of_packages_are_recorded(here: Here) -> None:
+    """So that the next run notices what others have upgraded meanwhile."""
+    query = ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", "dash", "tar"]
+    here.apply(
+        here.plan(Packages(("dash", "tar")), dash=PackageState({"dash": "0", "tar": "0"}, recorded={"tar": "1"}))
+    )
+    asked = subprocess.run(query, check=True, capture_output=True, text=True)
+    assert (here.state / "packages").read_text() == asked.stdout
+
+
+# What an interrupted run left
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_run_tidies_up_what_an_interrupted_one_left(here: Here, shell: str) -> None:
+    """Staged files go, old logs go, and what there was before that run becomes a generation of its own."""
+    for name in ("conf", "conf.lbdeploy-new", "other.lbdeploy-new"):
+        here.path(name).write_text(f"{name} of the interrupted run\n")
+    here.state.mkdir()
+    kept = here.state / "undo/files"
+    Path(f"{kept}{here.path('conf')}").parent.mkdir(parents=True)
+    Path(f"{kept}{here.path('conf')}").write_text("before\n")
+    (here.state / "undo/id").write_text("20260101T000000.000Z\n")
+    (here.state / "journal").write_text(
+        f"run 20260101T000000.000Z\nstaged {here.path('conf')}.lbdeploy-new\nstaged {here.path('other')}.lbdeploy-new\n"
+        "step reload haproxy\n"
+    )
+    here.run.mkdir()
+    (here.run / "0123.log").write_text("old\n")
+    progress = here.apply(here.plan(here.file("conf", "new\n")), shell=shell)
+    assert (progress.exit, progress.said) == (0, [])
+    assert list(here.generations) == ["20260101T000000.000Z", ME.id]
+    assert here.kept("conf", "20260101T000000.000Z").read_text() == "before\n"
+    assert here.kept("conf").read_text() == "conf of the interrupted run\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_journal_tells_of_the_run_after_a_reboot(here: Here, shell: str) -> None:
+    """Who it was, in which boot, what was staged, every step, and how it ended."""
+    here.apply(here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running()), shell=shell)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert (here.state / "journal").read_text().splitlines() == [
+        f"run {ME.id}",
+        f"about {ME.about}",
+        f"boot {boot}",
+        f"staged {here.path('conf')}.lbdeploy-new",
+        "step write the files",
+        "step reload keepalived",
+        "exit 0",
+    ]
+
+
+def test_where_nothing_can_be_kept_nothing_is_changed(here: Here) -> None:
+    """A state folder that can't be made, as on a full disk, ends the run before anything is touched."""
+    here.state.write_text("in the way")
+    plan = here.plan(here.file("conf", "new\n"))
+    progress = here.apply(plan)
+    assert progress.exit == 1
+    error = progress.error(plan)
+    assert error
+    assert f"cannot write {here.state}/generations: its file system has" in error.message
+    assert error.state == "its files and services were not touched"
+    assert not here.path("conf").exists()
+
+
+# Rehearsals
+
+
+@pytest.mark.parametrize(("valid", "status"), [("true", 0), ("false", 1)])
+def test_a_rehearsal_changes_nothing(here: Here, valid: str, status: int) -> None:
+    """The files are validated beside their places, and go again; no service is touched, nothing is kept."""
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n", validate=Raw(valid)), here.file("new", "x"), keepalived(here),
+                     keepalived=running())  # fmt: skip
+    progress = here.apply(plan, rehearsal=True, confirm=30, away=("10.0.0.10",))
+    assert (progress.exit, progress.restored, here.asked()) == (status, None, [])
+    assert here.path("conf").read_text() == "old\n"
+    assert not here.path("new").exists()
+    assert (here.generations, (here.state / "hosts.toml").exists()) == ({}, False)
+
+
+# Confirmation
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("decision", "status", "content"), [("confirm", 0, "new\n"), ("abandon", 1, "old\n"), ("", 1, "old\n")]
+)
+def test_a_change_stays_only_if_it_is_confirmed(
+    here: Here, shell: str, decision: str, status: int, content: str
+) -> None:
+    """Otherwise, or if nobody says anything in time, the node undoes it, and its services read the old files again."""
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
+    progress = here.apply(plan, shell=shell, decision=decision, confirm=30 if decision else 1)
+    assert (progress.exit, here.path("conf").read_text()) == (status, content)
+    assert here.asked()[2:] == (["daemon-reload", "reload keepalived"] if status else [])
+    error = progress.error(plan)
+    if status:
+        assert isinstance(error, RolledBackError)
+        told = "it was told to undo the change" if decision else "no confirmation came within 1 s"
+        assert error.message == told
+    else:
+        assert error is None
+
+
+def test_nobody_waits_for_a_laptop_whose_lock_is_gone(here: Here) -> None:
+    """The lock's file is there, and nobody holds it: the change is undone long before its time is over."""
+    here.run.mkdir()
+    (here.run / "lock").touch()
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n"))
+    progress = here.apply(plan, decision="", confirm=300, linger=0)
+    assert (progress.undecided, progress.restored) == ("unconfirmed", True)
+
+
+def test_as_long_as_the_laptop_holds_its_lock_it_is_waited_for(here: Here) -> None:
+    """The whole time that was given, whatever `linger` says."""
+    here.run.mkdir()
+    plan = here.plan(here.file("conf", "new\n"))
+    with subprocess.Popen(["flock", here.run / "lock", "sh", "-c", "echo; read _"], stdin=-1, stdout=-1) as held:
+        assert held.stdout
+        assert held.stdin
+        held.stdout.readline()
+        slow = 'sleep() { command sleep "$1"; count=$((${count:-0} + 1)); [ "$count" -lt 4 ] || : > "$run.confirm"; }'
+        progress = here.apply(plan, decision="", confirm=300, linger=0, more=slow)
+        held.stdin.close()
+    assert (progress.exit, progress.undecided) == (0, None)
+
+
+# haproxy's takeover, and the handover of the VIPs
+
+QUICK = "sleep() { :; }\njournalctl() { echo '[ALERT] cannot bind'; }\n"
+
+
+def haproxy(here: Here) -> Service:
+    return Service("haproxy", watches=(str(here.path("cfg")),))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_haproxy_must_answer_with_another_process_after_a_reload(here: Here, shell: str) -> None:
+    """The worker that answers before is not the one that answers afterwards."""
+    worker = here.folder / "worker"
+    worker.write_text("100\n")
+    plan = here.plan(here.file("cfg", "new\n"), haproxy(here), haproxy=running())
+    progress = here.apply(
+        plan, f'[ "$1" != reload ] || echo 200 > {worker}', shell, more=f"{QUICK}worker() {{ cat {worker}; }}"
+    )
+    assert (progress.exit, progress.step) == (0, "wait for haproxy to answer")
 
 
 @pytest.mark.parametrize(
-    ("lines", "changes", "kind", "code", "state"),
+    ("state", "pid", "reason"),
     [
-        ("@@ failed x\n@@ restored\n@@ exit 1\n", (), RolledBackError, 7, "its files and services are as before"),
-        ("@@ failed x\n@@ unrestored\n@@ exit 1\n", (), RemoteError, 1, "not everything could be put back"),
-        ("@@ failed x\n@@ exit 1\n", (), RemoteError, 1, "were not touched"),
-        ("@@ failed x\n@@ restored\n@@ exit 1\n", INSTALL, RemoteError, 1, "packages that were installed stay"),
+        (running(), "100", "haproxy did not take the new configuration; the process with the old one goes on"),
+        (stopped(), "", "haproxy does not answer on its socket"),
     ],
 )
-def test_a_failure_says_what_state_the_node_is_in(
-    lines: str, changes: tuple[Change, ...], kind: type[Exception], code: int, state: str
-) -> None:
-    """Restored, half restored, untouched, or with packages that stay: the exit code and the words tell which."""
-    _, _, error = told("@@ step reload haproxy\nJob failed.\n" + lines, changes)
-    assert type(error) is kind
+def test_a_haproxy_that_does_not_take_over_is_a_failure(here: Here, state: ServiceState, pid: str, reason: str) -> None:
+    """A failed reload leaves the old worker at work, and systemd content. What haproxy logged is told."""
+    here.path("cfg").write_text("old\n")
+    plan = here.plan(here.file("cfg", "new\n"), haproxy(here), haproxy=state)
+    progress = here.apply(plan, more=f"{QUICK}worker() {{ echo '{pid}'; }}")
+    error = progress.error(plan)
+    assert isinstance(error, RolledBackError)
+    assert error.message == f"wait for haproxy to answer: [ALERT] cannot bind; {reason}"
+    assert here.path("cfg").read_text() == "old\n"
+    assert here.asked()[-1] == ("reload haproxy" if state.running else "stop haproxy")
+
+
+VIPS = ("10.0.0.10", "fd00::10")
+
+
+def addresses(here: Here, gone: str) -> str:
+    """`ip -o addr` of a node that has a VIP, until `gone` is true."""
+    return f"ip() {{ {gone} || echo '2: eth0    inet6 fd00::10/64 scope global'; }}\nsleep() {{ :; }}"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_vips_are_given_up_before_anything_is_changed(here: Here, shell: str) -> None:
+    """keepalived reads the file, and another node takes the VIPs; at the end the file says nothing any more."""
+    seen = here.folder / "seen"
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running(replaced=True))
+    progress = here.apply(
+        plan,
+        f"cat {here.handover} >> {seen}",
+        shell,
+        more=addresses(here, f'[ "$(cat {here.handover})" = -253 ]').replace("|| echo", "2> /dev/null || echo"),
+        away=VIPS,
+        away_seconds=30,
+    )
+    assert (progress.exit, here.handover.read_text()) == (0, "0\n")
+    assert set(seen.read_text().split()) == {"-253"}
+    assert here.asked()[0] == "reload keepalived"
+
+
+def test_where_nobody_takes_the_vips_nothing_is_changed(here: Here) -> None:
+    """A holder without a standby goes on holding."""
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n"))
+    progress = here.apply(plan, more=addresses(here, "false"), away=VIPS, away_seconds=1)
+    error = progress.error(plan)
+    assert error
+    assert error.message == "wait for another node to take the VIPs: no other node took the VIPs within 1 s"
+    assert error.state == "its files and services were not touched"
+    assert (here.path("conf").read_text(), here.handover.read_text()) == ("old\n", "0\n")
+
+
+def test_a_node_that_has_no_vip_waits_for_nobody(here: Here) -> None:
+    """It gives up all the same, so that it takes none meanwhile; also when its change fails."""
+    plan = here.plan(here.file("conf", "new\n", validate=Raw("false")))
+    progress = here.apply(plan, more=addresses(here, "true"), away=VIPS, away_seconds=30)
+    assert (progress.exit, here.handover.read_text()) == (1, "0\n")
+    assert "VIPs" not in progress.step
+
+
+def test_an_address_that_only_begins_like_a_vip_is_none(here: Here) -> None:
+    """10.0.0.1 is not 10.0.0.10."""
+    more = "ip() { echo '2: eth0    inet 10.0.0.100/24 scope global'; echo '3: x inet 110.0.0.10/8'; }"
+    plan = here.plan(here.file("conf", "new\n"))
+    assert here.apply(plan, more=more, away=VIPS, away_seconds=1).exit == 0
+
+
+# Kernel settings
+
+
+def test_a_setting_is_put_back_when_the_run_fails(here: Here) -> None:
+    """The latest change is undone first."""
+    sysctl = f"sysctl() {{ printf 'sysctl %s\\n' \"$*\" >> {here.log}; }}"
+    plan = here.plan(Sysctl("a.b", "1"), keepalived(here), a="0", keepalived=running(replaced=True))
+    here.apply(plan, systemctl='[ "$1" != is-active ]', more=sysctl)
+    assert here.asked()[0] == "sysctl -q -w a.b=1"
+    assert here.asked()[-2:] == ["sysctl -q -w a.b=0", "daemon-reload"]
+
+
+# The launch, and how the run is followed
+
+
+class Machine:
+    """What stands in for systemd: one unit at a time, in the background, whose process is known."""
+
+    def __init__(self, here: Here, shell: str) -> None:
+        self.here = here
+        self.shell = shell
+        self.pid = here.folder / "pid"
+        self.progress = Progress(here.node.name, lambda text: None)
+
+    @property
+    def systemctl(self) -> str:
+        alive = f"grep -qs '^State:[^Z]*$' /proc/$(cat {self.pid} 2> /dev/null || echo none)/status"
+        return (
+            'case "$*" in *MainPID*) '
+            f"if {alive}; then cat {self.pid}; else echo 0; fi ;; *ActiveState*) "
+            f"if {alive}; then echo active; else echo inactive; fi ;; *Description*) echo 'lbdeploy: bob' ;; esac"
+        )
+
+    def tell(self, script: Callable[[], str], start: str = "") -> Progress:
+        """Run a script, and read what it tells."""
+        start = start or f'/bin/sh "$run.sh" >> "$log" 2>&1 & echo $! > {self.pid}'
+        text = self.here.text(script, ":", "")
+        functions = f"systemctl() {{ {self.systemctl}; }}\nsystemd_run() {{ {start}; }}\n"
+        text = text.replace("systemd-run --", "systemd_run --").replace("timeout 30 systemctl", "systemctl")
+        done = subprocess.run(
+            [self.shell], check=False, capture_output=True, input=functions + text, text=True, timeout=20
+        )
+        assert done.stderr == ""
+        for line in done.stdout.splitlines():
+            self.progress.line(line)
+        return self.progress
+
+
+@pytest.fixture(params=SHELLS)
+def machine(here: Here, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    return Machine(here, request.param)
+
+
+def waiting(machine: Machine) -> Transaction:
+    """One that has changed a file, and waits for a confirmation."""
+    machine.here.path("conf").write_text("old\n")
+    plan = machine.here.plan(machine.here.file("conf", "new\n"))
+    transaction = machine.here.transaction(plan, confirm=20)
+    progress = machine.tell(transaction.launch)
+    assert (progress.waits, progress.awaiting, progress.said) == (True, 20, [])
+    return transaction
+
+
+@pytest.mark.parametrize(("decision", "status", "content"), [("confirm", 0, "new\n"), ("abandon", 1, "old\n")])
+def test_a_run_is_launched_followed_and_decided(machine: Machine, decision: str, status: int, content: str) -> None:
+    """Over one connection until it waits, over another one to its end; after that nothing is left of it."""
+    transaction = waiting(machine)
+    told = machine.progress.told
+    progress = machine.tell(lambda: transaction.follow(told, decision))
+    assert progress.exit == status
+    assert machine.here.path("conf").read_text() == content
+    assert progress.step == "write the files"
+    machine.tell(lambda: transaction.follow(progress.told))
+    assert list(machine.here.run.iterdir()) == []
+
+
+def test_nothing_of_it_can_be_read_by_others(machine: Machine) -> None:
+    """The files may hold what is nobody else's matter."""
+    transaction = waiting(machine)
+    assert machine.here.run.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o077 for path in machine.here.run.iterdir()} == {0}
+    machine.tell(lambda: transaction.follow(machine.progress.told, "confirm"))
+
+
+def test_a_node_that_a_run_is_changing_is_locked(machine: Machine) -> None:
+    """There can be but one unit of that name: the second run learns who the first one is."""
+    machine.pid.write_text(f"{os.getpid()}\n")
+    transaction = machine.here.transaction(machine.here.plan(machine.here.file("conf", "new\n")))
+    progress = machine.tell(transaction.launch, start="return 1")
+    assert progress.locked == "lbdeploy: bob"
+    assert list(machine.here.run.iterdir()) == []
+
+
+def test_a_unit_that_can_not_be_started_is_told(machine: Machine) -> None:
+    """What systemd-run says is what the operator reads; nothing was begun."""
+    plan = machine.here.plan(machine.here.file("conf", "new\n"))
+    transaction = machine.here.transaction(plan)
+    progress = machine.tell(transaction.launch, start="echo 'Failed to start' >&2; sleep() { :; }; return 1")
+    error = progress.error(plan)
     assert isinstance(error, RemoteError)
-    assert (error.exit_code, error.message, error.node) == (code, "reload haproxy: Job failed.", "lb1")
-    assert state in (error.state or "")
+    assert "Failed to start" in error.message
+    assert list(machine.here.run.iterdir()) == []
 
 
-APT = """\
-Reading package lists...
-Building dependency tree...
-Reading state information...
-E: Unable to locate package keepalived
-W: something else
-"""
+@pytest.mark.parametrize("rebooted", [True, False])
+def test_where_the_log_is_gone_the_journal_is_told(machine: Machine, rebooted: bool) -> None:
+    """The node was started again: what was done, and in which boot, is known all the same."""
+    plan = machine.here.plan(machine.here.file("conf", "new\n"))
+    transaction = machine.here.transaction(plan)
+    assert machine.tell(transaction.launch).exit == 0
+    journal = machine.here.state / "journal"
+    if rebooted:
+        journal.write_text(re.sub(r"boot .*", "boot another", journal.read_text()).replace("exit 0\n", ""))
+    machine.progress = Progress("lb1", lambda text: None)
+    progress = machine.tell(lambda: transaction.follow(0, "confirm"))
+    assert progress.step == "write the files"
+    assert progress.rebooted is rebooted
+    assert isinstance(progress.error(plan), RebootedError) is rebooted
+    assert list(machine.here.run.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        (APT, "E: Unable to locate package keepalived; W: something else"),
-        ("", "apt-get failed"),
-        ("a\nb\nc\nd\n", "b; c; d"),
-        ("[NOTICE] x\n[ALERT] (7) : config : parsing [/etc/haproxy/haproxy.cfg:3]\n",
-         "[ALERT] (7) : config : parsing [/etc/haproxy/haproxy.cfg:3]"),
-        ("\n \nlast\n", "last"),
-    ],
-)  # fmt: skip
-def test_the_reason_is_what_matters_of_what_was_said(said: str, reason: str) -> None:
-    """apt and haproxy mark their own errors; of others the last lines are shown, and all of it is in the detail."""
-    _, _, error = told(f"@@ step apt-get install\n{said}@@ failed apt-get\n@@ exit 100\n")
-    assert isinstance(error, RemoteError)
-    assert error.message == f"apt-get install: {reason}"
-    assert error.detail == "\n".join(said.splitlines())
-
-
-def test_output_that_looks_like_a_mark_is_output() -> None:
-    """Only lines that begin with the mark and a space are the script's own."""
-    progress, steps, _ = told("@@exit 0\n x @@ exit 0\n@@ step a\n")
-    assert (progress.exit, len(progress.said), steps) == (None, 2, ["a"])
+def test_the_journal_of_another_run_is_not_told(machine: Machine) -> None:
+    """It says nothing about this one."""
+    machine.here.state.mkdir()
+    (machine.here.state / "journal").write_text("run 20260101T000000.000Z\nstep reload haproxy\nexit 0\n")
+    transaction = machine.here.transaction(machine.here.plan(machine.here.file("conf", "new\n")))
+    progress = machine.tell(lambda: transaction.follow(0))
+    assert (progress.told, progress.exit) == (0, None)
