@@ -166,7 +166,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, EOFError):
         return "closed without an answer"
     if isinstance(error, OSError) and error.args:
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
     return f"no answer within {ANSWER:g} s"
 
 
