@@ -17,7 +17,7 @@ from typing import Any
 
 import chaos_judge as judge
 from chaos_changes import CHANGES, Change
-from chaos_faults import FAULTS, Fault, Scene
+from chaos_faults import FAULTS, NOTHING, Fault, Scene
 from chaos_pair import NODES, Command, Pair
 from clients import traffic
 from conftest import TOP, Lab
@@ -96,7 +96,7 @@ class Chaos:
         except Exception as error:  # the next run goes on, whatever became of this one
             report.wrong.append(f"{type(error).__name__}: {error}")
         if report.wrong:
-            report.said += [_logs(self.pair, node, since) for node in NODES]
+            report.said += [_logs(self.pair, node, since) for node in NODES] + [_plan(self.pair)]
             self._anew()
         report.took = time.monotonic() - began
         return report
@@ -127,8 +127,9 @@ class Chaos:
             self._judge_nodes(drawn.change, before, report)
         report.target = scene.target
         _count_from(scene.command.began, report.seen)
-        outage = judge.allowed_outage(drawn.change, drawn.fault, scene.target)
-        breaks = judge.may_break(drawn.change, drawn.fault, scene.target)
+        struck = NOTHING if report.too_late else drawn.fault
+        outage = judge.allowed_outage(drawn.change, struck, scene.target)
+        breaks = judge.may_break(drawn.change, struck, scene.target)
         report.wrong += judge.of_client(report.seen, outage, breaks=breaks)
 
     def _let_it_happen(self, drawn: Draw, scene: Scene, report: Report) -> None:
@@ -154,7 +155,7 @@ class Chaos:
         report.code = scene.command.code
         commands = [scene.command, *scene.others]
         report.said += [each.text() for each in commands]
-        codes = judge.allowed_codes(drawn.change, drawn.fault)
+        codes = judge.allowed_codes(drawn.change, NOTHING if report.too_late else drawn.fault)
         report.wrong += [wrong for each in commands for wrong in judge.of_command(each, codes)]
         if all(each.code == 5 for each in commands):
             report.wrong.append("no run got the lock")
@@ -191,7 +192,7 @@ def _logs(pair: Pair, node: str, since: str) -> str:
     """What a node can tell of a run that began at the time `since`."""
     units = "-u lbdeploy -u haproxy -u keepalived"
     looks = [
-        f"journalctl -q -o short-iso-precise --no-pager --since '{since}' {units} | tail -n 150",
+        f"journalctl -q -o short-iso-precise --no-pager --since '{since}' {units} | grep -v ' k8s-api/' | tail -n 150",
         "cat /var/lib/lbdeploy/journal",
         "ls -lA /run/lbdeploy /var/lib/lbdeploy /var/lib/lbdeploy/generations /etc/haproxy /etc/keepalived",
         "ip -br addr; systemctl --no-pager is-active lbdeploy haproxy keepalived; cat /run/lbdeploy-handover",
@@ -199,9 +200,17 @@ def _logs(pair: Pair, node: str, since: str) -> str:
     return "\n".join(f"{node}$ {look}\n{pair.on(node, f'({look}) 2>&1')}" for look in looks)
 
 
+def _plan(pair: Pair) -> str:
+    """What lbdeploy makes of it, to compare."""
+    command = Command(pair, "plan")
+    command.until_end(60)
+    return "\n".join([command.text(), *(str(each) for each in command.json().get("changes", ()))])
+
+
 def main() -> int:
     """Runs, each told in a line, those that went wrong in full; then how many did."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it finds no lab left behind
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     print(f"{arguments.runs} runs, from seed {arguments.seed}", flush=True)
     failed = []

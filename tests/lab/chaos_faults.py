@@ -77,7 +77,7 @@ def _end_of_others(scene: Scene) -> None:
 
 _SMALL_DISK = """\
 cp -a /etc/haproxy /root/kept
-mount -t tmpfs -o size=64k,mode=755 tmpfs /etc/haproxy
+mount -t tmpfs -o size=4m,mode=755 tmpfs /etc/haproxy
 cp -a /root/kept/. /etc/haproxy
 """
 _LARGE_DISK = """\
@@ -104,8 +104,9 @@ def _disk_replaced(scene: Scene) -> None:
 UNSEEN: Codes = frozenset({1, 4, 6, 7})  # a node that can't be seen: left out, lost, VIPs elsewhere, or undone
 UNSOUND: Codes = frozenset({1, 6, 7})  # a daemon that was not there when lbdeploy looked
 
+NOTHING = Fault("none")
 FAULTS = (
-    Fault("none"),
+    NOTHING,
     Fault("SIGKILL of lbdeploy", lambda scene: scene.command.signal(signal.SIGKILL), frozenset({-9})),
     Fault("SIGINT", _interrupt, frozenset({130})),
     Fault("SIGINT twice", _interrupt_twice, frozenset({130})),
@@ -151,7 +152,7 @@ FAULTS = (
     ),
     Fault(
         "disk full",
-        lambda scene: scene.hit("head -c 99999 /dev/zero > /etc/haproxy/fill"),
+        lambda scene: scene.hit("cat /dev/zero > /etc/haproxy/fill 2>/dev/null || true"),
         frozenset({1, 7}),
         prepare=lambda pair, node: pair.run(node, _SMALL_DISK),
         heal=_disk_replaced,

@@ -9,10 +9,12 @@ from typing import Any
 from chaos_changes import Change
 from chaos_faults import Fault
 from chaos_pair import NODES, Command, Look, Pair
+from clients import CLOSED, RESET
 
 SETTLED = 60.0  # s: the node's wait for a confirmation (about 25), undoing, the election, and preempt_delay
 FREED = 60.0  # s until a dead run's lock and its unit are gone
 RUN = 200.0  # s: the longest that one lbdeploy may take; it waits 150 s for a node that is off
+IN_FLIGHT = 0.3  # s that a probe may be under way when a VIP moves
 APART = 0.5  # s between two failed probes of different outages
 HOLDER = "lb1"  # before the change
 
@@ -119,15 +121,26 @@ def of_services(looks: dict[str, Look]) -> Iterator[str]:
 def of_client(seen: dict[str, Any], outage: float, *, breaks: bool) -> Iterator[str]:
     """The client lost no more than the table allows. Times are in s since the run began."""
     for vip in sorted({each["vip"] for each in seen["failures"]}):
-        spans = outages([each["at"] for each in seen["failures"] if each["vip"] == vip])
-        lost = sum(end - begin for begin, end in spans)
-        if lost > outage:
-            whys = sorted({each["why"] for each in seen["failures"] if each["vip"] == vip})
-            yield f"{vip} failed for {lost:.2f} s, {outage:g} s are allowed: {_spans(spans)}: {'; '.join(whys)}"
-    if seen["broken"] and not breaks:
+        failures = [each for each in seen["failures"] if each["vip"] == vip and not (breaks and _was_open(each))]
+        spans = outages([each["at"] for each in failures])
+        if sum(end - begin for begin, end in spans) > outage:
+            yield f"{vip} failed: {_spans(spans)}; {outage:g} s are allowed: {_whys(failures)}"
+        cut = outages([each["at"] for each in seen["failures"] if each["vip"] == vip and _was_open(each)])
+        if breaks and any(end - begin > IN_FLIGHT for begin, end in cut):
+            yield f"{vip} accepted connections and cut them: {_spans(cut)}"
+    if not breaks:
         yield from (f"the stream through {each['vip']} broke at {each['at']}: {each['why']}" for each in seen["broken"])
     if not seen["probes"] or not seen["streams"]:
         yield "the client was not at work"
+
+
+def _was_open(failure: dict[str, Any]) -> bool:
+    """Whether it had been accepted, and was cut when the VIP moved: an open connection, as a stream is one."""
+    return bool(failure["connected"]) and failure["why"] in (RESET, CLOSED)
+
+
+def _whys(failures: list[dict[str, Any]]) -> str:
+    return "; ".join(sorted({each["why"] for each in failures}))
 
 
 def outages(times: list[float]) -> list[tuple[float, float]]:
