@@ -96,7 +96,7 @@ class Chaos:
         except Exception as error:  # the next run goes on, whatever became of this one
             report.wrong.append(f"{type(error).__name__}: {error}")
         if report.wrong:
-            report.said += [_logs(self.pair, node, since) for node in NODES] + [_plan(self.pair)]
+            report.said += [self.pair.logs(node, since) for node in NODES] + [self.pair.plan()]
             self._anew()
         report.took = time.monotonic() - began
         return report
@@ -186,25 +186,6 @@ class Chaos:
 def _count_from(began: float, seen: dict[str, Any]) -> None:
     for each in [*seen["failures"], *seen["broken"]]:
         each["at"] = round(each["at"] - began, 2)
-
-
-def _logs(pair: Pair, node: str, since: str) -> str:
-    """What a node can tell of a run that began at the time `since`."""
-    units = "-u lbdeploy -u haproxy -u keepalived"
-    looks = [
-        f"journalctl -q -o short-iso-precise --no-pager --since '{since}' {units} | grep -v ' k8s-api/' | tail -n 150",
-        "cat /var/lib/lbdeploy/journal",
-        "ls -lA /run/lbdeploy /var/lib/lbdeploy /var/lib/lbdeploy/generations /etc/haproxy /etc/keepalived",
-        "ip -br addr; systemctl --no-pager is-active lbdeploy haproxy keepalived; cat /run/lbdeploy-handover",
-    ]
-    return "\n".join(f"{node}$ {look}\n{pair.on(node, f'({look}) 2>&1')}" for look in looks)
-
-
-def _plan(pair: Pair) -> str:
-    """What lbdeploy makes of it, to compare."""
-    command = Command(pair, "plan")
-    command.until_end(60)
-    return "\n".join([command.text(), *(str(each) for each in command.json().get("changes", ()))])
 
 
 def main() -> int:

@@ -110,6 +110,23 @@ class Pair:
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(text.replace(old, new))
 
+    def logs(self, node: str, since: str) -> str:
+        """What a node can tell of a run that began at the time `since`, but for haproxy's line for each connection."""
+        units = "-u lbdeploy -u haproxy -u keepalived"
+        looks = [
+            f"journalctl -qo short-iso-precise --no-pager --since '{since}' {units} | grep -v ' k8s-api/' | tail -n150",
+            "cat /var/lib/lbdeploy/journal",
+            "ls -lA /run/lbdeploy /var/lib/lbdeploy /var/lib/lbdeploy/generations /etc/haproxy /etc/keepalived",
+            "ip -br addr; systemctl --no-pager is-active lbdeploy haproxy keepalived; cat /run/lbdeploy-handover",
+        ]
+        return "\n".join(f"{node}$ {look}\n{self.on(node, f'({look}) 2>&1')}" for look in looks)
+
+    def plan(self) -> str:
+        """What lbdeploy makes of the nodes, to compare."""
+        command = Command(self, "plan")
+        command.until_end(60)
+        return "\n".join([command.text(), *(str(each) for each in command.json().get("changes", ()))])
+
     def original(self) -> None:
         """hosts.toml and templates as they were at first."""
         shutil.rmtree(self.lab.file.parent / "templates", ignore_errors=True)
