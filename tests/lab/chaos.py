@@ -118,13 +118,14 @@ class Chaos:
         rng = random.Random(drawn.seed)
         if drawn.fault.prepare:
             drawn.fault.prepare(self.pair, drawn.target)
+        known = [self.pair.files()]
         arguments = drawn.change.make(self.pair, rng)
-        before = self.pair.files()
+        known.append(self.pair.files())
         with traffic(self.pair.lab, *VIPS) as report.seen:
             scene = Scene(self.pair, Command(self.pair, *arguments), drawn.target, rng)
             self._let_it_happen(drawn, scene, report)
             self._judge_commands(drawn, scene, report)
-            self._judge_nodes(drawn.change, before, report)
+            self._judge_nodes(drawn.change, known, report)
         report.target = scene.target
         _count_from(scene.command.began, report.seen)
         struck = NOTHING if report.too_late else drawn.fault
@@ -160,13 +161,13 @@ class Chaos:
         if all(each.code == 5 for each in commands):
             report.wrong.append("no run got the lock")
 
-    def _judge_nodes(self, change: Change, before: judge.Files, report: Report) -> None:
-        """The nodes by themselves, and after the next `up`."""
+    def _judge_nodes(self, change: Change, known: list[judge.Files], report: Report) -> None:
+        """The nodes by themselves, and after the next `up`. `known`: the files of earlier on, the latest last."""
         looks, wrong = judge.settle(self.pair, VIPS)
         between = {node: look.files for node, look in looks.items()}
         report.wrong += [*wrong, *judge.of_files(looks)]
         if not change.works or report.code == 7:
-            report.wrong += judge.as_before(before, between)
+            report.wrong += judge.as_before(known[-1], between)
         change.mend(self.pair)
         if not change.works:
             self.pair.original()
@@ -175,7 +176,7 @@ class Chaos:
         looks, unsettled = judge.settle(self.pair, self.pair.vips())
         report.wrong += [*wrong, *unsettled, *judge.of_files(looks), *judge.of_services(looks)]
         after = {node: look.files for node, look in looks.items()}
-        report.wrong += judge.old_or_new(before, between, after)
+        report.wrong += judge.old_or_new([*known, after], between)
 
     def _anew(self) -> None:
         self.pair.original()

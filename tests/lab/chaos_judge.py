@@ -81,11 +81,12 @@ def as_before(before: Files, after: Files) -> Iterator[str]:
         yield from (f"{node} {path} is not as before" for path in differing)
 
 
-def old_or_new(before: Files, between: Files, after: Files) -> Iterator[str]:
-    """After the fault each file was the old one, or the one that the next `up` leaves."""
+def old_or_new(known: Iterable[Files], between: Files) -> Iterator[str]:
+    """After the fault each file was one that was there in whole before, or that the next `up` leaves."""
     for node in NODES:
-        for path in before[node] | between[node] | after[node]:
-            if between[node].get(path) not in (before[node].get(path), after[node].get(path)):
+        whole = [files[node] for files in known]
+        for path in {path for files in [*whole, between[node]] for path in files}:
+            if between[node].get(path) not in [files.get(path) for files in whole]:
                 yield f"{node} {path} was neither the old file nor the new one"
 
 
