@@ -23,9 +23,9 @@ from clients import traffic
 from conftest import TOP, Lab
 
 VIPS = ("192.168.0.10", "192.168.1.10")
-LINES = (3, 16)  # the progress lines that a run of lbdeploy prints, about
+LINES = (3, 14)  # the progress lines that a run of lbdeploy prints, about
 AFTER = (0.0, 0.6)  # s after a line: some come in one go
-ALONE = (0.4, 4.0)  # s after the beginning
+ALONE = (0.4, 3.0)  # s after the beginning
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ class Chaos:
         looks, wrong = judge.settle(self.pair, VIPS)
         between = {node: look.files for node, look in looks.items()}
         report.wrong += [*wrong, *judge.of_files(looks)]
-        if not change.works or report.code == 7:
-            report.wrong += judge.as_before(known[-1], between)
+        unchanged = NODES if report.code == 7 else change.hopeless(self.pair)
+        report.wrong += judge.as_before(known[-1], between, unchanged)
         change.mend(self.pair)
         if not change.works:
             self.pair.original()
@@ -176,7 +176,8 @@ class Chaos:
         looks, unsettled = judge.settle(self.pair, self.pair.vips())
         report.wrong += [*wrong, *unsettled, *judge.of_files(looks), *judge.of_services(looks)]
         after = {node: look.files for node, look in looks.items()}
-        report.wrong += judge.old_or_new([*known, after], between)
+        if change.works:
+            report.wrong += judge.old_or_new([*known, after], between)
 
     def _anew(self) -> None:
         self.pair.original()

@@ -23,7 +23,8 @@ class Change:
     """`make` it, with hosts.toml, a template, or on a node; then `command` is run, which exits with one of `codes`.
 
     `breaks`: why open streams may break, "" where they must not; VIPs may be with either node then. `slower`: how much
-    longer VRRP takes to notice that a node is gone. `mend`: what is to be undone on the nodes before the next `up`.
+    longer VRRP takes to notice that a node is gone. `hopeless`: the nodes that can't take it, and must be as before.
+    `mend`: what is to be undone on the nodes before the next `up`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Change:
     codes: Codes = DONE
     breaks: str = ""
     slower: float = 1.0
+    hopeless: Callable[[Pair], tuple[str, ...]] = lambda pair: ()
     mend: Callable[[Pair], None] = lambda pair: None
 
     @property
@@ -119,6 +121,10 @@ def _port_taken(pair: Pair, rng: Random) -> tuple[str, ...]:
     return ("up",)
 
 
+def _takers(pair: Pair) -> tuple[str, ...]:
+    return tuple(node for node in NODES if pair.on(node, "systemctl is-active taker") == "active")
+
+
 def _port_given_back(pair: Pair) -> None:
     for node in NODES:
         pair.on(node, "systemctl disable -q --now taker; rm -f /etc/systemd/system/taker.service")
@@ -156,7 +162,7 @@ CHANGES = (
     Change("router_id", _router_id, breaks="nodes that do not hear each other both hold the VIPs for a moment"),
     Change("roles swapped", _roles_swapped, breaks=MOVED),
     Change("package reinstalled", _reinstall, breaks=f"{MOVED} first, since the daemon is restarted"),
-    Change("invalid template", _invalid_template, REFUSED),
-    Change("port taken on a node", _port_taken, AS_BEFORE, mend=_port_given_back),
-    Change("template that answers nobody", _no_answer, AS_BEFORE),
+    Change("invalid template", _invalid_template, REFUSED, hopeless=lambda pair: NODES),
+    Change("port taken on a node", _port_taken, AS_BEFORE, hopeless=_takers, mend=_port_given_back),
+    Change("template that answers nobody", _no_answer, AS_BEFORE, hopeless=lambda pair: NODES),
 )

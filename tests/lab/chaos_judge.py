@@ -74,9 +74,9 @@ def of_files(looks: dict[str, Look]) -> Iterator[str]:
         yield from (f"{node}: {text}" for text in look.says)
 
 
-def as_before(before: Files, after: Files) -> Iterator[str]:
-    """Files and modes are those from before."""
-    for node in NODES:
+def as_before(before: Files, after: Files, nodes: Iterable[str]) -> Iterator[str]:
+    """Files and modes of these nodes are those from before."""
+    for node in nodes:
         differing = [path for path in before[node] | after[node] if before[node].get(path) != after[node].get(path)]
         yield from (f"{node} {path} is not as before" for path in differing)
 
