@@ -2,7 +2,7 @@
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BIN := .venv/bin
 
-.PHONY: help demo demo-down test unit lint bench docs lock clean
+.PHONY: help demo demo-down test unit lint bench chaos docs lock clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -32,6 +32,10 @@ lint:            ## style, types, import rules
 bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root or sudo)
 	@tools/setup lab
 	$(ROOT) $(BIN)/python tests/bench/bench.py
+
+chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (needs root or sudo)
+	@tools/setup lab
+	$(ROOT) $(BIN)/python tests/lab/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 docs:            ## the generated pages of docs/
 	@tools/setup

@@ -4,7 +4,7 @@ Run as a script inside the lab's client namespace, with VIPs as arguments, it sa
 and ends on a line (or the end) of standard input with one JSON document:
 
     probes    new connections that were begun: TCP within 1 s, TLS, and GET /readyz answered within 3 s more
-    failures  [{vip, at, why}] those that were not answered
+    failures  [{vip, at, why, connected}] those that were not answered; some were `connected`, TCP was there, before
     streams   streams that were opened: one a VIP, and one for each that broke
     broken    [{vip, at, why}] streams that ended, or were silent for 3 s; each is opened again
     cpu_s     what the client itself has cost
@@ -16,6 +16,7 @@ core for two VIPs.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ CONNECT = 1.0  # s for TCP: as long as its first retransmission takes, so that n
 ANSWER = 3.0  # s for TLS and the answer, which a busy machine may delay
 SILENCE = 3.0  # s; the stand-ins send a chunk every 50 ms
 AGAIN = 0.2  # s until a stream that broke is opened again
+CLOSED = "closed without an answer"
+RESET = os.strerror(errno.ECONNRESET)
 READY = 10.0  # s; then the client is as ready as it will be
 
 
@@ -94,45 +97,33 @@ class Client:
         """Hold a stream; when it breaks, note that, and open it again."""
         while True:
             try:
-                async with self._get("/stream") as reader:
+                async with self._get(await self._connected(), "/stream") as reader:
                     async with asyncio.timeout(ANSWER):
                         await reader.readuntil(b"\r\n\r\n")
                     self.seen.streams += 1
                     self.streaming.set()
-                    self.seen.broken.append(self._note(time.monotonic(), await _end(reader)))
-            except (OSError, EOFError, TimeoutError):
+                    why = await _end(reader)
+                    self.seen.broken.append(self._note(time.monotonic(), why))
+            except (OSError, EOFError):
                 pass  # it was not open yet; the probes tell why
             await asyncio.sleep(AGAIN)
 
     async def _probe(self) -> None:
-        began = time.monotonic()
+        began, connected = time.monotonic(), False
         self.seen.probes += 1
         try:
-            async with self._get("/readyz") as reader, asyncio.timeout(ANSWER):
+            plain = await self._connected()
+            connected = True
+            async with self._get(plain, "/readyz") as reader, asyncio.timeout(ANSWER):
                 line = await reader.readuntil(b"\r\n")
             if b" 200 " not in line:
                 raise OSError(line.decode(errors="replace").strip())
             self.answered.set()
-        except (OSError, EOFError, TimeoutError) as error:
-            self.seen.failures.append(self._note(began, _why(error)))
-
-    @asynccontextmanager
-    async def _get(self, path: str) -> AsyncIterator[asyncio.StreamReader]:
-        """A connection of its own, with a request sent. Raises OSError, TimeoutError."""
-        plain = await self._connected()
-        try:
-            async with asyncio.timeout(ANSWER):
-                reader, writer = await asyncio.open_connection(sock=plain, ssl=self._context, server_hostname=self.vip)
-        except BaseException:
-            plain.close()
-            raise
-        try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {self.vip}\r\nConnection: close\r\n\r\n".encode())
-            yield reader
-        finally:
-            writer.transport.abort()
+        except (OSError, EOFError) as error:
+            self.seen.failures.append({**self._note(began, _why(error)), "connected": connected})
 
     async def _connected(self) -> socket.socket:
+        """A connection of its own. Raises OSError."""
         plain = socket.socket(socket.AF_INET6 if ":" in self.vip else socket.AF_INET)
         plain.setblocking(False)
         try:
@@ -144,6 +135,21 @@ class Client:
                 raise OSError(f"no connection within {CONNECT:g} s") from None
             raise
         return plain
+
+    @asynccontextmanager
+    async def _get(self, plain: socket.socket, path: str) -> AsyncIterator[asyncio.StreamReader]:
+        """The answer to a request over TLS; the connection is closed afterwards. Raises OSError."""
+        try:
+            async with asyncio.timeout(ANSWER):
+                reader, writer = await asyncio.open_connection(sock=plain, ssl=self._context, server_hostname=self.vip)
+        except BaseException:
+            plain.close()
+            raise
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {self.vip}\r\nConnection: close\r\n\r\n".encode())
+            yield reader
+        finally:
+            writer.transport.abort()
 
     def _note(self, at: float, why: str) -> dict[str, Any]:
         return {"vip": self.vip, "at": round(at, 3), "why": why}
@@ -164,9 +170,9 @@ async def _end(reader: asyncio.StreamReader) -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, EOFError):
-        return "closed without an answer"
+        return CLOSED
     if isinstance(error, OSError) and error.args:
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
     return f"no answer within {ANSWER:g} s"
 
 
@@ -177,11 +183,13 @@ async def main(vips: list[str]) -> Seen:
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
     clients = [Client(vip, seen) for vip in vips]
     work = [asyncio.create_task(each()) for one in clients for each in (one.probe_for_ever, one.stream_for_ever)]
-    ready = asyncio.gather(*(event.wait() for one in clients for event in (one.answered, one.streaming)))
-    await asyncio.wait([ready], timeout=READY)
+    events = [event for one in clients for event in (one.answered, one.streaming)]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READY):
+            await asyncio.gather(*(event.wait() for event in events))
     print("ready", flush=True)
     await over.wait()
-    for each in [ready, *work]:
+    for each in work:
         each.cancel()
     await asyncio.gather(*work, return_exceptions=True)
     seen.cpu_s = round(sum(os.times()[:2]), 2)

@@ -1,0 +1,159 @@
+"""What must hold after a fault in the middle of a change, judged by the nodes' own tools and by the client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from chaos_changes import Change
+from chaos_faults import Fault
+from chaos_pair import NODES, Command, Look, Pair
+from clients import CLOSED, RESET
+
+SETTLED = 60.0  # s: the node's wait for a confirmation (about 25), undoing, the election, and preempt_delay
+FREED = 60.0  # s until a dead run's lock and its unit are gone
+RUN = 200.0  # s: the longest that one lbdeploy may take; it waits 150 s for a node that is off
+IN_FLIGHT = 0.3  # s that a probe may be under way when a VIP moves
+APART = 0.5  # s between two failed probes of different outages
+HOLDER = "lb1"  # before the change
+
+Files = dict[str, dict[str, str]]
+
+
+def allowed_outage(change: Change, fault: Fault, target: str) -> float:
+    """For how long (s) new connections may fail."""
+    return fault.outage * change.slower if target == HOLDER or change.breaks else 0.0
+
+
+def may_break(change: Change, fault: Fault, target: str) -> bool:
+    """Whether open streams may break."""
+    return bool(change.breaks) or bool(fault.breaks and target == HOLDER)
+
+
+def allowed_codes(change: Change, fault: Fault) -> frozenset[int]:
+    """The right exit codes of the command that makes the change."""
+    return change.codes | fault.codes
+
+
+def of_command(command: Command, codes: Iterable[int], name: str = "lbdeploy") -> Iterator[str]:
+    """It ended in time, with a right exit code, and showed no traceback."""
+    if command.code is None:
+        yield f"{name} did not end"
+    elif command.code not in codes:
+        yield f"{name} exited with {command.code}, not with one of {sorted(codes)}"
+    if any("Traceback" in line for line in command.lines):
+        yield f"{name} showed a traceback"
+
+
+def settle(pair: Pair, vips: Iterable[str], seconds: float = SETTLED) -> tuple[dict[str, Look], list[str]]:
+    """Look until each VIP has one holder and no node is at work any more; what was seen last, and what is wrong."""
+    deadline = time.monotonic() + seconds
+    while True:
+        looks = {node: pair.look(node) for node in NODES}
+        wrong = [*_unsettled(looks, vips)]
+        if not wrong or time.monotonic() > deadline:
+            return looks, [f"after {seconds:g} s: {each}" for each in wrong]
+        time.sleep(0.5)
+
+
+def _unsettled(looks: dict[str, Look], vips: Iterable[str]) -> Iterator[str]:
+    for vip in vips:
+        holders = [node for node, look in looks.items() if vip in look.addresses]
+        if len(holders) != 1:
+            yield f"{vip} is held by {' and '.join(holders) or 'nobody'}"
+    for node, look in looks.items():
+        if not look.idle:
+            yield f"{node} is still at work"
+
+
+def of_files(looks: dict[str, Look]) -> Iterator[str]:
+    """No file is half written, and the nodes' validators find nothing."""
+    for node, look in looks.items():
+        yield from (f"{node} has {path}" for path in look.staged)
+        yield from (f"{node}: {text}" for text in look.says)
+
+
+def as_before(before: Files, after: Files, nodes: Iterable[str]) -> Iterator[str]:
+    """Files and modes of these nodes are those from before."""
+    for node in nodes:
+        differing = [path for path in before[node] | after[node] if before[node].get(path) != after[node].get(path)]
+        yield from (f"{node} {path} is not as before" for path in differing)
+
+
+def old_or_new(known: Iterable[Files], between: Files) -> Iterator[str]:
+    """After the fault each file was one that was there in whole before, or that the next `up` leaves."""
+    for node in NODES:
+        whole = [files[node] for files in known]
+        for path in {path for files in [*whole, between[node]] for path in files}:
+            if between[node].get(path) not in [files.get(path) for files in whole]:
+                yield f"{node} {path} was neither the old file nor the new one"
+
+
+def converge(pair: Pair) -> tuple[list[Command], list[str]]:
+    """The next `up` does what is left to do, and one more finds nothing. Exit 5: a dead run is still at work."""
+    commands, deadline = [], time.monotonic() + FREED
+    while True:
+        commands.append(_up(pair))
+        if commands[-1].code != 5 or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    wrong = [*of_command(commands[-1], {0}, "the next up")]
+    if not wrong:
+        commands.append(_up(pair))
+        wrong = [*of_command(commands[-1], {0}, "the up after it")]
+        wrong += [f"the up after it had changes: {each}" for each in commands[-1].json().get("changes", ["no JSON"])]
+    return commands, wrong
+
+
+def _up(pair: Pair) -> Command:
+    command = Command(pair, "up")
+    command.until_end(RUN)
+    return command
+
+
+def of_services(looks: dict[str, Look]) -> Iterator[str]:
+    """haproxy and keepalived run on both nodes, and will after a reboot."""
+    for node, look in looks.items():
+        if look.services != "active active enabled enabled":
+            yield f"{node}: haproxy and keepalived are {look.services or 'not to be seen'}"
+
+
+def of_client(seen: dict[str, Any], outage: float, *, breaks: bool) -> Iterator[str]:
+    """The client lost no more than the table allows. Times are in s since the run began."""
+    for vip in sorted({each["vip"] for each in seen["failures"]}):
+        failures = [each for each in seen["failures"] if each["vip"] == vip and not (breaks and _was_open(each))]
+        spans = outages([each["at"] for each in failures])
+        if sum(end - begin for begin, end in spans) > outage:
+            yield f"{vip} failed: {_spans(spans)}; {outage:g} s are allowed: {_whys(failures)}"
+        cut = outages([each["at"] for each in seen["failures"] if each["vip"] == vip and _was_open(each)])
+        if breaks and any(end - begin > IN_FLIGHT for begin, end in cut):
+            yield f"{vip} accepted connections and cut them: {_spans(cut)}"
+    if not breaks:
+        yield from (f"the stream through {each['vip']} broke at {each['at']}: {each['why']}" for each in seen["broken"])
+    if not seen["probes"] or not seen["streams"]:
+        yield "the client was not at work"
+
+
+def _was_open(failure: dict[str, Any]) -> bool:
+    """Whether it had been accepted, and was cut when the VIP moved: an open connection, as a stream is one."""
+    return bool(failure["connected"]) and failure["why"] in (RESET, CLOSED)
+
+
+def _whys(failures: list[dict[str, Any]]) -> str:
+    return "; ".join(sorted({each["why"] for each in failures}))
+
+
+def outages(times: list[float]) -> list[tuple[float, float]]:
+    """From when to when (s) probes failed, each with the 20 ms that a failed probe stands for."""
+    spans: list[tuple[float, float]] = []
+    for at in sorted(times):
+        if spans and at - spans[-1][1] < APART:
+            spans[-1] = (spans[-1][0], at + 0.02)
+        else:
+            spans.append((at, at + 0.02))
+    return spans
+
+
+def _spans(spans: list[tuple[float, float]]) -> str:
+    return ", ".join(f"{end - begin:.2f} s at {begin:.2f}" for begin, end in spans)
