@@ -200,7 +200,8 @@ def test_a_change_after_which_nobody_can_log_in_is_undone(pair: Lab) -> None:
     """The old connection lives on, and would have said that all is well: only a new one can tell."""
     before = looks(pair)
     pair.edit("preempt_delay = 2", "preempt_delay = 4")
-    hold = "until grep -q 'preempt_delay 4' /etc/keepalived/keepalived.conf; do sleep 0.02; done; systemctl stop ssh.socket ssh"
+    there = "grep -q 'preempt_delay 4' /etc/keepalived/keepalived.conf"
+    hold = f"until {there}; do sleep 0.02; done; systemctl stop ssh.socket ssh"
     pair.on("lb2", f'systemd-run -q --collect --unit=nologin sh -c "{hold}"')
     try:
         with traffic(pair, *VIPS) as seen:

@@ -16,7 +16,10 @@ from builders import SEED
 
 BIN = Path(sys.executable).parent
 LBDEPLOY = str(BIN / "lbdeploy")
-COMMANDS = ["init", "check", "render", "plan", "up", "verify", "rollback", "lab", "schema", "completion"]
+
+from lbdeploy.cli.group import ORDER
+
+COMMANDS = list(ORDER)
 
 Complete = Callable[..., list[str]]
 
