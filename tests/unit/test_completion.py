@@ -14,10 +14,10 @@ import pexpect
 import pytest
 from builders import SEED
 
+from lbdeploy.cli.group import ORDER
+
 BIN = Path(sys.executable).parent
 LBDEPLOY = str(BIN / "lbdeploy")
-
-from lbdeploy.cli.group import ORDER
 
 COMMANDS = list(ORDER)
 
