@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import traffic  # noqa: F401  the tests import it from here
+from clients import traffic
 
 TOP = Path(__file__).parents[2]
+VIPS = ("192.168.0.10", "192.168.1.10")
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 
 
@@ -154,3 +155,25 @@ def pair(session_lab: Lab) -> Iterator[Lab]:
     session_lab.run("up")
     healed = session_lab.run("verify", "--wait", "60")
     assert healed.code == 0, healed.out + healed.err
+
+
+def sound(lab: Lab) -> None:
+    """Every VIP is on exactly one node, no file is half written, and the next `up` has nothing left to do after one."""
+    wait_for(lambda: all(len(lab.holder(vip)) == 1 for vip in VIPS))
+    for node in ("lb1", "lb2"):
+        assert lab.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1") == ""
+        assert lab.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg >/dev/null 2>&1; echo $?") == "0"
+        assert lab.on(node, "find /etc -name '*.lbdeploy-new'") == ""
+    wait_for(lambda: lab.run("up").code == 0, 60)
+    assert lab.do("up")["changes"] == []
+
+
+@pytest.fixture
+def unnoticed(pair: Lab) -> Iterator[None]:
+    """Clients connect to both VIPs and hold streams meanwhile, and notice nothing; afterwards, the pair is sound."""
+    with traffic(pair, *VIPS) as seen:
+        yield
+    assert seen["probes"] > 20
+    assert seen["failures"] == []
+    assert seen["broken"] == []
+    sound(pair)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import TOP, Lab, traffic, wait_for
+from conftest import TOP, VIPS, Lab, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
-VIPS = ("192.168.0.10", "192.168.1.10")
 TAKING = "VRRP elects anew"
 
 

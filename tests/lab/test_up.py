@@ -6,11 +6,10 @@ import re
 import time
 
 import pytest
-from conftest import TOP, Lab, traffic, wait_for
+from conftest import TOP, VIPS, Lab, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
-VIPS = ("192.168.0.10", "192.168.1.10")
 FILES = (
     "/etc/haproxy/haproxy.cfg",
     "/etc/keepalived/keepalived.conf",
@@ -155,6 +154,7 @@ def test_one_server_up_and_two_down_is_healthy_and_names_the_two(pair: Lab) -> N
     assert len(finding(document, "api", False)) == 4
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_drift_is_shown_and_repaired_and_the_hand_edit_is_kept(pair: Lab) -> None:
     """A file edited by hand, a stopped and disabled service and a changed kernel setting."""
     pair.on("lb2", "echo '# by hand' >> /etc/haproxy/haproxy.cfg; systemctl disable -q --now keepalived 2>/dev/null")
@@ -212,6 +212,7 @@ def test_what_peers_must_agree_on_changes_on_all_nodes_together(pair: Lab, old: 
     assert seen["failures"] == []
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_a_change_for_all_that_one_node_refuses_reaches_none(pair: Lab) -> None:
     """Half of it would leave two nodes that do not hear each other."""
     sums = [pair.on(node, f"sha256sum {' '.join(FILES)}") for node in ("lb1", "lb2")]
@@ -227,6 +228,7 @@ def test_a_change_for_all_that_one_node_refuses_reaches_none(pair: Lab) -> None:
     assert held_by(pair, "lb1")
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_a_run_that_died_between_writing_and_reloading_is_repaired(pair: Lab) -> None:
     """A service is stale while its file is newer than its last load, whoever wrote it."""
     pair.on("lb2", "touch /etc/haproxy/haproxy.cfg")
@@ -243,6 +245,7 @@ def test_a_run_that_died_between_writing_and_reloading_is_repaired(pair: Lab) ->
         ("haproxy.cfg.j2", "global\n  daemon\nnonsense\n", "nonsense"),
     ],
 )
+@pytest.mark.usefixtures("unnoticed")
 def test_an_invalid_file_is_refused_on_the_node_and_nothing_changes(
     pair: Lab, template: str, text: str, says: str
 ) -> None:
@@ -260,6 +263,7 @@ def test_an_invalid_file_is_refused_on_the_node_and_nothing_changes(
     assert held_by(pair, "lb1")
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_a_wrong_interface_is_refused_and_the_names_that_exist_are_offered(pair: Lab) -> None:
     """Nothing is changed on any node."""
     pair.edit('interface = "ens33"', 'interface = "ens99"')
@@ -286,6 +290,7 @@ def test_a_dead_node_is_named_and_the_living_one_is_still_judged(pair: Lab) -> N
     assert pair.do("verify", "--wait", "20")["ok"]
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_a_second_run_at_once_says_who_is_at_work(pair: Lab) -> None:
     """A change that is under way on a node locks it, for as long as it goes on."""
     who = "lbdeploy: eve@laptop (process 7), since noon"
@@ -300,6 +305,7 @@ def test_a_second_run_at_once_says_who_is_at_work(pair: Lab) -> None:
     assert pair.run("up").code == 0
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_a_busy_apt_is_waited_for_and_its_holder_named(pair: Lab) -> None:
     """Somebody else's apt delays the run; it does not fail it."""
     pair.on("lb2", "systemctl stop keepalived; dpkg --purge socat 2>&1")
@@ -310,6 +316,7 @@ def test_a_busy_apt_is_waited_for_and_its_holder_named(pair: Lab) -> None:
     assert re.search(r"lb2: wait for the lock of apt and dpkg, held by process \d+ \(perl\)", done.err)
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_an_unreachable_mirror_is_a_clear_error_and_services_run_on(pair: Lab) -> None:
     """What is missing can't be installed; what runs goes on running."""
     pair.on("lb2", "dpkg --purge socat 2>&1; mv /etc/apt/sources.list.d /etc/apt/away; mkdir /etc/apt/sources.list.d")
@@ -328,6 +335,7 @@ def test_an_unreachable_mirror_is_a_clear_error_and_services_run_on(pair: Lab) -
     assert pair.run("up").code == 0
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_odd_logins_do_not_matter(pair: Lab) -> None:
     """A chatty .bashrc and a foreign locale change nothing."""
     pair.on(
@@ -342,6 +350,7 @@ def test_odd_logins_do_not_matter(pair: Lab) -> None:
         pair.on("lb2", "rm /home/ops/.bashrc")
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_sudo_that_wants_a_password_gets_it_from_the_environment(pair: Lab) -> None:
     """Without it: one clear error, exit 4. A wrong one: the same. It is never in a process list."""
     rule = pair.on("lb2", "grep -rl NOPASSWD /etc/sudoers.d")
@@ -359,6 +368,7 @@ def test_sudo_that_wants_a_password_gets_it_from_the_environment(pair: Lab) -> N
         pair.on("lb2", f"cp /root/$(basename {rule}).kept {rule}")
 
 
+@pytest.mark.usefixtures("unnoticed")
 def test_an_unknown_and_a_changed_host_key_are_refused(pair: Lab) -> None:
     """Nothing is sent to a node whose key is not the known one; both fingerprints are shown."""
     known = pair.on("operator", "cat " + pair.known_hosts)
