@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from lbdeploy.dial import dial
-from lbdeploy.errors import LbdeployError
+from lbdeploy.errors import InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.sshconfig import Resolving
@@ -41,8 +41,9 @@ class Fleet:
     def __enter__(self) -> Fleet:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not InterruptedRunError:  # whoever leaves at once does not wait for connections to be ended in order
+            self.close()
 
     def each(self, nodes: Iterable[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
         """What `work` returned for each node, or the error that ended it, by name and in the order given."""

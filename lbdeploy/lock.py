@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lbdeploy.errors import LbdeployError, LockedError, LostError
+from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Node
@@ -125,8 +125,12 @@ def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: 
     try:
         lock.keep()
         yield lock
-    finally:
+    except InterruptedRunError:
+        raise  # it ends with this process, which is about to end
+    except BaseException:
         lock.release()
+        raise
+    lock.release()
 
 
 def _take(lock: Lock, fleet: Fleet, nodes: Sequence[Node]) -> None:

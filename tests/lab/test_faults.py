@@ -16,6 +16,13 @@ from conftest import LBDEPLOY, TOP, VIPS, Lab, sound, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
+# dpkg's lock, held as another dpkg would: fcntl(2) with a struct flock.
+HOLD_THE_LOCK = """\
+use Fcntl;
+my $lock = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
+open my $file, ">", "/var/lib/dpkg/lock-frontend" or die;
+fcntl($file, F_SETLK, $lock) or die;
+"""
 CONFIGS = "/etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf"
 
 
@@ -368,11 +375,8 @@ def test_secrets_are_nowhere_to_be_seen(pair: Lab) -> None:
 def test_somebody_elses_apt_for_ever_is_given_up_on(pair: Lab) -> None:
     """Who holds the lock is named, and nothing was changed."""
     pair.on("lb2", "dpkg --purge socat 2>&1")
-    hold = (
-        "use Fcntl; open my $f, q(>), q(/var/lib/dpkg/lock-frontend); "
-        "fcntl($f, F_SETLK, pack(q(s s x4 q q l x4), F_WRLCK, 0, 0, 0, 0)); sleep 600"
-    )
-    pair.on("lb2", f"systemd-run -q --collect --unit=hold perl -e '{hold}'")
+    pair.on("lb2", f"cat > /root/hold.pl <<'END'\n{HOLD_THE_LOCK}sleep 600;\nEND")
+    pair.on("lb2", "systemd-run -q --collect --unit=hold perl /root/hold.pl")
     try:
         done = pair.run("--json", "up", env={"LBDEPLOY_APT_WAIT": "3"})
         assert done.code == 1
