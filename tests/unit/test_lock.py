@@ -117,7 +117,7 @@ def test_the_end_of_the_connection_frees_it(shell: Shell, seed: Cluster) -> None
     assert (caught.value.node, caught.value.state) == ("lb1", "nothing more was changed")
 
 
-@pytest.mark.parametrize("beating", [True, False])
+@pytest.mark.parametrize(("shell", "beating"), [("dash", True), ("bash", False)], indirect=["shell"])
 def test_silence_frees_it_and_a_word_now_and_then_keeps_it(
     shell: Shell, seed: Cluster, monkeypatch: pytest.MonkeyPatch, beating: bool
 ) -> None:
