@@ -20,6 +20,7 @@ from lbdeploy.probe import PRELUDE
 from lbdeploy.progress import MARK, locked
 from lbdeploy.resources.journal import JOURNAL, UNIT
 from lbdeploy.shell import cmd
+from lbdeploy.transaction import LOCK
 
 if TYPE_CHECKING:
     from lbdeploy.transport import Held, Session
@@ -30,11 +31,11 @@ RETRY_SECONDS = 1.0
 
 _TAKE = """\
 umask 077
-mkdir -p /run/lbdeploy
-chmod 700 /run/lbdeploy
-exec 9>> /run/lbdeploy/lock
+mkdir -p "${lock%/*}"
+chmod 700 "${lock%/*}"
+exec 9>> "$lock"
 if ! flock -n 9; then
-    printf '%s locked %s\\n' "$mark" "$(cat /run/lbdeploy/lock)"
+    printf '%s locked %s\\n' "$mark" "$(cat "$lock")"
     exit
 fi
 if systemctl is-active --quiet "$unit"; then
@@ -42,7 +43,7 @@ if systemctl is-active --quiet "$unit"; then
     printf '%s locked %s (its laptop has gone; the node ends it by itself)\\n' "$mark" "${about#lbdeploy: }"
     exit
 fi
-printf '%s\\n' "$about" > /run/lbdeploy/lock
+printf '%s\\n' "$about" > "$lock"
 exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; done' \
     "$mark" "$(sed -n 's/^run //p' "$journal" 2> /dev/null)" "$silence"
 """
@@ -59,7 +60,8 @@ class Lock:
 
     def take(self, node: Node, session: Session) -> None:
         """Take the lock of one node. Raises LockedError, LostError and SudoError."""
-        given = {"mark": MARK, "unit": UNIT, "about": self._about, "journal": JOURNAL, "silence": SILENCE_SECONDS}
+        given = {"mark": MARK, "unit": UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
+        given["silence"] = str(SILENCE_SECONDS)
         variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
         held, said = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
         word, _, rest = said.partition(" ")

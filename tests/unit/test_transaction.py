@@ -720,10 +720,11 @@ def test_an_address_that_only_begins_like_a_vip_is_none(here: Here) -> None:
 def test_a_setting_is_put_back_when_the_run_fails(here: Here) -> None:
     """The latest change is undone first."""
     sysctl = f"sysctl() {{ printf 'sysctl %s\\n' \"$*\" >> {here.log}; }}"
-    plan = here.plan(Sysctl("a.b", "1"), keepalived(here), a="0", keepalived=running(replaced=True))
+    wanted = (Sysctl("a.b", "1"), Sysctl("c.d", "1"), keepalived(here))
+    plan = here.plan(*wanted, a="0", c="2", keepalived=running(replaced=True))
     here.apply(plan, systemctl='[ "$1" != is-active ]', more=sysctl)
-    assert here.asked()[0] == "sysctl -q -w a.b=1"
-    assert here.asked()[-2:] == ["sysctl -q -w a.b=0", "daemon-reload"]
+    assert here.asked()[:2] == ["sysctl -q -w a.b=1", "sysctl -q -w c.d=1"]
+    assert here.asked()[-3:] == ["sysctl -q -w c.d=2", "sysctl -q -w a.b=0", "daemon-reload"]
 
 
 # The launch, and how the run is followed
