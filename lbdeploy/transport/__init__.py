@@ -64,7 +64,7 @@ class Session:
         return result
 
     def hold(self, script: str, mark: str) -> tuple[Held, str]:
-        """Run a script as root that goes on until its input ends, and the first line of it that begins with `mark`.
+        """Run a script as root that goes on until its input ends, and what it says after `mark`.
 
         Raises LostError and SudoError. It must say that line within seconds.
         """
@@ -99,9 +99,10 @@ class Session:
         said = b""
         while chunk := channel.recv(4096):
             said += chunk
-            marked = [line for line in said.decode(errors="replace").split("\n")[:-1] if line.startswith(mark)]
+            lines = said.decode(errors="replace").split("\n")[:-1]
+            marked = [line.partition(mark)[2] for line in lines if mark in line]  # sudo's prompt may stand before it
             if marked:
-                return Held(channel), marked[0].removeprefix(mark).strip()
+                return Held(channel), marked[0].strip()
         raise self._lost("it did not say whether it is locked")
 
     def _with_password(
@@ -112,12 +113,12 @@ class Session:
             raise self._sudo_error(refused, "sudo gives no root rights without a password")
         prompt = secrets.token_hex(8)
         text = f"{password}\necho {started}\n{script}"
-        result = self._exchange(f"sudo -S -p {prompt} -- sh -s", text, on_line, started)
+        result = self._exchange(f"sudo -k -S -p {prompt} -- sh -s", text, on_line, started)
         if result.status and started not in result.output:
             raise self._sudo_error(
                 Result(result.output.replace(prompt, ""), result.status), "sudo refused the password"
             )
-        self._elevated = (f"sudo -S -p {prompt} -- sh -s", f"{password}\n")
+        self._elevated = (f"sudo -k -S -p {prompt} -- sh -s", f"{password}\n")
         return Result(result.output.partition(started + "\n")[2], result.status)
 
     def _sudo_error(self, refused: Result, message: str) -> SudoError:
