@@ -240,7 +240,7 @@ class _Lines:
             text = line.decode(errors="replace").rstrip("\r")
             if not self._waiting:
                 self._on_line(text)
-            elif text == self._waiting:
+            elif text.endswith(self._waiting):  # sudo's prompt stands before it
                 self._waiting = None
 
     def text(self) -> str:
