@@ -16,11 +16,11 @@ demo-down:       ## remove the demo's lab
 
 test: lint unit  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
 	@tools/setup lab
-	$(ROOT) $(BIN)/pytest -m lab
+	$(ROOT) tools/labtests $(BIN)/pytest -m lab
 
 unit:            ## the tests that need no nodes, in seconds
 	@tools/setup
-	$(BIN)/pytest -m "not lab" -q
+	$(BIN)/pytest -m "not lab" -q -n auto
 
 lint:            ## style, types, import rules
 	@tools/setup
