@@ -12,8 +12,6 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from lbdeploy.slim import stand_in
@@ -27,20 +25,15 @@ from lbdeploy.dial import unreachable, where
 from lbdeploy.errors import LbdeployError, LoginError, LostError, SudoError
 from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Target
+from lbdeploy.transport.channel import Held, Lines, Result, closing
 from lbdeploy.transport.hostkeys import KnownHosts, unknown_types
+
+__all__ = ["Held", "Result", "Session", "connect"]
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or it prints tracebacks of its own
 
 QUIET_SECONDS = 5.0  # after so long without a word from a node, it is asked whether it is there
 DEADLINE_SECONDS = 9.0  # and has so long to answer: together under 15 s
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a script printed (both streams, in order) and its exit status; -1 where there was none."""
-
-    output: str
-    status: int
 
 
 class Session:
@@ -135,12 +128,12 @@ class Session:
         self, command: str, text: str, on_line: Callable[[str], None] | None, after: str | None = None
     ) -> Result:
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
-        with _closing(channel):
+        with closing(channel):
             channel.set_combine_stderr(True)
             channel.exec_command(command)
             channel.sendall(text.encode(errors="surrogateescape"))
             channel.shutdown_write()
-            lines = _Lines(on_line, after)
+            lines = Lines(on_line, after)
             for chunk in self._chunks(channel):
                 lines.feed(chunk)
             return Result(lines.text(), channel.recv_exit_status() if channel.exit_status_ready() else -1)
@@ -189,62 +182,6 @@ class Session:
         """Whether the way to the node is gone, rather than that it ended the connection: as when it shuts down."""
         error = self._connection.transport.get_exception()
         return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
-
-
-@contextmanager
-def _closing(channel: Channel) -> Iterator[None]:
-    """Close a channel at the end; where the connection is gone, what was said of that already is not replaced."""
-    try:
-        yield
-    finally:
-        with suppress(SSHException, OSError, EOFError):
-            channel.close()
-
-
-class Held:
-    """A script on a node that lives as long as its input: what ends it is the end of the connection, or silence."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    @property
-    def alive(self) -> bool:
-        return not self._channel.closed and not self._channel.exit_status_ready()
-
-    def beat(self) -> None:
-        """Say that this side is still there. Nothing happens where the other one is not."""
-        with suppress(SSHException, OSError, EOFError):
-            self._channel.sendall(b"\n")
-
-    def release(self) -> None:
-        """End it."""
-        with suppress(SSHException, OSError, EOFError):
-            self._channel.close()
-
-
-class _Lines:
-    """Bytes to lines, as they come; what stands before the line `after` is not passed on."""
-
-    def __init__(self, on_line: Callable[[str], None] | None, after: str | None) -> None:
-        self._on_line = on_line
-        self._waiting = after
-        self._all = bytearray()
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> None:
-        self._all += chunk
-        if not self._on_line:
-            return
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        for line in lines:
-            text = line.decode(errors="replace").rstrip("\r")
-            if not self._waiting:
-                self._on_line(text)
-            elif text.endswith(self._waiting):  # sudo's prompt stands before it
-                self._waiting = None
-
-    def text(self) -> str:
-        return self._all.decode(errors="surrogateescape")
 
 
 def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket | None = None) -> Session:
