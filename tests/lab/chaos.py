@@ -23,9 +23,9 @@ from clients import traffic
 from conftest import TOP, Lab
 
 VIPS = ("192.168.0.10", "192.168.1.10")
-LINES = (3, 14)  # the progress lines that a run of lbdeploy prints, about
+FIRST = 3  # progress line; before it lbdeploy has only begun to connect
 AFTER = (0.0, 0.6)  # s after a line: some come in one go
-ALONE = (0.4, 3.0)  # s after the beginning
+LINE = 0.2  # s that a line takes, where the moment is a time after the beginning
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def draw(seed: int, change: str = "", fault: str = "") -> Draw:
     struck = rng.choice([each for each in FAULTS if fault in each.name])
     target = rng.choice(NODES if struck.prepare else ["", *NODES])
     if rng.random() < 0.75:
-        return Draw(seed, made, struck, target, rng.randint(*LINES), rng.uniform(*AFTER))
-    return Draw(seed, made, struck, target, 0, rng.uniform(*ALONE))
+        return Draw(seed, made, struck, target, rng.randint(FIRST, made.lines), rng.uniform(*AFTER))
+    return Draw(seed, made, struck, target, 0, rng.uniform(FIRST, made.lines) * LINE)
 
 
 @dataclass

@@ -22,9 +22,10 @@ MOVED = "the VIPs move"
 class Change:
     """`make` it, with hosts.toml, a template, or on a node; then `command` is run, which exits with one of `codes`.
 
-    `breaks`: why open streams may break, "" where they must not; VIPs may be with either node then. `slower`: how much
-    longer VRRP takes to notice that a node is gone. `hopeless`: the nodes that can't take it, and must be as before.
-    `mend`: what is to be undone on the nodes before the next `up`.
+    `breaks`: why open streams may break, "" where they must not; VIPs may be with either node then. What the loss of
+    a holder costs besides: `slower`, how much longer VRRP takes to notice, and `alone`, for how long (s) there is no
+    other node. `lines`: about how many progress lines there are. `hopeless`: the nodes that can't take the change, and
+    must be as before. `mend`: what is to be undone on the nodes before the next `up`.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Change:
     codes: Codes = DONE
     breaks: str = ""
     slower: float = 1.0
+    alone: float = 0.0
+    lines: int = 16
     hopeless: Callable[[Pair], tuple[str, ...]] = lambda pair: ()
     mend: Callable[[Pair], None] = lambda pair: None
 
@@ -152,17 +155,17 @@ CHANGES = (
     Change("server removed", _server_removed),
     Change("timer of the check", _check_timer),
     Change("advert_interval", _advert_interval, slower=2),
-    Change("priority of the standby", _standby_priority),
+    Change("priority of the standby", _standby_priority, lines=10),
     Change("second VIP", _second_vip),
-    Change("hand-edited file", _hand_edit),
-    Change("sysctl drift", _sysctl_drift),
-    Change("service of the standby disabled", _standby_disabled),
+    Change("hand-edited file", _hand_edit, lines=11),
+    Change("sysctl drift", _sysctl_drift, lines=8),
+    Change("service of the standby disabled", _standby_disabled, alone=30, lines=9),
     Change("rollback", _rollback),
     Change("VRRP version", _vrrp_version, breaks="nodes that do not hear each other both hold the VIPs for a moment"),
     Change("router_id", _router_id, breaks="nodes that do not hear each other both hold the VIPs for a moment"),
     Change("roles swapped", _roles_swapped, breaks=MOVED),
-    Change("package reinstalled", _reinstall, breaks=f"{MOVED} first, since the daemon is restarted"),
-    Change("invalid template", _invalid_template, REFUSED, hopeless=lambda pair: NODES),
-    Change("port taken on a node", _port_taken, AS_BEFORE, hopeless=_takers, mend=_port_given_back),
-    Change("template that answers nobody", _no_answer, AS_BEFORE, hopeless=lambda pair: NODES),
+    Change("package reinstalled", _reinstall, breaks=f"{MOVED} first, since the daemon is restarted", alone=6),
+    Change("invalid template", _invalid_template, REFUSED, lines=6, hopeless=lambda pair: NODES),
+    Change("port taken on a node", _port_taken, AS_BEFORE, lines=9, hopeless=_takers, mend=_port_given_back),
+    Change("template that answers nobody", _no_answer, AS_BEFORE, lines=11, hopeless=lambda pair: NODES),
 )

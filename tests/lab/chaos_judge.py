@@ -9,12 +9,12 @@ from typing import Any
 from chaos_changes import Change
 from chaos_faults import Fault
 from chaos_pair import NODES, Command, Look, Pair
-from clients import CLOSED, RESET
+from clients import CLOSED, RESET, SILENT
 
 SETTLED = 60.0  # s: the node's wait for a confirmation (about 25), undoing, the election, and preempt_delay
 FREED = 60.0  # s until a dead run's lock and its unit are gone
 RUN = 200.0  # s: the longest that one lbdeploy may take; it waits 150 s for a node that is off
-IN_FLIGHT = 0.3  # s that a probe may be under way when a VIP moves
+IN_FLIGHT = 1.0  # s that a probe may be under way when a VIP moves
 APART = 0.5  # s between two failed probes of different outages
 HOLDER = "lb1"  # before the change
 
@@ -23,7 +23,8 @@ Files = dict[str, dict[str, str]]
 
 def allowed_outage(change: Change, fault: Fault, target: str) -> float:
     """For how long (s) new connections may fail."""
-    return fault.outage * change.slower if target == HOLDER or change.breaks else 0.0
+    lost = fault.outage and (target == HOLDER or change.breaks)
+    return fault.outage * change.slower + change.alone if lost else 0.0
 
 
 def may_break(change: Change, fault: Fault, target: str) -> bool:
@@ -137,7 +138,7 @@ def of_client(seen: dict[str, Any], outage: float, *, breaks: bool) -> Iterator[
 
 def _was_open(failure: dict[str, Any]) -> bool:
     """Whether it had been accepted, and was cut when the VIP moved: an open connection, as a stream is one."""
-    return bool(failure["connected"]) and failure["why"] in (RESET, CLOSED)
+    return bool(failure["connected"]) and failure["why"] in (RESET, CLOSED, SILENT)
 
 
 def _whys(failures: list[dict[str, Any]]) -> str:

@@ -40,6 +40,7 @@ ANSWER = 3.0  # s for TLS and the answer, which a busy machine may delay
 SILENCE = 3.0  # s; the stand-ins send a chunk every 50 ms
 AGAIN = 0.2  # s until a stream that broke is opened again
 CLOSED = "closed without an answer"
+SILENT = f"no answer within {ANSWER:g} s"
 RESET = os.strerror(errno.ECONNRESET)
 READY = 10.0  # s; then the client is as ready as it will be
 
@@ -173,7 +174,7 @@ def _why(error: Exception) -> str:
         return CLOSED
     if isinstance(error, OSError) and error.args:
         return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-    return f"no answer within {ANSWER:g} s"
+    return SILENT
 
 
 async def main(vips: list[str]) -> Seen:
