@@ -17,7 +17,7 @@ def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     for frontend in cluster.frontends:
         seen = [_stat(observation, frontend, server) for server in frontend.servers]
         up = [stat for stat in seen if stat and stat.up]
-        waiting = any(stat and stat.initial for stat in seen)
+        waiting = any(stat and stat.settling for stat in seen)
         detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
         fix = f"see whether the servers listen, and let {observation.node.name} connect to them"
         yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
@@ -39,7 +39,7 @@ def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
             detail = f"{name} ({server.address}:{server.port}): " + "; ".join(
                 f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items()
             )
-            settling = any(stat and stat.initial for _, stat in bad)
+            settling = any(stat and stat.settling for _, stat in bad)
             yield Finding(
                 None, "server", False, detail, f"see whether {server.name} runs", warning=True, settling=settling
             )
@@ -61,7 +61,7 @@ def lost_servers(
 def answers(observation: Observation) -> Iterator[Finding]:
     """Whether something behind each VIP answers this node. One on another network may have no way to it: no finding."""
     near = [address.network for link in observation.links for address in link.addresses]
-    soon = any(server.up or server.initial for server in observation.servers)
+    soon = any(server.up or server.settling for server in observation.servers)
     for each in observation.answered:
         what = f"{each.ip} port {each.port}"
         if each.ok:
@@ -73,7 +73,7 @@ def answers(observation: Observation) -> Iterator[Finding]:
 
 def serves(observation: Observation) -> Iterator[Finding]:
     """Whether this node's own haproxy would serve clients, if it held the VIPs. None where a template has no socket."""
-    soon = any(server.initial for server in observation.servers)
+    soon = any(server.settling for server in observation.servers)
     for name, answered in observation.own.items():
         detail = f"{name} {'answers' if answered else 'does not answer'} on this node's own haproxy"
         fix = None if answered else "see the findings above; if there are none: journalctl -u haproxy -n 20 there"

@@ -90,6 +90,7 @@ class Conductor:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} holds the VIPs, too"))
             if not self._observer.until_holding(standby):
                 raise RemoteError("the VIPs were not taken in time", node=standby[0], fix="lbdeploy verify")
+            self._workers.linger(standby)
         self._workers.begin({name: self._task(stage, name) for name in holding})
         self._gate(plan, stage, before)
 

@@ -57,6 +57,11 @@ class ServerStat:
         """Whether its first check is still under way."""
         return self.check_status in ("INI", "") and self.status.startswith("UP")
 
+    @property
+    def settling(self) -> bool:
+        """Whether more checks are needed, that come soon: the first, or those after one that was good ("DOWN 1/3")."""
+        return self.initial or (self.check_status in UP_CHECKS and bool(re.fullmatch(r"DOWN \d+/\d+", self.status)))
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:

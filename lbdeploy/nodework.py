@@ -63,6 +63,12 @@ class Workers:
             self.under_way[node.name] = Work(node, tasks[node.name], self._origin, self._emit)
         _raise_worst(self._fleet.each(nodes, self._begin).values())
 
+    def linger(self, names: Sequence[str]) -> None:
+        """Tell nodes that wait that others are going to depend on them. Raises the first one's error."""
+        nodes = [node for node in self._waiting() if node.name in names]
+        scripts = {node.name: self.under_way[node.name].transaction.linger() for node in nodes}
+        _raise_worst(self._fleet.each(nodes, lambda node, session: session.run(scripts[node.name])).values())
+
     def confirm(self) -> None:
         """Let what was done stay, over new connections: that they can be made is part of what is confirmed.
 
@@ -92,6 +98,21 @@ class Workers:
         works = list(self.under_way.values())
         self.under_way.clear()
         return _undone(cause, works)
+
+    def reach(self, names: Sequence[str]) -> None:
+        """Connect anew to nodes whose connection is dead, for a while if need be. Raises the first one's error."""
+        nodes = [node for node in self._fleet.nodes if node.name in names]
+        _raise_worst(self._fleet.each(nodes, self._revive).values())
+
+    def _revive(self, node: Node, session: Session) -> None:
+        deadline = time.monotonic() + LATE_SECONDS
+        while not session.alive:
+            try:
+                session = self._fleet.reopen(node)
+            except ConnectError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_SECONDS)
 
     def _waiting(self) -> list[Node]:
         return [work.node for work in self.under_way.values() if work.progress.waits]

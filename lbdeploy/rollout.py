@@ -167,7 +167,7 @@ class Run:
         }  # fmt: skip
         scope, self._observer.scope = self._observer.scope, frozenset(names)
         try:
-            self._undo_all()
+            self._undo_all(names)
         except LbdeployError as other:
             state = f"{error.node} is as before; {_names(names)} keeps the change: {other.message}"
             return RemoteError(
@@ -178,8 +178,12 @@ class Run:
         state = f"{_names((*names, error.node or ''))}: as before"
         return RolledBackError(error.message, node=error.node, state=state, fix=error.fix, detail=error.detail)
 
-    def _undo_all(self) -> None:
+    def _undo_all(self, names: Sequence[str]) -> None:
+        """Bring nodes to what is wanted of them now. Raises the first one's error, also where one can't be reached."""
+        self._workers.reach(names)
         survey = self._observer.look()
+        for error in survey.errors.values():
+            raise error
         plan = survey.plan
         for stage in plan.stages:
             self._conductor.perform(plan, stage, survey, back=True)

@@ -28,6 +28,7 @@ from lbdeploy.shell import cmd, here
 
 UNIT = "lbdeploy"
 STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files were made from
+UNITS = "/etc/systemd/system"
 RUN = "/run/lbdeploy"
 LOCK = f"{RUN}/lock"
 LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
@@ -39,9 +40,9 @@ class Task:
     """What a node is to do: its `plan`, but of services only those named.
 
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
-    wanted. Where the laptop is gone, it undoes everything after `linger` seconds. `away`: the VIPs that another node
-    must have taken first, within `away_seconds`. A `rehearsal` writes the files beside their places, has them
-    validated, and removes them again.
+    wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
+    VIPs that another node must have taken first, within `away_seconds`. A `rehearsal` writes the files beside their
+    places, has them validated, and removes them again.
     """
 
     plan: NodePlan
@@ -80,6 +81,10 @@ class Transaction:
         decide = f"[ ! -e {self.log} ] || : > {self.path}.{decision}\n" if decision else ""
         return f"{PRELUDE}umask 077\n{decide}{self._follow(told + 1)}"
 
+    def linger(self) -> str:
+        """From now on the task, should the laptop be gone, undoes its change only after a peer has undone its own."""
+        return f"{PRELUDE}umask 077\n: > {self.path}.linger\n"
+
     def _follow(self, line: int) -> str:
         given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=f"{STATE}/journal")
         return f"{given}\nid={cmd(self.origin.id)}\n{_text('follow.sh')}"
@@ -96,6 +101,7 @@ class Transaction:
         given = _given(
             mark=MARK,
             state=STATE,
+            units=UNITS,
             lock=LOCK,
             run=self.path,
             id=self.origin.id,

@@ -1,4 +1,4 @@
-# What an applying script is made of. Given: mark, state (lbdeploy's folder), lock (the cluster's lock here), run (the path
+# What an applying script is made of. Given: mark, state (lbdeploy's folder), units (systemd's own folder), lock (the cluster's lock here), run (the path
 # of this run's files, without an ending), id (the run's), about (who, in words), patience (s), handover (a file), and in
 # words: staged (files), managed (files), packages.
 #
@@ -47,6 +47,7 @@ begin() {
     while read -r word path; do
         [ "$word" != staged ] || rm -rf -- "$path"
     done < "$state/journal" || :
+    disarm
     if [ -d "$kept" ]; then keep_generation "$(cat "$kept/id" || echo interrupted)"; fi
     find "${run%/*}" -name '*.log' ! -path "$run.log" -delete
     printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
@@ -101,8 +102,41 @@ keep() {
         fi
     done
     if [ -e "$state/hosts.toml" ]; then run cp -a -- "$state/hosts.toml" "$kept/"; fi
-    find "$kept" -type f -exec sync -d -- {} +
+    arm
+    find "$kept" "$units/lbdeploy-undo.service" "$units/multi-user.target.wants" ! -type l -exec sync -- {} +
 }
+
+# arm: should the node lose its power before the change is confirmed, it is undone as the node starts, before the daemons
+# do. Peers that could not wait for the node have undone theirs, and might not hear it otherwise.
+arm() {
+    {
+        printf 'boot=%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
+        printf '[ "$(cat /proc/sys/kernel/random/boot_id)" != "$boot" ] || exit 0\n'
+        for path in $managed; do
+            if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
+                printf "cp -a -- '%s' '%s' && mv -fT -- '%s' '%s'\n" \
+                    "$kept/files$path" "$path.lbdeploy-new" "$path.lbdeploy-new" "$path"
+            else
+                printf "rm -f -- '%s'\n" "$path"
+            fi
+        done
+        printf "printf 'restored\\nexit 1\\n' >> '%s'\n" "$state/journal"
+        printf 'rm -rf -- %s\n' "$staged"
+        printf "rm -rf -- '%s' '%s' '%s'\n" \
+            "$kept" "$units/lbdeploy-undo.service" "$units/multi-user.target.wants/lbdeploy-undo.service"
+    } > "$kept/restore"
+    mkdir -p "$units/multi-user.target.wants"
+    cat > "$units/lbdeploy-undo.service" << END
+[Unit]
+Description=lbdeploy: undo a change that nobody had confirmed when the node lost its power
+Before=haproxy.service keepalived.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $kept/restore
+END
+    ln -sf ../lbdeploy-undo.service "$units/multi-user.target.wants/lbdeploy-undo.service"
+}
+disarm() { rm -f -- "$units/multi-user.target.wants/lbdeploy-undo.service" "$units/lbdeploy-undo.service"; }
 
 # swap PATH: the staged file takes the place of PATH, whose old content is kept.
 swap() {
@@ -167,7 +201,7 @@ give_up_vips() {
 
 # await SECONDS LINGER: the laptop confirms over a new connection, once it has seen that all is well. If it does not in
 # time, or says that it is not well, this ends as a failure, and everything is undone. Where its lock is gone, the laptop
-# is, too, and only LINGER seconds are left.
+# is, too, and nothing is waited for; or LINGER seconds, where it has said that a peer needs them.
 await() {
     tell await "$1"
     uptime
@@ -181,7 +215,8 @@ await() {
         uptime
         if [ -z "$gone" ] && [ -e "$lock" ] && flock -n "$lock" true; then
             gone=yes
-            deadline=$((now + $2))
+            deadline=$now
+            if [ -e "$run.linger" ]; then deadline=$((now + $2)); fi
         fi
         if [ "$now" -ge "$deadline" ]; then
             tell unconfirmed "$1"
@@ -203,6 +238,7 @@ keep_generation() {
 }
 
 commit() {
+    disarm
     if [ -d "$kept" ]; then keep_generation "$id"; fi
     if [ -e "$run.hosts" ]; then mv -f "$run.hosts" "$state/hosts.toml"; fi
     # shellcheck disable=SC2086
@@ -216,6 +252,7 @@ restore() {
     if [ "$bad" ]; then
         tell unrestored
     else
+        disarm
         rm -rf "$kept"
         tell restored
     fi
@@ -232,10 +269,11 @@ finish() {
     elif [ -n "$undo_first$undo_then" ]; then
         restore
     elif [ "$begun" ]; then
+        disarm
         rm -rf "$kept" # nothing was changed, so there is nothing to go back to
     fi
     # shellcheck disable=SC2086
-    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" $staged
+    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" $staged
     tell exit "$status"
 }
 trap finish EXIT

@@ -45,6 +45,17 @@ class Session:
         self._connection = connection
         self._elevated = ("sudo -n -- sh -s", "")  # the command that has given root rights, and what it wants first
 
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still is one. Asks the other side, and waits for its answer."""
+        if not self._connection.transport.is_active():
+            return False
+        try:
+            self._ask_for_life()
+        except LostError:
+            return False
+        return True
+
     def run(self, script: str, on_line: Callable[[str], None] | None = None) -> Result:
         """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError and SudoError.
 

@@ -397,3 +397,25 @@ def test_no_room_is_said_before_anything_is_written(pair: Lab) -> None:
             assert error["state"] == "nothing was changed"
     finally:
         pair.on("lb2", "umount /var/lib/lbdeploy")
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_node_that_lost_its_power_undoes_what_was_not_confirmed(pair: Lab, together: bool) -> None:
+    """As it starts, before its daemons do: its peers, which have undone theirs, would not hear it otherwise."""
+    node = "lb1" if together else "lb2"
+    before = looks(pair)
+    pair.edit("preempt_delay = 2", "preempt_delay = 4")
+    if together:
+        pair.edit("advert_interval = 1", "advert_interval = 2")
+    process = begin(pair, "up")
+    until(process, "lb2 and lb1 changed" if together else f"{node}: reload keepalived")
+    pair.lab("stop", node)
+    process.kill()
+    process.communicate()
+    pair.lab("start", node)
+    wait_for(lambda: not active(pair, "lb1") and not active(pair, "lb2"), 60)
+    assert looks(pair) == before
+    assert "restored" in pair.on(node, "cat /var/lib/lbdeploy/journal")
+    assert pair.on(node, "ls /etc/systemd/system | grep lbdeploy", check=False) == ""
+    wait_for(lambda: all(pair.holder(vip) == ["lb1"] for vip in VIPS), 30)
+    sound(pair)

@@ -135,6 +135,7 @@ class Here:
         self.node: Node = seed.preferred
         self.log = folder / "asked"
         self.state = folder / "state"
+        self.units = folder / "units"
         self.run = folder / "run"
         self.handover = folder / "handover"
         (folder / "etc").mkdir()
@@ -178,11 +179,17 @@ class Here:
         functions = f'systemctl() {{ printf "%s\\n" "$*" >> {self.log}; {systemctl}; }}\n{more}\n'
         functions += "" if os.geteuid() == 0 else "chown() { :; }\n"
         with pytest.MonkeyPatch.context() as patch:
-            for name, path in (("RUN", self.run), ("STATE", self.state), ("LOCK", self.run / "lock")):
+            for name, path in (
+                ("RUN", self.run),
+                ("STATE", self.state),
+                ("LOCK", self.run / "lock"),
+                ("UNITS", self.units),
+            ):
                 patch.setattr(f"lbdeploy.transaction.{name}", str(path))
             patch.setattr("lbdeploy.transaction.HANDOVER", str(self.handover))
             made = text()
         assert "/var/lib/lbdeploy" not in made
+        assert "/etc/systemd" not in made
         return made.replace("\nbegin\n", f"\n{functions}\nbegin\n", 1)
 
     def apply(
