@@ -409,6 +409,7 @@ def test_a_node_that_lost_its_power_undoes_what_was_not_confirmed(pair: Lab, tog
         pair.edit("advert_interval = 1", "advert_interval = 2")
     process = begin(pair, "up")
     until(process, "lb2 and lb1 changed" if together else f"{node}: reload keepalived")
+    process.send_signal(signal.SIGSTOP)
     pair.lab("stop", node)
     process.kill()
     process.communicate()
