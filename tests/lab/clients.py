@@ -173,8 +173,10 @@ async def _end(reader: asyncio.StreamReader) -> str:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | ssl.SSLEOFError):
         return CLOSED
+    if isinstance(error, ssl.SSLError):
+        return str(error)
     if isinstance(error, OSError) and error.args:
         return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
     return SILENT
