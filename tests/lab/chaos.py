@@ -25,6 +25,7 @@ from conftest import TOP, Lab
 VIPS = ("192.168.0.10", "192.168.1.10")
 FIRST = 3  # progress line; before it lbdeploy has only begun to connect
 AFTER = (0.0, 0.6)  # s after a line: some come in one go
+LAG = 0.5  # s; a client that waited longer for the machine may blame the nodes for that
 LINE = 0.2  # s that a line takes, where the moment is a time after the beginning
 
 
@@ -72,6 +73,7 @@ class Report:
     def line(self) -> str:
         """In one line."""
         lost = f"{len(self.seen.get('failures', []))} failed, {len(self.seen.get('broken', []))} broken"
+        lost += f", the client lagged {self.seen['lag_s']:.1f} s" if self.seen.get("lag_s", 0) > LAG else ""
         late = ", but it had ended before" if self.too_late else ""
         return f"{'FAIL' if self.wrong else 'ok  '} {self.draw}{late}: exit {self.code}, {lost}, {self.took:.0f} s"
 

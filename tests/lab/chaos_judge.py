@@ -48,7 +48,7 @@ def of_command(command: Command, codes: Iterable[int], name: str = "lbdeploy") -
 
 
 def settle(pair: Pair, vips: Iterable[str], seconds: float = SETTLED) -> tuple[dict[str, Look], list[str]]:
-    """Look until each VIP has one holder and no node is at work any more; what was seen last, and what is wrong."""
+    """Look until each VIP has one holder, no node is at work, and all servers are up; what was seen, what is wrong."""
     deadline = time.monotonic() + seconds
     while True:
         looks = {node: pair.look(node) for node in NODES}
@@ -66,6 +66,8 @@ def _unsettled(looks: dict[str, Look], vips: Iterable[str]) -> Iterator[str]:
     for node, look in looks.items():
         if not look.idle:
             yield f"{node} is still at work"
+        if look.down:  # a node that was cut off finds them again within interval + rise checks
+            yield f"{node} finds {look.down} servers down"
 
 
 def of_files(looks: dict[str, Look]) -> Iterator[str]:

@@ -33,19 +33,24 @@ for file in {" ".join(FILES)}; do
 done
 keepalived -t -f /etc/keepalived/keepalived.conf 2>&1 | sed 's/^/says keepalived: /'
 haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1 | grep -v '^Configuration file is valid$' | sed 's/^/says haproxy: /'
+echo down $(echo 'show stat' | socat -t 2 stdio /run/haproxy/admin.sock | grep -c '^[^#,]*,master[0-9]*,.*,DOWN')
 echo services $(systemctl is-active haproxy keepalived) $(systemctl is-enabled haproxy keepalived)
 """
 
 
 @dataclass(frozen=True)
 class Look:
-    """A node, as its own tools show it at one moment. `says`: what its validators have against its files."""
+    """A node, as its own tools show it at one moment.
+
+    `says`: what its validators have against its files; `down`: how many servers its haproxy finds down.
+    """
 
     idle: bool
     addresses: frozenset[str]
     staged: tuple[str, ...]
     files: dict[str, str]
     says: tuple[str, ...]
+    down: int
     services: str
 
 
@@ -77,6 +82,7 @@ class Pair:
             staged=of.get("staged", ()),
             files=dict(line.split(" ", 1) for line in of.get("file", ())),
             says=of.get("says", ()),
+            down=int(of.get("down", ("0",))[0]),
             services=" ".join(of.get("services", ())),
         )
 
