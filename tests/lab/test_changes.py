@@ -54,7 +54,7 @@ def pids(lab: Lab) -> list[str]:
 EDITS: dict[str, tuple[str, str]] = {
     "a setting of haproxy": ("fall = 2", "fall = 3"),
     "a server removed": ('master3 = "192.168.1.23"\n', ""),
-    "a server added": ('master3 = "192.168.1.23"\n', 'master3 = "192.168.1.23"\nmaster4 = "192.168.1.23:6444"\n'),
+    "a server added": ('master2 = "192.168.1.22"\n', 'master2 = "192.168.1.22"\nmaster4 = "192.168.1.23"\n'),
     "the advert interval": ("advert_interval = 1", "advert_interval = 2"),
     "the health check": ("router_id = 101", "router_id = 101\ncheck_fall = 3\ncheck_rise = 3"),
     "preempt_delay": ("preempt_delay = 2", "preempt_delay = 3"),

@@ -127,3 +127,13 @@ def test_every_expected_failure_is_told_of() -> None:
 def options(command: click.Command) -> set[str]:
     """Every way to write an option of a command."""
     return {option for parameter in command.params for option in parameter.opts}
+
+
+def test_the_tests_that_prove_a_promise_exist() -> None:
+    """docs/reliability.md names a test for each promise."""
+    named = set(re.findall(r"`(test_\w+)`", (TOP / "docs" / "reliability.md").read_text(encoding="utf-8")))
+    there = {
+        name for file in (TOP / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    assert len(named) > 30
+    assert named - there == set()
