@@ -93,12 +93,16 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
         outcome = run.plan()
     app.reporter.plan(outcome.plan)
-    app.finish(
-        CHANGES_PENDING if outcome.plan.changes else 0,
-        changes=outcome.plan.to_json(),
-        order=outcome.plan.order,
-        stages=[stage.to_json() for stage in outcome.plan.stages],
-    )
+    document = {
+        "changes": outcome.plan.to_json(),
+        "order": outcome.plan.order,
+        "stages": [stage.to_json() for stage in outcome.plan.stages],
+    }
+    for error in outcome.errors.values():
+        app.reporter.error(error)
+        app.finish(error.exit_code, **document, error=error.to_json())
+        return
+    app.finish(CHANGES_PENDING if outcome.plan.changes else 0, **document)
 
 
 @cli.command()

@@ -302,6 +302,9 @@ def test_a_peer_that_is_down_is_left_out_where_that_is_safe(pair: Lab) -> None:
     assert nothing["error"]["node"] == "lb1"
     assert "left out" in nothing["error"]["message"]
     pair.edit("preempt_delay = 2", "preempt_delay = 3")
+    planned = pair.do("plan", code=4)
+    assert planned["error"]["node"] == "lb1"
+    assert {each["node"] for each in planned["changes"]} == {"lb2"}
     refused = pair.do("up", code=1)["error"]
     assert "no other node could take over while lb2 is changed" in refused["message"]
     assert "--force-last" in refused["fix"]
