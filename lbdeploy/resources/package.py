@@ -108,6 +108,7 @@ class Packages:
         if does["upgrade"]:
             lines.append(_INSTALL.format(apt=_APT, options="--only-upgrade", names=cmd(*does["upgrade"])))
         if does["reinstall"]:
+            lines.append(_REINSTALLABLE.format(apt=_APT, names=cmd(*does["reinstall"])))
             lines.append(_INSTALL.format(apt=_APT, options="--reinstall", names=cmd(*does["reinstall"])))
         return Raw("\n".join(lines))
 
@@ -135,6 +136,11 @@ def _masked(units: list[str], install: str) -> str:
     )
     return f"{mask} 2>&1\n{install}\n{unmask} 2>&1\nrun systemctl daemon-reload"
 
+
+# Where no repository has the version that is installed any more, apt says so, does nothing, and calls that a success.
+_REINSTALLABLE = (
+    "! {apt} --simulate --reinstall install {names} | grep 'is not possible' || fail apt-get install --reinstall"
+)
 
 # The lists are fetched only where apt does not know a package, or can't get the version that it knows.
 _INSTALL = """\
