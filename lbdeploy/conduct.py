@@ -31,6 +31,7 @@ class Conductor:
         self._emit = emit
         self._force_last = force_last
         self._excused: Excuses = frozenset()
+        self._back = False
         # A node waits as long as looking may take, and then some.
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
         self._linger = int(4 * cluster.vrrp.advert_interval) + 6  # until a peer that was undone has the VIPs again
@@ -38,10 +39,12 @@ class Conductor:
     def perform(self, plan: Plan, stage: Stage, before: Survey, *, back: bool = False) -> None:
         """Change the nodes of a stage, look whether all is well, and confirm; or have it undone, and raise.
 
-        `back`: to what they had, which hosts.toml does not describe; so what it expects of the servers is no measure.
+        `back`: to what they had, which hosts.toml does not describe. It has been tried, so nothing is objected to.
         """
+        self._back = back
         self._excused = of_servers(before) if back else excuses(plan, stage, before)
-        refuse_the_last(stage, before, force=self._force_last)
+        if not back:
+            refuse_the_last(stage, before, force=self._force_last)
         ways = {
             Way.BEGIN: self._begin,
             Way.RELOAD: self._change,
@@ -118,7 +121,7 @@ class Conductor:
         if errors:
             raise errors[0]
         bad = objections(plan, stage, before, survey.without(_later(plan, stage)), self._excused)
-        if bad:
+        if bad and not self._back:
             what = "; ".join(dict.fromkeys(each.detail for each in bad))
             raise RemoteError(what, node=bad[0].node, fix=bad[0].fix or "lbdeploy verify")
 

@@ -20,9 +20,14 @@ Excuses = frozenset[tuple[str | None, str]]  # findings (node, check)
 
 
 def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused: Excuses) -> list[Finding]:
-    """Why a run must not go on after a stage: what is wrong with its nodes or the VIPs, and is not excused."""
+    """Why a run must not go on after a stage: what is wrong with its nodes or the VIPs, and is not excused.
+
+    What was wrong with the VIPs before, word for word, is not made worse by it: a run may be what repairs them.
+    """
+    ill = {each.detail for each in before.verdict.findings if each.failed and each.node is None}
     failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
     found = [each for each in failed if (each.node, each.check) not in excused]
+    found = [each for each in found if each.node is not None or each.detail not in ill]
     found += _unforeseen(plan, stage, before, after)
     for name in stage.names:
         others = [each for other, each in after.seen.items() if other not in stage.names]
