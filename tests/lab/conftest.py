@@ -175,5 +175,6 @@ def unnoticed(pair: Lab) -> Iterator[None]:
         yield
     assert seen["probes"] > 20
     assert seen["failures"] == []
+    assert seen["late"] == []
     assert seen["broken"] == []
     sound(pair)
