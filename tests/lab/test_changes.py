@@ -42,7 +42,7 @@ def turned_away(seen: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def cut(seen: dict[str, Any], moves: int) -> list[dict[str, Any]]:
-    """The connections that a move of the VIPs cut, or had TCP ask for again: at most two at each move are on their way."""
+    """The connections that a move cut, or had TCP ask for again: at most two at each move are on their way."""
     lost = [each for each in seen["failures"] if not each["why"].startswith(NOT_OPENED)] + seen["late"]
     return lost if len(lost) > 2 * moves * len(VIPS) else []
 
