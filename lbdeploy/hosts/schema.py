@@ -203,7 +203,9 @@ class FrontendTable(Table):
         "tcp", description='"tcp": the server accepts connections. "https": GET /readyz answers 200.'
     )
     interval: Seconds = Field(10.0, description="Seconds between checks of a server.")
-    fast_interval: Seconds = Field(1.0, description="The same while a server is down, or its state is changing or not yet known.")
+    fast_interval: Seconds = Field(
+        1.0, description="The same while a server is down, or its state is changing or not yet known."
+    )
     rise: Count = Field(3, description="Good checks until a server is UP.")
     fall: Count = Field(2, description="Failed checks until it is DOWN.")
     connect_timeout: Seconds = Field(5.0, description="Seconds to wait for a server to accept a connection.")
