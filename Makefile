@@ -2,7 +2,7 @@
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BIN := .venv/bin
 
-.PHONY: help demo demo-down test unit lint bench chaos docs lock clean
+.PHONY: help demo demo-down test unit terminal lint bench chaos docs lock clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -14,13 +14,17 @@ demo:            ## the whole job on real nodes on this machine: lab, up, verify
 demo-down:       ## remove the demo's lab
 	@$(ROOT) $(BIN)/lbdeploy lab down
 
-test: lint unit  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
+test: lint unit terminal  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
 	@tools/setup lab
 	$(ROOT) tools/labtests $(BIN)/pytest -m lab
 
 unit:            ## the tests that need no nodes, in seconds
 	@tools/setup
-	$(BIN)/pytest -m "not lab" -q -n auto
+	$(BIN)/pytest -m "not lab and not terminal" -q -n auto
+
+terminal:        ## the tests in shells and terminals
+	@tools/setup
+	$(BIN)/pytest -m terminal -q -n auto
 
 lint:            ## style, types, import rules
 	@tools/setup

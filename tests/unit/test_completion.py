@@ -16,6 +16,8 @@ from builders import SEED
 
 from lbdeploy.cli.group import ORDER
 
+pytestmark = pytest.mark.terminal
+
 BIN = Path(sys.executable).parent
 LBDEPLOY = str(BIN / "lbdeploy")
 

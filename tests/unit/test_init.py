@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from lbdeploy import hosts, scout
 from lbdeploy.hosts import draft, json_schema, writer
 
+pytestmark = pytest.mark.terminal
+
 BIN = Path(sys.executable).parent
 NETWORKS = ("--network", "external=ens33", "--network", "management=ens32")
 NODES = ("--node", "lb1=192.168.0.11,192.168.1.11", "--node", "lb2=192.168.0.12,192.168.1.12")

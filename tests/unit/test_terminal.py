@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from lbdeploy.cli import cli
 from lbdeploy.report.wrap import columns, wrapped
 
+pytestmark = pytest.mark.terminal
+
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 GOOD = SEED.read_text()
 BAD = GOOD.replace("router_id = 101", "router_id = 300").replace('"192.168.0.10/24"', '"192.168.0.10"')
