@@ -17,7 +17,7 @@ from lbdeploy import hosts
 
 pytestmark = pytest.mark.lab
 
-# A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for 20 s.
+# A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for a minute.
 STRANGER = """
 import socket, struct, time
 index = next(i for i, name in socket.if_nameindex() if name != "lo")
@@ -25,7 +25,7 @@ four = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
 four.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("{address}"))
 six = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112)
 six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-for _ in range(40):
+for _ in range(120):
     four.sendto(bytes([0x31, 51, 100, 1, 0, 100, 0, 0]) + socket.inet_aton("192.168.1.99"), ("224.0.0.18", 0))
     try:
         six.sendto(bytes([0x31, 52, 100, 1, 0, 100, 0, 0]) + bytes(16), ("ff02::12", 0))
@@ -36,12 +36,13 @@ for _ in range(40):
 
 
 @contextmanager
-def stranger(lab: Lab) -> Iterator[None]:
-    """Somebody else's VRRP on the management network, sent by the client."""
+def stranger(lab: Lab) -> Iterator[str]:
+    """Somebody else's VRRP on the management network, sent by the client; its address."""
     argv = [LBDEPLOY, "-f", str(lab.file), "lab", "exec", "client", "python3", "-c"]
-    process = subprocess.Popen([*argv, STRANGER.format(address="192.168.1.254")])
+    address = lab.on("client", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]
+    process = subprocess.Popen([*argv, STRANGER.format(address=address)])
     try:
-        yield
+        yield address
     finally:
         process.terminate()
         process.wait(30)
@@ -50,11 +51,13 @@ def stranger(lab: Lab) -> Iterator[None]:
 def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:
     """With Enter alone, interfaces and addresses are as the nodes have them; IDs in use are told and not proposed."""
     lab = session_lab
+    lab.lab("down")
+    lab.lab("up")  # bare nodes: `init` is for those
     for node in ("lb1", "lb2"):
         lab.on(node, "mkdir -p /etc/keepalived; echo '  virtual_router_id 101' > /etc/keepalived/old.conf")
     argv = ["-f", str(lab.file), "--lab", "init", "--output", str(tmp_path / "new.toml")]
     env = {**os.environ, "TERM": "dumb"}
-    with stranger(lab):
+    with stranger(lab) as address:
         terminal = pexpect.spawn(LBDEPLOY, argv, encoding="utf-8", env=env, timeout=30, dimensions=(24, 200))
         for question, answer in (
             ("Name", ""),
@@ -69,7 +72,7 @@ def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:
         ):
             terminal.expect(question + "[^\n]*: $")
             terminal.sendline(answer)
-        terminal.expect_exact("ID 51 is in use: heard from 192.168.1.254")
+        terminal.expect_exact(f"ID 51 is in use: heard from {address}")
         terminal.expect(r"ID 52 is in use: heard from fe80:")
         terminal.expect(r"ID 101 is in use: in the keepalived.conf of lb\d")
         terminal.expect(r"Virtual router ID \[1\]: $")
