@@ -125,7 +125,8 @@ def _health(cluster: Cluster) -> dict[str, Raw]:
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
         "room": Raw(
-            f"for folder in {cmd(*FOLDERS)}; do [ ! -d $folder ] || df -k --output=avail,iavail,file $folder; done"
+            f'for folder in {cmd(*FOLDERS)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
+            'df -k --output=avail,iavail,file "$@"'
         ),
     }
 
