@@ -52,27 +52,12 @@ class View:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What clients saw: `views` of short connections, `streams` that were held open from here."""
 
-    `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
-    says what is not as it should be then: also when the VIPs go back to where they were, if that is still to come.
-    """
-
-    kind: Kind
-    node: str
-    holder: str
-    expected: float
-    broken: float
-    repaired: float
-    ended: float
     views: tuple[View, ...]
     streams: tuple[Stream, ...] = ()
-    events: tuple[Event, ...] = ()
-    healthy: bool = True
-    after: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
 
     @property
     def measured(self) -> tuple[View, ...]:
@@ -100,6 +85,32 @@ class Result:
         return sum(view.failed for view in self.measured)
 
     @property
+    def stalled(self) -> float:
+        """Seconds in which the prober itself did nothing, at most."""
+        return max((stall(view.shots) for view in self.measured), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Measured):
+    """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
+
+    `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
+    says what is not as it should be then: also when the VIPs go back to where they were, if that is still to come.
+    """
+
+    kind: Kind
+    node: str
+    holder: str
+    expected: float
+    broken: float
+    repaired: float
+    ended: float
+    events: tuple[Event, ...] = ()
+    healthy: bool = True
+    after: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+    @property
     def taker(self) -> str:
         """Who served the VIPs next: the first node to become MASTER after the break; the holder, if none did."""
         return next((each.node for each in self.events if each.state == "MASTER"), self.holder)
@@ -112,11 +123,6 @@ class Result:
     @property
     def streams_broken(self) -> int:
         return sum(each.broken is not None for each in self.long_lived)
-
-    @property
-    def stalled(self) -> float:
-        """Seconds in which the prober itself did nothing, at most."""
-        return max((stall(view.shots) for view in self.measured), default=0.0)
 
     @property
     def in_time(self) -> bool:
