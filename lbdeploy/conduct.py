@@ -17,6 +17,7 @@ from lbdeploy.resource import Change, Resource
 from lbdeploy.stages import hands_over
 from lbdeploy.survey import Survey
 from lbdeploy.transaction import Task
+from lbdeploy.vrrp import FAULT, GIVE_UP
 
 CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting for it
 
@@ -111,6 +112,7 @@ class Conductor:
             linger=linger,
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
+            lift=GIVE_UP if self._cluster.vrrp.preempt else FAULT,
         )
 
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:

@@ -15,6 +15,7 @@ from lbdeploy.render import render
 from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.shell import Raw
+from lbdeploy.vrrp import HANDOVER
 
 PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
@@ -23,8 +24,6 @@ CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
-
-HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot forgets it
 
 PATHS = SimpleNamespace(
     check_haproxy=CHECK_HAPROXY, haproxy_socket=HAPROXY_SOCKET, frontend_socket=frontend_socket, handover=HANDOVER

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster, Node, Vip
 from lbdeploy.probe import Observation
+from lbdeploy.vrrp import FAULT, GIVE_UP, HANDOVER
 
 DAEMONS = ("haproxy", "keepalived")
 
@@ -78,13 +79,28 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
             )
         return
     holding = next(each for each in observations if each.node.name == names[0])
-    better = [each for each in observations if each.node.priority > holding.node.priority]
+    better = [each for each in observations if each.priority > holding.priority]
     fit = [each for each in better if able(each)]
-    if not fit:
+    if fit:
+        yield _waiting(cluster, holding.node, fit[0], observations)
+    elif holding.lift > 0:
+        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs, as handed over to it{_as_long_as(cluster)}")
+    else:
         why = "".join(f"; {each.node.name} is not able to: {unable(each)}" for each in better)
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority wants"))
-    else:
-        yield _waiting(cluster, holding.node, fit[0], observations)
+    yield from _gives_up(observations)
+
+
+def _as_long_as(cluster: Cluster) -> str:
+    return f": until lbdeploy handover --back, or its next start; then {cluster.preferred.name} takes them again"
+
+
+def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
+    """A node that has been told to let others have the VIPs, and nobody is there any more to tell it otherwise."""
+    for each in observations:
+        if each.lift <= GIVE_UP and "service lbdeploy" in each.states and not each.states["service lbdeploy"].active:
+            detail = f"it leaves the VIPs to others: {HANDOVER} says {each.lift}"
+            yield Finding(each.node.name, "holder", False, detail, "lbdeploy handover --back", warning=True)
 
 
 def _waiting(cluster: Cluster, holder: Node, better: Observation, observations: Sequence[Observation]) -> Finding:
@@ -110,7 +126,7 @@ def _until_preemption(cluster: Cluster, better: Observation, observations: Seque
         *(better.service(daemon).since for daemon in DAEMONS),
         *(each.service("keepalived").loaded for each in observations),
     )
-    master_down = 3 * vrrp.advert_interval + (256 - better.node.priority) / 256 * vrrp.advert_interval
+    master_down = 3 * vrrp.advert_interval + (256 - better.priority) / 256 * vrrp.advert_interval
     return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + master_down + 2 - better.now
 
 
@@ -124,6 +140,8 @@ def unable(observation: Observation) -> str:
     up = {link.name for link in observation.links if link.up}
     down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
     stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
+    if observation.lift <= FAULT:
+        return "it was told to leave the VIPs to others"
     if stopped:
         return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"
     if not observation.haproxy_answers:

@@ -27,6 +27,7 @@ from lbdeploy.model import Cluster, Node
 from lbdeploy.resource import Answer, Resource
 from lbdeploy.resources.service import ServiceState
 from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.vrrp import HANDOVER, effective
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
@@ -46,7 +47,8 @@ def frontend_socket(frontend: str) -> str:
 class Observation:
     """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
 
-    `own` says of each frontend whether anything behind it answers through this node's own haproxy, VIPs or not.
+    `own` says of each frontend whether anything behind it answers through this node's own haproxy, VIPs or not. `lift`
+    is what a handover adds to the node's priority.
     """
 
     node: Node
@@ -60,12 +62,18 @@ class Observation:
     apt: bool = True
     own: Mapping[str, bool] = field(default_factory=dict)
     room: tuple[Room, ...] = ()
+    lift: int = 0
     marks: Mapping[str, Answer] = field(default_factory=dict)
 
     def service(self, unit: str) -> ServiceState:
         """How a service was found; that of one which was not looked at is as if there were none."""
         state = self.states.get(f"service {unit}")
         return state if isinstance(state, ServiceState) else ServiceState()
+
+    @property
+    def priority(self) -> int:
+        """The one that keepalived goes by while its checks succeed."""
+        return effective(self.node.priority, self.lift)
 
     def holds(self, ip: object) -> list[str]:
         """The interfaces on which this node has the address."""
@@ -112,8 +120,14 @@ class Probe:
             apt=marks["apt"].status == 0,
             own=parse_greeted(marks["vips"].output),
             room=parse_room(marks["room"].output),
+            lift=_number(marks["handover"].output),
             marks=marks,
         )
+
+
+def _number(text: str) -> int:
+    """What keepalived reads in a track file: nothing is 0."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,6}", text.strip()) else 0
 
 
 def _health(cluster: Cluster) -> dict[str, Raw]:
@@ -124,6 +138,7 @@ def _health(cluster: Cluster) -> dict[str, Raw]:
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
+        "handover": Raw(f"read -r number < {HANDOVER} && echo $number"),
         "room": Raw(
             f'for folder in {cmd(*FOLDERS)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
             'df -k --output=avail,iavail,file "$@"'

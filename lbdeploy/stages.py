@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbdeploy import vrrp
-from lbdeploy.desired import HANDOVER, KEEPALIVED_CONF
+from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.model import Cluster
 from lbdeploy.placement import DAEMONS, holders, living
 from lbdeploy.plan import NodePlan, Plan, Stage, Way
@@ -77,13 +77,13 @@ def identity_changes(plan: NodePlan) -> bool:
 
 def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
     runs = all(seen.service(daemon).running for daemon in DAEMONS)
-    return Member(plan, *_instances(plan), runs, seen.node.name in holders(cluster, [seen]))
+    return Member(plan, *_instances(plan, seen.lift), runs, seen.node.name in holders(cluster, [seen]))
 
 
-def _instances(plan: NodePlan) -> tuple[Instance | None, Instance | None]:
+def _instances(plan: NodePlan, lift: int = 0) -> tuple[Instance | None, Instance | None]:
     for part in plan.parts:
         if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
-            return vrrp.read(part.state.content, HANDOVER), vrrp.read(part.resource.content, HANDOVER)
+            return vrrp.read(part.state.content, lift), vrrp.read(part.resource.content, lift)
     return None, None
 
 
@@ -205,6 +205,8 @@ def _away_cost(cluster: Cluster, member: Member, plan: NodePlan) -> str:
         return NOTHING
     if not hands_over(plan):
         return "its keepalived.conf has no track_file for a handover: connections fail for about a second"
+    if not cluster.vrrp.preempt:
+        return "the VIPs move to another node and stay, since preempt is off: connections fail for about a second"
     delay = f"{cluster.vrrp.preempt_delay:g} s"
     return (
         f"the VIPs move to another node and return, each after preempt_delay ({delay}): open connections are cut, "

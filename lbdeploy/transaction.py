@@ -17,7 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lbdeploy.desired import HANDOVER
 from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
@@ -25,6 +24,7 @@ from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Packages, Service, Sysctl
 from lbdeploy.shell import cmd, here
+from lbdeploy.vrrp import GIVE_UP, HANDOVER
 
 UNIT = "lbdeploy"
 STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files were made from
@@ -41,8 +41,8 @@ class Task:
 
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
     wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
-    VIPs that another node must have taken first, within `away_seconds`. A `rehearsal` writes the files beside their
-    places, has them validated, and removes them again.
+    VIPs that another node must have taken first, within `away_seconds`; `lift` is added to its priority for that. A
+    `rehearsal` writes the files beside their places, has them validated, and removes them again.
     """
 
     plan: NodePlan
@@ -51,6 +51,7 @@ class Task:
     linger: int = 0
     away: tuple[str, ...] = ()
     away_seconds: int = 0
+    lift: int = GIVE_UP
     rehearsal: bool = False
 
 
@@ -154,7 +155,7 @@ def _rehearsal(plan: NodePlan) -> list[str]:
 
 
 def _go_away(task: Task) -> list[str]:
-    return [f"give_up_vips {task.away_seconds} {cmd(*task.away)}"] if task.away else []
+    return [f"give_up_vips {task.away_seconds} {task.lift} {cmd(*task.away)}"] if task.away else []
 
 
 def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:

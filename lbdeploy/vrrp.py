@@ -1,4 +1,4 @@
-"""Reading a keepalived.conf, whoever wrote it: what VRRP does with it. Pure; no text makes it raise."""
+"""What VRRP does with a keepalived.conf, whoever wrote it, and with what is added to priorities. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,34 @@ _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
 
 
+HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot forgets it
+GIVE_UP = -253  # as low as a priority gets: every other node takes the VIPs
+FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_file)
+
+
+def effective(priority: int, lift: int) -> int:
+    """The priority that keepalived goes by, where `lift` is added to it: from 1 to 254 (measured)."""
+    return min(254, max(1, priority + lift))
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A vrrp_instance: its `settings` by keyword, `vips` with the interface that each is on, and the `peers`."""
+    """A vrrp_instance: its `settings` by keyword, `vips` with the interface that each is on, and the `peers`.
+
+    `lift` is what the file for handovers adds to its priority.
+    """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     vips: Mapping[str, str] = field(default_factory=dict)
     peers: frozenset[str] = frozenset()
     hands_over: bool = False
+    lift: int = 0
 
     @property
     def priority(self) -> int:
-        """From 1 to 254; keepalived's default is 100."""
+        """The effective one, from 1 to 254; keepalived's default is 100."""
         text = self.settings.get("priority", "100")
-        return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 100
+        return effective(int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 100, self.lift)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -43,8 +57,8 @@ class Instance:
         return self.settings.get("interface", ""), frozenset(self.vips.items())
 
 
-def read(conf: str, handover: str) -> Instance | None:
-    """The first instance of a keepalived.conf, or None; `handover` is the path of the file that moves the VIPs."""
+def read(conf: str, lift: int = 0) -> Instance | None:
+    """The first instance of a keepalived.conf, or None. No text makes it raise."""
     lines = list(_lines(conf))
     version = next((words[-1] for _, words in lines if words[0] == "vrrp_version"), "2")
     name = next((path[0] for path, _ in lines if path and path[0].startswith("vrrp_instance ")), None)
@@ -57,8 +71,9 @@ def read(conf: str, handover: str) -> Instance | None:
         {"version": version, "authentication": secret} | settings,
         {words[0]: _device(words, settings) for path, words in own if _is_vip(path, words)},
         frozenset(words[0] for path, words in own if path == ("unicast_peer",)),
-        any(words[-1] == handover for path, words in lines if path and words[0] == "file")
+        any(words[-1] == HANDOVER for path, words in lines if path and words[0] == "file")
         and any(path == ("track_file",) for path, _ in own),
+        lift,
     )
 
 

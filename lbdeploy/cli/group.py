@@ -10,12 +10,26 @@ import click
 from lbdeploy.cli.app import App
 
 # In the order of the day's work, not of the alphabet.
-ORDER = ("init", "check", "render", "plan", "up", "verify", "drill", "rollback", "lab", "schema", "completion")
+ORDER = (
+    "init",
+    "check",
+    "render",
+    "plan",
+    "up",
+    "verify",
+    "handover",
+    "drill",
+    "rollback",
+    "lab",
+    "schema",
+    "completion",
+)
 # Imported only when they are called: lbdeploy.cli.NAME has a command NAME. The help of all commands says this of them.
 ELSEWHERE = {
     "init": "Write a hosts.toml, by questions or from flags.",
     "check": "Validate hosts.toml and lint what would be written, offline.",
     "render": "Print every file as it would lie on each node, offline.",
+    "handover": "Move the VIPs in a planned way.",
     "drill": "Break something on purpose, and measure the outage.",
     "rollback": "Put the previous generation of files back.",
     "lab": "Rehearse: real nodes for this hosts.toml, on this machine.",

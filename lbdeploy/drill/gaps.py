@@ -16,11 +16,15 @@ from lbdeploy.model import Address
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One probe of a VIP: when it started (s, Unix, the operator's clock), and why it failed: "" if it did not."""
+    """One probe of a VIP: when it started (s, Unix, the operator's clock), and why it failed: "" if it did not.
+
+    `accepted`: TCP connected.
+    """
 
     vip: Address
     start: float
     failure: str = ""
+    accepted: bool = False
 
     @property
     def good(self) -> bool:
@@ -45,6 +49,16 @@ def gaps(shots: Iterable[Shot]) -> list[Gap]:
     ordered = sorted(shots, key=attrgetter("start"))
     runs = [(good, list(run)) for good, run in groupby(ordered, attrgetter("good"))]
     return [_gap(runs, index) for index, (good, _) in enumerate(runs) if not good]
+
+
+def cut(shots: Iterable[Shot]) -> list[Shot]:
+    """The probes of one VIP that were connections already when it moved: its new holder knows of none.
+
+    Such a one fails between two good ones, and so may the next one, which was being accepted. More are an outage.
+    """
+    ordered = sorted(shots, key=attrgetter("start"))
+    runs = [list(run) for good, run in groupby(ordered, attrgetter("good")) if not good]
+    return [shot for run in runs if len(run) <= 2 and all(each.accepted for each in run) for shot in run]
 
 
 def longest(shots: Iterable[Shot]) -> Gap | None:

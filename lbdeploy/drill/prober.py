@@ -11,8 +11,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from lbdeploy.drill.gaps import Shot
@@ -71,15 +71,16 @@ class Prober:
         await asyncio.gather(*streams, return_exceptions=True)
 
     async def _shoot(self, vip: Address, port: int) -> None:
-        start = time.time()
+        start, accepted = time.time(), False
         try:
-            async with asyncio.timeout(PATIENCE):
-                failure = await _ask(vip, port)
+            async with asyncio.timeout(PATIENCE), _connected(vip, port) as connection:
+                accepted = True
+                failure = await _ask(connection)
         except TimeoutError:
             failure = "no answer in time"
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
-        self.shots.append(Shot(vip, start, failure))
+        self.shots.append(Shot(vip, start, failure, accepted))
 
     async def _stream(self, vip: Address, port: int) -> None:
         """Keep a connection alive, and make another when it breaks, as a client would."""
@@ -101,15 +102,20 @@ class Prober:
                 self.streams[self.streams.index(stream)] = Stream(stream.vip, stream.opened, time.time())
 
 
-async def _ask(vip: Address, port: int) -> str:
-    """Greet, and wait for the first byte of an answer; why there was none. haproxy accepts also where no server is."""
-    loop = asyncio.get_running_loop()
+@asynccontextmanager
+async def _connected(vip: Address, port: int) -> AsyncIterator[socket.socket]:
     family = socket.AF_INET6 if vip.version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.setblocking(False)
-        await loop.sock_connect(connection, (str(vip), port))
-        await loop.sock_sendall(connection, client_hello())
-        return "" if await loop.sock_recv(connection, 1) else "closed without an answer"
+        await asyncio.get_running_loop().sock_connect(connection, (str(vip), port))
+        yield connection
+
+
+async def _ask(connection: socket.socket) -> str:
+    """Greet, and wait for the first byte of an answer; why there was none. haproxy accepts also where no server is."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(connection, client_hello())
+    return "" if await loop.sock_recv(connection, 1) else "closed without an answer"
 
 
 async def _exchange(host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

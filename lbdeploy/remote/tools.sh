@@ -179,16 +179,19 @@ holds() {
     return 1
 }
 
-# give_up_vips SECONDS VIP...: have another node take the VIPs, and wait until it has. keepalived adds what is in the file
-# to its priority, and notices at once. Whatever happens to this run, the file says 0 again when it has ended.
+# give_up_vips SECONDS NUMBER VIP...: have another node take the VIPs, and wait until it has. keepalived adds what is in the
+# file to its priority, and notices at once. Whatever happens to this run, the file says what it said when it has ended,
+# or 0 where that was what another run left that could not end.
 give_up_vips() {
-    limit=$1
-    shift
-    at_the_end="echo 0 > $handover"
+    limit=$1 number=$2
+    shift 2
+    { read -r was < "$handover"; } 2> /dev/null || was=0
+    case $was in '' | -25[34] | *[!0-9-]*) was=0 ;; esac
+    at_the_end="echo $was > $handover"
     uptime
     deadline=$((now + limit))
     if holds "$@"; then step 'wait for another node to take the VIPs'; fi
-    echo -253 > "$handover"
+    printf '%s\n' "$number" > "$handover"
     while holds "$@"; do
         uptime
         if [ "$now" -ge "$deadline" ]; then

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lbdeploy.finding import Finding
     from lbdeploy.lint import Lint
     from lbdeploy.model import Cluster
+    from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
     from lbdeploy.resource import Change
     from lbdeploy.rollout import Outcome
@@ -138,6 +139,13 @@ class Reporter:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
+
+    def handover(self, cluster: Cluster, moved: Moved) -> None:
+        """Who has the VIPs now, and what it cost."""
+        from lbdeploy.report.handover import lines
+
+        for line in lines(cluster, moved):
+            self.say(*line)
 
     def drill(self, result: Result) -> None:
         """What one drill measured, with a timeline."""

@@ -65,6 +65,20 @@ def traffic(lab: Lab, *vips: str) -> Iterator[dict[str, Any]]:
         seen |= json.loads(out)
 
 
+NOT_OPENED = ("no connection within", "Connection refused", "No route to host", "Network is unreachable")
+
+
+def turned_away(seen: dict[str, Any]) -> list[dict[str, Any]]:
+    """The new connections that could not be opened."""
+    return [each for each in seen["failures"] if each["why"].startswith(NOT_OPENED)]
+
+
+def cut(seen: dict[str, Any], moves: int) -> list[dict[str, Any]]:
+    """The connections that a move cut, or had TCP ask for again: at most two a move and VIP are on their way."""
+    lost = [each for each in seen["failures"] if not each["why"].startswith(NOT_OPENED)] + seen["late"]
+    return lost if len(lost) > 2 * moves * len({each["vip"] for each in lost}) else []
+
+
 @dataclass
 class Seen:
     """What the client has seen so far."""

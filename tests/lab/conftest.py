@@ -120,6 +120,11 @@ class Lab:
         return self.on("client", f'{sys.executable} -c "{program}"', check=False)
 
 
+def held_by(lab: Lab, node: str, *vips: str) -> bool:
+    """Whether a node, and no other, has these VIPs, or all."""
+    return all(lab.holder(vip) == [node] for vip in vips or VIPS)
+
+
 def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     """The first true value of `what`; fails when there is none in time."""
     deadline = time.monotonic() + seconds

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from conftest import TOP, VIPS, Lab, traffic, wait_for
+from clients import cut, turned_away
+from conftest import TOP, VIPS, Lab, held_by, traffic, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -27,24 +27,6 @@ def live(session_lab: Lab) -> Iterator[Lab]:
 def settle(lab: Lab) -> None:
     wait_for(lambda: lab.run("up", "--lock-wait", "60").code == 0, 90)
     wait_for(lambda: held_by(lab, "lb1"), 30)
-
-
-def held_by(lab: Lab, node: str, *vips: str) -> bool:
-    return all(lab.holder(vip) == [node] for vip in vips or VIPS)
-
-
-NOT_OPENED = ("no connection within", "Connection refused", "No route to host", "Network is unreachable")
-
-
-def turned_away(seen: dict[str, Any]) -> list[dict[str, Any]]:
-    """The new connections that could not be opened."""
-    return [each for each in seen["failures"] if each["why"].startswith(NOT_OPENED)]
-
-
-def cut(seen: dict[str, Any], moves: int) -> list[dict[str, Any]]:
-    """The connections that a move cut, or had TCP ask for again: at most two at each move are on their way."""
-    lost = [each for each in seen["failures"] if not each["why"].startswith(NOT_OPENED)] + seen["late"]
-    return lost if len(lost) > 2 * moves * len(VIPS) else []
 
 
 def pids(lab: Lab) -> list[str]:

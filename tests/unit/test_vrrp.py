@@ -55,7 +55,7 @@ vrrp_instance VI_2 {
 
 
 def found(conf: str) -> Instance:
-    instance = read(conf, HANDOVER)
+    instance = read(conf)
     assert instance
     return instance
 
@@ -114,7 +114,7 @@ def test_the_first_instance_counts() -> None:
 @pytest.mark.parametrize("conf", ["", "\n", "global_defs {\n}\n", "# vrrp_instance X {\n", "vrrp_instance", "{", "}}"])
 def test_where_there_is_no_instance_there_is_none(conf: str) -> None:
     """A file without VRRP gives no instance."""
-    assert read(conf, HANDOVER) is None
+    assert read(conf) is None
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def pieces(text: str) -> st.SearchStrategy[str]:
 @example("vrrp_version\nvrrp_instance x { priority ² }")
 def test_any_text_can_be_read(text: str) -> None:
     """No file makes the reader raise, and of what it read every aspect can be had."""
-    instance = read(text, HANDOVER)
+    instance = read(text)
     if instance:
         assert isinstance(instance.priority, int)
         assert all(isinstance(vip, str) for vip in instance.vips)

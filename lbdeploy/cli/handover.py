@@ -1,0 +1,46 @@
+"""`lbdeploy handover`: arguments, and what is said of the outcome."""
+
+from __future__ import annotations
+
+import click
+
+from lbdeploy.cli import UNHEALTHY, lock_option
+from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.complete import nodes
+from lbdeploy.errors import UsageError
+
+
+@click.command()
+@click.option("--to", metavar="NODE", shell_complete=nodes, help="The node that takes them [the next in priority].")
+@click.option("--back", is_flag=True, help="End a handover: the VIPs go where the priorities have them.")
+@lock_option
+@global_options
+@click.pass_obj
+def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
+    """Move the VIPs in a planned way.
+
+    Another node takes all VIPs, after preempt_delay: new connections go through all the while, open ones are cut. It
+    keeps them until `handover --back`, or until it is started again: then the preferred node takes them back. Reloads
+    and restarts of keepalived don't end it. Refuses a node that is not healthy.
+
+    The VIPs are probed from here 50 times a second meanwhile. Exit code 6: the cluster is not healthy afterwards.
+
+    \b
+    lbdeploy handover                  before work on the node that holds the VIPs
+    lbdeploy handover --to lb2
+    lbdeploy handover --back           when the work is done
+    """
+    if to and back:
+        raise UsageError(
+            "--to and --back exclude each other", state="nothing was contacted", fix="leave one of them out"
+        )
+    if to:
+        app.limit(to)
+    from lbdeploy.fleet import Fleet
+
+    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+        from lbdeploy.handover import Handover
+
+        moved = Handover(app.cluster, fleet, app.emit, app.origin.about, lock_wait).run(to, back=back)
+    app.reporter.handover(app.cluster, moved)
+    app.finish(0 if moved.verdict.healthy else UNHEALTHY, **moved.to_json())

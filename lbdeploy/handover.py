@@ -1,0 +1,225 @@
+"""Moving the VIPs in a planned way, and holding them there.
+
+The node that is to have the VIPs gets the highest priority (see `lifts`), and takes them as any such node does: after
+preempt_delay, and without a moment in which nobody has them. The lifts stay, through reloads and restarts of
+keepalived; a node's next start forgets its own. See docs/decisions/045-handover-holds.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from lbdeploy import vrrp
+from lbdeploy.desired import KEEPALIVED_CONF, desired
+from lbdeploy.drill.gaps import by_vip, cut
+from lbdeploy.drill.prober import Prober
+from lbdeploy.drill.result import HERE, views
+from lbdeploy.drill.timers import skew
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
+from lbdeploy.events import Done, Emit, Step
+from lbdeploy.fleet import Fleet
+from lbdeploy.gate import OF_SERVERS
+from lbdeploy.health import parse_ip_a
+from lbdeploy.interrupt import Interrupt
+from lbdeploy.lifts import Lifts, held, raised
+from lbdeploy.lock import locking
+from lbdeploy.model import Cluster, Node
+from lbdeploy.moved import Moved
+from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.placement import unable
+from lbdeploy.probe import PRELUDE
+from lbdeploy.survey import Survey
+from lbdeploy.vrrp import FAULT, HANDOVER
+
+BASELINE = 1.0  # seconds of probing before the move, and after it
+POLL_SECONDS = 0.25
+
+
+class Handover:
+    """A handover on the nodes of `fleet`. `about` says who asks for it: others find the cluster locked."""
+
+    def __init__(self, cluster: Cluster, fleet: Fleet, emit: Emit, about: str, lock_wait: float = 0.0) -> None:
+        self.cluster = cluster
+        self._fleet = fleet
+        self._emit = emit
+        self._about = about
+        self._lock_wait = lock_wait
+        wanted = {node.name: desired(cluster, node) for node in cluster.nodes}
+        self._observer = Observer(cluster, fleet, wanted, wanted, emit)
+        self._interrupt = Interrupt(emit)
+        self._priorities = {node.name: node.priority for node in cluster.nodes}
+        self._limit = cluster.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
+
+    def run(self, to: str | None = None, *, back: bool = False) -> Moved:
+        """Move the VIPs to a node; without one, to the standby that VRRP prefers; `back`: to where VRRP prefers them.
+
+        Raises LbdeployError where it refuses to begin, or where they don't move: they are where they were then.
+        """
+        survey = self._observer.survey()
+        giver = _holder(survey)
+        taker = to or self._choice(survey, giver, back=back)
+        self._refuse(survey, giver, taker)
+        nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
+        with locking(self._fleet, nodes, self._about, self._lock_wait, self._emit) as lock:
+            if lock.runs != survey.runs:
+                raise _unmoved("another run has changed the nodes in this moment", fix="try again")
+            return self._carry_out(survey, giver, taker)
+
+    def _choice(self, survey: Survey, giver: str, *, back: bool) -> str:
+        """The node of the highest priority among those that are well; to move away, not the holder."""
+        ill = {node.name: self._ill(survey, giver, node) for node in self.cluster.nodes if back or node.name != giver}
+        fit = [name for name, why in ill.items() if not why]
+        if not fit:
+            why = "".join(f"; {name}: {each}" for name, each in ill.items())
+            raise _unmoved(f"no other node could take the VIPs{why}", giver)
+        return max(fit, key=lambda name: self._priorities[name])
+
+    def _refuse(self, survey: Survey, giver: str, taker: str) -> None:
+        why = self._ill(survey, giver, self.cluster.node(taker))
+        if why:
+            raise _unmoved(f"{taker} should not have the VIPs: {why}", giver)
+
+    def _ill(self, survey: Survey, giver: str, node: Node) -> str:
+        """Why a node should not have the VIPs; "" where it may. What the servers cause is so on the holder, too."""
+        if node.name in survey.errors:
+            return survey.errors[node.name].message
+        failed = [each for each in survey.verdict.findings if each.failed]
+        shared = {each.check for each in failed if each.node == giver and each.check in OF_SERVERS}
+        own = [each.detail for each in failed if each.node == node.name and each.check not in shared]
+        seen = survey.seen[node.name]
+        conf = vrrp.read(seen.states[f"file {KEEPALIVED_CONF}"].content)
+        if not own and not (conf and conf.hands_over):
+            own = [f"its keepalived.conf does not track {HANDOVER}, as the built-in template does"]
+        return (unable(seen) if seen.lift > FAULT else "") or "; ".join(own)
+
+    def _carry_out(self, survey: Survey, giver: str, taker: str) -> Moved:
+        """Move, see that it lasts, and measure meanwhile."""
+        lifts = {name: seen.lift for name, seen in survey.seen.items()}
+        last = held(taker, self._priorities) if self.cluster.vrrp.preempt else dict.fromkeys(self._priorities, 0)
+        last = {name: last[name] for name in lifts}
+        prober = Prober([(vip.ip, self.cluster.frontends[0].port) for vip in self.cluster.vips])
+        began = time.time() + BASELINE
+        if giver != taker:
+            with prober, self._interrupt:
+                self._move(lifts, giver, taker)
+                self._write(last)
+                survey = self._settled(taker)
+        elif lifts != last:
+            self._write(last)
+            survey = self._settled(taker)
+        lost = {each for shots in by_vip(prober.shots).values() for each in cut(shots)}
+        return Moved(
+            views=views(
+                HERE, [each for each in prober.shots if each not in lost], [vip.ip for vip in self.cluster.vips]
+            ),
+            streams=tuple(prober.streams),
+            cut=len(lost),
+            giver=giver,
+            taker=taker,
+            began=began,
+            expected=0.0 if self.cluster.vrrp.preempt or giver == taker else self._gap(taker),
+            lifts=last,
+            verdict=survey.verdict,
+        )
+
+    def _move(self, lifts: Lifts, giver: str, taker: str) -> None:
+        """Until the taker alone has the VIPs. Where that fails, or is interrupted, all is as before."""
+        self._emit(Step(taker, "probe the VIPs"))
+        time.sleep(BASELINE)
+        try:
+            self._prefer(taker, lifts)
+            self._await(giver, taker)
+        except KeyboardInterrupt:
+            state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
+            fix = "lbdeploy verify; to undo it: lbdeploy handover --back"
+            raise InterruptedRunError("interrupted", state=state, fix=fix) from None
+        except LbdeployError:
+            self._write(lifts, sure=False)
+            raise
+
+    def _prefer(self, taker: str, lifts: Lifts) -> None:
+        """Have VRRP prefer a node to all others."""
+        if self.cluster.vrrp.preempt:
+            new = raised(taker, self._priorities, dict.fromkeys(self._priorities, 0) | dict(lifts))
+            self._write({name: each for name, each in new.items() if name in lifts})
+        else:
+            self._step_aside([name for name in lifts if name != taker], taker)
+
+    def _await(self, giver: str, taker: str) -> None:
+        delay = f" (preempt_delay is {self.cluster.vrrp.preempt_delay:g} s)" if self.cluster.vrrp.preempt else ""
+        self._emit(Step(taker, f"take the VIPs from {giver}{delay}"))
+        deadline = time.monotonic() + self._limit
+        while not self._alone(taker):
+            self._interrupt.check(f"{giver} holds the VIPs, as before")
+            if time.monotonic() >= deadline:
+                fix = f"journalctl -u keepalived -n 20 on {taker}; then: lbdeploy verify"
+                message = f"it did not take the VIPs within {self._limit:.0f} s"
+                raise RemoteError(message, node=taker, state="the priorities are as before", fix=fix)
+            time.sleep(POLL_SECONDS)
+        self._emit(Done(taker, "has the VIPs"))
+
+    def _alone(self, taker: str) -> bool:
+        """Whether the taker has every VIP, and no other node any."""
+        vips = {vip.ip for vip in self.cluster.vips}
+        found = self._each({node.name: "ip a" for node in self._fleet.nodes})
+        there = {
+            name: vips & {address.ip for link in parse_ip_a(each) for address in link.addresses}
+            for name, each in found.items()
+            if isinstance(each, str)
+        }
+        return there.get(taker) == vips and not any(each for name, each in there.items() if name != taker)
+
+    def _settled(self, taker: str) -> Survey:
+        """The cluster, once the new holder is stable. Raises RemoteError where it is not."""
+        self._emit(Step(taker, "stay stable"))
+        time.sleep(max(BASELINE, 2 * self.cluster.vrrp.advert_interval))
+        after = self._observer.until_settled([taker])
+        if after.verdict.holders != (taker,):
+            now = " and ".join(after.verdict.holders) or "no node"
+            raise RemoteError("it did not keep the VIPs", node=taker, state=f"{now} holds them", fix="lbdeploy verify")
+        self._emit(Done(taker, "holds the VIPs"))
+        return after
+
+    def _write(self, lifts: Lifts, *, sure: bool = True) -> None:
+        """Set lifts. Raises the first node's error, if `sure`."""
+        self._run({name: f"printf '%s\\n' {each} > {HANDOVER}" for name, each in lifts.items()}, sure=sure)
+
+    def _step_aside(self, names: Sequence[str], taker: str) -> None:
+        """Where preempt is off, priorities move nothing: nodes leave the election, and come back as standby nodes.
+
+        Each comes back by itself, whatever becomes of this process.
+        """
+        seconds = self._gap(taker) + 2 * self.cluster.vrrp.advert_interval
+        script = f"trap 'echo 0 > {HANDOVER}' EXIT\ntrap '' HUP PIPE\necho {FAULT} > {HANDOVER}\nsleep {seconds:.2f}"
+        self._run(dict.fromkeys(names, script), sure=True)
+
+    def _gap(self, taker: str) -> float:
+        """Seconds until a node takes VIPs that nobody has: its skew."""
+        return skew(self.cluster.vrrp, self.cluster.node(taker))
+
+    def _run(self, scripts: Mapping[str, str], *, sure: bool) -> None:
+        for each in self._each(scripts).values():
+            if sure and isinstance(each, LbdeployError):
+                raise each
+
+    def _each(self, scripts: Mapping[str, str]) -> dict[str, str | LbdeployError]:
+        nodes = [node for node in self._fleet.nodes if node.name in scripts]
+        return self._fleet.each(nodes, lambda node, session: session.run(f"{PRELUDE}{scripts[node.name]}\n").output)
+
+
+def _holder(survey: Survey) -> str:
+    """The one node that has every VIP. Raises RemoteError, or what kept a node from being looked at."""
+    names = survey.verdict.holders
+    if len(names) == 1 and all(placement.holders for placement in survey.verdict.vips):
+        return names[0]
+    for error in survey.errors.values():
+        error.state = "nothing was moved"
+        raise error
+    where = f"they are on {' and '.join(names)}" if names else "they are on no node"
+    raise _unmoved(f"the VIPs are not together on one node: {where}")
+
+
+def _unmoved(message: str, giver: str = "", fix: str = "lbdeploy verify") -> RemoteError:
+    state = f"nothing was moved; {giver} holds the VIPs" if giver else "nothing was moved"
+    return RemoteError(message, state=state, fix=fix)

@@ -1,0 +1,69 @@
+"""What a handover did and cost. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.prober import Stream
+from lbdeploy.drill.result import Measured
+from lbdeploy.lifts import Lifts
+from lbdeploy.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved(Measured):
+    """What became of a handover. `expected` is the outage (s) that the timers predict; `lifts` are what remains.
+
+    `began` is when the VIPs began to move (s, Unix). `cut` are probes that were open connections at the very moment.
+    """
+
+    giver: str
+    taker: str
+    began: float
+    cut: int
+    expected: float
+    lifts: Lifts
+    verdict: Verdict
+
+    @property
+    def moved(self) -> bool:
+        return self.giver != self.taker
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is left that keeps the VIPs from where VRRP would have them otherwise."""
+        return any(self.lifts.values())
+
+    @property
+    def failures(self) -> tuple[Shot, ...]:
+        """The probes that failed, in order."""
+        return tuple(shot for view in self.measured for shot in view.shots if not shot.good)
+
+    @property
+    def long_lived(self) -> tuple[Stream, ...]:
+        """The streams that lived when it began."""
+        return tuple(each for each in self.streams if each.opened < self.began)
+
+    @property
+    def broken(self) -> int:
+        """Open connections that were cut: a move of the VIPs can't spare them."""
+        return self.cut + sum(each.broken is not None for each in self.long_lived)
+
+    def to_json(self) -> dict[str, object]:
+        """The contract's keys. `outage_ms` is null where the VIPs can't be reached from here: nothing was measured."""
+        return {
+            "from": self.giver,
+            "to": self.taker,
+            "outage_ms": round(self.outage * 1000) if self.measured or not self.moved else None,
+            "expected_ms": round(self.expected * 1000),
+            "probes": self.probes,
+            "failed": self.failed,
+            "failures": [
+                {"address": str(shot.vip), "at_ms": round((shot.start - self.began) * 1000), "why": shot.failure}
+                for shot in self.failures
+            ],
+            "streams": {"opened": len(self.long_lived), "broken": self.broken},
+            "held": self.holds,
+            **self.verdict.to_json(),
+        }

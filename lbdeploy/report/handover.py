@@ -1,0 +1,44 @@
+"""A handover on a terminal: who has the VIPs, what it cost, and until when they stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lbdeploy.drill.timers import TOLERANCE
+from lbdeploy.model import Cluster
+from lbdeploy.moved import Moved
+from lbdeploy.report.terminal import Part
+
+Line = Sequence[Part]
+
+
+def lines(cluster: Cluster, moved: Moved) -> Iterator[Line]:
+    """What is said of a handover."""
+    if moved.moved:
+        yield ("Moved: ", "good"), (moved.taker, "name"), " has taken the VIPs from ", (moved.giver, "name")
+        yield from _cost(moved)
+    else:
+        yield ("Nothing to move: ", "good"), (moved.taker, "name"), " holds the VIPs"
+    yield from _until(cluster, moved)
+    if not moved.verdict.healthy:
+        yield ("Not healthy: ", "bad"), "see ", ("lbdeploy verify", "todo")
+
+
+def _cost(moved: Moved) -> Iterator[Line]:
+    for view in moved.views:
+        if not view.reached:
+            yield ("! ", "warn"), f"{view.vip} can't be reached from here: what it cost clients was not measured"
+    if not moved.measured:
+        return
+    style = "good" if moved.outage <= moved.expected + TOLERANCE else "bad"
+    told = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
+    yield (f"{moved.failed} of {moved.probes} probes failed", style), told
+
+
+def _until(cluster: Cluster, moved: Moved) -> Iterator[Line]:
+    vrrp, best = cluster.vrrp, cluster.preferred.name
+    if moved.holds:
+        yield f"They stay there until lbdeploy handover --back, or until {moved.taker} is started again:"
+        yield f"{best} takes them then, after preempt_delay ({vrrp.preempt_delay:g} s)."
+    elif moved.taker != best and not vrrp.preempt:
+        yield ("They stay there, since preempt is off. To bring them back: lbdeploy handover --back",)
