@@ -1,29 +1,49 @@
-"""The TCP connection to a node's sshd: the first thing of a login, and it needs no SSH library to be imported yet."""
+"""The way to a node's sshd: the first thing of a login, and it needs no SSH library to be imported yet."""
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 
 from lbdeploy.errors import ConnectError
 from lbdeploy.model import Node
-from lbdeploy.sshconfig import Target
+from lbdeploy.sshconfig import Target, environment
 
 
-def dial(node: Node, target: Target, timeout: float) -> socket.socket:
-    """A connection to the target, within `timeout` seconds. Raises ConnectError."""
+def dial(node: Node, target: Target) -> socket.socket:
+    """A connection to the target, or to the first host on the way to it, in time. Raises ConnectError."""
+    first = (*target.jumps, target)[0]
     try:
-        connection = socket.create_connection((target.host, target.port), timeout)
+        return _through(first.proxy_command) if first.proxy_command else _tcp(first)
     except OSError as error:
-        raise unreachable(node, target, error) from None
+        raise unreachable(node, first, error) from None
+
+
+def _tcp(hop: Target) -> socket.socket:
+    connection = socket.create_connection((hop.host, hop.port), hop.connect_timeout)
     # paramiko never asks for it, and its small packets wait for delayed acknowledgements: 80 ms of a login.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
+def _through(command: str) -> socket.socket:
+    """A ProxyCommand's input and output, as OpenSSH starts it. It ends when the connection is closed."""
+    here, there = socket.socketpair()
+    shell = os.environ.get("SHELL", "/bin/sh")
+    with there:
+        # What it says goes nowhere: it would be written over the progress. The error says how to hear it.
+        null, end = subprocess.DEVNULL, there.fileno()
+        argv = [shell, "-c", f"exec {command}"]
+        subprocess.Popen(argv, stdin=end, stdout=end, stderr=null, env=environment(), start_new_session=True)
+    return here
+
+
 def unreachable(node: Node, hop: Target, error: Exception) -> ConnectError:
     """The error for a hop on the way to a node that can't be reached, or does not speak SSH."""
+    way = f" through its ProxyCommand ({hop.proxy_command})" if hop.proxy_command else ""
     return ConnectError(
-        f"{where(hop)} can't be reached: {_reason(error)}",
+        f"{where(hop)} can't be reached{way}: {_reason(error)}",
         node=node.name,
         state="nothing was changed on it",
         fix=f"see whether it runs, and try: ssh -p {hop.port} {hop.user}@{hop.host} true",

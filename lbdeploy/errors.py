@@ -129,6 +129,18 @@ class ConnectError(LbdeployError):
     exit_code = 4
 
 
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A host key that known_hosts does not have: the name it would get there, in which file (None: nowhere)."""
+
+    host: str
+    name: str
+    kind: str
+    key: str  # base64
+    file: Path | None
+    hashed: bool
+
+
 class HostKeyError(ConnectError):
     """The node's host key is not the known one, is revoked, or is not known at all. Nobody logged in.
 
@@ -136,20 +148,27 @@ class HostKeyError(ConnectError):
     nobody can explain may be somebody in between.
     """
 
+    new: NewKey | None = None  # set where somebody may be asked whether it is the right one
+
 
 class LoginError(ConnectError):
-    """The node refused the login: no key that was offered is one that it takes.
+    """The node refused the login: no key that was offered is one that it takes. Or the key has a passphrase.
 
     See which keys were tried, load the right one into the agent or name it as `ssh.identity_file`, or put it on the
     node with `ssh-copy-id`.
     """
 
+    locked: tuple[Path, ...] = ()  # keys that were not tried, as they have passphrases
+
 
 class SudoError(ConnectError):
     """The login has no root rights: sudo wants a password that was not given, refused it, or does not know the user.
 
-    Give the user sudo rights, or set `LBDEPLOY_SUDO_PASSWORD`.
+    Give the user sudo rights. Or give the password: on a terminal lbdeploy asks for it, elsewhere it is taken from
+    `LBDEPLOY_SUDO_PASSWORD`. It is tried once on each node, so that nobody is locked out.
     """
+
+    wants_password: bool = False  # nobody has given it yet
 
 
 class LostError(ConnectError):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lbdeploy.dial import dial
 from lbdeploy.errors import InterruptedRunError, LbdeployError
-from lbdeploy.events import Done, Emit, Step
+from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.model import Cluster, Node, Ssh
+from lbdeploy.questions import is_question, settle
 from lbdeploy.sshconfig import Resolving
 
 if TYPE_CHECKING:
@@ -46,10 +47,18 @@ class Fleet:
             self.close()
 
     def each(self, nodes: Iterable[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
-        """What `work` returned for each node, or the error that ended it, by name and in the order given."""
+        """What `work` returned for each node, or the error that ended it, by name and in the order given.
+
+        Where a person has to answer something first, for nodes that did nothing yet, it is begun anew after that.
+        """
         nodes = tuple(nodes)
-        futures = {node.name: self._pool.submit(self._on, node, work) for node in nodes}
-        return {name: future.result() for name, future in futures.items()}
+        results = self._at_once(nodes, work)
+        while settle(results.values(), self._ssh.answers):
+            again = [node for node in nodes if is_question(results[node.name])]
+            for node in again:
+                self._open_again(node)
+            results |= self._at_once(again, work)
+        return results
 
     def another(self, node: Node) -> Session:
         """A second connection, which the caller closes. Raises ConnectError and its like."""
@@ -71,17 +80,30 @@ class Fleet:
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
         target = resolving.result()
-        dialled = None if target.jumps else dial(node, target, self._ssh.connect_timeout)
+        dialled = dial(node, target)
         from lbdeploy.transport import connect
 
-        return connect(node, target, self._ssh, dialled)
+        session = connect(node, target, self._ssh, dialled)
+        if session.news:
+            self._emit(Note(node.name, session.news))
+        return session
+
+    def _open_again(self, node: Node) -> None:
+        if self._sessions[node.name].exception():
+            self._emit(Step(node.name, "connect"))
+            self._sessions[node.name] = self._pool.submit(self._open, node, Resolving(self._ssh, node.host))
+
+    def _at_once(self, nodes: Sequence[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
+        futures = {node.name: self._pool.submit(self._on, node, work) for node in nodes}
+        return {name: future.result() for name, future in futures.items()}
 
     def _on(self, node: Node, work: Callable[[Node, Session], T]) -> T | LbdeployError:
         try:
             return work(node, self._sessions[node.name].result())
         except LbdeployError as error:
             error.node = error.node or node.name
-            self._emit(Done(node.name, error.message, ok=False))
+            if not (self._ssh.answers.asker and is_question(error)):
+                self._emit(Done(node.name, error.message, ok=False))
             return error
 
 

@@ -7,11 +7,13 @@ a directive or a command. Times are in seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Literal
+
+from lbdeploy.answers import Answers
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
@@ -26,8 +28,9 @@ class Ssh:
     identity_file: Path | None = None
     known_hosts_file: Path | None = None
     jump: str | None = None
-    connect_timeout: float = 10.0
+    connect_timeout: float | None = None
     config_file: Path | None = None  # what `ssh -F` takes; only the lab sets it
+    answers: Answers = field(default_factory=Answers, compare=False, repr=False)  # what no file says
 
 
 @dataclass(frozen=True, slots=True)

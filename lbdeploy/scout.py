@@ -16,6 +16,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.health import Link, parse_ip_a
 from lbdeploy.model import Address, Interface, Node, Ssh
+from lbdeploy.questions import is_question, settle
 from lbdeploy.shell import cmd
 from lbdeploy.sshconfig import Resolving
 
@@ -56,9 +57,15 @@ class Shared:
 def scout(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, Seen | LbdeployError]:
     """Look at all hosts, {name: what SSH connects to}, at once. One that fails is an entry, not an exception."""
     pool = ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy")
+    found: dict[str, Seen | LbdeployError] = {}
+    left = dict(hosts)
     try:
-        looks = {name: pool.submit(_look, name, host, ssh, emit) for name, host in hosts.items()}
-        return {name: look.result() for name, look in looks.items()}
+        while left:
+            looks = {name: pool.submit(_look, name, host, ssh, emit) for name, host in left.items()}
+            found |= {name: look.result() for name, look in looks.items()}
+            asked = settle(found.values(), ssh.answers)
+            left = {name: host for name, host in hosts.items() if asked and is_question(found[name])}
+        return found
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C waits for no timeout
 
@@ -68,7 +75,7 @@ def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
     emit(Step(name, "connect"))
     try:
         target = Resolving(ssh, host).result()
-        dialled = None if target.jumps else dial(node, target, ssh.connect_timeout)
+        dialled = dial(node, target)
         from lbdeploy.transport import connect
 
         session = connect(node, target, ssh, dialled)

@@ -7,15 +7,26 @@ OpenSSH's own programs are asked: `ssh -G` and `ssh-keygen -F`. Neither contacts
 from __future__ import annotations
 
 import getpass
+import os
 import re
+import socket
 import subprocess
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from lbdeploy.answers import SUDO_VARIABLE
 from lbdeploy.errors import ConnectError
+from lbdeploy.knownhosts import known_name
 from lbdeploy.model import Ssh
+
+CONNECT_SECONDS = 10.0  # where neither hosts.toml nor ConnectTimeout says another time
+NEW_KEYS: Mapping[str, Literal["accept", "ask", "refuse"]] = {
+    "ask": "ask", "accept-new": "accept",
+    "no": "accept", "off": "accept", "false": "accept",  # what OpenSSH does besides, with a changed key, we never do
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +40,30 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A host to log in to. `jumps` are the hosts on the way, the nearest first."""
+    """A host to log in to. `jumps` are the hosts on the way, the nearest first.
+
+    `key_name` is what known_hosts calls it; `new_keys` what becomes of a key that is not there, `remember_in` the file
+    that such a key is written to, `hash_names` whether its name is hidden. `agent` is the socket of the agent.
+    """
 
     host: str
     port: int
     user: str
     identity_files: tuple[Path, ...]
-    agent: str | None
+    certificates: tuple[Path, ...]
+    identities_only: bool
+    agent: Path | None
+    key_name: str
     known: tuple[Known, ...]
     known_hosts_files: tuple[Path, ...]
+    new_keys: Literal["accept", "ask", "refuse"]
+    remember_in: Path | None
+    hash_names: bool
+    host_key_algorithms: tuple[str, ...]
+    authority_algorithms: tuple[str, ...]
+    connect_timeout: float
+    proxy_command: str | None = None
     jumps: tuple[Target, ...] = ()
-
-    @property
-    def known_name(self) -> str:
-        """How known_hosts names it: with the port, where that is not 22 (sshd(8))."""
-        return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
 
 
 class Resolving:
@@ -65,8 +85,9 @@ class Resolving:
         if self._process.returncode:
             raise ConnectError(f"ssh -G {self.host} failed: {error.strip()}", fix="mend your SSH configuration")
         values = _values(output)
-        target = _target(self.ssh, values)
         jump = self.ssh.jump or values.get("proxyjump", ["none"])[0]
+        direct = jump == "none" and after is not None
+        target = replace(_target(self.ssh, values), proxy_command=_proxy_command(values) if direct else None)
         return (target,) if jump == "none" or after is None else (*_jumps(self.ssh, jump, after), target)
 
 
@@ -91,7 +112,11 @@ def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ..
         user, at, host = hop.removeprefix("ssh://").rpartition("@")
         host, port = _split_port(host)
         own = Ssh(
-            user=user if at else None, port=port, config_file=ssh.config_file, known_hosts_file=ssh.known_hosts_file
+            user=user if at else None,
+            port=port,
+            config_file=ssh.config_file,
+            known_hosts_file=ssh.known_hosts_file,
+            connect_timeout=ssh.connect_timeout,
         )
         hops += Resolving(own, host).hops(None if hops else (*after, jump))
     return tuple(hops)
@@ -113,41 +138,81 @@ def _values(output: str) -> dict[str, list[str]]:
 
 
 def _target(ssh: Ssh, values: dict[str, list[str]]) -> Target:
+    name, port = values["hostname"][0], int(values["port"][0])
     own = [ssh.identity_file] if ssh.identity_file else []
-    keys = [*own, *(_expanded(path, values) for path in values.get("identityfile", []))]
     lines = [] if ssh.known_hosts_file else values.get("userknownhostsfile", [])
-    lines = lines + values.get("globalknownhostsfile", [])
-    files = [ssh.known_hosts_file] if ssh.known_hosts_file else []
-    files += [path for line in lines for path in _paths(line)]
-    agent = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
-    target = Target(
-        host=values["hostname"][0],
-        port=int(values["port"][0]),
+    users = [ssh.known_hosts_file] if ssh.known_hosts_file else []
+    users += [path for line in lines for path in _paths(line)]
+    system = [path for line in values.get("globalknownhostsfile", []) for path in _paths(line)]
+    key_name = values.get("hostkeyalias", [known_name(name, port)])[0]
+    files = tuple(filter(Path.is_file, [*users, *system]))
+    return Target(
+        host=name,
+        port=port,
         user=values["user"][0],
-        identity_files=tuple(filter(Path.is_file, keys)),
-        agent=None if agent == "none" else agent,
-        known=(),
-        known_hosts_files=tuple(filter(Path.is_file, files)),
+        identity_files=tuple(filter(_is_key, [*own, *_files("identityfile", values)])),
+        certificates=tuple(filter(Path.is_file, _files("certificatefile", values))),
+        identities_only=values.get("identitiesonly") == ["yes"],
+        agent=_agent(values),
+        key_name=key_name,
+        known=_known(key_name, files),
+        known_hosts_files=files,
+        new_keys=NEW_KEYS.get(values.get("stricthostkeychecking", ["ask"])[0], "refuse"),
+        remember_in=next((path for path in users if path not in (Path("/dev/null"), Path("none"))), None),
+        hash_names=values.get("hashknownhosts") == ["yes"],
+        host_key_algorithms=_list("hostkeyalgorithms", values),
+        authority_algorithms=_list("casignaturealgorithms", values),
+        connect_timeout=ssh.connect_timeout or _seconds(values),
     )
-    alias = values.get("hostkeyalias", [target.known_name])[0]
-    return replace(target, known=_known(alias, target.known_hosts_files))
 
 
-def _expanded(path: str, values: dict[str, list[str]]) -> Path:
-    """A key's name as ssh -G prints it, with the tokens in it replaced (ssh_config(5), TOKENS)."""
-    tokens = {"%": "%", "d": str(Path.home()), "u": getpass.getuser()}
-    tokens |= {"h": values["hostname"][0], "p": values["port"][0], "r": values["user"][0]}
-    return Path(re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), path)).expanduser()
+def _is_key(path: Path) -> bool:
+    """A key, or the public half of one that the agent has."""
+    return path.is_file() or path.with_name(f"{path.name}.pub").is_file()
+
+
+def _files(key: str, values: dict[str, list[str]]) -> list[Path]:
+    return [Path(_expanded(path, values)).expanduser() for path in values.get(key, [])]
+
+
+def _list(key: str, values: dict[str, list[str]]) -> tuple[str, ...]:
+    return tuple(filter(None, values.get(key, [""])[0].split(",")))
+
+
+def _seconds(values: dict[str, list[str]]) -> float:
+    told = values.get("connecttimeout", ["none"])[0]
+    return float(told) if told.isdigit() and told != "0" else CONNECT_SECONDS
+
+
+def _agent(values: dict[str, list[str]]) -> Path | None:
+    """The agent's socket: the environment names it, unless IdentityAgent does, or names another variable."""
+    told = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
+    if told == "SSH_AUTH_SOCK" or told.startswith("$"):
+        told = os.environ.get(told.strip("${}"), "none")
+    return None if told == "none" else Path(_expanded(told, values)).expanduser()
+
+
+def _proxy_command(values: dict[str, list[str]]) -> str | None:
+    told = values.get("proxycommand", ["none"])[0]
+    return None if told == "none" else _expanded(told, values)
+
+
+def _expanded(text: str, values: dict[str, list[str]]) -> str:
+    """What ssh -G prints, with the tokens in it replaced (ssh_config(5), TOKENS)."""
+    name = values["hostname"][0]
+    tokens = {"%": "%", "d": str(Path.home()), "u": getpass.getuser(), "i": str(os.getuid()), "l": socket.gethostname()}
+    tokens |= {"h": name, "p": values["port"][0], "r": values["user"][0], "n": values.get("host", [name])[0]}
+    tokens |= {"k": values.get("hostkeyalias", [tokens["n"]])[0], "L": tokens["l"].partition(".")[0]}
+    return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
 
 
 def _paths(line: str) -> Iterator[Path]:
-    """The files that a line of ssh -G names. It parts them with spaces, and a name may have some, too."""
+    """The files that a line of ssh -G names. It parts them with spaces, and a name of a file may have some, too."""
     words = line.split(" ")
     while words:
         paths = ((end, Path(" ".join(words[:end])).expanduser()) for end in range(len(words), 0, -1))
-        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, None))
-        if path:
-            yield path
+        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, Path(words[0]).expanduser()))
+        yield path
         words = words[end:]
 
 
@@ -171,9 +236,13 @@ def _known_line(words: list[str]) -> Known | None:
 
 
 def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
-        return subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen(argv, stdin=null, stdout=pipe, stderr=pipe, text=True, env=environment())
     except FileNotFoundError:
         raise ConnectError(f"there is no {argv[0]} here", fix="apt-get install openssh-client") from None
+
+
+def environment() -> dict[str, str]:
+    """What other programs are told: all but the password."""
+    return {name: value for name, value in os.environ.items() if name != SUDO_VARIABLE}

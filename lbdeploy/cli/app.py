@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ import click
 from lbdeploy.errors import LbdeployError, UsageError
 
 if TYPE_CHECKING:
+    from lbdeploy.answers import Answers
     from lbdeploy.events import Event
     from lbdeploy.model import Cluster, Ssh
     from lbdeploy.origin import Origin
@@ -31,6 +33,8 @@ class App:
         self.verbose = 0
         self.json = False
         self.lab = False
+        self.accept_new = False
+        self.ask_sudo = False
         self.command = ""
         self.exit_code = 0
         self.started = time.monotonic()
@@ -53,7 +57,7 @@ class App:
     def ssh(self) -> Ssh:
         """How to log in; with --lab, this process has moved into the lab, and it is the lab's way."""
         if not self.lab:
-            return self.cluster.ssh
+            return replace(self.cluster.ssh, answers=self.answers)
         from lbdeploy import lab
         from lbdeploy.events import Note
 
@@ -62,7 +66,14 @@ class App:
             self.emit(
                 Note(None, "the lab was started for other hosts than the file has now; to follow: lbdeploy lab up")
             )
-        return ssh
+        return replace(ssh, answers=self.answers)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What logging in takes and only a person knows. Raises UsageError."""
+        from lbdeploy.cli.asking import answers
+
+        return answers(self)
 
     @cached_property
     def origin(self) -> Origin:
@@ -135,6 +146,14 @@ def global_options(function: F) -> F:
             {"is_flag": True, "callback": _set("json"), "help": "Print one JSON document on standard output."},
         ),
         (("--lab",), {"is_flag": True, "callback": _set("lab"), "help": "Run inside the rehearsal lab of this file."}),
+        (
+            ("--ask-sudo",),
+            {"is_flag": True, "callback": _set("ask_sudo"), "help": "Ask for sudo's password, once for all nodes."},
+        ),
+        (
+            ("--accept-new",),
+            {"is_flag": True, "callback": _set("accept_new"), "help": "Trust host keys that known_hosts lacks."},
+        ),
     ]
     for names, settings in reversed(options):
         function = click.option(*names, expose_value=False, **settings)(function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -88,7 +89,7 @@ class Interview:
 
     def _look(self) -> list[tuple[str, Shared]]:
         """The networks that all nodes are on, by the names proposed for them: none where a node can't be looked at."""
-        ssh = self.app.ssh if self.app.lab else hosts.ssh_of(self.made)
+        ssh = self.app.ssh if self.app.lab else replace(hosts.ssh_of(self.made), answers=self.app.answers)
         while True:
             found = self._scouted(ssh)
             seen = {name: each for name, each in found.items() if isinstance(each, Seen)}

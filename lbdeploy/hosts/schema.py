@@ -156,7 +156,9 @@ class SshTable(Table):
     identity_file: FilePath | None = Field(None, description="Private key; relative to hosts.toml.")
     known_hosts_file: FilePath | None = Field(None, description="Known host keys; relative to hosts.toml.")
     jump: Jump | None = Field(None, description="Jump host, as in `ssh -J`. Its key is verified, too.")
-    connect_timeout: Seconds = Field(10.0, description="Seconds until an unanswered connection is given up.")
+    connect_timeout: Seconds | None = Field(
+        None, description="Seconds until an unanswered connection is given up; 10, if ssh has no ConnectTimeout either."
+    )
 
 
 class NetworkTable(Table):

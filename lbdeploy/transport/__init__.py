@@ -7,26 +7,23 @@ Fabric's own input is slow (measured: 10 ms a byte).
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from lbdeploy.slim import stand_in
+from paramiko import Channel, SSHException
 
-with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
-    from fabric import Config, Connection
-from paramiko import AuthenticationException, Channel, SSHException
-from paramiko.config import SSHConfig
-
-from lbdeploy.dial import unreachable, where
-from lbdeploy.errors import LbdeployError, LoginError, LostError, SudoError
+from lbdeploy.errors import LostError
 from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Target
 from lbdeploy.transport.channel import Held, Lines, Result, closing
-from lbdeploy.transport.hostkeys import KnownHosts, unknown_types
+from lbdeploy.transport.login import chain, login
+from lbdeploy.transport.root import Root
+
+if TYPE_CHECKING:
+    from fabric import Connection
 
 __all__ = ["Held", "Result", "Session", "connect"]
 
@@ -39,11 +36,11 @@ DEADLINE_SECONDS = 9.0  # and has so long to answer: together under 15 s
 class Session:
     """A connection to a node, to run scripts as root. Use it from one thread at a time."""
 
-    def __init__(self, node: Node, target: Target, connection: Connection) -> None:
+    def __init__(self, node: Node, root: Root, connection: Connection, news: str = "") -> None:
         self.node = node
-        self.target = target
+        self.news = news  # what the operator should hear of the login
         self._connection = connection
-        self._elevated = ("sudo -n -- sh -s", "")  # the command that has given root rights, and what it wants first
+        self._root = root
 
     @property
     def alive(self) -> bool:
@@ -79,22 +76,26 @@ class Session:
 
     def close(self) -> None:
         """End the connection, without waiting for the node."""
-        for connection in _chain(self._connection):
+        for connection in chain(self._connection):
             connection.close()
 
     def _run(self, script: str, on_line: Callable[[str], None] | None) -> Result:
-        if self.target.user == "root":
-            self._elevated = ("sh -s", "")
-            return self._exchange("sh -s", script, on_line)
-        started = secrets.token_hex(8)  # tells a script that ran from a sudo that refused to
-        result = self._exchange("sudo -n -- sh -s", f"echo {started}\n{script}", on_line, started)
-        if result.status and started not in result.output:
-            return self._with_password(script, on_line, started, result)
-        self._elevated = ("sudo -n -- sh -s", "")
-        return Result(result.output.partition(started + "\n")[2], result.status)
+        started = secrets.token_hex(8)  # tells a script that ran from a login that may not, and what stands before it
+        command, before = self._root.way
+        result = self._exchange(command, f"{before}echo {started}\n{script}", on_line, started)
+        _, ran, output = result.output.partition(f"{started}\n")
+        if ran:
+            return Result(output, result.status)
+        self._give_password(result)
+        return self._run(script, on_line)
+
+    def _give_password(self, refused: Result) -> None:
+        """Find out whether sudo takes the password: with nothing after it, as it would read on. Raises SudoError."""
+        command, line = self._root.proof(refused)
+        self._root.proven(self._exchange(command, line, None))
 
     def _hold(self, script: str, mark: str) -> tuple[Held, str]:
-        command, before = self._elevated
+        command, before = self._root.way
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
         channel.set_combine_stderr(True)
         channel.settimeout(DEADLINE_SECONDS)
@@ -108,32 +109,6 @@ class Session:
             if marked:
                 return Held(channel), marked[0].strip()
         raise self._lost("it did not say whether it is locked")
-
-    def _with_password(
-        self, script: str, on_line: Callable[[str], None] | None, started: str, refused: Result
-    ) -> Result:
-        password = os.environ.get("LBDEPLOY_SUDO_PASSWORD")
-        if password is None or "password" not in refused.output:
-            raise self._sudo_error(refused, "sudo gives no root rights without a password")
-        prompt = secrets.token_hex(8)
-        text = f"{password}\necho {started}\n{script}"
-        result = self._exchange(f"sudo -k -S -p {prompt} -- sh -s", text, on_line, started)
-        if result.status and started not in result.output:
-            raise self._sudo_error(
-                Result(result.output.replace(prompt, ""), result.status), "sudo refused the password"
-            )
-        self._elevated = (f"sudo -k -S -p {prompt} -- sh -s", f"{password}\n")
-        return Result(result.output.partition(started + "\n")[2], result.status)
-
-    def _sudo_error(self, refused: Result, message: str) -> SudoError:
-        said = refused.output.strip().splitlines()[-1:] or ["(nothing)"]
-        return SudoError(
-            f"{message}; it said: {said[0]}",
-            node=self.node.name,
-            state="nothing was changed on it",
-            fix=f"give {self.target.user} sudo rights there, or set LBDEPLOY_SUDO_PASSWORD",
-            detail=refused.output,
-        )
 
     def _exchange(
         self, command: str, text: str, on_line: Callable[[str], None] | None, after: str | None = None
@@ -195,62 +170,10 @@ class Session:
         return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
 
 
-def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket | None = None) -> Session:
+def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket) -> Session:
     """Log in to a node, every hop's host key verified. Raises ConnectError, HostKeyError and LoginError.
 
-    `dialled` is a TCP connection to the target, where there are no hops before it.
+    `dialled` is a connection to the target, or to the first of its hops.
     """
-    gateway: Connection | None = None
-    for hop in (*target.jumps, target):
-        gateway = _open(node, hop, ssh, gateway, dialled if hop is target else None)
-    assert gateway
-    return Session(node, target, gateway)
-
-
-def _open(node: Node, hop: Target, ssh: Ssh, gateway: Connection | None, dialled: socket.socket | None) -> Connection:
-    connection = Connection(
-        hop.host,
-        user=hop.user,
-        port=hop.port,
-        config=Config(lazy=True, ssh_config=SSHConfig()),  # not from fabric.yml or ~/.ssh/config: `ssh -G` knows
-        gateway=gateway or False,
-        connect_timeout=ssh.connect_timeout,
-        connect_kwargs=_credentials(hop) | ({"sock": dialled} if dialled else {}),
-    )
-    connection.client.set_missing_host_key_policy(KnownHosts(node, hop))
-    try:
-        connection.open()
-    except LbdeployError:
-        raise
-    except AuthenticationException as error:
-        raise _login_error(node, hop, error) from None
-    except (SSHException, OSError, EOFError) as error:
-        raise unreachable(node, hop, error) from None
-    return connection
-
-
-def _credentials(hop: Target) -> dict[str, Any]:
-    return {
-        "key_filename": [str(path) for path in hop.identity_files],
-        "allow_agent": hop.agent is not None and "SSH_AUTH_SOCK" in os.environ,
-        "look_for_keys": False,
-        "banner_timeout": 15,
-        "auth_timeout": 15,
-        "disabled_algorithms": {"keys": unknown_types(hop)},
-    }
-
-
-def _login_error(node: Node, hop: Target, error: Exception) -> LoginError:
-    keys = ", ".join(map(str, hop.identity_files)) or "none"
-    return LoginError(
-        f"{where(hop)} refused the login of {hop.user}: {error}",
-        node=node.name,
-        state=f"nothing was changed on it; tried the agent's keys and: {keys}",
-        fix=f"ssh-copy-id -p {hop.port} {hop.user}@{hop.host}",
-    )
-
-
-def _chain(connection: Connection | bool) -> Iterator[Connection]:
-    while isinstance(connection, Connection):
-        yield connection
-        connection = connection.gateway
+    connection, news = login(node, target, ssh.answers, dialled)
+    return Session(node, Root(node, target.user, ssh.answers), connection, news)

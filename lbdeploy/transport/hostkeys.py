@@ -2,61 +2,113 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-from paramiko import MissingHostKeyPolicy, PKey, SSHClient
+from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
 
+from lbdeploy.answers import Answers
 from lbdeploy.dial import where
-from lbdeploy.errors import HostKeyError
+from lbdeploy.errors import HostKeyError, NewKey
+from lbdeploy.knownhosts import fingerprint, remember
 from lbdeploy.model import Node
 from lbdeploy.sshconfig import Known, Target
+from lbdeploy.transport.certificate import SUFFIX, authority, complaint
 
-# Types of keys in known_hosts, and the algorithms that hosts offer them by (RFC 8332 for RSA).
-ALGORITHMS = {
-    "ssh-ed25519": ("ssh-ed25519",),
-    "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
-    "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
-    "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
-    "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"),
+# Algorithms that paramiko can verify, in OpenSSH's order, and the types of key that they show (RFC 8332 for RSA).
+TYPES = {
+    "ssh-ed25519": "ssh-ed25519",
+    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
+    "rsa-sha2-512": "ssh-rsa",
+    "rsa-sha2-256": "ssh-rsa",
 }
 
 
-def unknown_types(hop: Target) -> list[str]:
-    """Algorithms that the host must not use, so that it shows a key that known_hosts has; none where it has none."""
-    known = {line.type for line in hop.known if not line.marker} or set(ALGORITHMS)
-    return [name for kind, names in ALGORITHMS.items() if kind not in known for name in names]
+def algorithms(hop: Target) -> tuple[str, ...]:
+    """What to ask the host for: first what known_hosts can prove. What HostKeyAlgorithms leaves out is not there."""
+    known = {line.type for line in hop.known if not line.marker}
+    certified = any(line.marker == "@cert-authority" for line in hop.known)
+    wanted = hop.host_key_algorithms or (*(name + SUFFIX for name in TYPES), *TYPES)
+    certificates = [name for name in wanted if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) in TYPES]
+    plain = sorted((name for name in wanted if name in TYPES), key=lambda name: TYPES[name] not in known)
+    return (*(certificates if certified else ()), *plain)
+
+
+class Verified(Transport):  # type: ignore[misc]
+    """A transport that asks the host for the keys that can be verified."""
+
+    def __init__(self, *args: Any, hop: Target, **more: Any) -> None:
+        self._wanted = algorithms(hop)
+        super().__init__(*args, **more)
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        return self._wanted
 
 
 class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
-    """Accepts exactly the keys that known_hosts has. paramiko asks it about every key, as it is given none itself."""
+    """Accepts exactly the keys that known_hosts proves. paramiko asks it about every key, as it is given none itself.
 
-    def __init__(self, node: Node, hop: Target) -> None:
+    `news` is what the operator should hear of it.
+    """
+
+    def __init__(self, node: Node, hop: Target, answers: Answers) -> None:
         self.node = node
         self.hop = hop
+        self.answers = answers
+        self.news = ""
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        """Raise HostKeyError unless the key is known and not revoked."""
-        matching = {line.marker for line in self.hop.known if line.key == key.get_base64()}
-        if matching == {""}:
-            return
-        if "@revoked" in matching:
-            raise self._error("is revoked", key, "do not log in; find out who answers there")
+        """Raise HostKeyError unless the key is known and not revoked, or is new and may be accepted."""
         plain = [line for line in self.hop.known if not line.marker]
+        self._refuse_revoked(key)
+        if self._certified(key) or key.get_base64() in [line.key for line in plain]:
+            return
         if plain:
             raise self._error("has changed", key, f"only if it was reinstalled: {self._forget()}", plain)
-        ssh = f"ssh -p {self.hop.port} {self.hop.user}@{self.hop.host}"
-        raise self._error("is unknown", key, f"compare the fingerprint on the node's console, then log in once: {ssh}")
+        self._meet(key)
+
+    def _refuse_revoked(self, key: PKey) -> None:
+        shown = {key.get_base64(), *([authority(key.public_blob)] if key.public_blob else [])}
+        if any(line.marker == "@revoked" and line.key in shown for line in self.hop.known):
+            raise self._error("is revoked", key, "do not log in; find out who answers there")
+
+    def _certified(self, key: PKey) -> bool:
+        """Whether a trusted authority says that this is the host. With another authority's word, it is a plain key."""
+        trusted = [line.key for line in self.hop.known if line.marker == "@cert-authority"]
+        if not key.public_blob or authority(key.public_blob) not in trusted:
+            return False
+        name = self.hop.host if self.hop.key_name.startswith("[") else self.hop.key_name
+        wrong = complaint(key.public_blob, name, self.hop.authority_algorithms)
+        if wrong:
+            raise self._error(f"is not proven: its certificate {wrong}", key, "have its certificate renewed, on it")
+        return True
+
+    def _meet(self, key: PKey) -> None:
+        """A host whose key nobody knows."""
+        hop = self.hop
+        new = NewKey(where(hop), hop.key_name, key.get_name(), key.get_base64(), hop.remember_in, hashed=hop.hash_names)
+        if (new.name, new.key) in self.answers.accepted:
+            return
+        if not self.answers.accept_new and hop.new_keys != "accept":
+            compare = "compare the fingerprint on the node's console, then"
+            unknown = self._error("is unknown", key, f"{compare} try again with --accept-new")
+            unknown.new = new if hop.new_keys == "ask" else None
+            raise unknown
+        self.answers.accepted.add((new.name, new.key))
+        self.news = f"its new host key was accepted: {new.kind} {fingerprint(new.key)}"
+        write(new)
 
     def _forget(self) -> str:
-        name = f"'{self.hop.known_name}'" if self.hop.port != 22 else self.hop.known_name
+        name = f"'{self.hop.key_name}'" if self.hop.key_name.startswith("[") else self.hop.key_name
         return "; ".join(f"ssh-keygen -f {path} -R {name}" for path in self.hop.known_hosts_files)
 
     def _error(self, what: str, key: PKey, fix: str, known: Sequence[Known] = ()) -> HostKeyError:
         files = ", ".join(map(str, self.hop.known_hosts_files)) or "no known_hosts file"
-        expected = "".join(f"; known is {line.type} {_fingerprint(base64.b64decode(line.key))}" for line in known)
-        shown = f"it shows {key.get_name()} {_fingerprint(key.asbytes())}"
+        expected = "".join(f"; known is {line.type} {fingerprint(line.key)}" for line in known)
+        shown = f"it shows {key.get_name()} {fingerprint(key.get_base64())}"
         return HostKeyError(
             f"the host key of {where(self.hop)} {what}: {shown}{expected}",
             node=self.node.name,
@@ -65,6 +117,14 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         )
 
 
-def _fingerprint(blob: bytes) -> str:
-    """As OpenSSH shows it: SHA256 and unpadded base64."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+def write(new: NewKey) -> None:
+    """Make a key known. Raises HostKeyError where the file can't be written."""
+    try:
+        if new.file:
+            remember(new.file, new.name, 22, new.kind, new.key, hashed=new.hashed)
+    except OSError as error:
+        raise HostKeyError(
+            f"the host key of {new.host} can't be written to {new.file}: {error.strerror}",
+            state="nothing was sent to it",
+            fix="mend that, or name another file: known_hosts_file, below [ssh] in hosts.toml",
+        ) from None

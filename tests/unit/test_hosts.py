@@ -123,7 +123,7 @@ def test_what_is_left_out_has_the_seeds_values(tmp_path: Path) -> None:
         full.nodes,
         full.networks,
     )
-    assert short.ssh == Ssh(user=None, port=None, connect_timeout=10.0)
+    assert short.ssh == Ssh(user=None, port=None, connect_timeout=None)
 
 
 def test_every_setting_can_be_given(tmp_path: Path) -> None:

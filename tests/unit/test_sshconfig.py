@@ -49,7 +49,7 @@ class Home:
                 given.identity_file,
                 given.known_hosts_file,
                 given.jump,
-                10.0,
+                given.connect_timeout,
                 self.folder / "config",
             ),
             host,
@@ -177,7 +177,7 @@ def test_a_host_on_another_port_is_known_by_name_and_port(home: Home) -> None:
     """known_hosts names a host on another port than 22 with the port; the bare name is another host."""
     home.knows(f"[lb1]:2222 ssh-ed25519 {ED25519}", f"lb1 ssh-ed25519 {OTHER}")
     target = home.resolve("lb1", Ssh(port=2222))
-    assert (target.known_name, keys(target)) == ("[lb1]:2222", [("", ED25519)])
+    assert (target.key_name, keys(target)) == ("[lb1]:2222", [("", ED25519)])
     assert keys(home.resolve("lb1")) == [("", OTHER)]
 
 
@@ -283,11 +283,77 @@ def test_known_hosts_files_with_spaces_in_their_names_are_told_apart(home: Home)
     assert keys(home.resolve("lb1")) == [("", ED25519), ("", OTHER)]
 
 
-def test_an_agent_may_be_refused(home: Home) -> None:
-    """`IdentityAgent none` keeps the agent out; otherwise the one of the environment is asked."""
-    home.config("Host lb1\n    IdentityAgent none\n")
-    assert home.resolve("lb1").agent is None
-    assert home.resolve("lb2").agent == "SSH_AUTH_SOCK"
+def test_the_agent_is_the_one_that_ssh_would_ask(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's, or none, or the one of a socket or a variable that IdentityAgent names."""
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    monkeypatch.setenv("MY_AGENT", "/run/mine")
+    home.config(
+        "Host lb1\n    IdentityAgent none\nHost lb2\n    IdentityAgent /run/%h\nHost lb3\n    IdentityAgent $MY_AGENT\n"
+    )
+    agents = [home.resolve(host).agent for host in ("lb1", "lb2", "lb3", "lb4")]
+    assert agents == [None, Path("/run/lb2"), Path("/run/mine"), Path("/run/agent")]
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    assert home.resolve("lb4").agent is None
+
+
+def test_certificates_are_found(home: Home) -> None:
+    """Those of CertificateFile, where they are there; IdentitiesOnly is followed, and the public half is a key, too."""
+    for name in ("a-cert.pub", "ops.pub"):
+        (home.folder / name).write_text("")
+    home.config(
+        f"Host lb1\n    CertificateFile {home.folder}/a-cert.pub\n    CertificateFile {home.folder}/none-cert.pub\n"
+        f"    IdentityFile {home.folder}/%r\n    User ops\n    IdentitiesOnly yes\n"
+    )
+    target = home.resolve("lb1")
+    assert target.certificates == (home.folder / "a-cert.pub",)
+    assert target.identity_files == (home.folder / "ops",)
+    assert (target.identities_only, home.resolve("lb2").identities_only) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("told", "becomes"),
+    [("ask", "ask"), ("yes", "refuse"), ("accept-new", "accept"), ("no", "accept"), ("off", "accept")],
+)
+def test_what_becomes_of_new_host_keys(home: Home, told: str, becomes: str) -> None:
+    """StrictHostKeyChecking and HashKnownHosts are followed, and the first of the operator's files is written to."""
+    home.config(
+        f"Host lb1\n    StrictHostKeyChecking {told}\n    HashKnownHosts yes\n"
+        f"    UserKnownHostsFile {home.folder}/new {home.known_hosts}\nHost lb2\n    UserKnownHostsFile /dev/null\n"
+    )
+    target = home.resolve("lb1")
+    assert (target.new_keys, target.hash_names, target.remember_in) == (becomes, True, home.folder / "new")
+    other = home.resolve("lb2")
+    assert (other.new_keys, other.hash_names, other.remember_in) == ("ask", False, None)
+
+
+@pytest.mark.parametrize(("own", "config", "seconds"), [(None, "", 10), (None, "7", 7), (3.0, "7", 3), (None, "0", 10)])
+def test_the_time_for_connecting(home: Home, own: float | None, config: str, seconds: float) -> None:
+    """hosts.toml comes first, then ConnectTimeout."""
+    home.config(f"Host *\n    ConnectTimeout {config}\n" if config else "")
+    assert home.resolve("lb1", Ssh(connect_timeout=own, jump="gate")).connect_timeout == seconds
+    assert home.resolve("lb1", Ssh(connect_timeout=own, jump="gate")).jumps[0].connect_timeout == seconds
+
+
+def test_a_proxy_command_is_followed(home: Home) -> None:
+    """With its tokens replaced; a jump host takes its place, and may have one itself."""
+    home.config(
+        "Host gate\n    ProxyCommand corkscrew proxy 80 %h %p\n"
+        "Host lb1\n    HostName 192.0.2.1\n    User ops\n    ProxyCommand nc -X %r %n '%h' %%%p\n"
+        "Host lb2\n    ProxyCommand none\n"
+    )
+    assert home.resolve("lb1").proxy_command == "nc -X ops lb1 '192.0.2.1' %22"
+    assert home.resolve("lb2").proxy_command is None
+    through = home.resolve("lb1", Ssh(jump="gate,gate"))
+    assert through.proxy_command is None
+    assert [hop.proxy_command for hop in through.jumps] == ["corkscrew proxy 80 gate 22", None]
+
+
+def test_other_programs_are_not_told_the_password(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a Match block runs does not have it in its environment."""
+    monkeypatch.setenv("LBDEPLOY_SUDO_PASSWORD", "s3cret")
+    home.config(f'Match exec "env > {home.folder}/seen"\n    Port 2222\n')
+    assert home.resolve("lb1").port == 2222
+    assert "s3cret" not in (home.folder / "seen").read_text()
 
 
 def test_a_broken_configuration_is_told(home: Home) -> None:

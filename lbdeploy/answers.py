@@ -1,0 +1,43 @@
+"""What only a person knows, asked once for all nodes and kept for one run, in memory only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+SUDO_VARIABLE = "LBDEPLOY_SUDO_PASSWORD"
+
+
+class Asker(Protocol):
+    """A person at a terminal. Ctrl-C at a question raises what the command line makes of it."""
+
+    def confirm(self, text: str, question: str) -> bool:
+        """Show some lines, and ask a question that is answered by yes or no."""
+
+    def secret(self, prompt: str) -> str:
+        """Ask for what must not be seen; "" for no answer."""
+
+
+@dataclass(eq=False)
+class Answers:
+    """What was answered, and what came of it. `asker` None: nobody can be asked.
+
+    `accept_new` takes unknown host keys without asking. `accepted` are those that were taken: (name as in known_hosts,
+    key in base64). `passphrases` are by key file. `proven` and `refused` are the names of nodes on which sudo took the
+    password, and did not: those are not tried again, so that nobody is locked out.
+    """
+
+    asker: Asker | None = None
+    accept_new: bool = False
+    sudo_password: str | None = field(default=None, repr=False)
+    passphrases: dict[Path, str] = field(default_factory=dict, repr=False)
+    accepted: set[tuple[str, str]] = field(default_factory=set)
+    proven: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+
+    @property
+    def password(self) -> str | None:
+        """What sudo is to be told."""
+        return os.environ.get(SUDO_VARIABLE) if self.sudo_password is None else self.sudo_password

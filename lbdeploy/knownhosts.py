@@ -1,0 +1,122 @@
+"""Writing known_hosts: a host's key is added or taken out as OpenSSH would do it, and every other line stays as it is.
+
+Reading is left to `ssh-keygen -F`: see `lbdeploy.sshconfig`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from pathlib import Path
+
+HASHED = "|1|"
+_writing = threading.Lock()
+
+
+def known_name(host: str, port: int = 22) -> str:
+    """How known_hosts names a host: in lower case, and with the port where that is not 22."""
+    name = host.lower()
+    return name if port == 22 else f"[{name}]:{port}"
+
+
+def fingerprint(key: str) -> str:
+    """A key (base64, as in known_hosts) as OpenSSH shows it: SHA256 and unpadded base64. Raises ValueError."""
+    digest = hashlib.sha256(b64decode(key, validate=True)).digest()
+    return "SHA256:" + b64encode(digest).decode().rstrip("=")
+
+
+def remember(file: Path, host: str, port: int, kind: str, key: str, *, hashed: bool = False) -> None:
+    """Add a host's key (its type, and base64) to a file, which is made where there is none. Raises OSError.
+
+    Nothing happens where such a line is there already. `hashed`: as with HashKnownHosts of ssh_config(5).
+    """
+    name = known_name(host, port)
+    with _writing:
+        lines = _lines(file)
+        if any(_names(line, name) and line.split()[1:3] == [kind.encode(), key.encode()] for line in lines):
+            return
+        start = "\n" if lines and not lines[-1].endswith(b"\n") else ""
+        _append(file, f"{start}{hash_name(name) if hashed else name} {kind} {key}\n")
+
+
+def forget(file: Path, host: str, port: int = 22) -> int:
+    """Take every key of this one host out of a file; how many there were. Raises OSError.
+
+    Other names on its lines stay, and so do patterns, @cert-authority and @revoked: they speak of more than this host.
+    """
+    name = known_name(host, port)
+    with _writing:
+        lines = _lines(file)
+        found = [line for line in lines if _names(line, name)]
+        if found:
+            _replace(file, b"".join(_without(line, name) if line in found else line for line in lines))
+        return len(found)
+
+
+def hash_name(name: str, salt: bytes | None = None) -> str:
+    """A name as HashKnownHosts hides it: |1|salt|HMAC-SHA1."""
+    salt = salt or secrets.token_bytes(20)
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return f"{HASHED}{b64encode(salt).decode()}|{b64encode(digest).decode()}"
+
+
+def _lines(file: Path) -> list[bytes]:
+    return file.read_bytes().splitlines(keepends=True) if file.exists() else []
+
+
+def _names(line: bytes, name: str) -> bool:
+    """Whether a line gives a key to exactly this name, among others or hashed."""
+    names = line.split(maxsplit=1)[:1]
+    return bool(names) and any(_is(each, name) for each in names[0].split(b","))
+
+
+def _is(written: bytes, name: str) -> bool:
+    text = written.decode(errors="replace")
+    if not text.startswith(HASHED):
+        return text.lower() == name
+    salt = text.split("|")[2]
+    with suppress(ValueError):
+        return hmac.compare_digest(hash_name(name, b64decode(salt, validate=True)), text)
+    return False
+
+
+def _without(line: bytes, name: str) -> bytes:
+    """A line without this name; nothing, where only exclusions would be left."""
+    names, rest = line.split(maxsplit=1)
+    others = [each for each in names.split(b",") if not _is(each, name)]
+    if all(each.startswith(b"!") for each in others):
+        return b""
+    return b",".join(others) + b" " + rest
+
+
+def _append(file: Path, text: str) -> None:
+    """In one write, as OpenSSH does it: what another program appends at the same time is not lost."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(number, text.encode())
+    finally:
+        os.close(number)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """The whole file by a rename, with mode and owner as before; a link stays one."""
+    target = file.resolve()
+    before = target.stat()
+    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(PermissionError):
+            os.chown(new, before.st_uid, before.st_gid)
+        new.chmod(before.st_mode & 0o7777)
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""What stopped a login and a person can answer, asked once for all nodes. Whoever called it then logs in again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lbdeploy.answers import Answers, Asker
+from lbdeploy.errors import HostKeyError, LoginError, NewKey, SudoError
+from lbdeploy.knownhosts import fingerprint
+
+TRIES = 3  # at a passphrase, which is only tried here
+
+
+def is_question(result: object) -> bool:
+    """Whether a result is an error that an answer would help."""
+    if isinstance(result, HostKeyError):
+        return result.new is not None
+    if isinstance(result, LoginError):
+        return bool(result.locked)
+    return isinstance(result, SudoError) and result.wants_password
+
+
+def settle(results: Iterable[object], answers: Answers) -> bool:
+    """Ask what `results` leave open, and keep the answers. False: there was nothing to ask, or nobody answered.
+
+    Only the main thread can ask: nothing else hears of Ctrl-C. Raises HostKeyError where a key can't be written.
+    """
+    errors = [each for each in results if is_question(each)]
+    asker = answers.asker if threading.current_thread() is threading.main_thread() else None
+    if not errors or not asker:
+        return False
+    new = [error.new for error in errors if isinstance(error, HostKeyError) and error.new]
+    locked = [path for error in errors if isinstance(error, LoginError) for path in error.locked]
+    nodes = [error.node or "" for error in errors if isinstance(error, SudoError)]
+    return any([
+        new and _accept(list(dict.fromkeys(new)), answers, asker),
+        locked and _unlock(list(dict.fromkeys(locked)), answers, asker),
+        nodes and _password(nodes, answers, asker),
+    ])  # fmt: skip
+
+
+def _accept(new: Sequence[NewKey], answers: Answers, asker: Asker) -> bool:
+    """All new host keys in one question; whoever answers has compared them."""
+    rows = "".join(f"\n  {each.host}  {each.kind}  {fingerprint(each.key)}" for each in new)
+    one = len(new) == 1
+    text = f"{'This host key is' if one else 'These host keys are'} not known yet:{rows}"
+    files = ", ".join(dict.fromkeys(str(each.file) for each in new if each.file)) or "memory, for this run"
+    if not asker.confirm(text, f"Compare with what the console shows. Write {'it' if one else 'them'} to {files}?"):
+        return False
+    from lbdeploy.transport.hostkeys import write
+
+    for each in new:
+        answers.accepted.add((each.name, each.key))
+        write(each)
+    return True
+
+
+def _unlock(locked: Sequence[Path], answers: Answers, asker: Asker) -> bool:
+    """The first key that is given its passphrase; an empty answer goes on to the next one."""
+    from lbdeploy.transport.identities import LockedKeyError, unlock
+
+    for path in locked:
+        for _ in range(TRIES):
+            passphrase = asker.secret(f"Passphrase of {path}")
+            if not passphrase:
+                break
+            try:
+                unlock(path, passphrase)
+            except LockedKeyError:
+                continue
+            answers.passphrases[path] = passphrase
+            return True
+    return False
+
+
+def _password(nodes: Sequence[str], answers: Answers, asker: Asker) -> bool:
+    answers.sudo_password = asker.secret(f"Password for sudo on {' and '.join(nodes)}") or None
+    return answers.sudo_password is not None

@@ -1,0 +1,127 @@
+"""Logging in, from hop to hop. Fabric opens the connections; who is there, and with which keys, is decided here."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from lbdeploy.slim import stand_in
+
+with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
+    from fabric import Config, Connection
+from paramiko import AuthenticationException, PKey, SSHException, Transport
+from paramiko.auth_strategy import AuthStrategy
+from paramiko.config import SSHConfig
+
+from lbdeploy.answers import Answers
+from lbdeploy.dial import unreachable, where
+from lbdeploy.errors import LbdeployError, LoginError
+from lbdeploy.model import Node
+from lbdeploy.sshconfig import Target
+from lbdeploy.transport.hostkeys import KnownHosts, Verified
+from lbdeploy.transport.identities import Identities, identities
+
+ANSWER_SECONDS = 15  # for a greeting, and for what comes of a key
+
+
+def login(node: Node, target: Target, answers: Answers, dialled: socket.socket) -> tuple[Connection, str]:
+    """A connection to the target, through all hops before it, and what the operator should hear of it."""
+    gateway: Connection | None = None
+    news: list[str] = []
+    for hop in (*target.jumps, target):
+        policy = KnownHosts(node, hop, answers)
+        gateway = _open(node, hop, policy, gateway, dialled if not gateway else None)
+        news += [policy.news] if policy.news else []
+    assert gateway
+    return gateway, "; ".join(news)
+
+
+def chain(connection: Connection | bool) -> Iterator[Connection]:
+    """A connection, and those that it goes through."""
+    while isinstance(connection, Connection):
+        yield connection
+        connection = connection.gateway
+
+
+def _open(
+    node: Node, hop: Target, policy: KnownHosts, gateway: Connection | None, dialled: socket.socket | None
+) -> Connection:
+    connection = Connection(
+        hop.host,
+        user=hop.user,
+        port=hop.port,
+        config=Config(lazy=True, ssh_config=SSHConfig()),  # not from fabric.yml or ~/.ssh/config: `ssh -G` knows
+        gateway=gateway or False,
+        connect_timeout=hop.connect_timeout,
+        connect_kwargs=_how(node, hop, policy.answers) | ({"sock": dialled} if dialled else {}),
+    )
+    connection.client.set_missing_host_key_policy(policy)
+    try:
+        connection.open()
+    except BaseException as error:
+        for each in chain(connection):
+            each.close()
+        if isinstance(error, LbdeployError) or not isinstance(error, SSHException | OSError | EOFError):
+            raise
+        raise unreachable(node, hop, error) from None
+    return connection
+
+
+def _how(node: Node, hop: Target, answers: Answers) -> dict[str, Any]:
+    return {
+        "auth_strategy": Keys(node, hop, answers),
+        "transport_factory": partial(Verified, hop=hop),
+        "banner_timeout": ANSWER_SECONDS,
+        "auth_timeout": ANSWER_SECONDS,
+    }
+
+
+class Keys(AuthStrategy):  # type: ignore[misc]
+    """One key after the other, until the host takes one."""
+
+    def __init__(self, node: Node, hop: Target, answers: Answers) -> None:
+        self.node = node
+        self.hop = hop
+        self.answers = answers
+
+    def authenticate(self, transport: Transport) -> None:
+        """Raises LoginError; with `locked`, where a passphrase may help."""
+        found = identities(self.hop, self.answers)
+        reason = "none of its keys was taken" if found.keys else "there is no key to log in with"
+        for _, key in found.keys:
+            reason = self._try(transport, key) or ""
+            if not reason:
+                return
+            if not transport.is_active():
+                break
+        raise self._error(found, reason)
+
+    def _try(self, transport: Transport, key: PKey) -> str | None:
+        """Why the host does not take a key; None where it does."""
+        try:
+            wanted = transport.auth_publickey(self.hop.user, key)
+        except AuthenticationException as error:
+            return str(error) or "refused"
+        except SSHException as error:
+            if not transport.is_active():
+                return f"it ended the connection: {error}"
+            return str(error)
+        return f"it wants more than a key: {', '.join(wanted)}" if wanted else None
+
+    def _error(self, found: Identities, reason: str) -> LoginError:
+        hop = self.hop
+        tried = ", ".join(dict.fromkeys(name for name, _ in found.keys)) or "none"
+        locked = ", ".join(map(str, found.locked))
+        error = LoginError(
+            f"{where(hop)} refused the login of {hop.user}: {reason}",
+            node=self.node.name,
+            state=f"nothing was changed on it; keys tried: {tried}",
+            fix=f"ssh-copy-id -p {hop.port} {hop.user}@{hop.host}",
+        )
+        if locked:
+            error.message = f"no key for {hop.user} on {where(hop)} without a passphrase: {locked} has one"
+            error.fix = f"ssh-add {found.locked[0]}; or run it on a terminal, where it asks"
+            error.locked = tuple(found.locked)
+        return error

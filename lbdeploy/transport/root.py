@@ -1,0 +1,82 @@
+"""Root rights for a login: it is root, or sudo gives them, with or without a password."""
+
+from __future__ import annotations
+
+import secrets
+
+from lbdeploy.answers import SUDO_VARIABLE, Answers
+from lbdeploy.errors import ConnectError, LoginError, SudoError
+from lbdeploy.model import Node
+from lbdeploy.transport.channel import Result
+
+# In one language, so that it can be told why sudo refuses; and the same for every login shell, fish and csh included.
+SUDO = "env LC_ALL=C sudo"
+WANTED = ("a password is required", "a terminal is required", "must have a tty")
+
+
+class Root:
+    """How one login becomes root on one node. The password goes to sudo's standard input, and nowhere else."""
+
+    def __init__(self, node: Node, user: str, answers: Answers) -> None:
+        self.node = node
+        self.user = user
+        self.answers = answers
+        self._prompt = secrets.token_hex(8)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """The command that runs a script from its standard input as root, and what it wants to read before that."""
+        if self.user == "root":
+            return "sh -s", ""
+        if self.node.name in self.answers.proven:
+            return self._with_password, f"{self.answers.password}\n"
+        return f"{SUDO} -n -- sh -s", ""
+
+    @property
+    def _with_password(self) -> str:
+        return f"{SUDO} -k -S -p {self._prompt} -- sh -s"
+
+    def proof(self, refused: Result) -> tuple[str, str]:
+        """What to run, and to tell it, to find out whether sudo takes the password. Raises SudoError and LoginError."""
+        if self.user == "root":
+            raise self._no_shell(refused)
+        if not any(each in refused.output for each in WANTED):
+            raise self._error(refused, f"sudo gives {self.user} no root rights")
+        if self.node.name in self.answers.refused | self.answers.proven:
+            raise self._error(refused, "sudo refused the password")
+        if self.answers.password is None:
+            error = self._error(refused, "sudo gives no root rights without a password")
+            error.wants_password = True
+            raise error
+        return self._with_password, f"{self.answers.password}\n"
+
+    def proven(self, result: Result) -> None:
+        """Take note of what came of it. Raises SudoError."""
+        if result.status:
+            self.answers.refused.add(self.node.name)
+            said = Result(result.output.replace(self._prompt, ""), result.status)
+            raise self._error(said, "sudo refused the password")
+        self.answers.proven.add(self.node.name)
+
+    def _error(self, refused: Result, message: str) -> SudoError:
+        return SudoError(
+            f"{message}; it said: {_last(refused)}",
+            node=self.node.name,
+            state="nothing was changed on it",
+            fix=f"give {self.user} sudo rights there; a password is taken from a terminal, or from {SUDO_VARIABLE}",
+            detail=refused.output,
+        )
+
+    def _no_shell(self, refused: Result) -> ConnectError:
+        return LoginError(
+            f"the login of root runs no commands; it said: {_last(refused)}",
+            node=self.node.name,
+            state="nothing was changed on it",
+            fix="give root a shell there (chsh), or log in as a user with sudo",
+            detail=refused.output,
+        )
+
+
+def _last(result: Result) -> str:
+    lines = [line.strip() for line in result.output.splitlines() if line.strip()]
+    return lines[-1] if lines else "(nothing)"

@@ -1,0 +1,137 @@
+"""Lines of known_hosts, added and taken out; ssh-keygen is asked where there may be doubt about the format."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lbdeploy.knownhosts import fingerprint, forget, hash_name, known_name, remember
+
+ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIDnlXl8ZJcYHzfcRKLj8mW5Kqy7nPGpqrKZ1Mg1BvYvB"
+OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIFw1gLq0yEBCsCzQYj2wTRyc1GZ7LxYnCwhNXQEhb1Dn"
+SALT = bytes(range(20))
+
+# What people have in their files, with every kind of line that sshd(8) knows, and some that are damaged.
+CAPTURED = f"""\
+# from the old laptop
+
+lb1,192.168.1.11 ssh-ed25519 {OTHER} console
+{hash_name("lb1", SALT)} ssh-ed25519 {OTHER}
+[lb1]:2222 ssh-ed25519 {ED25519}
+*.example.org,!lb1 ssh-ed25519 {ED25519}
+@cert-authority lb1,*.example.org ssh-ed25519 {ED25519} ca
+@revoked * ssh-ed25519 {OTHER}
+lb10 ssh-ed25519 {ED25519}
+|1|damaged ssh-ed25519 {ED25519}
+|1|no-base64|at-all ssh-ed25519 {ED25519}
+lb2 ssh-ed25519
+LB1 ssh-ed25519 {OTHER}
+"""
+
+names = st.text("ab1.-", min_size=1, max_size=4)
+ports = st.sampled_from([22, 2222, 65535])
+keys = st.binary(min_size=3, max_size=6).map(lambda raw: b64encode(raw).decode())
+entries = st.lists(st.tuples(names, ports, keys, st.booleans()), max_size=3)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "known_hosts"
+
+
+def test_a_key_is_added_to_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    """The folder and the file are made, for the operator's eyes only, as OpenSSH makes them."""
+    file = tmp_path / ".ssh" / "known_hosts"
+    remember(file, "lb1", 22, "ssh-ed25519", ED25519)
+    assert file.read_text() == f"lb1 ssh-ed25519 {ED25519}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_key_is_added_once(file: Path) -> None:
+    """A line that is there already, hashed or not, is not written again; one for another port is another line."""
+    file.write_text("# mine")
+    for _ in range(2):
+        remember(file, "LB1", 22, "ssh-ed25519", ED25519)
+        remember(file, "lb1", 2222, "ssh-ed25519", ED25519, hashed=True)
+    first, second, third = file.read_text().splitlines()
+    assert (first, second) == ("# mine", f"lb1 ssh-ed25519 {ED25519}")
+    assert third.startswith("|1|")
+    assert "2222" not in third
+
+
+def test_one_hosts_keys_are_taken_out(file: Path) -> None:
+    """Every plain line of this very host goes, or only its name where the line has others; the rest stays as it was."""
+    file.write_text(CAPTURED)
+    file.chmod(0o640)
+    assert forget(file, "lb1") == 3
+    gone = {f"lb1,192.168.1.11 ssh-ed25519 {OTHER} console", f"LB1 ssh-ed25519 {OTHER}"}
+    left = [line for line in CAPTURED.splitlines() if line not in gone and hash_name("lb1", SALT) not in line]
+    left.insert(2, f"192.168.1.11 ssh-ed25519 {OTHER} console")
+    assert file.read_text().splitlines() == left
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in file.parent.iterdir()] == ["known_hosts"]
+
+
+def test_forgetting_an_unknown_host_writes_nothing(file: Path) -> None:
+    """A file without the host is left alone, and one that is not there is not made."""
+    assert forget(file, "lb1") == 0
+    assert not file.exists()
+    file.write_text(CAPTURED)
+    before = file.stat()
+    assert forget(file, "lb3") == 0
+    assert file.stat() == before
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """Operators keep their dotfiles elsewhere; the file there is changed."""
+    real, link = tmp_path / "real", tmp_path / "known_hosts"
+    real.write_text(f"lb1 ssh-ed25519 {ED25519}\nlb2 ssh-ed25519 {OTHER}\n")
+    link.symlink_to(real)
+    assert forget(link, "lb1") == 1
+    remember(link, "lb3", 22, "ssh-ed25519", ED25519)
+    assert link.is_symlink()
+    assert real.read_text() == f"lb2 ssh-ed25519 {OTHER}\nlb3 ssh-ed25519 {ED25519}\n"
+
+
+@settings(max_examples=20, deadline=None)
+@given(entries, names, ports, keys)
+def test_what_is_remembered_is_forgotten_without_a_trace(
+    before: list[tuple[str, int, str, bool]], host: str, port: int, key: str
+) -> None:
+    """Whatever else the file holds: adding a new host and taking it out again gives back the same bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "known_hosts"
+        file.write_text("# first\n")
+        for name, at, each, hashed in before:
+            remember(file, name, at, "ssh-ed25519", each, hashed=hashed)
+        forget(file, host, port)
+        text = file.read_bytes()
+        remember(file, host, port, "ssh-ed25519", key, hashed=True)
+        assert forget(file, host, port) == 1
+        assert file.read_bytes() == text
+
+
+def test_fingerprints_are_openssh_s() -> None:
+    """A key that is no base64 has none."""
+    assert fingerprint(ED25519).startswith("SHA256:")
+    assert len(fingerprint(ED25519)) == 50
+    with pytest.raises(ValueError, match=r"base64|[Ii]ncorrect|[Nn]on"):
+        fingerprint("no base64!")
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs OpenSSH's client")
+def test_openssh_reads_what_was_written(file: Path) -> None:
+    """ssh-keygen finds a hashed line by its name and port, and shows the same fingerprint."""
+    remember(file, "FD00::11", 2222, "ssh-ed25519", ED25519, hashed=True)
+    argv = ["ssh-keygen", "-l", "-F", known_name("fd00::11", 2222), "-f", os.fspath(file)]
+    found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    assert fingerprint(ED25519) in found
