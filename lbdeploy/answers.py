@@ -24,14 +24,16 @@ class Asker(Protocol):
 class Answers:
     """What was answered, and what came of it. `asker` None: nobody can be asked.
 
-    `accept_new` takes unknown host keys without asking. `accepted` are those that were taken: (name as in known_hosts,
-    key in base64). `passphrases` are by key file. `proven` and `refused` are the names of nodes on which sudo took the
-    password, and did not: those are not tried again, so that nobody is locked out.
+    `accept_new` takes unknown host keys without asking. `stated` are fingerprints (SHA256:...) of nodes' host keys, by
+    name: such a key takes the place of what known_hosts has. `accepted` are the keys that were taken: (name as in
+    known_hosts, key in base64). `passphrases` are by key file. `proven` and `refused` are the names of nodes on which
+    sudo took the password, and did not: those are not tried again, so that nobody is locked out.
     """
 
     asker: Asker | None = None
     accept_new: bool = False
     sudo_password: str | None = field(default=None, repr=False)
+    stated: dict[str, str] = field(default_factory=dict)
     passphrases: dict[Path, str] = field(default_factory=dict, repr=False)
     accepted: set[tuple[str, str]] = field(default_factory=set)
     proven: set[str] = field(default_factory=set)

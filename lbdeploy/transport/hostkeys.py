@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
@@ -10,7 +11,7 @@ from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
 from lbdeploy.answers import Answers
 from lbdeploy.dial import where
 from lbdeploy.errors import HostKeyError, NewKey
-from lbdeploy.knownhosts import fingerprint, remember
+from lbdeploy.knownhosts import fingerprint, forget, remember
 from lbdeploy.model import Node
 from lbdeploy.sshconfig import Known, Target
 from lbdeploy.transport.certificate import SUFFIX, authority, complaint
@@ -51,23 +52,28 @@ class Verified(Transport):  # type: ignore[misc]
 class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
     """Accepts exactly the keys that known_hosts proves. paramiko asks it about every key, as it is given none itself.
 
-    `news` is what the operator should hear of it.
+    `news` is what the operator should hear of it. `stated`: the fingerprint of the only key that is accepted, whatever
+    known_hosts has, where the operator gave one. From then on known_hosts has that.
     """
 
-    def __init__(self, node: Node, hop: Target, answers: Answers) -> None:
+    def __init__(self, node: Node, hop: Target, answers: Answers, stated: str = "") -> None:
         self.node = node
         self.hop = hop
         self.answers = answers
+        self.stated = stated
         self.news = ""
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
         """Raise HostKeyError unless the key is known and not revoked, or is new and may be accepted."""
         plain = [line for line in self.hop.known if not line.marker]
         self._refuse_revoked(key)
+        if self.stated:
+            self._replace(key, plain)
+            return
         if self._certified(key) or key.get_base64() in [line.key for line in plain]:
             return
         if plain:
-            raise self._error("has changed", key, f"only if it was reinstalled: {self._forget()}", plain)
+            raise self._error("has changed", key, self._if_reinstalled(key), plain)
         self._meet(key)
 
     def _refuse_revoked(self, key: PKey) -> None:
@@ -89,7 +95,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
     def _meet(self, key: PKey) -> None:
         """A host whose key nobody knows."""
         hop = self.hop
-        new = NewKey(where(hop), hop.key_name, key.get_name(), key.get_base64(), hop.remember_in, hashed=hop.hash_names)
+        new = _new_key(hop, key)
         if (new.name, new.key) in self.answers.accepted:
             return
         if not self.answers.accept_new and hop.new_keys != "accept":
@@ -100,6 +106,27 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         self.answers.accepted.add((new.name, new.key))
         self.news = f"its new host key was accepted: {new.kind} {fingerprint(new.key)}"
         write(new)
+
+    def _replace(self, key: PKey, known: Sequence[Known]) -> None:
+        """A key that the operator has vouched for."""
+        if fingerprint(key.get_base64()) != self.stated:
+            fix = "compare with what its console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+            raise self._error(f"is not {self.stated}, as stated", key, fix, known)
+        if key.get_base64() in [line.key for line in known]:
+            return
+        hop = self.hop
+        with _writing(where(hop)):
+            for file in hop.known_hosts_files if known else ():
+                forget(file, hop.key_name)
+        write(_new_key(hop, key))
+        self.news = f"its host key is {key.get_name()} {self.stated} from now on"
+
+    def _if_reinstalled(self, key: PKey) -> str:
+        """What to type, if that is why the key has changed."""
+        if self.hop.host != self.node.host:
+            return f"only if it was reinstalled: {self._forget()}"
+        again = f"lbdeploy rebuild {self.node.name} --host-key {fingerprint(key.get_base64())}"
+        return f"only if it was reinstalled, and its console shows the new key: {again}"
 
     def _forget(self) -> str:
         name = f"'{self.hop.key_name}'" if self.hop.key_name.startswith("[") else self.hop.key_name
@@ -117,14 +144,24 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         )
 
 
+def _new_key(hop: Target, key: PKey) -> NewKey:
+    return NewKey(where(hop), hop.key_name, key.get_name(), key.get_base64(), hop.remember_in, hashed=hop.hash_names)
+
+
 def write(new: NewKey) -> None:
     """Make a key known. Raises HostKeyError where the file can't be written."""
-    try:
+    with _writing(new.host):
         if new.file:
             remember(new.file, new.name, 22, new.kind, new.key, hashed=new.hashed)
+
+
+@contextmanager
+def _writing(host: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise HostKeyError(
-            f"the host key of {new.host} can't be written to {new.file}: {error.strerror}",
+            f"the host key of {host} can't be written to {error.filename}: {error.strerror}",
             state="nothing was sent to it",
             fix="mend that, or name another file: known_hosts_file, below [ssh] in hosts.toml",
         ) from None

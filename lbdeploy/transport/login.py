@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,13 +15,14 @@ with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
 from paramiko import AuthenticationException, PKey, SSHException, Transport
 from paramiko.auth_strategy import AuthStrategy
 from paramiko.config import SSHConfig
+from paramiko.ssh_exception import IncompatiblePeer
 
 from lbdeploy.answers import Answers
 from lbdeploy.dial import unreachable, where
-from lbdeploy.errors import LbdeployError, LoginError
+from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError
 from lbdeploy.model import Node
 from lbdeploy.sshconfig import Target
-from lbdeploy.transport.hostkeys import KnownHosts, Verified
+from lbdeploy.transport.hostkeys import KnownHosts, Verified, algorithms
 from lbdeploy.transport.identities import Identities, identities
 
 ANSWER_SECONDS = 15  # for a greeting, and for what comes of a key
@@ -31,8 +33,8 @@ def login(node: Node, target: Target, answers: Answers, dialled: socket.socket) 
     gateway: Connection | None = None
     news: list[str] = []
     for hop in (*target.jumps, target):
-        policy = KnownHosts(node, hop, answers)
-        gateway = _open(node, hop, policy, gateway, dialled if not gateway else None)
+        policy = KnownHosts(node, hop, answers, answers.stated.get(node.name, "") if hop is target else "")
+        gateway = _open_stated(node, hop, policy, gateway, dialled if not gateway else None)
         news += [policy.news] if policy.news else []
     assert gateway
     return gateway, "; ".join(news)
@@ -43,6 +45,27 @@ def chain(connection: Connection | bool) -> Iterator[Connection]:
     while isinstance(connection, Connection):
         yield connection
         connection = connection.gateway
+
+
+def _open_stated(
+    node: Node, hop: Target, policy: KnownHosts, gateway: Connection | None, dialled: socket.socket | None
+) -> Connection:
+    """Where a certain host key is asked for, the host may have to be asked for each kind of key that it has."""
+    kinds = algorithms(hop)
+    if not policy.stated or not kinds:
+        return _open(node, hop, policy, gateway, dialled)
+    refused: list[ConnectError] = []
+    for kind in kinds:
+        try:
+            return _open(node, replace(hop, host_key_algorithms=(kind,)), policy, gateway, dialled)
+        except HostKeyError as error:
+            refused.append(error)
+        except ConnectError as error:
+            if not isinstance(error.__context__, IncompatiblePeer):  # it has no key of this kind
+                raise
+            refused.append(error)
+        dialled = None
+    raise min(refused, key=lambda error: not isinstance(error, HostKeyError))
 
 
 def _open(

@@ -1,0 +1,64 @@
+"""`lbdeploy rebuild`: arguments, and the host key that the operator vouches for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from lbdeploy.cli import end_changed, ignore_option, lock_option
+from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.complete import nodes
+from lbdeploy.errors import UsageError
+from lbdeploy.options import Options
+
+
+@click.command()
+@click.argument("node", metavar="NODE", shell_complete=nodes)
+@click.option(
+    "--host-key", metavar="SHA256:...", help="Its new host key, as its console shows it: known_hosts gets that."
+)
+@click.option("--wait", is_flag=True, help="Until it has taken the VIPs back, if it is going to.")
+@ignore_option
+@lock_option
+@global_options
+@click.pass_obj
+def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any) -> None:
+    """Make a freshly installed host a member again.
+
+    Another node must be well and hold the VIPs. The host becomes a standby, and takes its role back after
+    preempt_delay; clients notice nothing. Other nodes are not touched, unless they would not hear it. Asks nothing; if
+    it fails half-way, run it again.
+
+    A new host key is refused, unless --host-key states its fingerprint. On the host:
+    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+
+    \b
+    lbdeploy rebuild lb1 --host-key SHA256:...
+    lbdeploy --json rebuild lb1 --host-key SHA256:... --wait    from a script
+    """
+    (name,) = app.limit(node) or ("",)
+    if host_key:
+        app.answers.stated[name] = _fingerprint(host_key)
+    from lbdeploy.fleet import Fleet
+
+    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+        from lbdeploy.rebuild import Rebuild
+
+        run = Rebuild(app.cluster, fleet, app.emit, app.origin, Options(limit=(name,), **how))
+        app.reporter.prepare()
+        outcome = run.rebuild(wait=wait)
+    app.reporter.up(outcome)
+    end_changed(app, outcome)
+
+
+def _fingerprint(text: str) -> str:
+    """As ssh-keygen -l shows it. Raises UsageError."""
+    found = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})=?", text.strip())
+    if not found:
+        fix = "on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+        raise UsageError(
+            f"{text} is no fingerprint of a host key: SHA256: and 43 characters", state="nothing was contacted", fix=fix
+        )
+    return f"SHA256:{found[1]}"
