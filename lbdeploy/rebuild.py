@@ -21,6 +21,9 @@ from lbdeploy.survey import Survey
 from lbdeploy.verdict import Verdict, judge
 
 
+TOLD = (KEEPALIVED_CONF, "keepalived")  # what changes on a node that is told of a new peer
+
+
 class Rebuild(Run):
     """A run whose options limit it to the node that is to become a member again."""
 
@@ -49,7 +52,11 @@ class Rebuild(Run):
         self._emit(Note(None, f"{' and '.join(deaf)} must be told of it, too, or would not hear it"))
         self.scope += deaf
         self._observer.scope = frozenset(self.scope)
-        return super()._begin()
+        survey = super()._begin()
+        # It may be the only node that is left; but to be told of a peer, keepalived has to read its file again, no more.
+        told = all(change.name in TOLD for name in deaf for change in survey.plans[name].changes)
+        self.options = replace(self.options, force_last=told)
+        return survey
 
     def _require_holder(self, survey: Survey) -> None:
         """Raise unless one node has the VIPs, and is well. It may be this one, where there is nothing to rebuild."""
