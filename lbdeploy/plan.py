@@ -70,10 +70,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do: to which nodes, and in which stages."""
+    """What a run would do: to which nodes, and in which stages. Nodes outside its `scope` were only looked at."""
 
     nodes: Mapping[str, NodePlan]
     stages: tuple[Stage, ...]
+    scope: tuple[str, ...] = ()
 
     @property
     def order(self) -> tuple[tuple[str, ...], ...]:

@@ -39,7 +39,8 @@ class Survey:
     @property
     def plan(self) -> Plan:
         """What would have to be done, and in which order."""
-        return staged(self.cluster, self.plans, list(self.seen.values()))
+        plan = staged(self.cluster, self.plans, list(self.seen.values()))
+        return replace(plan, scope=tuple(self.observations))
 
     @property
     def verdict(self) -> Verdict:

@@ -73,7 +73,7 @@ class Reporter:
     def plan(self, plan: Plan) -> None:
         """Every change, node by node in the order of the run, with a diff for each file."""
         if not plan.changes:
-            self.say(("Nothing to do: ", "good"), f"{_names(plan.nodes)} are as hosts.toml says.")
+            self._nothing_to_do(plan)
             return
         for step, stage in enumerate(plan.stages, 1):
             together = " together" if len(stage.names) > 1 else ""
@@ -84,6 +84,12 @@ class Reporter:
         self.say()
         self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
 
+    def _nothing_to_do(self, plan: Plan) -> None:
+        names = plan.scope or tuple(plan.nodes)
+        self.say(
+            ("Nothing to do: ", "good"), f"{_names(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
+        )
+
     def _change(self, node: str, change: Change) -> None:
         what = f" {change.kind} {change.name}"
         self.say((f"  {node}  ", "name"), (change.action, "todo"), what, (f"  ({change.reason})", "quiet"))
@@ -93,7 +99,7 @@ class Reporter:
     def up(self, outcome: Outcome) -> None:
         """What changed where, who holds which VIP, and what to do next: it fits a screen."""
         if not outcome.plan.changes:
-            self.say(("Nothing to do: ", "good"), f"{_names(outcome.plan.nodes)} are as hosts.toml says.")
+            self._nothing_to_do(outcome.plan)
         alike: dict[str, list[str]] = {}
         for name in outcome.done:
             alike.setdefault(_summary(outcome.plan.nodes[name].changes), []).append(name)
