@@ -47,7 +47,7 @@ class Handover:
         self._lock_wait = lock_wait
         wanted = {node.name: desired(cluster, node) for node in cluster.nodes}
         self._observer = Observer(cluster, fleet, wanted, wanted, emit)
-        self._interrupt = Interrupt(emit)
+        self._interrupt = Interrupt(emit, "taking the handover back, unless the VIPs have moved")
         self._priorities = {node.name: node.priority for node in cluster.nodes}
         self._limit = cluster.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
 

@@ -12,11 +12,15 @@ from lbdeploy.events import Emit, Note
 
 
 class Interrupt:
-    """Within the block, the first SIGINT is remembered, and a second one raises KeyboardInterrupt."""
+    """Within the block, the first SIGINT is remembered, and a second one raises KeyboardInterrupt.
 
-    def __init__(self, emit: Emit) -> None:
+    `doing` is what the operator is told that happens now.
+    """
+
+    def __init__(self, emit: Emit, doing: str = "stopping as soon as the node in change is done") -> None:
         self.asked = False
         self._emit = emit
+        self._doing = doing
         self._before: Any = None
 
     def __enter__(self) -> Interrupt:
@@ -41,6 +45,6 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        note = Note(None, "stopping as soon as the node in change is done; Ctrl-C again leaves at once")
+        note = Note(None, f"{self._doing}; Ctrl-C again leaves at once")
         # Not in this thread, which may be holding what the drawing of it needs.
         threading.Thread(target=self._emit, args=(note,), daemon=True).start()
