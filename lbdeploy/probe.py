@@ -80,14 +80,13 @@ class Observation:
         return [link.name for link in self.links for address in link.addresses if address.ip == ip]
 
 
-class Probe:
-    """The observing script for one node, and the reader of what it prints."""
+class Joined:
+    """Some `probes` of a node, by name, joined into one script, and the reader of what it prints."""
 
-    def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
+    def __init__(self, node: Node, probes: Mapping[str, Raw]) -> None:
         self.node = node
-        self.resources = resources
+        self.probes = dict(probes)
         self.nonce = secrets.token_hex(8)  # so that no content of a file can pass for a mark
-        self.probes = {resource.id: resource.probe() for resource in resources} | _health(cluster)
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing."""
@@ -99,15 +98,27 @@ class Probe:
         )
         return PRELUDE + "".join(sections)
 
-    def read(self, output: str) -> Observation:
-        """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
+    def answers(self, output: str) -> dict[str, Answer]:
+        """What each probe answered. Raises RemoteError where the output is not whole."""
         found = re.findall(
             rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE
         )
         answers = [Answer(text, int(status)) for _, text, status in found]
         if len(answers) != len(self.probes):
             raise RemoteError("the observing script did not run to its end", node=self.node.name, detail=output)
-        marks = dict(zip(self.probes, answers, strict=True))
+        return dict(zip(self.probes, answers, strict=True))
+
+
+class Probe(Joined):
+    """The observing script for one node, and the reader of what it prints."""
+
+    def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
+        super().__init__(node, {resource.id: resource.probe() for resource in resources} | health(cluster))
+        self.resources = resources
+
+    def read(self, output: str) -> Observation:
+        """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
+        marks = self.answers(output)
         return Observation(
             node=self.node,
             now=float(marks["now"].output or 0),
@@ -120,17 +131,18 @@ class Probe:
             apt=marks["apt"].status == 0,
             own=parse_greeted(marks["vips"].output),
             room=parse_room(marks["room"].output),
-            lift=_number(marks["handover"].output),
+            lift=number(marks["handover"].output),
             marks=marks,
         )
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
     """What keepalived reads in a track file: nothing is 0."""
     return int(text) if re.fullmatch(r"-?[0-9]{1,6}", text.strip()) else 0
 
 
-def _health(cluster: Cluster) -> dict[str, Raw]:
+def health(cluster: Cluster) -> dict[str, Raw]:
+    """The probes of a node's health, by name."""
     return {
         "now": Raw("date +%s.%N"),
         "apt": Raw("command -v apt-get"),

@@ -20,7 +20,6 @@ from lbdeploy.rollout import Outcome, Run
 from lbdeploy.survey import Survey
 from lbdeploy.verdict import Verdict, judge
 
-
 TOLD = (KEEPALIVED_CONF, "keepalived")  # what changes on a node that is told of a new peer
 
 
@@ -53,7 +52,7 @@ class Rebuild(Run):
         self.scope += deaf
         self._observer.scope = frozenset(self.scope)
         survey = super()._begin()
-        # It may be the only node that is left; but to be told of a peer, keepalived has to read its file again, no more.
+        # It may be the only node that is left; but to be told of a peer, keepalived reads its file again, no more.
         told = all(change.name in TOLD for name in deaf for change in survey.plans[name].changes)
         self.options = replace(self.options, force_last=told)
         return survey

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from lbdeploy.plan import Plan
     from lbdeploy.resource import Change
     from lbdeploy.rollout import Outcome
+    from lbdeploy.status import Status
     from lbdeploy.verdict import Verdict
+    from lbdeploy.watch import Watch
 
 
 class Reporter:
@@ -145,6 +147,20 @@ class Reporter:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
+
+    def status(self, status: Status) -> None:
+        """The cluster as it is, once."""
+        from lbdeploy.report.status import screen
+
+        self.quiet()
+        console(self._results).print(screen(status, {}, {}))
+
+    def watch(self, watch: Watch) -> None:
+        """The cluster as it is, drawn again and again until Ctrl-C."""
+        from lbdeploy.report.status import follow
+
+        self.quiet()
+        follow(watch, console(self._results))
 
     def handover(self, cluster: Cluster, moved: Moved) -> None:
         """Who has the VIPs now, and what it cost."""

@@ -31,4 +31,6 @@ def test_a_pair_of_debian_13(trixie: Lab) -> None:
         assert trixie.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1; echo $?") == "0"
         assert trixie.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1; echo $?") == "0"
     assert trixie.do("up")["changes"] == []
+    states = {each["node"]: each["vrrp"]["state"] for each in trixie.do("status")["nodes"]}
+    assert states == {"lb1": "MASTER", "lb2": "BACKUP"}
     assert trixie.answers("192.168.0.10") == "ok"

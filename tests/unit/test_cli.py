@@ -268,6 +268,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "plan",
         "up",
         "verify",
+        "status",
         "rebuild",
         "handover",
         "drill",

@@ -1,0 +1,56 @@
+"""What a running keepalived says of itself: its VRRP state, its effective priority, since when."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lbdeploy.shell import Raw
+
+STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}  # VRRP_STATE_* of keepalived (measured on 2.2.7 and 2.3.3)
+
+# keepalived writes what it knows when it gets a certain signal. Its number is asked for, as a wrong one would end it.
+# What it wrote is believed only if it is root's own, no link, and no older than the question: /tmp is everybody's.
+# Where that does not work, its journal has the last state that it entered.
+PROBE = Raw(r"""
+for file in /run/keepalived.pid /run/keepalived/keepalived.pid; do [ ! -e $file ] || read -r pid < $file; done
+[ -d "/proc/${pid:-none}" ] || exit 1
+asked=$(mktemp -p /run lbdeploy-status.XXXXXX) || exit 1
+trap 'rm -f "$asked"' EXIT
+signal=$(keepalived --signum=JSON)
+case $signal in
+    '' | *[!0-9]*) ;;
+    *)
+        kill -s "$signal" "$pid"
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+            for file in /proc/$pid/root/tmp/keepalived.json /proc/$pid/root/run/keepalived/keepalived.json; do
+                if [ -f $file ] && [ ! -L $file ] && [ -O $file ] && [ ! "$asked" -nt $file ]; then
+                    said=$(cat $file)
+                    case $said in *']') printf '%s\n' "$said"; exit ;; esac
+                fi
+            done
+            sleep 0.03
+        done ;;
+esac
+journalctl -q -u keepalived -o cat -n 500 | sed -n 's/.*Entering \([A-Z]*\) STATE.*/\1/p' | tail -n 1""")
+
+
+@dataclass(frozen=True, slots=True)
+class Vrrp:
+    """What keepalived says of itself; `since`: when it entered the state (s, Unix), 0 where only its journal knows."""
+
+    state: str = ""
+    priority: int | None = None
+    since: float = 0.0
+
+
+def parse_vrrp(text: str, instance: str) -> Vrrp:
+    """keepalived's JSON, or a state's name from its journal. What can't be read says nothing."""
+    if text.strip() in STATES.values():
+        return Vrrp(text.strip())
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        found = [each["data"] for each in json.loads(text)]
+        data = next((each for each in found if each.get("iname") == instance), found[0] if found else {})
+        return Vrrp(STATES[data["state"]], int(data["effective_priority"]), float(data["last_transition"]))
+    return Vrrp()

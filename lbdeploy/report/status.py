@@ -1,0 +1,136 @@
+"""The cluster on one screen: it fits 80 columns, and 24 rows for a pair with some servers."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lbdeploy.health import ServerStat
+from lbdeploy.placement import DAEMONS
+from lbdeploy.status import Snapshot, Status, age
+from lbdeploy.watch import Watch
+
+REDRAW = 0.5  # seconds
+STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": "warn", "unknown": "warn"}
+
+
+def screen(status: Status, silent: Mapping[str, float], last: Mapping[str, Snapshot]) -> RenderableType:
+    """All of it. `silent` are nodes that say nothing, for so many seconds; `last` is what they said, shown grey."""
+    shown = {**last, **status.nodes}
+    servers = (_servers(status, frontend.name, shown, silent) for frontend in status.cluster.frontends)
+    warnings = list(_warnings(status))
+    warned = [Group(*warnings)] if warnings else []
+    parts: list[RenderableType] = [_head(status), _nodes(status, silent, shown), *warned, _vips(status), *servers]
+    return Group(*(line for part in parts for line in (part, Text())))
+
+
+def follow(watch: Watch, console: Console) -> None:
+    """Draw it anew twice a second, on a screen of its own, until Ctrl-C."""
+    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="ellipsis") as live:
+        while True:
+            last = {name: each.snapshot for name, each in watch.seen.items() if each.snapshot}
+            live.update(screen(watch.status, watch.silent, last), refresh=True)
+            time.sleep(REDRAW)
+
+
+def _head(status: Status) -> Text:
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    return Text.assemble((status.cluster.name, "name"), "  ", (now, "quiet"))
+
+
+def _nodes(status: Status, silent: Mapping[str, float], shown: Mapping[str, Snapshot]) -> Table:
+    table = _table("node", "VRRP", "for", "priority", *DAEMONS, "sessions", "rate", "last run")
+    for node in status.cluster.nodes:
+        if node.name in shown:
+            table.add_row(*_node(shown[node.name]), style="quiet" if node.name in silent else "")
+        elif node.name in status.errors:
+            table.add_row(Text(node.name, style="name"), Text("?", style="bad"))
+    return table
+
+
+def _node(snapshot: Snapshot) -> Iterator[Text]:
+    seen = snapshot.seen
+    yield Text(seen.node.name, style="name")
+    yield Text(snapshot.state, style=STATES.get(snapshot.state, ""))
+    yield Text(span(age(seen, snapshot.vrrp.since)))
+    yield Text("" if snapshot.vrrp.priority is None else str(snapshot.vrrp.priority))
+    for daemon in DAEMONS:
+        state = seen.service(daemon)
+        yield Text(span(age(seen, state.since))) if state.running else Text(state.active, style="bad")
+    yield Text(str(sum(load.sessions for load in snapshot.loads)))
+    yield Text(f"{sum(load.rate for load in snapshot.loads)}/s")
+    yield Text(_moment(seen.states["service lbdeploy"].run))
+
+
+def _moment(run: str) -> str:
+    """When a run began (UTC), from its name."""
+    found = re.match(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)", run)
+    return f"{found[1]}-{found[2]} {found[3]}:{found[4]}" if found else run[:11]
+
+
+def _vips(status: Status) -> Table:
+    table = _table("VIP", "network", "interface", "holder")
+    for placement in status.vips:
+        names = " and ".join(placement.holders) or "nobody"
+        style = "good" if len(placement.holders) == 1 else "bad"
+        table.add_row(
+            Text(str(placement.vip.ip), style="name"),
+            Text(placement.vip.network),
+            Text(placement.interface),
+            Text(names, style=style),
+        )
+    return table
+
+
+def _servers(status: Status, frontend: str, shown: Mapping[str, Snapshot], silent: Mapping[str, float]) -> Table:
+    """A row a server, with what each node's haproxy thinks of it, and for how long."""
+    names = [node.name for node in status.cluster.nodes if node.name in shown]
+    table = _table(frontend, *names)
+    servers = next(each.servers for each in status.cluster.frontends if each.name == frontend)
+    for server in servers:
+        stats = [_stat(shown[name], frontend, server.name) for name in names]
+        cells = [_opinion(each, grey=name in silent) for name, each in zip(names, stats, strict=True)]
+        table.add_row(Text(server.name, style="name"), *cells)
+    return table
+
+
+def _stat(snapshot: Snapshot, frontend: str, server: str) -> ServerStat | None:
+    return next((each for each in snapshot.seen.servers if (each.frontend, each.server) == (frontend, server)), None)
+
+
+def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
+    if stat is None:
+        return Text("-", style="quiet")
+    style = "quiet" if grey else "good" if stat.up else "bad"
+    return Text(f"{stat.status} {stat.check_status} {span(stat.since)}", style=style)
+
+
+def _warnings(status: Status) -> Iterable[Text]:
+    for each in status.warnings:
+        mark, style = ("! ", "warn") if each.warning else ("✗ ", "bad")
+        yield Text.assemble((mark, style), (f"{each.node}: " if each.node else "", "name"), each.detail)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="quiet", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def span(seconds: float | None) -> str:
+    """A time in at most four characters; "" where it is not known."""
+    if seconds is None:
+        return ""
+    steps: Sequence[tuple[float, str]] = ((60, "s"), (60, "m"), (48, "h"), (float("inf"), "d"))
+    factors = (1, 60, 3600, 86400)
+    unit, factor = next(
+        (unit, factor) for (limit, unit), factor in zip(steps, factors, strict=True) if seconds / factor < limit
+    )
+    return f"{seconds / factor:.0f}{unit}"

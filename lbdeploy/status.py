@@ -1,0 +1,194 @@
+"""The cluster as it is at this moment: who holds what, as keepalived and haproxy say themselves. Pure but for `Look`.
+
+One small script a node, so that it can be asked again every other second. See docs/decisions/022-status.md.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from lbdeploy.backends import backends, servers
+from lbdeploy.desired import instance_name
+from lbdeploy.errors import LbdeployError
+from lbdeploy.finding import Finding
+from lbdeploy.health import parse_ip_a, parse_show_stat
+from lbdeploy.keepalived import PROBE, Vrrp, parse_vrrp
+from lbdeploy.model import Cluster, Node
+from lbdeploy.placement import DAEMONS, Placement, holder, placed, placement_of
+from lbdeploy.probe import Joined, Observation, health, number
+from lbdeploy.resource import Resource
+from lbdeploy.resources import Journal, Service
+
+HEALTH = ("now", "ip a", "show stat", "handover")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a frontend has to do on a node: open sessions, new ones a second, all since haproxy read its file."""
+
+    frontend: str
+    sessions: int
+    rate: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A node at one moment."""
+
+    seen: Observation
+    vrrp: Vrrp
+    loads: tuple[Load, ...]
+
+    @property
+    def state(self) -> str:
+        return self.vrrp.state or ("unknown" if self.seen.service("keepalived").running else "off")
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `nodes`; ages are in seconds."""
+        run = self.seen.states["service lbdeploy"]
+        return {
+            "node": self.seen.node.name,
+            "reachable": True,
+            "vrrp": {"state": self.state, "priority": self.vrrp.priority, "for_s": age(self.seen, self.vrrp.since)},
+            "services": [
+                {"name": name, "active": state.active, "for_s": age(self.seen, state.since) if state.running else None}
+                for name in DAEMONS
+                for state in [self.seen.service(name)]
+            ],
+            "frontends": [
+                {"frontend": each.frontend, "sessions": each.sessions, "rate": each.rate, "total": each.total}
+                for each in self.loads
+            ],
+            "run": {"id": run.run, "about": run.about, "ended": run.ended} if run.run else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All nodes: those that answered, and why the others did not. Where none did, nothing is known of the VIPs."""
+
+    cluster: Cluster
+    nodes: Mapping[str, Snapshot]
+    errors: Mapping[str, LbdeployError] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> list[Observation]:
+        return [each.seen for each in self.nodes.values()]
+
+    @property
+    def vips(self) -> list[Placement]:
+        return [placement_of(vip, self.seen) for vip in self.cluster.vips] if self.nodes else []
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What is not as it should be, the worst first."""
+        found = [each for each in self._findings() if not each.ok]
+        return sorted(found, key=lambda each: each.warning)
+
+    def _findings(self) -> Iterator[Finding]:
+        where = " that could be looked at" if self.errors else ""
+        yield from (Finding(name, "reach", False, each.message, each.fix) for name, each in self.errors.items())
+        yield from chain.from_iterable(placed(each, self.seen, where) for each in self.vips)
+        yield from holder(self.cluster, self.vips, self.seen)
+        yield from chain.from_iterable(self._of(each) for each in self.nodes.values())
+        yield from chain.from_iterable(backends(self.cluster, each) for each in self.seen)
+        yield from servers(self.cluster, self.seen)
+
+    def _of(self, snapshot: Snapshot) -> Iterator[Finding]:
+        seen = snapshot.seen
+        name = seen.node.name
+        for daemon in DAEMONS:
+            if not seen.service(daemon).running:
+                fix = f"journalctl -u {daemon} -n 20 there, or: lbdeploy up"
+                yield Finding(name, "service", False, f"{daemon} is {seen.service(daemon).active}", fix)
+        if snapshot.state == "FAULT":
+            fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
+            yield Finding(name, "vrrp", False, "keepalived is in the state FAULT: it can't hold the VIPs", fix)
+        holds = any(seen.holds(vip.ip) for vip in self.cluster.vips)
+        if snapshot.vrrp.state in ("MASTER", "BACKUP") and holds != (snapshot.vrrp.state == "MASTER"):
+            what = "has VIPs" if holds else "has no VIP"
+            yield Finding(name, "vrrp", False, f"keepalived says {snapshot.state}, but it {what}", "lbdeploy verify")
+        run = seen.states["service lbdeploy"]
+        if not run.ended:
+            doing = "is under way" if run.active else "was interrupted"
+            yield Finding(
+                name, "run", False, f"the run {run.run} of {run.about} {doing}", "lbdeploy plan", warning=True
+            )
+
+    def to_json(self) -> dict[str, object]:
+        """`nodes`, `vips`, `servers`, and `warnings` in the shape of verify's findings."""
+        away = [{"node": name, "reachable": False, "error": each.to_json()} for name, each in self.errors.items()]
+        return {
+            "nodes": [*(each.to_json() for each in self.nodes.values()), *away],
+            "vips": [each.to_json() for each in self.vips],
+            "servers": [
+                {"node": each.node.name, "frontend": s.frontend, "server": s.server, "status": s.status,
+                 "check_status": s.check_status, "for_s": s.since, "sessions": s.sessions}
+                for each in self.seen for s in each.servers
+            ],
+            "warnings": [each.to_json() for each in self.warnings],
+        }  # fmt: skip
+
+
+class Look(Joined):
+    """The script that looks at a node, and the reader of what it prints."""
+
+    def __init__(self, cluster: Cluster, node: Node) -> None:
+        self.cluster = cluster
+        self.resources: list[Resource[Any]] = [Journal(), *(Service(name) for name in DAEMONS)]
+        probes = {resource.id: resource.probe() for resource in self.resources}
+        checks = health(cluster)
+        super().__init__(node, probes | {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
+
+    def read(self, output: str) -> Snapshot:
+        """Raises RemoteError where the output is not whole."""
+        marks = self.answers(output)
+        seen = Observation(
+            node=self.node,
+            now=float(marks["now"].output or 0),
+            states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
+            links=parse_ip_a(marks["ip a"].output),
+            servers=parse_show_stat(marks["show stat"].output),
+            haproxy_answers=marks["show stat"].output.startswith("# "),
+            lift=number(marks["handover"].output),
+        )
+        return Snapshot(
+            seen, parse_vrrp(marks["vrrp"].output, instance_name(self.cluster)), parse_loads(marks["show stat"].output)
+        )
+
+
+def parse_loads(text: str) -> tuple[Load, ...]:
+    """The frontends in the output of `show stat` (management guide, section 9.1)."""
+    lines = text.strip().splitlines()
+    if not lines or not lines[0].startswith("# pxname,svname,"):
+        return ()
+    with suppress(csv.Error):
+        rows = csv.DictReader([lines[0].removeprefix("# "), *lines[1:]], restval="")
+        return tuple(
+            Load(row["pxname"], *(number(row.get(key) or "") for key in ("scur", "rate", "stot")))
+            for row in rows
+            if row["svname"] == "FRONTEND"
+        )
+    return ()
+
+
+def age(seen: Observation, since: float) -> int | None:
+    """Seconds by the node's own clock; None where it is not known since when."""
+    return max(0, round(seen.now - since)) if since else None
+
+
+def together(cluster: Cluster, results: Mapping[str, Snapshot | LbdeployError]) -> Status:
+    """What each node gave."""
+    errors = {name: each for name, each in results.items() if isinstance(each, LbdeployError)}
+    return Status(cluster, {name: each for name, each in results.items() if isinstance(each, Snapshot)}, errors)
+
+
+def looks(cluster: Cluster, nodes: Sequence[Node]) -> dict[str, Look]:
+    """How to look at each node."""
+    return {node.name: Look(cluster, node) for node in nodes}

@@ -1,0 +1,114 @@
+"""Looking at every node again and again, each by itself: one that hangs delays no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from lbdeploy.errors import LbdeployError
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Cluster, Node
+from lbdeploy.status import Look, Snapshot, Status, looks, together
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Session
+
+PERIOD = 2.0  # seconds between two looks at a node
+LATE = 2 * PERIOD  # seconds after which a node that says nothing is shown as one
+
+
+@dataclass
+class Seen:
+    """What is known of a node: the last snapshot and when it was made, and why there is none since (monotonic, s)."""
+
+    snapshot: Snapshot | None = None
+    at: float = 0.0
+    error: LbdeployError | None = None
+
+    @property
+    def silent(self) -> float:
+        """Seconds that nothing was heard from it, or 0 where that is not late."""
+        quiet = time.monotonic() - self.at
+        return quiet if self.snapshot and (self.error or quiet > LATE) else 0.0
+
+
+def once(cluster: Cluster, fleet: Fleet) -> Status:
+    """Every node, once, with one remote command each."""
+    scripts = looks(cluster, fleet.nodes)
+    return together(cluster, fleet.each(fleet.nodes, lambda node, session: _look(scripts[node.name], session)))
+
+
+def _look(look: Look, session: Session) -> Snapshot:
+    return look.read(session.run(look.script()).output)
+
+
+def _silence(name: str, seen: Seen) -> LbdeployError:
+    if not seen.snapshot and seen.error:
+        return seen.error
+    why = f": {seen.error.message}" if seen.error else ""
+    return LbdeployError(f"nothing was heard from it for {seen.silent:.0f} s{why}", node=name, fix="lbdeploy verify")
+
+
+class Watch:
+    """Looks at the nodes while it is open as a context manager. A connection that dies is made anew."""
+
+    def __init__(self, cluster: Cluster, fleet: Fleet, first: Status) -> None:
+        self.cluster = cluster
+        self._fleet = fleet
+        self._over = threading.Event()
+        now = time.monotonic()
+        self.seen = {
+            node.name: Seen(first.nodes.get(node.name), now, first.errors.get(node.name)) for node in fleet.nodes
+        }
+
+    def __enter__(self) -> Watch:
+        for node in self._fleet.nodes:
+            threading.Thread(target=self._watch, args=(node,), name=f"watch {node.name}", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to wait for: a look that is under way changes nothing, and ends with its connection."""
+        self._over.set()
+
+    @property
+    def silent(self) -> dict[str, float]:
+        """The nodes that nothing is heard from, and since when (s)."""
+        return {name: seen.silent for name, seen in self.seen.items() if seen.silent}
+
+    @property
+    def status(self) -> Status:
+        """As far as is known: of a silent node, nothing but that it is."""
+        quiet = self.silent
+        results: dict[str, Snapshot | LbdeployError] = {}
+        for name, seen in self.seen.items():
+            if seen.snapshot and name not in quiet:
+                results[name] = seen.snapshot
+            else:
+                results[name] = _silence(name, seen)
+        return together(self.cluster, results)
+
+    def _watch(self, node: Node) -> None:
+        look = Look(self.cluster, node)
+        while not self._over.wait(PERIOD):
+            self._note(node.name, self._again(node, look))
+
+    def _again(self, node: Node, look: Look) -> Snapshot | LbdeployError:
+        """One look at it, over a new connection where the last one has failed."""
+        if self.seen[node.name].error:
+            try:
+                self._fleet.reopen(node)
+            except LbdeployError as error:
+                return error
+        return self._fleet.each([node], lambda _, session: _look(look, session))[node.name]
+
+    def _note(self, name: str, result: Snapshot | LbdeployError) -> None:
+        old = self.seen[name]
+        if isinstance(result, Snapshot):
+            self.seen[name] = Seen(result, time.monotonic())
+        else:
+            self.seen[name] = Seen(old.snapshot, old.at, result)

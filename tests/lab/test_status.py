@@ -1,0 +1,68 @@
+"""`lbdeploy status` on nodes: what keepalived says, and what a node that hangs does to the others."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from conftest import LBDEPLOY, Lab, held_by, wait_for
+
+pytestmark = pytest.mark.lab
+
+
+def test_it_says_what_keepalived_says(pair: Lab) -> None:
+    """States, priorities, holders, servers, services and the last run; and a file planted in /tmp is not believed."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    pair.on("lb2", "rm -f /tmp/keepalived.json; setpriv --reuid=65534 sh -c 'echo [] > /tmp/keepalived.json'")
+    said = pair.do("status")
+    nodes = {each["node"]: each for each in said["nodes"]}
+    assert [nodes[name]["vrrp"]["state"] for name in ("lb1", "lb2")] == ["MASTER", "BACKUP"]
+    assert nodes["lb1"]["vrrp"]["priority"] == 200
+    assert [each["holders"] for each in said["vips"]] == [["lb1"], ["lb1"]]
+    assert {each["check_status"] for each in said["servers"]} == {"L4OK"}
+    assert all(service["active"] == "active" for each in said["nodes"] for service in each["services"])
+    assert nodes["lb1"]["run"]["ended"]
+    assert said["warnings"] == []
+    assert pair.on("lb2", "rm /tmp/keepalived.json; ls /run | grep lbdeploy-status; true") == ""
+    pair.on("lb1", "systemctl stop haproxy")
+    wait_for(lambda: held_by(pair, "lb2"), 10)
+    said = pair.do("status")
+    assert {each["node"]: each["vrrp"]["state"] for each in said["nodes"]} == {"lb1": "FAULT", "lb2": "MASTER"}
+    assert any("haproxy is inactive" in each["detail"] for each in said["warnings"])
+    pair.on("lb1", "systemctl start haproxy")
+
+
+def lines(watching: subprocess.Popen[str], seconds: float) -> list[tuple[float, Any]]:
+    """The documents of so many seconds, with the time of each."""
+    found, deadline = [], time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert watching.stdout
+        found.append((time.monotonic(), json.loads(watching.stdout.readline())))
+    return found
+
+
+def test_a_node_that_hangs_delays_nobody(pair: Lab) -> None:
+    """A document every two seconds, also while lb2 says nothing: only lb2 is told to be silent, and it comes back."""
+    argv = [LBDEPLOY, "-f", str(pair.file), "--lab", "--json", "status", "--watch"]
+    watching = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert all(each["reachable"] for _, document in lines(watching, 3) for each in document["nodes"])
+        pair.lab("cut", "lb2", "--network", "management")
+        hung = lines(watching, 9)
+        times = [at for at, _ in hung]
+        assert max(later - earlier for earlier, later in pairwise(times)) < 3
+        assert {each["node"]: each["reachable"] for each in hung[-1][1]["nodes"]} == {"lb1": True, "lb2": False}
+        assert hung[-1][1]["exit_code"] == 4
+        pair.lab("join", "lb2")
+        wait_for(lambda: all(each["reachable"] for each in lines(watching, 1)[-1][1]["nodes"]), 30)
+    finally:
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=20)
+    assert watching.returncode == 130
+    assert json.loads(out.splitlines()[-1])["error"]["type"] == "InterruptedRun"
+    assert "Traceback" not in err

@@ -1,0 +1,104 @@
+"""What `status` makes of what nodes say, and whether it fits a screen."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import pytest
+from builders import captured, observe
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.theme import Theme
+
+from lbdeploy.errors import ConnectError
+from lbdeploy.keepalived import Vrrp, parse_vrrp
+from lbdeploy.model import Cluster
+from lbdeploy.report.status import screen, span
+from lbdeploy.report.terminal import RICH
+from lbdeploy.status import Load, Snapshot, Status, parse_loads
+
+LOADS = (Load("k8s-api", 12, 3, 4711),)
+
+
+def snapshot(seed: Cluster, name: str, state: str, *, holds: bool, **changes: object) -> Snapshot:
+    seen = observe(seed, seed.node(name), holds=holds, **changes)
+    return Snapshot(seen, Vrrp(state, seed.node(name).priority, seen.now - 90), LOADS)
+
+
+def pair(seed: Cluster) -> Status:
+    nodes = {
+        "lb1": snapshot(seed, "lb1", "MASTER", holds=True),
+        "lb2": snapshot(seed, "lb2", "BACKUP", holds=False),
+    }
+    return Status(seed, nodes)
+
+
+def drawn(status: Status, silent: Mapping[str, float] | None = None) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, width=80, color_system=None, theme=Theme(RICH)).print(screen(status, silent or {}, status.nodes))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "priority"),
+    [("bookworm_master", "MASTER", 200), ("bookworm_backup", "BACKUP", 100), ("trixie_master", "MASTER", 200)],
+)
+def test_keepalived_says_its_state_and_priority(name: str, state: str, priority: int) -> None:
+    said = parse_vrrp(captured(f"keepalived_json/{name}"), "VI_K8S_API")
+    assert (said.state, said.priority) == (state, priority)
+    assert said.since > 1_700_000_000
+
+
+def test_its_journal_says_the_state_where_there_is_nothing_else() -> None:
+    assert parse_vrrp("FAULT\n", "VI_K8S_API") == Vrrp("FAULT")
+
+
+@given(st.text() | st.builds('[{{"data": {{"state": {}}}}}]'.format, st.integers()))
+def test_whatever_a_node_says_it_is_no_error(text: str) -> None:
+    assert isinstance(parse_vrrp(text, "VI_K8S_API"), Vrrp)
+    assert isinstance(parse_loads(text), tuple)
+
+
+def test_sessions_and_rates_are_the_frontends() -> None:
+    (load,) = parse_loads(captured("show_stat/bookworm_down"))
+    assert load.frontend == "k8s-api"
+
+
+def test_a_healthy_pair_fits_a_small_screen_and_has_no_warnings(seed: Cluster) -> None:
+    lines = drawn(pair(seed))
+    assert pair(seed).warnings == []
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[3].split()[:4] == ["lb1", "MASTER", "2m", "200"]
+    assert "12" in lines[3].split()
+    assert "3/s" in lines[3].split()
+
+
+def test_what_is_not_as_it_should_be_is_said(seed: Cluster) -> None:
+    """The kernel and keepalived disagree, a service is down, nobody or two hold the VIPs, a node can't be reached."""
+    nodes = {"lb1": snapshot(seed, "lb1", "BACKUP", holds=True), "lb2": snapshot(seed, "lb2", "FAULT", holds=True)}
+    said = " ".join(each.detail for each in Status(seed, nodes).warnings)
+    assert "keepalived says BACKUP, but it has VIPs" in said
+    assert "in the state FAULT" in said
+    assert "is on lb1 and lb2 at once" in said
+    alone = Status(seed, {"lb2": snapshot(seed, "lb2", "BACKUP", holds=False)}, {"lb1": ConnectError("no answer")})
+    assert [each.detail for each in alone.warnings][:2] == [
+        "no answer",
+        "192.168.0.10 is on no node that could be looked at",
+    ]
+    assert alone.to_json()["nodes"][1]["reachable"] is False  # type: ignore[index]
+
+
+def test_where_no_node_answers_it_says_that(seed: Cluster) -> None:
+    dead = Status(seed, {}, {"lb1": ConnectError("no answer"), "lb2": ConnectError("no answer")})
+    assert dead.vips == []
+    assert any("lb1: no answer" in line for line in drawn(dead))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(None, ""), (0, "0s"), (59, "59s"), (90, "2m"), (7200, "2h"), (400_000, "5d")]
+)
+def test_times_are_short(seconds: float | None, shown: str) -> None:
+    assert span(seconds) == shown
