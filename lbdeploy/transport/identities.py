@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko import ECDSAKey, Ed25519Key, Message, PKey, RSAKey, SSHException
 from paramiko.agent import AgentKey, AgentSSH
-from paramiko.pkey import OPENSSH_AUTH_MAGIC, PublicBlob, UnknownKeyType
+from paramiko.pkey import OPENSSH_AUTH_MAGIC, PublicBlob
 
 from lbdeploy.answers import Answers
 from lbdeploy.sshconfig import Target
+from lbdeploy.transport.certificate import subject
 
 CLASSES = ((Ed25519PrivateKey, Ed25519Key), (EllipticCurvePrivateKey, ECDSAKey), (RSAPrivateKey, RSAKey))
 
@@ -124,20 +125,20 @@ def _with_certificates(key: PKey, hop: Target, path: Path | None = None) -> Iter
     """The key with each certificate for it, then the key itself. The host says whether it likes one."""
     beside = [path.with_name(f"{path.name}-cert.pub")] if path else []
     for file in dict.fromkeys((*hop.certificates, *filter(Path.is_file, beside))):
-        with suppress(OSError, ValueError, SSHException, UnknownKeyType):
+        with suppress(OSError, ValueError, UnsupportedAlgorithm):
             blob = PublicBlob.from_file(str(file))
-            if PKey.from_type_string(blob.key_type, blob.key_blob).asbytes() == _plain(key):
+            if subject(blob) == key.asbytes():
                 certified = copy(key)
                 certified.public_blob = blob
                 yield certified
     yield key
 
 
-def _plain(key: PKey) -> bytes:
-    """The public key, without the certificate that it may be."""
-    inner: PKey = getattr(key, "inner_key", None) or key
-    public: bytes = inner.asbytes()
-    return public
+def _plain(key: AgentKey) -> bytes | None:
+    """The public key, without the certificate that it may be in."""
+    with suppress(ValueError, UnsupportedAlgorithm):
+        return subject(PublicBlob(key.get_name(), key.blob))
+    return None
 
 
 def _public(path: Path) -> bytes | None:
