@@ -42,4 +42,4 @@ class Answers:
     @property
     def password(self) -> str | None:
         """What sudo is to be told."""
-        return os.environ.get(SUDO_VARIABLE) if self.sudo_password is None else self.sudo_password
+        return self.sudo_password or os.environ.get(SUDO_VARIABLE) or None

@@ -11,8 +11,11 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
+from lbdeploy.slim import stand_in
+
+with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
+    from fabric import Connection  # first of all: paramiko imports invoke, too
 from paramiko import Channel, SSHException
 
 from lbdeploy.errors import LostError
@@ -21,9 +24,6 @@ from lbdeploy.sshconfig import Target
 from lbdeploy.transport.channel import Held, Lines, Result, closing
 from lbdeploy.transport.login import chain, login
 from lbdeploy.transport.root import Root
-
-if TYPE_CHECKING:
-    from fabric import Connection
 
 __all__ = ["Held", "Result", "Session", "connect"]
 

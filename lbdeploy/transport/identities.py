@@ -128,10 +128,15 @@ def _with_certificates(key: PKey, hop: Target, path: Path | None = None) -> Iter
         with suppress(OSError, ValueError, UnsupportedAlgorithm):
             blob = PublicBlob.from_file(str(file))
             if subject(blob) == key.asbytes():
-                certified = copy(key)
-                certified.public_blob = blob
-                yield certified
+                yield _certified(key, blob)
     yield key
+
+
+def _certified(key: PKey, blob: PublicBlob) -> PKey:
+    held = isinstance(key, AgentKey)  # which can't be copied: it looks for what it lacks in a key that it lacks
+    certified = _Held(key.agent, key.blob, key.comment) if held else copy(key)
+    certified.public_blob = blob
+    return certified
 
 
 def _plain(key: AgentKey) -> bytes | None:

@@ -8,10 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lbdeploy.slim import stand_in
-
-with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
-    from fabric import Config, Connection
+from fabric import Config, Connection
 from paramiko import AuthenticationException, PKey, SSHException, Transport
 from paramiko.auth_strategy import AuthStrategy
 from paramiko.config import SSHConfig

@@ -18,6 +18,7 @@ from conftest import LBDEPLOY, Lab, wait_for
 pytestmark = pytest.mark.lab
 
 NODES = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SSHD = "/etc/ssh/sshd_config.d/test.conf"
 # Takes commands as fish and csh do: no assignments in front of one, none of sh's syntax; and talks before that.
 ODD_SHELL = r"""#!/bin/sh
@@ -184,7 +185,9 @@ def test_certificates_of_users(nodes_sshd: Operator) -> None:
     with operator.agent(key) as socket:
         operator.config()
         operator.plan(SSH_AUTH_SOCK=socket)
-    with operator.agent("-C", key) as socket:
+        plain = operator.folder / "plain.pub"
+        plain.write_bytes(key.with_suffix(".pub").read_bytes())
+        subprocess.run(["ssh-add", "-q", "-d", plain], check=True, env={**os.environ, "SSH_AUTH_SOCK": socket})
         operator.plan(SSH_AUTH_SOCK=socket)
     beside = key.with_name("signed-cert.pub").rename(operator.folder / "elsewhere.pub")
     operator.config(f"IdentityFile {key}", f"CertificateFile {beside}")
@@ -255,7 +258,7 @@ def test_new_host_keys_are_asked_about_once(operator: Operator) -> None:
 
 
 def fingerprint_of(lab: Lab, node: str) -> str:
-    return lab.on(node, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+    return lab.on(node, f"ssh-keygen -lf {HOST_KEY}").split()[1]
 
 
 @pytest.mark.parametrize("how", ["--accept-new", "accept-new", "no"])
@@ -282,14 +285,15 @@ def test_host_certificates(nodes_sshd: Operator) -> None:
     words = authority.with_suffix(".pub").read_text().split()[:2]
     trust = f"@cert-authority 192.168.1.* {' '.join(words)}"
 
+    for node in NODES:
+        (operator.folder / f"{node}.pub").write_text(operator.lab.on(node, f"cat {HOST_KEY}") + "\n")
+        operator.sshd(node, "HostCertificate /etc/ssh/host-cert.pub")
+
     def certify(*how: str, by: Path = authority) -> None:
         for node in NODES:
-            public = operator.folder / f"{node}.pub"
-            public.write_text(operator.lab.on(node, "cat /etc/ssh/ssh_host_ed25519_key.pub") + "\n")
-            operator.keygen("-s", by, "-h", "-I", node, *how, public)
-            text = operator.folder.joinpath(f"{node}-cert.pub").read_text().strip()
-            operator.lab.on(node, f"echo '{text}' > /etc/ssh/host-cert.pub")
-            operator.sshd(node, "HostCertificate /etc/ssh/host-cert.pub")
+            operator.keygen("-s", by, "-h", "-I", node, *how, operator.folder / f"{node}.pub")
+            text = (operator.folder / f"{node}-cert.pub").read_text().strip()
+            operator.lab.on(node, f"echo '{text}' > /etc/ssh/host-cert.pub; systemctl reload ssh")
 
     operator.config()
     certify("-n", ",".join(NODES.values()), "-V", "-1h:+1h")
@@ -304,11 +308,8 @@ def test_host_certificates(nodes_sshd: Operator) -> None:
     assert "its certificate has expired" in operator.plan(code=4)["message"]
     certify(by=stranger)
     assert "is unknown" in operator.plan(code=4)["message"]
-    known = (
-        operator.lab.on("lb1", "cat /etc/ssh/ssh_host_ed25519_key.pub"),
-        operator.lab.on("lb2", "cat /etc/ssh/ssh_host_ed25519_key.pub"),
-    )
-    operator.known_hosts.write_text(f"{trust}\n192.168.1.11 {known[0]}\n192.168.1.12 {known[1]}\n")
+    known = [f"{at} {(operator.folder / f'{node}.pub').read_text()}" for node, at in NODES.items()]
+    operator.known_hosts.write_text(f"{trust}\n{''.join(known)}")
     operator.plan()
 
 
