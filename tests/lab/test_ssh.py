@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import pyte
 import pytest
 from conftest import LBDEPLOY, Lab, wait_for
 
@@ -122,6 +123,13 @@ def finish(child: pexpect.spawn) -> int:
     child.close()
     assert "Traceback" not in child.before
     return int(child.exitstatus)
+
+
+def screen(child: pexpect.spawn) -> str:
+    """What stands on the terminal in the end."""
+    drawn = pyte.Screen(160, 40)
+    pyte.Stream(drawn).feed(child.before)
+    return "\n".join(drawn.display)
 
 
 def test_a_passphrase_is_asked_for_once(operator: Operator) -> None:
@@ -261,6 +269,24 @@ def fingerprint_of(lab: Lab, node: str) -> str:
     return lab.on(node, f"ssh-keygen -lf {HOST_KEY}").split()[1]
 
 
+def test_init_asks_about_host_keys_too(operator: Operator, tmp_path: Path) -> None:
+    """It is the first command of all, on hosts that nobody has logged in to."""
+    operator.config()
+    operator.known_hosts.write_text("")
+    argv = ["-f", str(operator.lab.file), "--lab", "init", "--output", str(tmp_path / "new.toml")]
+    child = pexpect.spawn(LBDEPLOY, argv, encoding="utf-8", timeout=30, dimensions=(40, 160))
+    for question, answer in (("Name", ""), ("Login", "ops"), ("Nodes", "lb1=192.168.1.11 lb2=192.168.1.12")):
+        child.expect(question + "[^\n]*: $")
+        child.sendline(answer)
+    child.expect(r"\[y/N\]: ?")
+    assert child.before.count("SHA256:") == 2
+    child.sendline("y")
+    child.expect(r"Networks[^\n]*external=ens33 management=ens32\]")
+    child.sendintr()
+    assert finish(child) == 130
+    assert len(operator.known_hosts.read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize("how", ["--accept-new", "accept-new", "no"])
 def test_new_host_keys_may_be_accepted_and_changed_ones_never(operator: Operator, how: str) -> None:
     """By an option, or by StrictHostKeyChecking; whatever that says, a changed key is refused."""
@@ -268,9 +294,9 @@ def test_new_host_keys_may_be_accepted_and_changed_ones_never(operator: Operator
     operator.config("" if options else f"StrictHostKeyChecking {how}")
     known = operator.known_hosts.read_text()
     operator.known_hosts.write_text("")
-    done = operator.lab.run(*options, "plan")
-    assert done.code == 0
-    assert done.err.count("its new host key was accepted: ssh-ed25519 SHA256:") == 2
+    child = operator.at_terminal(*options)
+    assert finish(child) == 0
+    assert screen(child).count("its new host key was accepted: ssh-ed25519 SHA256:") == 2
     assert sorted(line.split()[0] for line in operator.known_hosts.read_text().splitlines()) == list(NODES.values())
     operator.known_hosts.write_text("".join(_other_key(line, NODES["lb1"]) for line in known.splitlines(keepends=True)))
     error = operator.plan(*options, code=4)
