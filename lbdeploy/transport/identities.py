@@ -84,7 +84,7 @@ def unlock(path: Path, passphrase: str | None) -> PKey:
 
 def _add_file(found: Identities, path: Path, hop: Target, answers: Answers) -> None:
     try:
-        key = unlock(path, answers.passphrases.get(path))
+        key = answers.unlocked.get(path) or unlock(path, None)
     except LockedKeyError:
         found.locked.append(path)
     except (OSError, ValueError, SSHException):

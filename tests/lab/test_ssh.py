@@ -374,6 +374,10 @@ def test_sudos_password_is_asked_for_once(with_password: Operator) -> None:
     operator = with_password
     error = operator.plan(code=4)
     assert (error["type"], "LBDEPLOY_SUDO_PASSWORD" in error["fix"]) == ("Sudo", True)
+    left = operator.at_terminal()
+    left.expect("Password for sudo on lb1 and lb2: ?")
+    left.sendintr()
+    assert finish(left) == 130
     for password, code, options in (("wr0ng", 4, ()), ("s3cret", 0, ()), ("s3cret", 0, ("--ask-sudo",))):
         child = operator.at_terminal(*options)
         child.expect("Password for sudo,? on (lb1 and lb2|all nodes): ?")

@@ -72,7 +72,8 @@ def test_all_new_keys_are_in_one_question(tmp_path: Path) -> None:
 def test_no_is_no(tmp_path: Path) -> None:
     """Nothing is written, and nobody is asked a second time."""
     answers = Answers(Script("no"))
-    assert not settle([unknown("lb1", tmp_path / "known_hosts")], answers)
+    for _ in range(2):
+        assert not settle([unknown("lb1", tmp_path / "known_hosts")], answers)
     assert list(tmp_path.iterdir()) == []
     assert answers.accepted == set()
 
@@ -82,9 +83,11 @@ def test_a_passphrase_may_be_wrong_twice(tmp_path: Path) -> None:
     first, second = encrypted(tmp_path / "first", "one"), encrypted(tmp_path / "second", "two")
     answers = Answers(script := Script("", "wrong", "wrong", "two"))
     assert settle([locked(first, second), locked(second)], answers)
-    assert answers.passphrases == {second: "two"}
+    assert list(answers.unlocked) == [second]
     assert [str(path) for path in (first, second, second, second)] == [each.split()[-1] for each in script.asked]
-    assert not settle([locked(first)], Answers(Script("a", "b", "c")))
+    tired = Answers(Script("a", "b", "c"))
+    for _ in range(2):
+        assert not settle([locked(first)], tired)
 
 
 def test_sudos_password_is_one_for_all() -> None:
@@ -92,7 +95,9 @@ def test_sudos_password_is_one_for_all() -> None:
     answers = Answers(script := Script("s3cret"))
     assert settle([wants_password("lb1"), None, wants_password("lb2")], answers)
     assert (script.asked, answers.password) == (["Password for sudo on lb1 and lb2"], "s3cret")
-    assert not settle([wants_password("lb1")], Answers(Script("")))
+    declined = Answers(Script(""))
+    for _ in range(2):
+        assert not settle([wants_password("lb1")], declined)
 
 
 def test_other_errors_are_nobodys_to_answer() -> None:

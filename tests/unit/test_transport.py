@@ -210,7 +210,7 @@ def test_keys_are_tried_in_the_order_of_the_configuration(tmp_path: Path) -> Non
         ("first", False), ("signed", True), ("signed", False),
     ]  # fmt: skip
     assert found.locked == [paths[1]]
-    opened = identities(hop, Answers(passphrases={paths[1]: "secret"}))
+    opened = identities(hop, Answers(unlocked={paths[1]: unlock(paths[1], "secret")}))
     assert [Path(name).name for name, _ in opened.keys] == ["first", "locked", "signed", "signed"]
     assert opened.locked == []
 
