@@ -82,7 +82,7 @@ def _open(
         connection.open()
     except BaseException as error:
         for each in chain(connection):
-            each.close()
+            each.client.close()  # Fabric's own close leaves one alone that it has not seen succeed
         if isinstance(error, LbdeployError) or not isinstance(error, SSHException | OSError | EOFError):
             raise
         raise unreachable(node, hop, error) from None

@@ -34,10 +34,10 @@ exec /bin/sh -c "$2"
 class Operator:
     """The operator of the lab, whose keys and configuration a test changes."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: Lab, own: Path, folder: Path) -> None:
         self.lab = lab
+        self.own = own  # the lab's
         self.folder = folder  # of the test
-        self.own = Path(lab.known_hosts).parent
         self.config_file, self.known_hosts = self.own / "ssh_config", self.own / "known_hosts"
         self.key = self.own / "id_ed25519"
 
@@ -97,9 +97,15 @@ def converged(session_lab: Lab) -> Lab:
     return session_lab
 
 
+@pytest.fixture(scope="module")
+def own(converged: Lab) -> Path:
+    """Where the lab's operator has keys and configuration."""
+    return Path(converged.known_hosts).parent
+
+
 @pytest.fixture
-def operator(converged: Lab, tmp_path: Path) -> Iterator[Operator]:
-    made = Operator(converged, tmp_path)
+def operator(converged: Lab, own: Path, tmp_path: Path) -> Iterator[Operator]:
+    made = Operator(converged, own, tmp_path)
     files = ("ssh_config", "known_hosts", "id_ed25519", "id_ed25519.pub")
     before = {name: (made.own / name).read_bytes() for name in files}
     yield made
@@ -265,6 +271,22 @@ def test_new_host_keys_are_asked_about_once(operator: Operator) -> None:
     operator.plan()
 
 
+def test_a_jump_hosts_new_key_is_asked_about_first(operator: Operator) -> None:
+    """What is behind it can't be asked about before; each host is in one question only."""
+    operator.config(
+        "Host 192.168.1.12", "    ProxyJump ops@192.168.1.11", "Host *", f"    IdentityFile {operator.own}/id_ed25519"
+    )
+    operator.known_hosts.write_text("")
+    child = operator.at_terminal()
+    for address in NODES.values():
+        child.expect(r"\[y/N\]: ?")
+        assert child.before.count("SHA256:") == 1
+        assert f"{address}  ssh-ed25519" in child.before
+        child.sendline("y")
+    assert finish(child) == 0
+    assert [line.split()[0] for line in operator.known_hosts.read_text().splitlines()] == list(NODES.values())
+
+
 def fingerprint_of(lab: Lab, node: str) -> str:
     return lab.on(node, f"ssh-keygen -lf {HOST_KEY}").split()[1]
 
@@ -315,14 +337,14 @@ def test_host_certificates(nodes_sshd: Operator) -> None:
         (operator.folder / f"{node}.pub").write_text(operator.lab.on(node, f"cat {HOST_KEY}") + "\n")
         operator.sshd(node, "HostCertificate /etc/ssh/host-cert.pub")
 
-    def certify(*how: str, by: Path = authority) -> None:
-        for node in NODES:
+    def certify(*how: str, by: Path = authority, nodes: tuple[str, ...] = ("lb1",)) -> None:
+        for node in nodes:
             operator.keygen("-s", by, "-h", "-I", node, *how, operator.folder / f"{node}.pub")
             text = (operator.folder / f"{node}-cert.pub").read_text().strip()
             operator.lab.on(node, f"echo '{text}' > /etc/ssh/host-cert.pub; systemctl reload ssh")
 
     operator.config()
-    certify("-n", ",".join(NODES.values()), "-V", "-1h:+1h")
+    certify("-n", ",".join(NODES.values()), "-V", "-1h:+1h", nodes=("lb1", "lb2"))
     operator.known_hosts.write_text(f"{trust}\n")
     operator.plan()
     operator.known_hosts.write_text(f"{trust}\n@revoked * {' '.join(words)}\n")
