@@ -11,6 +11,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from lbdeploy.slim import stand_in
 
@@ -121,8 +122,9 @@ class Session:
         with closing(channel):
             channel.set_combine_stderr(True)
             channel.exec_command(command)
-            channel.sendall((secret + script).encode(errors="surrogateescape"))
-            channel.shutdown_write()
+            with suppress(OSError):  # it has ended already, as a sudo does that refuses; what it said of that comes now
+                channel.sendall((secret + script).encode(errors="surrogateescape"))
+                channel.shutdown_write()
             lines = Lines(on_line, after)
             for chunk in self._chunks(channel):
                 lines.feed(chunk)
