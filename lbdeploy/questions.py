@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from lbdeploy.answers import Answers, Asker
 from lbdeploy.errors import HostKeyError, LoginError, NewKey, SudoError
 from lbdeploy.knownhosts import fingerprint
 
+T = TypeVar("T")
 TRIES = 3  # at a passphrase, which is only tried here
 
 
@@ -34,20 +37,29 @@ def settle(results: Iterable[object], answers: Answers) -> bool:
     new = [error.new for error in errors if isinstance(error, HostKeyError) and error.new]
     locked = [path for error in errors if isinstance(error, LoginError) for path in error.locked]
     nodes = [error.node or "" for error in errors if isinstance(error, SudoError)]
-    return any([
-        new and _accept(list(dict.fromkeys(new)), answers, asker),
-        locked and _unlock(list(dict.fromkeys(locked)), answers, asker),
-        nodes and _password(nodes, answers, asker),
-    ])  # fmt: skip
+    answered = [
+        _accept(_open(new, answers), answers, asker),
+        _unlock(_open(locked, answers), answers, asker),
+        _password(_open(nodes, answers), answers, asker),
+    ]
+    return any(answered)
+
+
+def _open(subjects: Iterable[T], answers: Answers) -> list[T]:
+    """Each once, in order, without those that nobody wanted to answer."""
+    return [each for each in dict.fromkeys(subjects) if each not in answers.declined]
 
 
 def _accept(new: Sequence[NewKey], answers: Answers, asker: Asker) -> bool:
-    """All new host keys in one question; whoever answers has compared them."""
+    """All new host keys in one question; whoever says yes has compared them."""
+    if not new:
+        return False
     rows = "".join(f"\n  {each.host}  {each.kind}  {fingerprint(each.key)}" for each in new)
     one = len(new) == 1
     text = f"{'This host key is' if one else 'These host keys are'} not known yet:{rows}"
     files = ", ".join(dict.fromkeys(str(each.file) for each in new if each.file)) or "memory, for this run"
     if not asker.confirm(text, f"Compare with what the console shows. Write {'it' if one else 'them'} to {files}?"):
+        answers.declined.update(new)
         return False
     from lbdeploy.transport.hostkeys import write
 
@@ -59,22 +71,29 @@ def _accept(new: Sequence[NewKey], answers: Answers, asker: Asker) -> bool:
 
 def _unlock(locked: Sequence[Path], answers: Answers, asker: Asker) -> bool:
     """The first key that is given its passphrase; an empty answer goes on to the next one."""
-    from lbdeploy.transport.identities import LockedKeyError, unlock
-
     for path in locked:
-        for _ in range(TRIES):
-            passphrase = asker.secret(f"Passphrase of {path}")
-            if not passphrase:
-                break
-            try:
-                unlock(path, passphrase)
-            except LockedKeyError:
-                continue
-            answers.passphrases[path] = passphrase
+        if key := _unlocked(path, asker):
+            answers.unlocked[path] = key
             return True
+        answers.declined.add(path)
     return False
 
 
+def _unlocked(path: Path, asker: Asker) -> Any:
+    from lbdeploy.transport.identities import LockedKeyError, unlock
+
+    for _ in range(TRIES):
+        passphrase = asker.secret(f"Passphrase of {path}")
+        if not passphrase:
+            return None
+        with suppress(LockedKeyError):
+            return unlock(path, passphrase)
+    return None
+
+
 def _password(nodes: Sequence[str], answers: Answers, asker: Asker) -> bool:
+    if not nodes:
+        return False
     answers.sudo_password = asker.secret(f"Password for sudo on {' and '.join(nodes)}") or None
+    answers.declined.update(() if answers.sudo_password else nodes)
     return answers.sudo_password is not None

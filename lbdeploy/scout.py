@@ -83,7 +83,8 @@ def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
         seen = read(session.run(script()).output)
         session.close()
     except LbdeployError as error:
-        emit(Done(name, error.message, ok=False))
+        if not (ssh.answers.asker and is_question(error)):
+            emit(Done(name, error.message, ok=False))
         return error
     emit(Done(name, "seen"))
     return seen

@@ -189,7 +189,7 @@ def _agent(values: dict[str, list[str]]) -> Path | None:
     told = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     if told == "SSH_AUTH_SOCK" or told.startswith("$"):
         told = os.environ.get(told.strip("${}"), "none")
-    return None if told == "none" else Path(_expanded(told, values)).expanduser()
+    return None if told in ("none", "") else Path(_expanded(told, values)).expanduser()
 
 
 def _proxy_command(values: dict[str, list[str]]) -> str | None:

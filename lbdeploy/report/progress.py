@@ -49,7 +49,9 @@ class Live:
 
     def event(self, event: Event) -> None:
         with self._lock:
-            if isinstance(event, Note) or event.who is None:
+            if isinstance(event, Note) and event.who:
+                self._tell(event.who, event.text)
+            elif isinstance(event, Note) or event.who is None:
                 self._note = event.text
             else:
                 self._rows[event.who] = (event, time.monotonic())
@@ -65,6 +67,12 @@ class Live:
                 del self._live
             self._rows.clear()
             self._note = ""
+
+    def _tell(self, who: str, text: str) -> None:
+        """What is said of somebody stays on the screen, above the live lines."""
+        from rich.text import Text
+
+        self._live.console.print(Text.assemble((f"{who}: ", "name"), text))
 
     @cached_property
     def _spinner(self) -> Any:

@@ -11,8 +11,12 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
+from lbdeploy.slim import stand_in
+
+with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
+    from fabric import Connection  # first of all: paramiko imports invoke, too
 from paramiko import Channel, SSHException
 
 from lbdeploy.errors import LostError
@@ -21,9 +25,6 @@ from lbdeploy.sshconfig import Target
 from lbdeploy.transport.channel import Held, Lines, Result, closing
 from lbdeploy.transport.login import chain, login
 from lbdeploy.transport.root import Root
-
-if TYPE_CHECKING:
-    from fabric import Connection
 
 __all__ = ["Held", "Result", "Session", "connect"]
 
@@ -81,8 +82,7 @@ class Session:
 
     def _run(self, script: str, on_line: Callable[[str], None] | None) -> Result:
         started = secrets.token_hex(8)  # tells a script that ran from a login that may not, and what stands before it
-        command, before = self._root.way
-        result = self._exchange(command, f"{before}echo {started}\n{script}", on_line, started)
+        result = self._exchange(*self._root.way, f"echo {started}\n{script}", on_line, started)
         _, ran, output = result.output.partition(f"{started}\n")
         if ran:
             return Result(output, result.status)
@@ -91,16 +91,15 @@ class Session:
 
     def _give_password(self, refused: Result) -> None:
         """Find out whether sudo takes the password: with nothing after it, as it would read on. Raises SudoError."""
-        command, line = self._root.proof(refused)
-        self._root.proven(self._exchange(command, line, None))
+        self._root.proven(self._exchange(*self._root.proof(refused), ""))
 
     def _hold(self, script: str, mark: str) -> tuple[Held, str]:
-        command, before = self._root.way
+        command, secret = self._root.way
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
         channel.set_combine_stderr(True)
         channel.settimeout(DEADLINE_SECONDS)
         channel.exec_command(command)
-        channel.sendall((before + script).encode(errors="surrogateescape"))
+        channel.sendall((secret + script).encode(errors="surrogateescape"))
         said = b""
         while chunk := channel.recv(4096):
             said += chunk
@@ -111,14 +110,21 @@ class Session:
         raise self._lost("it did not say whether it is locked")
 
     def _exchange(
-        self, command: str, text: str, on_line: Callable[[str], None] | None, after: str | None = None
+        self,
+        command: str,
+        secret: str,
+        script: str,
+        on_line: Callable[[str], None] | None = None,
+        after: str | None = None,
     ) -> Result:
+        """Run a command with a script on its standard input, and before that what nobody else may read."""
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
         with closing(channel):
             channel.set_combine_stderr(True)
             channel.exec_command(command)
-            channel.sendall(text.encode(errors="surrogateescape"))
-            channel.shutdown_write()
+            with suppress(OSError):  # it has ended already, as a sudo does that refuses; what it said of that comes now
+                channel.sendall((secret + script).encode(errors="surrogateescape"))
+                channel.shutdown_write()
             lines = Lines(on_line, after)
             for chunk in self._chunks(channel):
                 lines.feed(chunk)

@@ -1,9 +1,9 @@
-"""Host certificates (OpenSSH's PROTOCOL.certkeys): paramiko can ask for them, but does not look at what they say."""
+"""Certificates (OpenSSH's PROTOCOL.certkeys): paramiko can ask for a host's, but does not look at what it says."""
 
 from __future__ import annotations
 
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     SSHCertificate,
     SSHCertificateType,
+    SSHCertPublicKeyTypes,
     load_ssh_public_identity,
 )
 from paramiko import Message
@@ -21,8 +22,13 @@ SUFFIX = "-cert-v01@openssh.com"
 
 
 def authority(blob: PublicBlob) -> str:
-    """The key (base64) of who has signed a certificate, or says so. Raises ValueError."""
-    return _signer(_parsed(blob))
+    """The key (base64) of who has signed a certificate, or is said to have. Raises ValueError."""
+    return _text(_parsed(blob).signature_key())
+
+
+def subject(blob: PublicBlob) -> bytes:
+    """The key that a certificate is for; of a plain key, itself. Raises ValueError."""
+    return b64decode(_text(_parsed(blob).public_key())) if blob.key_type.endswith(SUFFIX) else blob.key_blob
 
 
 def complaint(blob: PublicBlob, host: str, algorithms: Sequence[str], now: float | None = None) -> str | None:
@@ -62,8 +68,8 @@ def _parsed(blob: PublicBlob) -> SSHCertificate:
     return parsed
 
 
-def _signer(certificate: SSHCertificate) -> str:
-    return certificate.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1].decode()
+def _text(key: SSHCertPublicKeyTypes) -> str:
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1].decode()
 
 
 def _algorithm(blob: PublicBlob) -> str:

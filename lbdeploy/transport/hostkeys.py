@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
 
 from lbdeploy.answers import Answers
@@ -76,15 +77,22 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
             raise self._error("has changed", key, self._if_reinstalled(key), plain)
         self._meet(key)
 
+    def _authority(self, key: PKey) -> str | None:
+        """Who has signed the certificate that a host shows; None where it shows none."""
+        try:
+            return authority(key.public_blob) if key.public_blob else None
+        except (ValueError, UnsupportedAlgorithm):
+            raise self._error("is not proven: its certificate can't be read", key, "have it renewed, on it") from None
+
     def _refuse_revoked(self, key: PKey) -> None:
-        shown = {key.get_base64(), *([authority(key.public_blob)] if key.public_blob else [])}
+        shown = (key.get_base64(), self._authority(key))
         if any(line.marker == "@revoked" and line.key in shown for line in self.hop.known):
             raise self._error("is revoked", key, "do not log in; find out who answers there")
 
     def _certified(self, key: PKey) -> bool:
         """Whether a trusted authority says that this is the host. With another authority's word, it is a plain key."""
         trusted = [line.key for line in self.hop.known if line.marker == "@cert-authority"]
-        if not key.public_blob or authority(key.public_blob) not in trusted:
+        if self._authority(key) not in trusted:
             return False
         name = self.hop.host if self.hop.key_name.startswith("[") else self.hop.key_name
         wrong = complaint(key.public_blob, name, self.hop.authority_algorithms)

@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from paramiko import ECDSAKey, Ed25519Key, Message, PKey, RSAKey, SSHException
 from paramiko.agent import AgentKey, AgentSSH
-from paramiko.pkey import OPENSSH_AUTH_MAGIC, PublicBlob, UnknownKeyType
+from paramiko.pkey import OPENSSH_AUTH_MAGIC, PublicBlob
 
 from lbdeploy.answers import Answers
 from lbdeploy.sshconfig import Target
+from lbdeploy.transport.certificate import subject
 
 CLASSES = ((Ed25519PrivateKey, Ed25519Key), (EllipticCurvePrivateKey, ECDSAKey), (RSAPrivateKey, RSAKey))
 
@@ -83,7 +84,7 @@ def unlock(path: Path, passphrase: str | None) -> PKey:
 
 def _add_file(found: Identities, path: Path, hop: Target, answers: Answers) -> None:
     try:
-        key = unlock(path, answers.passphrases.get(path))
+        key = answers.unlocked.get(path) or unlock(path, None)
     except LockedKeyError:
         found.locked.append(path)
     except (OSError, ValueError, SSHException):
@@ -124,20 +125,25 @@ def _with_certificates(key: PKey, hop: Target, path: Path | None = None) -> Iter
     """The key with each certificate for it, then the key itself. The host says whether it likes one."""
     beside = [path.with_name(f"{path.name}-cert.pub")] if path else []
     for file in dict.fromkeys((*hop.certificates, *filter(Path.is_file, beside))):
-        with suppress(OSError, ValueError, SSHException, UnknownKeyType):
+        with suppress(OSError, ValueError, UnsupportedAlgorithm):
             blob = PublicBlob.from_file(str(file))
-            if PKey.from_type_string(blob.key_type, blob.key_blob).asbytes() == _plain(key):
-                certified = copy(key)
-                certified.public_blob = blob
-                yield certified
+            if subject(blob) == key.asbytes():
+                yield _certified(key, blob)
     yield key
 
 
-def _plain(key: PKey) -> bytes:
-    """The public key, without the certificate that it may be."""
-    inner: PKey = getattr(key, "inner_key", None) or key
-    public: bytes = inner.asbytes()
-    return public
+def _certified(key: PKey, blob: PublicBlob) -> PKey:
+    held = isinstance(key, AgentKey)  # which can't be copied: it looks for what it lacks in a key that it lacks
+    certified = _Held(key.agent, key.blob, key.comment) if held else copy(key)
+    certified.public_blob = blob
+    return certified
+
+
+def _plain(key: AgentKey) -> bytes | None:
+    """The public key, without the certificate that it may be in."""
+    with suppress(ValueError, UnsupportedAlgorithm):
+        return subject(PublicBlob(key.get_name(), key.blob))
+    return None
 
 
 def _public(path: Path) -> bytes | None:

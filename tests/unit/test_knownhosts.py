@@ -102,7 +102,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert real.read_text() == f"lb2 ssh-ed25519 {OTHER}\nlb3 ssh-ed25519 {ED25519}\n"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(entries, names, ports, keys)
 def test_what_is_remembered_is_forgotten_without_a_trace(
     before: list[tuple[str, int, str, bool]], host: str, port: int, key: str

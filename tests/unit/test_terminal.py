@@ -59,8 +59,9 @@ def folder(tmp_path: Path) -> Path:
     place.mkdir()
     (place / "hosts.toml").write_text(GOOD)
     (place / "悪い設定.toml").write_text(BAD)
-    # Nodes that are not to be reached: this machine, as a stranger to which no key is known.
-    refusing = re.sub(r"(\[nodes\.lb(\d)\][^\n]*)", r'\1\nhost = "127.0.0.1\2"', GOOD)
+    # Nodes that are not to be reached: this machine, where nothing listens on that port.
+    refusing = GOOD.replace('user = "ops"', 'user = "ops"\nport = 1')
+    refusing = re.sub(r"(\[nodes\.lb(\d)\][^\n]*)", r'\1\nhost = "127.0.0.1\2"', refusing)
     (place / "refused.toml").write_text(refusing)
     return place
 

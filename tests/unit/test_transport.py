@@ -1,0 +1,274 @@
+"""Which keys prove a host, which keys log in, and how a login becomes root: what is decided without a connection."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from base64 import b64decode, b64encode
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    SSHCertificateBuilder,
+    SSHCertificateType,
+)
+from paramiko import Ed25519Key
+from paramiko.pkey import PublicBlob
+
+from lbdeploy.answers import Answers
+from lbdeploy.errors import HostKeyError, LoginError, SudoError
+from lbdeploy.knownhosts import fingerprint
+from lbdeploy.model import Node
+from lbdeploy.sshconfig import Known, Target
+from lbdeploy.transport import Result
+from lbdeploy.transport.certificate import authority, complaint, subject
+from lbdeploy.transport.hostkeys import KnownHosts, algorithms
+from lbdeploy.transport.identities import LockedKeyError, identities, unlock
+from lbdeploy.transport.root import Root
+
+NODE = Node("lb1", 100, "lb1", {}, {})
+CA, HOST = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+CERT = "ssh-ed25519-cert-v01@openssh.com"
+
+
+def target(known: tuple[Known, ...] = (), **other: object) -> Target:
+    made = Target(
+        "lb1", 22, "ops", (), (), False, None, "lb1", known, (), "ask", None, False, (), (), 10.0
+    )  # fmt: skip
+    return replace(made, **other)  # type: ignore[arg-type]
+
+
+def public(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1].decode()
+
+
+def plain(key: Ed25519PrivateKey) -> Ed25519Key:
+    return Ed25519Key(data=b64decode(public(key)))
+
+
+def certificate(
+    *names: bytes, kind: SSHCertificateType = SSHCertificateType.HOST, option: bytes | None = None
+) -> PublicBlob:
+    """Of HOST, by CA, valid from 1000 to 2000."""
+    builder = SSHCertificateBuilder().public_key(HOST.public_key()).serial(1).type(kind).key_id(b"lb1")
+    builder = builder.valid_principals(list(names)) if names else builder.valid_for_all_principals()
+    builder = builder.valid_after(1000).valid_before(2000)
+    builder = builder.add_critical_option(option, b"") if option else builder
+    return PublicBlob.from_string(builder.sign(CA).public_bytes().decode())
+
+
+@pytest.mark.parametrize("names", [(), (b"lb1",), (b"other", b"lb1")])
+def test_a_certificate_proves_a_host(names: tuple[bytes, ...]) -> None:
+    """For one of its names, or for all where it has none, within its time."""
+    blob = certificate(*names)
+    assert complaint(blob, "LB1", ("ssh-ed25519",), 1000) is None
+    assert complaint(blob, "lb1", (), 1999.9) is None
+    assert (authority(blob), subject(blob)) == (public(CA), b64decode(public(HOST)))
+
+
+@pytest.mark.parametrize(
+    ("blob", "at", "signed_with", "says"),
+    [
+        (certificate(b"lb1"), 999, (), "not valid before 1970-01-01"),
+        (certificate(b"lb1"), 2000, (), "expired on 1970-01-01"),
+        (certificate(b"lb2", b"*"), 1500, (), r"is for lb2, \*"),
+        (certificate(b"lb1", kind=SSHCertificateType.USER), 1500, (), "for users"),
+        (certificate(b"lb1", option=b"force-command"), 1500, (), "critical options"),
+        (certificate(b"lb1"), 1500, ("rsa-sha2-512",), "signed with ssh-ed25519"),
+    ],
+)
+def test_a_certificate_that_does_not_suit_is_no_proof(
+    blob: PublicBlob, at: float, signed_with: tuple[str, ...], says: str
+) -> None:
+    """And what is wrong with it is said."""
+    with pytest.raises(AssertionError, match=says):
+        assert complaint(blob, "lb1", signed_with, at) is None
+
+
+def test_a_certificate_with_a_changed_byte_is_no_proof() -> None:
+    """Wherever it was changed."""
+    blob = certificate(b"lb1")
+    for place in range(len(blob.key_blob)):
+        raw = bytearray(blob.key_blob)
+        raw[place] ^= 1
+        assert complaint(PublicBlob(blob.key_type, bytes(raw)), "lb1", (), 1500), place
+
+
+def test_a_host_is_asked_for_what_can_be_proven() -> None:
+    """Certificates where an authority is known, then the types of keys that are known, then others."""
+    assert algorithms(target())[0] == "ssh-ed25519"
+    assert not any("cert" in name for name in algorithms(target()))
+    rsa = algorithms(target((Known("", "ssh-rsa", "k"),)))
+    assert rsa[:3] == ("rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519")
+    certified = algorithms(target((Known("@cert-authority", "ssh-rsa", "k"), Known("", "ssh-rsa", "k"))))
+    assert certified[0] == CERT
+    assert certified[6:8] == ("rsa-sha2-512", "rsa-sha2-256")
+    some = ("sk-ssh-ed25519@openssh.com", "rsa-sha2-256", CERT, "ssh-ed25519")
+    assert algorithms(target(host_key_algorithms=some)) == ("rsa-sha2-256", "ssh-ed25519")
+
+
+def judge(hop: Target, key: Ed25519Key, answers: Answers | None = None) -> HostKeyError | None:
+    try:
+        KnownHosts(NODE, hop, answers or Answers()).missing_host_key(None, "", key)
+    except HostKeyError as error:
+        return error
+    return None
+
+
+def test_a_key_is_known_changed_revoked_or_new() -> None:
+    """A known one passes; the error of another shows both; a revoked one never passes; a new one may be asked about."""
+    known, ca = Known("", "ssh-ed25519", public(HOST)), Known("@cert-authority", "ssh-ed25519", public(CA))
+    assert judge(target((known,)), plain(HOST)) is None
+    changed = judge(target((known,)), plain(CA))
+    assert changed
+    assert changed.new is None
+    assert fingerprint(public(HOST)) in changed.message
+    assert fingerprint(public(CA)) in changed.message
+    revoked = judge(target((known, replace(known, marker="@revoked"))), plain(HOST))
+    assert revoked
+    assert "revoked" in revoked.message
+    for hop in (target(), target((ca,)), target(new_keys="refuse")):
+        new = judge(hop, plain(HOST))
+        assert new
+        assert "unknown" in new.message
+        assert bool(new.new) == (hop.new_keys == "ask")
+    changed = judge(target((known,), new_keys="accept"), plain(CA), Answers(accept_new=True))
+    assert changed
+    assert "has changed" in changed.message
+
+
+def test_a_new_key_may_be_accepted(tmp_path: Path) -> None:
+    """It is written down, and holds for this run; where it can't be written, that is said."""
+    file, answers = tmp_path / "known_hosts", Answers(accept_new=True)
+    assert judge(target(remember_in=file), plain(HOST), answers) is None
+    assert file.read_text() == f"lb1 ssh-ed25519 {public(HOST)}\n"
+    assert judge(target(), plain(HOST), answers) is None
+    assert judge(target(new_keys="accept"), plain(CA)) is None
+    refused = judge(target(remember_in=tmp_path), plain(CA), Answers(accept_new=True))
+    assert refused
+    assert "can't be written" in refused.message
+
+
+def test_a_revoked_authority_is_no_authority() -> None:
+    """What it has signed is refused, though the key itself is known."""
+    key = plain(HOST)
+    key.public_blob = certificate(b"lb1")
+    ca = Known("@cert-authority", "ssh-ed25519", public(CA))
+    expired = judge(target((ca,)), key)
+    assert expired
+    assert "its certificate has expired" in expired.message
+    revoked = judge(target((ca, replace(ca, marker="@revoked"), Known("", "ssh-ed25519", public(HOST)))), key)
+    assert revoked
+    assert "is revoked" in revoked.message
+    assert judge(target((Known("", "ssh-ed25519", public(HOST)),)), key) is None
+    key.public_blob = PublicBlob(CERT, b"nonsense")
+    damaged = judge(target((Known("", "ssh-ed25519", public(HOST)),)), key)
+    assert damaged
+    assert "can't be read" in damaged.message
+
+
+def write_key(path: Path, form: PrivateFormat, passphrase: str | None, *, ecdsa: bool = False) -> bytes:
+    key = generate_private_key(SECP256R1()) if ecdsa else Ed25519PrivateKey.generate()
+    cipher = NoEncryption() if not passphrase else BestAvailableEncryption(passphrase.encode())
+    if passphrase and form == PrivateFormat.OpenSSH:
+        cipher = form.encryption_builder().kdf_rounds(1).build(passphrase.encode())
+    path.write_bytes(key.private_bytes(Encoding.PEM, form, cipher))
+    text = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return b64decode(text.split()[1])
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.OpenSSH, PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("passphrase", [None, "sésame"])
+def test_keys_in_every_format_are_unlocked(tmp_path: Path, form: PrivateFormat, passphrase: str | None) -> None:
+    """With their passphrase; without it, or with another, they are locked."""
+    blob = write_key(tmp_path / "key", form, passphrase, ecdsa=True)
+    assert unlock(tmp_path / "key", passphrase).asbytes() == blob
+    for wrong in (None, "wrong") if passphrase else ():
+        with pytest.raises(LockedKeyError):
+            unlock(tmp_path / "key", wrong)
+
+
+def test_keys_are_tried_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    """Each with its certificate first. What is locked, damaged or not there does not stop the others."""
+    paths = [tmp_path / name for name in ("first", "locked", "damaged", "gone", "signed")]
+    write_key(paths[0], PrivateFormat.OpenSSH, None)
+    write_key(paths[1], PrivateFormat.OpenSSH, "secret")
+    paths[2].write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nno key\n")
+    paths[4].write_bytes(HOST.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    (tmp_path / "signed-cert.pub").write_text(certificate_line())
+    hop = target(identity_files=tuple(paths), certificates=(tmp_path / "nothing-cert.pub",))
+    found = identities(hop, Answers())
+    assert [(Path(name).name, bool(key.public_blob)) for name, key in found.keys] == [
+        ("first", False), ("signed", True), ("signed", False),
+    ]  # fmt: skip
+    assert found.locked == [paths[1]]
+    opened = identities(hop, Answers(unlocked={paths[1]: unlock(paths[1], "secret")}))
+    assert [Path(name).name for name, _ in opened.keys] == ["first", "locked", "signed", "signed"]
+    assert opened.locked == []
+
+
+def certificate_line() -> str:
+    blob = certificate(b"ops", kind=SSHCertificateType.USER)
+    return f"{blob.key_type} {b64encode(blob.key_blob).decode()} me\n"
+
+
+WANTS = Result("Welcome\nsudo: a password is required\n", 1)
+
+
+def test_sudo_is_tried_without_a_password_then_with_it() -> None:
+    """Once it has taken it, it gets it at once, on every connection; its output never holds the prompt."""
+    answers = Answers(sudo_password="s3cret")
+    root = Root(NODE, "ops", answers)
+    assert root.way == ("env LC_ALL=C sudo -n -- sh -s", "")
+    command, line = root.proof(WANTS)
+    assert (command.startswith("env LC_ALL=C sudo -k -S -p "), line) == (True, "s3cret\n")
+    root.proven(Result("", 0))
+    assert Root(NODE, "ops", answers).way[1] == "s3cret\n"
+    assert Root(NODE, "root", answers).way == ("sh -s", "")
+
+
+def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also over other connections to the node; and it is in no error."""
+    monkeypatch.setenv("LBDEPLOY_SUDO_PASSWORD", "wr0ng")
+    answers = Answers()
+    root = Root(NODE, "ops", answers)
+    prompt = root.proof(WANTS)[0].split()[6]
+    with pytest.raises(SudoError, match="refused the password; it said: Sorry, try again") as refused:
+        root.proven(Result(f"{prompt}Sorry, try again.\n{prompt}\n", 1))
+    assert not refused.value.wants_password
+    with pytest.raises(SudoError) as again:
+        Root(NODE, "ops", answers).proof(WANTS)
+    assert not again.value.wants_password
+    assert "wr0ng" not in f"{refused.value.message}{refused.value.detail}{refused.value.fix}{answers}"
+
+
+@pytest.mark.parametrize(
+    ("user", "said", "error", "wants"),
+    [
+        ("ops", "sudo: a password is required", SudoError, True),
+        ("ops", "sudo: sorry, you must have a tty to run sudo", SudoError, True),
+        ("ops", "ops may not run sudo on lb1.", SudoError, False),
+        ("ops", "env: 'sudo': No such file or directory", SudoError, False),
+        ("root", "This account is currently not available.", LoginError, False),
+    ],
+)
+def test_a_login_that_does_not_become_root_is_told(user: str, said: str, error: type[Exception], wants: bool) -> None:
+    """In the node's own words; only where a password would help, somebody is asked for one."""
+    with pytest.raises(error, match=said.replace(".", r"\.")) as caught:
+        Root(NODE, user, Answers()).proof(Result(f"noise\n{said}\n", 1))
+    assert getattr(caught.value, "wants_password", False) == wants
+
+
+def test_logging_in_imports_only_what_it_needs() -> None:
+    """Fabric and paramiko bring yaml, asyncio and unittest along, which cost 60 ms, unless they are told not to."""
+    program = "import sys, lbdeploy.transport; print(*({'yaml', 'asyncio', 'unittest.case'} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert out.strip() == ""
