@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from lbdeploy.errors import LbdeployError, RemoteError
@@ -23,14 +24,24 @@ CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, bef
 
 
 class Conductor:
-    """Performs stages. `force_last`: also where no other node could take over meanwhile."""
+    """Performs stages. `force_last`: also where no other node could take over meanwhile. `ignore`: checks left out."""
 
-    def __init__(self, cluster: Cluster, workers: Workers, observer: Observer, emit: Emit, *, force_last: bool) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        workers: Workers,
+        observer: Observer,
+        emit: Emit,
+        *,
+        force_last: bool,
+        ignore: Collection[str] = (),
+    ) -> None:
         self._cluster = cluster
         self._workers = workers
         self._observer = observer
         self._emit = emit
         self._force_last = force_last
+        self._ignore = ignore
         self._excused: Excuses = frozenset()
         self._back = False
         # A node waits as long as looking may take, and then some.
@@ -69,9 +80,15 @@ class Conductor:
         """
         first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
-        self._workers.begin({first: self._task(stage, first), **tasks})
+        foremost = replace(self._task(stage, first), unspoken=self._unspoken())
+        self._workers.begin({first: foremost, **tasks})
         starts = {name: stage.plans[name].only(_starts_keepalived) for name in rest}
         self._workers.begin({name: Task(each, DAEMONS, self._patience) for name, each in starts.items()})
+
+    def _unspoken(self) -> tuple[str, ...]:
+        """The virtual router ID that must be free, and who may use it all the same."""
+        addresses = (str(node.addresses[self._cluster.vrrp.network]) for node in self._cluster.nodes)
+        return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), *addresses)
 
     def _change(self, plan: Plan, stage: Stage, before: Survey) -> None:
         self._workers.begin({name: self._task(stage, name) for name in stage.names})

@@ -138,7 +138,8 @@ class Run:
 
     @property
     def _conductor(self) -> Conductor:
-        return Conductor(self.cluster, self._workers, self._observer, self._emit, force_last=self.options.force_last)
+        force, ignore = self.options.force_last, self.options.ignore
+        return Conductor(self.cluster, self._workers, self._observer, self._emit, force_last=force, ignore=ignore)
 
     def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
         left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]

@@ -42,7 +42,8 @@ class Task:
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
     wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
     VIPs that another node must have taken first, within `away_seconds`; `lift` is added to its priority for that. A
-    `rehearsal` writes the files beside their places, has them validated, and removes them again.
+    `rehearsal` writes the files beside their places, has them validated, and removes them again. `unspoken`: the
+    virtual router ID that nobody may be heard to use before keepalived is started, and the addresses that may.
     """
 
     plan: NodePlan
@@ -53,6 +54,7 @@ class Task:
     away_seconds: int = 0
     lift: int = GIVE_UP
     rehearsal: bool = False
+    unspoken: tuple[str, ...] = ()
 
 
 class Transaction:
@@ -137,12 +139,13 @@ def _steps(task: Task) -> list[str]:
     files = list(_needing(plan, File))
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in task.services]
     return [
+        *_listen(task),
         *_go_away(task),
         *(_fix(part) for _, part in _needing(plan, Packages)),
         *_put_in_place(files, units),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
-        *(line for unit, part in units for line in _bring_up(unit, part)),
+        *(line for unit, part in units for line in (*_unspoken(task, unit), *_bring_up(unit, part))),
         *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
         *(line for unit, part in units for line in unit.enable(part.changes)),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
@@ -152,6 +155,15 @@ def _steps(task: Task) -> list[str]:
 def _rehearsal(plan: NodePlan) -> list[str]:
     files = list(_needing(plan, File))
     return ["rehearsal=yes", *_stage(files), *(line for file, _ in files for line in _validate(file))]
+
+
+def _listen(task: Task) -> list[str]:
+    """From the beginning: as long as packages are being installed, it costs no time."""
+    return [f"listen {here(_text('vrrp.pl'))}"] if task.unspoken else []
+
+
+def _unspoken(task: Task, service: Service) -> list[str]:
+    return [f"unspoken {cmd(*task.unspoken)}"] if task.unspoken and service.unit == "keepalived" else []
 
 
 def _go_away(task: Task) -> list[str]:

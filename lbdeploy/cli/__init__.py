@@ -26,7 +26,7 @@ CHANGES_PENDING = 3
 UNHEALTHY = 6
 PACKAGES = ("haproxy", "keepalived", "socat")
 
-IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "agreement")
+IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "vrid-in-use", "agreement")
 
 ignore_option = click.option(
     "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."

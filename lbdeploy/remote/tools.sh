@@ -202,6 +202,36 @@ give_up_vips() {
     done
 }
 
+# listen PROGRAM: which VRRP is on the wire, from now on; see vrrp.pl.
+listen() {
+    : > "$run.heard"
+    timeout 300 perl -e "$1" 300 < /dev/null > "$run.heard" 2> /dev/null &
+    listener=$!
+    uptime
+    listening=$now
+}
+
+# unspoken ID ADDRESS...: nobody but those at the addresses speaks for this virtual router. A master does so every second.
+unspoken() {
+    step 'listen for the VRRP of others'
+    uptime
+    while [ "$now" -lt $((listening + 3)) ]; do
+        sleep 0.2
+        uptime
+    done
+    kill "$listener" || :
+    id=$1
+    shift
+    while read -r heard source; do
+        case "$heard, $* " in "$id, "*" $source "*) ;; "$id, "*)
+            printf 'virtual router ID %s is in use: adverts come from %s; ' "$id" "$source"
+            printf 'choose another router_id in hosts.toml, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
+            fail listen
+            ;;
+        esac
+    done < "$run.heard"
+}
+
 # await SECONDS LINGER: the laptop confirms over a new connection, once it has seen that all is well. If it does not in
 # time, or says that it is not well, this ends as a failure, and everything is undone. Where its lock is gone, the laptop
 # is, too, and nothing is waited for; or LINGER seconds, where it has said that a peer needs them.
@@ -276,7 +306,7 @@ finish() {
         rm -rf "$kept" # nothing was changed, so there is nothing to go back to
     fi
     # shellcheck disable=SC2086
-    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" $staged
+    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" "$run.heard" $staged
     tell exit "$status"
 }
 trap finish EXIT

@@ -3,6 +3,8 @@
 use strict;
 use Socket;
 
+$| = 1; # whoever ends it early has what it heard until then
+
 my $end = time + $ARGV[0];
 my %read = (4 => \&ipv4, 6 => \&ipv6);
 my %socket;

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
 import pytest
 from conftest import LBDEPLOY, Lab
+from strangers import stranger
 
 from lbdeploy import hosts
 
 pytestmark = pytest.mark.lab
-
-# A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for a minute.
-STRANGER = """
-import socket, struct, time
-index = next(i for i, name in socket.if_nameindex() if name != "lo")
-four = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
-four.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("{address}"))
-six = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112)
-six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-for _ in range(120):
-    four.sendto(bytes([0x31, 51, 100, 1, 0, 100, 0, 0]) + socket.inet_aton("192.168.1.99"), ("224.0.0.18", 0))
-    try:
-        six.sendto(bytes([0x31, 52, 100, 1, 0, 100, 0, 0]) + bytes(16), ("ff02::12", 0))
-    except OSError:
-        pass
-    time.sleep(0.5)
-"""
-
-
-@contextmanager
-def stranger(lab: Lab) -> Iterator[str]:
-    """Somebody else's VRRP on the management network, sent by the client; its address."""
-    argv = [LBDEPLOY, "-f", str(lab.file), "lab", "exec", "client", "python3", "-c"]
-    address = lab.on("client", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]
-    process = subprocess.Popen([*argv, STRANGER.format(address=address)])
-    try:
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from conftest import TOP, VIPS, Lab, traffic, wait_for
+from strangers import stranger
 
 pytestmark = pytest.mark.lab
 
@@ -103,6 +104,22 @@ def test_a_vip_that_a_foreign_host_answers_for_is_not_taken(session_lab: Lab) ->
     finally:
         lab.on("client", f"ip addr del 192.168.0.10/24 dev {link}")
     assert lab.run("up").code == 0
+
+
+def test_a_virtual_router_id_that_a_foreign_router_speaks_for_is_not_taken(session_lab: Lab) -> None:
+    """The first `up` names the address that the adverts come from, and starts no keepalived; --ignore goes on."""
+    lab = session_lab
+    lab.lab("down")
+    lab.lab("up")
+    with stranger(lab, 101) as address:
+        error = lab.do("up", code=1)["error"]
+        assert f"virtual router ID 101 is in use: adverts come from {address}" in error["message"]
+        assert (
+            lab.on("lb1", "systemctl is-active keepalived; ls /etc/keepalived/keepalived.conf", check=False)
+            == "inactive"
+        )
+        assert lab.run("up", "--ignore", "vrid-in-use").code in (0, 6)
+    wait_for(lambda: lab.run("verify").code == 0, 60)
 
 
 def test_verify_tells_the_truth_before_during_and_after_a_stopped_haproxy(pair: Lab) -> None:
