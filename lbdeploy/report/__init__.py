@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lbdeploy.errors import HostsFileError, LbdeployError
@@ -17,11 +18,13 @@ from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
     from lbdeploy.drill.result import Result
+    from lbdeploy.farewell import Farewell
     from lbdeploy.finding import Finding
     from lbdeploy.lint import Lint
     from lbdeploy.model import Cluster
     from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
+    from lbdeploy.removal import Removed
     from lbdeploy.resource import Change
     from lbdeploy.rollout import Outcome
     from lbdeploy.status import Status
@@ -77,14 +80,32 @@ class Reporter:
         if not plan.changes:
             self._nothing_to_do(plan)
             return
+        self._stages(plan, diffs=True)
+        self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
+
+    def farewell(self, farewell: Farewell) -> None:
+        """What `down` is about to do; with -v, what of each file goes."""
+        from lbdeploy.report.farewell import warnings
+
+        self._stages(farewell.plan, diffs=self.verbose > 0)
+        for line in warnings(farewell):
+            self.say(*line)
+
+    def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
+        """What `down` has done."""
+        from lbdeploy.report.farewell import outcome
+
+        for line in outcome(removed, purge=purge, limited=limited):
+            self.say(*line)
+
+    def _stages(self, plan: Plan, *, diffs: bool) -> None:
         for step, stage in enumerate(plan.stages, 1):
             together = " together" if len(stage.names) > 1 else ""
             self.say((f"Step {step}: ", "name"), _names(stage.names), together, (f"  ({stage.cost})", "quiet"))
             for name, node_plan in stage.plans.items():
                 for change in node_plan.changes:
-                    self._change(name, change)
+                    self._change(name, change if diffs else replace(change, diff=None))
         self.say()
-        self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
 
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)

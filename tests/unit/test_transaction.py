@@ -222,7 +222,9 @@ class Here:
         return progress
 
     def asked(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        """What systemctl and its like were asked to do; not what they were asked to tell of the time before."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line for line in lines if not line.startswith("show -p LoadState,")]
 
 
 @pytest.fixture
