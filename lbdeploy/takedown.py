@@ -67,7 +67,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         # What the next start of the node goes by waits: if it is now, the node must be what it was.
         *(_replace(file, part) for file, part in files if file.path == SYSCTL_CONF),
         *(line for each, part in _needing(plan, OriginalSysctl) for line in _set(each, part)),
-        *(f"run systemctl --quiet {verb} {each.unit}" for each, part in services for verb in _lasting(part)),
+        *(line for each, part in services for line in _at_boot(each, part)),
     )
     return replace(task, script=script)
 
@@ -104,5 +104,8 @@ def _set(sysctl: OriginalSysctl, part: Part) -> list[str]:
     return [f"step set {cmd(sysctl.name)}", f"undo {here(back)}", f"run {part.resource.fix(part.state, [])}"]
 
 
-def _lasting(part: Part) -> list[str]:
-    return [change.action for change in part.changes if change.action in ("enable", "disable", "mask")]
+def _at_boot(service: OriginalService, part: Part) -> list[str]:
+    back = {"enable": "disable", "disable": "enable", "mask": "unmask"}
+    wanted = [change.action for change in part.changes if change.action in back]
+    unit = service.unit
+    return [f"undo 'systemctl --quiet {back[verb]} {unit}'\nrun systemctl --quiet {verb} {unit}" for verb in wanted]

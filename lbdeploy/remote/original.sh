@@ -24,12 +24,20 @@ remember() {
         return
     fi
     known=$(cat "$original/known" 2> /dev/null) || :
+    if ! ours; then forget_files; fi
     remembered=$known
     mkdir -p "$original" 2> /dev/null || unwritable "$original"
     for path in $managed; do if unknown "file $path"; then remember_file "$path"; fi; done
     for name in $sysctls; do if unknown "sysctl $name"; then remember_sysctl "$name"; fi; done
     for unit in $services; do if unknown "service $unit"; then remember_service "$unit"; fi; done
     if [ "$known" != "$remembered" ]; then safe; fi
+}
+
+# ours: whether any file was ever replaced here. Where that came to nothing, files may have been changed by others since.
+ours() { [ -e "$state/hosts.toml" ] || [ "$(ls "$state/generations")" ]; }
+forget_files() {
+    rm -rf "$original/files"
+    known=$(printf '%s' "$known" | sed '/^file /d')
 }
 remember_file() {
     if is_there "$1" && ! cmp -s "$1" "$packaged$1"; then copy "$1" "$original/files"; fi

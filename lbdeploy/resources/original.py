@@ -17,17 +17,20 @@ from lbdeploy.shell import Raw, cmd
 STATE = "/var/lib/lbdeploy"
 NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
 
-# `was` is the folder in which the old files are; `record` says whether lbdeploy is here, and remembers.
+# `was` is the folder with the old files; `record` says whether lbdeploy has replaced anything here, and remembers.
 _RECORD = f"""\
 record={NONE} was={STATE}/original
-if [ -d "$was" ]; then record={KNOWN}
-elif [ -e {STATE}/hosts.toml ]; then
-    record={UNKNOWN}
-    for each in {STATE}/generations/*; do
-        if [ -d "$each/files" ] && [ ! -e "$each/hosts.toml" ]; then record={KNOWN} was=$each; fi
-    done
+if [ -e {STATE}/hosts.toml ] || [ -d {STATE}/undo ] || [ "$(ls {STATE}/generations)" ]; then
+    if [ -d "$was" ]; then record={KNOWN}
+    elif [ -e {STATE}/hosts.toml ]; then
+        record={UNKNOWN}
+        for each in {STATE}/generations/*; do
+            if [ -d "$each/files" ] && [ ! -e "$each/hosts.toml" ]; then record={KNOWN} was=$each; fi
+        done
+    fi
 fi
-echo $record"""
+# What is not among what was looked at then has not been touched since.
+knows() {{ [ ! -e "$was/known" ] || grep -qxF "$1" "$was/known" || record={NONE}; }}"""
 
 _LOOK = """\
 look() {
@@ -80,7 +83,8 @@ class OriginalFile:
     def probe(self) -> Raw:
         path = cmd(self.path)
         source = f"source=$was/files{path}\n[ -e $source ] || [ -L $source ] || source={STATE}/packaged{path}"
-        return Raw(f'{_RECORD}\n{_LOOK}\nlook {path}\n{source}\necho "$source"\nlook "$source"')
+        knows = cmd("knows", f"file {self.path}")
+        return Raw(f'{_RECORD}\n{knows}\necho $record\n{_LOOK}\nlook {path}\n{source}\necho "$source"\nlook "$source"')
 
     def read(self, answer: Answer) -> OriginalFileState:
         record, now, source, was = (*answer.output.splitlines(), *[""] * 4)[:4]
@@ -124,7 +128,8 @@ class OriginalSysctl:
         known = f'sed -n "s/"{pattern}"//p" "$was/sysctls"'
         # Where it was not remembered, it was the kernel's default if our file sets it, and is not ours if not.
         unknown = f"! grep -qs {pattern} {self.conf} || echo 0"
-        return Raw(f'{_RECORD}\ncat {cmd(path)} || echo\nif [ -e "$was/known" ]; then {known}; else {unknown}; fi')
+        was = f'if [ -e "$was/known" ]; then {known}; else {unknown}; fi'
+        return Raw(f"{_RECORD}\necho $record\ncat {cmd(path)} || echo\n{was}")
 
     def read(self, answer: Answer) -> tuple[str, str]:
         record, now, was = (*(line.strip() for line in answer.output.splitlines()), "", "", "")[:3]
@@ -171,7 +176,8 @@ class OriginalService:
 
     def probe(self) -> Raw:
         show = cmd("systemctl", "show", "-p", "LoadState,ActiveState,UnitFileState", f"{self.unit}.service")
-        return Raw(f'{_RECORD}\n{show}\necho was\ncat "$was"/{self.unit}.service')
+        knows = cmd("knows", f"service {self.unit}")
+        return Raw(f'{_RECORD}\n{knows}\necho $record\n{show}\necho was\ncat "$was"/{self.unit}.service')
 
     def read(self, answer: Answer) -> tuple[Unit, Unit]:
         record, _, rest = answer.output.partition("\n")

@@ -873,6 +873,15 @@ def test_the_first_run_remembers_what_there_was(here: Here) -> None:
     assert not kept.with_name("new").exists()
 
 
+def test_a_first_run_that_came_to_nothing_does_not_remember_for_ever(here: Here) -> None:
+    """What somebody writes between it and the one that succeeds is theirs, too."""
+    here.path("conf").write_text("first")
+    assert here.apply(here.plan(here.file("conf", "ours\n", validate=Raw("false")))).exit == 1
+    here.path("conf").write_text("second")
+    assert here.apply(here.plan(here.file("conf", "ours\n"))).exit == 0
+    assert Path(f"{here.state}/original/files{here.path('conf')}").read_text() == "second"
+
+
 def test_what_comes_with_a_package_is_told_from_what_was_there(here: Here) -> None:
     """It is there only after installing, and is nobody's own."""
     comes = f'patiently() {{ echo debian > {here.path("conf")}; }}\nremember_file() {{ note "file $1"; }}'
