@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event
 from lbdeploy.report.progress import Lines, Live
+from lbdeploy.report.steps import steps
 from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ class Reporter:
         if not plan.changes:
             self._nothing_to_do(plan)
             return
-        self._stages(plan, diffs=True)
+        for line in steps(plan, diffs=True):
+            self.say(*line)
         self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
 
     def farewell(self, farewell: Farewell) -> None:
         """What `down` is about to do; with -v, what of each file goes."""
         from lbdeploy.report.farewell import warnings
 
-        self._stages(farewell.plan, diffs=self.verbose > 0)
-        for line in warnings(farewell):
+        for line in (*steps(farewell.plan, diffs=self.verbose > 0), *warnings(farewell)):
             self.say(*line)
 
     def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
@@ -98,26 +98,11 @@ class Reporter:
         for line in outcome(removed, purge=purge, limited=limited):
             self.say(*line)
 
-    def _stages(self, plan: Plan, *, diffs: bool) -> None:
-        for step, stage in enumerate(plan.stages, 1):
-            together = " together" if len(stage.names) > 1 else ""
-            self.say((f"Step {step}: ", "name"), _names(stage.names), together, (f"  ({stage.cost})", "quiet"))
-            for name, node_plan in stage.plans.items():
-                for change in node_plan.changes:
-                    self._change(name, change if diffs else replace(change, diff=None))
-        self.say()
-
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)
         self.say(
             ("Nothing to do: ", "good"), f"{_names(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
         )
-
-    def _change(self, node: str, change: Change) -> None:
-        what = f" {change.kind} {change.name}"
-        self.say((f"  {node}  ", "name"), (change.action, "todo"), what, (f"  ({change.reason})", "quiet"))
-        for line in (change.diff or "").splitlines():
-            self.say((f"      {line}", {"+": "good", "-": "bad", "@": "todo"}.get(line[:1], "quiet")))
 
     def up(self, outcome: Outcome) -> None:
         """What changed where, who holds which VIP, and what to do next: it fits a screen."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection
 from dataclasses import dataclass
-from difflib import unified_diff
 
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd
@@ -225,5 +224,7 @@ def _unit(text: str) -> Unit:
 
 
 def _diff(old: str, new: str, path: str) -> str:
+    from difflib import unified_diff
+
     lines = unified_diff(old.splitlines(True), new.splitlines(True), "a" + path, "b" + path if new else "/dev/null")
     return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
