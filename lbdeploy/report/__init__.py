@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event
 from lbdeploy.report.progress import Lines, Live
-from lbdeploy.report.steps import steps
+from lbdeploy.report.steps import in_short, steps
 from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
     from lbdeploy.removal import Removed
-    from lbdeploy.resource import Change
     from lbdeploy.rollout import Outcome
     from lbdeploy.status import Status
     from lbdeploy.verdict import Verdict
@@ -58,6 +57,10 @@ class Reporter:
         self.quiet()
         write(self._results, parts)
 
+    def _say_all(self, lines: Iterable[Sequence[Part]]) -> None:
+        for line in lines:
+            self.say(*line)
+
     def warn(self, *parts: Part) -> None:
         """One line on standard error."""
         self.quiet()
@@ -80,23 +83,20 @@ class Reporter:
         if not plan.changes:
             self._nothing_to_do(plan)
             return
-        for line in steps(plan, diffs=True):
-            self.say(*line)
+        self._say_all(steps(plan, diffs=True))
         self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
 
     def farewell(self, farewell: Farewell) -> None:
         """What `down` is about to do; with -v, what of each file goes."""
         from lbdeploy.report.farewell import warnings
 
-        for line in (*steps(farewell.plan, diffs=self.verbose > 0), *warnings(farewell)):
-            self.say(*line)
+        self._say_all((*steps(farewell.plan, diffs=self.verbose > 0), *warnings(farewell)))
 
     def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
         """What `down` has done."""
         from lbdeploy.report.farewell import outcome
 
-        for line in outcome(removed, purge=purge, limited=limited):
-            self.say(*line)
+        self._say_all(outcome(removed, purge=purge, limited=limited))
 
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)
@@ -110,7 +110,7 @@ class Reporter:
             self._nothing_to_do(outcome.plan)
         alike: dict[str, list[str]] = {}
         for name in outcome.done:
-            alike.setdefault(_summary(outcome.plan.nodes[name].changes), []).append(name)
+            alike.setdefault(in_short(outcome.plan.nodes[name].changes), []).append(name)
         for summary, names in alike.items():
             self.say(("Changed ", "good"), (_names(names), "name"), ":")
             for line in summary.splitlines():
@@ -172,16 +172,14 @@ class Reporter:
         """Who has the VIPs now, and what it cost."""
         from lbdeploy.report.handover import lines
 
-        for line in lines(cluster, moved):
-            self.say(*line)
+        self._say_all(lines(cluster, moved))
 
     def drill(self, result: Result) -> None:
         """What one drill measured, with a timeline."""
         from lbdeploy.report.drill import lines
 
         self.quiet()
-        for line in lines(result, min(console(self._results).width, 100)):
-            self.say(*line)
+        self._say_all(lines(result, min(console(self._results).width, 100)))
 
     def drills(self, results: Sequence[Result]) -> None:
         """Several drills, side by side."""
@@ -218,30 +216,6 @@ class Reporter:
             table.add_row(Text(first, style="name"), *map(Text, rest))
         self.quiet()
         console(self._results).print(table)
-
-
-_PAST = {
-    "install": "installed",
-    "start": "started",
-    "reload": "reloaded",
-    "repair": "repaired",
-    "enable": "enabled",
-    "unmask": "unmasked",
-    "restart": "restarted",
-    "upgrade": "upgraded",
-    "reinstall": "reinstalled",
-    "unhold": "released for updates:",
-    "record": "took note of the version of",
-}
-
-
-def _summary(changes: Iterable[Change]) -> str:
-    """What was done on a node, a line for each kind of thing that was done."""
-    done: dict[str, list[str]] = {}
-    for change in changes:
-        verb = "wrote" if change.kind == "file" else _PAST.get(change.action, change.action)
-        done.setdefault(verb, []).append(change.name.rpartition("/")[2])
-    return "\n".join(f"{verb} {', '.join(names)}" for verb, names in done.items())
 
 
 def _names(names: Iterable[str]) -> str:
