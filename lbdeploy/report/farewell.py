@@ -35,7 +35,8 @@ def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
     for name, packages in removed.farewell.staying.items():
         yield (name, "name"), f": {_names(packages)} not purged, since lbdeploy does not know to have installed them"
     if not purge:
-        yield "Packages stay, and what lbdeploy has kept. To remove them: ", ("lbdeploy down --purge", "todo")
+        only = f"--limit {','.join(removed.done)} " if limited else ""
+        yield "Packages stay, and what lbdeploy has kept. To remove them: ", (f"lbdeploy down {only}--purge", "todo")
     if limited:
         yield ("Next: ", "todo"), f"take {_names(removed.done)} out of hosts.toml, then: lbdeploy up"
 

@@ -15,6 +15,8 @@ from lbdeploy.farewell import farewell, purges
 from lbdeploy.model import Cluster
 from lbdeploy.plan import diff
 from lbdeploy.probe import Observation
+from lbdeploy.removal import Removed
+from lbdeploy.report.farewell import outcome
 from lbdeploy.resource import Answer
 from lbdeploy.resources import OriginalFile, OriginalService, OriginalSysctl, Purge
 from lbdeploy.resources.original import Content, OriginalFileState, Unit
@@ -194,3 +196,12 @@ def test_the_steps_of_a_node_that_leaves(seed: Cluster) -> None:
     assert where == sorted(where)
     assert "purge haproxy" not in steps
     assert "\npurge haproxy" in "\n".join(purge(plan).script)
+
+
+def test_whoever_took_one_node_away_is_not_told_to_take_all(seed: Cluster) -> None:
+    """What is named as the next step has the same --limit."""
+    lb1, lb2 = known(seed, "lb1"), known(seed, "lb2")
+    removed = Removed(farewell(seed, survey(seed, lb1, beside=(lb2,))), done=("lb1",))
+    told = str(list(outcome(removed, purge=False, limited=True)))
+    assert "lbdeploy down --limit lb1 --purge" in told
+    assert "take lb1 out of hosts.toml" in told
