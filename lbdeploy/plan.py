@@ -49,6 +49,7 @@ class Way(StrEnum):
     TOGETHER = "together"  # what VRRP peers must agree on: all within a second, after a rehearsal
     REELECT = "reelect"  # who VRRP peers are: the standby nodes first, which take the VIPs, then the holder
     AWAY = "away"  # one node, while another one has the VIPs
+    LEAVE = "leave"  # one node, which stops being one; or what is left of several
 
 
 @dataclass(frozen=True, slots=True)

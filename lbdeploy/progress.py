@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.plan import NodePlan
 
-_ACTS = ("start", "reload", "restart", "set")
+_ACTS = ("start", "stop", "reload", "restart", "set")
 MARK = "@@lbdeploy"  # what the lines that mean something begin with
 
 

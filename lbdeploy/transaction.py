@@ -22,7 +22,7 @@ from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
 from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources import File, OriginalFile, Packages, Service, Sysctl
 from lbdeploy.shell import cmd, here
 from lbdeploy.vrrp import GIVE_UP, HANDOVER
 
@@ -44,6 +44,7 @@ class Task:
     VIPs that another node must have taken first, within `away_seconds`; `lift` is added to its priority for that. A
     `rehearsal` writes the files beside their places, has them validated, and removes them again. `unspoken`: the
     virtual router ID that nobody may be heard to use before keepalived is started, and the addresses that may.
+    `script`: steps that take the place of those that the plan would have; see `takedown`.
     """
 
     plan: NodePlan
@@ -55,6 +56,7 @@ class Task:
     lift: int = GIVE_UP
     rehearsal: bool = False
     unspoken: tuple[str, ...] = ()
+    script: tuple[str, ...] = ()
 
 
 class Transaction:
@@ -77,7 +79,7 @@ class Transaction:
         # Through files of root's, not through arguments, which everybody can see.
         files = self._write("sh", self._body()) + self._write("hosts", self.origin.hosts)
         head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
-        return f"{head}{files}{given}\n{_text('launch.sh')}{self._follow(1)}"
+        return f"{head}{files}{given}\n{remote_text('launch.sh')}{self._follow(1)}"
 
     def follow(self, told: int, decision: str = "") -> str:
         """Goes on telling after `told` lines; a `decision` (confirm, abandon) is made known to the task first."""
@@ -90,17 +92,18 @@ class Transaction:
 
     def _follow(self, line: int) -> str:
         given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=f"{STATE}/journal")
-        return f"{given}\nid={cmd(self.origin.id)}\n{_text('follow.sh')}"
+        return f"{given}\nid={cmd(self.origin.id)}\n{remote_text('follow.sh')}"
 
     def _write(self, ending: str, text: str) -> str:
         return f"cat > {self.path}.{ending} <<'{self.nonce}'\n{text}\n{self.nonce}\n"
 
     def _body(self) -> str:
-        steps = _rehearsal(self.task.plan) if self.task.rehearsal else _steps(self.task)
+        steps = _rehearsal(self.task.plan) if self.task.rehearsal else self.task.script or _steps(self.task)
         return "\n".join((self._begin(), *steps))
 
     def _begin(self) -> str:
         plan = self.task.plan
+        files = [(each, part) for part in plan.parts if isinstance(each := part.resource, File | OriginalFile)]
         given = _given(
             mark=MARK,
             state=STATE,
@@ -111,11 +114,13 @@ class Transaction:
             about=self.origin.about,
             patience=_apt_patience(),
             handover=HANDOVER,
-            staged=" ".join(file.staged for file, _ in _needing(plan, File)),
-            managed=" ".join(file.path for file in _all(plan, File)),
+            staged=" ".join(file.staged for file, part in files if part.changes),
+            managed=" ".join(file.path for file, _ in files),
+            sysctls=" ".join(sysctl.name for sysctl in _all(plan, Sysctl)),
+            services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
         )
-        return f"{PRELUDE}{given}\n{_text('tools.sh')}\nbegin"
+        return f"{PRELUDE}{given}\n{remote_text('tools.sh')}\n{remote_text('original.sh')}\nbegin"
 
 
 def _apt_patience() -> int:
@@ -129,7 +134,8 @@ def _given(**variables: object) -> str:
 
 
 @cache
-def _text(name: str) -> str:
+def remote_text(name: str) -> str:
+    """One of the files of `remote`."""
     return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")
 
 
@@ -140,8 +146,10 @@ def _steps(task: Task) -> list[str]:
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in task.services]
     return [
         *_listen(task),
-        *_go_away(task),
+        "remember",
+        *go_away(task),
         *(_fix(part) for _, part in _needing(plan, Packages)),
+        *(["remember_packaged"] if files else []),
         *_put_in_place(files, units),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
@@ -159,14 +167,15 @@ def _rehearsal(plan: NodePlan) -> list[str]:
 
 def _listen(task: Task) -> list[str]:
     """From the beginning: as long as packages are being installed, it costs no time."""
-    return [f"listen {here(_text('vrrp.pl'))}"] if task.unspoken else []
+    return [f"listen {here(remote_text('vrrp.pl'))}"] if task.unspoken else []
 
 
 def _unspoken(task: Task, service: Service) -> list[str]:
     return [f"unspoken {cmd(*task.unspoken)}"] if task.unspoken and service.unit == "keepalived" else []
 
 
-def _go_away(task: Task) -> list[str]:
+def go_away(task: Task) -> list[str]:
+    """Another node takes the VIPs first, where the task says so."""
     return [f"give_up_vips {task.away_seconds} {task.lift} {cmd(*task.away)}"] if task.away else []
 
 

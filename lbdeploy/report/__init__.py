@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event
 from lbdeploy.report.progress import Lines, Live
+from lbdeploy.report.steps import in_short, steps
 from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
     from lbdeploy.drill.result import Result
+    from lbdeploy.farewell import Farewell
     from lbdeploy.finding import Finding
     from lbdeploy.lint import Lint
     from lbdeploy.model import Cluster
     from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
-    from lbdeploy.resource import Change
+    from lbdeploy.removal import Removed
     from lbdeploy.rollout import Outcome
     from lbdeploy.status import Status
     from lbdeploy.verdict import Verdict
@@ -55,6 +57,10 @@ class Reporter:
         self.quiet()
         write(self._results, parts)
 
+    def _say_all(self, lines: Iterable[Sequence[Part]]) -> None:
+        for line in lines:
+            self.say(*line)
+
     def warn(self, *parts: Part) -> None:
         """One line on standard error."""
         self.quiet()
@@ -77,14 +83,20 @@ class Reporter:
         if not plan.changes:
             self._nothing_to_do(plan)
             return
-        for step, stage in enumerate(plan.stages, 1):
-            together = " together" if len(stage.names) > 1 else ""
-            self.say((f"Step {step}: ", "name"), _names(stage.names), together, (f"  ({stage.cost})", "quiet"))
-            for name, node_plan in stage.plans.items():
-                for change in node_plan.changes:
-                    self._change(name, change)
-        self.say()
+        self._say_all(steps(plan, diffs=True))
         self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
+
+    def farewell(self, farewell: Farewell) -> None:
+        """What `down` is about to do; with -v, what of each file goes."""
+        from lbdeploy.report.farewell import warnings
+
+        self._say_all((*steps(farewell.plan, diffs=self.verbose > 0), *warnings(farewell)))
+
+    def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
+        """What `down` has done."""
+        from lbdeploy.report.farewell import outcome
+
+        self._say_all(outcome(removed, purge=purge, limited=limited))
 
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)
@@ -92,19 +104,13 @@ class Reporter:
             ("Nothing to do: ", "good"), f"{_names(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
         )
 
-    def _change(self, node: str, change: Change) -> None:
-        what = f" {change.kind} {change.name}"
-        self.say((f"  {node}  ", "name"), (change.action, "todo"), what, (f"  ({change.reason})", "quiet"))
-        for line in (change.diff or "").splitlines():
-            self.say((f"      {line}", {"+": "good", "-": "bad", "@": "todo"}.get(line[:1], "quiet")))
-
     def up(self, outcome: Outcome) -> None:
         """What changed where, who holds which VIP, and what to do next: it fits a screen."""
         if not outcome.plan.changes:
             self._nothing_to_do(outcome.plan)
         alike: dict[str, list[str]] = {}
         for name in outcome.done:
-            alike.setdefault(_summary(outcome.plan.nodes[name].changes), []).append(name)
+            alike.setdefault(in_short(outcome.plan.nodes[name].changes), []).append(name)
         for summary, names in alike.items():
             self.say(("Changed ", "good"), (_names(names), "name"), ":")
             for line in summary.splitlines():
@@ -166,16 +172,14 @@ class Reporter:
         """Who has the VIPs now, and what it cost."""
         from lbdeploy.report.handover import lines
 
-        for line in lines(cluster, moved):
-            self.say(*line)
+        self._say_all(lines(cluster, moved))
 
     def drill(self, result: Result) -> None:
         """What one drill measured, with a timeline."""
         from lbdeploy.report.drill import lines
 
         self.quiet()
-        for line in lines(result, min(console(self._results).width, 100)):
-            self.say(*line)
+        self._say_all(lines(result, min(console(self._results).width, 100)))
 
     def drills(self, results: Sequence[Result]) -> None:
         """Several drills, side by side."""
@@ -212,30 +216,6 @@ class Reporter:
             table.add_row(Text(first, style="name"), *map(Text, rest))
         self.quiet()
         console(self._results).print(table)
-
-
-_PAST = {
-    "install": "installed",
-    "start": "started",
-    "reload": "reloaded",
-    "repair": "repaired",
-    "enable": "enabled",
-    "unmask": "unmasked",
-    "restart": "restarted",
-    "upgrade": "upgraded",
-    "reinstall": "reinstalled",
-    "unhold": "released for updates:",
-    "record": "took note of the version of",
-}
-
-
-def _summary(changes: Iterable[Change]) -> str:
-    """What was done on a node, a line for each kind of thing that was done."""
-    done: dict[str, list[str]] = {}
-    for change in changes:
-        verb = "wrote" if change.kind == "file" else _PAST.get(change.action, change.action)
-        done.setdefault(verb, []).append(change.name.rpartition("/")[2])
-    return "\n".join(f"{verb} {', '.join(names)}" for verb, names in done.items())
 
 
 def _names(names: Iterable[str]) -> str:

@@ -2,8 +2,20 @@
 
 from lbdeploy.resources.file import File
 from lbdeploy.resources.journal import Journal
+from lbdeploy.resources.original import OriginalFile, OriginalService, OriginalSysctl
 from lbdeploy.resources.package import Packages
+from lbdeploy.resources.purge import Purge
 from lbdeploy.resources.service import Service
 from lbdeploy.resources.sysctl import Sysctl
 
-__all__ = ["File", "Journal", "Packages", "Service", "Sysctl"]
+__all__ = [
+    "File",
+    "Journal",
+    "OriginalFile",
+    "OriginalService",
+    "OriginalSysctl",
+    "Packages",
+    "Purge",
+    "Service",
+    "Sysctl",
+]

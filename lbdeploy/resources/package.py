@@ -144,10 +144,12 @@ _REINSTALLABLE = (
 
 # The lists are fetched only where apt does not know a package, or can't get the version that it knows.
 _INSTALL = """\
-if ! {apt} --simulate --no-install-recommends install {options} {names} >/dev/null 2>&1; then
+if ! would=$({apt} --simulate --no-install-recommends install {options} {names} 2>/dev/null); then
     step 'apt-get update'
     patiently {apt} update
+    would=$({apt} --simulate --no-install-recommends install {options} {names} 2>/dev/null) || :
 fi
+note_new "$would"
 step 'apt-get install' {options} {names}
 if ! patiently_or_not {apt} --no-install-recommends install {options} {names}; then
     step 'apt-get update, and once more'

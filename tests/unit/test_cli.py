@@ -273,6 +273,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "handover",
         "drill",
         "rollback",
+        "down",
         "lab",
         "schema",
         "completion",

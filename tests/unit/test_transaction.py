@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +224,9 @@ class Here:
         return progress
 
     def asked(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        """What systemctl and its like were asked to do; not what they were asked to tell of the time before."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line for line in lines if not line.startswith("show -p LoadState,")]
 
 
 @pytest.fixture
@@ -850,3 +854,57 @@ def test_the_journal_of_another_run_is_not_told(machine: Machine) -> None:
     transaction = machine.here.transaction(machine.here.plan(machine.here.file("conf", "new\n")))
     progress = machine.tell(lambda: transaction.follow(0))
     assert (progress.told, progress.exit) == (0, None)
+
+
+# What there was before lbdeploy, for `down`
+
+
+def test_the_first_run_remembers_what_there_was(here: Here) -> None:
+    """Files with their modes, links, and what was not there; no later run takes lbdeploy's own for that."""
+    here.path("file").write_text("theirs")
+    here.path("file").chmod(0o640)
+    here.path("link").symlink_to("file")
+    wanted = (here.file("file", "ours\n"), here.file("link", "ours\n"), here.file("new", "ours\n"))
+    assert here.apply(here.plan(*wanted)).exit == 0
+    assert here.apply(here.plan(*(replace(each, content="again\n") for each in wanted))).exit == 0
+    kept = Path(f"{here.state}/original/files{here.path('file')}")
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("theirs", 0o640)
+    assert kept.with_name("link").readlink() == Path("file")
+    assert not kept.with_name("new").exists()
+
+
+def test_a_first_run_that_came_to_nothing_does_not_remember_for_ever(here: Here) -> None:
+    """What somebody writes between it and the one that succeeds is theirs, too."""
+    here.path("conf").write_text("first")
+    assert here.apply(here.plan(here.file("conf", "ours\n", validate=Raw("false")))).exit == 1
+    here.path("conf").write_text("second")
+    assert here.apply(here.plan(here.file("conf", "ours\n"))).exit == 0
+    assert Path(f"{here.state}/original/files{here.path('conf')}").read_text() == "second"
+
+
+def test_what_comes_with_a_package_is_told_from_what_was_there(here: Here) -> None:
+    """It is there only after installing, and is nobody's own."""
+    comes = f'patiently() {{ echo debian > {here.path("conf")}; }}\nremember_file() {{ note "file $1"; }}'
+    here.path("conf").write_text("debian")
+    assert here.apply(here.plan(here.file("conf", "ours\n")), more=comes).exit == 0
+    assert Path(f"{here.state}/packaged{here.path('conf')}").read_text() == "debian"
+
+
+def test_what_an_earlier_lbdeploy_replaced_first_is_not_forgotten(here: Here) -> None:
+    """The generation of its first run has no hosts.toml: it is taken over before it is pruned."""
+    conf = here.file("conf", "ours\n")
+    for run, content in ((ME, "theirs"), (replace(ME, id="20261124T000000.000Z"), "ours")):
+        here.path("conf").write_text(content)
+        assert here.apply(here.plan(conf), origin=run).exit == 0
+        shutil.rmtree(here.state / "original")
+    here.path("conf").write_text("drift")
+    assert here.apply(here.plan(conf), origin=replace(ME, id="20261125T000000.000Z")).exit == 0
+    assert Path(f"{here.state}/original/files{here.path('conf')}").read_text() == "theirs"
+
+
+def test_packages_that_are_new_are_noted(here: Here) -> None:
+    """As apt-get says it, before it does so: one that is only upgraded is not lbdeploy's."""
+    inst = "Inst libc6 [2.36-9] (2.36-10 Debian:12 [amd64])\nInst haproxy (2.6.12 Debian:12 [amd64])\nConf haproxy"
+    plan = here.plan(here.file("conf", "ours\n"))
+    assert here.apply(plan, more=f"remember() {{ note_new '{inst}'; }}").exit == 0
+    assert (here.state / "installed").read_text() == "haproxy\n"

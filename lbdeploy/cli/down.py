@@ -1,0 +1,75 @@
+"""`lbdeploy down`: arguments, the question, and what is said of the outcome."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lbdeploy.cli import limit_option, lock_option
+from lbdeploy.cli.app import App, global_options
+from lbdeploy.errors import ConnectError, UsageError
+from lbdeploy.options import Options
+
+if TYPE_CHECKING:
+    from lbdeploy.farewell import Farewell
+    from lbdeploy.removal import Removed
+
+
+@click.command()
+@limit_option
+@click.option("--purge", is_flag=True, help="The packages that lbdeploy installed, and /var/lib/lbdeploy, go, too.")
+@click.option("--yes", is_flag=True, help="Don't ask. Without a terminal, this is needed.")
+@lock_option
+@global_options
+@click.pass_obj
+def down(app: App, /, limit: str | None, purge: bool, yes: bool, lock_wait: float) -> None:
+    """Give the nodes back as they were before lbdeploy.
+
+    Takes the load balancer away: files, kernel settings and services become what they were before the first `up`; what
+    lbdeploy has added goes. The nodes that hold no VIP go first, the holder last: then the VIPs are gone. Shows what it
+    will do, and asks.
+
+    --limit takes single nodes away, for example one that is retired: the VIPs move to another node first, and no new
+    connection fails. Take it out of hosts.toml afterwards.
+
+    \b
+    lbdeploy down                      shows what goes, and asks
+    lbdeploy down --purge --yes        all of it, without a question
+    lbdeploy down --limit lb2          one node only
+    """
+    if not yes and not sys.stdin.isatty():
+        fix = "lbdeploy down --yes, if that is what you want"
+        raise UsageError("down asks first, and wants a terminal for that", state="nothing was contacted", fix=fix)
+    options = Options(limit=app.limit(limit), lock_wait=lock_wait)
+    from lbdeploy.fleet import Fleet
+
+    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+        from lbdeploy.removal import Removal
+
+        removal = Removal(app.cluster, fleet, app.emit, app.origin, options, purge=purge)
+        removed = removal.down(lambda farewell: yes or _approved(app, farewell))
+    app.reporter.removed(removed, purge=purge, limited=bool(options.limit))
+    _end(app, removed)
+
+
+def _approved(app: App, farewell: Farewell) -> bool:
+    app.reporter.farewell(farewell)
+    return click.confirm("Take it away?", err=True)
+
+
+def _end(app: App, removed: Removed) -> None:
+    """A node that could not be reached still has everything."""
+    document = {"changes": removed.plan.to_json(), "removed": list(removed.done)}
+    for name, error in removed.errors.items():
+        left = ConnectError(
+            f"left out, since {error.message}",
+            node=name,
+            state="lbdeploy's files and services are still on it: it takes the VIPs wherever it runs",
+            fix="bring it back, then: lbdeploy down",
+        )
+        app.reporter.error(left)
+        app.finish(left.exit_code, **document, error=left.to_json())
+    if not removed.errors:
+        app.finish(0, **document)

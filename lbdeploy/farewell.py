@@ -1,0 +1,129 @@
+"""In which order nodes stop being load balancers, what that costs, and what forbids it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lbdeploy.errors import LastNodeError, RemoteError
+from lbdeploy.model import Cluster
+from lbdeploy.placement import able, unable
+from lbdeploy.plan import NodePlan, Plan, Stage, Way
+from lbdeploy.probe import Observation
+from lbdeploy.resources import OriginalFile, Purge
+from lbdeploy.resources.original import UNKNOWN, OriginalFileState
+from lbdeploy.resources.purge import PurgeState
+from lbdeploy.survey import Survey
+from lbdeploy.takedown import leaving, purging
+from lbdeploy.vrrp import read
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """A plan, and what an operator should know before it is carried out.
+
+    `vips` will be gone, and `sessions` (by node) end. `unreached` and `unknown` are nodes: those that are left out, and
+    those that do not know what there was before lbdeploy. `staying`: packages that are not purged though others are.
+    """
+
+    plan: Plan
+    vips: tuple[str, ...]
+    sessions: Mapping[str, int]
+    unreached: tuple[str, ...]
+    unknown: tuple[str, ...]
+    staying: Mapping[str, tuple[str, ...]]
+
+
+def farewell(cluster: Cluster, survey: Survey) -> Farewell:
+    """Taking away what was looked at. Raises LastNodeError and RemoteError where that must not be."""
+    plan = _plan(cluster, survey)
+    if plan.changes:
+        _refuse_the_last(cluster, survey)
+        _refuse_needed(plan)
+    return Farewell(
+        plan,
+        tuple(str(vip.ip) for vip in cluster.vips) if whole(cluster, survey) else (),
+        {name: sum(each.sessions for each in seen.servers) for name, seen in survey.observations.items()},
+        tuple(survey.errors),
+        tuple(name for name, each in survey.plans.items() if any(file.record == UNKNOWN for file in _files(each))),
+        {name: state.staying for name in survey.observations for state in _purged(survey.plans[name]) if state.staying},
+    )
+
+
+def whole(cluster: Cluster, survey: Survey) -> bool:
+    """Whether no node is to stay."""
+    return len(survey.observations) + len(survey.errors) == len(cluster.nodes)
+
+
+def holds(cluster: Cluster, seen: Observation) -> bool:
+    """Whether a node has any VIP."""
+    return any(seen.holds(vip.ip) for vip in cluster.vips)
+
+
+def hands_over(plan: NodePlan) -> bool:
+    """Whether the keepalived that runs can have another node take its VIPs."""
+    found = [read(each.now.content) for each in _files(plan)]
+    return any(each.hands_over for each in found if each)
+
+
+def purges(stage: Stage) -> bool:
+    """Whether a stage is the one for which there is no way back."""
+    return any(isinstance(part.resource, Purge) and part.changes for p in stage.plans.values() for part in p.parts)
+
+
+def _plan(cluster: Cluster, survey: Survey) -> Plan:
+    """Nodes that hold no VIP first, the holder last; then, for all at once, what can't be undone."""
+    seen = survey.observations
+    order = sorted(seen, key=lambda name: (holds(cluster, seen[name]), seen[name].node.priority))
+    plans = {name: leaving(survey.plans[name]) for name in order}
+    stages = [
+        Stage(Way.LEAVE, {name: each}, _cost(cluster, survey, name)) for name, each in plans.items() if each.changes
+    ]
+    gone = {name: each for name in order if (each := purging(survey.plans[name])).changes}
+    return Plan(survey.plans, (*stages, *([Stage(Way.LEAVE, gone, "nothing runs there any more")] if gone else [])))
+
+
+def _cost(cluster: Cluster, survey: Survey, name: str) -> str:
+    if not holds(cluster, survey.seen[name]):
+        return "clients notice nothing"
+    if whole(cluster, survey):
+        return "the VIPs are gone"
+    if not hands_over(survey.plans[name]):
+        return "its keepalived.conf has no track_file for a handover: connections fail for about a second"
+    return "the VIPs move to another node first: open connections are cut, new ones go through"
+
+
+def _refuse_the_last(cluster: Cluster, survey: Survey) -> None:
+    """Where nodes stay, one of them must be able to hold the VIPs, unless none of those that go was able to, either."""
+    fit = [name for name, each in survey.observations.items() if able(each)]
+    if whole(cluster, survey) or not fit or any(able(each) for each in survey.beside.values()):
+        return
+    others = [node.name for node in cluster.nodes if node.name not in survey.observations]
+    why = [unable(survey.beside[name]) if name in survey.beside else "it can't be reached" for name in others]
+    raise LastNodeError(
+        f"no other node could take over when {' and '.join(fit)} is gone"
+        + "".join(f"; {name} is not able to: {reason}" for name, reason in zip(others, why, strict=True)),
+        node=fit[0],
+        state="nothing was changed",
+        fix="bring another node back first; to take the whole cluster down: lbdeploy down, without --limit",
+    )
+
+
+def _refuse_needed(plan: Plan) -> None:
+    """What somebody else installed must not be removed along with our packages."""
+    for name, node_plan in plan.nodes.items():
+        for needing in (state.needing for state in _purged(node_plan) if state.needing):
+            raise RemoteError(
+                f"{' and '.join(needing)} would be removed along with what lbdeploy installed",
+                node=name,
+                state="nothing was changed",
+                fix=f"apt-get purge {' '.join(needing)} there first, or leave out --purge",
+            )
+
+
+def _files(plan: NodePlan) -> Iterator[OriginalFileState]:
+    return (part.state for part in plan.parts if isinstance(part.resource, OriginalFile))
+
+
+def _purged(plan: NodePlan) -> Iterator[PurgeState]:
+    return (part.state for part in plan.parts if isinstance(part.resource, Purge))

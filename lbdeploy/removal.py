@@ -1,0 +1,167 @@
+"""`lbdeploy down`: the load balancer is taken away, and what there was before it comes back.
+
+The nodes that hold no VIP go first, one at a time; the holder last, so that clients notice as late as they can. Where
+only some nodes go, the VIPs must be on one of the others before anything of theirs stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lbdeploy import takedown
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, RolledBackError
+from lbdeploy.events import Emit, Note
+from lbdeploy.farewell import Farewell, farewell, hands_over, holds, purges, whole
+from lbdeploy.fleet import Fleet
+from lbdeploy.interrupt import Interrupt
+from lbdeploy.lock import Lock, locking
+from lbdeploy.model import Cluster
+from lbdeploy.nodework import Workers, going_on
+from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.options import Options
+from lbdeploy.origin import Origin
+from lbdeploy.plan import NodePlan, Plan, Stage
+from lbdeploy.survey import REFUSED, Survey
+from lbdeploy.transaction import Task
+from lbdeploy.vrrp import FAULT, GIVE_UP
+
+CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting
+AGAIN = "mend the cause, then again: lbdeploy down"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was to be done, and on which nodes it was; `errors` are of those that could not be reached."""
+
+    farewell: Farewell
+    done: tuple[str, ...] = ()
+    errors: Mapping[str, LbdeployError] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        return self.farewell.plan
+
+
+class Removal:
+    """One `down` of the nodes that `options` picks. `purge`: packages and lbdeploy's own folder go, too."""
+
+    def __init__(
+        self, cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, options: Options, *, purge: bool
+    ) -> None:
+        self.cluster = cluster
+        self.scope = [node.name for node in fleet.nodes if not options.limit or node.name in options.limit]
+        self._purge = purge
+        self._fleet = fleet
+        self._emit = emit
+        self._origin = origin
+        self._lock_wait = options.lock_wait
+        self._interrupt = Interrupt(emit)
+        self._workers = Workers(fleet, origin, emit)
+        wanted = {node.name: takedown.original(purge=purge) for node in fleet.nodes}
+        self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
+        self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
+
+    def down(self, approve: Callable[[Farewell], bool]) -> Removed:
+        """Take it away. `approve` is shown what that means, where there is anything to do, and may refuse."""
+        before, goodbye = self._begin()
+        if not goodbye.plan.changes:
+            return Removed(goodbye, errors=before.errors)
+        if not approve(goodbye):
+            raise InterruptedRunError("not approved", state="nothing was changed")
+        nodes = [node for node in self._fleet.nodes if node.name in before.seen]
+        locked = locking(self._fleet, nodes, self._origin.about, self._lock_wait, self._emit)
+        with locked as lock, self._interrupt:
+            if lock.runs != before.runs:
+                before, now = self._begin()
+                goodbye = _still(goodbye, now)
+            done = self._carry_out(goodbye.plan, before, lock)
+        return Removed(goodbye, done, before.errors)
+
+    def _begin(self) -> tuple[Survey, Farewell]:
+        """A look, and what follows from it. Raises where a node refuses us, or none that is to go can be reached."""
+        survey = self._observer.survey()
+        for error in survey.errors.values():
+            if isinstance(error, REFUSED) or not survey.observations or not whole(self.cluster, survey):
+                error.state = error.state or "nothing was changed"
+                raise error
+        return survey, farewell(self.cluster, survey)
+
+    def _carry_out(self, plan: Plan, before: Survey, lock: Lock) -> tuple[str, ...]:
+        done: tuple[str, ...] = ()
+        for stage in plan.stages:
+            self._safe_point(plan, done, lock)
+            try:
+                self._perform(stage, before, done)
+            except KeyboardInterrupt:
+                going = [going_on(work) for work in self._workers.under_way.values()]
+                state = "; ".join((*going, *_told(done)))
+                raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down goes on") from None
+            except LbdeployError as error:
+                raise _halfway(error, done) from None
+            done += tuple(name for name in stage.names if name not in done)
+        self._look_again()
+        return done
+
+    def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
+        if self._interrupt.asked:
+            left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
+            state = "; ".join((*_told(done), *([f"{' and '.join(left)} left as it was"] if left else [])))
+            raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down goes on; lbdeploy up goes back")
+        lock.check()
+
+    def _perform(self, stage: Stage, before: Survey, done: Sequence[str]) -> None:
+        """A node leaves, which stays so if all is well; or all lose what can't be undone."""
+        try:
+            if purges(stage):
+                self._workers.begin({name: takedown.purge(plan) for name, plan in stage.plans.items()})
+            else:
+                self._workers.begin({name: self._task(before, name, plan) for name, plan in stage.plans.items()})
+                self._gate(before, (*done, *stage.names))
+            self._workers.confirm()
+        except LbdeployError as error:
+            raise self._workers.abandon(error) from None
+
+    def _task(self, before: Survey, name: str, plan: NodePlan) -> Task:
+        vips = tuple(str(vip.ip) for vip in self.cluster.vips)
+        stays = not whole(self.cluster, before)
+        away = stays and holds(self.cluster, before.seen[name]) and hands_over(plan)
+        limit = int(self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster))
+        lift = GIVE_UP if self.cluster.vrrp.preempt else FAULT
+        task = Task(plan, (), self._patience, away=vips if away else (), away_seconds=limit, lift=lift)
+        return takedown.leave(task, vips, purge=self._purge)
+
+    def _gate(self, before: Survey, gone: Sequence[str]) -> None:
+        """Where one node had all VIPs, and others stay, one of these has them all."""
+        staying = [name for name in before.seen if name not in gone]
+        had = any(all(each.holds(vip.ip) for vip in self.cluster.vips) for each in before.seen.values())
+        if had and staying:
+            who = " or ".join(staying)
+            self._emit(Note(None, f"looking whether {who} has the VIPs"))
+            if not self._observer.until_holding(staying):
+                raise RemoteError(f"{who} did not take the VIPs", node=staying[0], fix="lbdeploy verify")
+
+    def _look_again(self) -> None:
+        """Raise where what was done has not come about."""
+        left = farewell(self.cluster, self._observer.look()).plan.changes
+        if left:
+            what = ", ".join(f"{change.action} {change.name} on {name}" for name, change in left)
+            raise RemoteError(f"not everything is as before: {what}", node=left[0][0], fix="again: lbdeploy down")
+
+
+def _still(approved: Farewell, now: Farewell) -> Farewell:
+    if approved.plan.to_json() != now.plan.to_json():
+        state = "nothing was changed"
+        raise RemoteError("another run has changed the nodes meanwhile", state=state, fix="again: lbdeploy down")
+    return now
+
+
+def _told(done: Sequence[str]) -> list[str]:
+    return [f"lbdeploy is gone from {' and '.join(done)}"] if done else []
+
+
+def _halfway(error: LbdeployError, done: Sequence[str]) -> LbdeployError:
+    """The error of a node, where others are done already: then not all is as before."""
+    state = "; ".join(filter(None, (error.state, *_told(done))))
+    kind = RemoteError if isinstance(error, RolledBackError) and done else type(error)
+    return kind(error.message, node=error.node, state=state, fix=AGAIN, detail=error.detail)

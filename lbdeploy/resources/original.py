@@ -1,0 +1,230 @@
+"""What there was on a node before lbdeploy came, so that `lbdeploy down` can give it back.
+
+The node itself remembers: see remote/original.sh. Where lbdeploy is not, or not any more, nothing is remembered, and
+nothing has to change. A node that an earlier lbdeploy was first at may know its old files, but no more than that.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw, cmd
+
+STATE = "/var/lib/lbdeploy"
+NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
+
+# `was` is the folder with the old files; `record` says whether lbdeploy has replaced anything here, and remembers.
+_RECORD = f"""\
+record={NONE} was={STATE}/original
+if [ -e {STATE}/hosts.toml ] || [ -d {STATE}/undo ] || [ "$(ls {STATE}/generations)" ]; then
+    if [ -d "$was" ]; then record={KNOWN}
+    elif [ -e {STATE}/hosts.toml ]; then
+        record={UNKNOWN}
+        for each in {STATE}/generations/*; do
+            if [ -d "$each/files" ] && [ ! -e "$each/hosts.toml" ]; then record={KNOWN} was=$each; fi
+        done
+    fi
+fi
+# What is not among what was looked at then has not been touched since.
+knows() {{ [ ! -e "$was/known" ] || grep -qxF "$1" "$was/known" || record={NONE}; }}"""
+
+_LOOK = """\
+look() {
+    if [ -L "$1" ]; then printf 'link - %s\\n' "$(readlink "$1" | base64 -w 0)"
+    elif [ -f "$1" ]; then printf 'file %s %s\\n' "$(stat -c %a,%U:%G "$1")" "$(base64 -w 0 "$1")"
+    elif [ -e "$1" ]; then echo other - -
+    else echo missing - -
+    fi
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`kind` is file, link, other (a folder) or missing; `attributes`: mode and owner; a link's content is its goal."""
+
+    kind: str = "missing"
+    attributes: str = ""
+    content: str = ""
+
+    @property
+    def there(self) -> bool:
+        return self.kind != "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalFileState:
+    """What is at the path `now`, and what `was` there, of which a copy is at `source`; `record` as above."""
+
+    record: str
+    now: Content
+    source: str
+    was: Content
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalFile:
+    """What was at a path before lbdeploy came: a file, a link, or nothing. Where that is not known: nothing."""
+
+    path: str
+
+    @property
+    def id(self) -> str:
+        return f"original {self.path}"
+
+    @property
+    def staged(self) -> str:
+        """Where the old content waits until it takes its place again."""
+        return self.path + ".lbdeploy-new"
+
+    def probe(self) -> Raw:
+        path = cmd(self.path)
+        source = f"source=$was/files{path}\n[ -e $source ] || [ -L $source ] || source={STATE}/packaged{path}"
+        knows = cmd("knows", f"file {self.path}")
+        return Raw(f'{_RECORD}\n{knows}\necho $record\n{_LOOK}\nlook {path}\n{source}\necho "$source"\nlook "$source"')
+
+    def read(self, answer: Answer) -> OriginalFileState:
+        record, now, source, was = (*answer.output.splitlines(), *[""] * 4)[:4]
+        return OriginalFileState(record or NONE, _content(now), source, _content(was))
+
+    def compare(self, state: OriginalFileState, changing: Collection[str]) -> list[Change]:
+        if state.record == NONE or state.now == state.was:
+            return []
+        diff = _diff(state.now.content, state.was.content, self.path)
+        if state.was.there:
+            return [Change("file", self.path, "restore", "to what was there before lbdeploy", diff)]
+        why = "was not there before lbdeploy" if state.record == KNOWN else "what was there before is not known"
+        return [Change("file", self.path, "remove", why, diff)]
+
+    def fix(self, state: OriginalFileState, changes: list[Change]) -> Raw:
+        """Put the old one beside its place, where there is one; `takedown` lets it take its place."""
+        if not state.was.there:
+            return Raw("")
+        folder = self.path.rpartition("/")[0]
+        copy = cmd("cp", "-a", "--", state.source, self.staged, Raw("2>/dev/null || unwritable"), self.path)
+        return Raw("\n".join((cmd("mkdir", "-p", folder), cmd("rm", "-rf", "--", self.staged), copy)))
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalSysctl:
+    """A kernel setting as it was; `conf` is the file that sets it at boot, where it is lbdeploy that did.
+
+    The state is (value now, value before), and the same value twice where lbdeploy is not.
+    """
+
+    name: str
+    conf: str
+
+    @property
+    def id(self) -> str:
+        return f"original {self.name}"
+
+    def probe(self) -> Raw:
+        path = "/proc/sys/" + self.name.replace(".", "/")
+        pattern = cmd(f"^{self.name.replace('.', '[.]')} ")
+        known = f'sed -n "s/"{pattern}"//p" "$was/sysctls"'
+        # Where it was not remembered, it was the kernel's default if our file sets it, and is not ours if not.
+        unknown = f"! grep -qs {pattern} {self.conf} || echo 0"
+        was = f'if [ -e "$was/known" ]; then {known}; else {unknown}; fi'
+        return Raw(f"{_RECORD}\necho $record\ncat {cmd(path)} || echo\n{was}")
+
+    def read(self, answer: Answer) -> tuple[str, str]:
+        record, now, was = (*(line.strip() for line in answer.output.splitlines()), "", "", "")[:3]
+        return (now, now) if record in (NONE, "") else (now, was or now)
+
+    def compare(self, state: tuple[str, str], changing: Collection[str]) -> list[Change]:
+        now, was = state
+        return [Change("sysctl", self.name, "set", f"is {now}, was {was} before lbdeploy")] if now != was else []
+
+    def fix(self, state: tuple[str, str], changes: list[Change]) -> Raw:
+        return cmd("sysctl", "-q", "-w", f"{self.name}={state[1]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What systemd says of a service."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    enabled: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.active in ("active", "reloading", "activating")
+
+    @property
+    def masked(self) -> bool:
+        return self.load == "masked"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalService:
+    """A service as it was: running or not, started at boot or not. `reads`: files that it must be restarted for.
+
+    The state is (unit now, unit before). One that was not there does not run, as one of which nothing is known.
+    """
+
+    unit: str
+    reads: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"original {self.unit}"
+
+    def probe(self) -> Raw:
+        show = cmd("systemctl", "show", "-p", "LoadState,ActiveState,UnitFileState", f"{self.unit}.service")
+        knows = cmd("knows", f"service {self.unit}")
+        return Raw(f'{_RECORD}\n{knows}\necho $record\n{show}\necho was\ncat "$was"/{self.unit}.service')
+
+    def read(self, answer: Answer) -> tuple[Unit, Unit]:
+        record, _, rest = answer.output.partition("\n")
+        now, _, was = rest.partition("was\n")
+        return (_unit(now), _unit(now if record in (NONE, "") else was))
+
+    def compare(self, state: tuple[Unit, Unit], changing: Collection[str]) -> list[Change]:
+        now, was = state
+        if now.load == "not-found":
+            return []
+        return [self._change(action, was) for action in self._actions(now, was, changing)]
+
+    def fix(self, state: tuple[Unit, Unit], changes: list[Change]) -> Raw:
+        """Nothing: `takedown` stops and starts services around what happens to their files."""
+        return Raw("")
+
+    def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:
+        if was.running:
+            stale = any(path in changing for path in self.reads)
+            run = ["start"] if not now.running else ["restart"] if stale else []
+        else:
+            run = ["stop"] if now.running else []
+        if was.masked:
+            return run + (["mask"] if not now.masked else [])
+        enabled = was.enabled == "enabled"
+        return run + ([] if enabled == (now.enabled == "enabled") else ["enable"] if enabled else ["disable"])
+
+    def _change(self, action: str, was: Unit) -> Change:
+        before = "was not there" if was.load == "not-found" else f"was {was.active}, {was.enabled or was.load}"
+        return Change("service", self.unit, action, f"{before} before lbdeploy")
+
+
+def _content(line: str) -> Content:
+    kind, attributes, content = (*line.split(" "), "", "", "")[:3]
+    if kind not in ("file", "link"):
+        return Content(kind or "missing")
+    return Content(kind, attributes, base64.b64decode(content).decode(errors="surrogateescape"))
+
+
+def _unit(text: str) -> Unit:
+    values = dict(line.partition("=")[::2] for line in text.splitlines())
+    return Unit(
+        values.get("LoadState", "not-found"), values.get("ActiveState", "inactive"), values.get("UnitFileState", "")
+    )
+
+
+def _diff(old: str, new: str, path: str) -> str:
+    from difflib import unified_diff
+
+    lines = unified_diff(old.splitlines(True), new.splitlines(True), "a" + path, "b" + path if new else "/dev/null")
+    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)

@@ -1,0 +1,72 @@
+"""Everything gone: the packages that lbdeploy installed, and what it kept on the node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw, cmd
+
+STATE = "/var/lib/lbdeploy"
+
+# apt itself says what nothing else needs (autoremove), and what would have to go along: `apt-get -s` only simulates.
+_ASK = """\
+[ -d {state} ] && echo state
+installed() {{ xargs dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' | sed -n "s/^.i. */$1/p"; }}
+echo {names} | installed 'there '
+[ -s {state}/installed ] || exit 0
+mine=$(sort -u {state}/installed | installed '')
+printf 'mine %s\\n' $mine
+asked=
+for name in {names}; do case " $(echo $mine) " in *" $name "*) asked="$asked $name" ;; esac; done
+[ "$asked" ] || exit 0
+removed() {{ sed -n 's/^\\(Purg\\|Remv\\) \\([^ ]*\\) .*/'"$1"' \\2/p'; }}
+printf 'asked %s\\n' $asked
+apt-get -s purge $asked | removed takes
+apt-get -s --auto-remove purge $asked | removed frees"""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeState:
+    """`purgeable`: packages to purge. `needing`: those of others that need them. `kept`: our folder is there.
+
+    `staying`: packages that lbdeploy needed, and found there, or does not know to have installed.
+    """
+
+    purgeable: tuple[str, ...] = ()
+    needing: tuple[str, ...] = ()
+    kept: bool = False
+    staying: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """No package that lbdeploy installed: of `names`, and of what came along with them and is of no more use."""
+
+    names: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return "purge"
+
+    def probe(self) -> Raw:
+        return Raw(_ASK.format(state=STATE, names=cmd(*self.names)))
+
+    def read(self, answer: Answer) -> PurgeState:
+        lines = [line.split() for line in answer.output.splitlines()]
+        told = {word: [each[1] for each in lines if each[0] == word and len(each) > 1] for word in _WORDS}
+        freed = [name for name in told["frees"] if name in told["mine"] and name not in told["asked"]]
+        needing = [name for name in told["takes"] if name not in told["mine"]]
+        staying = [name for name in told["there"] if name not in told["asked"]]
+        return PurgeState((*told["asked"], *freed), tuple(needing), ["state"] in lines, tuple(staying))
+
+    def compare(self, state: PurgeState, changing: Collection[str]) -> list[Change]:
+        packages = [Change("package", name, "purge", "lbdeploy installed it") for name in state.purgeable]
+        return packages + ([Change("file", STATE, "remove", "what lbdeploy kept")] if state.kept else [])
+
+    def fix(self, state: PurgeState, changes: list[Change]) -> Raw:
+        return cmd("purge", *state.purgeable) if state.purgeable else Raw("")
+
+
+_WORDS = ("there", "mine", "asked", "takes", "frees")

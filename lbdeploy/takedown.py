@@ -1,0 +1,111 @@
+"""Taking a load balancer away from a node: what it should have then, and the steps that bring it about. Pure.
+
+The old files and services come back in a transaction like any other, which is undone where nobody confirms it. Only
+then, and only where that was asked for, packages go, for which there is no way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, KEEPALIVED_UNIT, PACKAGES, SYSCTL_CONF
+from lbdeploy.plan import NodePlan, Part
+from lbdeploy.resource import Change, Resource
+from lbdeploy.resources import Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
+from lbdeploy.shell import cmd, here
+from lbdeploy.transaction import Task, go_away, remote_text
+
+FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, KEEPALIVED_UNIT, KEEPALIVED_CONF)
+SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
+R = TypeVar("R", bound=Resource[Any])
+
+
+def original(*, purge: bool) -> list[Resource[Any]]:
+    """What a node should have once lbdeploy is gone; and, to judge it by, what its daemons do now."""
+    return [
+        Journal(),
+        Service("haproxy", watches=(HAPROXY_CFG,)),
+        Service("keepalived", watches=(KEEPALIVED_CONF,)),
+        *(OriginalFile(path) for path in FILES),
+        *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
+        OriginalService("haproxy", reads=(HAPROXY_CFG,)),
+        OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),
+        *([Purge(PACKAGES)] if purge else []),
+    ]
+
+
+def leaving(plan: NodePlan) -> NodePlan:
+    """Of a node's plan, what can be undone: files, kernel settings and services as they were."""
+    return plan.only(_gives_back)
+
+
+def purging(plan: NodePlan) -> NodePlan:
+    """Of a node's plan, what can't be undone."""
+    return plan.only(lambda resource, _: isinstance(resource, Purge))
+
+
+def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
+    """The same task with the steps of a node that leaves. `vips`: the cluster's. `purge`: packages are to follow."""
+    plan = task.plan
+    files, services = list(_needing(plan, OriginalFile)), list(_needing(plan, OriginalService))
+    script = (
+        f"more={'packages' if purge else cmd('')}",
+        remote_text("leave.sh"),
+        *go_away(task),
+        "step write the files",
+        *(part.resource.fix(part.state, list(part.changes)) for _, part in files),
+        "keep",
+        *(f"undo_last {here(f'systemctl restart {each.unit}')}" for each, part in services if part.state[0].running),
+        *(line for each, part in reversed(services) for line in _run(each, part, "stop")),
+        f"release {cmd(*vips)}",
+        *(_replace(file, part) for file, part in files if file.path != SYSCTL_CONF),
+        "run systemctl daemon-reload",
+        *(line for each, part in services for line in _run(each, part, "start", "restart")),
+        f"await {task.confirm} {task.linger}",
+        # What the next start of the node goes by waits: if it is now, the node must be what it was.
+        *(_replace(file, part) for file, part in files if file.path == SYSCTL_CONF),
+        *(line for each, part in _needing(plan, OriginalSysctl) for line in _set(each, part)),
+        *(line for each, part in services for line in _at_boot(each, part)),
+    )
+    return replace(task, script=script)
+
+
+def purge(plan: NodePlan) -> Task:
+    """What leaves nothing behind, and can't be undone."""
+    fixes = (part.resource.fix(part.state, list(part.changes)) for _, part in _needing(plan, Purge))
+    return Task(plan, (), script=("more=last", remote_text("leave.sh"), *fixes, "give_back"))
+
+
+def _gives_back(resource: Resource[Any], _: Change) -> bool:
+    return isinstance(resource, OriginalFile | OriginalSysctl | OriginalService)
+
+
+def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
+    return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
+
+
+def _replace(file: OriginalFile, part: Part) -> str:
+    return f"{'swap' if part.state.was.there else 'drop'} {cmd(file.path)}"
+
+
+def _run(service: OriginalService, part: Part, *verbs: str) -> list[str]:
+    """Stop, start or restart it where that has to be done; what is to run must do so."""
+    wanted = [change.action for change in part.changes if change.action in verbs]
+    lines = [
+        line for verb in wanted for line in (f"step {verb} {service.unit}", f"run systemctl {verb} {service.unit}")
+    ]
+    return lines + [f"run systemctl is-active --quiet {service.unit}" for verb in wanted if verb != "stop"]
+
+
+def _set(sysctl: OriginalSysctl, part: Part) -> list[str]:
+    back = cmd("sysctl", "-q", "-w", f"{sysctl.name}={part.state[0]}")
+    return [f"step set {cmd(sysctl.name)}", f"undo {here(back)}", f"run {part.resource.fix(part.state, [])}"]
+
+
+def _at_boot(service: OriginalService, part: Part) -> list[str]:
+    back = {"enable": "disable", "disable": "enable", "mask": "unmask"}
+    wanted = [change.action for change in part.changes if change.action in back]
+    unit = service.unit
+    return [f"undo 'systemctl --quiet {back[verb]} {unit}'\nrun systemctl --quiet {verb} {unit}" for verb in wanted]

@@ -1,0 +1,157 @@
+"""`down` on real nodes: they are as before lbdeploy came, and clients notice as late, or as little, as can be."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pexpect
+import pytest
+from clients import traffic, turned_away
+from conftest import LBDEPLOY, VIPS, Lab, wait_for
+
+pytestmark = pytest.mark.lab
+
+# Everything but what is in memory, what is logged or cached, and what this test writes: kind, mode, owner, path and
+# goal of a link, and what is in the files below /etc.
+TREE = r"""
+find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /root -o -path /var/log -o -path /srv \
+    -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd \) -prune -o \
+    -printf '%y %m %u %g %p %l\n' | LC_ALL=C sort -k 5
+find /etc -type f ! -name '*passwd*' ! -name '*shadow*' ! -name '*group*' ! -name '*subuid*' ! -name '*subgid*' \
+    ! -name ld.so.cache -exec sha256sum {} + | LC_ALL=C sort -k 2
+sysctl net.ipv4.ip_nonlocal_bind net.ipv6.ip_nonlocal_bind
+ls /run/lbdeploy-handover 2>&1
+"""
+PACKAGES = "dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\\n'"
+SERVICES = "systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
+
+# What Debian's own packages leave behind when they are purged; and, where they stay, all that came with them.
+LEFT = ("/var/lib/haproxy", "/var/lib/ucf", "/etc/.pwd.lock")
+
+# A node with an administrator's own haproxy, which runs, and keepalived, which does not.
+OWN = r"""
+apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends haproxy keepalived >/dev/null 2>&1
+printf 'frontend own\n  bind 127.0.0.1:8404\n  timeout client 1s\n' > /etc/haproxy/own.cfg
+chown root:haproxy /etc/haproxy/own.cfg && chmod 640 /etc/haproxy/own.cfg
+ln -sf own.cfg /etc/haproxy/haproxy.cfg
+systemctl restart haproxy
+printf '# mine\n' > /etc/keepalived/keepalived.conf && chmod 600 /etc/keepalived/keepalived.conf
+systemctl stop keepalived && systemctl mask --quiet keepalived
+sysctl -q -w net.ipv4.ip_nonlocal_bind=1
+"""
+
+
+@pytest.fixture
+def bare(session_lab: Lab) -> Iterator[Lab]:
+    """Nodes on which lbdeploy has never been; afterwards they are a pair, and all that the test did is forgotten."""
+    session_lab.lab("down")
+    session_lab.lab("up")
+    yield session_lab
+    session_lab.lab("down")
+    session_lab.lab("up")
+    assert session_lab.run("up").code == 0
+
+
+def tree(lab: Lab, node: str, *but: str) -> list[str]:
+    """Everything on a node's disk, but for some paths and what is below them."""
+    lines = lab.on(node, TREE, check=False).splitlines()
+    return [line for line in lines if not any(f" {path}" in line for path in but)]
+
+
+def gone(lab: Lab, node: str) -> bool:
+    return lab.on(node, "systemctl is-active haproxy keepalived", check=False).split() == ["inactive", "inactive"]
+
+
+def test_down_gives_back_what_was_there_before(bare: Lab) -> None:
+    """On a bare node nothing is left, and an administrator's own files, modes, links and services are there again.
+
+    Standby first; a second time there is nothing to do; `up` afterwards is a first one.
+    """
+    bare.on("lb2", OWN)
+    before = {node: tree(bare, node, *LEFT) for node in ("lb1", "lb2")}
+    packages = {node: bare.on(node, PACKAGES) for node in before}
+    services = bare.on("lb2", SERVICES, check=False)
+    assert services.split() == ["active", "inactive", "enabled", "masked"]
+    assert bare.run("up").code == 0
+    assert bare.do("down", code=2)["error"]["state"] == "nothing was contacted"
+    assert bare.do("down", "--yes")["removed"] == ["lb2", "lb1"]
+    assert bare.on("lb2", SERVICES, check=False) == services
+    assert bare.on("lb1", SERVICES, check=False).split() == ["inactive", "inactive", "disabled", "disabled"]
+    assert [bare.holder(vip) for vip in VIPS] == [[], []]
+    assert differing(before["lb2"], tree(bare, "lb2", *LEFT, "/var/lib/lbdeploy"), " /usr/") == []  # socat stays
+    assert bare.on("lb1", "dpkg --verify haproxy keepalived") == ""
+    assert bare.do("down", "--yes")["changes"] == []
+
+    assert bare.run("up").code == 0
+    assert bare.do("down", "--yes", "--purge")["removed"] == ["lb2", "lb1"]
+    assert {node: bare.on(node, PACKAGES) for node in before} == packages
+    assert {node: differing(before[node], tree(bare, node, *LEFT)) for node in before} == {"lb1": [], "lb2": []}
+    assert bare.on("lb2", SERVICES, check=False) == services
+    assert bare.on("lb2", "systemctl --failed --no-legend") == ""
+    assert bare.do("down", "--yes", "--purge")["changes"] == []
+
+
+def differing(before: list[str], after: list[str], but: str = "") -> list[str]:
+    """The lines that only one of two trees has."""
+    return sorted(line for line in set(before) ^ set(after) if not but or but not in line)
+
+
+def test_a_holder_that_is_retired_hands_over_first(pair: Lab) -> None:
+    """Nobody is turned away; the node that is left stays; and whoever says no changes nothing."""
+    ask = pexpect.spawn(
+        LBDEPLOY, ["-f", str(pair.file), "--lab", "down", "--limit", "lb1"], encoding="utf-8", timeout=60
+    )
+    ask.expect("Take it away")
+    assert "move to another node first" in " ".join(ask.before.split())
+    ask.sendline("n")
+    ask.expect(pexpect.EOF)
+    ask.close()
+    assert ask.exitstatus == 130
+    assert pair.do("plan")["changes"] == []
+    with traffic(pair, *VIPS) as seen:
+        assert pair.do("down", "--limit", "lb1", "--yes")["removed"] == ["lb1"]
+        assert [pair.holder(vip) for vip in VIPS] == [["lb2"], ["lb2"]]
+        error = pair.do("down", "--limit", "lb2", "--yes", code=1)["error"]
+        assert error["type"] == "LastNode"
+        assert gone(pair, "lb1")
+        assert pair.run("up").code == 0
+        wait_for(lambda: all(pair.holder(vip) == ["lb1"] for vip in VIPS), 30)
+    assert turned_away(seen) == []
+    assert seen["probes"] > 100
+
+
+def test_down_that_was_cut_short_is_run_again(pair: Lab) -> None:
+    """A laptop that dies leaves the node as it was; Ctrl-C stops after a node; one that is not there is named."""
+    kill_at(pair, "lb2: stop haproxy", signal.SIGKILL)
+    wait_for(lambda: pair.on("lb2", "systemctl is-active keepalived", check=False) == "active", 30)
+    wait_for(lambda: pair.on("lb2", "systemctl is-active lbdeploy", check=False) != "active", 30)
+    assert pair.run("verify", "--wait", "30").code == 0
+
+    assert kill_at(pair, "lb2: stop keepalived", signal.SIGINT) == 130
+    assert gone(pair, "lb2")
+    assert [pair.holder(vip) for vip in VIPS] == [["lb1"], ["lb1"]]
+    pair.edit('user = "ops"', 'user = "ops"\nconnect_timeout = 2')
+    pair.lab("stop", "lb1")
+    document = pair.do("down", "--yes", code=4)
+    assert document["error"]["node"] == "lb1"
+    assert "it takes the VIPs wherever it runs" in document["error"]["state"]
+    pair.lab("start", "lb1")
+    assert pair.do("down", "--yes")["removed"] == ["lb1"]
+    assert gone(pair, "lb1")
+
+
+def kill_at(lab: Lab, line: str, number: int) -> int:
+    """Send `down` a signal when it says that line; its exit code."""
+    run = subprocess.Popen(
+        [LBDEPLOY, "-f", str(lab.file), "--lab", "down", "--yes"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr
+    assert any(each.strip() == line for each in run.stderr)
+    run.send_signal(number)
+    run.communicate(timeout=60)
+    return run.returncode
