@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from lbdeploy.desired import desired
+from lbdeploy.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
 from lbdeploy.drill import journal
 from lbdeploy.drill.hands import Hands, OnNode
 from lbdeploy.drill.journal import Clock, Event
@@ -21,6 +21,7 @@ from lbdeploy.interrupt import Interrupt
 from lbdeploy.lock import locking
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.resources import File
 from lbdeploy.survey import Survey
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
@@ -57,7 +58,7 @@ class Drill:
         """
         holder = self._require_health()
         node = self.cluster.node(broken or holder)
-        predicted = expected(self.cluster, name, node, holds=node.name == holder)
+        predicted = expected(self.cluster, name, node, holds=node.name == holder, told=self._told(node))
         what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
         others = self.cluster.peers(node)
         with self._fleet() as fleet:
@@ -86,6 +87,11 @@ class Drill:
             after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
             nodes=tuple(each.name for each in self.cluster.nodes),
         )
+
+    def _told(self, node: Node) -> bool:
+        """Whether its keepalived.conf, which may be made from the operator's own template, asks if haproxy is stopped."""
+        files = {each.path: each.content for each in self._wanted[node.name] if isinstance(each, File)}
+        return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
 
     def _views(self, here: Prober, there: Watch, clocks: Mapping[str, Clock]) -> Iterator[View]:
         """What each client saw of each VIP: the one on this machine first."""

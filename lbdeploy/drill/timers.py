@@ -12,18 +12,22 @@ from lbdeploy.drill.kinds import Name
 from lbdeploy.model import Cluster, Node, Vrrp
 
 RESTART_SECONDS = 1.0  # RestartSec= of keepalived's unit, as templates/keepalived.service.conf.j2 has it
+STOPPED_SECONDS = 0.1  # from haproxy's last answer until systemd has told keepalived of its end (measured: 0.05)
 TOLERANCE = 0.3  # seconds for what no timer says: the check's own run, address placement, gratuitous ARP, scheduling
 
 
-def expected(cluster: Cluster, name: Name, broken: Node, *, holds: bool) -> float:
-    """Seconds that a VIP may go unanswered when `broken` fails so; none where it does not hold the VIPs."""
+def expected(cluster: Cluster, name: Name, broken: Node, *, holds: bool, told: bool = True) -> float:
+    """Seconds that a VIP may go unanswered when `broken` fails so; none where it does not hold the VIPs.
+
+    `told`: its keepalived is told of a haproxy that is stopped, and need not find out.
+    """
     if not holds:
         return 0.0
     vrrp, heir = cluster.vrrp, cluster.peers(broken)[0]
     silence = master_down(vrrp, heir)
     return {
-        # The check finds it, the holder leaves with an advert of priority 0, and the heir waits for its skew alone.
-        "haproxy": stopped_noticed(vrrp) + skew(vrrp, heir),
+        # The holder leaves with an advert of priority 0, and the heir waits for its skew alone.
+        "haproxy": (STOPPED_SECONDS if told else stopped_noticed(vrrp)) + skew(vrrp, heir),
         "hang": hang_noticed(vrrp) + skew(vrrp, heir),
         # The VIPs stay and haproxy answers, until the keepalived that systemd starts again removes them.
         "keepalived": max(0.0, silence - RESTART_SECONDS),
@@ -43,7 +47,7 @@ def master_down(vrrp: Vrrp, node: Node) -> float:
 
 
 def stopped_noticed(vrrp: Vrrp) -> float:
-    """Until a haproxy that is gone has failed `check_fall` checks: the first comes within an interval."""
+    """Until a haproxy that is gone, which nobody was told, has failed `check_fall` checks: the first comes within an interval."""
     return float(vrrp.check_interval * vrrp.check_fall)
 
 

@@ -102,7 +102,8 @@ def seeded(advert: float = 1, **vrrp: object) -> Cluster:
         ("power", 1, 3 + 156 / 256),  # three adverts are missed, then lb2 waits for its skew: RFC 3768 section 6.1
         ("power", 0.1, 0.3 + 0.1 * 156 / 256),  # RFC 5798: the skew counts in parts of the advert interval
         ("link", 2, 6 + 156 / 256),
-        ("haproxy", 1, 1 + 156 / 256),  # the check's interval, then an advert of priority 0
+        ("haproxy", 1, 0.1 + 156 / 256),  # systemd tells keepalived, which sends an advert of priority 0
+        ("haproxy", 0.1, 0.1 + 0.1 * 156 / 256),
         ("hang", 1, 1 + 2 + 156 / 256),  # besides, the check's timeout
         ("keepalived", 1, 2 + 156 / 256),  # the VIPs stay until systemd has started it again, after a second
         ("keepalived", 0.1, 0),
@@ -111,6 +112,12 @@ def seeded(advert: float = 1, **vrrp: object) -> Cluster:
 def test_the_timers_predict_the_longest_outage(name: Name, advert: float, seconds: float) -> None:
     cluster = seeded(advert)
     assert expected(cluster, name, cluster.preferred, holds=True) == pytest.approx(seconds)
+
+
+def test_a_keepalived_that_is_told_nothing_has_to_find_out() -> None:
+    """With a keepalived.conf of the operator's own, which does not ask whether haproxy is stopped, a check finds it."""
+    cluster = seeded(check_interval=2, check_fall=3)
+    assert expected(cluster, "haproxy", cluster.preferred, holds=True, told=False) == pytest.approx(6 + 156 / 256)
 
 
 def test_the_heir_is_the_best_of_the_others() -> None:

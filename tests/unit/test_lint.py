@@ -94,7 +94,7 @@ KEEPALIVED = {
     "a brace too few": (
         "    track_script {\n        check_haproxy\n    }",
         "    track_script {\n        check_haproxy",
-        ("error", "has 9 opening and 8 closing braces", "see to its template"),
+        ("error", "has 10 opening and 9 closing braces", "see to its template"),
         None,
     ),
 }  # fmt: skip
