@@ -180,6 +180,18 @@ def test_a_template_that_replaces_nothing_is_found(tmp_path: Path) -> None:
     assert "replaces no built-in template" in found.message
 
 
+def test_servers_that_are_checked_more_slowly_than_nodes_are_warned_of(tmp_path: Path) -> None:
+    """Adverts several times a second are of little use where a dead server is seen after 11 s. The advice is sound."""
+    quick = GOOD.replace("advert_interval = 1", "advert_interval = 0.1")
+    (found,) = lint(cluster(tmp_path, quick))
+    assert found.severity == "warning"
+    assert found.message.startswith("frontends.k8s-api: haproxy may take 11 s to see that a server is gone")
+    assert "keepalived 1.3 s for a node" in found.message
+    advice = found.fix.partition(": ")[2].replace(", ", "\n")
+    assert advice == "interval = 0.8\nfast_interval = 0.4\nfall = 2"
+    assert lint(cluster(tmp_path, quick.replace("interval = 10", advice).replace("\nfall = 2\n[", "\n["))) == []
+
+
 def test_the_seeds_initial_state_is_warned_of(tmp_path: Path) -> None:
     """With state MASTER the delay that the seed wants is lost: said of the setting, and of the node that has it."""
     found = lint(cluster(tmp_path, GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id')))
