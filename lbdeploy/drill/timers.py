@@ -47,7 +47,7 @@ def master_down(vrrp: Vrrp, node: Node) -> float:
 
 
 def stopped_noticed(vrrp: Vrrp) -> float:
-    """Until a haproxy that is gone, which nobody was told, has failed `check_fall` checks: the first comes within an interval."""
+    """Until a haproxy that is gone has failed `check_fall` checks: the first comes within an interval."""
     return float(vrrp.check_interval * vrrp.check_fall)
 
 

@@ -126,9 +126,19 @@ def _outage(result: Result) -> Iterator[Line]:
             style,
         ),
     )
+    if result.placed:
+        yield (_holders(result),)
     broken = f"{result.streams_broken} of {len(result.long_lived)} long connections broken"
     moved = "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
     yield f"{result.failed} of {result.probes} probes failed; {broken}; {moved}"
+
+
+def _holders(result: Result) -> str:
+    """Who had the VIPs while it was broken, in a line."""
+    both = f"two had them for {_seconds(result.two_holders)}"
+    if result.one_holder is None:
+        return f"not every VIP was on one node when it was undone; {both}"
+    return f"each VIP on one node after {_seconds(result.one_holder)}; {both}"
 
 
 def _seconds(seconds: float) -> str:

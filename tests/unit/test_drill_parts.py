@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdeploy import hosts
-from lbdeploy.drill import journal, kinds, watch
+from lbdeploy.drill import holding, journal, kinds, watch
 from lbdeploy.drill.gaps import Shot, cut, gaps, longest, stall
+from lbdeploy.drill.holding import Placed
 from lbdeploy.drill.journal import Clock, Event
 from lbdeploy.drill.kinds import NAMES, Name, kind
 from lbdeploy.drill.prober import PERIOD, Prober, Stream
@@ -191,6 +192,42 @@ def test_no_journal_makes_it_fail(text: str) -> None:
 @pytest.mark.parametrize(("node", "ahead"), [(1000.03, 0.0), (1005.05, 5.0), (995.05, -5.0)])
 def test_a_clock_is_not_known_better_than_half_a_round_trip(node: float, ahead: float) -> None:
     assert Clock.compared(1000.0, node, 1000.1).ahead == pytest.approx(ahead)
+
+
+ADDRESSES = """\
+[2026-11-23T12:00:01.500000] Deleted 2: ens33    inet 192.168.0.10/24 scope global secondary ens33\\
+1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
+2: ens33    inet 192.168.0.10/24 scope global secondary ens33\\       valid_lft forever preferred_lft forever
+[2026-11-23T12:00:02.000000] 2: ens33    inet6 fe80::1/64 scope link
+[2026-11-23T12:00:0
+"""
+NOON = 1795435200.0
+
+
+def test_who_has_a_vip_is_read_from_what_kernels_tell() -> None:
+    """Of the VIPs alone; a line that was cut off is passed over."""
+    found = holding.read(ADDRESSES.splitlines(), "lb1", [VIP], Clock(ahead=1.0))
+    assert list(found) == [Placed(NOON + 0.5, "lb1", VIP, has=False), Placed(0.0, "lb1", VIP, has=True)]
+
+
+@pytest.mark.parametrize(
+    ("moves", "one", "two"),
+    [
+        ("0+lb1", 0.0, 0.0),
+        ("0+lb1 102-lb1 103+lb2", 3.0, 0.0),
+        ("0+lb1 103+lb2 104-lb1", 4.0, 1.0),
+        ("0+lb1 103+lb2", None, 7.0),  # both keep it
+        ("0+lb1 102-lb1", None, 0.0),  # nobody has it
+        ("0+lb1 103+lb2 103.01-lb1 108-lb2 108.05+lb1", 0.0, 0.0),  # as a node takes a VIP back
+        ("0+lb1 90+lb2 99-lb1 115+lb1", 0.0, 0.0),  # before, and after
+        ("", None, 0.0),  # nobody told anything
+    ],
+)
+def test_a_vip_is_on_one_node_again_when_it_stays_there(moves: str, one: float | None, two: float) -> None:
+    placed = [Placed(float(at), node, VIP, mark == "+") for at, mark, node in re.findall(r"([\d.]+)([+-])(\w+)", moves)]
+    found = holding.one_holder(placed, 100.0, 110.0)
+    assert found == (one if one is None else pytest.approx(one))
+    assert holding.two_holders(placed, 100.0, 110.0) == pytest.approx(two)
 
 
 def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
