@@ -192,7 +192,9 @@ class VrrpTable(Table):
 
     network: str = Field(description="Network that adverts travel on, and where SSH connects.")
     router_id: int = Field(ge=1, le=255, description="Virtual router ID; unique on its network.")
-    advert_interval: float = Field(1.0, ge=0.1, le=40.0, description="Seconds between adverts.")
+    advert_interval: float = Field(
+        1.0, ge=0.1, le=40.0, description="Seconds between adverts. With 0.1, VIPs move within half a second."
+    )
     preempt: bool = Field(True, description="Whether a node of higher priority takes the VIPs back when it returns.")
     preempt_delay: float = Field(30.0, ge=0, le=1000, description="Seconds that it waits before it does.")
     initial_state: Literal["auto", "MASTER"] = Field(

@@ -348,7 +348,8 @@ def main() -> None:
     machine = describe_machine()
     print(machine)
     if asked.write:
-        PAGE.write_text(page(rows, machine))
+        _, mark, failover = PAGE.read_text().partition("\n## Failover\n")  # failover.py writes that
+        PAGE.write_text(page(rows, machine) + mark + failover)
 
 
 if __name__ == "__main__":

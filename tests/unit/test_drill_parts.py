@@ -309,6 +309,18 @@ def test_the_rows_of_a_timeline_have_no_holes(pattern: str) -> None:
         assert all(span.start < span.end for span in row.spans)
 
 
+def test_the_report_says_what_others_saw_and_who_had_the_vips(seed: Cluster) -> None:
+    placed = (Placed(0.0, "lb1", VIP, has=True), Placed(1000.1, "lb1", VIP, has=False))
+    other = View("lb2", VIP, tuple(shots("." * 50 + "x" * 59 + ".", 999.0)))
+    whole = result(seed, placed=(*placed, Placed(1000.8, "lb2", VIP, has=True)))
+    whole = replace(whole, views=(*whole.views, other))
+    assert "Outage 1.22 s (lb2 saw 1.20 s), predicted" in text(whole)
+    for drawn in (text(whole), page(seed, [whole])):
+        assert "Each VIP was on one node after 0.80 s; two had them for 0.00 s" in drawn
+    assert whole.to_json()["one_holder_ms"] == 800
+    assert "Not every VIP was on one node" in text(replace(whole, placed=placed))
+
+
 def test_the_page_is_well_formed_and_refers_to_nothing(seed: Cluster) -> None:
     """What nodes said is text, not markup."""
     nasty = Event(1000.7, "lb2", "<script>alert('&')</script>")
