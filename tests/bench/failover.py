@@ -24,7 +24,7 @@ from pair import TOP, Pair
 PAGE = TOP / "docs" / "performance.md"
 MARK = "## Failover\n"
 KINDS = ("haproxy", "hang", "keepalived", "power", "link")
-TIMERS = {"1": {"haproxy": 1.2, "hang": 4.0, "keepalived": 5.0, "power": 3.7}, "0.1": {"haproxy": 0.4, "power": 0.6}}
+TIMERS = {"1": {"haproxy": 1.2, "hang": 4.0, "power": 3.7}, "0.1": {"haproxy": 0.4, "power": 0.6}}
 TEXT = """\
 Written by `sudo .venv/bin/python tests/bench/failover.py --write`: {rounds} drills of each kind with each
 `advert_interval`, one after the other, on a pair of lab nodes (Debian 12, priorities 200 and 100, `preempt_delay = 2`,
@@ -34,6 +34,8 @@ the shortest and of the longest of these drills. Nodes and client share the mach
 {table}
 
 - "At most" is what the timers allow: see [drills](drill.md). Scheduling and the placing of addresses come on top.
+- After SIGKILL of keepalived, each VIP was on one node again within {holder:.1f} s (target: 5 s). Where the other node takes
+  the VIPs before systemd has started keepalived again, both have them for a moment, and clients notice nothing.
 - `hang` gets no faster by adverts: a hung haproxy is noticed by a check, which waits for `check_timeout`, in whole
   seconds.
 - A keepalived that is silent for three adverts loses its VIPs: at `advert_interval = 0.1`, after 0.3 s. Choose that for
@@ -96,7 +98,8 @@ def main() -> None:
             found = list(measured(pair, asked.rounds))
         finally:
             pair.down()
-    text = TEXT.format(table=table(found), rounds=asked.rounds, cores=os.cpu_count())
+    holder = max(document["one_holder_ms"] for _, document in found if document["kind"] == "keepalived") / 1000
+    text = TEXT.format(table=table(found), rounds=asked.rounds, cores=os.cpu_count(), holder=holder)
     print(text)
     if asked.write:
         PAGE.write_text(f"{PAGE.read_text().partition(MARK)[0].rstrip()}\n\n{MARK}\n{text}")
