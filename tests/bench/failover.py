@@ -34,8 +34,8 @@ the shortest and of the longest of these drills. Nodes and client share the mach
 {table}
 
 - "At most" is what the timers allow: see [drills](drill.md). Scheduling and the placing of addresses come on top.
-- After SIGKILL of keepalived, each VIP was on one node again within {holder:.1f} s (target: 5 s). Where the other node takes
-  the VIPs before systemd has started keepalived again, both have them for a moment, and clients notice nothing.
+- After SIGKILL of keepalived, each VIP was on one node again within {holder:.1f} s (target: 5 s). Where the other node
+  takes the VIPs before systemd has started keepalived again, both have them for a moment, and clients notice nothing.
 - `hang` gets no faster by adverts: a hung haproxy is noticed by a check, which waits for `check_timeout`, in whole
   seconds.
 - A keepalived that is silent for three adverts loses its VIPs: at `advert_interval = 0.1`, after 0.3 s. Choose that for
