@@ -116,7 +116,7 @@ def _numbers(result: Result) -> Iterator[Line]:
 
 def _outage(result: Result) -> Iterator[Line]:
     style = "good" if result.in_time else "bad"
-    verdict = "as predicted" if result.in_time else "too long"
+    verdict = _verdict(result)
     yield (
         ("Outage ", "name"),
         (_seconds(result.outage), style),
@@ -128,6 +128,12 @@ def _outage(result: Result) -> Iterator[Line]:
     broken = f"{result.streams_broken} of {len(result.long_lived)} long connections broken"
     moved = "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
     yield f"{result.failed} of {result.probes} probes failed; {broken}; {moved}"
+
+
+def _verdict(result: Result) -> str:
+    if not result.in_time:
+        return "too long"
+    return "as predicted" if result.outage <= result.expected else f"within the {TOLERANCE} s that are let pass"
 
 
 def _elsewhere(result: Result) -> str:

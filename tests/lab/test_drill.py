@@ -91,7 +91,7 @@ def test_a_pair_that_is_told_nothing_learns_it_without_a_failed_connection(pair:
         pair.do("up")
     assert (seen["failures"], seen["late"], seen["broken"]) == ([], [], [])
     assert [pair.on(node, PIDS) for node in NODES] == before
-    assert all("haproxy-stopped" in pair.on(node, "systemctl show -p ExecStopPost haproxy") for node in NODES)
+    assert all("haproxy-stopped" in pair.on(node, "systemctl show -p ExecStop haproxy") for node in NODES)
 
 
 def test_a_haproxy_that_comes_back_at_once_is_not_called_stopped(pair: Lab) -> None:
