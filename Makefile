@@ -7,7 +7,7 @@ BIN := .venv/bin
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-demo:            ## the whole job on real nodes on this machine: lab, up, verify (needs root or sudo)
+demo:            ## the whole job on real nodes on this machine: lab, up, verify, drill (needs root or sudo)
 	@tools/setup lab
 	@$(ROOT) tools/demo
 

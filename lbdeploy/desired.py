@@ -23,10 +23,18 @@ HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
+HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
+HAPROXY_STOPPED = (
+    "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, as systemd says, or about to be; 0 otherwise
+)
 
 PATHS = SimpleNamespace(
-    check_haproxy=CHECK_HAPROXY, haproxy_socket=HAPROXY_SOCKET, frontend_socket=frontend_socket, handover=HANDOVER
+    check_haproxy=CHECK_HAPROXY,
+    haproxy_socket=HAPROXY_SOCKET,
+    frontend_socket=frontend_socket,
+    handover=HANDOVER,
+    haproxy_stopped=HAPROXY_STOPPED,
 )
 
 
@@ -42,7 +50,7 @@ def desired(
         Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall),
         *files(cluster, node),
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
-        Service("haproxy", watches=(HAPROXY_CFG,)),
+        Service("haproxy", watches=(HAPROXY_CFG,), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
     ]
 
@@ -58,6 +66,7 @@ def files(cluster: Cluster, node: Node) -> list[File]:
             mode="755",
             validate=Raw('sh -n "$1"'),
         ),
+        File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
     ]

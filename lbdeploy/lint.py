@@ -66,6 +66,33 @@ def _settings(cluster: Cluster) -> Iterator[Lint]:
                 key = f"frontends.{frontend.name}.{side}_timeout"
                 message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
                 yield Lint("warning", None, path, None, message, "leave it out: the default is four hours")
+    if vrrp.advert_interval < 1:
+        yield from (Lint("warning", None, path, None, *slow) for slow in _slower_than_vrrp(cluster))
+
+
+def _slower_than_vrrp(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Frontends whose servers may be dead for longer than a node can be: then quick adverts alone are of little use.
+
+    What fails together, as a rack does, is not over when the VIPs have moved: it is when haproxy has seen it, too.
+    """
+    vrrp = cluster.vrrp
+    nodes = vrrp.check_interval * vrrp.check_fall + 3 * vrrp.advert_interval
+    for each in cluster.frontends:
+        servers = each.interval + (each.fall - 1) * each.fast_interval
+        if servers > nodes:
+            message = (
+                f"frontends.{each.name}: haproxy may take {servers:g} s to see that a server is gone "
+                f"(interval + (fall - 1) x fast_interval), keepalived {nodes:g} s for a node "
+                "(check_interval x check_fall + 3 x advert_interval)"
+            )
+            yield message, f"for the servers to be checked as quickly: {_as_quick(nodes, each.fall)}"
+
+
+def _as_quick(seconds: float, fall: int) -> str:
+    """Settings of a frontend by which a server is seen to be gone within so many seconds."""
+    fall = min(fall, 3)
+    step = max(int(seconds / (fall + 1) * 10) / 10, 0.1)  # an interval takes two steps, a fast one takes one
+    return f"interval = {2 * step:g}, fast_interval = {step:g}, fall = {fall}"
 
 
 def _whole(content: str) -> Iterator[Complaint]:

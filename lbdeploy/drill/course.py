@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from lbdeploy.desired import desired
-from lbdeploy.drill import journal
+from lbdeploy.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
+from lbdeploy.drill import holding, journal, watch
+from lbdeploy.drill.clocks import clocks_of
 from lbdeploy.drill.hands import Hands, OnNode
+from lbdeploy.drill.holding import Placed
 from lbdeploy.drill.journal import Clock, Event
 from lbdeploy.drill.kinds import BREAK_DELAY, Kind, Name, kind
+from lbdeploy.drill.listen import Listen
 from lbdeploy.drill.prober import Prober, Target
 from lbdeploy.drill.result import HERE, Result, View, views
 from lbdeploy.drill.timers import expected
-from lbdeploy.drill.watch import Watch
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step, silent
 from lbdeploy.fleet import Fleet
@@ -21,11 +23,13 @@ from lbdeploy.interrupt import Interrupt
 from lbdeploy.lock import locking
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.probe import PRELUDE
+from lbdeploy.resources import File
 from lbdeploy.survey import Survey
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
-TAIL = 6.0  # seconds that the other nodes go on probing after the repair
+TAIL = 6.0  # seconds that the nodes go on telling what they see after the repair
 HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
 BOOT_SECONDS = 120.0  # a server's firmware takes its time
 RETURN_PATIENCE = 15.0  # seconds that one drill waits until the VIPs are back where they were
@@ -57,13 +61,12 @@ class Drill:
         """
         holder = self._require_health()
         node = self.cluster.node(broken or holder)
-        predicted = expected(self.cluster, name, node, holds=node.name == holder)
+        predicted = expected(self.cluster, name, node, holds=node.name == holder, told=self._told(node))
         what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
-        others = self.cluster.peers(node)
-        with self._fleet() as fleet:
-            clocks = _clocks(fleet)
+        with self._fleet() as fleet, self._fleet() as ears:
+            clocks = clocks_of(fleet)
             hands = self._hands(what, node, fleet, clocks[node.name])
-            here, there = Prober(self._targets), Watch(fleet, others, self._targets, BASELINE + hold + TAIL)
+            here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
             with locking(fleet, fleet.nodes, self._about, 0, self._emit):
                 hands.arm(BASELINE + hold + (BREAK_DELAY if what.cuts_off else MARGIN))
                 with there, here:
@@ -79,7 +82,8 @@ class Drill:
             broken=at,
             repaired=undone,
             ended=ended,
-            views=tuple(self._views(here, there, clocks)),
+            views=tuple(self._views(here, there, clocks, node)),
+            placed=tuple(self._placed(there, clocks, what, node, at)),
             streams=tuple(here.streams),
             events=tuple(self._events(clocks, at)),
             healthy=survey.verdict.healthy and not survey.errors,
@@ -87,12 +91,34 @@ class Drill:
             nodes=tuple(each.name for each in self.cluster.nodes),
         )
 
-    def _views(self, here: Prober, there: Watch, clocks: Mapping[str, Clock]) -> Iterator[View]:
+    def _told(self, node: Node) -> bool:
+        """Whether its keepalived.conf, which may be of the operator's own making, asks if haproxy is stopped."""
+        files = {each.path: each.content for each in self._wanted[node.name] if isinstance(each, File)}
+        return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
+
+    def _telling(self, broken: Node, seconds: float) -> dict[str, str]:
+        """What each node runs meanwhile: all tell who has the VIPs; those that are not broken are clients, too."""
+        whole = PRELUDE + holding.script(seconds)
+        client = watch.script(self._targets, seconds)
+        return {each.name: whole if each is broken else f"{whole}\n{client}" for each in self.cluster.nodes}
+
+    def _views(self, here: Prober, there: Listen, clocks: Mapping[str, Clock], broken: Node) -> Iterator[View]:
         """What each client saw of each VIP: the one on this machine first."""
         vips = [vip for vip, _ in self._targets]
         yield from views(HERE, here.shots, vips)
-        for name in there.names:
-            yield from views(name, there.shots(name, clocks[name]), vips)
+        for each in self.cluster.peers(broken):
+            yield from views(each.name, watch.read(there.lines(each.name), self._targets, clocks[each.name]), vips)
+
+    def _placed(
+        self, there: Listen, clocks: Mapping[str, Clock], what: Kind, broken: Node, at: float
+    ) -> Iterator[Placed]:
+        """Who had each VIP when. What a node has that nobody can reach is of no concern to anybody."""
+        vips = [vip for vip, _ in self._targets]
+        for name, clock in clocks.items():
+            told = holding.read(there.lines(name), name, vips, clock)
+            yield from (each for each in told if not (what.cuts_off and name == broken.name and each.at > at))
+        if what.cuts_off:
+            yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
 
     def _require_health(self) -> str:
         """Who holds the VIPs. A holder that is about to be preempted is waited for: that would be measured, too."""
@@ -184,26 +210,6 @@ class Drill:
         texts = {name: text for name, text in found.items() if isinstance(text, str)}
         events = [event for name, text in texts.items() for event in journal.read(text, name, clocks[name], since)]
         return sorted(events, key=lambda event: event.at)
-
-
-def _clocks(fleet: Fleet) -> dict[str, Clock]:
-    """Each node's clock: the best known of three questions. Raises where one can't be asked."""
-
-    def compare(_: Node, session: object) -> Clock:
-        answers = [_ask(session) for _ in range(3)]
-        return min(answers, key=lambda clock: clock.within)
-
-    found = fleet.each(fleet.nodes, compare)
-    for each in found.values():
-        if isinstance(each, LbdeployError):
-            raise each
-    return {name: each for name, each in found.items() if isinstance(each, Clock)}
-
-
-def _ask(session: object) -> Clock:
-    asked = time.time()
-    said = session.run(journal.NOW).output  # type: ignore[attr-defined]
-    return Clock.compared(asked, float(said), time.time())
 
 
 def _pending(survey: Survey) -> bool:

@@ -34,9 +34,7 @@ def kind(name: Name, node: Node, vrrp_network: str) -> Kind:
     kinds = {
         "haproxy": Kind("haproxy", "haproxy is stopped", cmd("systemctl", "stop", "haproxy"), _start("haproxy")),
         "hang": Kind("hang", "haproxy hangs (SIGSTOP)", _signal("SIGSTOP", "haproxy"), _signal("SIGCONT", "haproxy")),
-        "keepalived": Kind(
-            "keepalived", "keepalived is killed (SIGKILL)", _signal("SIGKILL", "keepalived"), _start("keepalived")
-        ),
+        "keepalived": Kind("keepalived", "keepalived is killed (SIGKILL)", _kill("keepalived"), _start("keepalived")),
         "link": Kind("link", "its cables are pulled", _down(interfaces), _up(interfaces), cuts_off=True),
         # systemd can undo nothing on a machine without power: this one boots by itself.
         "power": Kind("power", "its power is cut", Raw("echo b > /proc/sysrq-trigger"), Raw("true"), cuts_off=True),
@@ -79,6 +77,11 @@ def _start(unit: str) -> Raw:
 def _signal(signal: str, unit: str) -> Raw:
     """To every process of the unit."""
     return cmd("systemctl", "kill", f"--signal={signal}", unit)
+
+
+def _kill(unit: str) -> Raw:
+    """All at once: a child that survives its parent for a moment would be told of it, and bid its peers farewell."""
+    return Raw(f"{_signal('SIGSTOP', unit)}\n{_signal('SIGKILL', unit)}")
 
 
 def _down(interfaces: Sequence[str]) -> Raw:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.drill import holding
 from lbdeploy.drill.gaps import Gap, Shot, by_vip, longest, stall
+from lbdeploy.drill.holding import Placed
 from lbdeploy.drill.journal import Event
 from lbdeploy.drill.kinds import Kind
 from lbdeploy.drill.prober import Stream
@@ -106,6 +108,7 @@ class Result(Measured):
     repaired: float
     ended: float
     events: tuple[Event, ...] = ()
+    placed: tuple[Placed, ...] = ()
     healthy: bool = True
     after: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -114,6 +117,16 @@ class Result(Measured):
     def taker(self) -> str:
         """Who served the VIPs next: the first node to become MASTER after the break; the holder, if none did."""
         return next((each.node for each in self.events if each.state == "MASTER"), self.holder)
+
+    @property
+    def one_holder(self) -> float | None:
+        """Seconds from the break until each VIP was on one node again; None: not before it was undone."""
+        return holding.one_holder(self.placed, self.broken, self.repaired)
+
+    @property
+    def two_holders(self) -> float:
+        """Seconds for which a VIP was on two nodes at once while it was broken."""
+        return holding.two_holders(self.placed, self.broken, self.repaired)
 
     @property
     def long_lived(self) -> tuple[Stream, ...]:
@@ -149,6 +162,8 @@ class Result(Measured):
             "from": self.holder,
             "to": self.taker,
             "streams": {"opened": len(self.long_lived), "broken": self.streams_broken},
+            "one_holder_ms": None if self.one_holder is None else _ms(self.one_holder),
+            "two_holders_ms": _ms(self.two_holders),
             "broken_for_ms": _ms(self.repaired - self.broken),
             "views": [view.to_json() for view in self.views],
             "events": [

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from math import ceil
-from types import TracebackType
 
 from lbdeploy import hello
 from lbdeploy.drill.gaps import Shot
 from lbdeploy.drill.journal import Clock
 from lbdeploy.drill.prober import PATIENCE, PERIOD, Target
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Node
-from lbdeploy.probe import PRELUDE
 from lbdeploy.shell import Raw, cmd, here
 
 # For bash, whose /dev/tcp needs no program that a bare node may lack. A line is printed when a probe starts, and
@@ -48,7 +43,7 @@ def script(targets: Sequence[Target], seconds: float) -> Raw:
     """Probes for so long. As nobody, and all of it ends together: `timeout` ends its whole process group."""
     loop = cmd("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", here(_LOOP), "bash")
     pairs = cmd(*(f"{vip} {port}" for vip, port in targets))
-    return Raw(f"{PRELUDE}timeout -k 1 {ceil(seconds)} {loop} {pairs} </dev/null")
+    return Raw(f"timeout -k 1 {ceil(seconds)} {loop} {pairs} </dev/null")
 
 
 def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[Shot]:
@@ -63,35 +58,3 @@ def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[
         for _, vip, began in asked
         if vip in vips and float(began) <= end
     ]
-
-
-class Watch:
-    """The other nodes probe the VIPs, too, while it is open as a context manager."""
-
-    def __init__(self, fleet: Fleet, nodes: Sequence[Node], targets: Sequence[Target], seconds: float) -> None:
-        self._targets = targets
-        self._lines: dict[str, list[str]] = {node.name: [] for node in nodes}
-        text = script(targets, seconds)
-
-        def work() -> None:
-            fleet.each(nodes, lambda node, session: session.run(text, self._lines[node.name].append))
-
-        self._thread = threading.Thread(target=work, name="watch", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to wait for: the loop ends by itself, or with its connection."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The nodes that probe."""
-        return tuple(self._lines)
-
-    def shots(self, name: str, clock: Clock) -> list[Shot]:
-        """What a node saw."""
-        return read(tuple(self._lines[name]), self._targets, clock)

@@ -89,6 +89,13 @@ def _server(value: object) -> tuple[Address, int | None]:
         ) from None
 
 
+def _whole_seconds(value: object) -> object:
+    if isinstance(value, float):
+        fix = "write 1 or more: keepalived 2.2 counts the seconds of its checks as whole ones"
+        raise PydanticCustomError("whole", "{value} is not a whole number", {"value": repr(value), "fix": fix})
+    return value
+
+
 class Like:
     """Text of this pattern, as the JSON Schema says it; nothing is refused for it here."""
 
@@ -133,6 +140,7 @@ Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input
 ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(_server, json_schema_input_type=_SERVER)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100)]
+WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=1, le=60)]
 Seconds = Annotated[float, Field(ge=0.1, le=86400 * 20, allow_inf_nan=False)]  # haproxy's timers end at 2^31 ms
 
 
@@ -184,14 +192,16 @@ class VrrpTable(Table):
 
     network: str = Field(description="Network that adverts travel on, and where SSH connects.")
     router_id: int = Field(ge=1, le=255, description="Virtual router ID; unique on its network.")
-    advert_interval: float = Field(1.0, ge=0.1, le=40.0, description="Seconds between adverts.")
+    advert_interval: float = Field(
+        1.0, ge=0.1, le=40.0, description="Seconds between adverts. With 0.1, VIPs move within half a second."
+    )
     preempt: bool = Field(True, description="Whether a node of higher priority takes the VIPs back when it returns.")
     preempt_delay: float = Field(30.0, ge=0, le=1000, description="Seconds that it waits before it does.")
     initial_state: Literal["auto", "MASTER"] = Field(
         "auto", description='"auto" starts every node as BACKUP, so that preempt_delay holds; "MASTER" loses the delay.'
     )
-    check_interval: int = Field(1, ge=1, le=60, description="Whole seconds between checks of haproxy on a node.")
-    check_timeout: int = Field(2, ge=1, le=60, description="Whole seconds after which an unanswered check fails.")
+    check_interval: WholeSeconds = Field(1, description="Whole seconds between checks of haproxy on a node.")
+    check_timeout: WholeSeconds = Field(2, description="Whole seconds after which an unanswered check fails.")
     check_fall: Count = Field(1, description="Failed checks until the node gives up its VIPs.")
     check_rise: Count = Field(2, description="Good checks until the node may hold VIPs again.")
 

@@ -116,19 +116,39 @@ def _numbers(result: Result) -> Iterator[Line]:
 
 def _outage(result: Result) -> Iterator[Line]:
     style = "good" if result.in_time else "bad"
-    verdict = "as predicted" if result.in_time else "too long"
+    verdict = _verdict(result)
     yield (
         ("Outage ", "name"),
         (_seconds(result.outage), style),
-        f", predicted: at most {_seconds(result.expected)}: ",
-        (
-            verdict,
-            style,
-        ),
+        f"{_elsewhere(result)}, predicted: at most {_seconds(result.expected)}: ",
+        (verdict, style),
     )
+    if result.placed:
+        yield (holders(result),)
     broken = f"{result.streams_broken} of {len(result.long_lived)} long connections broken"
     moved = "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
     yield f"{result.failed} of {result.probes} probes failed; {broken}; {moved}"
+
+
+def _verdict(result: Result) -> str:
+    if not result.in_time:
+        return "too long"
+    return "as predicted" if result.outage <= result.expected else f"within the {TOLERANCE} s that are let pass"
+
+
+def _elsewhere(result: Result) -> str:
+    """What the other nodes measured."""
+    clients = dict.fromkeys(view.client for view in result.views if view.client != HERE and view.reached)
+    seen = {name: max(view.outage for view in result.views if view.client == name) for name in clients}
+    return f" ({', '.join(f'{name} saw {_seconds(outage)}' for name, outage in seen.items())})" if seen else ""
+
+
+def holders(result: Result) -> str:
+    """Who had the VIPs while it was broken, in a line."""
+    both = f"two had them for {_seconds(result.two_holders)}"
+    if result.one_holder is None:
+        return f"Not every VIP was on one node when it was undone; {both}"
+    return f"Each VIP was on one node after {_seconds(result.one_holder)}; {both}"
 
 
 def _seconds(seconds: float) -> str:

@@ -11,6 +11,7 @@ from lbdeploy.drill.result import Result
 from lbdeploy.drill.timeline import Row, Span, Timeline, timeline
 from lbdeploy.drill.timers import TOLERANCE
 from lbdeploy.model import Cluster
+from lbdeploy.report.drill import holders
 
 LABELS, WIDTH, RIGHT, TOP, PITCH, BAR = 210, 960, 20, 34, 30, 18  # pixels
 
@@ -94,6 +95,8 @@ def _section(result: Result) -> str:
     rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(told))
     after = "".join(f"<p>{escape(detail)}</p>" for detail in result.after)
     heading = f"{result.node}: {result.kind.what}"
+    if result.placed:
+        after = f"<p>{escape(holders(result))}.</p>{after}"
     picture = svg(timeline(result, everyone=True), heading)
     return f"<h2>{escape(heading)}</h2>\n{picture}\n{_table(('after', 'node', 'what happened'), rows)}{after}"
 

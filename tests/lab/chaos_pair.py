@@ -20,6 +20,7 @@ FILES = (
     "/etc/keepalived/keepalived.conf",
     "/etc/keepalived/check-haproxy",
     "/etc/sysctl.d/zz-lbdeploy.conf",
+    "/etc/systemd/system/haproxy.service.d/lbdeploy.conf",
     "/etc/systemd/system/keepalived.service.d/lbdeploy.conf",
 )
 UNIT = "lbdeploy"  # a node's transaction, as `systemctl` shows it

@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from conftest import LBDEPLOY, Lab, wait_for
+from clients import EVERY, traffic
+from conftest import LBDEPLOY, TOP, VIPS, Lab, wait_for
 
 pytestmark = pytest.mark.lab
 
-VIPS = ("192.168.0.10", "192.168.1.10")
+NODES = ("lb1", "lb2")
+HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
+PIDS = "systemctl show -p MainPID haproxy keepalived"
 
-# A client of one VIP, one short TLS connection after the other; prints its longest time between two answers.
-CLIENT = """
-import select, socket, ssl, sys, time
-context = ssl._create_unverified_context()
-last, longest = time.monotonic(), 0.0
-while not select.select([sys.stdin], [], [], 0.02)[0]:
-    began = time.monotonic()
-    try:
-        with socket.create_connection((sys.argv[1], 6443), 0.1) as plain, context.wrap_socket(plain):
-            longest, last = max(longest, began - last), began
-    except OSError:
-        pass
-print(longest)
-"""
+# How long a VIP may be away at most (s), by hosts.toml's advert_interval: what issue 4 asks for.
+TARGETS = {
+    "1": {"haproxy": 1.2, "hang": 4.0, "keepalived": 5.0, "power": 3.7},
+    "0.1": {"haproxy": 0.4, "power": 0.6},
+}
 
 
-@contextmanager
-def client(lab: Lab, vip: str) -> Iterator[dict[str, float]]:
-    """A client at work within the block; afterwards, `gap` in the dictionary is the longest in seconds."""
-    argv = [LBDEPLOY, "-f", str(lab.file), "lab", "exec", "client", sys.executable, "-c", CLIENT, vip]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    seen: dict[str, float] = {}
-    try:
-        yield seen
-    finally:
-        out, _ = process.communicate("end\n", timeout=30)
-        seen["gap"] = float(out)
+def gap(seen: dict[str, Any], vip: str) -> float:
+    """The longest time (s) without a good probe that an independent client saw."""
+    bad = sorted(each["at"] for each in (*seen["failures"], *seen["late"]) if each["vip"] == vip)
+    longest = since = 0.0
+    for before, at in zip([0.0, *bad], bad, strict=False):
+        since = at if at - before > 4 * EVERY else since
+        longest = max(longest, at - since + 2 * EVERY)
+    return longest
 
 
 def begin(lab: Lab, *args: str) -> subprocess.Popen[str]:
@@ -62,27 +52,63 @@ def placed(lab: Lab) -> bool:
     return all(len(lab.holder(vip)) == 1 for vip in VIPS)
 
 
-@pytest.mark.parametrize(("kind", "target"), [("haproxy", 1.9), ("hang", 4.0), ("keepalived", 3.0), ("power", 3.7)])
-def test_an_outage_is_as_short_as_predicted_and_measured_as_others_see_it(pair: Lab, kind: str, target: float) -> None:
+@pytest.mark.parametrize("advert", TARGETS)
+def test_an_outage_is_as_short_as_predicted_and_measured_as_others_see_it(pair: Lab, advert: str) -> None:
     """Each kind: within its target, as predicted, the same as an independent client saw, and all is well after it."""
-    with client(pair, VIPS[0]) as other:
-        drill = pair.do("drill", kind)
-    assert drill["outage_ms"] <= target * 1000
-    assert drill["outage_ms"] <= drill["expected_ms"] + drill["tolerance_ms"]
-    assert drill["outage_ms"] == pytest.approx(other["gap"] * 1000, abs=300)
-    assert (drill["from"], drill["to"]) == ("lb1", "lb2")
-    assert 0 < drill["failed"] < drill["probes"]
-    assert drill["streams"] == {"opened": 2, "broken": 2}
-    assert ("lb2", "enters MASTER") in [(each["node"], each["what"]) for each in drill["events"]]
-    assert placed(pair)
-    assert active(pair, "lb1")
-    assert active(pair, "lb1", "keepalived")
+    pair.edit("advert_interval = 1", f"advert_interval = {advert}")
+    pair.do("up")
+    for kind, target in TARGETS[advert].items():
+        with traffic(pair, VIPS[0]) as seen:
+            drill = pair.do("drill", kind, "--hold", "5")
+        assert drill["outage_ms"] <= target * 1000, kind
+        assert drill["outage_ms"] <= drill["expected_ms"] + drill["tolerance_ms"], kind
+        assert drill["outage_ms"] == pytest.approx(gap(seen, VIPS[0]) * 1000, abs=200), kind
+        assert drill["one_holder_ms"] <= 5000, kind
+        assert (drill["from"], drill["to"]) == ("lb1", "lb2"), kind
+        assert 0 < drill["failed"] < drill["probes"], kind
+        assert drill["streams"] == {"opened": 2, "broken": 2}, kind
+        assert ("lb2", "enters MASTER") in [(each["node"], each["what"]) for each in drill["events"]]
+        assert pair.holder(VIPS[0]) == pair.holder(VIPS[1]) == ["lb1"]
+        assert active(pair, "lb1")
+        assert active(pair, "lb1", "keepalived")
+
+
+def test_a_pair_that_is_told_nothing_learns_it_without_a_failed_connection(pair: Lab) -> None:
+    """A keepalived.conf of the operator's own goes on as it did; without it, a plain `up` is all that is needed."""
+    own = pair.file.parent / "templates" / "keepalived.conf.j2"
+    own.parent.mkdir()
+    built_in = (TOP / "templates" / own.name).read_text()
+    told = r"track_file haproxy_stopped \{\n.*?\n\}|        haproxy_stopped\n"
+    own.write_text(re.sub(told, "", built_in, flags=re.DOTALL))
+    pair.do("up")
+    drill = pair.do("drill", "haproxy", "--hold", "3")
+    assert (drill["expected_ms"], drill["in_time"]) == (1609, True)
+    own.unlink()
+    for node in NODES:
+        pair.on(node, f"rm {HAPROXY_UNIT}; systemctl daemon-reload")
+    before = [pair.on(node, PIDS) for node in NODES]
+    with traffic(pair, *VIPS) as seen:
+        pair.do("up")
+    assert (seen["failures"], seen["late"], seen["broken"]) == ([], [], [])
+    assert [pair.on(node, PIDS) for node in NODES] == before
+    assert all("haproxy-stopped" in pair.on(node, "systemctl show -p ExecStop haproxy") for node in NODES)
+
+
+def test_a_haproxy_that_comes_back_at_once_is_not_called_stopped(pair: Lab) -> None:
+    """Restarted, or crashed and started again by systemd: only a check that fails meanwhile takes its node out."""
+    since = pair.on("lb2", "date +%s")
+    pair.on("lb2", "systemctl restart haproxy; sleep 1; systemctl kill --signal=SIGKILL --kill-who=main haproxy")
+    wait_for(lambda: active(pair, "lb2"))
+    said = pair.on("lb2", f"journalctl -u keepalived --since @{since}")
+    assert said.count("Entering FAULT STATE") <= said.count("VRRP_Script(check_haproxy) failed")
+    pair.on("lb2", "echo 1 > /run/lbdeploy-haproxy-stopped")  # which is not so
+    wait_for(lambda: pair.on("lb2", "cat /run/lbdeploy-haproxy-stopped") == "0", 5)
 
 
 def test_both_clients_see_the_same(pair: Lab) -> None:
     """The other node's own measurement agrees with the one made here; and the page has pictures, and no reference."""
     page = pair.file.parent / "drill.html"
-    drill = pair.do("drill", "haproxy", "--report", str(page))
+    drill = pair.do("drill", "haproxy", "--hold", "3", "--report", str(page))
     outages = {view["client"]: view["outage_ms"] for view in drill["views"] if view["address"] == VIPS[0]}
     assert outages["lb2"] == pytest.approx(outages["here"], abs=150)
     text = page.read_text()
@@ -95,7 +121,7 @@ def test_pulled_cables(pair: Lab) -> None:
     """A node that is cut off from everything is taken over from, and keeps the VIPs off after it is back."""
     pair.edit("preempt_delay = 2", "preempt_delay = 30")  # or it takes them before its haproxy has seen its servers
     pair.do("up")
-    drill = pair.do("drill", "link")
+    drill = pair.do("drill", "link", "--hold", "5")
     assert drill["outage_ms"] <= 3900
     assert drill["to"] == "lb2"
     assert any("after preempt_delay" in each for each in drill["after"])

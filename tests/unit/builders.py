@@ -94,6 +94,7 @@ m4 = "fd00::4"
 [frontends.ingress]
 port = 443
 balance = "source"
+interval = 5
 [frontends.ingress.servers]
 w1 = "10.0.1.1:30443"
 """

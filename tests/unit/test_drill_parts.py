@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdeploy import hosts
-from lbdeploy.drill import journal, kinds, watch
+from lbdeploy.drill import holding, journal, kinds, watch
 from lbdeploy.drill.gaps import Shot, cut, gaps, longest, stall
+from lbdeploy.drill.holding import Placed
 from lbdeploy.drill.journal import Clock, Event
 from lbdeploy.drill.kinds import NAMES, Name, kind
 from lbdeploy.drill.prober import PERIOD, Prober, Stream
@@ -102,7 +103,8 @@ def seeded(advert: float = 1, **vrrp: object) -> Cluster:
         ("power", 1, 3 + 156 / 256),  # three adverts are missed, then lb2 waits for its skew: RFC 3768 section 6.1
         ("power", 0.1, 0.3 + 0.1 * 156 / 256),  # RFC 5798: the skew counts in parts of the advert interval
         ("link", 2, 6 + 156 / 256),
-        ("haproxy", 1, 1 + 156 / 256),  # the check's interval, then an advert of priority 0
+        ("haproxy", 1, 0.1 + 156 / 256),  # systemd tells keepalived, which sends an advert of priority 0
+        ("haproxy", 0.1, 0.1 + 0.1 * 156 / 256),
         ("hang", 1, 1 + 2 + 156 / 256),  # besides, the check's timeout
         ("keepalived", 1, 2 + 156 / 256),  # the VIPs stay until systemd has started it again, after a second
         ("keepalived", 0.1, 0),
@@ -111,6 +113,12 @@ def seeded(advert: float = 1, **vrrp: object) -> Cluster:
 def test_the_timers_predict_the_longest_outage(name: Name, advert: float, seconds: float) -> None:
     cluster = seeded(advert)
     assert expected(cluster, name, cluster.preferred, holds=True) == pytest.approx(seconds)
+
+
+def test_a_keepalived_that_is_told_nothing_has_to_find_out() -> None:
+    """With a keepalived.conf of the operator's own, which does not ask whether haproxy is stopped, a check finds it."""
+    cluster = seeded(check_interval=2, check_fall=3)
+    assert expected(cluster, "haproxy", cluster.preferred, holds=True, told=False) == pytest.approx(6 + 156 / 256)
 
 
 def test_the_heir_is_the_best_of_the_others() -> None:
@@ -184,6 +192,42 @@ def test_no_journal_makes_it_fail(text: str) -> None:
 @pytest.mark.parametrize(("node", "ahead"), [(1000.03, 0.0), (1005.05, 5.0), (995.05, -5.0)])
 def test_a_clock_is_not_known_better_than_half_a_round_trip(node: float, ahead: float) -> None:
     assert Clock.compared(1000.0, node, 1000.1).ahead == pytest.approx(ahead)
+
+
+ADDRESSES = """\
+[2026-11-23T12:00:01.500000] Deleted 2: ens33    inet 192.168.0.10/24 scope global secondary ens33\\
+1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
+2: ens33    inet 192.168.0.10/24 scope global secondary ens33\\       valid_lft forever preferred_lft forever
+[2026-11-23T12:00:02.000000] 2: ens33    inet6 fe80::1/64 scope link
+[2026-11-23T12:00:0
+"""
+NOON = 1795435200.0
+
+
+def test_who_has_a_vip_is_read_from_what_kernels_tell() -> None:
+    """Of the VIPs alone; a line that was cut off is passed over."""
+    found = holding.read(ADDRESSES.splitlines(), "lb1", [VIP], Clock(ahead=1.0))
+    assert list(found) == [Placed(NOON + 0.5, "lb1", VIP, has=False), Placed(0.0, "lb1", VIP, has=True)]
+
+
+@pytest.mark.parametrize(
+    ("moves", "one", "two"),
+    [
+        ("0+lb1", 0.0, 0.0),
+        ("0+lb1 102-lb1 103+lb2", 3.0, 0.0),
+        ("0+lb1 103+lb2 104-lb1", 4.0, 1.0),
+        ("0+lb1 103+lb2", None, 7.0),  # both keep it
+        ("0+lb1 102-lb1", None, 0.0),  # nobody has it
+        ("0+lb1 103+lb2 103.01-lb1 108-lb2 108.05+lb1", 0.0, 0.0),  # as a node takes a VIP back
+        ("0+lb1 90+lb2 99-lb1 115+lb1", 0.0, 0.0),  # before, and after
+        ("", None, 0.0),  # nobody told anything
+    ],
+)
+def test_a_vip_is_on_one_node_again_when_it_stays_there(moves: str, one: float | None, two: float) -> None:
+    placed = [Placed(float(at), node, VIP, mark == "+") for at, mark, node in re.findall(r"([\d.]+)([+-])(\w+)", moves)]
+    found = holding.one_holder(placed, 100.0, 110.0)
+    assert found == (one if one is None else pytest.approx(one))
+    assert holding.two_holders(placed, 100.0, 110.0) == pytest.approx(two)
 
 
 def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
@@ -263,6 +307,18 @@ def test_the_rows_of_a_timeline_have_no_holes(pattern: str) -> None:
     for row in (*shown.vips, *shown.nodes):
         assert all(one.end == pytest.approx(two.start) for one, two in pairwise(row.spans))
         assert all(span.start < span.end for span in row.spans)
+
+
+def test_the_report_says_what_others_saw_and_who_had_the_vips(seed: Cluster) -> None:
+    placed = (Placed(0.0, "lb1", VIP, has=True), Placed(1000.1, "lb1", VIP, has=False))
+    other = View("lb2", VIP, tuple(shots("." * 50 + "x" * 59 + ".", 999.0)))
+    whole = result(seed, placed=(*placed, Placed(1000.8, "lb2", VIP, has=True)))
+    whole = replace(whole, views=(*whole.views, other))
+    assert "Outage 1.22 s (lb2 saw 1.20 s), predicted" in text(whole)
+    for drawn in (text(whole), page(seed, [whole])):
+        assert "Each VIP was on one node after 0.80 s; two had them for 0.00 s" in drawn
+    assert whole.to_json()["one_holder_ms"] == 800
+    assert "Not every VIP was on one node" in text(replace(whole, placed=placed))
 
 
 def test_the_page_is_well_formed_and_refers_to_nothing(seed: Cluster) -> None:

@@ -257,6 +257,17 @@ BAD = {
         "rise = 3.0",
         "frontends.k8s-api.rise: 3.0 is not a whole number; write it without quotes and decimals",
     ),
+    "part of a second between checks": (
+        "preempt_delay = 30",
+        "check_interval = 0.5",
+        "vrrp.check_interval: 0.5 is not a whole number; "
+        "write 1 or more: keepalived 2.2 counts the seconds of its checks as whole ones",
+    ),
+    "adverts too often": (
+        "advert_interval = 1",
+        "advert_interval = 0.05",
+        "vrrp.advert_interval: 0.05 is too small; write 0.1 or more",
+    ),
     "truth for a number": (
         "rise = 3",
         "rise = true",

@@ -94,7 +94,7 @@ KEEPALIVED = {
     "a brace too few": (
         "    track_script {\n        check_haproxy\n    }",
         "    track_script {\n        check_haproxy",
-        ("error", "has 9 opening and 8 closing braces", "see to its template"),
+        ("error", "has 10 opening and 9 closing braces", "see to its template"),
         None,
     ),
 }  # fmt: skip
@@ -178,6 +178,18 @@ def test_a_template_that_replaces_nothing_is_found(tmp_path: Path) -> None:
     (found,) = lint(cluster(tmp_path, GOOD))
     assert (found.severity, found.node, found.file) == ("warning", None, f"{tmp_path}/templates/haproxy.conf.j2")
     assert "replaces no built-in template" in found.message
+
+
+def test_servers_that_are_checked_more_slowly_than_nodes_are_warned_of(tmp_path: Path) -> None:
+    """Adverts several times a second are of little use where a dead server is seen after 11 s. The advice is sound."""
+    quick = GOOD.replace("advert_interval = 1", "advert_interval = 0.1")
+    (found,) = lint(cluster(tmp_path, quick))
+    assert found.severity == "warning"
+    assert found.message.startswith("frontends.k8s-api: haproxy may take 11 s to see that a server is gone")
+    assert "keepalived 1.3 s for a node" in found.message
+    advice = found.fix.partition(": ")[2].replace(", ", "\n")
+    assert advice == "interval = 0.8\nfast_interval = 0.4\nfall = 2"
+    assert lint(cluster(tmp_path, quick.replace("interval = 10", advice).replace("\nfall = 2\n[", "\n["))) == []
 
 
 def test_the_seeds_initial_state_is_warned_of(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import LONG_AGO, observe, plans, running, stopped
 
-from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, KEEPALIVED_UNIT, desired
+from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, HAPROXY_UNIT, KEEPALIVED_CONF, KEEPALIVED_UNIT, desired
 from lbdeploy.model import Cluster
 from lbdeploy.plan import NodePlan, Plan, Stage, Way, diff
 from lbdeploy.resources.file import FileState
@@ -23,6 +23,7 @@ def node_plan(seed: Cluster, **states: object) -> NodePlan:
         "haproxy_cfg": f"file {HAPROXY_CFG}",
         "keepalived_conf": f"file {KEEPALIVED_CONF}",
         "unit": f"file {KEEPALIVED_UNIT}",
+        "haproxy_unit": f"file {HAPROXY_UNIT}",
         "check": f"file {CHECK_HAPROXY}",
         "haproxy": "service haproxy",
         "keepalived": "service keepalived",
@@ -58,7 +59,7 @@ def test_a_bare_node_gets_everything_in_order(seed: Cluster) -> None:
         if each.id.startswith(kind)
     }
     plan = diff(desired(seed, node), observe(seed, node, states=bare))
-    assert [change.kind for change in plan.changes] == 3 * ["package"] + 5 * ["file"] + ["sysctl"] + 4 * ["service"]
+    assert [change.kind for change in plan.changes] == 3 * ["package"] + 6 * ["file"] + ["sysctl"] + 4 * ["service"]
     assert actions(plan)[-4:] == ["enable haproxy", "start haproxy", "enable keepalived", "start keepalived"]
 
 
@@ -69,8 +70,9 @@ def test_a_changed_file_reloads_the_service_that_reads_it(seed: Cluster) -> None
 
 
 def test_a_changed_unit_file_is_read_by_systemd_alone(seed: Cluster) -> None:
-    """A changed drop-in makes systemd read its units again; keepalived is left alone."""
+    """A changed drop-in makes systemd read its units again; the daemons are left alone."""
     assert actions(node_plan(seed, unit=DRIFTED)) == [f"update {KEEPALIVED_UNIT}", "daemon-reload keepalived"]
+    assert actions(node_plan(seed, haproxy_unit=DRIFTED)) == [f"update {HAPROXY_UNIT}", "daemon-reload haproxy"]
 
 
 def test_a_changed_check_script_reloads_nothing(seed: Cluster) -> None:

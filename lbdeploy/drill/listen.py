@@ -1,0 +1,39 @@
+"""Scripts that tell something for as long as a drill lasts: what each node has said so far."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Node
+
+if TYPE_CHECKING:
+    from lbdeploy.transport import Session
+
+
+class Listen:
+    """Runs a script on each node of a fleet, which does nothing else, while it is open as a context manager."""
+
+    def __init__(self, fleet: Fleet, scripts: Mapping[str, str]) -> None:
+        self._lines: dict[str, list[str]] = {name: [] for name in scripts}
+
+        def tell(node: Node, session: Session) -> None:
+            session.run(scripts[node.name], self._lines[node.name].append)
+
+        self._thread = threading.Thread(target=fleet.each, args=(fleet.nodes, tell), name="listen", daemon=True)
+
+    def __enter__(self) -> Listen:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to wait for: scripts end by themselves, or with their connections."""
+
+    def lines(self, node: str) -> tuple[str, ...]:
+        """What a node has said."""
+        return tuple(self._lines[node])
