@@ -25,9 +25,7 @@ SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the la
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
-HAPROXY_STOPPED = (
-    "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, as systemd says, or about to be; 0 otherwise
-)
+HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 PATHS = SimpleNamespace(
     check_haproxy=CHECK_HAPROXY,

@@ -10,14 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, KEEPALIVED_UNIT, PACKAGES, SYSCTL_CONF
+from lbdeploy.desired import (
+    CHECK_HAPROXY,
+    HAPROXY_CFG,
+    HAPROXY_UNIT,
+    KEEPALIVED_CONF,
+    KEEPALIVED_UNIT,
+    PACKAGES,
+    SYSCTL_CONF,
+)
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.resource import Change, Resource
 from lbdeploy.resources import Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
 from lbdeploy.shell import cmd, here
 from lbdeploy.transaction import Task, go_away, remote_text
 
-FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, KEEPALIVED_UNIT, KEEPALIVED_CONF)
+FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
 R = TypeVar("R", bound=Resource[Any])
 
@@ -30,7 +38,7 @@ def original(*, purge: bool) -> list[Resource[Any]]:
         Service("keepalived", watches=(KEEPALIVED_CONF,)),
         *(OriginalFile(path) for path in FILES),
         *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
-        OriginalService("haproxy", reads=(HAPROXY_CFG,)),
+        OriginalService("haproxy", reads=(HAPROXY_CFG, HAPROXY_UNIT)),
         OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),
         *([Purge(PACKAGES)] if purge else []),
     ]
