@@ -75,12 +75,13 @@ def _cells(row: Row, shown: Timeline, columns: int, step: float) -> Iterator[Par
 def _axis(shown: Timeline, columns: int, step: float) -> str:
     """Whole seconds from the break, as many as there is room for."""
     every = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200) if each / step >= 6)
-    text = [" "] * (columns + 8)
+    text = [" "] * columns
     for second in range(0, int(shown.end) + 1, every):
         column = int((second - shown.start) / step)
         label = f"{second} s" if second == 0 else str(second)
-        text[column : column + len(label)] = label
-    return "".join(text)[:columns].rstrip()
+        if column + len(label) <= columns:  # half a number would be another one
+            text[column : column + len(label)] = label
+    return "".join(text).rstrip()
 
 
 def _marks(shown: Timeline, columns: int, step: float) -> str:
