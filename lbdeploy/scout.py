@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
-from ipaddress import ip_address
 
 from lbdeploy.dial import dial
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Step
+from lbdeploy.examination import heard
 from lbdeploy.health import Link, parse_ip_a
 from lbdeploy.model import Address, Interface, Node, Ssh
 from lbdeploy.questions import is_question, settle
@@ -107,15 +106,9 @@ def script() -> str:
 def read(output: str) -> Seen:
     """What the script printed. What can't be read is passed over."""
     links, _, rest = output.partition(f"{CONFIGURED}\n")
-    configured, _, heard = rest.partition(f"{HEARD}\n")
+    configured, _, adverts = rest.partition(f"{HEARD}\n")
     ids = re.findall(r"^\s*virtual_router_id\s+(\d{1,3})\b", configured, re.MULTILINE)
-    return Seen(parse_ip_a(links), frozenset(map(int, ids)), frozenset(_heard(heard)))
-
-
-def _heard(text: str) -> Iterator[tuple[int, Address]]:
-    for router_id, source in re.findall(r"^(\d{1,3}) ([0-9a-fA-F.:]+)$", text, re.MULTILINE):
-        with suppress(ValueError):
-            yield int(router_id), ip_address(source)
+    return Seen(parse_ip_a(links), frozenset(map(int, ids)), frozenset(heard(adverts)))
 
 
 def shared(seen: Mapping[str, Seen]) -> list[Shared]:

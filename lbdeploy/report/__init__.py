@@ -154,6 +154,13 @@ class Reporter:
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
 
+    def doctor(self, findings: Sequence[Finding]) -> None:
+        """What is wrong with which node, and how to mend it."""
+        from lbdeploy.report.doctor import lines
+
+        for line in lines(findings, verbose=bool(self.verbose)):
+            self.say(*line)
+
     def status(self, status: Status) -> None:
         """The cluster as it is, once."""
         from lbdeploy.report.status import screen
