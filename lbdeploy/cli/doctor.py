@@ -34,7 +34,7 @@ def doctor(app: App, *, limit: str | None, ignore: tuple[str, ...]) -> None:
     docs/doctor.md lists the checks. Exit code 6: something has to be mended first; 4: a node could not be reached.
 
     \b
-    lbdeploy doctor                    before the first up, and when something is odd
+    lbdeploy doctor                    before the first up, or in doubt
     lbdeploy doctor -v                 what is fine, too
     lbdeploy doctor --ignore clock     without that check
     """

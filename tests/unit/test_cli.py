@@ -266,7 +266,6 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "check",
         "render",
         "doctor",
-        "doctor",
         "plan",
         "up",
         "verify",
