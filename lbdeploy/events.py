@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,7 +32,35 @@ class Note:
     text: str
 
 
-Event = Step | Done | Note
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A script was run on the node `who`: given to `command` over SSH, it ended after `seconds` with `status`.
+
+    Passwords are no part of it. `status` -1: it was not told.
+    """
+
+    who: str
+    command: str
+    script: str
+    output: str
+    seconds: float
+    status: int
+
+    @property
+    def plain(self) -> str:
+        """The script without what differs each time."""
+        return re.sub(r"\b[0-9a-f]{16}\b", "NONCE", self.script)
+
+
+Told = Step | Done | Note  # for people
+Event = Told | Wire
+
+
+def excerpt(text: str, limit: int) -> str:
+    """The beginning of a text, and how much is left out."""
+    return text if len(text) <= limit else f"{text[:limit]}\n... {len(text) - limit} characters more"
+
+
 Emit = Callable[[Event], None]
 
 

@@ -83,7 +83,7 @@ class Fleet:
         dialled = dial(node, target)
         from lbdeploy.transport import connect
 
-        session = connect(node, target, self._ssh, dialled)
+        session = connect(node, target, self._ssh, dialled, self._emit)
         if session.news:
             self._emit(Note(node.name, session.news))
         return session

@@ -77,7 +77,7 @@ def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
         dialled = dial(node, target)
         from lbdeploy.transport import connect
 
-        session = connect(node, target, ssh, dialled)
+        session = connect(node, target, ssh, dialled, emit)
         emit(Step(name, f"look at interfaces, and listen for VRRP for {LISTEN_SECONDS} s"))
         seen = read(session.run(script()).output)
         session.close()

@@ -99,7 +99,7 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
         "stages": [stage.to_json() for stage in outcome.plan.stages],
     }
     for error in outcome.errors.values():
-        app.reporter.error(error)
+        app.complain(error)
         app.finish(error.exit_code, **document, error=error.to_json())
         return
     app.finish(CHANGES_PENDING if outcome.plan.changes else 0, **document)
@@ -194,7 +194,7 @@ def end_changed(app: App, outcome: Any, **document: Any) -> None:
             state=f"the others are as hosts.toml says, and hold the VIPs; {name} is not",
             fix="bring it back, then: lbdeploy up",
         )
-        app.reporter.error(left_out)
+        app.complain(left_out)
         app.finish(left_out.exit_code, **document, error=left_out.to_json())
         return
     app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
@@ -219,6 +219,7 @@ def main() -> None:
     app = App()
     app.json = "--json" in sys.argv
     code = _call(app)
+    app.close()
     with suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -242,7 +243,7 @@ def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
     except Exception as error:
         from lbdeploy.cli.crash import crashed
 
-        return app.fail(crashed(error))
+        return app.fail(crashed(error, app.log))
     return app.exit_code
 
 

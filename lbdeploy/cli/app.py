@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from lbdeploy.errors import LbdeployError, UsageError
 if TYPE_CHECKING:
     from lbdeploy.answers import Answers
     from lbdeploy.events import Event
+    from lbdeploy.logbook import Logbook
     from lbdeploy.model import Cluster, Ssh
     from lbdeploy.origin import Origin
     from lbdeploy.report import Reporter
@@ -33,6 +35,7 @@ class App:
         self.verbose = 0
         self.json = False
         self.lab = False
+        self.muted = False
         self.accept_new = False
         self.ask_sudo = False
         self.command = ""
@@ -45,6 +48,13 @@ class App:
         from lbdeploy.hosts import load
 
         return load(self.file)
+
+    @cached_property
+    def log(self) -> Logbook:
+        """Made when something happens: commands that contact nothing have none."""
+        from lbdeploy.logbook import Logbook
+
+        return Logbook(sys.argv)
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -83,8 +93,10 @@ class App:
         return origin(self.file.read_text(encoding="utf-8"))
 
     def emit(self, event: Event) -> None:
-        """Show an event, unless it was drawn before there is anyone to draw it."""
-        self.reporter.emit(event)
+        """Show an event, and take note of it; not while something else has the screen."""
+        if not self.muted:
+            self.log.event(event)
+            self.reporter.emit(event)
 
     def limit(self, names: str | None) -> tuple[str, ...]:
         """The nodes named by --limit. Raises UsageError for one that hosts.toml does not have."""
@@ -103,8 +115,25 @@ class App:
     def fail(self, error: LbdeployError) -> int:
         """End the command with an error: show it, print it as JSON where that was asked for, return the exit code."""
         self.print_json(error.exit_code, {"error": error.to_json()})
-        self.reporter.error(error)
+        self.complain(error)
         return error.exit_code
+
+    def complain(self, error: LbdeployError) -> None:
+        """Show an error, write it down, and say where all that led to it is written."""
+        if "log" in self.__dict__:
+            where = f"{error.node}: " if error.node else ""
+            told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}", f"next: {error.fix}"]
+            self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
+        self.reporter.error(error, self.close())
+
+    def close(self) -> Path | None:
+        """End the log; where it is, if there is one. Where it could not be written, that is said once."""
+        if "log" not in self.__dict__:
+            return None
+        path, trouble = self.log.close()
+        if trouble:
+            self.reporter.warn((f"no log could be written: {trouble}", "quiet"))
+        return path
 
     def print_json(self, exit_code: int, document: dict[str, Any]) -> None:
         """One document on standard output, if --json was given."""
@@ -139,7 +168,11 @@ def global_options(function: F) -> F:
         ),
         (
             ("-v", "--verbose"),
-            {"count": True, "callback": _set("verbose"), "help": "Say more: remote output, checks that passed."},
+            {
+                "count": True,
+                "callback": _set("verbose"),
+                "help": "Say more: remote output, checks that passed; -vv: scripts on the wire.",
+            },
         ),
         (
             ("--json",),

@@ -69,7 +69,7 @@ def _end(app: App, removed: Removed) -> None:
             state="lbdeploy's files and services are still on it: it takes the VIPs wherever it runs",
             fix="bring it back, then: lbdeploy down",
         )
-        app.reporter.error(left)
+        app.complain(left)
         app.finish(left.exit_code, **document, error=left.to_json())
     if not removed.errors:
         app.finish(0, **document)

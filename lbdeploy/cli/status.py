@@ -10,7 +10,6 @@ import click
 from lbdeploy.cli import limit_option
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.errors import InterruptedRunError
-from lbdeploy.events import silent
 
 UNREACHABLE = 4
 
@@ -51,7 +50,7 @@ def _follow(app: App, fleet: object, found: object) -> None:
     """Until Ctrl-C."""
     from lbdeploy.watch import PERIOD, Watch
 
-    app.emit = silent  # type: ignore[method-assign]
+    app.muted = True  # the screen is the status's own
     try:
         with Watch(app.cluster, fleet, found) as watch:  # type: ignore[arg-type]
             if app.json:

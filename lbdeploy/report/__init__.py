@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.errors import HostsFileError, LbdeployError
-from lbdeploy.events import Event
+from lbdeploy.events import Event, Wire, excerpt
 from lbdeploy.report.progress import Lines, Live
 from lbdeploy.report.steps import in_short, steps
 from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lbdeploy.drill.result import Result
     from lbdeploy.farewell import Farewell
     from lbdeploy.finding import Finding
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from lbdeploy.watch import Watch
 
 
+SHOWN = 2000  # characters of a script
+
+
 class Reporter:
     """Draws progress on standard error, and results on standard output, or on standard error where that is for JSON."""
 
@@ -41,7 +46,16 @@ class Reporter:
 
     def emit(self, event: Event) -> None:
         """Show an event as it happens. From any thread."""
-        self._progress.event(event)
+        if not isinstance(event, Wire):
+            self._progress.event(event)
+        elif self.verbose > 1:
+            self._wire(event)
+
+    def _wire(self, event: Wire) -> None:
+        """What went over the wire, and how it ended."""
+        script = excerpt(event.plain, SHOWN)
+        self.warn((event.who, "name"), (f" $ {event.command}", "todo"), f"  ({event.seconds:.2f} s, {event.status})")
+        self.warn(("\n".join(f"    {line}" for line in script.splitlines()), "quiet"))
 
     def prepare(self) -> None:
         """Import what drawing results will take, while there is something to wait for."""
@@ -66,8 +80,8 @@ class Reporter:
         self.quiet()
         write(sys.stderr, parts)
 
-    def error(self, error: LbdeployError) -> None:
-        """What happened, where, in what state things are, and what to type next."""
+    def error(self, error: LbdeployError, log: Path | None = None) -> None:
+        """What happened, where, in what state things are, what to type next, and where the whole story is."""
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
         for line in error.lines() if isinstance(error, HostsFileError) else ():
             self.warn("  ", line)
@@ -77,6 +91,8 @@ class Reporter:
             self.warn(("  next: ", "todo"), error.fix)
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
+        if log:
+            self.warn(("  log: ", "quiet"), str(log))
 
     def plan(self, plan: Plan) -> None:
         """Every change, node by node in the order of the run, with a diff for each file."""

@@ -8,7 +8,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.events import Done, Event, Note, Step
+from lbdeploy.events import Done, Note, Step, Told
 from lbdeploy.report.terminal import console, write
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Lines:
         self._lock = threading.Lock()
         self._last: dict[str | None, str] = {}
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Told) -> None:
         with self._lock:
             if not isinstance(event, Done) and self._last.get(event.who) != event.text:
                 self._last[event.who] = event.text
@@ -36,7 +36,7 @@ class Live:
     """Progress on a terminal: one live line a node, with its current step and how long that has taken."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Event, float]] = {}
+        self._rows: dict[str, tuple[Told, float]] = {}
         self._note = ""
         self._lock = threading.Lock()
         self._open = False
@@ -47,7 +47,7 @@ class Live:
 
         return Display(console=console(sys.stderr), get_renderable=self._draw, refresh_per_second=10, transient=True)
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Told) -> None:
         with self._lock:
             if isinstance(event, Note) and event.who:
                 self._tell(event.who, event.text)
@@ -90,14 +90,14 @@ class Live:
             table.add_row(self._mark(event), Text(name, style="name"), Text(event.text), self._age(event, since))
         return Group(table, Text(self._note, style="quiet")) if self._note else table
 
-    def _mark(self, event: Event) -> Any:
+    def _mark(self, event: Told) -> Any:
         from rich.text import Text
 
         if isinstance(event, Step):
             return self._spinner
         return Text("✓", style="good") if isinstance(event, Done) and event.ok else Text("✗", style="bad")
 
-    def _age(self, event: Event, since: float) -> Any:
+    def _age(self, event: Told, since: float) -> Any:
         from rich.text import Text
 
         seconds = time.monotonic() - since

@@ -10,6 +10,7 @@ import logging
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
 from paramiko import Channel, SSHException
 
 from lbdeploy.errors import LostError
+from lbdeploy.events import Emit, Wire
 from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Target
 from lbdeploy.transport.channel import Held, Lines, Result, closing
@@ -37,11 +39,12 @@ DEADLINE_SECONDS = 9.0  # and has so long to answer: together under 15 s
 class Session:
     """A connection to a node, to run scripts as root. Use it from one thread at a time."""
 
-    def __init__(self, node: Node, root: Root, connection: Connection, news: str = "") -> None:
+    def __init__(self, node: Node, root: Root, connection: Connection, emit: Emit, news: str = "") -> None:
         self.node = node
         self.news = news  # what the operator should hear of the login
         self._connection = connection
         self._root = root
+        self._emit = emit
 
     @property
     def alive(self) -> bool:
@@ -125,10 +128,15 @@ class Session:
             with suppress(OSError):  # it has ended already, as a sudo does that refuses; what it said of that comes now
                 channel.sendall((secret + script).encode(errors="surrogateescape"))
                 channel.shutdown_write()
-            lines = Lines(on_line, after)
-            for chunk in self._chunks(channel):
-                lines.feed(chunk)
-            return Result(lines.text(), channel.recv_exit_status() if channel.exit_status_ready() else -1)
+            begun, lines = time.monotonic(), Lines(on_line, after)
+            try:
+                for chunk in self._chunks(channel):
+                    lines.feed(chunk)
+            finally:
+                status = channel.recv_exit_status() if channel.exit_status_ready() else -1
+                took = time.monotonic() - begun
+                self._emit(Wire(self.node.name, command, script, lines.text(), took, status))
+            return Result(lines.text(), status)
 
     def _chunks(self, channel: Channel) -> Iterator[bytes]:
         channel.settimeout(QUIET_SECONDS)
@@ -176,10 +184,10 @@ class Session:
         return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
 
 
-def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket) -> Session:
+def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket, emit: Emit) -> Session:
     """Log in to a node, every hop's host key verified. Raises ConnectError, HostKeyError and LoginError.
 
-    `dialled` is a connection to the target, or to the first of its hops.
+    `dialled` is a connection to the target, or to the first of its hops. `emit` is told of every script that is run.
     """
     connection, news = login(node, target, ssh.answers, dialled)
-    return Session(node, Root(node, target.user, ssh.answers), connection, news)
+    return Session(node, Root(node, target.user, ssh.answers), connection, emit, news)

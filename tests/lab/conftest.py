@@ -22,6 +22,12 @@ VIPS = ("192.168.0.10", "192.168.1.10")
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def logs_of_tests_are_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What lbdeploy writes of its runs lies with what else the tests leave behind for a while."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 def pytest_configure() -> None:
     """A run that is told to end removes its lab, as one that is interrupted does."""
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -349,6 +349,11 @@ def test_a_fish_login_changes_nothing(pair: Lab) -> None:
         pair.on("lb2", "usermod -s /bin/bash ops")
 
 
+def logs() -> set[Path]:
+    """What lbdeploy has written of its runs here."""
+    return set(Path(os.environ["XDG_STATE_HOME"]).rglob("*.log"))
+
+
 @pytest.mark.usefixtures("unnoticed")
 def test_secrets_are_nowhere_to_be_seen(pair: Lab) -> None:
     """A password for sudo, while a run is under way: not among processes, in logs, in the output, or in files."""
@@ -356,13 +361,19 @@ def test_secrets_are_nowhere_to_be_seen(pair: Lab) -> None:
     pair.on("lb2", f"echo ops:s3cret | chpasswd; cp {rule} /root/rule; sed -i 's/NOPASSWD: *//' {rule}")
     slow_dpkg(pair, "lb2", 3)
     try:
-        process = begin(pair, "-v", "--json", "up", LBDEPLOY_SUDO_PASSWORD="s3cret")
+        before = logs()
+        process = begin(pair, "-vv", "--json", "up", LBDEPLOY_SUDO_PASSWORD="s3cret")
         until(process, "apt-get install")
         assert "s3cret" not in pair.on("lb2", "ps axwwe")
         assert "s3cret" not in Path(f"/proc/{process.pid}/cmdline").read_text()
         out, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
         assert "s3cret" not in out + said
+        assert "apt-get" in said
+        (log,) = logs() - before
+        assert log.stat().st_mode & 0o777 == 0o600
+        assert "apt-get" in log.read_text()
+        assert "s3cret" not in log.read_text()
         assert (
             pair.on(
                 "lb2", "grep -rls s3cret /run/lbdeploy /var/lib/lbdeploy /var/log; journalctl -q -g s3cret", check=False

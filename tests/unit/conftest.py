@@ -26,6 +26,12 @@ def seed() -> Cluster:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def logs_of_tests_are_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What lbdeploy writes of its runs lies with what else the tests leave behind for a while."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(autouse=True, scope="session")
 def templates_of_tests_are_not_kept() -> Iterator[None]:
     """Compiled templates lie beside Python's bytecode; those of the folders of tests would stay there for ever."""
     with pytest.MonkeyPatch.context() as patch:

@@ -313,7 +313,7 @@ def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
     monkeypatch.setattr("lbdeploy.hosts.load", broken)
     done = run("--json", "check")
     assert (done.code, done.json["ok"]) == (1, False)
-    (log,) = (tmp_path / "state").rglob("crash-*.log")
+    (log,) = (tmp_path / "state").rglob("*.log")
     assert log.stat().st_mode & 0o777 == 0o600
     assert "ZeroDivisionError: nobody expected this" in log.read_text()
     assert str(log) in done.json["error"]["fix"]

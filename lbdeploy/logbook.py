@@ -1,0 +1,112 @@
+"""The log of a run: every event, every script on the wire and what it answered, in a file of the user's.
+
+It is written by a thread of its own, so that no run waits for it, and opened when there is something to write: commands
+that contact nothing leave none. See docs/decisions/041-the-log.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from lbdeploy import __version__
+from lbdeploy.events import Event, Wire, excerpt
+
+KEPT = 50  # logs
+LIMIT = 6000  # characters of a script, or of what it answered
+CLOSE_SECONDS = 2.0
+
+
+class Logbook:
+    """A log that is about to be written."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self._path: Path | None = None
+        self._trouble = ""
+        self._argv = argv
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._known: dict[str, str] = {}
+
+    def event(self, event: Event) -> None:
+        """Take note of what happens. From any thread."""
+        self.write("\n".join(self._told(event)))
+
+    def write(self, text: str) -> None:
+        """Add some lines."""
+        if not self._thread:
+            self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+            self._thread.start()
+        self._lines.put(f"{_now()} {text}\n")
+
+    def close(self) -> tuple[Path | None, str]:
+        """Write what is left: where the log is, or why there is none, which is said once."""
+        if self._thread:
+            self._lines.put(None)
+            self._thread.join(CLOSE_SECONDS)
+        trouble, self._trouble = self._trouble, ""
+        return self._path, trouble
+
+    def _told(self, event: Event) -> Iterator[str]:
+        if isinstance(event, Wire):
+            size = f"{len(event.output)} characters"
+            yield f"{event.who}: {event.command}: {event.seconds:.2f} s, exit status {event.status}, {size}"
+            yield from _indented("> ", self._once(event.plain))
+            yield from _indented("< ", event.output)
+        else:
+            yield f"{event.who}: {event.text}" if event.who else event.text
+
+    def _once(self, script: str) -> str:
+        """A script that was written before, but for its nonces, is not written again."""
+        key = hashlib.sha256(script.encode(errors="surrogateescape")).hexdigest()
+        if key in self._known:
+            return f"(the same script as at {self._known[key]})"
+        self._known[key] = _now()
+        return script
+
+    def _work(self) -> None:
+        try:
+            with self._opened() as file:
+                while (text := self._lines.get()) is not None:
+                    file.write(text)
+                    if self._lines.empty():
+                        file.flush()
+        except OSError as error:
+            self._path, self._trouble = None, f"{error.filename or 'the log'}: {error.strerror}"
+
+    def _opened(self) -> TextIO:
+        from platformdirs import user_state_path
+
+        folder = user_state_path("lbdeploy", appauthor=False)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file = os.fdopen(number, "w", encoding="utf-8", errors="replace")
+        self._path = path
+        file.write(f"lbdeploy {__version__}, Python {sys.version.split()[0]}, in {Path.cwd()}\n")
+        file.write(f"{shlex.join(self._argv)}\n")
+        _clear(folder)
+        return file
+
+
+def _indented(mark: str, text: str) -> Iterator[str]:
+    yield from (f"    {mark}{line}" for line in excerpt(text.rstrip("\n"), LIMIT).splitlines())
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03}"
+
+
+def _clear(folder: Path) -> None:
+    """Old logs go; another run may be doing the same."""
+    for old in sorted(folder.glob("*.log"), key=lambda path: path.name.removeprefix("crash-"))[:-KEPT]:
+        old.unlink(missing_ok=True)
