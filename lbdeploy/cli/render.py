@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,19 +24,26 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them below DIR/NODE."
 )
+@click.option("--diff", is_flag=True, help="Only what your templates make otherwise than the built-in ones.")
 @global_options
 @click.pass_obj
-def render(app: App, node: str | None, out: Path | None) -> None:
+def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     """Print every file as it would lie on each node, offline.
 
     \b
     lbdeploy render lb1                to read
     lbdeploy render --out rendered     to compare, or to keep
+    lbdeploy render --diff             what your own templates change
     """
     from lbdeploy.desired import files
 
+    if diff and out:
+        raise UsageError("--diff and --out exclude each other", fix="leave one of them out")
     names = app.limit(node) or tuple(each.name for each in app.cluster.nodes)
     rendered = {name: files(app.cluster, app.cluster.node(name)) for name in names}
+    if diff:
+        show_differences(app, rendered)
+        return
     if out:
         write_files(rendered, out)
     elif not app.json:
@@ -45,6 +54,24 @@ def render(app: App, node: str | None, out: Path | None) -> None:
         for file in each
     ]
     app.finish(0, files=documents)
+
+
+def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
+    """What the operator's own templates change, as a diff for each file that they do."""
+    from lbdeploy.desired import files
+    from lbdeploy.resources.file import difference
+
+    plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))  # beside which there can be no templates
+    found = []
+    for name, mine in rendered.items():
+        for built_in, file in zip(files(plain, plain.node(name)), mine, strict=True):
+            if built_in.content != file.content:
+                text = difference(file.path, built_in.content, file.content)
+                found.append({"node": name, "path": file.path, "diff": text})
+                app.reporter.difference(name, file.path, text)
+    if not found:
+        app.reporter.say(("No difference: ", "good"), "every file is as the built-in templates make it")
+    app.finish(0, files=found)
 
 
 def print_files(rendered: Mapping[str, Sequence[File]]) -> None:

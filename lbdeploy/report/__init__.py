@@ -170,6 +170,14 @@ class Reporter:
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
 
+    def difference(self, node: str, path: str, diff: str) -> None:
+        """What the operator's own template makes otherwise."""
+        from lbdeploy.report.steps import difference
+
+        self.say((f"{node}:{path}", "name"))
+        for line in difference(diff):
+            self.say(*line)
+
     def doctor(self, findings: Sequence[Finding]) -> None:
         """What is wrong with which node, and how to mend it."""
         from lbdeploy.report.doctor import lines

@@ -29,8 +29,13 @@ def steps(plan: Plan, *, diffs: bool) -> Iterator[Line]:
 def _change(node: str, change: Change, *, diffs: bool) -> Iterator[Line]:
     what = f" {change.kind} {change.name}"
     yield (f"  {node}  ", "name"), (change.action, "todo"), what, (f"  ({change.reason})", "quiet")
-    for line in (change.diff or "").splitlines() if diffs else ():
-        yield ((f"      {line}", {"+": "good", "-": "bad", "@": "todo"}.get(line[:1], "quiet")),)
+    yield from difference(change.diff or "", "      ") if diffs else ()
+
+
+def difference(diff: str, margin: str = "") -> Iterator[Line]:
+    """A unified diff, coloured."""
+    for line in diff.splitlines():
+        yield ((f"{margin}{line}", {"+": "good", "-": "bad", "@": "todo"}.get(line[:1], "quiet")),)
 
 
 _PAST = {

@@ -94,10 +94,11 @@ class File:
         return ((f"mode {state.mode}", f"mode {self.mode}"), (f"owned by {state.owner}", "owned by root:root"))
 
     def _change(self, action: str, reason: str, old: str) -> Change:
-        return Change("file", self.path, action, reason, _diff(old, self.content, self.path))
+        return Change("file", self.path, action, reason, difference(self.path, old, self.content))
 
 
-def _diff(old: str, new: str, path: str) -> str:
+def difference(path: str, old: str, new: str) -> str:
+    """A unified diff of two contents of a file."""
     from difflib import unified_diff
 
     lines = unified_diff(_lines(old), _lines(new), "/dev/null" if not old else "a" + path, "b" + path)

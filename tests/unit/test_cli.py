@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 import pytest
-from builders import SEED
+from builders import SEED, TOP
 
 import lbdeploy
 from lbdeploy import cli
@@ -145,6 +145,18 @@ def test_render_of_one_node_prints_that_node_only(run: Run) -> None:
     """A node's name limits what is rendered."""
     assert "lb1:" not in run("render", "lb2").out
     assert {each["node"] for each in run("render", "lb2", "--json").json["files"]} == {"lb2"}
+
+
+def test_what_own_templates_change_is_shown(run: Run, tmp_path: Path) -> None:
+    """A diff for each file that they make otherwise; none where there are none of them."""
+    assert run("--json", "render", "--diff").json["files"] == []
+    (tmp_path / "templates").mkdir()
+    built_in = (TOP / "templates/sysctl.conf.j2").read_text()
+    (tmp_path / "templates/sysctl.conf.j2").write_text(built_in + "vm.swappiness = 1\n")
+    found = run("--json", "render", "lb1", "--diff").json["files"]
+    assert [(each["node"], each["path"]) for each in found] == [("lb1", "/etc/sysctl.d/zz-lbdeploy.conf")]
+    assert "\n+vm.swappiness = 1\n" in found[0]["diff"]
+    assert run("render", "--diff", "--out", str(tmp_path)).code == 2
 
 
 def test_rendered_files_as_json_are_whole(run: Run) -> None:
