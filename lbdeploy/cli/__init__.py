@@ -8,22 +8,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdeploy import __version__
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App, global_options, in_fleets
 from lbdeploy.cli.complete import node_list
 from lbdeploy.cli.group import Commands
-from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, UsageError
+from lbdeploy.ending import Ending, changed, planned, verified
+from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.options import Options
 
 if TYPE_CHECKING:
     from lbdeploy.rollout import Run
 
-CHANGES_PENDING = 3
-UNHEALTHY = 6
 PACKAGES = ("haproxy", "keepalived", "socat")
 
 IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "vrid-in-use", "agreement")
@@ -79,6 +79,7 @@ def cli() -> None:
 @package_options
 @global_options
 @click.pass_obj
+@in_fleets
 def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) -> None:
     """Show what `up` would do, with a diff for each file.
 
@@ -93,16 +94,7 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
         outcome = run.plan()
     app.reporter.plan(outcome.plan)
-    document = {
-        "changes": outcome.plan.to_json(),
-        "order": outcome.plan.order,
-        "stages": [stage.to_json() for stage in outcome.plan.stages],
-    }
-    for error in outcome.errors.values():
-        app.complain(error)
-        app.finish(error.exit_code, **document, error=error.to_json())
-        return
-    app.finish(CHANGES_PENDING if outcome.plan.changes else 0, **document)
+    end(app, planned(outcome))
 
 
 @cli.command()
@@ -114,6 +106,7 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
 @force_option
 @global_options
 @click.pass_obj
+@in_fleets
 def up(app: App, /, limit: str | None, ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
     """Make it so, node by node, and verify.
 
@@ -140,6 +133,7 @@ def up(app: App, /, limit: str | None, ignore: tuple[str, ...], ask: bool, **how
 )
 @global_options
 @click.pass_obj
+@in_fleets
 def verify(app: App, limit: str | None, wait: float) -> None:
     """Check the cluster as it runs, and say who holds the VIPs.
 
@@ -154,7 +148,8 @@ def verify(app: App, limit: str | None, wait: float) -> None:
     with running(app, Options(limit=app.limit(limit))) as run:
         outcome = run.verify(wait)
     app.reporter.verdict(outcome.verdict)
-    _end_verified(app, outcome)
+    ending = verified(outcome)
+    app.finish(ending.exit_code, **ending.document)  # its findings have told what went wrong
 
 
 @contextmanager
@@ -185,29 +180,15 @@ def approve(app: App, plan: Any) -> bool:
 
 def end_changed(app: App, outcome: Any, **document: Any) -> None:
     """End a run that may have changed something: a node that was left out makes it a failure."""
-    document |= {"changes": outcome.plan.to_json(), **outcome.verdict.to_json()}
-    if outcome.errors:
-        name, error = next(iter(outcome.errors.items()))
-        left_out = RemoteError(
-            f"left out, since {error.message}",
-            node=name,
-            state=f"the others are as hosts.toml says, and hold the VIPs; {name} is not",
-            fix="bring it back, then: lbdeploy up",
-        )
-        app.complain(left_out)
-        app.finish(left_out.exit_code, **document, error=left_out.to_json())
-        return
-    app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
+    ending = changed(outcome)
+    end(app, replace(ending, document=ending.document | document))
 
 
-def _end_verified(app: App, outcome: Any, **document: Any) -> None:
-    """End with what was found: an unreachable node comes before an unhealthy cluster."""
-    document |= outcome.verdict.to_json()
-    if outcome.errors:
-        first = next(iter(outcome.errors.values()))
-        app.finish(first.exit_code, **document, error=first.to_json())
-        return
-    app.finish(0 if outcome.verdict.healthy else UNHEALTHY, **document)
+def end(app: App, ending: Ending) -> None:
+    """End a command: what went wrong is told after what was found."""
+    if ending.error:
+        app.complain(ending.error)
+    app.finish(ending.exit_code, **ending.document)
 
 
 def main() -> None:

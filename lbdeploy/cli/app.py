@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from lbdeploy.cli.files import SEVERAL
 from lbdeploy.errors import LbdeployError, UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class App:
 
     def __init__(self) -> None:
         self.file = Path(os.environ.get("LBDEPLOY_FILE") or "hosts.toml")
+        self.files: list[str] = []  # as they were typed
+        self.parallel = 0
+        self.canary = 0
+        self.scheduler = ""
         self.verbose = 0
         self.json = False
         self.lab = False
@@ -41,6 +46,11 @@ class App:
         self.command = ""
         self.exit_code = 0
         self.started = time.monotonic()
+
+    @property
+    def fleet(self) -> bool:
+        """Whether this is a run over many clusters: several files were named, or something that only such a run has."""
+        return len(self.files) > 1 or bool(self.parallel or self.canary or self.scheduler)
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -148,10 +158,19 @@ class App:
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
         if value not in (None, False, 0):
-            setattr(context.ensure_object(App), name, Path(value) if name == "file" else value)
+            setattr(context.ensure_object(App), name, value)
         return value
 
     return callback
+
+
+def _add_files(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    """Files from before and after the command. Raises UsageError for a command that takes only one."""
+    app = context.ensure_object(App)
+    app.files = list(dict.fromkeys((*app.files, *value)))
+    app.file = Path(app.files[-1]) if app.files else app.file
+    if len(app.files) > 1 and not isinstance(context.command, click.Group) and context.info_name not in SEVERAL:
+        raise UsageError(f"{context.info_name} takes one file", fix=f"several can be given to {', '.join(SEVERAL)}")
 
 
 def global_options(function: F) -> F:
@@ -162,8 +181,9 @@ def global_options(function: F) -> F:
             {
                 "metavar": "FILE",
                 "type": click.Path(),  # so that shells complete it
-                "callback": _set("file"),
-                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE].",
+                "multiple": True,
+                "callback": _add_files,
+                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; plan, up and verify take several.",
             },
         ),
         (
@@ -191,3 +211,26 @@ def global_options(function: F) -> F:
     for names, settings in reversed(options):
         function = click.option(*names, expose_value=False, **settings)(function)
     return function
+
+
+def in_fleets(function: F) -> F:
+    """A command that takes many clusters, and what it takes besides then. For what `click.pass_obj` gives its App."""
+
+    @wraps(function)
+    def either(app: App, /, **how: Any) -> None:
+        if app.fleet:
+            from lbdeploy.cli.sites import fleet
+
+            fleet(app, **how)
+        else:
+            function(app, **how)
+
+    count = click.IntRange(1, 1000)
+    options: dict[str, dict[str, Any]] = {
+        "--parallel": {"type": count, "metavar": "N", "help": "With several files: N clusters at a time."},
+        "--canary": {"type": count, "metavar": "N", "help": "N clusters first, then batches, until one fails."},
+        "--scheduler": {"metavar": "ADDRESS", "help": "Let the workers of this Dask scheduler do it: tcp://HOST:8786."},
+    }
+    for name, settings in reversed(options.items()):
+        either = click.option(name, expose_value=False, callback=_set(name[2:]), **settings)(either)
+    return cast("F", either)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.files import spread
 
 # In the order of the day's work, not of the alphabet.
 ORDER = (
@@ -48,6 +49,10 @@ ELSEWHERE = {
 
 class Commands(click.Group):
     """Commands of this package, and those of its modules."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """Also where a shell asks for completions: several files may follow one -f."""
+        return super().make_context(info_name, spread(args, ORDER), *rest, **extra)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(ORDER)

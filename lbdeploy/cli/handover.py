@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.cli import UNHEALTHY, lock_option
+from lbdeploy.cli import lock_option
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import nodes
+from lbdeploy.ending import UNHEALTHY
 from lbdeploy.errors import UsageError
 
 

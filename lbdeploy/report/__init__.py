@@ -57,6 +57,15 @@ class Reporter:
         self.warn((event.who, "name"), (f" $ {event.command}", "todo"), f"  ({event.seconds:.2f} s, {event.status})")
         self.warn(("\n".join(f"    {line}" for line in script.splitlines()), "quiet"))
 
+    @property
+    def lively(self) -> bool:
+        """Whether there is a terminal to draw progress on."""
+        return isinstance(self._progress, Live)
+
+    def forget(self, who: str) -> None:
+        """Who has ended needs no live line any more."""
+        self._progress.forget(who)
+
     def prepare(self) -> None:
         """Import what drawing results will take, while there is something to wait for."""
         import rich.console

@@ -28,6 +28,9 @@ class Lines:
                 self._last[event.who] = event.text
                 write(sys.stderr, [f"{event.who}: {event.text}" if event.who else event.text])
 
+    def forget(self, who: str) -> None:
+        """There is no line that stays."""
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -58,6 +61,11 @@ class Live:
             if not self._open:
                 self._open = True
                 self._live.start()
+
+    def forget(self, who: str) -> None:
+        """Take a line away."""
+        with self._lock:
+            self._rows.pop(who, None)
 
     def close(self) -> None:
         with self._lock:

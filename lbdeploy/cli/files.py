@@ -1,0 +1,48 @@
+"""Several files after -f: as the shell writes them when it expands sites/*.toml, or as a quoted pattern."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+
+SEVERAL = ("plan", "up", "verify")  # the commands that take several files; they have no arguments of their own
+
+
+def spread(words: Sequence[str], commands: Container[str]) -> list[str]:
+    """The command line with an -f for each file: `-f a.toml b.toml plan` is `-f a.toml -f b.toml plan`.
+
+    A word belongs to the -f before it if it looks like a file (.toml, or a slash), is no command, and stands before the
+    command, or after one of those that take several. The first word after -f is a file, whatever it looks like.
+    """
+    return list(_spread(words, commands))
+
+
+def _spread(words: Sequence[str], commands: Container[str]) -> Iterator[str]:
+    command, taking, rest = "", False, iter(words)
+    for word in rest:
+        if word == "--":
+            yield from (word, *rest)
+        elif word in ("-f", "--file"):
+            taking = True
+            yield from _each(word, next(rest, None))
+        elif taking and (not command or command in SEVERAL) and _is_file(word) and word not in commands:
+            yield from _each("-f", word)
+        else:
+            taking = False
+            command = command or (word if word in commands else "")
+            yield word
+
+
+def _is_file(word: str) -> bool:
+    return not word.startswith("-") and (word.endswith(".toml") or "/" in word)
+
+
+def _each(flag: str, word: str | None) -> Iterator[str]:
+    """A file, or all that a pattern stands for, by name; one that stands for none is left as it is."""
+    if word is None:
+        yield flag
+        return
+    pattern = glob.has_magic(word) and not Path(word).exists()
+    for file in (pattern and sorted(glob.glob(word))) or [word]:
+        yield from (flag, file)

@@ -1,0 +1,106 @@
+"""A run over many clusters, as people see it: each as it ends, and one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lbdeploy.ending import CHANGES_PENDING
+from lbdeploy.events import Event, Note, Step
+from lbdeploy.sites.job import Result, worst
+
+if TYPE_CHECKING:
+    from lbdeploy.report import Reporter
+
+SHOWN_FINDINGS = 5  # of one cluster; the rest is for `verify` of it alone
+MARKS = {None: ("-", "quiet"), 0: ("✓", "good"), CHANGES_PENDING: ("~", "todo")}
+
+
+class Sites:
+    """Tells of many clusters. `labels` has the short name of each file."""
+
+    def __init__(self, reporter: Reporter, command: str, labels: Mapping[str, str]) -> None:
+        self._reporter = reporter
+        self._command = command
+        self._labels = labels
+
+    def event(self, file: str, event: Event) -> None:
+        """What happens in one cluster. On a terminal each has a line; elsewhere steps would be too much to read."""
+        label, who = self._labels[file], f"{event.who}: " if event.who else ""
+        if self._reporter.lively:
+            self._reporter.emit(Step(label, who + event.text))
+        elif isinstance(event, Note) or self._reporter.verbose:
+            self._reporter.emit(Note(f"{label}: {who}".removesuffix(": "), event.text))
+
+    def ended(self, result: Result) -> None:
+        """One line for a cluster, as soon as it is known; none for one that was not begun."""
+        if result.exit_code is not None:
+            self._reporter.forget(self._labels[result.file])
+            self._reporter.warn(*self._line(result))
+
+    def summary(self, results: Sequence[Result]) -> None:
+        """The table, what went wrong and what to do, and one line at the end."""
+        rows = [
+            (self._labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
+            for each in results
+        ]
+        self._reporter.table(("file", "cluster", "", self._command, "took"), rows)
+        for result in filter(lambda each: each.failed, results):
+            self._trouble(result)
+        self._end(results)
+
+    def _line(self, result: Result) -> Iterator[Any]:
+        mark, style = MARKS.get(result.exit_code, ("✗", "bad"))
+        yield from ((f"{mark} ", style), (self._labels[result.file], "name"), f": {said(result)}")
+        yield f"  ({_took(result)})", "quiet"
+
+    def _trouble(self, result: Result) -> None:
+        """What stopped it, or what is wrong with it, and the command that shows it alone."""
+        say, error = self._reporter.say, result.document.get("error")
+        say(("✗ ", "bad"), (self._labels[result.file], "name"), f": {said(result)}")
+        if error:
+            for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "todo")):
+                if error.get(key):
+                    say((f"    {heading}: ", style), error[key])
+        for finding in bad(result)[:SHOWN_FINDINGS] if not error else ():
+            node = f"{finding['node']}: " if finding["node"] else ""
+            say("    ", (node, "name"), finding["detail"])
+        say(("    alone: ", "quiet"), f"lbdeploy -f {result.file} {self._command}")
+
+    def _end(self, results: Sequence[Result]) -> None:
+        counts = {
+            "failed": sum(each.failed for each in results),
+            "not begun": sum(each.exit_code is None for each in results),
+        }
+        pending = sum(each.exit_code == CHANGES_PENDING for each in results)
+        rest = [f"{count} {what}" for what, count in ({"with changes to make": pending} | counts).items() if count]
+        well = sum(each.exit_code == 0 for each in results)
+        style = "good" if not worst(results) and not counts["not begun"] else "bad" if counts["failed"] else "todo"
+        self._reporter.say((f"{well} of {len(results)} clusters: ", style), ", ".join([WELL[self._command], *rest]))
+
+
+WELL = {"plan": "nothing to do", "up": "up to date and healthy", "verify": "healthy"}
+
+
+def said(result: Result) -> str:
+    """What came of a cluster, in a few words."""
+    document = result.document
+    if result.exit_code is None:
+        return "not begun"
+    if error := document.get("error"):
+        node = f"{error['node']}: " if error.get("node") else ""
+        return node + str(error["message"]).partition("\n")[0]
+    changes = list(dict.fromkeys(each["node"] for each in document.get("changes", ())))
+    found = [f"{len(document['changes'])} changes on {' and '.join(changes)}"] if changes else []
+    if "findings" in document:
+        found.append(f"{len(bad(result))} checks failed" if bad(result) else "healthy")
+    return ", ".join(found) or "nothing to do"
+
+
+def bad(result: Result) -> list[Mapping[str, Any]]:
+    """The findings that make a cluster unhealthy."""
+    return [each for each in result.document.get("findings", ()) if not each["ok"] and not each.get("warning")]
+
+
+def _took(result: Result) -> str:
+    return "" if result.exit_code is None else f"{result.seconds:.1f} s"

@@ -1,0 +1,51 @@
+"""The order of a run over many clusters: so many at a time, or canaries first and then batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+from lbdeploy.sites.job import Job, Result, not_begun
+
+Begin = Callable[
+    [Job], "Future[Result]"
+]  # of what was cancelled or failed in no expected way, the caller makes a Result
+
+POLL_SECONDS = 1.0
+
+
+def batches(jobs: Sequence[Job], parallel: int, canary: int) -> list[Sequence[Job]]:
+    """Jobs that may go on at the same time. Without canaries there is one batch, and no barrier in it."""
+    if not canary:
+        return [jobs]
+    first, rest = jobs[:canary], jobs[canary:]
+    return [first, *(rest[at : at + parallel] for at in range(0, len(rest), parallel))]
+
+
+def carry_out(
+    jobs: Sequence[Job], begin: Begin, parallel: int, canary: int = 0, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Result]:
+    """The results, as they come. With canaries, a batch begins only if nothing in the ones before it has failed.
+
+    `stop` is asked all the time: once it is true, nothing more begins.
+    """
+    failed = False
+    for batch in batches(jobs, parallel, canary):
+        for result in _together(batch, begin, parallel, lambda held=failed: held or stop()):  # type: ignore[misc]
+            failed = failed or (canary > 0 and result.failed)
+            yield result
+
+
+def _together(batch: Sequence[Job], begin: Begin, parallel: int, stop: Callable[[], bool]) -> Iterator[Result]:
+    """A batch, `parallel` jobs at a time."""
+    waiting, under_way = deque(batch), set[Future[Result]]()
+    while waiting or under_way:
+        while waiting and len(under_way) < parallel and not stop():
+            under_way.add(begin(waiting.popleft()))
+        if not under_way:
+            break
+        done, under_way = wait(under_way, POLL_SECONDS, FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+    yield from map(not_begun, waiting)

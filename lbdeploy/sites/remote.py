@@ -1,0 +1,173 @@
+"""Clusters as tasks of Dask's distributed: `Workers` is the operator's side, `perform_there` what a worker runs.
+
+What travels is one parcel a cluster: the file, its templates, and what is asked. Keys, agents, known_hosts and
+passwords are the worker's own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lbdeploy import __version__, events
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError
+from lbdeploy.events import Event, Note
+from lbdeploy.sites.job import Job, Result, ended_by
+from lbdeploy.sites.work import perform
+
+TOPIC = "lbdeploy"  # one for all runs: what Dask keeps of a topic is bounded, the number of topics is not
+ANSWER_SECONDS = 10  # for the scheduler to answer
+NO_WORKER_SECONDS = 60.0  # how long a run waits for workers, once there is none
+RERUN_LOCK_SECONDS = 60.0  # a lost worker's run lets go of the nodes by itself, within this time
+
+Tell = Callable[[str, Event], None]
+
+
+class Workers:
+    """The workers of a scheduler. `tell` is given each event, with the file it is about, as it happens."""
+
+    def __init__(self, client: Any, tell: Tell) -> None:
+        self._client = client
+        self._tell = tell
+        self._run = secrets.token_hex(8)
+        self._begun: dict[str, str] = {}
+        self._under_way: set[Future[Any]] = set()
+        self._seen = time.monotonic()
+        client.subscribe_topic(TOPIC, self._hear)
+
+    @property
+    def threads(self) -> int:
+        """How many clusters they can work on at the same time. Raises ConnectError where there is no worker."""
+        count: int = sum(self._client.nthreads().values())
+        if not count:
+            raise _no_worker("nothing was begun")
+        return count
+
+    def begin(self, job: Job) -> Future[Result]:
+        """Have a worker do it. What keeps it from being done is a result, too."""
+        result: Future[Result] = Future()
+        result.set_running_or_notify_cancel()
+        try:
+            parcel = pack(job, self._run)
+        except LbdeployError as error:
+            result.set_result(ended_by(job, error))
+            return result
+        # Looking may be tried anew whatever happened. A lost worker's job is given to another one in any case.
+        retries = 0 if job.command == "up" else 1
+        task = self._client.get_executor(pure=False, retries=retries).submit(perform_there, parcel)
+        self._under_way.add(task)
+        task.add_done_callback(lambda done: result.set_result(self._result(job, done)))
+        return result
+
+    def check(self) -> None:
+        """Give up what nobody is left to do. Called now and then."""
+        with suppress(OSError, TimeoutError):
+            if self._client.nthreads():
+                self._seen = time.monotonic()
+        if time.monotonic() > self._seen + NO_WORKER_SECONDS:
+            for task in list(self._under_way):
+                task.cancel()
+
+    def _result(self, job: Job, task: Future[Any]) -> Result:
+        self._under_way.discard(task)
+        try:
+            return Result(**{**task.result(), "file": job.file})
+        except CancelledError:
+            return ended_by(job, _no_worker(_UNKNOWN))
+        except Exception as error:  # of the worker: it died each time, or there is a mistake in what it runs
+            fix = f"see the worker's log; lbdeploy -f {job.file} plan shows what is left to do"
+            return ended_by(job, RemoteError(f"no worker could do it: {error}", state=_UNKNOWN, fix=fix))
+
+    def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        """What a worker says; the same topic has other runs' words, too."""
+        said = event[1]
+        if said["run"] != self._run:
+            return
+        if said["kind"] != "Begun":
+            self._tell(said["file"], _event(said))
+            return
+        lost = self._begun.get(said["file"])
+        self._begun[said["file"]] = said["who"]
+        if lost:
+            self._tell(said["file"], Note(None, f"begun anew by {said['who']}, since {lost} was lost"))
+
+
+_UNKNOWN = "not known; a node in change ends it, or restores what was there, by itself"
+
+
+@contextmanager
+def workers(address: str, tell: Tell) -> Iterator[Workers]:
+    """The workers of the scheduler at an address. Raises UsageError and ConnectError."""
+    try:
+        from distributed import Client
+    except ImportError:
+        fix = "pip install 'lbdeploy[fleet]', here and where the workers are"
+        raise UsageError("--scheduler wants Dask's distributed", state="nothing was contacted", fix=fix) from None
+    try:
+        client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        fix = "see whether it runs, and whether the address is as it says: tcp://HOST:8786, or tls://"
+        raise ConnectError(f"the scheduler {address}: {error}", state="nothing was begun", fix=fix) from None
+    try:
+        yield Workers(client, tell)
+    finally:
+        with suppress(Exception):  # it has done its part; whether it hears of the end is its own affair
+            client.close(timeout=2)
+
+
+def pack(job: Job, run: str) -> dict[str, Any]:
+    """What a worker is sent, as plain data. Raises UsageError and HostsFileError: a bad file goes nowhere."""
+    from lbdeploy.hosts import load
+
+    cluster = load(Path(job.file))
+    own = sorted(path for path in cluster.templates.rglob("*") if path.is_file())
+    files = {str(path.relative_to(cluster.path.parent)): path.read_text(encoding="utf-8") for path in own}
+    files["hosts.toml"] = cluster.path.read_text(encoding="utf-8")
+    if job.command == "up":
+        longer = max(job.options.lock_wait, RERUN_LOCK_SECONDS)
+        job = replace(job, options=replace(job.options, lock_wait=longer))
+    return {"run": run, "version": __version__, "job": job.to_json(), "files": files}
+
+
+def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
+    """Run by a worker: a job, with the worker's own keys. The result as plain data."""
+    from distributed import get_worker
+
+    worker = get_worker()
+
+    def say(kind: str, **what: Any) -> None:
+        worker.log_event(TOPIC, {"run": parcel["run"], "file": parcel["job"]["file"], "kind": kind, **what})
+
+    say("Begun", who=worker.address)
+    return asdict(_unpacked(parcel, worker.address, lambda event: say(type(event).__name__, **asdict(event))))
+
+
+def _unpacked(parcel: Mapping[str, Any], worker: str, emit: events.Emit) -> Result:
+    job = Job.of_json(parcel["job"])
+    if parcel["version"] != __version__:
+        message = f"the worker {worker} has lbdeploy {__version__}, and this is {parcel['version']}"
+        return ended_by(job, UsageError(message, state="nothing was contacted", fix="install the same one there"))
+    with TemporaryDirectory(prefix="lbdeploy-") as folder:
+        for name, text in parcel["files"].items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return perform(replace(job, file=str(Path(folder, "hosts.toml"))), emit)
+
+
+def _event(said: Mapping[str, Any]) -> Event:
+    kinds: dict[str, type[Event]] = {"Step": events.Step, "Done": events.Done, "Note": events.Note}
+    what = {key: value for key, value in said.items() if key not in ("run", "file", "kind")}
+    return kinds[said["kind"]](**what)
+
+
+def _no_worker(state: str) -> ConnectError:
+    fix = "start workers, with keys of their own: dask worker SCHEDULER"
+    return ConnectError("the scheduler is gone, or has no worker", state=state, fix=fix)

@@ -1,0 +1,55 @@
+"""One cluster's part of a run, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lbdeploy.answers import Answers
+from lbdeploy.ending import Ending, changed, planned, verified
+from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.events import Emit
+from lbdeploy.fleet import Fleet
+from lbdeploy.hosts import load
+from lbdeploy.model import Cluster
+from lbdeploy.origin import origin
+from lbdeploy.rollout import Run
+from lbdeploy.sites.job import Job, Result, ended_by
+
+RUNS: dict[str, Callable[[Run, Job], Ending]] = {
+    "plan": lambda run, job: planned(run.plan()),
+    "up": lambda run, job: changed(run.up()),
+    "verify": lambda run, job: verified(run.verify(job.wait)),
+}
+
+
+def perform(job: Job, emit: Emit, sudo_password: str | None = None) -> Result:
+    """Do it; what is expected to go wrong is a result. Nobody is asked anything."""
+    began, name = time.monotonic(), ""
+    try:
+        cluster = load(Path(job.file))
+        name = cluster.name
+        ending = _run(job, cluster, emit, Answers(None, job.accept_new, sudo_password))
+    except LbdeployError as error:
+        return ended_by(job, error, name, time.monotonic() - began)
+    return Result(job.file, name, ending.exit_code, time.monotonic() - began, ending.document)
+
+
+def _run(job: Job, cluster: Cluster, emit: Emit, answers: Answers) -> Ending:
+    limit = _limit(job, cluster)
+    source = replace(origin(cluster.path.read_text(encoding="utf-8")), about=job.about)
+    # As for one cluster: `up` looks at all nodes, also at those that it is not to change.
+    looked_at = () if job.command == "up" else limit
+    with Fleet(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as fleet:
+        return RUNS[job.command](Run(cluster, fleet, emit, source, job.options), job)
+
+
+def _limit(job: Job, cluster: Cluster) -> tuple[str, ...]:
+    """The nodes of --limit. Raises UsageError for one that this cluster does not have."""
+    known = [node.name for node in cluster.nodes]
+    for name in job.options.limit:
+        if name not in known:
+            raise UsageError(f"there is no node {name} in {job.file}", fix=f"its nodes are: {', '.join(known)}")
+    return job.options.limit
