@@ -79,7 +79,7 @@ def _engine(app: App, sites: Sites) -> Iterator[Engine]:
 def _here(app: App, sites: Sites) -> Engine:
     """Threads of this process: nearly all of the time is the nodes', so they do not wait for each other."""
     from lbdeploy import transport  # noqa: F401  before there are threads that would all wait for it
-    from lbdeploy.sites.work import perform
+    from lbdeploy.sites.work import of_file, perform
 
     password = app.answers.sudo_password
     parallel = app.parallel or PARALLEL
@@ -87,7 +87,7 @@ def _here(app: App, sites: Sites) -> Engine:
 
     def work(job: Job) -> Result:
         try:
-            return perform(job, lambda event: sites.event(job.file, event), password)
+            return perform(job, lambda: of_file(job.file), lambda event: sites.event(job.file, event), password)
         except Exception as error:
             from lbdeploy.cli.crash import crashed
 

@@ -6,7 +6,10 @@ passwords are the worker's own.
 
 from __future__ import annotations
 
+import logging
 import secrets
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
@@ -16,9 +19,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lbdeploy import __version__, events
+from lbdeploy import __version__
 from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError
-from lbdeploy.events import Event, Note
+from lbdeploy.events import Done, Emit, Event, Note, Step
+from lbdeploy.hosts import load
+from lbdeploy.model import Cluster
 from lbdeploy.sites.job import Job, Result, ended_by
 from lbdeploy.sites.work import perform
 
@@ -27,6 +32,7 @@ ANSWER_SECONDS = 10  # for the scheduler to answer
 NO_WORKER_SECONDS = 60.0  # how long a run waits for workers, once there is none
 RERUN_LOCK_SECONDS = 60.0  # a lost worker's run lets go of the nodes by itself, within this time
 
+KINDS: dict[str, type[Event]] = {"Step": Step, "Done": Done, "Note": Note}
 Tell = Callable[[str, Event], None]
 
 
@@ -91,12 +97,12 @@ class Workers:
         if said["run"] != self._run:
             return
         if said["kind"] != "Begun":
-            self._tell(said["file"], _event(said))
+            self._tell(said["file"], KINDS[said["kind"]](**said["event"]))
             return
         lost = self._begun.get(said["file"])
-        self._begun[said["file"]] = said["who"]
+        self._begun[said["file"]] = said["worker"]
         if lost:
-            self._tell(said["file"], Note(None, f"begun anew by {said['who']}, since {lost} was lost"))
+            self._tell(said["file"], Note(None, f"begun anew by {said['worker']}, since {lost} was lost"))
 
 
 _UNKNOWN = "not known; a node in change ends it, or restores what was there, by itself"
@@ -110,6 +116,7 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
     except ImportError:
         fix = "pip install 'lbdeploy[fleet]', here and where the workers are"
         raise UsageError("--scheduler wants Dask's distributed", state="nothing was contacted", fix=fix) from None
+    logging.disable()  # or Dask writes over what people are shown; all that it says is an exception, too
     try:
         client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -120,20 +127,27 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
     finally:
         with suppress(Exception):  # it has done its part; whether it hears of the end is its own affair
             client.close(timeout=2)
+        logging.disable(logging.NOTSET)
 
 
 def pack(job: Job, run: str) -> dict[str, Any]:
     """What a worker is sent, as plain data. Raises UsageError and HostsFileError: a bad file goes nowhere."""
-    from lbdeploy.hosts import load
-
-    cluster = load(Path(job.file))
-    own = sorted(path for path in cluster.templates.rglob("*") if path.is_file())
-    files = {str(path.relative_to(cluster.path.parent)): path.read_text(encoding="utf-8") for path in own}
-    files["hosts.toml"] = cluster.path.read_text(encoding="utf-8")
+    path = Path(job.file).absolute()
+    templates = load(path).templates
+    own = [each for each in templates.rglob("*") if each.is_file()]
+    files = {str(each.relative_to(templates)): each.read_text(encoding="utf-8") for each in own}
+    text = path.read_text(encoding="utf-8")
     if job.command == "up":
         longer = max(job.options.lock_wait, RERUN_LOCK_SECONDS)
         job = replace(job, options=replace(job.options, lock_wait=longer))
-    return {"run": run, "version": __version__, "job": job.to_json(), "files": files}
+    return {
+        "run": run,
+        "version": __version__,
+        "job": job.to_json(),
+        "path": str(path),
+        "text": text,
+        "templates": files,
+    }
 
 
 def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,30 +156,43 @@ def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
 
     worker = get_worker()
 
-    def say(kind: str, **what: Any) -> None:
-        worker.log_event(TOPIC, {"run": parcel["run"], "file": parcel["job"]["file"], "kind": kind, **what})
+    def say(kind: str, **event: Any) -> None:
+        """Dask adds the worker's address."""
+        worker.log_event(TOPIC, {"run": parcel["run"], "file": parcel["job"]["file"], "kind": kind, "event": event})
 
-    say("Begun", who=worker.address)
+    _stop_profiler(worker)
+    say("Begun")
     return asdict(_unpacked(parcel, worker.address, lambda event: say(type(event).__name__, **asdict(event))))
 
 
-def _unpacked(parcel: Mapping[str, Any], worker: str, emit: events.Emit) -> Result:
+def _stop_profiler(worker: Any) -> None:
+    """CPython 3.11 may hang where a thread starts while Dask's profiler looks at all: python/cpython issue 106883."""
+    profiler = worker.periodic_callbacks.get("profile")
+    if sys.version_info >= (3, 12) or not profiler or not profiler.is_running():
+        return
+    stopped = threading.Event()
+    worker.loop.add_callback(profiler.stop)
+    worker.loop.add_callback(stopped.set)
+    stopped.wait(ANSWER_SECONDS)
+
+
+def _unpacked(parcel: Mapping[str, Any], worker: str, emit: Emit) -> Result:
     job = Job.of_json(parcel["job"])
     if parcel["version"] != __version__:
         message = f"the worker {worker} has lbdeploy {__version__}, and this is {parcel['version']}"
         return ended_by(job, UsageError(message, state="nothing was contacted", fix="install the same one there"))
     with TemporaryDirectory(prefix="lbdeploy-") as folder:
-        for name, text in parcel["files"].items():
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        return perform(replace(job, file=str(Path(folder, "hosts.toml"))), emit)
+        return perform(job, lambda: _cluster(parcel, Path(folder)), emit)
 
 
-def _event(said: Mapping[str, Any]) -> Event:
-    kinds: dict[str, type[Event]] = {"Step": events.Step, "Done": events.Done, "Note": events.Note}
-    what = {key: value for key, value in said.items() if key not in ("run", "file", "kind")}
-    return kinds[said["kind"]](**what)
+def _cluster(parcel: Mapping[str, Any], folder: Path) -> tuple[Cluster, str]:
+    """The operator's file and templates, and no others; other paths in the file are the worker's."""
+    for name, text in parcel["templates"].items():
+        path = folder / "templates" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    cluster = load(Path(parcel["path"]), parcel["text"])
+    return replace(cluster, path=folder / cluster.path.name), parcel["text"]
 
 
 def _no_worker(state: str) -> ConnectError:

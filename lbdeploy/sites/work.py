@@ -14,10 +14,11 @@ from lbdeploy.events import Emit
 from lbdeploy.fleet import Fleet
 from lbdeploy.hosts import load
 from lbdeploy.model import Cluster
-from lbdeploy.origin import origin
+from lbdeploy.origin import Origin, origin
 from lbdeploy.rollout import Run
 from lbdeploy.sites.job import Job, Result, ended_by
 
+Source = Callable[[], tuple[Cluster, str]]  # the cluster, and the text of the hosts.toml that it is made from
 RUNS: dict[str, Callable[[Run, Job], Ending]] = {
     "plan": lambda run, job: planned(run.plan()),
     "up": lambda run, job: changed(run.up()),
@@ -25,25 +26,32 @@ RUNS: dict[str, Callable[[Run, Job], Ending]] = {
 }
 
 
-def perform(job: Job, emit: Emit, sudo_password: str | None = None) -> Result:
+def perform(job: Job, source: Source, emit: Emit, sudo_password: str | None = None) -> Result:
     """Do it; what is expected to go wrong is a result. Nobody is asked anything."""
     began, name = time.monotonic(), ""
     try:
-        cluster = load(Path(job.file))
+        cluster, text = source()
         name = cluster.name
-        ending = _run(job, cluster, emit, Answers(None, job.accept_new, sudo_password))
+        asked = replace(origin(text), about=job.about)
+        ending = _run(job, cluster, asked, emit, Answers(None, job.accept_new, sudo_password))
     except LbdeployError as error:
         return ended_by(job, error, name, time.monotonic() - began)
     return Result(job.file, name, ending.exit_code, time.monotonic() - began, ending.document)
 
 
-def _run(job: Job, cluster: Cluster, emit: Emit, answers: Answers) -> Ending:
+def of_file(file: str) -> tuple[Cluster, str]:
+    """A source: what the file says now. Raises UsageError and HostsFileError."""
+    path = Path(file)
+    cluster = load(path)
+    return cluster, path.read_text(encoding="utf-8")
+
+
+def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers) -> Ending:
     limit = _limit(job, cluster)
-    source = replace(origin(cluster.path.read_text(encoding="utf-8")), about=job.about)
     # As for one cluster: `up` looks at all nodes, also at those that it is not to change.
     looked_at = () if job.command == "up" else limit
     with Fleet(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as fleet:
-        return RUNS[job.command](Run(cluster, fleet, emit, source, job.options), job)
+        return RUNS[job.command](Run(cluster, fleet, emit, asked, job.options), job)
 
 
 def _limit(job: Job, cluster: Cluster) -> tuple[str, ...]:
