@@ -183,7 +183,7 @@ def global_options(function: F) -> F:
                 "type": click.Path(),  # so that shells complete it
                 "multiple": True,
                 "callback": _add_files,
-                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; plan, up and verify take several.",
+                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; several for some: -f sites/*.toml",
             },
         ),
         (

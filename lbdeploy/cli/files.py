@@ -6,7 +6,12 @@ import glob
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
-SEVERAL = ("plan", "up", "verify")  # the commands that take several files; they have no arguments of their own
+SEVERAL = (
+    "plan",
+    "up",
+    "verify",
+    "status",
+)  # the commands that take several files; they have no arguments of their own
 
 
 def spread(words: Sequence[str], commands: Container[str]) -> list[str]:

@@ -20,9 +20,11 @@ PARALLEL = 5  # of two nodes: as many logins at once as an sshd takes by default
 STOPPING = "stopping as soon as the clusters under way are done"
 
 
-def fleet(app: App, *, limit: str | None, wait: float = 0.0, ask: bool = False, **how: object) -> None:
+def fleet(
+    app: App, *, limit: str | None, wait: float = 0.0, ask: bool = False, watch: bool = False, **how: object
+) -> None:
     """Do the command in every cluster, tell of each, and end with the worst exit code."""
-    _refuse(app, ask=ask)
+    _refuse(app, ask=ask, watch=watch)
     gc.enable()  # unlike a run on one cluster, this one goes on for long enough to need its memory back
     names = tuple(name.strip() for name in (limit or "").split(",") if name.strip())
     options = Options(limit=names, **how)  # type: ignore[arg-type]
@@ -46,11 +48,12 @@ def fleet(app: App, *, limit: str | None, wait: float = 0.0, ask: bool = False, 
     app.finish(code, clusters=[each.to_json() for each in ordered])
 
 
-def _refuse(app: App, *, ask: bool) -> None:
+def _refuse(app: App, *, ask: bool, watch: bool) -> None:
     """Raise UsageError for what can't be had in many clusters at once."""
     fixes = {
         "--lab": (app.lab, "rehearse them one by one: lbdeploy -f FILE --lab up"),
         "--ask": (ask, "lbdeploy plan, with the same files, then up"),
+        "--watch": (watch, "lbdeploy status, without it"),
         "--ask-sudo with --scheduler": (
             app.ask_sudo and app.scheduler,
             "no password travels: set LBDEPLOY_SUDO_PASSWORD where the workers are",

@@ -8,7 +8,7 @@ import time
 import click
 
 from lbdeploy.cli import limit_option
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App, global_options, in_fleets
 from lbdeploy.errors import InterruptedRunError
 
 UNREACHABLE = 4
@@ -19,6 +19,7 @@ UNREACHABLE = 4
 @limit_option
 @global_options
 @click.pass_obj
+@in_fleets
 def status(app: App, *, watch: bool, limit: str | None) -> None:
     """Show who holds what, at this moment.
 

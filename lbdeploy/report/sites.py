@@ -62,7 +62,7 @@ class Sites:
             for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "todo")):
                 if error.get(key):
                     say((f"    {heading}: ", style), error[key])
-        for finding in bad(result)[:SHOWN_FINDINGS] if not error else ():
+        for finding in bad(result.document)[:SHOWN_FINDINGS] if not error else ():
             node = f"{finding['node']}: " if finding["node"] else ""
             say("    ", (node, "name"), finding["detail"])
         say(("    alone: ", "quiet"), f"lbdeploy -f {result.file} {self._command}")
@@ -79,7 +79,7 @@ class Sites:
         self._reporter.say((f"{well} of {len(results)} clusters: ", style), ", ".join([WELL[self._command], *rest]))
 
 
-WELL = {"plan": "nothing to do", "up": "up to date and healthy", "verify": "healthy"}
+WELL = {"plan": "nothing to do", "up": "up to date and healthy", "verify": "healthy", "status": "looked at"}
 
 
 def said(result: Result) -> str:
@@ -90,16 +90,33 @@ def said(result: Result) -> str:
     if error := document.get("error"):
         node = f"{error['node']}: " if error.get("node") else ""
         return node + str(error["message"]).partition("\n")[0]
-    changes = list(dict.fromkeys(each["node"] for each in document.get("changes", ())))
-    found = [f"{len(document['changes'])} changes on {' and '.join(changes)}"] if changes else []
+    return ", ".join(_found(document)) or "nothing to do"
+
+
+def _found(document: Mapping[str, Any]) -> Iterator[str]:
+    if changes := document.get("changes"):
+        names = dict.fromkeys(each["node"] for each in changes)
+        yield f"{_count(len(changes), 'change')} on {' and '.join(names)}"
     if "findings" in document:
-        found.append(f"{len(bad(result))} checks failed" if bad(result) else "healthy")
-    return ", ".join(found) or "nothing to do"
+        wrong = len(bad(document))
+        yield f"{_count(wrong, 'check')} failed" if wrong else "healthy"
+    for node in document.get("nodes", ()):
+        if not node["reachable"]:
+            yield f"{node['node']} can't be looked at"
+    if warnings := document.get("warnings"):
+        yield _count(len(warnings), "warning")
+    if vips := document.get("vips"):
+        holders = dict.fromkeys(name for vip in vips for name in vip["holders"] or ["nobody"])
+        yield f"VIPs on {' and '.join(holders)}"
 
 
-def bad(result: Result) -> list[Mapping[str, Any]]:
+def bad(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The findings that make a cluster unhealthy."""
-    return [each for each in result.document.get("findings", ()) if not each["ok"] and not each.get("warning")]
+    return [each for each in document.get("findings", ()) if each["severity"] == "error"]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _took(result: Result) -> str:

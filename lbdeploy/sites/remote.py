@@ -28,7 +28,7 @@ from lbdeploy.sites.job import Job, Result, ended_by
 from lbdeploy.sites.work import perform
 
 TOPIC = "lbdeploy"  # one for all runs: what Dask keeps of a topic is bounded, the number of topics is not
-ANSWER_SECONDS = 10  # for the scheduler to answer
+ANSWER_SECONDS = 5  # for the scheduler to answer
 NO_WORKER_SECONDS = 60.0  # how long a run waits for workers, once there is none
 RERUN_LOCK_SECONDS = 60.0  # a lost worker's run lets go of the nodes by itself, within this time
 

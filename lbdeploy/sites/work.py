@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lbdeploy.answers import Answers
 from lbdeploy.ending import Ending, changed, planned, verified
-from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.errors import ConnectError, LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.fleet import Fleet
 from lbdeploy.hosts import load
@@ -17,6 +17,7 @@ from lbdeploy.model import Cluster
 from lbdeploy.origin import Origin, origin
 from lbdeploy.rollout import Run
 from lbdeploy.sites.job import Job, Result, ended_by
+from lbdeploy.watch import once
 
 Source = Callable[[], tuple[Cluster, str]]  # the cluster, and the text of the hosts.toml that it is made from
 RUNS: dict[str, Callable[[Run, Job], Ending]] = {
@@ -51,6 +52,9 @@ def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers
     # As for one cluster: `up` looks at all nodes, also at those that it is not to change.
     looked_at = () if job.command == "up" else limit
     with Fleet(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as fleet:
+        if job.command == "status":
+            found = once(cluster, fleet)
+            return Ending(ConnectError.exit_code if found.errors else 0, found.to_json())
         return RUNS[job.command](Run(cluster, fleet, emit, asked, job.options), job)
 
 
