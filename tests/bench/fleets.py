@@ -1,0 +1,62 @@
+"""What is measured of fleets: how many clusters a second, what that costs each side, and whether it is linear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from measure import progress
+from pair import Pair
+from rivals import environment
+from sites import SCHEDULER, Cost, Fleet, cpu_of
+
+ROUNDS = 3
+CLUSTERS = 100
+A_SECOND, MEGABYTES, LINEAR = 5.0, 250.0, 1.2
+
+Cells = tuple[str, str, str, str, str, bool | None]  # of bench.Row
+
+
+def fleets(pair: Pair, *, rivals: bool) -> Iterator[Cells]:
+    """The rows of the table."""
+    fleet = Fleet(pair)
+    fleet.plan(10)  # does not count
+    costs = sorted((fleet.plan(CLUSTERS) for _ in range(ROUNDS)), key=lambda cost: cost.seconds)
+    quarter = sorted((fleet.plan(CLUSTERS // 4) for _ in range(ROUNDS)), key=lambda cost: cost.seconds)
+    median, less = costs[ROUNDS // 2], quarter[ROUNDS // 2]
+    progress(".")
+    rate = CLUSTERS / median.seconds
+    name = f"`plan` of {CLUSTERS} clusters with 2 nodes each"
+    yield name, f"{median.seconds:.1f} s", "", f"{rate:.1f} a second", f">= {A_SECOND:g} a second", rate >= A_SECOND
+    yield "· CPU of that", _cpu(median), "", f"{_all(median) / CLUSTERS:.2f} s a cluster", "", None
+    most = max(cost.memory for cost in costs)
+    yield "· peak memory", f"{most:.0f} MB", "", f"{most:.0f} MB", f"< {MEGABYTES:g} MB", most < MEGABYTES
+    ratio = median.seconds / less.seconds / 4
+    beside = f"{CLUSTERS // 4} clusters {less.seconds:.1f} s"
+    yield "· time a cluster", f"{median.seconds:.1f} s", beside, f"{ratio:.2f} x", f"<= {LINEAR:g} x", ratio <= LINEAR
+    yield _through_dask(fleet)
+    if rivals:
+        cost = fleet.cost(fleet.pyinfra(environment() / "bin" / "pyinfra"))
+        yield f"· pyinfra --dry: {_cpu(cost)}", f"{cost.seconds:.1f} s", *_beside(cost, median), "", None
+
+
+def _through_dask(fleet: Fleet) -> Cells:
+    with fleet.workers() as processes:
+        fleet.plan(10, "--scheduler", SCHEDULER)  # imports what it takes
+        before = [cpu_of(each) for each in processes]
+        cost = fleet.plan(CLUSTERS, "--scheduler", SCHEDULER)
+        scheduler, *workers = (cpu_of(each) - was for each, was in zip(processes, before, strict=True))
+    shares = " + ".join(f"{each:.1f}" for each in workers)
+    what = f"· through Dask, 2 workers: {_cpu(cost)}, scheduler {scheduler:.1f} s, workers {shares} s"
+    return what, f"{cost.seconds:.1f} s", "", f"{CLUSTERS / cost.seconds:.1f} a second", "", None
+
+
+def _cpu(cost: Cost) -> str:
+    return f"operator {cost.cpu:.1f} s, nodes {cost.nodes_cpu:.1f} s"
+
+
+def _all(cost: Cost) -> float:
+    return cost.cpu + cost.nodes_cpu
+
+
+def _beside(cost: Cost, ours: Cost) -> tuple[str, str]:
+    return f"lbdeploy {ours.seconds:.1f} s", f"{cost.seconds / ours.seconds:.1f} x"
