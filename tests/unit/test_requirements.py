@@ -12,6 +12,7 @@ TOP = Path(__file__).parents[2]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 WANTED = {
     "lock.txt": PROJECT["dependencies"],
+    "fleet.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["fleet"],
     "dev.txt": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"],
 }
 
