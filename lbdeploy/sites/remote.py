@@ -61,20 +61,26 @@ class Workers:
         result: Future[Result] = Future()
         result.set_running_or_notify_cancel()
         try:
-            parcel = pack(job, self._run)
+            task = self._submit(job, pack(job, self._run))
         except LbdeployError as error:
             result.set_result(ended_by(job, error))
             return result
-        # Looking may be tried anew whatever happened. A lost worker's job is given to another one in any case.
-        retries = 0 if job.command == "up" else 1
-        task = self._client.get_executor(pure=False, retries=retries).submit(perform_there, parcel)
         self._under_way.add(task)
         task.add_done_callback(lambda done: result.set_result(self._result(job, done)))
         return result
 
+    def _submit(self, job: Job, parcel: Mapping[str, Any]) -> Future[Any]:
+        # Looking may be tried anew whatever happened. A lost worker's job is given to another one in any case.
+        retries = 0 if job.command == "up" else 1
+        try:
+            task: Future[Any] = self._client.get_executor(pure=False, retries=retries).submit(perform_there, parcel)
+        except Exception:  # of a client that has lost its scheduler; they are of many kinds
+            raise _no_worker("nothing was contacted") from None
+        return task
+
     def check(self) -> None:
         """Give up what nobody is left to do. Called now and then."""
-        with suppress(OSError, TimeoutError):
+        with suppress(Exception):
             if self._client.nthreads():
                 self._seen = time.monotonic()
         if time.monotonic() > self._seen + NO_WORKER_SECONDS:
@@ -83,13 +89,14 @@ class Workers:
 
     def _result(self, job: Job, task: Future[Any]) -> Result:
         self._under_way.discard(task)
+        state = _UNKNOWN if job.command == "up" else "nothing was changed"
         try:
             return Result(**{**task.result(), "file": job.file})
         except CancelledError:
-            return ended_by(job, _no_worker(_UNKNOWN))
+            return ended_by(job, _no_worker(state))
         except Exception as error:  # of the worker: it died each time, or there is a mistake in what it runs
             fix = f"see the worker's log; lbdeploy -f {job.file} plan shows what is left to do"
-            return ended_by(job, RemoteError(f"no worker could do it: {error}", state=_UNKNOWN, fix=fix))
+            return ended_by(job, RemoteError(f"no worker could do it: {error}", state=state, fix=fix))
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
         """What a worker says; the same topic has other runs' words, too."""
