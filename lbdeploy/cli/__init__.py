@@ -17,6 +17,7 @@ from lbdeploy import __version__
 from lbdeploy.cli.app import App, global_options, in_fleets
 from lbdeploy.cli.complete import node_list
 from lbdeploy.cli.group import Commands
+from lbdeploy.ending import UNHEALTHY as UNHEALTHY
 from lbdeploy.ending import Ending, changed, planned, verified
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.options import Options
