@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 from lbdeploy.cli.app import App
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.events import Event, Told
 from lbdeploy.interrupt import Interrupt
 from lbdeploy.options import Options
 from lbdeploy.origin import origin
@@ -26,26 +29,36 @@ def fleet(
     """Do the command in every cluster, tell of each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch)
     gc.enable()  # unlike a run on one cluster, this one goes on for long enough to need its memory back
-    names = tuple(name.strip() for name in (limit or "").split(",") if name.strip())
-    options = Options(limit=names, **how)  # type: ignore[arg-type]
-    files = app.files or [str(app.file)]
-    about = origin("").about
-    jobs = [Job(file, app.command, options, about, wait, app.accept_new) for file in files]
+    limited = tuple(name.strip() for name in (limit or "").split(",") if name.strip())
+    options = Options(limit=limited, **how)  # type: ignore[arg-type]
+    files, about = app.files or [str(app.file)], origin("").about
     sites = Sites(app.reporter, app.command, labels(files))
-    with _engine(app, sites) as (begin, parallel, check), Interrupt(app.emit, STOPPING) as interrupt:
+    with Interrupt(app.emit, STOPPING) as interrupt:
+        jobs = [Job(file, app.command, options, about, wait, app.accept_new) for file in files]
+        found = {each.file: each for each in _results(app, jobs, sites, interrupt)}
+    results = [found[file] for file in files]
+    sites.summary(results, app.close())
+    code = 130 if interrupt.asked and None in [each.exit_code for each in results] else worst(results)
+    app.finish(code, clusters=[each.to_json() for each in results])
+
+
+def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) -> Iterator[Result]:
+    """Each as it comes, and told of."""
+
+    def tell(file: str, event: Event) -> None:
+        app.log.event(replace(event, who=" ".join(filter(None, (sites.labels[file], event.who)))))
+        if isinstance(event, Told):
+            sites.event(file, event)
+
+    with _engine(app, tell) as (begin, parallel, check):
 
         def stop() -> bool:
             check()
             return interrupt.asked
 
-        results = {}
         for result in carry_out(jobs, begin, parallel, app.canary, stop):
-            results[result.file] = result
             sites.ended(result)
-    ordered = [results[file] for file in files]
-    sites.summary(ordered)
-    code = 130 if interrupt.asked and None in [each.exit_code for each in ordered] else worst(ordered)
-    app.finish(code, clusters=[each.to_json() for each in ordered])
+            yield result
 
 
 def _refuse(app: App, *, ask: bool, watch: bool) -> None:
@@ -64,22 +77,23 @@ def _refuse(app: App, *, ask: bool, watch: bool) -> None:
             raise UsageError(f"{what} is not for a run over many clusters", state="nothing was contacted", fix=fix)
 
 
+Tell = Callable[[str, Event], None]  # the file, and what happens in its cluster
 Engine = tuple[Callable[[Job], "Future[Result]"], int, Callable[[], None]]
 
 
 @contextmanager
-def _engine(app: App, sites: Sites) -> Iterator[Engine]:
+def _engine(app: App, tell: Tell) -> Iterator[Engine]:
     """How to begin a job, how many at a time, and what to see to now and then."""
     if not app.scheduler:
-        yield _here(app, sites)
+        yield _here(app, tell)
         return
     from lbdeploy.sites.remote import workers
 
-    with workers(app.scheduler, sites.event) as there:
+    with workers(app.scheduler, tell) as there:
         yield there.begin, app.parallel or there.threads, there.check
 
 
-def _here(app: App, sites: Sites) -> Engine:
+def _here(app: App, tell: Tell) -> Engine:
     """Threads of this process: nearly all of the time is the nodes', so they do not wait for each other."""
     from lbdeploy import transport  # noqa: F401  before there are threads that would all wait for it
     from lbdeploy.sites.work import of_file, perform
@@ -90,10 +104,17 @@ def _here(app: App, sites: Sites) -> Engine:
 
     def work(job: Job) -> Result:
         try:
-            return perform(job, lambda: of_file(job.file), lambda event: sites.event(job.file, event), password)
-        except Exception as error:
-            from lbdeploy.cli.crash import crashed
-
-            return ended_by(job, crashed(error))
+            return perform(job, lambda: of_file(job.file), lambda event: tell(job.file, event), password)
+        except Exception as error:  # the others go on
+            app.log.write("".join(traceback.format_exception(error)))
+            return ended_by(job, _mistake(error))
 
     return lambda job: pool.submit(work, job), parallel, lambda: None
+
+
+def _mistake(error: Exception) -> LbdeployError:
+    return LbdeployError(
+        f"a mistake in lbdeploy: {type(error).__name__}: {error}",
+        state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
+        fix="lbdeploy plan shows what is left to do; please report it with the log",
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.ending import CHANGES_PENDING
-from lbdeploy.events import Event, Note, Step
+from lbdeploy.events import Note, Step, Told
 from lbdeploy.sites.job import Result, worst
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ class Sites:
     def __init__(self, reporter: Reporter, command: str, labels: Mapping[str, str]) -> None:
         self._reporter = reporter
         self._command = command
-        self._labels = labels
+        self.labels = labels
 
-    def event(self, file: str, event: Event) -> None:
+    def event(self, file: str, event: Told) -> None:
         """What happens in one cluster. On a terminal each has a line; elsewhere steps would be too much to read."""
-        label, who = self._labels[file], f"{event.who}: " if event.who else ""
+        label, who = self.labels[file], f"{event.who}: " if event.who else ""
         if self._reporter.lively:
             self._reporter.emit(Step(label, who + event.text))
         elif isinstance(event, Note) or self._reporter.verbose:
@@ -35,29 +36,31 @@ class Sites:
     def ended(self, result: Result) -> None:
         """One line for a cluster, as soon as it is known; none for one that was not begun."""
         if result.exit_code is not None:
-            self._reporter.forget(self._labels[result.file])
+            self._reporter.forget(self.labels[result.file])
             self._reporter.warn(*self._line(result))
 
-    def summary(self, results: Sequence[Result]) -> None:
-        """The table, what went wrong and what to do, and one line at the end."""
+    def summary(self, results: Sequence[Result], log: Path | None) -> None:
+        """The table, what went wrong and what to do, and one line at the end. `log`: where more is written."""
         rows = [
-            (self._labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
+            (self.labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
             for each in results
         ]
         self._reporter.table(("file", "cluster", "", self._command, "took"), rows)
         for result in filter(lambda each: each.failed, results):
             self._trouble(result)
+        if log and any(each.failed for each in results):
+            self._reporter.say(("log: ", "quiet"), str(log))
         self._end(results)
 
     def _line(self, result: Result) -> Iterator[Any]:
         mark, style = MARKS.get(result.exit_code, ("✗", "bad"))
-        yield from ((f"{mark} ", style), (self._labels[result.file], "name"), f": {said(result)}")
+        yield from ((f"{mark} ", style), (self.labels[result.file], "name"), f": {said(result)}")
         yield f"  ({_took(result)})", "quiet"
 
     def _trouble(self, result: Result) -> None:
         """What stopped it, or what is wrong with it, and the command that shows it alone."""
         say, error = self._reporter.say, result.document.get("error")
-        say(("✗ ", "bad"), (self._labels[result.file], "name"), f": {said(result)}")
+        say(("✗ ", "bad"), (self.labels[result.file], "name"), f": {said(result)}")
         if error:
             for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "todo")):
                 if error.get(key):

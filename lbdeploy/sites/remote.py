@@ -21,7 +21,7 @@ from typing import Any
 
 from lbdeploy import __version__
 from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError
-from lbdeploy.events import Done, Emit, Event, Note, Step
+from lbdeploy.events import Done, Emit, Event, Note, Step, Told
 from lbdeploy.hosts import load
 from lbdeploy.model import Cluster
 from lbdeploy.sites.job import Job, Result, ended_by
@@ -32,8 +32,8 @@ ANSWER_SECONDS = 5  # for the scheduler to answer
 NO_WORKER_SECONDS = 60.0  # how long a run waits for workers, once there is none
 RERUN_LOCK_SECONDS = 60.0  # a lost worker's run lets go of the nodes by itself, within this time
 
-KINDS: dict[str, type[Event]] = {"Step": Step, "Done": Done, "Note": Note}
-Tell = Callable[[str, Event], None]
+KINDS: dict[str, type[Told]] = {"Step": Step, "Done": Done, "Note": Note}
+Tell = Callable[[str, Told], None]
 
 
 class Workers:
@@ -168,8 +168,14 @@ def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
         worker.log_event(TOPIC, {"run": parcel["run"], "file": parcel["job"]["file"], "kind": kind, "event": event})
 
     _stop_profiler(worker)
+
+    def emit(event: Event) -> None:
+        """Of scripts and their answers nothing is said: the scheduler would keep them."""
+        if isinstance(event, Told):
+            say(type(event).__name__, **asdict(event))
+
     say("Begun")
-    return asdict(_unpacked(parcel, worker.address, lambda event: say(type(event).__name__, **asdict(event))))
+    return asdict(_unpacked(parcel, worker.address, emit))
 
 
 def _stop_profiler(worker: Any) -> None:
