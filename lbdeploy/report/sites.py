@@ -65,6 +65,9 @@ class Sites:
             for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "todo")):
                 if error.get(key):
                     say((f"    {heading}: ", style), error[key])
+        for node in result.document.get("nodes", ()):
+            if not node["reachable"]:
+                say("    ", (f"{node['node']}: ", "name"), node["error"]["message"])
         for finding in bad(result.document)[:SHOWN_FINDINGS] if not error else ():
             node = f"{finding['node']}: " if finding["node"] else ""
             say("    ", (node, "name"), finding["detail"])

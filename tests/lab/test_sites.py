@@ -84,6 +84,7 @@ def test_a_cluster_that_is_not_there_stops_no_other(operator: Operator) -> None:
     assert (done.code, [(each["name"], each["exit_code"]) for each in clusters]) == (4, [("gone", 4), ("k8s-api", 0)])
     assert clusters[1]["vips"][0]["holders"] == ["lb1"]
     assert "1 of 2 clusters: looked at, 1 failed" in done.err
+    assert "lb1: 192.168.1.91 can't be reached" in done.err
 
 
 def test_a_canary_that_fails_stops_up(operator: Operator) -> None:
