@@ -7,7 +7,7 @@ replaces one of them. A name that a template uses and that does not exist is an 
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -55,7 +55,7 @@ def strangers(cluster: Cluster) -> list[Path]:
     return sorted(path for path in cluster.templates.glob("*" + SUFFIX) if path.name not in known)
 
 
-@cache
+@lru_cache(maxsize=16)  # a worker of a fleet lives long, and each cluster's templates have a folder of their own
 def _environment(own: Path) -> Environment:
     environment = Environment(
         loader=FileSystemLoader([own, shipped("templates")]),
