@@ -172,7 +172,8 @@ def session_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         lab.lab("up")
         yield lab
     finally:
-        lab.lbdeploy("lab", "down")
+        ended = lab.lbdeploy("lab", "down")
+        assert ended.code == 0, ended.err
 
 
 @pytest.fixture
