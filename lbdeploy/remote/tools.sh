@@ -222,7 +222,7 @@ unspoken() {
     kill "$listener" || :
     id=$1
     shift
-    while read -r heard source; do
+    while read -r heard source _; do
         case "$heard, $* " in "$id, "*" $source "*) ;; "$id, "*)
             printf 'virtual router ID %s is in use: adverts come from %s; ' "$id" "$source"
             printf 'choose another router_id in hosts.toml, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
