@@ -132,7 +132,7 @@ _LEFTOVER = """\
 for unit in {units}; do ! systemctl -q is-active $unit || echo "unit $unit"; done
 [ ! -e {journal} ] || exit 0
 for file in {files}; do
-    [ -s $file ] || continue
+    [ -s $file ] && ! head -n 1 $file | grep -q 'Written by lbdeploy' || continue
     shipped=$(dpkg-query -W -f '${{Conffiles}}\\n' haproxy | awk -v file=$file '$1 == file {{print $2}}')
     [ "$shipped" = "$(md5sum < $file | cut -d ' ' -f 1)" ] || echo "file $file"
 done"""

@@ -41,23 +41,24 @@ def _release(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    for name in _missing(checkup):
-        if _state(checkup).candidates.get(name, "(none)") != "(none)":
-            continue
-        if checkup.lines("lists") in ([], ["0"]):
-            fix = "nothing to do: lbdeploy up fetches them first"
-            yield _warning(checkup, "packages", f"apt has no package lists yet, so {name} can't be looked for", fix)
-        else:
-            detail = f"apt knows no package {name}"
-            fix = f"apt-get update there; then see apt-cache policy {name}, and /etc/apt/sources.list"
-            yield Finding(checkup.node.name, "packages", False, detail, fix)
+    unknown = [name for name in _missing(checkup) if _state(checkup).candidates.get(name, "(none)") == "(none)"]
+    if not unknown:
+        return
+    names = ", ".join(unknown)
+    if checkup.lines("lists") in ([], ["0"]):
+        fix = "nothing to do: lbdeploy up fetches them first"
+        yield _warning(checkup, "packages", f"apt has no package lists yet, to look for {names} in", fix)
+    else:
+        fix = f"apt-get update there; then see apt-cache policy {unknown[0]}, and /etc/apt/sources.list"
+        yield Finding(checkup.node.name, "packages", False, f"apt knows no package {names}", fix)
 
 
 def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """A node that has all packages can do without, until it has to be upgraded or built anew."""
     for line in checkup.lines("heard"):
         if found := re.fullmatch(r"unreached (\S+) (.+)", line):
-            detail = f"can't fetch from its apt source {found[1]}: {found[2]}"
+            why = found[2].removeprefix(f"Failed to fetch {found[1]}").strip()
+            detail = f"can't fetch from its apt source {found[1]}: {why}"
             fix = "see to its way out and its proxy, or correct /etc/apt/sources.list; then: apt-get update there"
             warning = not _missing(checkup)
             yield Finding(checkup.node.name, "apt-sources", False, detail, fix, warning=warning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from lbdeploy.checkup import Checkup
-from lbdeploy.diagnosis import SKEW_LIMIT, SKEW_SECONDS, span
+from lbdeploy.diagnosis import SKEW_SECONDS, span
 from lbdeploy.finding import Finding
 from lbdeploy.firewall import remedy
 from lbdeploy.model import Address, Cluster, Node
@@ -79,15 +79,15 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
 
 
 def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Between the nodes that are furthest apart. Where they agree, it may be the operator's clock that is wrong."""
+    """Between the nodes that are furthest apart, where none is so far from the operator's as to be named already."""
     known = sorted((each.ahead, each.node.name) for each in checkups if each.ahead is not None)
     if len(known) < 2:
         return
     (behind, slow), (ahead, fast) = known[0], known[-1]
-    if ahead - behind > SKEW_SECONDS:
+    if ahead - behind > SKEW_SECONDS >= max(ahead, -behind):
         detail = f"the clock of {fast} is {span(ahead - behind)} ahead of that of {slow}"
         fix = "have both kept by NTP: timedatectl set-ntp true on each"
-        yield Finding(None, "clock", False, detail, fix, warning=ahead - behind <= SKEW_LIMIT)
+        yield Finding(None, "clock", False, detail, fix, warning=True)
 
 
 JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _clocks)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from lbdeploy.checklist import IGNORED_BY_UP
 from lbdeploy.doctor import Diagnosis
 from lbdeploy.finding import Finding
 from lbdeploy.report.terminal import Part
@@ -44,10 +43,7 @@ def _summary(diagnosis: Diagnosis) -> Iterator[Line]:
         yield ("Next: ", "todo"), "lbdeploy plan"
         return
     yield ("Not ready: ", "bad"), f"{_count(bad, 'problem')}, {rest}"
-    ignorable = dict.fromkeys(each.check for each in diagnosis.problems if each.check in IGNORED_BY_UP)
-    if ignorable:
-        words = " ".join(f"--ignore {each}" for each in ignorable)
-        yield ("To go on all the same: ", "quiet"), f"lbdeploy up {words}"
+    yield ("Next: ", "todo"), "mend what is marked ✗, then: lbdeploy doctor"
 
 
 def _count(number: int, noun: str) -> str:
