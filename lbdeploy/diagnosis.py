@@ -131,7 +131,7 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         elif kind == "unit":
             detail = f"{name} runs there: it may move addresses, too"
             yield _warning(
-                checkup, "leftover", detail, f"if it has to do with the VIPs: systemctl disable --now {name}"
+                checkup, "foreign-config", detail, f"if it has to do with the VIPs: systemctl disable --now {name}"
             )
 
 
