@@ -80,15 +80,16 @@ class Conductor:
         """
         first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
-        foremost = replace(self._task(stage, first), unspoken=self._unspoken())
+        foremost = replace(self._task(stage, first), unspoken=self._unspoken(first))
         self._workers.begin({first: foremost, **tasks})
         starts = {name: stage.plans[name].only(_starts_keepalived) for name in rest}
         self._workers.begin({name: Task(each, DAEMONS, self._patience) for name, each in starts.items()})
 
-    def _unspoken(self) -> tuple[str, ...]:
-        """The virtual router ID that must be free, and who may use it all the same."""
+    def _unspoken(self, name: str) -> tuple[str, ...]:
+        """The virtual router ID that must be free, on which interface of the node, and who may use it all the same."""
+        interface = self._cluster.node(name).interfaces[self._cluster.vrrp.network]
         addresses = (str(node.addresses[self._cluster.vrrp.network]) for node in self._cluster.nodes)
-        return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), *addresses)
+        return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), interface, *addresses)
 
     def _change(self, plan: Plan, stage: Stage, before: Survey) -> None:
         self._workers.begin({name: self._task(stage, name) for name in stage.names})

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from lbdeploy.desired import PACKAGES
 from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster
 from lbdeploy.placement import holders
 from lbdeploy.plan import NodePlan
-from lbdeploy.probe import Observation
+from lbdeploy.probe import INSTALLED_IN, Observation
+from lbdeploy.resources.package import PackageState
 from lbdeploy.stages import identity_changes
 
 ROOM_KIB = 1024  # what the files, their old content and a journal need, many times over
 ROOM_INODES = 100
+PACKAGES_KIB = 65536  # what haproxy, keepalived and what they depend on take, with some to spare
+PACKAGES_INODES = 3000
 
 
 def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
@@ -20,7 +24,8 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     node = observation.node
     if not observation.apt:
         yield Finding(node.name, "apt", False, "has no apt-get", "lbdeploy works on Debian and Ubuntu")
-    yield from _full(observation)
+    yield from _lacking(observation)
+    yield from full(observation)
     links = {link.name: link for link in observation.links}
     for network, interface in node.interfaces.items():
         key = f"nodes.{node.name}.interfaces"
@@ -76,10 +81,32 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
         yield Finding(None, "agreement", False, detail, fix)
 
 
-def _full(observation: Observation) -> Iterator[Finding]:
+def _lacking(observation: Observation) -> Iterator[Finding]:
+    if "systemd" in observation.lacks:
+        yield Finding(observation.node.name, "systemd", False, "is not run by systemd", "lbdeploy needs systemd")
+    if "nonlocal-bind" in observation.lacks:
+        detail = "does not let haproxy bind to VIPs that are elsewhere: ip_nonlocal_bind can't be set"
+        fix = (
+            "make /proc/sys/net writable there: in a container that is its host's; for VIPs of IPv6, have IPv6 enabled"
+        )
+        yield Finding(observation.node.name, "nonlocal-bind", False, detail, fix)
+
+
+def full(observation: Observation) -> Iterator[Finding]:
     """File systems without room for what may have to be written: it is better to find out before than in between."""
     for room in observation.room:
-        if room.kib < ROOM_KIB or room.inodes < ROOM_INODES:
-            what = f"{room.kib} KiB" if room.kib < ROOM_KIB else f"{room.inodes} inodes"
+        kib, inodes = _needed(observation, room.folder)
+        if room.kib < kib or room.inodes < inodes:
+            what = f"{room.kib} KiB" if room.kib < kib else f"{room.inodes} inodes"
+            more = f", and {kib if room.kib < kib else inodes} are needed" if kib > ROOM_KIB else ""
             fix = f"make room: du -xh {room.folder} | sort -h | tail; to go on all the same: --ignore disk"
-            yield Finding(observation.node.name, "disk", False, f"{room.folder} has only {what} free", fix)
+            yield Finding(observation.node.name, "disk", False, f"{room.folder} has only {what} free{more}", fix)
+
+
+def _needed(observation: Observation, folder: str) -> tuple[int, int]:
+    """KiB and inodes that must be free: much where packages will be installed, and nothing there where they are."""
+    if folder not in INSTALLED_IN:
+        return ROOM_KIB, ROOM_INODES
+    states = [state for state in observation.states.values() if isinstance(state, PackageState)]
+    missing = any(name not in state.versions for state in states for name in PACKAGES)
+    return (PACKAGES_KIB, PACKAGES_INODES) if missing else (0, 0)

@@ -33,7 +33,15 @@ ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may t
 
 NEIGHBOUR_SECONDS = 0.2  # how long a host on the same network may take to answer for an address
 
-FOLDERS = ("/etc/haproxy", "/etc/keepalived", "/etc/sysctl.d", "/var/lib/lbdeploy", "/var/lib/dpkg")  # written to
+FOLDERS = (
+    "/etc/haproxy",
+    "/etc/keepalived",
+    "/etc/sysctl.d",
+    "/var/lib/lbdeploy",
+    "/var/lib/dpkg",
+    "/run",
+)  # written to
+INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages take their room
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
@@ -47,8 +55,9 @@ def frontend_socket(frontend: str) -> str:
 class Observation:
     """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
 
-    `own` says of each frontend whether anything behind it answers through this node's own haproxy, VIPs or not. `lift`
-    is what a handover adds to the node's priority.
+    `lacks` are checks that it does not pass, of those that take no program to look at. `own` says of each frontend
+    whether anything behind it answers through this node's own haproxy, VIPs or not. `lift` is what a handover adds to
+    the node's priority.
     """
 
     node: Node
@@ -62,6 +71,7 @@ class Observation:
     apt: bool = True
     own: Mapping[str, bool] = field(default_factory=dict)
     room: tuple[Room, ...] = ()
+    lacks: frozenset[str] = frozenset()
     lift: int = 0
     marks: Mapping[str, Answer] = field(default_factory=dict)
 
@@ -90,13 +100,16 @@ class Joined:
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing."""
-        sections = (
+        return PRELUDE + "".join(self.sections())
+
+    def sections(self) -> list[str]:
+        """The script, probe by probe."""
+        return [
             f"echo {self.nonce} begin {index}\n"
             f"(\n{probe}\n) 2>/dev/null </dev/null\n"
             f"printf '\\n%s end %d\\n' {self.nonce} $?\n"
             for index, probe in enumerate(self.probes.values())
-        )
-        return PRELUDE + "".join(sections)
+        ]
 
     def answers(self, output: str) -> dict[str, Answer]:
         """What each probe answered. Raises RemoteError where the output is not whole."""
@@ -131,6 +144,7 @@ class Probe(Joined):
             apt=marks["apt"].status == 0,
             own=parse_greeted(marks["vips"].output),
             room=parse_room(marks["room"].output),
+            lacks=frozenset(marks["lacks"].output.split()),
             lift=number(marks["handover"].output),
             marks=marks,
         )
@@ -146,16 +160,22 @@ def health(cluster: Cluster) -> dict[str, Raw]:
     return {
         "now": Raw("date +%s.%N"),
         "apt": Raw("command -v apt-get"),
+        "lacks": Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)))),
         "ip a": Raw("ip a"),
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
         "handover": Raw(f"read -r number < {HANDOVER} && echo $number"),
         "room": Raw(
-            f'for folder in {cmd(*FOLDERS)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
+            f'for folder in {cmd(*FOLDERS, *INSTALLED_IN)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
             'df -k --output=avail,iavail,file "$@"'
         ),
     }
+
+
+def nonlocal_bind(cluster: Cluster) -> list[str]:
+    """The kernel settings, below /proc/sys/net, that let haproxy bind to VIPs that are elsewhere: one a family."""
+    return [f"ipv{version}/ip_nonlocal_bind" for version in sorted({vip.ip.version for vip in cluster.vips})]
 
 
 def _answers(cluster: Cluster) -> Raw:
@@ -183,6 +203,10 @@ def _neighbours(cluster: Cluster) -> Raw:
     asked = f"for vip in {vips}; do {ask} done; sleep {NEIGHBOUR_SECONDS}"
     return Raw(f"{_RUNNING} && exit 0\n{asked}\nfor vip in {vips}; do ip neigh show to $vip; done")
 
+
+_LACKS = """\
+[ -d /run/systemd/system ] || echo systemd
+for setting in {settings}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done"""
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
 

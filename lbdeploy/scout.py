@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 
+from lbdeploy import wire
 from lbdeploy.dial import dial
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.examination import heard
 from lbdeploy.health import Link, parse_ip_a
 from lbdeploy.model import Address, Interface, Node, Ssh
 from lbdeploy.questions import is_question, settle
@@ -91,14 +90,13 @@ def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
 
 def script() -> str:
     """POSIX sh that changes nothing; listening wants root."""
-    perl = resources.files("lbdeploy").joinpath("remote/vrrp.pl").read_text(encoding="utf-8")
     looks = "\n".join((
         "LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH",
         "ip a",
         f"echo {cmd(CONFIGURED)}",
-        "grep -rh virtual_router_id /etc/keepalived",
+        "grep -rh --exclude='*.sample' --exclude='*.dpkg-*' virtual_router_id /etc/keepalived",
         f"echo {cmd(HEARD)}",
-        cmd("perl", "-e", perl, LISTEN_SECONDS),
+        cmd("perl", "-e", wire.program("vrrp.pl"), LISTEN_SECONDS),
     ))  # fmt: skip
     return f"(\n{looks}\n) 2>/dev/null </dev/null\nexit 0\n"
 
@@ -108,7 +106,8 @@ def read(output: str) -> Seen:
     links, _, rest = output.partition(f"{CONFIGURED}\n")
     configured, _, adverts = rest.partition(f"{HEARD}\n")
     ids = re.findall(r"^\s*virtual_router_id\s+(\d{1,3})\b", configured, re.MULTILINE)
-    return Seen(parse_ip_a(links), frozenset(map(int, ids)), frozenset(heard(adverts)))
+    heard = frozenset((each.router_id, each.source) for each in wire.read(adverts).adverts)
+    return Seen(parse_ip_a(links), frozenset(map(int, ids)), heard)
 
 
 def shared(seen: Mapping[str, Seen]) -> list[Shared]:
@@ -148,4 +147,4 @@ def _member(address: Interface, seen: Seen) -> tuple[str, Interface] | None:
 def router_ids(seen: Mapping[str, Seen]) -> dict[int, str]:
     """The virtual router IDs in use, each with where it was met."""
     heard = {each: f"heard from {source}" for one in seen.values() for each, source in sorted(one.heard, key=str)}
-    return heard | {each: f"in the keepalived.conf of {name}" for name, one in seen.items() for each in one.configured}
+    return {each: f"in the keepalived.conf of {name}" for name, one in seen.items() for each in one.configured} | heard

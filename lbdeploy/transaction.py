@@ -43,7 +43,7 @@ class Task:
     wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
     VIPs that another node must have taken first, within `away_seconds`; `lift` is added to its priority for that. A
     `rehearsal` writes the files beside their places, has them validated, and removes them again. `unspoken`: the
-    virtual router ID that nobody may be heard to use before keepalived is started, and the addresses that may.
+    virtual router ID that nobody may be heard to use before keepalived is started, the interface, who may all the same.
     `script`: steps that take the place of those that the plan would have; see `takedown`.
     """
 

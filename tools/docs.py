@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdeploy.hosts import json_schema
-from pages import commands, errors, hosts_toml, man
+from pages import commands, doctor, errors, hosts_toml, man
 
 TOP = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
     "docs/hosts-toml.md": hosts_toml.page,
     "docs/hosts.schema.json": json_schema.text,
     "docs/commands.md": commands.page,
+    "docs/doctor.md": doctor.page,
     "docs/errors.md": errors.page,
     "docs/man/lbdeploy.1": man.page,
 }

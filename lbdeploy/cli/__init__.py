@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdeploy import __version__
+from lbdeploy.checklist import IGNORED_BY_UP
 from lbdeploy.cli.app import App, global_options, in_fleets
 from lbdeploy.cli.complete import node_list
 from lbdeploy.cli.group import Commands
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 PACKAGES = ("haproxy", "keepalived", "socat")
 
-IGNORABLE = ("apt", "disk", "interface", "address", "vip-in-use", "vrid-in-use", "agreement")
-
 ignore_option = click.option(
-    "--ignore", multiple=True, type=click.Choice(IGNORABLE), help="Go on though this check fails; may be repeated."
+    "--ignore", multiple=True, type=click.Choice(IGNORED_BY_UP), help="Go on though this check fails; may be repeated."
 )
 
 
@@ -65,6 +64,7 @@ def cli() -> None:
     \b
     lbdeploy init                      write a hosts.toml
     lbdeploy check                     is it right?
+    lbdeploy doctor                    is anything in the way?
     lbdeploy plan                      what would change?
     lbdeploy up                        make it so, and verify
     lbdeploy verify                    is all well?

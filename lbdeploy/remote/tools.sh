@@ -211,7 +211,8 @@ listen() {
     listening=$now
 }
 
-# unspoken ID ADDRESS...: nobody but those at the addresses speaks for this virtual router. A master does so every second.
+# unspoken ID INTERFACE ADDRESS...: nobody but those at the addresses speaks for this virtual router there. A master does
+# so every second.
 unspoken() {
     step 'listen for the VRRP of others'
     uptime
@@ -220,10 +221,10 @@ unspoken() {
         uptime
     done
     kill "$listener" || :
-    id=$1
-    shift
-    while read -r heard source; do
-        case "$heard, $* " in "$id, "*" $source "*) ;; "$id, "*)
+    id=$1 interface=$2
+    shift 2
+    while read -r heard source where; do
+        case "$heard $where, $* " in "$id $interface, "*" $source "*) ;; "$id $interface, "*)
             printf 'virtual router ID %s is in use: adverts come from %s; ' "$id" "$source"
             printf 'choose another router_id in hosts.toml, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
             fail listen

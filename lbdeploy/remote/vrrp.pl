@@ -1,46 +1,73 @@
-# Listens for VRRP (RFC 5798: IP protocol 112, groups 224.0.0.18 and ff02::12) and prints "ID SOURCE" for each that it hears.
+# Listens for VRRP (RFC 5798: IP protocol 112, groups 224.0.0.18 and ff02::12). For each that it hears, it prints
+#   ID SOURCE INTERFACE    as it comes from the wire, before any firewall of this node
+#   through ID SOURCE      as it reaches a program, such as keepalived, after that
 # For Debian's perl-base, which every node has.   Usage: perl vrrp.pl SECONDS
 use strict;
 use Socket;
+use Time::HiRes 'time';
 
 $| = 1; # whoever ends it early has what it heard until then
 
 my $end = time + $ARGV[0];
-my %read = (4 => \&ipv4, 6 => \&ipv6);
-my %socket;
-socket($socket{4}, PF_INET, SOCK_RAW, 112) or delete $socket{4};
-socket($socket{6}, PF_INET6, SOCK_RAW, 112) or delete $socket{6};
+my (%name, %reader, %seen);
 for my $file (glob '/sys/class/net/*/ifindex') {
     open(my $handle, '<', $file) or next;
-    my $index = 0 + <$handle>;
-    # Level IPPROTO_IP, option IP_ADD_MEMBERSHIP, struct ip_mreqn; IPPROTO_IPV6, IPV6_JOIN_GROUP, struct ipv6_mreq.
-    setsockopt($socket{4}, 0, 35, pack('C4 x4 i', 224, 0, 0, 18, $index)) if $socket{4};
-    setsockopt($socket{6}, 41, 20, pack('H32 I', 'ff020000000000000000000000000012', $index)) if $socket{6};
+    $name{0 + <$handle>} = (split m{/}, $file)[4];
 }
+open_raw(PF_INET, \&ipv4);
+open_raw(PF_INET6, sub { [unpack('x C', $_[0])]->[0], (unpack_sockaddr_in6($_[1]))[1] });
+open_wire(0x0800, 9, \&ipv4);
+open_wire(0x86dd, 6, sub { unpack('x41 C', $_[0]), substr($_[0], 8, 16) });
 
-my %heard;
 while ((my $left = $end - time) > 0) {
     my $waiting = '';
-    vec($waiting, fileno($_), 1) = 1 for values %socket;
+    vec($waiting, $_, 1) = 1 for keys %reader;
     select($waiting, undef, undef, $left) > 0 or next;
-    for my $family (grep { vec($waiting, fileno($socket{$_}), 1) } keys %socket) {
-        my $from = recv($socket{$family}, my $packet, 2048, 0);
-        my ($id, $source) = $read{$family}->($packet, $from);
-        print "$id $source\n" if defined $id && !$heard{"$id $source"}++;
-    }
+    $reader{$_}->() for grep { vec($waiting, $_, 1) } keys %reader;
 }
 
-# A raw IPv4 socket gives the IP header, too: its length is in the first byte, the source in bytes 12 to 15.
+sub open_raw {
+    my ($family, $read) = @_;
+    socket(my $socket, $family, SOCK_RAW, 112) or return;
+    for my $index (keys %name) {
+        # Level IPPROTO_IP, option IP_ADD_MEMBERSHIP, struct ip_mreqn; IPPROTO_IPV6, IPV6_JOIN_GROUP, struct ipv6_mreq.
+        setsockopt($socket, 0, 35, pack('C4 x4 i', 224, 0, 0, 18, $index)) if $family == PF_INET;
+        setsockopt($socket, 41, 20, pack('H32 I', 'ff020000000000000000000000000012', $index)) if $family == PF_INET6;
+    }
+    listen_on($socket, sub { 'through ' . said($read->(@_)) });
+}
+
+# A packet socket (packet(7): PF_PACKET, SOCK_DGRAM) for one kind of IP. Its filter leaves all but protocol 112 to the
+# kernel: load the byte at $offset; equal to 112: keep the packet; otherwise: keep nothing of it.
+sub open_wire {
+    my ($protocol, $offset, $read) = @_;
+    socket(my $socket, 17, SOCK_DGRAM, 0) or return;
+    my $filter = pack('(S C C L)4', 0x30, 0, 0, $offset, 0x15, 0, 1, 112, 0x06, 0, 0, 65535, 0x06, 0, 0, 0);
+    setsockopt($socket, SOL_SOCKET, 26, pack('S x![P] P', 4, $filter)) or return; # SO_ATTACH_FILTER
+    bind($socket, pack('S n i x12', 17, $protocol, 0)) or return;
+    listen_on($socket, sub { join ' ', said($read->(@_)), $name{unpack('x4 i', $_[1])} // '?' });
+}
+
+sub listen_on {
+    my ($socket, $tell) = @_;
+    $reader{fileno $socket} = sub {
+        my $from = recv($socket, my $packet, 2048, 0);
+        return if !defined $from || length($packet) < 2;
+        my $line = $tell->($packet, $from);
+        print "$line\n" if $line =~ /\d [0-9a-f.:]+/ && !$seen{$line}++;
+    };
+}
+
+sub said {
+    my ($id, $source) = @_;
+    return '' if !defined $source;
+    return "$id " . Socket::inet_ntop(length($source) == 4 ? AF_INET : AF_INET6, $source);
+}
+
+# The IP header's length is in its first byte, the source in bytes 12 to 15.
 sub ipv4 {
     my ($packet) = @_;
     my $start = 4 * (ord($packet) & 15);
     return if length($packet) < $start + 2;
-    return (unpack("x$start x C", $packet), join('.', unpack('x12 C4', $packet)));
-}
-
-sub ipv6 {
-    my ($packet, $from) = @_;
-    return if length($packet) < 2;
-    my (undef, $address) = unpack_sockaddr_in6($from);
-    return (unpack('x C', $packet), Socket::inet_ntop(AF_INET6, $address));
+    return (unpack("x$start x C", $packet), substr($packet, 12, 4));
 }

@@ -19,6 +19,7 @@ from lbdeploy.report.terminal import Part, console, lively, write
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lbdeploy.doctor import Diagnosis
     from lbdeploy.drill.result import Result
     from lbdeploy.farewell import Farewell
     from lbdeploy.finding import Finding
@@ -187,12 +188,11 @@ class Reporter:
         for line in difference(diff):
             self.say(*line)
 
-    def doctor(self, findings: Sequence[Finding]) -> None:
-        """What is wrong with which node, and how to mend it."""
+    def doctor(self, diagnosis: Diagnosis) -> None:
+        """What is in the way of `up`, and what is not."""
         from lbdeploy.report.doctor import lines
 
-        for line in lines(findings, verbose=bool(self.verbose)):
-            self.say(*line)
+        self._say_all(lines(diagnosis, verbose=self.verbose > 0))
 
     def status(self, status: Status) -> None:
         """The cluster as it is, once."""

@@ -1,34 +1,50 @@
-"""What the doctor found: by node, problems first."""
+"""`lbdeploy doctor` on a terminal: what is wrong, node by node, each with what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
+from lbdeploy.doctor import Diagnosis
 from lbdeploy.finding import Finding
 from lbdeploy.report.terminal import Part
 
 Line = Sequence[Part]
 
 
-def lines(findings: Sequence[Finding], *, verbose: bool) -> Iterator[Line]:
-    """A block a node, and a verdict."""
-    for node, mine in groupby(findings, key=lambda each: each.node):
-        yield from _node(str(node), list(mine), verbose=verbose)
-    failed, warned = sum(each.failed for each in findings), sum(each.warning and not each.ok for each in findings)
-    passed = sum(each.ok for each in findings)
-    counts = f"{passed} checks passed, {failed} failed, {warned} to know of."
-    yield (("Not fit: ", "bad") if failed else ("Fit: ", "good")), counts
+def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
+    """All of it; what passed only where that is asked for."""
+    for name, group in groupby(diagnosis.findings, key=lambda each: each.node):
+        findings = list(group)
+        shown = [each for each in findings if verbose or not each.ok]
+        good = sum(each.ok for each in findings)
+        told = f": {_count(good, 'check')} passed" if good else ""
+        yield (name or "all nodes together", "name"), told
+        for each, following in pairwise([*shown, None]):
+            if each:
+                yield from _finding(each, last=following is None or following.fix != each.fix)
+    yield from _summary(diagnosis)
 
 
-def _node(name: str, findings: Sequence[Finding], *, verbose: bool) -> Iterator[Line]:
-    bad = sorted((each for each in findings if not each.ok), key=lambda each: each.warning)
-    passed = [each for each in findings if each.ok]
-    yield (name, "name"), ("" if bad else f": {len(passed)} checks passed")
-    for each in bad:
-        mark, style = ("  ! ", "warn") if each.warning else ("  ✗ ", "bad")
-        yield (mark, style), (each.check, "name"), f": {each.detail}"
-        if each.fix:
-            yield ("      next: ", "todo"), each.fix
-    for each in passed if verbose else ():
-        yield ("  ✓ ", "good"), (each.check, "name"), f": {each.detail}"
+def _finding(finding: Finding, *, last: bool) -> Iterator[Line]:
+    """One finding with its id, and below the last of those with the same remedy what that is."""
+    mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
+    yield "  ", (f"{mark} ", style), finding.detail, (f" [{finding.check}]", "quiet")
+    if finding.fix and not finding.ok and last:
+        yield ("      next: ", "todo"), finding.fix
+
+
+def _summary(diagnosis: Diagnosis) -> Iterator[Line]:
+    bad, good = len(diagnosis.problems), sum(each.ok for each in diagnosis.findings)
+    warnings = len(diagnosis.findings) - bad - good
+    rest = f"{_count(good, 'check')} passed" + (f", {_count(warnings, 'warning')}." if warnings else ".")
+    if not bad:
+        yield ("Ready: ", "good"), rest
+        yield ("Next: ", "todo"), "lbdeploy plan"
+        return
+    yield ("Not ready: ", "bad"), f"{_count(bad, 'problem')}, {rest}"
+    yield ("Next: ", "todo"), "mend what is marked ✗, then: lbdeploy doctor"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -12,9 +12,10 @@ from conftest import LBDEPLOY
 if TYPE_CHECKING:
     from conftest import Lab
 
-# A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for a minute.
+# A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for a minute, or
+# until its input ends: who ends `lab exec` does not end what that has begun.
 STRANGER = """
-import socket, struct, time
+import select, socket, sys
 index = next(i for i, name in socket.if_nameindex() if name != "lo")
 four = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
 four.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("{address}"))
@@ -26,7 +27,8 @@ for _ in range(120):
         six.sendto(bytes([0x31, {router_id} + 1, 100, 1, 0, 100, 0, 0]) + bytes(16), ("ff02::12", 0))
     except OSError:
         pass
-    time.sleep(0.5)
+    if select.select([sys.stdin], [], [], 0.5)[0]:
+        break
 """
 
 
@@ -35,9 +37,8 @@ def stranger(lab: Lab, router_id: int = 51) -> Iterator[str]:
     """Somebody else's VRRP on the management network, sent by the client; its address. By IPv6, it is the next ID."""
     argv = [LBDEPLOY, "-f", str(lab.file), "lab", "exec", "client", "python3", "-c"]
     address = lab.on("client", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]
-    process = subprocess.Popen([*argv, STRANGER.format(address=address, router_id=router_id)])
+    process = subprocess.Popen([*argv, STRANGER.format(address=address, router_id=router_id)], stdin=subprocess.PIPE)
     try:
         yield address
     finally:
-        process.terminate()
-        process.wait(30)
+        process.communicate(timeout=30)

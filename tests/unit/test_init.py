@@ -289,7 +289,11 @@ def test_interfaces_may_have_other_names_on_other_nodes() -> None:
 
 def test_router_ids_are_known_with_where_they_were_met() -> None:
     """From keepalived.conf and from the wire."""
-    one = seen("", "    virtual_router_id 101\n# virtual_router_id 9", "51 192.168.1.5\n52 fe80::1\n999 x\nnonsense")
+    one = seen(
+        "",
+        "    virtual_router_id 101\n# virtual_router_id 9",
+        "51 192.168.1.5 eth0\n52 fe80::1 eth0\nthrough 51 192.168.1.5\n999 x y\nnonsense",
+    )
     assert one.heard == {(51, ip_address("192.168.1.5")), (52, ip_address("fe80::1"))}
     used = scout.router_ids({"lb1": one, "lb2": seen("")})
     assert set(used) == {51, 52, 101}

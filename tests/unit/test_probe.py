@@ -37,6 +37,7 @@ HEALTH = {
     "show stat": cmd("cat", CAPTURED / "show_stat/bookworm_down.txt"),
     "neighbours": Raw("echo '192.168.0.10 dev ens33 lladdr 02:00:00:00:00:01 REACHABLE'"),
     "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443' 'own k8s-api 16'"),
+    "lacks": Raw("echo nonlocal-bind"),
     "handover": Raw("echo 101"),
     "room": Raw("printf '%s\\n' '   Avail  IFree File' '7168592 458110 /var/lib/dpkg' '123 - /etc/haproxy'"),
 }
@@ -73,6 +74,7 @@ def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
     assert [(str(each.ip), each.mac) for each in found.neighbours] == [("192.168.0.10", "02:00:00:00:00:01")]
     assert [server.server for server in found.servers if server.up] == ["master1"]
     assert found.haproxy_answers
+    assert found.lacks == {"nonlocal-bind"}
     assert [each.ok for each in found.answered] == [True, False]
     assert (found.lift, found.priority) == (101, 254)
     assert found.own == {"k8s-api": True}

@@ -1,0 +1,176 @@
+"""Everything that is looked at before anything is put on the nodes: docs/doctor.md is made of it.
+
+The findings are made elsewhere: `diagnosis` and `wire` have those of `lbdeploy doctor`, `preflight` those that every
+`plan` and `up` begins with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`looks_at` completes "whether"; `passed` is what is said of a node where it is so; `remedy` says what to do else.
+
+    `up`: also looked at by every `plan` and `up`, which can be told to ignore it. `doctor`: looked at by `doctor`.
+    """
+
+    id: str
+    looks_at: str
+    passed: str
+    remedy: str
+    up: bool = False
+    doctor: bool = True
+
+
+# Who fails one of these can't be looked at any further, so these can't be ignored.
+LOGIN = (
+    Check("reach", "its sshd answers", "answers", "see whether it runs, and its sshd listens"),
+    Check(
+        "host-key",
+        "its host key is the known one",
+        "has the host key that is known",
+        "compare the fingerprint on its console; then make it known, as the message says",
+    ),
+    Check(
+        "login", "it takes one of your keys", "takes the login", "ssh-copy-id, or ssh-add for a key with a passphrase"
+    ),
+    Check(
+        "sudo",
+        "the login is root, or sudo makes it so, with a password or without",
+        "gives root rights",
+        "give the user sudo rights, or lbdeploy its password: see docs/ssh.md",
+    ),
+)
+
+OF_NODES = (
+    Check(
+        "release",
+        "it runs Debian 11 to 13, or Ubuntu 22.04, 24.04 or 26.04 (others: a warning)",
+        "runs a release that lbdeploy knows",
+        "rehearse on a release like it before you rely on it",
+    ),
+    Check("systemd", "systemd runs it", "is run by systemd", "lbdeploy needs systemd", up=True),
+    Check("apt", "it has apt", "has apt", "lbdeploy works on Debian and Ubuntu", up=True),
+    Check(
+        "packages",
+        "apt knows the packages that are not installed yet",
+        "has the packages, or apt knows them",
+        "apt-get update; then see apt-cache policy",
+    ),
+    Check(
+        "apt-sources",
+        "it can fetch from each of its apt sources (a warning, where all packages are installed)",
+        "reaches its apt sources",
+        "see to its way out, its proxy, or correct /etc/apt/sources.list",
+    ),
+    Check(
+        "dpkg",
+        "no work of dpkg was interrupted (a warning: up repairs it)",
+        "has a dpkg that was not interrupted",
+        "lbdeploy up repairs it; or: dpkg --configure -a",
+    ),
+    Check(
+        "apt-lock",
+        "nobody holds the lock of apt or dpkg now (a warning: up waits for two minutes)",
+        "has nobody at work with apt",
+        "wait until it has ended",
+    ),
+    Check(
+        "disk",
+        "there is room, in KiB and in inodes, where files and packages go",
+        "has room on its disks",
+        "make room: du -xh FOLDER | sort -h | tail",
+        up=True,
+    ),
+    Check(
+        "interface",
+        "it has each interface, and that is up",
+        "has its interfaces, and they are up",
+        "name the right one in hosts.toml, or: ip link set NAME up",
+        up=True,
+    ),
+    Check(
+        "address",
+        "it has its address of hosts.toml on that interface",
+        "has its addresses",
+        "correct hosts.toml, or the node's network",
+        up=True,
+    ),
+    Check(
+        "port",
+        "no other program listens on a port of a frontend",
+        "has the ports free",
+        "stop that program, or give the frontend another port",
+    ),
+    Check(
+        "nonlocal-bind",
+        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, the same for IPv6)",
+        "lets haproxy bind to VIPs that are elsewhere",
+        "make /proc/sys/net writable: in a container that is a setting of its host",
+        up=True,
+    ),
+    Check(
+        "network-manager",
+        "systemd-networkd (netplan's, too) leaves VIPs alone when it restarts (a warning)",
+        "has nothing that would drop VIPs as it restarts",
+        "KeepConfiguration=static for the interface, as the message says",
+    ),
+    Check(
+        "clock",
+        "its clock agrees with yours and with the other nodes' (2 s apart: a warning; 5 minutes: a problem)",
+        "has a clock that agrees",
+        "set it, and have it kept by NTP",
+    ),
+    Check(
+        "ntp", "its clock is kept by NTP (a warning)", "has a clock that is kept", "apt-get install systemd-timesyncd"
+    ),
+    Check(
+        "foreign-config",
+        "there is no configuration, and no manager of VIPs, that lbdeploy did not put there (a warning)",
+        "has nothing of other tools",
+        "nothing for files: up keeps what they held, and lbdeploy down gives it back",
+    ),
+)
+
+OF_NETWORKS = (
+    Check(
+        "vip-in-use",
+        "no other host answers for a VIP: ARP, and IPv6 neighbour discovery, from every node",
+        "no other host answers for a VIP",
+        "find the host by its MAC, or choose another VIP",
+        up=True,
+    ),
+    Check(
+        "vrid-in-use",
+        "no other router speaks for the virtual router ID: listening for three advert intervals",
+        "no other router speaks for the virtual router ID",
+        "choose another router_id in hosts.toml",
+        up=True,
+    ),
+    Check(
+        "firewall",
+        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0",
+        "VRRP gets from node to node",
+        "let IP protocol 112 through, as the message says for the node's own firewall",
+    ),
+    Check(
+        "lint",
+        "what would be written has no known mistakes: the same as `lbdeploy check`",
+        "no known mistakes in what would be written",
+        "correct hosts.toml or the template",
+    ),
+    Check(
+        "agreement",
+        "with --limit: nothing is changed on some nodes only that VRRP peers must agree on",
+        "",
+        "lbdeploy up, without --limit",
+        up=True,
+        doctor=False,
+    ),
+)
+
+CHECKS = (*LOGIN, *OF_NODES, *OF_NETWORKS)
+IGNORED_BY_UP = tuple(check.id for check in CHECKS if check.up)
+IGNORED_BY_DOCTOR = tuple(check.id for check in (*OF_NODES, *OF_NETWORKS) if check.doctor)

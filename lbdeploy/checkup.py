@@ -1,0 +1,163 @@
+"""Looking at a node for `lbdeploy doctor`: all probes, and listening to its networks, in one script."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lbdeploy import wire
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, PACKAGES
+from lbdeploy.health import Neighbour
+from lbdeploy.model import Cluster, Node
+from lbdeploy.placement import DAEMONS
+from lbdeploy.probe import PRELUDE, Observation, Probe
+from lbdeploy.resource import Resource
+from lbdeploy.resources import Journal, Packages, Service
+from lbdeploy.resources.journal import JOURNAL
+from lbdeploy.shell import Raw, cmd
+
+LOCKS = (
+    "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
+)  # fmt: skip
+FETCH_SECONDS = 8  # how long an apt source may take to answer
+MANAGERS = ("corosync", "pacemaker", "heartbeat", "ucarp", "vrrpd")  # of VIPs, other than keepalived
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """A node as it was found. `ahead`: seconds by which its clock is ahead of this machine's, None if not known.
+
+    The answers of this module's own probes are among the observation's marks, by name.
+    """
+
+    observation: Observation
+    wire: wire.Wire
+    ahead: float | None = None
+
+    @property
+    def node(self) -> Node:
+        return self.observation.node
+
+    def lines(self, mark: str) -> list[str]:
+        """What a probe printed."""
+        answer = self.observation.marks.get(mark)
+        return answer.output.splitlines() if answer else []
+
+
+class Examination(Probe):
+    """The script for one node, and the reader of what it prints."""
+
+    def __init__(self, cluster: Cluster, node: Node, clock: Callable[[], float] = time.time) -> None:
+        resources: list[Resource[Any]] = [
+            Journal(),
+            Packages(PACKAGES, upgrade=True),
+            *(Service(name) for name in DAEMONS),
+        ]
+        super().__init__(cluster, node, resources)
+        self.cluster = cluster
+        # The kernel's own way to ask for VIPs is for those who have no time to listen.
+        others = {name: probe for name, probe in self.probes.items() if name != "neighbours"}
+        asked = {"neighbours": Raw(":")} | probes(cluster, node)
+        self.probes = {"clock": Raw("date +%s.%N")} | others | asked | {"heard": Raw("printf '%s\\n' \"$heard\"")}
+        self._clock = clock
+        self._ahead: float | None = None
+
+    def script(self) -> str:
+        """POSIX sh, to be run as root. What takes long goes on while the rest is looked at."""
+        *looking, heard = self.sections()
+        long = "".join(f"{{\n{each}\n}} 2>/dev/null </dev/null &\n" for each in beside(self.cluster, self.node))
+        return f"{PRELUDE}exec 3>&1\nheard=$(\n{long}{{\n{''.join(looking)}}} >&3\nwait\n)\n{heard}"
+
+    def on_line(self, line: str) -> None:
+        """To be told each line as it comes: the first that is a time is the node's, now."""
+        if self._ahead is None and re.fullmatch(r"\d{9,11}\.\d{9}", line):
+            self._ahead = float(line) - self._clock()
+
+    def checkup(self, output: str) -> Checkup:
+        """What the script's output tells. Raises RemoteError where it is not whole."""
+        seen = self.read(output)
+        heard = wire.read(seen.marks["heard"].output)
+        neighbours = tuple(Neighbour(claim.ip, claim.mac) for claim in heard.claims)
+        return Checkup(replace(seen, neighbours=neighbours), heard, self._ahead)
+
+
+def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
+    """What only doctor looks at, by name."""
+    carriers = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips)
+    return {
+        "os": Raw("cat /etc/os-release"),
+        "lists": Raw("ls /var/lib/apt/lists | grep -c _"),
+        "locks": Raw(_LOCKED.format(locks=cmd(*LOCKS))),
+        "listening": Raw("ss -Hltnp"),
+        "networkd": Raw(_NETWORKD.format(interfaces=cmd(*carriers))),
+        "ntp": Raw("systemd-detect-virt -cq && echo container\ntimeout 5 timedatectl show -p NTPSynchronized"),
+        "leftover": Raw(
+            _LEFTOVER.format(journal=JOURNAL, files=cmd(KEEPALIVED_CONF, HAPROXY_CFG), units=cmd(*MANAGERS))
+        ),
+        "firewall": Raw("nft list ruleset | head -n 2000\niptables -S | head -n 2000"),
+    }
+
+
+def beside(cluster: Cluster, node: Node) -> list[Raw]:
+    """What goes on at the same time, since it takes as long as listening does."""
+    return [*wire.programs(cluster, node), Raw(_SOURCES.format(seconds=FETCH_SECONDS))]
+
+
+# /proc/locks names the holder's process and the file's inode; each line: "1: POSIX ADVISORY WRITE 42 fe:00:1234 0 EOF".
+_LOCKED = """\
+for lock in {locks}; do
+    [ -e $lock ] || continue
+    inode=$(stat -c %i $lock)
+    pid=$(awk -v inode=":$inode\\$" '$2 != "->" && $6 ~ inode {{print $5; exit}}' /proc/locks)
+    [ -z "$pid" ] || printf '%s %s %s\\n' $lock $pid "$(cat /proc/$pid/comm)"
+done"""
+
+# For each interface that networkd has a file for: the file, and what that says of addresses that networkd did not set.
+_NETWORKD = """\
+systemctl -q is-active systemd-networkd || exit 0
+for link in {interfaces}; do
+    file=$(networkctl --no-pager status $link | sed -n 's/^ *Network File: *//p')
+    case $file in /*) ;; *) continue ;; esac
+    name=${{file##*/}}
+    keep=$(cat "$file" /usr/lib/systemd/network/"$name".d/*.conf /run/systemd/network/"$name".d/*.conf \\
+        /etc/systemd/network/"$name".d/*.conf | sed -n 's/^ *KeepConfiguration *= *//p' | tail -n 1)
+    printf '%s %s %s\\n' $link "$file" "${{keep:-no}}"
+done"""
+
+# Configuration on a node on which lbdeploy never was, unless it is as the package brought it.
+_LEFTOVER = """\
+for unit in {units}; do ! systemctl -q is-active $unit || echo "unit $unit"; done
+[ ! -e {journal} ] || exit 0
+for file in {files}; do
+    [ -s $file ] && ! head -n 1 $file | grep -q 'Written by lbdeploy' || continue
+    shipped=$(dpkg-query -W -f '${{Conffiles}}\\n' haproxy | awk -v file=$file '$1 == file {{print $2}}')
+    [ "$shipped" = "$(md5sum < $file | cut -d ' ' -f 1)" ] || echo "file $file"
+done"""
+
+# apt's own program fetches from each source what `apt-get update` would begin with, the way apt does, to a folder that
+# is removed again. Sources that have a password in their address are left out: it would stand in the list of processes.
+_SOURCES = """\
+scratch=$(mktemp -d -p /run lbdeploy-doctor.XXXXXX) || exit 0
+trap 'rm -rf "$scratch"' EXIT
+fetch() {{
+    case $1 in
+        file:* | copy:*)
+            path=${{1#*:}}
+            [ -d "${{path%/*}}" ] || printf 'unreached %s there is no such folder\\n' "$1"
+            return ;;
+    esac
+    said=$(timeout {seconds} /usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::http::Timeout=5 \\
+        -o Acquire::https::Timeout=5 download-file "$1" "$scratch/$2" 2>&1) && return
+    case $said in *' 404 '*) return ;; esac
+    why=$(printf '%s\\n' "$said" | sed -n 's/^E: *//p' | head -n 1)
+    printf 'unreached %s %s\\n' "$1" "${{why:-no answer}}"
+}}
+number=0
+for uri in $(apt-get --print-uris update | sed -n "s/^'\\([^'@]*InRelease\\)' .*/\\1/p" | sort -u | head -n 20); do
+    number=$((number + 1))
+    fetch "$uri" $number &
+done
+wait"""

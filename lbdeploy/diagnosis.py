@@ -1,0 +1,161 @@
+"""What is wrong with one node, as far as it can be seen before anything is put on it. Pure.
+
+Each judge is given a node's checkup, and yields findings that are not ok; docs/doctor.md lists what they look at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from lbdeploy.checkup import Checkup
+from lbdeploy.desired import PACKAGES
+from lbdeploy.finding import Finding
+from lbdeploy.model import Cluster
+from lbdeploy.preflight import preflight
+from lbdeploy.resources.package import PackageState
+
+KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
+SKEW_SECONDS = 2.0  # from where on logs and journals of nodes can't be put in order
+SKEW_LIMIT = 300.0  # from where on certificates and apt's lists are taken for not valid yet
+EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104  as `ss` shows who listens on all addresses
+_LISTENER = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
+
+Judge = Callable[[Cluster, Checkup], Iterator[Finding]]
+
+
+def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """Everything that is wrong with a node."""
+    yield from preflight(cluster, checkup.observation)
+    for judge in JUDGES:
+        yield from judge(cluster, checkup)
+
+
+def _release(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    words = (line.partition("=") for line in checkup.lines("os"))
+    told = {key: value.strip("\"'") for key, _, value in words}
+    if told.get("VERSION_ID") not in KNOWN.get(told.get("ID", ""), ()):
+        name = told.get("PRETTY_NAME") or "a system that does not say what it is"
+        fix = "lbdeploy was tried on Debian 11 to 13 and Ubuntu 22.04, 24.04 and 26.04: rehearse first"
+        yield _warning(checkup, "release", f"runs {name}", fix)
+
+
+def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    unknown = [name for name in _missing(checkup) if _state(checkup).candidates.get(name, "(none)") == "(none)"]
+    if not unknown:
+        return
+    names = ", ".join(unknown)
+    if checkup.lines("lists") in ([], ["0"]):
+        fix = "nothing to do: lbdeploy up fetches them first"
+        yield _warning(checkup, "packages", f"apt has no package lists yet, to look for {names} in", fix)
+    else:
+        fix = f"apt-get update there; then see apt-cache policy {unknown[0]}, and /etc/apt/sources.list"
+        yield Finding(checkup.node.name, "packages", False, f"apt knows no package {names}", fix)
+
+
+def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """A node that has all packages can do without, until it has to be upgraded or built anew."""
+    for line in checkup.lines("heard"):
+        if found := re.fullmatch(r"unreached (\S+) (.+)", line):
+            why = found[2].removeprefix(f"Failed to fetch {found[1]}").strip()
+            detail = f"can't fetch from its apt source {found[1]}: {why}"
+            fix = "see to its way out and its proxy, or correct /etc/apt/sources.list; then: apt-get update there"
+            warning = not _missing(checkup)
+            yield Finding(checkup.node.name, "apt-sources", False, detail, fix, warning=warning)
+
+
+def _dpkg(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    if _state(checkup).interrupted:
+        yield _warning(checkup, "dpkg", "dpkg was interrupted", "lbdeploy up repairs it; or there: dpkg --configure -a")
+
+
+def _lock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    for line in checkup.lines("locks")[:1]:
+        if found := re.fullmatch(r"(\S+) (\d+) ?(.*)", line):
+            detail = f"{found[3] or 'somebody'} (process {found[2]}) is at work with apt: it holds {found[1]}"
+            yield _warning(checkup, "apt-lock", detail, "wait until it has ended; lbdeploy up does so for two minutes")
+
+
+def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    wanted = {frontend.port: frontend.name for frontend in cluster.frontends}
+    hosts = {str(vip.ip) for vip in cluster.vips} | {f"[{vip.ip}]" for vip in cluster.vips} | {*EVERYWHERE}
+    told = set()
+    for words in map(str.split, checkup.lines("listening")):
+        host, _, port = words[3].rpartition(":") if len(words) > 3 else ("", "", "")
+        who = _LISTENER.search(words[-1]) if words else None
+        if not port.isdigit() or int(port) not in wanted or host.partition("%")[0] not in hosts:
+            continue
+        name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
+        if name != "haproxy" and (port, pid) not in told:
+            told.add((port, pid))
+            detail = f"port {port} of frontend {wanted[int(port)]} is in use: {name} (process {pid}) listens on {host}"
+            fix = f"stop it there, or choose another port: frontends.{wanted[int(port)]}.port in hosts.toml"
+            yield Finding(checkup.node.name, "port", False, detail, fix)
+
+
+def _networkd(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    for words in map(str.split, checkup.lines("networkd")):
+        if len(words) == 3 and words[2] not in ("yes", "static", "true", "1", "on"):
+            interface, file, _ = words
+            drop_in = f"/etc/systemd/network/{file.rpartition('/')[2]}.d"
+            detail = f"systemd-networkd takes VIPs off {interface} as it restarts: {file} does not say to keep them"
+            fix = (
+                f"mkdir -p {drop_in}; printf '[Network]\\nKeepConfiguration=static\\n' > {drop_in}/keep.conf; "
+                "networkctl reload"
+            )
+            yield _warning(checkup, "network-manager", detail, fix)
+
+
+def _clock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    ahead = checkup.ahead or 0.0
+    if abs(ahead) > SKEW_SECONDS:
+        detail = f"its clock is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} yours"
+        fix = "see which of them is right: timedatectl, on both; then have it kept: timedatectl set-ntp true"
+        yield Finding(checkup.node.name, "clock", False, detail, fix, warning=abs(ahead) <= SKEW_LIMIT)
+
+
+def _ntp(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """The clock of a container is its host's."""
+    lines = checkup.lines("ntp")
+    if "NTPSynchronized=no" in lines and "container" not in lines:
+        fix = "timedatectl set-ntp true there; where there is no NTP yet: apt-get install systemd-timesyncd"
+        yield _warning(checkup, "ntp", "its clock is not kept by NTP", fix)
+
+
+def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    for kind, _, name in (line.partition(" ") for line in checkup.lines("leftover")):
+        if kind == "file":
+            detail = f"{name} is there, and not from lbdeploy: lbdeploy up puts its own in its place"
+            fix = "nothing to do: its content is kept on the node, and lbdeploy down gives it back"
+            yield _warning(checkup, "foreign-config", detail, fix)
+        elif kind == "unit":
+            detail = f"{name} runs there: it may move addresses, too"
+            yield _warning(
+                checkup, "foreign-config", detail, f"if it has to do with the VIPs: systemctl disable --now {name}"
+            )
+
+
+JUDGES: tuple[Judge, ...] = (
+    _release, _packages, _sources, _dpkg, _lock, _ports, _networkd, _clock, _ntp, _leftover
+)  # fmt: skip
+
+
+def span(seconds: float) -> str:
+    """A time in words."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def _state(checkup: Checkup) -> PackageState:
+    states = checkup.observation.states.values()
+    return next((each for each in states if isinstance(each, PackageState)), PackageState({}))
+
+
+def _missing(checkup: Checkup) -> list[str]:
+    """The packages that are not installed."""
+    return [name for name in PACKAGES if name not in _state(checkup).versions]
+
+
+def _warning(checkup: Checkup, check: str, detail: str, fix: str) -> Finding:
+    return Finding(checkup.node.name, check, False, detail, fix, warning=True)

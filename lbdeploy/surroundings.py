@@ -1,0 +1,102 @@
+"""What is wrong between nodes, and with who else is on their networks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from lbdeploy.checkup import Checkup
+from lbdeploy.diagnosis import SKEW_SECONDS, span
+from lbdeploy.finding import Finding
+from lbdeploy.firewall import remedy
+from lbdeploy.model import Address, Cluster, Node
+
+Judge = Callable[[Cluster, Sequence[Checkup]], Iterator[Finding]]
+
+
+def problems(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """Everything that is wrong between these nodes and around them."""
+    for judge in JUDGES:
+        yield from judge(cluster, checkups)
+
+
+def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """Where a node could not be asked for its MACs, it may be the one that answers."""
+    ours = {link.mac for each in checkups for link in each.observation.links}
+    claims = {claim for each in checkups for claim in each.wire.claims if claim.mac not in ours}
+    away = [node.name for node in cluster.nodes if node.name not in {each.node.name for each in checkups}]
+    for claim in sorted(claims, key=str):
+        detail = f"{claim.ip} is in use: {claim.mac} answers for it on {claim.interface}"
+        if away:
+            detail += f"; it may be {' or '.join(away)}, which was not looked at"
+        fix = "find that host, or choose another VIP; to go on all the same: lbdeploy up --ignore vip-in-use"
+        yield Finding(None, "vip-in-use", False, detail, fix, warning=bool(away))
+
+
+def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """The same ID of the other family, or on another network, is another virtual router (RFC 5798, 5.2.3)."""
+    vrrp = cluster.vrrp
+    members = {address for node in cluster.nodes for address in node.addresses.values()}
+    members |= {a.ip for each in checkups for link in each.observation.links for a in link.addresses}
+    sources = {
+        advert.source
+        for each in checkups
+        for advert in each.wire.adverts
+        if advert.router_id == vrrp.router_id
+        and advert.interface == each.node.interfaces[vrrp.network]
+        and advert.source.version == each.node.addresses[vrrp.network].version
+    }
+    for source in sorted(sources - members, key=str):
+        detail = f"virtual router ID {vrrp.router_id} is in use: adverts come from {source} on network {vrrp.network}"
+        fix = "choose another vrrp.router_id in hosts.toml; to go on all the same: lbdeploy up --ignore vrid-in-use"
+        yield Finding(None, "vrid-in-use", False, detail, fix)
+
+
+def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    by_name = {each.node.name: each for each in checkups}
+    for receiver in checkups:
+        for peer in cluster.peers(receiver.node):
+            if peer.name in by_name:
+                yield from _way(cluster, by_name[peer.name], receiver)
+
+
+def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Finding]:
+    """VRRP from one node to another: where it stops tells whose firewall it is."""
+    source, target = _at(cluster, sender.node), _at(cluster, receiver.node)
+    if source in receiver.wire.through or not _there(cluster, sender) or not _there(cluster, receiver):
+        return
+    way = f"from {sender.node.name} ({source}) to {receiver.node.name} ({target})"
+    if any(advert.source == source for advert in receiver.wire.adverts):
+        detail = f"its firewall drops VRRP (IP protocol 112) {way}"
+        fix = remedy(receiver.lines("firewall"), "input", source, receiver.node.interfaces[cluster.vrrp.network])
+        yield Finding(receiver.node.name, "firewall", False, detail, fix)
+        return
+    why = (sender.wire.unsent or {}).get(target)
+    detail = (
+        f"can't send VRRP (IP protocol 112) {way}: {why}" if why else f"VRRP (IP protocol 112) {way} does not arrive"
+    )
+    fix = remedy(sender.lines("firewall"), "output", target, sender.node.interfaces[cluster.vrrp.network])
+    yield Finding(sender.node.name, "firewall", False, detail, fix if why else f"{fix}; or it is dropped in between")
+
+
+def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """Between the nodes that are furthest apart, where none is so far from the operator's as to be named already."""
+    known = sorted((each.ahead, each.node.name) for each in checkups if each.ahead is not None)
+    if len(known) < 2:
+        return
+    (behind, slow), (ahead, fast) = known[0], known[-1]
+    if ahead - behind > SKEW_SECONDS >= max(ahead, -behind):
+        detail = f"the clock of {fast} is {span(ahead - behind)} ahead of that of {slow}"
+        fix = "have both kept by NTP: timedatectl set-ntp true on each"
+        yield Finding(None, "clock", False, detail, fix, warning=True)
+
+
+JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _clocks)
+
+
+def _at(cluster: Cluster, node: Node) -> Address:
+    return node.addresses[cluster.vrrp.network]
+
+
+def _there(cluster: Cluster, checkup: Checkup) -> bool:
+    """Whether a node has its address: without it there is another finding, and nothing can be sent."""
+    return bool(checkup.observation.holds(_at(cluster, checkup.node)))

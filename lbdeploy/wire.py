@@ -1,0 +1,100 @@
+"""What nodes hear and are answered on their networks, besides SSH: who has the VIPs, and whose VRRP there is.
+
+Three small programs on each node, at once, for three advert intervals: one listens for VRRP, one sends peers what
+firewalls take for VRRP, one asks who has the VIPs. None needs to be installed: perl-base is on every Debian.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import resources
+from ipaddress import ip_address
+
+from lbdeploy.model import Address, Cluster, Node
+from lbdeploy.shell import Raw, cmd
+
+
+@dataclass(frozen=True, slots=True)
+class Advert:
+    """VRRP that arrived at a node, firewall or not."""
+
+    router_id: int
+    source: Address
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody who answered for an address."""
+
+    ip: Address
+    mac: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: why, by peer."""
+
+    adverts: frozenset[Advert] = frozenset()
+    through: frozenset[Address] = frozenset()
+    claims: frozenset[Claim] = frozenset()
+    unsent: Mapping[Address, str] | None = None
+
+
+def seconds(cluster: Cluster) -> float:
+    """How long to listen: three advert intervals (RFC 5798, 6.1), of keepalived's default or longer, and some."""
+    return math.ceil(3 * max(1.0, cluster.vrrp.advert_interval)) + 0.5
+
+
+def programs(cluster: Cluster, node: Node) -> list[Raw]:
+    """The three, as shell commands. They change nothing."""
+    took = seconds(cluster)
+    network = cluster.vrrp.network
+    peers = [peer.addresses[network] for peer in cluster.peers(node)]
+    vips = [word for vip in cluster.vips for word in (node.interfaces[vip.network], vip.ip)]
+    return [
+        cmd("perl", "-e", program("vrrp.pl"), took),
+        cmd("perl", "-e", program("hail.pl"), took - 0.5, node.addresses[network], *peers),
+        cmd("perl", "-e", program("who-has.pl"), 2, *vips),
+    ]
+
+
+def program(name: str) -> str:
+    """The text of a program that nodes run."""
+    return resources.files("lbdeploy").joinpath(f"remote/{name}").read_text(encoding="utf-8")
+
+
+def read(text: str) -> Wire:
+    """What the three printed. What can't be read is passed over, and no text makes it raise."""
+    lines = text.splitlines()
+    through = (source for _, source in _found(r"through (\d{1,3}) (\S+)", lines))
+    return Wire(
+        adverts=frozenset(Advert(int(number), source, name) for number, source, name in _adverts(lines)),
+        through=frozenset(source for each in through for source in _address(each)),
+        claims=frozenset(
+            Claim(ip, mac, name)
+            for text, mac, name in _found(r"has (\S+) ([0-9a-f:]{17}) (\S+)", lines)
+            for ip in _address(text)
+        ),
+        unsent={ip: why for text, why in _found(r"unsent (\S+) (.+)", lines) for ip in _address(text)},
+    )
+
+
+def _adverts(lines: Iterable[str]) -> Iterator[tuple[str, Address, str]]:
+    for number, text, name in _found(r"(\d{1,3}) (\S+) (\S+)", lines):
+        for source in _address(text):
+            yield number, source, name
+
+
+def _found(pattern: str, lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    return (found.groups() for line in lines if (found := re.fullmatch(pattern, line)))
+
+
+def _address(text: str) -> Iterator[Address]:
+    with suppress(ValueError):
+        yield ip_address(text)
