@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 PACKAGES = ("haproxy", "keepalived", "socat")
 
 ignore_option = click.option(
-    "--ignore", multiple=True, type=click.Choice(IGNORED_BY_UP), help="Go on though this check fails; may be repeated."
+    "--ignore",
+    multiple=True,
+    type=click.Choice(IGNORED_BY_UP),
+    metavar="CHECK",
+    help=f"Go on though this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
 )
 
 
