@@ -10,6 +10,8 @@ from lbdeploy.finding import Finding
 from lbdeploy.firewall import remedy
 from lbdeploy.model import Address, Cluster, Node
 
+LISTEN, HAIL, ASK = "vrrp", "hail", "who-has"  # the programs in remote/
+
 Judge = Callable[[Cluster, Sequence[Checkup]], Iterator[Finding]]
 
 
@@ -64,6 +66,8 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
     source, target = _at(cluster, sender.node), _at(cluster, receiver.node)
     if source in receiver.wire.through or not _there(cluster, sender) or not _there(cluster, receiver):
         return
+    if LISTEN not in receiver.wire.done or HAIL not in sender.wire.done:
+        return
     way = f"from {sender.node.name} ({source}) to {receiver.node.name} ({target})"
     if any(advert.source == source for advert in receiver.wire.adverts):
         detail = f"its firewall drops VRRP (IP protocol 112) {way}"
@@ -78,6 +82,14 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
     yield Finding(sender.node.name, "firewall", False, detail, fix if why else f"{fix}; or it is dropped in between")
 
 
+def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """Where nobody could listen, silence says nothing."""
+    for program, check in ((ASK, "vip-in-use"), (LISTEN, "vrid-in-use"), (LISTEN, "firewall"), (HAIL, "firewall")):
+        if names := [each.node.name for each in checkups if program not in each.wire.done]:
+            detail = f"could not be looked at from {' and '.join(names)}: {program}.pl did not run there"
+            yield Finding(None, check, False, detail, "see whether perl runs there as root: perl -e 1", warning=True)
+
+
 def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     """Between the nodes that are furthest apart, where none is so far from the operator's as to be named already."""
     known = sorted((each.ahead, each.node.name) for each in checkups if each.ahead is not None)
@@ -90,7 +102,7 @@ def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
         yield Finding(None, "clock", False, detail, fix, warning=True)
 
 
-JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _clocks)
+JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _deaf, _clocks)
 
 
 def _at(cluster: Cluster, node: Node) -> Address:

@@ -38,12 +38,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: why, by peer."""
+    """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: why, by peer.
+
+    `done` are the programs that ran to their end: what others did not hear or ask is not known.
+    """
 
     adverts: frozenset[Advert] = frozenset()
     through: frozenset[Address] = frozenset()
     claims: frozenset[Claim] = frozenset()
     unsent: Mapping[Address, str] | None = None
+    done: frozenset[str] = frozenset()
 
 
 def seconds(cluster: Cluster) -> float:
@@ -58,10 +62,14 @@ def programs(cluster: Cluster, node: Node) -> list[Raw]:
     peers = [peer.addresses[network] for peer in cluster.peers(node)]
     vips = [word for vip in cluster.vips for word in (node.interfaces[vip.network], vip.ip)]
     return [
-        cmd("perl", "-e", program("vrrp.pl"), took),
-        cmd("perl", "-e", program("hail.pl"), took - 0.5, node.addresses[network], *peers),
-        cmd("perl", "-e", program("who-has.pl"), 2, *vips),
+        _bounded(took, "vrrp.pl", took),
+        _bounded(took, "hail.pl", took - 0.5, node.addresses[network], *peers),
+        _bounded(took, "who-has.pl", 2, *vips),
     ]
+
+
+def _bounded(took: float, name: str, *arguments: object) -> Raw:
+    return cmd("timeout", took + 5, "perl", "-e", program(name), *arguments)
 
 
 def program(name: str) -> str:
@@ -82,6 +90,7 @@ def read(text: str) -> Wire:
             for ip in _address(text)
         ),
         unsent={ip: why for text, why in _found(r"unsent (\S+) (.+)", lines) for ip in _address(text)},
+        done=frozenset(name for (name,) in _found(r"done (\S+)", lines)),
     )
 
 

@@ -221,11 +221,11 @@ unspoken() {
         uptime
     done
     kill "$listener" || :
-    id=$1 interface=$2
+    wanted=$1 interface=$2
     shift 2
     while read -r heard source where; do
-        case "$heard $where, $* " in "$id $interface, "*" $source "*) ;; "$id $interface, "*)
-            printf 'virtual router ID %s is in use: adverts come from %s; ' "$id" "$source"
+        case "$heard $where, $* " in "$wanted $interface, "*" $source "*) ;; "$wanted $interface, "*)
+            printf 'virtual router ID %s is in use: adverts come from %s; ' "$wanted" "$source"
             printf 'choose another router_id in hosts.toml, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
             fail listen
             ;;

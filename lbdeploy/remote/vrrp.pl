@@ -1,14 +1,14 @@
 # Listens for VRRP (RFC 5798: IP protocol 112, groups 224.0.0.18 and ff02::12). For each that it hears, it prints
 #   ID SOURCE INTERFACE    as it comes from the wire, before any firewall of this node
 #   through ID SOURCE      as it reaches a program, such as keepalived, after that
-# For Debian's perl-base, which every node has.   Usage: perl vrrp.pl SECONDS
+# and, at the end, "done vrrp". For Debian's perl-base, which every node has: it is without Time::HiRes.
+# Usage: perl vrrp.pl SECONDS
 use strict;
 use Socket;
-use Time::HiRes 'time';
 
 $| = 1; # whoever ends it early has what it heard until then
 
-my $end = time + $ARGV[0];
+my ($left) = @ARGV;
 my (%name, %reader, %seen);
 for my $file (glob '/sys/class/net/*/ifindex') {
     open(my $handle, '<', $file) or next;
@@ -19,12 +19,14 @@ open_raw(PF_INET6, sub { [unpack('x C', $_[0])]->[0], (unpack_sockaddr_in6($_[1]
 open_wire(0x0800, 9, \&ipv4);
 open_wire(0x86dd, 6, sub { unpack('x41 C', $_[0]), substr($_[0], 8, 16) });
 
-while ((my $left = $end - time) > 0) {
+while (%reader && $left > 0) {
     my $waiting = '';
     vec($waiting, $_, 1) = 1 for keys %reader;
-    select($waiting, undef, undef, $left) > 0 or next;
+    (my $ready, $left) = select($waiting, undef, undef, $left); # Linux says how much time is left
+    next if $ready <= 0;
     $reader{$_}->() for grep { vec($waiting, $_, 1) } keys %reader;
 }
+print "done vrrp\n" if keys %reader > 1;
 
 sub open_raw {
     my ($family, $read) = @_;

@@ -1,13 +1,11 @@
 # Asks who has an address, three times within a second, without claiming it: ARP as a probe of RFC 5227, and neighbour
-# solicitations of RFC 4861. Prints "has ADDRESS MAC INTERFACE" for everybody who answers; the asking node does not.
-# For Debian's perl-base.   Usage: perl who-has.pl SECONDS [INTERFACE ADDRESS]...
+# solicitations of RFC 4861. Prints "has ADDRESS MAC INTERFACE" for everybody who answers; the asking node does not. At the
+# end, "done who-has". For Debian's perl-base.   Usage: perl who-has.pl SECONDS [INTERFACE ADDRESS]...
 use strict;
 use Socket;
-use Time::HiRes 'time';
 
 $| = 1;
 my ($seconds, @pairs) = @ARGV;
-my $end = time + $seconds;
 my (@asked, %reader, %seen, %index);
 while (my ($interface, $address) = splice @pairs, 0, 2) {
     my ($index, $mac) = map { of($interface, $_) } 'ifindex', 'address';
@@ -20,15 +18,17 @@ while (my ($interface, $address) = splice @pairs, 0, 2) {
 
 for my $round (1 .. 3) {
     $_->() for @asked;
-    answers_until($round < 3 ? time + 0.3 : $end);
+    answers_for($round < 3 ? 0.3 : $seconds - 0.6);
 }
+print "done who-has\n" if @asked;
 
-sub answers_until {
-    my ($until) = @_;
-    while ((my $left = $until - time) > 0) {
+sub answers_for {
+    my ($left) = @_;
+    while ($left > 0) {
         my $waiting = '';
         vec($waiting, $_, 1) = 1 for keys %reader;
-        select($waiting, undef, undef, $left) > 0 or next;
+        (my $ready, $left) = select($waiting, undef, undef, $left); # Linux says how much time is left
+        next if $ready <= 0;
         $reader{$_}->() for grep { vec($waiting, $_, 1) } keys %reader;
     }
 }

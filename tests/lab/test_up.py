@@ -80,6 +80,8 @@ def test_bare_nodes_become_a_working_pair_and_a_second_up_changes_nothing(sessio
         assert lab.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1") == "Configuration file is valid"
         assert lab.on(node, "cat /proc/sys/net/ipv4/ip_nonlocal_bind") == "1"
 
+    generations = [lab.on(node, "ls /var/lib/lbdeploy/generations") for node in ("lb1", "lb2")]
+    assert generations[0] == generations[1]  # of the same run
     before = fingerprint(lab)
     again = lab.do("up")
     assert again["changes"] == []

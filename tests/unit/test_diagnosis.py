@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import replace
+from importlib import resources
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from lbdeploy.resource import Answer
 from lbdeploy.resources.package import PackageState
 from lbdeploy.shell import Raw
 
+ALL = frozenset({"vrrp", "hail", "who-has"})
 BOOKWORM = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n'
 LB1, LB2, STRANGER = (ip_address(each) for each in ("192.168.1.11", "192.168.1.12", "192.168.1.99"))
 NONE = PackageState({})
@@ -38,7 +41,7 @@ def looked(
     node = seed.node(name)
     peer = LB2 if name == "lb1" else LB1
     network = node.interfaces["management"]
-    fine = wire.Wire(adverts=frozenset({wire.Advert(101, peer, network)}), through=frozenset({peer}))
+    fine = wire.Wire(frozenset({wire.Advert(101, peer, network)}), frozenset({peer}), done=ALL)
     seen = observe(seed, node, marks={each: Answer(text) for each, text in {"os": BOOKWORM, **marks}.items()})
     return Checkup(seen, hears or fine, ahead)
 
@@ -173,7 +176,7 @@ def test_what_up_looks_at_too_is_found(seed: Cluster) -> None:
 
 def heard(name: str = "lb1", **changes: Any) -> wire.Wire:
     peer = LB2 if name == "lb1" else LB1
-    fine = wire.Wire(frozenset({wire.Advert(0, peer, "ens32")}), frozenset({peer}))
+    fine = wire.Wire(frozenset({wire.Advert(0, peer, "ens32")}), frozenset({peer}), done=ALL)
     return replace(fine, **changes)
 
 
@@ -217,13 +220,22 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
     (found,) = together(seed, heard(through=frozenset()))
     assert (found.node, found.check) == ("lb1", "firewall")
     assert "its firewall drops VRRP (IP protocol 112) from lb2 (192.168.1.12) to lb1" in found.detail
-    gone = wire.Wire()
+    gone = wire.Wire(done=ALL)
     (found,) = together(seed, gone, heard("lb2", unsent={LB1: "Operation not permitted"}))
     assert (found.node, found.check) == ("lb2", "firewall")
     assert found.detail.endswith("Operation not permitted")
     (found,) = together(seed, gone)
     assert "does not arrive" in found.detail
     assert "in between" in (found.fix or "")
+
+
+def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
+    """A node whose perl does not run is told, and neither its silence nor its peer's is taken for an answer."""
+    found = together(seed, wire.Wire())
+    assert [(each.check, each.warning) for each in found] == [
+        ("vip-in-use", True), ("vrid-in-use", True), ("firewall", True), ("firewall", True)
+    ]  # fmt: skip
+    assert all("from lb1: " in each.detail for each in found)
 
 
 UFW = "-P INPUT DROP\n-N ufw-before-input\n-A INPUT -j ufw-before-input\n"
@@ -305,11 +317,12 @@ def test_the_report_has_problems_first_and_a_count_of_what_passed(seed: Cluster)
 def test_what_is_heard_is_read_and_the_rest_passed_over() -> None:
     """Lines of the three programs, in any order."""
     text = "51 192.168.1.99 ens32\nthrough 51 192.168.1.99\n7 fe80::1 ens32\nhas 192.168.0.10 02:00:00:00:00:99 ens33\n"
-    text += "unsent 192.168.1.12 Operation not permitted\nhas x y z\nthrough 9 nobody\n\n999999 1.2.3.4 x\n"
+    text += "unsent 192.168.1.12 Operation not permitted\nhas x y z\nthrough 9 nobody\n\n999999 1.2.3.4 x\ndone vrrp\n"
     read = wire.read(text)
     assert read.adverts == {wire.Advert(51, STRANGER, "ens32"), wire.Advert(7, ip_address("fe80::1"), "ens32")}
     assert read.through == {STRANGER}
     assert read.claims == {wire.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")}
+    assert read.done == {"vrrp"}
     assert read.unsent == {LB2: "Operation not permitted"}
 
 
@@ -340,3 +353,11 @@ def test_all_programs_are_asked_for_what_the_cluster_has(tmp_path: Path) -> None
     assert listen.endswith(" 12.5")
     assert hail.endswith(" 12.0 fd00:1::12 fd00:1::11 fd00:1::13")
     assert ask.endswith(" 2 enp1s0 203.0.113.10 enp1s0 2001:db8:17::10 eth1 fd00:1::10")
+
+
+def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
+    """perl-base has few modules: Time::HiRes, for one, is not among them (Debian 11 and 13)."""
+    programs = [each for each in (resources.files("lbdeploy") / "remote").iterdir() if each.name.endswith(".pl")]
+    used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
+    assert len(programs) == 3
+    assert used == {"strict", "Socket"}
