@@ -58,7 +58,8 @@ def test_vips_are_handed_over_and_come_back(home: Lab) -> None:
         assert document["failures"] == []
         assert (document["failed"], document["outage_ms"], document["expected_ms"]) == (0, 0, 0)
         assert document["probes"] > 100
-        assert document["streams"] == {"opened": 2, "broken": 2}
+        assert document["streams"]["opened"] == 2
+        assert 2 <= document["streams"]["broken"] <= 6  # and what was being answered in that very moment
     assert (again["from"], again["to"], again["probes"]) == ("lb2", "lb2", 0)
     assert there["held"]
     assert not back["held"]
