@@ -204,12 +204,15 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that has no such character shows another one
     app = App()
     app.json = "--json" in sys.argv
-    code = _call(app)
-    app.close()
-    with suppress(BrokenPipeError):
+    try:
+        app.exit_code = _call(app)
+        app.close()
+    except (KeyboardInterrupt, OSError):  # at its last words; or nobody is there any more to hear them
+        app.exit_code = app.exit_code or InterruptedRunError.exit_code
+    with suppress(OSError, KeyboardInterrupt):
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
+    os._exit(app.exit_code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
 
 
 def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
@@ -225,7 +228,8 @@ def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
     except BrokenPipeError:
-        return 1  # whoever read the output has left
+        app.log_is_named = True  # whoever read the output has left, and is told nothing
+        return 1
     except Exception as error:
         from lbdeploy.cli.crash import crashed
 
