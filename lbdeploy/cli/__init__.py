@@ -215,7 +215,7 @@ def main() -> None:
     os._exit(app.exit_code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
 
 
-def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
+def _call(app: App) -> int:
     try:
         cli.main(prog_name="lbdeploy", obj=app, standalone_mode=False)
     except LbdeployError as error:
@@ -227,9 +227,9 @@ def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
         return error.exit_code
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
-    except BrokenPipeError:
-        app.log_is_named = True  # whoever read the output has left, and is told nothing
-        return 1
+    except (BrokenPipeError, SystemExit):  # click makes the one of the other
+        app.close(heard=False)  # whoever read the output has left, and is told nothing
+        os._exit(1)
     except Exception as error:
         from lbdeploy.cli.crash import crashed
 

@@ -46,7 +46,6 @@ class App:
         self.ask_sudo = False
         self.command = ""
         self.exit_code = 0
-        self.log_is_named = False
         self.started = time.monotonic()
 
     @property
@@ -134,27 +133,19 @@ class App:
         return error.exit_code
 
     def complain(self, error: LbdeployError) -> None:
-        """Show an error, write it down, and say where all that led to it is written."""
+        """Show an error, and write it down."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
             told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}", f"next: {error.fix}"]
             self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
         self.reporter.error(error)
-        self.name_log()
 
-    def name_log(self) -> None:
-        """End the log, and say where it is, or why there is none; once."""
-        if "log" in self.__dict__ and not self.log_is_named:
-            self.log_is_named = True
+    def close(self, *, heard: bool = True) -> None:
+        """End the log; after a failure say where it is, or why there is none. `heard`: somebody still listens."""
+        if "log" in self.__dict__:
             path, trouble = self.log.close()
-            self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")
-
-    def close(self) -> None:
-        """End the log; where the command failed in a way that is no error, such as `verify` does, it is named now."""
-        if self.exit_code not in (0, CHANGES_PENDING):
-            self.name_log()
-        elif "log" in self.__dict__:
-            self.log.close()
+            if heard and self.exit_code not in (0, CHANGES_PENDING):
+                self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")
 
     def print_json(self, exit_code: int, document: dict[str, Any]) -> None:
         """One document on standard output, if --json was given."""
