@@ -154,7 +154,9 @@ def verify(app: App, limit: str | None, wait: float) -> None:
         outcome = run.verify(wait)
     app.reporter.verdict(outcome.verdict)
     ending = verified(outcome)
-    app.finish(ending.exit_code, **ending.document)  # its findings have told what went wrong
+    if ending.error:
+        app.write_down(ending.error)  # its findings have told what went wrong
+    app.finish(ending.exit_code, **ending.document)
 
 
 @contextmanager

@@ -134,11 +134,15 @@ class App:
 
     def complain(self, error: LbdeployError) -> None:
         """Show an error, and write it down."""
+        self.write_down(error)
+        self.reporter.error(error)
+
+    def write_down(self, error: LbdeployError) -> None:
+        """Into the log, if there is one."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
             told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}", f"next: {error.fix}"]
             self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
-        self.reporter.error(error)
 
     def close(self, *, heard: bool = True) -> None:
         """End the log; after a failure say where it is, or why there is none. `heard`: somebody still listens."""
