@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lbdeploy.watch import Watch
 
 
-SHOWN = 2000  # characters of a script
+SHOWN = 4000  # characters of a script
 
 
 class Reporter:

@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
 from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
+from lbdeploy.events import Wire, excerpt
 from lbdeploy.model import Cluster, Node
 from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Part, diff
 from lbdeploy.progress import Progress
+from lbdeploy.report import SHOWN
 from lbdeploy.resource import Answer, Resource
 from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
@@ -104,6 +106,16 @@ def test_only_the_named_services_are_touched(seed: Cluster) -> None:
     text = steps(plan, ("haproxy",))
     assert "systemctl start haproxy" in text
     assert "keepalived" not in re.sub(r"/etc/keepalived/\S+", "", text)
+
+
+def test_the_point_of_a_script_is_what_is_shown_of_it(seed: Cluster) -> None:
+    """With -vv and in the log: what lbdeploy has for every run is named, and what this one does fits an excerpt."""
+    states = {each.id: PackageState({}) for each in desired(seed, seed.preferred) if isinstance(each, Packages)}
+    plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
+    shown = Wire("lb1", "sh -s", Transaction(Task(plan, DAEMONS), ME).launch(), "", 0.1, 0).plain
+    for name in ("tools", "original", "launch", "follow"):
+        assert f"# ... lbdeploy/remote/{name}.sh\n" in shown
+    assert "step 'apt-get install'" in excerpt(shown, SHOWN)
 
 
 def test_what_is_as_wanted_is_not_touched(seed: Cluster) -> None:
