@@ -111,7 +111,8 @@ class Conductor:
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} holds the VIPs, too"))
             if not self._observer.until_holding(standby):
-                raise RemoteError("the VIPs were not taken in time", node=standby[0], fix="lbdeploy verify")
+                what, state = "the VIPs were not taken in time", "they stay where they were"
+                raise RemoteError(what, node=standby[0], state=state, fix="lbdeploy verify")
             self._workers.linger(standby)
         self._workers.begin({name: self._task(stage, name) for name in holding})
         self._gate(plan, stage, before)
@@ -143,7 +144,8 @@ class Conductor:
         bad = objections(plan, stage, before, survey.without(_later(plan, stage)), self._excused)
         if bad and not self._back:
             what = "; ".join(dict.fromkeys(each.detail for each in bad))
-            raise RemoteError(what, node=bad[0].node, fix=bad[0].fix or "lbdeploy verify")
+            state = "the change is not confirmed, and the node undoes it"
+            raise RemoteError(what, node=bad[0].node, state=state, fix=bad[0].fix or "lbdeploy verify")
 
 
 def _starts_keepalived(resource: Resource[Any], _: Change) -> bool:

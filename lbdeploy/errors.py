@@ -38,6 +38,7 @@ class LbdeployError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    usual_state: ClassVar[str | None] = None  # of things, where an error does not say otherwise
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class LbdeployError(Exception):
         super().__init__(message)
         self.message = message
         self.node = node
-        self.state = state
+        self.state = state or self.usual_state
         self.fix = fix
         self.detail = detail
 
@@ -72,6 +73,7 @@ class UsageError(LbdeployError):
     """
 
     exit_code = 2
+    usual_state = "nothing was contacted"
 
 
 def shown(path: Path) -> Path:
@@ -101,7 +103,6 @@ class HostsFileError(UsageError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{path} has {count}",
-            state="nothing was contacted",
             fix=f"edit {path}, then: lbdeploy -f {path} check",
         )
         self.path = path
@@ -233,6 +234,8 @@ class LabError(LbdeployError):
 
     Do what the message says; `lbdeploy lab status` shows what runs. The real nodes are not concerned.
     """
+
+    usual_state = "the real nodes are not concerned"
 
 
 class InterruptedRunError(LbdeployError):

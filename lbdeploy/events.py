@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Note:
 class Wire:
     """A script was run on the node `who`: given to `command` over SSH, it ended after `seconds` with `status`.
 
-    Passwords are no part of it. `status` -1: it was not told.
+    Passwords are no part of it. `status` -1: it was not told, or the script goes on.
     """
 
     who: str
@@ -48,8 +50,18 @@ class Wire:
 
     @property
     def plain(self) -> str:
-        """The script without what differs each time."""
-        return re.sub(r"\b[0-9a-f]{16}\b", "NONCE", self.script)
+        """The script without what differs each time, and what comes with lbdeploy: what is left is its point."""
+        script = self.script
+        for text, name in _shipped().items():
+            script = script.replace(text, f"# ... lbdeploy/remote/{name}\n")
+        return re.sub(r"\b[0-9a-f]{16}\b", "NONCE", script)
+
+
+@cache
+def _shipped() -> dict[str, str]:
+    """The names of the scripts that come with lbdeploy, by their texts."""
+    paths = (Path(__file__).parent / "remote").glob("*.sh")
+    return {path.read_text(encoding="utf-8"): path.name for path in sorted(paths)}
 
 
 Told = Step | Done | Note  # for people

@@ -79,11 +79,14 @@ class Fleet:
             _close(future)
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
-        target = resolving.result()
-        dialled = dial(node, target)
         from lbdeploy.transport import connect
 
-        session = connect(node, target, self._ssh, dialled, self._emit)
+        try:
+            target = resolving.result()
+            session = connect(node, target, self._ssh, dial(node, target), self._emit)
+        except LbdeployError as error:
+            error.node = error.node or node.name
+            raise
         if session.news:
             self._emit(Note(node.name, session.news))
         return session

@@ -91,7 +91,7 @@ def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> 
     if not known:
         raise RemoteError("no run has changed any file yet", state="nothing was changed", fix="lbdeploy plan")
     if run is not None and run not in known:
-        raise UsageError(f"no node knows a run {run}", fix=f"one of: {', '.join(known)}")
+        raise UsageError(f"no node knows a run {run}", state="nothing was changed", fix=f"one of: {', '.join(known)}")
     chosen = run or known[0]
     nodes = {name: min(later, key=_by_id) for name, those in generations.items() if (later := _since(those, chosen))}
     bare = [name for name, each in nodes.items() if KEEPALIVED_CONF not in each.files]

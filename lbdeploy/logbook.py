@@ -6,6 +6,7 @@ that contact nothing leave none. See docs/decisions/041-the-log.md.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import queue
@@ -28,10 +29,12 @@ CLOSE_SECONDS = 2.0
 class Logbook:
     """A log that is about to be written."""
 
-    def __init__(self, argv: list[str]) -> None:
+    def __init__(self, argv: list[str], about: str = "") -> None:
+        """`about`: what the run is about, such as the files that it reads."""
         self._path: Path | None = None
         self._trouble = ""
         self._argv = argv
+        self._about = about
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._known: dict[str, str] = {}
@@ -81,18 +84,25 @@ class Logbook:
                         file.flush()
         except OSError as error:
             self._path, self._trouble = None, f"{error.filename or 'the log'}: {error.strerror}"
+        except Exception as error:  # whatever it is, it is no reason for the run to fail
+            self._path, self._trouble = None, f"{type(error).__name__}: {error}"
 
     def _opened(self) -> TextIO:
         from platformdirs import user_state_path
 
         folder = user_state_path("lbdeploy", appauthor=False)
+        if not folder.is_absolute():
+            raise OSError(errno.ENOENT, "whose home is that?", str(folder))  # a user without HOME and passwd entry
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
         path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         file = os.fdopen(number, "w", encoding="utf-8", errors="replace")
         self._path = path
-        file.write(f"lbdeploy {__version__}, Python {sys.version.split()[0]}, in {Path.cwd()}\n")
-        file.write(f"{shlex.join(self._argv)}\n")
+        file.write(
+            f"lbdeploy {__version__}, Python {sys.version.split()[0]}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n"
+        )
+        file.write(f"{shlex.join(self._argv)}\n{self._about}\n")
         _clear(folder)
         return file
 

@@ -118,7 +118,13 @@ class Joined:
         )
         answers = [Answer(text, int(status)) for _, text, status in found]
         if len(answers) != len(self.probes):
-            raise RemoteError("the observing script did not run to its end", node=self.node.name, detail=output)
+            raise RemoteError(
+                "the observing script did not run to its end",
+                node=self.node.name,
+                state="looking changes nothing",
+                fix="lbdeploy -v plan shows what the node said instead",
+                detail=output,
+            )
         return dict(zip(self.probes, answers, strict=True))
 
 

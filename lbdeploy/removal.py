@@ -68,7 +68,7 @@ class Removal:
         if not goodbye.plan.changes:
             return Removed(goodbye, errors=before.errors)
         if not approve(goodbye):
-            raise InterruptedRunError("not approved", state="nothing was changed")
+            raise InterruptedRunError("not approved", state="nothing was changed", fix="lbdeploy down, once it is")
         nodes = [node for node in self._fleet.nodes if node.name in before.seen]
         locked = locking(self._fleet, nodes, self._origin.about, self._lock_wait, self._emit)
         with locked as lock, self._interrupt:
@@ -139,20 +139,22 @@ class Removal:
             who = " or ".join(staying)
             self._emit(Note(None, f"looking whether {who} has the VIPs"))
             if not self._observer.until_holding(staying):
-                raise RemoteError(f"{who} did not take the VIPs", node=staying[0], fix="lbdeploy verify")
+                state = "the VIPs stay where they were"
+                raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix="lbdeploy verify")
 
     def _look_again(self) -> None:
         """Raise where what was done has not come about."""
         left = farewell(self.cluster, self._observer.look()).plan.changes
         if left:
             what = ", ".join(f"{change.action} {change.name} on {name}" for name, change in left)
-            raise RemoteError(f"not everything is as before: {what}", node=left[0][0], fix="again: lbdeploy down")
+            state = "the rest is as it was before lbdeploy"
+            raise RemoteError(f"not everything is as before: {what}", node=left[0][0], state=state, fix="lbdeploy down")
 
 
 def _still(approved: Farewell, now: Farewell) -> Farewell:
     if approved.plan.to_json() != now.plan.to_json():
         state = "nothing was changed"
-        raise RemoteError("another run has changed the nodes meanwhile", state=state, fix="again: lbdeploy down")
+        raise RemoteError("another run has changed the nodes meanwhile", state=state, fix="lbdeploy down")
     return now
 
 

@@ -77,7 +77,7 @@ class Run:
         if not plan.changes:
             return self._settle(plan, before, ())
         if approve and not approve(plan):
-            raise InterruptedRunError("not approved", state="nothing was changed")
+            raise InterruptedRunError("not approved", state="nothing was changed", fix="lbdeploy up, once it is")
         with self._locked(before) as lock, self._interrupt:
             if lock.runs != before.runs:
                 before = self._begin()

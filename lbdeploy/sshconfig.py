@@ -22,6 +22,7 @@ from lbdeploy.errors import ConnectError
 from lbdeploy.knownhosts import known_name
 from lbdeploy.model import Ssh
 
+NOT_BEGUN = "nobody has logged in"
 CONNECT_SECONDS = 10.0  # where neither hosts.toml nor ConnectTimeout says another time
 NEW_KEYS: Mapping[str, Literal["accept", "ask", "refuse"]] = {
     "ask": "ask", "accept-new": "accept",
@@ -83,7 +84,8 @@ class Resolving:
         """The hosts on the way, and the host; `after` are the ways that led to it, None leaves its own out."""
         output, error = self._process.communicate()
         if self._process.returncode:
-            raise ConnectError(f"ssh -G {self.host} failed: {error.strip()}", fix="mend your SSH configuration")
+            message, fix = f"ssh -G {self.host} failed: {error.strip()}", "mend ~/.ssh/config, or [ssh] in hosts.toml"
+            raise ConnectError(message, state=NOT_BEGUN, fix=fix)
         values = _values(output)
         jump = self.ssh.jump or values.get("proxyjump", ["none"])[0]
         direct = jump == "none" and after is not None
@@ -106,7 +108,8 @@ def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ..
     The first hop may have hops of its own before it; those of the others do not count, as with ssh itself.
     """
     if jump in after:
-        raise ConnectError(f"the jump host {jump} is reached through itself", fix="mend your SSH configuration")
+        message, fix = f"the jump host {jump} is reached through itself", "mend ProxyJump in ~/.ssh/config"
+        raise ConnectError(message, state=NOT_BEGUN, fix=fix)
     hops: list[Target] = []
     for hop in jump.split(","):
         user, at, host = hop.removeprefix("ssh://").rpartition("@")
@@ -240,7 +243,8 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(argv, stdin=null, stdout=pipe, stderr=pipe, text=True, env=environment())
     except FileNotFoundError:
-        raise ConnectError(f"there is no {argv[0]} here", fix="apt-get install openssh-client") from None
+        fix = "apt-get install openssh-client"
+        raise ConnectError(f"there is no {argv[0]} here", state=NOT_BEGUN, fix=fix) from None
 
 
 def environment() -> dict[str, str]:

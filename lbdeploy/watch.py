@@ -49,7 +49,9 @@ def _silence(name: str, seen: Seen) -> LbdeployError:
     if not seen.snapshot and seen.error:
         return seen.error
     why = f": {seen.error.message}" if seen.error else ""
-    return LbdeployError(f"nothing was heard from it for {seen.silent:.0f} s{why}", node=name, fix="lbdeploy verify")
+    what = f"nothing was heard from it for {seen.silent:.0f} s{why}"
+    state = "unknown; what is shown is what it said last"
+    return LbdeployError(what, node=name, state=state, fix="lbdeploy verify")
 
 
 class Watch:

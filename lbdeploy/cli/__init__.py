@@ -154,7 +154,9 @@ def verify(app: App, limit: str | None, wait: float) -> None:
         outcome = run.verify(wait)
     app.reporter.verdict(outcome.verdict)
     ending = verified(outcome)
-    app.finish(ending.exit_code, **ending.document)  # its findings have told what went wrong
+    if ending.error:
+        app.write_down(ending.error)  # its findings have told what went wrong
+    app.finish(ending.exit_code, **ending.document)
 
 
 @contextmanager
@@ -204,15 +206,18 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that has no such character shows another one
     app = App()
     app.json = "--json" in sys.argv
-    code = _call(app)
-    app.close()
-    with suppress(BrokenPipeError):
+    try:
+        app.exit_code = _call(app)
+        app.close()
+    except (KeyboardInterrupt, OSError):  # at its last words; or nobody is there any more to hear them
+        app.exit_code = app.exit_code or InterruptedRunError.exit_code
+    with suppress(OSError, KeyboardInterrupt):
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
+    os._exit(app.exit_code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
 
 
-def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
+def _call(app: App) -> int:
     try:
         cli.main(prog_name="lbdeploy", obj=app, standalone_mode=False)
     except LbdeployError as error:
@@ -224,8 +229,9 @@ def _call(app: App) -> int:  # noqa: PLR0911  one return for each way out
         return error.exit_code
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
-    except BrokenPipeError:
-        return 1  # whoever read the output has left
+    except (BrokenPipeError, SystemExit):  # click makes the one of the other
+        app.close(heard=False)  # whoever read the output has left, and is told nothing
+        os._exit(1)
     except Exception as error:
         from lbdeploy.cli.crash import crashed
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbdeploy.report import Reporter
 
 FORMAT_VERSION = 1
+CHANGES_PENDING = 3  # is no failure
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -62,9 +63,12 @@ class App:
     @cached_property
     def log(self) -> Logbook:
         """Made when something happens: commands that contact nothing have none."""
+        from lbdeploy.cli.crash import watch_over
         from lbdeploy.logbook import Logbook
 
-        return Logbook(sys.argv)
+        log = Logbook(sys.argv, ", ".join(os.path.abspath(file) for file in self.files or [str(self.file)]))
+        watch_over(log)
+        return log
 
     @cached_property
     def reporter(self) -> Reporter:
@@ -129,21 +133,23 @@ class App:
         return error.exit_code
 
     def complain(self, error: LbdeployError) -> None:
-        """Show an error, write it down, and say where all that led to it is written."""
+        """Show an error, and write it down."""
+        self.write_down(error)
+        self.reporter.error(error)
+
+    def write_down(self, error: LbdeployError) -> None:
+        """Into the log, if there is one."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
             told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}", f"next: {error.fix}"]
             self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
-        self.reporter.error(error, self.close())
 
-    def close(self) -> Path | None:
-        """End the log; where it is, if there is one. Where it could not be written, that is said once."""
-        if "log" not in self.__dict__:
-            return None
-        path, trouble = self.log.close()
-        if trouble:
-            self.reporter.warn((f"no log could be written: {trouble}", "quiet"))
-        return path
+    def close(self, *, heard: bool = True) -> None:
+        """End the log; after a failure say where it is, or why there is none. `heard`: somebody still listens."""
+        if "log" in self.__dict__:
+            path, trouble = self.log.close()
+            if heard and self.exit_code not in (0, CHANGES_PENDING):
+                self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")
 
     def print_json(self, exit_code: int, document: dict[str, Any]) -> None:
         """One document on standard output, if --json was given."""
@@ -162,6 +168,12 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
         return value
 
     return callback
+
+
+def _more(context: click.Context, parameter: click.Parameter, value: int) -> int:
+    """-v before the command and after it add up."""
+    context.ensure_object(App).verbose += value
+    return value
 
 
 def _add_files(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
@@ -190,7 +202,7 @@ def global_options(function: F) -> F:
             ("-v", "--verbose"),
             {
                 "count": True,
-                "callback": _set("verbose"),
+                "callback": _more,
                 "help": "Say more: remote output, checks that passed; -vv: scripts on the wire.",
             },
         ),

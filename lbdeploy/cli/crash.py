@@ -1,8 +1,16 @@
-"""A mistake of lbdeploy's own: the traceback goes to the log, not to the screen."""
+"""The ways out that nobody chose: a mistake of lbdeploy's own, in any thread, and being told to end.
+
+Tracebacks go to the log, not to the screen.
+"""
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 import traceback
+from types import FrameType
+from typing import Any
 
 from lbdeploy.errors import LbdeployError
 from lbdeploy.logbook import Logbook
@@ -17,3 +25,20 @@ def crashed(error: Exception, log: Logbook) -> LbdeployError:
         state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
         fix=f"lbdeploy plan shows what is left to do; please report it with {path or 'this line'}",
     )
+
+
+def watch_over(log: Logbook) -> None:
+    """From now on nothing prints a traceback, and SIGTERM and SIGHUP end a run as a second Ctrl-C does."""
+
+    def aside(told: Any) -> None:  # of a thread, or of an object's end: both have the same names for what is used
+        log.write("".join(traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback)))
+
+    threading.excepthook = sys.unraisablehook = aside
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+                signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -70,6 +70,5 @@ def _end(app: App, removed: Removed) -> None:
             fix="bring it back, then: lbdeploy down",
         )
         app.complain(left)
-        app.finish(left.exit_code, **document, error=left.to_json())
-    if not removed.errors:
-        app.finish(0, **document)
+        document.setdefault("error", left.to_json())
+    app.finish(ConnectError.exit_code if removed.errors else 0, **document)

@@ -118,7 +118,8 @@ def _end(app: App, results: list[Result], report: Path | None, *, alone: bool) -
         try:
             report.write_text(page(app.cluster, results), encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"{report} can't be written: {error.strerror}", state="the drill has ended") from None
+            what = f"{report} can't be written: {error.strerror}"
+            raise UsageError(what, state="the drill has ended", fix="name another --report FILE") from None
         app.reporter.say("The same as a page: ", (str(report), "name"))
     document = results[0].to_json() if alone else together(results)
     app.finish(0 if all(each.ok for each in results) else TOO_LONG, **document)

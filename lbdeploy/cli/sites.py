@@ -37,7 +37,7 @@ def fleet(
         jobs = [Job(file, app.command, options, about, wait, app.accept_new) for file in files]
         found = {each.file: each for each in _results(app, jobs, sites, interrupt)}
     results = [found[file] for file in files]
-    sites.summary(results, app.close())
+    sites.summary(results)
     code = 130 if interrupt.asked and None in [each.exit_code for each in results] else worst(results)
     app.finish(code, clusters=[each.to_json() for each in results])
 

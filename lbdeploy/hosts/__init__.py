@@ -62,9 +62,10 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         fix = "name it with -f FILE or LBDEPLOY_FILE, or write one: lbdeploy init"
-        raise UsageError(f"there is no {shown(path)}", state="nothing was contacted", fix=fix) from None
+        raise UsageError(f"there is no {shown(path)}", fix=fix) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{shown(path)} can't be read: {error}", state="nothing was contacted") from None
+        fix = "let yourself read it; it is text in UTF-8"
+        raise UsageError(f"{shown(path)} can't be read: {error}", fix=fix) from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

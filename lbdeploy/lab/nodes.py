@@ -103,7 +103,7 @@ def wait(place: Place, name: str, answers: Callable[[], bool], given_up: Callabl
     deadline, look_again = time.monotonic() + limit, time.monotonic() + 0.5
     while not (answers() and _admits(place, name)):
         if given_up():
-            raise LabError("interrupted", node=name)
+            raise LabError("interrupted", node=name, fix="lbdeploy lab up goes on")
         if time.monotonic() > deadline:
             raise _boot_error(place, name, f"did not answer on SSH within {limit:.0f} s")
         if time.monotonic() > look_again:  # finding its processes costs more than asking its sshd

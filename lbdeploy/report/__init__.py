@@ -17,8 +17,6 @@ from lbdeploy.report.steps import in_short, steps
 from lbdeploy.report.terminal import Part, console, lively, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lbdeploy.doctor import Diagnosis
     from lbdeploy.drill.result import Result
     from lbdeploy.farewell import Farewell
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from lbdeploy.watch import Watch
 
 
-SHOWN = 2000  # characters of a script
+SHOWN = 4000  # characters of a script
 
 
 class Reporter:
@@ -90,8 +88,8 @@ class Reporter:
         self.quiet()
         write(sys.stderr, parts)
 
-    def error(self, error: LbdeployError, log: Path | None = None) -> None:
-        """What happened, where, in what state things are, what to type next, and where the whole story is."""
+    def error(self, error: LbdeployError) -> None:
+        """What happened, where, in what state things are, and what to type next."""
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
         for line in error.lines() if isinstance(error, HostsFileError) else ():
             self.warn("  ", line)
@@ -101,8 +99,6 @@ class Reporter:
             self.warn(("  next: ", "todo"), error.fix)
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
-        if log:
-            self.warn(("  log: ", "quiet"), str(log))
 
     def plan(self, plan: Plan) -> None:
         """Every change, node by node in the order of the run, with a diff for each file."""

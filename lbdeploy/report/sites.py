@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.ending import CHANGES_PENDING
@@ -39,8 +38,8 @@ class Sites:
             self._reporter.forget(self.labels[result.file])
             self._reporter.warn(*self._line(result))
 
-    def summary(self, results: Sequence[Result], log: Path | None) -> None:
-        """The table, what went wrong and what to do, and one line at the end. `log`: where more is written."""
+    def summary(self, results: Sequence[Result]) -> None:
+        """The table, what went wrong and what to do, and one line at the end."""
         rows = [
             (self.labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
             for each in results
@@ -48,8 +47,6 @@ class Sites:
         self._reporter.table(("file", "cluster", "", self._command, "took"), rows)
         for result in filter(lambda each: each.failed, results):
             self._trouble(result)
-        if log and any(each.failed for each in results):
-            self._reporter.say(("log: ", "quiet"), str(log))
         self._end(results)
 
     def _line(self, result: Result) -> Iterator[Any]:

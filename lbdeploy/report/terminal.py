@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -43,11 +45,16 @@ def lively(stream: IO[str]) -> bool:
 
 
 def write(stream: IO[str], parts: Iterable[Part]) -> None:
-    """One line, of text and (text, style) pairs; on a terminal broken between words where it is too long."""
+    """One line, of text and (text, style) pairs; on a terminal broken between words where it is too long.
+
+    Where nobody reads standard error any more, as in `lbdeploy up 2>&1 | head`, that is no reason to leave a node in
+    the middle of its change. Results that nobody reads raise BrokenPipeError.
+    """
     colour = coloured(stream)
-    for line in _lines(parts):
-        for row in wrapped(line, _width(stream)) if lively(stream) else [line]:
-            print("".join(_styled(row) if colour else (text for text, _ in row)), file=stream, flush=True)
+    with suppress(*[OSError] if stream is sys.stderr else []):
+        for line in _lines(parts):
+            for row in wrapped(line, _width(stream)) if lively(stream) else [line]:
+                print("".join(_styled(row) if colour else (text for text, _ in row)), file=stream, flush=True)
 
 
 def _lines(parts: Iterable[Part]) -> list[list[Pair]]:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from lbdeploy.slim import stand_in
 
@@ -26,7 +27,7 @@ from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Target
 from lbdeploy.transport.channel import Held, Lines, Result, closing
 from lbdeploy.transport.login import chain, login
-from lbdeploy.transport.root import Root
+from lbdeploy.transport.root import Root, masked
 
 __all__ = ["Held", "Result", "Session", "connect"]
 
@@ -103,13 +104,16 @@ class Session:
         channel.settimeout(DEADLINE_SECONDS)
         channel.exec_command(command)
         channel.sendall((secret + script).encode(errors="surrogateescape"))
-        said = b""
-        while chunk := channel.recv(4096):
-            said += chunk
-            lines = said.decode(errors="replace").split("\n")[:-1]
-            marked = [line.partition(mark)[2] for line in lines if mark in line]  # sudo's prompt may stand before it
-            if marked:
-                return Held(channel), marked[0].strip()
+        begun, said = time.monotonic(), b""
+        try:
+            while chunk := channel.recv(4096):
+                said += chunk
+                lines = said.decode(errors="replace").split("\n")[:-1]
+                marked = [line.partition(mark)[2] for line in lines if mark in line]  # after sudo's prompt, perhaps
+                if marked:
+                    return Held(channel), marked[0].strip()
+        finally:
+            self._tell(Wire(self.node.name, command, script, said.decode(errors="replace"), _since(begun), -1), secret)
         raise self._lost("it did not say whether it is locked")
 
     def _exchange(
@@ -134,9 +138,12 @@ class Session:
                     lines.feed(chunk)
             finally:
                 status = channel.recv_exit_status() if channel.exit_status_ready() else -1
-                took = time.monotonic() - begun
-                self._emit(Wire(self.node.name, command, script, lines.text(), took, status))
+                self._tell(Wire(self.node.name, command, script, lines.text(), _since(begun), status), secret)
             return Result(lines.text(), status)
+
+    def _tell(self, wire: Wire, secret: str) -> None:
+        """Tell what went over the wire, but for what is secret: not even where the node repeats it."""
+        self._emit(replace(wire, output=masked(wire.output, secret)))
 
     def _chunks(self, channel: Channel) -> Iterator[bytes]:
         channel.settimeout(QUIET_SECONDS)
@@ -182,6 +189,10 @@ class Session:
         """Whether the way to the node is gone, rather than that it ended the connection: as when it shuts down."""
         error = self._connection.transport.get_exception()
         return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
+
+
+def _since(begun: float) -> float:
+    return time.monotonic() - begun
 
 
 def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket, emit: Emit) -> Session:

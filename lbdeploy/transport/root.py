@@ -59,6 +59,7 @@ class Root:
         self.answers.proven.add(self.node.name)
 
     def _error(self, refused: Result, message: str) -> SudoError:
+        refused = Result(masked(refused.output, self.answers.password or ""), refused.status)
         return SudoError(
             f"{message}; it said: {_last(refused)}",
             node=self.node.name,
@@ -75,6 +76,11 @@ class Root:
             fix="give root a shell there (chsh), or log in as a user with sudo",
             detail=refused.output,
         )
+
+
+def masked(output: str, secret: str) -> str:
+    """What a node said, without a secret that it was told: a shell that took it for a command repeats it."""
+    return output.replace(secret.strip("\n"), "(password)") if secret.strip("\n") else output
 
 
 def _last(result: Result) -> str:

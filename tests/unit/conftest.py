@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from jinja2.bccache import Bucket, BytecodeCache
 
 from lbdeploy import hosts
 from lbdeploy.model import Cluster
@@ -31,9 +32,24 @@ def logs_of_tests_are_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
+class InMemory(BytecodeCache):
+    """Compiled templates, by name, path and content: the built-in ones are the same for every folder of a test."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.known:
+            bucket.bytecode_from_string(self.known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def templates_of_tests_are_not_kept() -> Iterator[None]:
     """Compiled templates lie beside Python's bytecode; those of the folders of tests would stay there for ever."""
+    cache = InMemory()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lbdeploy.render._bytecode_cache", lambda: None)
+        patch.setattr("lbdeploy.render._bytecode_cache", lambda: cache)
         yield

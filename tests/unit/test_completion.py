@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pexpect
 import pytest
 from builders import SEED
 
+from lbdeploy.cli import cli
+from lbdeploy.cli.app import App
 from lbdeploy.cli.group import ORDER
 
 pytestmark = pytest.mark.terminal
@@ -76,12 +79,32 @@ def test_options_are_completed(complete: Complete) -> None:
 
 def test_nodes_are_completed(complete: Complete) -> None:
     """From ./hosts.toml; more than one, where there may be."""
-    assert complete("render", "") == ["lb1", "lb2"]
-    for command in ("plan", "up", "verify"):
-        assert complete(command, "--limit", "") == ["lb1", "lb2"]
+    for words in (("render",), ("rebuild",), ("handover", "--to"), ("drill", "haproxy", "--node"), ("down", "--limit")):
+        assert complete(*words, "") == ["lb1", "lb2"]
     assert complete("plan", "--limit", "lb2,") == ["lb2,lb1"]
     assert complete("plan", "--limit", "lb1,lb2,") == []
     assert complete("plan", "--limit", "x") == []
+
+
+def parameters(group: click.Group) -> Iterator[tuple[str, click.Parameter]]:
+    """Those of every command, with its name."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command
+        if isinstance(command, click.Group):
+            yield from parameters(command)
+        yield from ((name, parameter) for parameter in command.params)
+
+
+def test_whatever_takes_a_node_completes_nodes() -> None:
+    """No command was forgotten."""
+    context = click.Context(cli, obj=App())
+    context.obj.file = SEED
+    takers = [(name, each) for name, each in parameters(cli) if "NODE" in str(each.metavar) and "=" not in each.metavar]
+    assert {"up", "down", "doctor", "status", "rebuild", "handover", "drill", "exec"} <= {name for name, _ in takers}
+    for name, parameter in takers:
+        found = [each.value for each in parameter.shell_complete(context, "lb")]
+        assert found == ["lb1", "lb2"], f"{name} {parameter.name}"
 
 
 def test_names_of_the_lab_are_completed(complete: Complete) -> None:

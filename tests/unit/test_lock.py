@@ -117,19 +117,24 @@ def test_the_end_of_the_connection_frees_it(shell: Shell, seed: Cluster) -> None
     assert (caught.value.node, caught.value.state) == ("lb1", "nothing more was changed")
 
 
-@pytest.mark.parametrize(("shell", "beating"), [("dash", True), ("bash", False)], indirect=["shell"])
 def test_silence_frees_it_and_a_word_now_and_then_keeps_it(
-    shell: Shell, seed: Cluster, monkeypatch: pytest.MonkeyPatch, beating: bool
+    place: Path, seed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that nobody has ended may be dead all the same."""
     monkeypatch.setattr("lbdeploy.lock.SILENCE_SECONDS", 1)
     monkeypatch.setattr("lbdeploy.lock.BEAT_SECONDS", 0.1)
-    lock = taken(shell, seed.preferred)
-    if beating:
-        lock.keep()
+    shells = {(name, beating): Shell(name) for name in ("dash", "bash") for beating in (True, False)}
+    locks = []
+    for (name, beating), shell in shells.items():
+        monkeypatch.setattr("lbdeploy.lock.LOCK", str(place / f"{name}-{beating}/lock"))
+        locks.append(taken(shell, seed.preferred))
+        if beating:
+            locks[-1].keep()
     time.sleep(1.3)
-    assert shell.held[0].alive is beating
-    lock.release()
+    for (_, beating), shell in shells.items():
+        assert shell.held[0].alive is beating
+    for lock in locks:
+        lock.release()
 
 
 def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Cluster) -> None:

@@ -18,7 +18,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_everything_that_happens_is_written_and_is_its_owners_alone(state: Path) -> None:
     """Steps, notes, scripts and their answers, with who and when; a script that was there before only once."""
-    log = Logbook(["lbdeploy", "-f", "my hosts.toml", "up"])
+    log = Logbook(["lbdeploy", "-f", "my hosts.toml", "up"], "/etc/my hosts.toml")
     log.event(Step("lb1", "look"))
     log.event(Note(None, "waiting"))
     for nonce in ("0123456789abcdef", "fedcba9876543210"):
@@ -27,7 +27,7 @@ def test_everything_that_happens_is_written_and_is_its_owners_alone(state: Path)
     assert path
     assert not trouble
     text = path.read_text()
-    assert "lbdeploy -f 'my hosts.toml' up" in text
+    assert "lbdeploy -f 'my hosts.toml' up\n/etc/my hosts.toml\n" in text
     assert "lb1: look\n" in text
     assert "lb1: sudo -n -- sh -s: 0.12 s, exit status 3, 10006 characters" in text
     assert text.count("    > echo NONCE") == 1
@@ -65,3 +65,38 @@ def test_where_none_can_be_written_that_is_said_once(tmp_path: Path, monkeypatch
     assert "Not a directory" in trouble
     log.write("more")
     assert log.close() == (None, "")
+
+
+def test_a_folder_that_was_open_to_others_is_so_no_more(state: Path) -> None:
+    """Whoever made it."""
+    state.mkdir(mode=0o755)
+    log = Logbook(["lbdeploy"])
+    log.write("something")
+    assert log.close()[0]
+    assert state.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_user_without_a_home_has_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither HOME nor an entry in passwd: then nothing is written into a folder called ~ in the current one."""
+    monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: Path("~/.local/state/lbdeploy"))
+    monkeypatch.chdir(tmp_path)
+    log = Logbook(["lbdeploy"])
+    log.write("something")
+    path, trouble = log.close()
+    assert (path, "whose home" in trouble) == (None, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_whatever_goes_wrong_with_it_is_no_traceback(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is written by a thread, whose exceptions would be printed."""
+
+    def broken(*_: object, **__: object) -> Path:
+        raise RuntimeError("no home can be found")
+
+    monkeypatch.setattr("platformdirs.user_state_path", broken)
+    log = Logbook(["lbdeploy"])
+    log.write("something")
+    assert log.close() == (None, "RuntimeError: no home can be found")
+    assert capfd.readouterr() == ("", "")

@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
 from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
+from lbdeploy.events import Wire, excerpt
 from lbdeploy.model import Cluster, Node
 from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Part, diff
 from lbdeploy.progress import Progress
+from lbdeploy.report import SHOWN
 from lbdeploy.resource import Answer, Resource
 from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
@@ -104,6 +106,16 @@ def test_only_the_named_services_are_touched(seed: Cluster) -> None:
     text = steps(plan, ("haproxy",))
     assert "systemctl start haproxy" in text
     assert "keepalived" not in re.sub(r"/etc/keepalived/\S+", "", text)
+
+
+def test_the_point_of_a_script_is_what_is_shown_of_it(seed: Cluster) -> None:
+    """With -vv and in the log: what lbdeploy has for every run is named, and what this one does fits an excerpt."""
+    states = {each.id: PackageState({}) for each in desired(seed, seed.preferred) if isinstance(each, Packages)}
+    plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
+    shown = Wire("lb1", "sh -s", Transaction(Task(plan, DAEMONS), ME).launch(), "", 0.1, 0).plain
+    for name in ("tools", "original", "launch", "follow"):
+        assert f"# ... lbdeploy/remote/{name}.sh\n" in shown
+    assert "step 'apt-get install'" in excerpt(shown, SHOWN)
 
 
 def test_what_is_as_wanted_is_not_touched(seed: Cluster) -> None:
@@ -596,7 +608,8 @@ def test_a_change_stays_only_if_it_is_confirmed(
     """Otherwise, or if nobody says anything in time, the node undoes it, and its services read the old files again."""
     here.path("conf").write_text("old\n")
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
-    progress = here.apply(plan, shell=shell, decision=decision, confirm=30 if decision else 1)
+    clock = "uptime() { now=$((${now:-0} + 1)); }" if shell == "bash" else ""  # to wait for a second once is enough
+    progress = here.apply(plan, shell=shell, decision=decision, confirm=30 if decision else 1, more=clock)
     assert (progress.exit, here.path("conf").read_text()) == (status, content)
     assert here.asked()[2:] == (["daemon-reload", "reload keepalived"] if status else [])
     error = progress.error(plan)
@@ -626,7 +639,7 @@ def test_as_long_as_the_laptop_holds_its_lock_it_is_waited_for(here: Here) -> No
         assert held.stdout
         assert held.stdin
         held.stdout.readline()
-        slow = 'sleep() { command sleep "$1"; count=$((${count:-0} + 1)); [ "$count" -lt 4 ] || : > "$run.confirm"; }'
+        slow = 'sleep() { command sleep 0.05; count=$((${count:-0} + 1)); [ "$count" -lt 4 ] || : > "$run.confirm"; }'
         progress = here.apply(plan, decision="", confirm=300, linger=0, more=slow)
         held.stdin.close()
     assert (progress.exit, progress.undecided) == (0, None)

@@ -1,0 +1,52 @@
+"""The log of a run on real nodes: all that went over the wire, and no secret."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Lab
+
+import lbdeploy
+
+pytestmark = pytest.mark.lab
+
+# What shells, sudo, JSON, and whoever quotes something might take for something else; and a part that is never quoted.
+PLAIN = "geheim"
+PASSWORD = f"""a'b"$(id) `id` \\n{PLAIN}; 漢 %s {{}}"""
+
+
+@pytest.fixture
+def sudoers(pair: Lab) -> Iterator[Lab]:
+    """On lb2 sudo wants the password."""
+    rule = pair.on("lb2", "grep -rl NOPASSWD /etc/sudoers.d")
+    pair.on("lb2", f"printf '%s\\n' {shlex.quote(f'ops:{PASSWORD}')} | chpasswd")
+    pair.on("lb2", f"cp {rule} /root/rule; sed -i 's/NOPASSWD: *//' {rule}")
+    yield pair
+    pair.on("lb2", f"cp /root/rule {rule}")
+
+
+def test_the_log_of_a_run_has_all_but_the_password(sudoers: Lab, tmp_path: Path) -> None:
+    """Scripts, answers, steps and the end, on the screen with -vv and in the log; also where sudo refuses it."""
+    sudoers.edit("preempt_delay = 2", "preempt_delay = 3")
+    env = {"XDG_STATE_HOME": str(tmp_path), "LBDEPLOY_SUDO_PASSWORD": PASSWORD}
+    done = sudoers.run("-v", "--json", "up", "-v", env=env)
+    assert done.code == 0, done.err
+    (log,) = tmp_path.rglob("*.log")
+    text = log.read_text()
+    assert (log.stat().st_mode & 0o777, log.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    for part in (f"lbdeploy {lbdeploy.__version__}, ", f"\n{sudoers.file}\n", "lb1: reload keepalived", "exit status 0",
+                 "lb2: env LC_ALL=C sudo -k -S", "preempt_delay 3", "    > ", "    < "):  # fmt: skip
+        assert part in text
+    assert "lb2 $ env LC_ALL=C sudo -k -S" in done.err
+    assert "log: " not in done.err
+
+    refused = sudoers.run("-vv", "--json", "verify", env=env | {"LBDEPLOY_SUDO_PASSWORD": f"wrong {PASSWORD}"})
+    assert (refused.code, refused.json["error"]["type"]) == (4, "Sudo")
+    (second,) = {*tmp_path.rglob("*.log")} - {log}
+    assert f"log: {second}" in refused.err
+    assert "SudoError: lb2: sudo refused the password" in second.read_text()
+    for shown in (text, second.read_text(), done.out, done.err, refused.out, refused.err):
+        assert PLAIN not in shown

@@ -1,0 +1,92 @@
+"""Every expected failure says what happened, where, in what state things are, and what to type next."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders import TOP
+
+from lbdeploy import errors
+from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
+
+KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, LbdeployError)}
+CODES = {1, 2, 4, 5, 7, 130}  # of the contract; 0, 3 and 6 are no errors
+# Where all nodes are meant, or `Fleet` adds the node that it was about.
+OF_MANY = [
+    "handover.py",
+    "history.py",
+    "removal.py",
+    "rollout.py",
+    "rebuild.py",
+    "sites",
+    "hostkeys.py",
+    "sshconfig.py",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.__name__)
+def test_each_kind_has_an_exit_code_and_two_paragraphs(kind: type[LbdeployError]) -> None:
+    """What happened, and what to do: docs/errors.md is made of them."""
+    assert kind.exit_code in CODES
+    paragraphs = inspect.cleandoc(vars(kind)["__doc__"]).split("\n\n")
+    assert len(paragraphs) == 2
+    assert all(each.endswith(".") for each in paragraphs)
+
+
+def test_the_tree_that_is_drawn_is_the_tree_that_is() -> None:
+    """Names, exit codes, and who is whose."""
+    drawn = re.findall(r"^ {4}([│ ├└─]*)(\w+Error) +exit (\d+)", errors.__doc__ or "", re.MULTILINE)
+    assert {name: int(code) for _, name, code in drawn} == {name: kind.exit_code for name, kind in KINDS.items()}
+    above: list[type] = [Exception]
+    for lines, name, _ in drawn:
+        above[len(lines) // 4 + 1 :] = [KINDS[name]]
+        assert above[-1].__bases__ == (above[-2],)
+
+
+def raised() -> Iterator[tuple[str, type[LbdeployError], set[str]]]:
+    """Every place where an error is made: file and line, its kind, and what it is told besides the message."""
+    for file in sorted((TOP / "lbdeploy").rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if "Error(" not in text or file.name == "errors.py":
+            continue
+        for call in ast.walk(ast.parse(text)):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in KINDS:
+                where = f"{file.relative_to(TOP / 'lbdeploy')}:{call.lineno}"
+                yield where, KINDS[call.func.id], {each.arg or "**" for each in call.keywords}
+
+
+def of_many(where: str) -> bool:
+    path = Path(where.partition(":")[0])
+    return path.name in OF_MANY or path.parts[0] in OF_MANY
+
+
+def test_each_error_says_state_node_and_next_step() -> None:
+    """Wherever one is made: at 3 a.m. nobody wants to look that up."""
+    places = list(raised())
+    assert len(places) > 100
+    complete = {"HostsFileError": {"state", "fix"}, "InterruptedRunError": {"fix"}}  # or nothing is left to do
+    lacking = [
+        f"{where}: {kind.__name__}: {', '.join(sorted(missing))}"
+        for where, kind, told in places
+        if (missing := needed(where, kind) - told - complete.get(kind.__name__, set())) and "**" not in told
+    ]
+    assert lacking == []
+
+
+def needed(where: str, kind: type[LbdeployError]) -> set[str]:
+    """What an error has to be told; the node where it is of one."""
+    state = set() if kind.usual_state else {"state"}
+    of_node = issubclass(kind, errors.RemoteError | ConnectError | errors.LockedError | errors.RenderError)
+    return {"fix"} | state | ({"node"} if of_node and not of_many(where) else set())
+
+
+def test_what_is_usual_is_said() -> None:
+    """An error of the command line has contacted nothing, unless it says so."""
+    assert errors.UsageError("x").to_json()["state"] == "nothing was contacted"
+    assert errors.UsageError("x", state="otherwise").state == "otherwise"
+    assert "state" not in InterruptedRunError("x").to_json()
