@@ -69,6 +69,8 @@ with ThreadPoolExecutor() as pool:
     print(pool.submit(handover, cluster, back=True).result().taker)
     print(sorted(pool.submit(rollback, cluster).result().done))
 print({type(each).__name__ for each in events} >= {"Step", "Done", "Wire"})
+from invoke.config import yaml
+assert yaml.safe_load("1: 2") == {1: 2}, "Fabric is whole, for others who use it"
 """,
     )
     assert done.stderr == ""
