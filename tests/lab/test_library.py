@@ -40,7 +40,7 @@ def test_the_examples_of_the_library_do_what_the_commands_do(pair: Lab) -> None:
     pair.edit("preempt_delay = 2", "preempt_delay = 3")
     done = program(pair, PROGRAMS[0])
     assert done.stderr == ""
-    assert "lb1 replace /etc/keepalived/keepalived.conf" in done.stdout
+    assert "lb1 update /etc/keepalived/keepalived.conf" in done.stdout
     assert "192.168.0.10 is on lb1" in done.stdout
     assert {delay(pair, node) for node in ("lb1", "lb2")} == {"3"}
     about = pair.do("rollback", "--list")["runs"][0]["about"]
@@ -54,7 +54,7 @@ def test_the_examples_of_the_library_do_what_the_commands_do(pair: Lab) -> None:
 
 def test_moves_and_returns_by_the_library(pair: Lab) -> None:
     """handover moves the VIPs and tells what it cost, in a thread; rollback undoes what up has changed."""
-    pair.edit("preempt_delay = 2", "preempt_delay = 3")
+    pair.edit("preempt_delay = 2", "preempt_delay = 1")
     done = program(
         pair,
         """
