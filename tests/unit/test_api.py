@@ -26,7 +26,7 @@ from invoke.parser import Parser
 import lbdeploy
 from lbdeploy import api, tasks
 from lbdeploy.cli import cli
-from lbdeploy.errors import ConnectError, HostsFileError, UsageError
+from lbdeploy.errors import ConnectError, HostsFileError, LabError, UsageError
 from lbdeploy.events import Event, Note
 from lbdeploy.model import Cluster
 
@@ -109,6 +109,19 @@ def test_nodes_that_cannot_be_reached(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert {getattr(each, "who", "") for each in events} == {"lb1", "lb2"}
     assert signal.getsignal(signal.SIGINT) is before
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_with_threads_is_not_moved_into_the_lab() -> None:
+    """Only one of its threads would move."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        with pytest.raises(LabError, match="thread"):
+            api.load(SEED, lab=True)
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_mistake_in_on_event_ends_no_run(caplog: pytest.LogCaptureFixture) -> None:
