@@ -43,9 +43,10 @@ chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (nee
 	@tools/setup lab
 	$(ROOT) $(BIN)/python tests/lab/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-docs:            ## the generated pages of docs/
+docs:            ## the generated pages of docs/, and the site in site/
 	@tools/setup
 	$(BIN)/python tools/docs.py
+	$(BIN)/zensical build --strict --clean
 
 lock:            ## the locked requirements, anew
 	@tools/setup

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from lbdeploy.errors import UsageError
+
+PACKAGES = ("haproxy", "keepalived", "socat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +24,22 @@ class Options:
     lock_wait: float = 0.0
     upgrade: bool = False
     reinstall: tuple[str, ...] = ()
+
+
+def fingerprint(text: str) -> str:
+    """A host key's fingerprint that an operator states, as ssh-keygen -l shows it. Raises UsageError."""
+    found = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})=?", text.strip())
+    if not found:
+        fix = "on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+        raise UsageError(
+            f"{text} is no fingerprint of a host key: SHA256: and 43 characters", state="nothing was contacted", fix=fix
+        )
+    return f"SHA256:{found[1]}"
+
+
+def chosen(names: Sequence[str], what: str, known: Sequence[str], where: str = "") -> tuple[str, ...]:
+    """The names, if all are among those that are known. Raises UsageError, which says `what` they are, and `where`."""
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no {what} {name}{where}", fix=f"one of: {', '.join(known)}")
+    return tuple(names)

@@ -23,10 +23,10 @@ class Origin:
     hosts: str
 
 
-def origin(hosts: str) -> Origin:
-    """This very command."""
+def origin(hosts: str, command: str | None = None) -> Origin:
+    """This very command line, unless another `command` asks."""
     now = datetime.now(UTC)
-    command = shlex.join(["lbdeploy", *sys.argv[1:]])
+    command = command or shlex.join(["lbdeploy", *sys.argv[1:]])
     who = f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
     about = f"{who}, since {now:%Y-%m-%d %H:%M:%S} UTC: {command}"
     return Origin(f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z", _one_line(about), hosts.rstrip("\n"))

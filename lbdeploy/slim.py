@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+lean = False  # set by the command line: in other programs, somebody else may use these libraries, and whole
+
 
 @contextmanager
 def stand_in(name: str, **attributes: object) -> Iterator[None]:
     """Within the block, `import name` gives an empty module with these attributes, unless it is there already."""
-    if name in sys.modules:
+    if not lean or name in sys.modules:
         yield
         return
     module = ModuleType(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdeploy import __version__
+from lbdeploy import __version__, slim
 from lbdeploy.checklist import IGNORED_BY_UP
 from lbdeploy.cli.app import App, global_options, in_fleets
 from lbdeploy.cli.complete import node_list
@@ -21,12 +21,11 @@ from lbdeploy.cli.group import Commands
 from lbdeploy.ending import UNHEALTHY as UNHEALTHY
 from lbdeploy.ending import Ending, changed, planned, verified
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
-from lbdeploy.options import Options
+from lbdeploy.options import PACKAGES, Options
 
 if TYPE_CHECKING:
     from lbdeploy.rollout import Run
 
-PACKAGES = ("haproxy", "keepalived", "socat")
 
 ignore_option = click.option(
     "--ignore",
@@ -201,6 +200,7 @@ def end(app: App, ending: Ending) -> None:
 def main() -> None:
     """The console script. Every way out has an exit code of the contract, and none of them is a traceback."""
     gc.disable()  # a short run's garbage is not worth the looking for it
+    slim.lean = True  # and here, nobody else uses our libraries
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no such character shows another one

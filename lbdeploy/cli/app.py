@@ -15,6 +15,7 @@ import click
 
 from lbdeploy.cli.files import SEVERAL
 from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.options import chosen
 
 if TYPE_CHECKING:
     from lbdeploy.answers import Answers
@@ -114,12 +115,8 @@ class App:
 
     def limit(self, names: str | None) -> tuple[str, ...]:
         """The nodes named by --limit. Raises UsageError for one that hosts.toml does not have."""
-        chosen = tuple(name.strip() for name in names.split(",") if name.strip()) if names else ()
-        known = [node.name for node in self.cluster.nodes]
-        for name in chosen:
-            if name not in known:
-                raise UsageError(f"there is no node {name} in {self.file}", fix=f"its nodes are: {', '.join(known)}")
-        return chosen
+        wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
+        return chosen(wanted, "node", [node.name for node in self.cluster.nodes], f" in {self.file}") if wanted else ()
 
     def finish(self, exit_code: int, **document: Any) -> None:
         """End the command: print the JSON document where it was asked for."""

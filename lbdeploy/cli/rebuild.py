@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -10,8 +9,7 @@ import click
 from lbdeploy.cli import end_changed, ignore_option, lock_option
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import nodes
-from lbdeploy.errors import UsageError
-from lbdeploy.options import Options
+from lbdeploy.options import Options, fingerprint
 
 
 @click.command()
@@ -40,7 +38,7 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
     """
     (name,) = app.limit(node) or ("",)
     if host_key:
-        app.answers.stated[name] = _fingerprint(host_key)
+        app.answers.stated[name] = fingerprint(host_key)
     from lbdeploy.fleet import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
@@ -51,14 +49,3 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
         outcome = run.rebuild(wait=wait)
     app.reporter.up(outcome)
     end_changed(app, outcome)
-
-
-def _fingerprint(text: str) -> str:
-    """As ssh-keygen -l shows it. Raises UsageError."""
-    found = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})=?", text.strip())
-    if not found:
-        fix = "on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
-        raise UsageError(
-            f"{text} is no fingerprint of a host key: SHA256: and 43 characters", state="nothing was contacted", fix=fix
-        )
-    return f"SHA256:{found[1]}"

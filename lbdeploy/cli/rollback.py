@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdeploy.cli import approve, end_changed, force_option, ignore_option, lock_option
 from lbdeploy.cli.app import App, global_options
-from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.options import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.fleet import Fleet
-    from lbdeploy.history import Generation, Target
-    from lbdeploy.model import Cluster
-    from lbdeploy.rollout import Run
+    from lbdeploy.history import Generation
 
 
 @click.command()
@@ -41,32 +36,21 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     lbdeploy rollback --ask            shows what would change, and asks
     """
     from lbdeploy.fleet import Fleet
-    from lbdeploy.history import target
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
-        generations = _generations(fleet)
+        from lbdeploy.history import target
+        from lbdeploy.restore import generations, restoring
+
+        known = generations(fleet)
         if listing:
-            _show(app, generations)
+            _show(app, known)
             return
-        goal = target(generations, to)
-        outcome = _run(app, fleet, goal, Options(**how)).up((lambda plan: approve(app, plan)) if ask else None)
+        goal = target(known, to)
+        run = restoring(app.cluster, fleet, app.emit, app.origin, Options(**how), goal)
+        outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
     app.reporter.up(outcome)
     app.reporter.rolled_back(goal.id, goal.about)
     end_changed(app, outcome, rolled_back=goal.id)
-
-
-def _generations(fleet: Fleet) -> dict[str, list[Generation]]:
-    from lbdeploy.history import Reader
-
-    def read(node: object, session: Any) -> list[Generation]:
-        reader = Reader()
-        return reader.read(session.run(reader.script()).output)
-
-    found = fleet.each(fleet.nodes, read)
-    for each in found.values():
-        if isinstance(each, LbdeployError):
-            raise each
-    return {name: each for name, each in found.items() if not isinstance(each, LbdeployError)}
 
 
 def _show(app: App, generations: dict[str, list[Generation]]) -> None:
@@ -81,27 +65,3 @@ def _show(app: App, generations: dict[str, list[Generation]]) -> None:
     app.finish(
         0, runs=[{"id": run, "nodes": runs[run][1], "about": runs[run][0]} for run in sorted(runs, reverse=True)]
     )
-
-
-def _run(app: App, fleet: Fleet, goal: Target, options: Options) -> Run:
-    """A run that wants what there was then, and judges by the hosts.toml that it was made from."""
-    from lbdeploy.desired import desired
-    from lbdeploy.rollout import Run
-
-    cluster = _cluster_then(app, goal)
-    fleet.nodes = tuple(replace(cluster.node(node.name), host=node.host) for node in fleet.nodes)
-    wanted = {node.name: goal.wanted(node.name, desired(cluster, node)) for node in fleet.nodes}
-    origin = replace(app.origin, hosts=(goal.hosts or app.origin.hosts).rstrip("\n"))
-    return Run(cluster, fleet, app.emit, origin, options, wanted)
-
-
-def _cluster_then(app: App, goal: Target) -> Cluster:
-    """The cluster as hosts.toml described it then; as it does now where that is not known, or has other nodes."""
-    from lbdeploy.hosts import load
-
-    try:
-        then = load(app.file, goal.hosts) if goal.hosts else app.cluster
-    except HostsFileError:  # of an older lbdeploy, for example
-        return app.cluster
-    same = {node.name for node in then.nodes} == {node.name for node in app.cluster.nodes}
-    return then if same else app.cluster

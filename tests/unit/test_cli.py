@@ -262,7 +262,7 @@ def test_an_unknown_node_is_told_which_there_are(run: Run) -> None:
     """The error names the nodes of the file."""
     error = run("--json", "plan", "--limit", "lb1,lb3").json["error"]
     assert error["message"].startswith("there is no node lb3")
-    assert error["fix"] == "its nodes are: lb1, lb2"
+    assert error["fix"] == "one of: lb1, lb2"
 
 
 @pytest.mark.parametrize("args", [("--help",), ("-h",), ("check", "--help"), ("lab", "--help"), ("lab", "up", "-h")])

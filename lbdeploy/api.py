@@ -1,0 +1,228 @@
+"""lbdeploy as a library: each operation is a function that takes a cluster, and returns what came of it.
+
+Nothing is printed, asked or exited; failures are raised as LbdeployError. From any thread, and for several clusters at
+once. Ctrl-C is handled where the command line does it: in the main thread, while nodes are being changed. `on_event`
+is told what happens. To add an operation: a function here, and its name in __init__.py and __init__.pyi.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from lbdeploy.answers import Answers
+from lbdeploy.checklist import IGNORED_BY_UP
+from lbdeploy.errors import LabError, LbdeployError, UsageError, shown
+from lbdeploy.events import Emit, Event, silent
+from lbdeploy.fleet import Fleet
+from lbdeploy.model import Cluster, Ssh
+from lbdeploy.options import PACKAGES, Options, chosen, fingerprint
+from lbdeploy.origin import Origin, origin
+from lbdeploy.rollout import Outcome, Run
+
+if TYPE_CHECKING:
+    from lbdeploy.drill.kinds import Name
+    from lbdeploy.drill.result import Result
+    from lbdeploy.moved import Moved
+    from lbdeploy.plan import Plan
+    from lbdeploy.status import Status
+
+__all__ = [
+    "Answers", "Cluster", "LbdeployError", "Outcome",
+    "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "up", "verify",
+]  # fmt: skip
+
+
+class Asked(TypedDict, total=False):
+    """What may be asked of a run: see Options, and `lbdeploy up --help`."""
+
+    limit: Iterable[str]
+    ignore: Iterable[str]
+    reinstall: Iterable[str]
+    upgrade: bool
+    force_last: bool
+    lock_wait: float
+
+
+def load(path: str | Path = "hosts.toml", *, answers: Answers | None = None, lab: bool = False) -> Cluster:
+    """The cluster that a hosts.toml describes. Contacts nobody. Raises HostsFileError with every problem of the file.
+
+    `answers`: what logging in takes, where no file says it: `Answers(sudo_password=...)`. With `lab`, this process
+    moves into the file's rehearsal lab, for good, and the cluster is the one in there; to be done while the process has
+    one thread. Raises LabError.
+    """
+    from lbdeploy.hosts import load as read
+
+    cluster = read(Path(path))
+    ssh = _lab(cluster) if lab else cluster.ssh
+    return replace(cluster, ssh=replace(ssh, answers=answers or Answers()))
+
+
+def plan(cluster: Cluster, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
+    """What `up` would do; changes nothing. `errors` are of nodes that could not be looked at."""
+    options = _options(cluster, asked)
+    with _run(cluster, options, on_event, "plan", limit=options.limit) as run:
+        return run.plan()
+
+
+def up(
+    cluster: Cluster,
+    *,
+    approve: Callable[[Plan], bool] | None = None,
+    on_event: Emit = silent,
+    **asked: Unpack[Asked],
+) -> Outcome:
+    """Make it so, node by node, and verify. Raises the first node's error where one fails.
+
+    `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised.
+    """
+    with _run(cluster, _options(cluster, asked), on_event, "up") as run:
+        return run.up(approve)
+
+
+def verify(cluster: Cluster, *, wait: float = 0.0, limit: Iterable[str] = (), on_event: Emit = silent) -> Outcome:
+    """The cluster as it runs; looked at again for up to `wait` seconds, until all is well. Changes nothing."""
+    options = _options(cluster, {"limit": limit})
+    with _run(cluster, options, on_event, "verify", limit=options.limit) as run:
+        return run.verify(wait)
+
+
+def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
+    """Put the files back that there were before the run `to`, or before the last one."""
+    options = _options(cluster, asked)
+    with _fleet(cluster, on_event) as (fleet, emit):
+        from lbdeploy.history import target
+        from lbdeploy.restore import generations, restoring
+
+        goal = target(generations(fleet), to)
+        return restoring(cluster, fleet, emit, _origin(cluster, "rollback"), options, goal).up()
+
+
+def rebuild(
+    cluster: Cluster,
+    node: str,
+    *,
+    host_key: str | None = None,
+    wait: bool = False,
+    on_event: Emit = silent,
+    **asked: Unpack[Asked],
+) -> Outcome:
+    """Make a freshly installed host a member again. `host_key`: its new one, SHA256:...; `wait`: for its role."""
+    options = _options(cluster, {**asked, "limit": [node]})
+    if host_key:
+        cluster.ssh.answers.stated[node] = fingerprint(host_key)
+    with _fleet(cluster, on_event) as (fleet, emit):
+        from lbdeploy.rebuild import Rebuild
+
+        return Rebuild(cluster, fleet, emit, _origin(cluster, "rebuild"), options).rebuild(wait=wait)
+
+
+def handover(
+    cluster: Cluster, to: str | None = None, *, back: bool = False, lock_wait: float = 0.0, on_event: Emit = silent
+) -> Moved:
+    """Move the VIPs to a node, or to the next in priority, and hold them there; `back` ends that."""
+    if to:
+        _limit(cluster, to)
+    with _fleet(cluster, on_event) as (fleet, emit):
+        from lbdeploy.handover import Handover
+
+        return Handover(cluster, fleet, emit, _origin(cluster, "handover").about, lock_wait).run(to, back=back)
+
+
+def drill(
+    cluster: Cluster, kind: Name, *, node: str | None = None, hold: float | None = None, on_event: Emit = silent
+) -> Result:
+    """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it."""
+    if node:
+        _limit(cluster, node)
+    from lbdeploy.drill.course import Drill
+
+    return Drill(cluster, cluster.ssh, _telling(on_event), _origin(cluster, "drill").about).run(kind, node, hold)
+
+
+def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
+    """Who holds what, at this moment."""
+    with _fleet(cluster, on_event, _limit(cluster, limit)) as (fleet, _):
+        from lbdeploy.watch import once
+
+        return once(cluster, fleet)
+
+
+@contextmanager
+def _fleet(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterator[tuple[Fleet, Emit]]:
+    emit = _telling(on_event)
+    with Fleet(cluster, emit, limit=tuple(limit)) as fleet:
+        yield fleet, emit
+
+
+@contextmanager
+def _run(
+    cluster: Cluster, options: Options, on_event: Emit, operation: str, limit: Iterable[str] = ()
+) -> Iterator[Run]:
+    """A run on all nodes, or on those of `limit`: the others are not even looked at."""
+    with _fleet(cluster, on_event, limit) as (fleet, emit):
+        yield Run(cluster, fleet, emit, _origin(cluster, operation), options)
+
+
+def _options(cluster: Cluster, asked: Asked) -> Options:
+    """Raises UsageError for what can't be asked."""
+    limit = _limit(cluster, asked.get("limit", ()))
+    ignore = chosen(_several(asked.get("ignore", ())), "check", IGNORED_BY_UP)
+    reinstall = chosen(_several(asked.get("reinstall", ())), "package", PACKAGES)
+    checked: dict[str, Any] = {**asked, "limit": limit, "ignore": ignore, "reinstall": reinstall}
+    return Options(**checked)
+
+
+def _limit(cluster: Cluster, names: Iterable[str]) -> tuple[str, ...]:
+    return chosen(_several(names), "node", [node.name for node in cluster.nodes], f" in {shown(cluster.path)}")
+
+
+def _several(names: Iterable[str]) -> tuple[str, ...]:
+    """Also of a name that stands alone, which would be taken for its letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _telling(on_event: Emit) -> Emit:
+    """Tells one event at a time, whichever thread it comes from. A mistake in `on_event` ends no run."""
+    lock = threading.RLock()
+
+    def emit(event: Event) -> None:
+        with lock:
+            try:
+                on_event(event)
+            except Exception:
+                logging.getLogger("lbdeploy").exception("on_event failed")
+
+    return emit
+
+
+def _origin(cluster: Cluster, operation: str) -> Origin:
+    """This program: by its name, as its arguments may be secret."""
+    return origin(_text(cluster), f"lbdeploy.{operation}() in {Path(sys.argv[0]).name or 'python'}")
+
+
+def _text(cluster: Cluster) -> str:
+    """The text of the hosts.toml that the cluster was made from; "" where it says something else by now."""
+    from lbdeploy.hosts import load as read
+
+    try:
+        text = cluster.path.read_text(encoding="utf-8")
+        same = replace(read(cluster.path, text), ssh=cluster.ssh) == cluster
+    except (OSError, ValueError, UsageError):
+        return ""
+    return text if same else ""
+
+
+def _lab(cluster: Cluster) -> Ssh:
+    from lbdeploy import lab
+
+    try:
+        return lab.enter(cluster)
+    except RuntimeError as error:
+        raise LabError(str(error), fix="load(..., lab=True) before threads are started") from None

@@ -1,0 +1,51 @@
+"""A run that brings back what an earlier run replaced: the same careful way, with other contents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lbdeploy.desired import desired
+from lbdeploy.errors import HostsFileError, LbdeployError
+from lbdeploy.events import Emit
+from lbdeploy.fleet import Fleet
+from lbdeploy.history import Generation, Reader, Target
+from lbdeploy.model import Cluster
+from lbdeploy.options import Options
+from lbdeploy.origin import Origin
+from lbdeploy.rollout import Run
+
+
+def generations(fleet: Fleet) -> dict[str, list[Generation]]:
+    """What every node can go back to, the latest first. Raises the first node's error."""
+
+    def read(node: object, session: Any) -> list[Generation]:
+        reader = Reader()
+        return reader.read(session.run(reader.script()).output)
+
+    found = fleet.each(fleet.nodes, read)
+    for each in found.values():
+        if isinstance(each, LbdeployError):
+            raise each
+    return {name: each for name, each in found.items() if not isinstance(each, LbdeployError)}
+
+
+def restoring(cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, options: Options, goal: Target) -> Run:  # noqa: PLR0917  as a Run
+    """A run that wants what there was then, and judges by the hosts.toml that it was made from."""
+    then = _cluster_then(cluster, goal)
+    fleet.nodes = tuple(replace(then.node(node.name), host=node.host) for node in fleet.nodes)
+    wanted = {node.name: goal.wanted(node.name, desired(then, node)) for node in fleet.nodes}
+    origin = replace(origin, hosts=(goal.hosts or origin.hosts).rstrip("\n"))
+    return Run(then, fleet, emit, origin, options, wanted)
+
+
+def _cluster_then(cluster: Cluster, goal: Target) -> Cluster:
+    """The cluster as hosts.toml described it then; as it does now where that is not known, or has other nodes."""
+    from lbdeploy.hosts import load
+
+    try:
+        then = load(cluster.path, goal.hosts) if goal.hosts else cluster
+    except HostsFileError:  # of an older lbdeploy, for example
+        return cluster
+    same = {node.name for node in then.nodes} == {node.name for node in cluster.nodes}
+    return then if same else cluster

@@ -1,0 +1,104 @@
+"""The commands of lbdeploy as Fabric tasks: a fabfile that says `from lbdeploy.tasks import *` has them all.
+
+They are made of the commands themselves. Each takes the command's arguments, and runs it as a process of its own: what
+it shows and asks, Ctrl-C, and the exit code, which fab ends with, are the command's. See docs/library.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import click
+from fabric import Task
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
+
+from lbdeploy.cli import cli
+
+NO_TASKS = ("completion", "schema", "lab-exec")  # they are about the command line itself, or take anything
+
+
+class CommandTask(Task):  # type: ignore[misc]  # fabric has no types
+    """A command of lbdeploy. As a function: `up(context, limit="lb1", lab=True)`; a failure raises invoke's Exit."""
+
+    def __init__(self, path: tuple[str, ...], command: click.Command) -> None:
+        self.parameters = command.params
+
+        def body(context: Context, **given: Any) -> None:
+            _run(context, [*path, *_words(command.params, given)])
+
+        body.__name__ = "_".join(path)
+        body.__doc__ = inspect.cleandoc(command.help or "").partition("\n\n\b")[0]
+        super().__init__(body, name="-".join(path), positional=())
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """The command's own, instead of those of a function's signature."""
+        return [_argument(each) for each in self.parameters]
+
+
+def _argument(parameter: click.Parameter) -> Argument:
+    flag = getattr(parameter, "is_flag", False)
+    count = getattr(parameter, "count", False)
+    names = sorted((each.lstrip("-").replace("_", "-") for each in parameter.opts), key=len, reverse=True)
+    return Argument(
+        names=names,
+        attr_name=parameter.name if parameter.name != names[0] else None,
+        kind=bool if flag else int if count else list if parameter.multiple else str,
+        default=False if flag else 0 if count else None,
+        incrementable=count,
+        positional=isinstance(parameter, click.Argument) and parameter.required,
+        help=getattr(parameter, "help", None),
+    )
+
+
+def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator[str]:
+    """What the command line takes for these values. Raises TypeError for a name that the command does not have."""
+    if unknown := given.keys() - {each.name for each in parameters}:
+        raise TypeError(f"no argument {', '.join(sorted(unknown))}")
+    for each in sorted(parameters, key=lambda each: isinstance(each, click.Argument)):
+        value = given.get(each.name or "")
+        option = max(each.opts, key=len)
+        if isinstance(each, click.Argument):
+            yield from ("--", str(value)) if value else ()
+        elif isinstance(value, bool | int):
+            yield from [option] * value
+        elif value is not None:
+            yield from (f"{option}={one}" for one in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _run(context: Context, words: list[str]) -> None:
+    """Run lbdeploy; with fab's --dry, only say so. Raises Exit where it fails."""
+    sys.stdout.flush()
+    if context.config.run.dry:
+        print(shlex.join(["lbdeploy", *words]))
+    elif code := _ended(subprocess.Popen([sys.executable, "-m", "lbdeploy", *words])):
+        raise Exit(code=code)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Its exit code, as a shell would tell it. It hears of Ctrl-C by itself, and decides what becomes of it."""
+    while True:
+        with suppress(KeyboardInterrupt):
+            code = process.wait()
+            return code if code >= 0 else 128 - code
+
+
+def _tasks(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[CommandTask]:
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        here = (*path, name)
+        if isinstance(command, click.Group):
+            yield from _tasks(command, here)
+        elif command and "-".join(here) not in NO_TASKS:
+            yield CommandTask(here, command)
+
+
+globals().update({each.__name__: each for each in _tasks(cli)})
+__all__ = [name for name, each in globals().items() if isinstance(each, CommandTask)]

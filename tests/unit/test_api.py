@@ -1,0 +1,233 @@
+"""lbdeploy as a library, and as Fabric tasks: what can be said of both without nodes."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from builders import SEED
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.parser import Parser
+
+import lbdeploy
+from lbdeploy import api, tasks
+from lbdeploy.cli import cli
+from lbdeploy.errors import ConnectError, HostsFileError, LabError, UsageError
+from lbdeploy.events import Event, Note
+from lbdeploy.model import Cluster
+
+TOP = Path(__file__).parents[2]
+
+
+def test_the_package_imports_nothing() -> None:
+    """`import lbdeploy` costs nothing but itself; what its names need is imported with the first one that is used."""
+    program = "import sys; before = {*sys.modules}; import lbdeploy; print(sorted({*sys.modules} - before))"
+    argv = [sys.executable, "-S", "-X", "importtime", "-c", program]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(TOP)})
+    assert done.stdout.strip() == "['lbdeploy']"
+    microseconds = [int(line.split("|")[1]) for line in done.stderr.splitlines() if line.endswith("| lbdeploy")]
+    assert 0 < microseconds[0] < 20_000
+
+
+def test_type_checkers_are_told_of_every_name() -> None:
+    """__init__.pyi has the names that the package has."""
+    stub = ast.parse((TOP / "lbdeploy" / "__init__.pyi").read_text())
+    told = [each.asname for node in stub.body if isinstance(node, ast.ImportFrom) for each in node.names]
+    assert tuple(told) == lbdeploy.__all__
+    assert sorted(api.__all__) == sorted(lbdeploy.__all__)
+    assert all(getattr(lbdeploy, name) is getattr(api, name) for name in lbdeploy.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'apply'"):
+        lbdeploy.apply  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_operation_is_not_hidden_by_the_module_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lbdeploy.plan` can be called, whoever imports the module lbdeploy.plan before or after."""
+    for name in ("plan", "status"):
+        monkeypatch.delitem(sys.modules, f"lbdeploy.{name}", raising=False)
+        module = import_module(f"lbdeploy.{name}")
+        assert module is sys.modules[f"lbdeploy.{name}"]
+        assert getattr(lbdeploy, name) is getattr(api, name)
+
+
+def test_a_file_that_is_wrong_is_refused_with_all_of_its_problems(tmp_path: Path) -> None:
+    """load raises what the command line shows."""
+    (tmp_path / "hosts.toml").write_text(SEED.read_text().replace("router_id = 101", "router_id = 300\nx = 1"))
+    with pytest.raises(HostsFileError) as raised:
+        api.load(tmp_path / "hosts.toml")
+    assert [problem.key for problem in raised.value.problems] == ["vrrp.router_id", "vrrp.x"]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"limit": ["lb1", "lb9"]}, {"limit": "lb9"}, {"ignore": ["everything"]}, {"reinstall": "linux"}]
+)
+def test_what_cannot_be_asked_is_refused(seed: Cluster, asked: dict[str, Any]) -> None:
+    """A node, a check or a package that there is not: before anybody is contacted."""
+    with pytest.raises(UsageError, match=r"there is no (node|check|package) \w+") as raised:
+        api.up(seed, **asked)
+    assert raised.value.fix
+
+
+def test_an_option_that_there_is_not_is_a_type_error(seed: Cluster) -> None:
+    """Also where no type checker has looked."""
+    with pytest.raises(TypeError, match="limitt"):
+        api.plan(seed, limitt=["lb1"])  # type: ignore[call-arg]
+
+
+def test_nodes_that_cannot_be_reached(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """In a thread, as in the main one: a typed error, nothing is printed, and Ctrl-C is whose it was."""
+    text = SEED.read_text().replace("priority = ", 'host = "127.0.0.1"\npriority = ')
+    (tmp_path / "hosts.toml").write_text(text.replace('user = "ops"', 'user = "ops"\nport = 1'))
+    cluster = api.load(tmp_path / "hosts.toml")
+    before = signal.getsignal(signal.SIGINT)
+    events: list[Event] = []
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            api.up(cluster, on_event=events.append)
+        except ConnectError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(20)
+    assert [type(each) for each in errors] == [ConnectError]
+    assert {getattr(each, "who", "") for each in events} == {"lb1", "lb2"}
+    assert signal.getsignal(signal.SIGINT) is before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_with_threads_is_not_moved_into_the_lab() -> None:
+    """Only one of its threads would move."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        with pytest.raises(LabError, match="thread"):
+            api.load(SEED, lab=True)
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_mistake_in_on_event_ends_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    """It goes to the log `lbdeploy`; the run, which may be changing a node, goes on."""
+
+    def wrong(event: Event) -> None:
+        raise ValueError("of the callback")
+
+    with caplog.at_level(logging.ERROR):
+        api._telling(wrong)(Note(None, "something happened"))
+    assert "of the callback" in caplog.text
+
+
+def test_a_run_is_named_after_the_program_without_its_arguments(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others who find the nodes locked are told who it is, and no secret."""
+    monkeypatch.setattr(sys, "argv", ["/srv/deploy.py", "--token", "hunter2"])
+    about = api._origin(seed, "up").about
+    assert about.endswith(": lbdeploy.up() in deploy.py")
+
+
+def test_nodes_are_told_of_the_file_only_while_it_says_the_same(tmp_path: Path) -> None:
+    """What is kept on them for `rollback` is the hosts.toml that their files were made from."""
+    file = tmp_path / "hosts.toml"
+    file.write_text(SEED.read_text())
+    cluster = api.load(file)
+    assert api._origin(cluster, "up").hosts == SEED.read_text().rstrip("\n")
+    file.write_text(SEED.read_text().replace("preempt_delay = 30", "preempt_delay = 5"))
+    assert api._origin(cluster, "up").hosts == ""
+    file.write_text("not TOML")
+    assert api._origin(cluster, "up").hosts == ""
+
+
+def typed(*words: str) -> list[list[str]]:
+    """What is run for a command line of fab: the words of each lbdeploy command."""
+    collection = Collection.from_module(tasks)
+    ran = []
+    for found in Parser(collection.to_contexts()).parse_argv(list(words)):
+        task = collection[found.name]
+        ran.append([*task.name.split("-"), *tasks._words(task.parameters, found.as_kwargs)])
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("words", "ran"),
+    [
+        ("up", [["up"]]),
+        ("plan -f x/hosts.toml --limit lb1,lb2 --lab", [["plan", "--limit=lb1,lb2", "--file=x/hosts.toml", "--lab"]]),
+        ("up --ignore disk --ignore apt -v -v", [["up", "--ignore=disk", "--ignore=apt", "--verbose", "--verbose"]]),
+        ("rebuild lb1 --host-key=-x --wait", [["rebuild", "--host-key=-x", "--wait", "--", "lb1"]]),
+        ("rollback --list verify --wait 60", [["rollback", "--list"], ["verify", "--wait=60"]]),
+        ("drill --kind haproxy", [["drill", "--", "haproxy"]]),
+        ("lab-stop lb1", [["lab", "stop", "--", "lb1"]]),
+    ],
+)
+def test_a_task_runs_the_command_with_its_arguments(words: str, ran: list[list[str]]) -> None:
+    """Options are those of the command, and several tasks can stand on one line."""
+    assert typed(*words.split()) == ran
+
+
+def test_the_lines_of_the_page_can_be_typed() -> None:
+    """docs/library.md shows fab's command lines that are understood."""
+    text = (TOP / "docs" / "library.md").read_text()
+    lines = re.findall(r"^fab (.*)$", text, re.MULTILINE)
+    assert len(lines) >= 4
+    assert all(typed(*shlex.split(line)) for line in lines)
+
+
+@pytest.mark.terminal
+def test_the_examples_of_the_page_are_typed(tmp_path: Path) -> None:
+    """mypy --strict finds nothing wrong with any program in docs/library.md; Fabric has no types."""
+    found = re.findall(r"^```python\n(.*?)^```", (TOP / "docs" / "library.md").read_text(), re.MULTILINE | re.DOTALL)
+    blocks = [each for each in found if "lbdeploy.tasks" not in each and "fabric" not in each]
+    files = [tmp_path / f"example{number}.py" for number in range(len(blocks))]
+    for file, block in zip(files, blocks, strict=True):
+        file.write_text(block)
+    argv = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(TOP / ".mypy_cache"), *map(str, files)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_command_is_a_task() -> None:
+    """But for those that are about the command line itself."""
+
+    def leaves(group: click.Group, *path: str) -> Iterable[str]:
+        for name in group.list_commands(click.Context(group)):
+            command = group.get_command(click.Context(group), name)
+            if isinstance(command, click.Group):
+                yield from leaves(command, *path, name)
+            else:
+                yield "-".join((*path, name))
+
+    assert {each.name for each in vars(tasks).values() if isinstance(each, tasks.CommandTask)} == {
+        name for name in leaves(cli) if name not in tasks.NO_TASKS
+    }
+    assert {"plan", "up", "verify", "rollback", "lab_up"} <= set(tasks.__all__)
+
+
+def test_an_argument_that_there_is_not_is_a_type_error() -> None:
+    """For fabfiles that call tasks as functions."""
+    with pytest.raises(TypeError, match="fil"):
+        tasks.check(Context(), fil="x")  # type: ignore[attr-defined]
+
+
+def test_fabs_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """It shows what would be run."""
+    context = Context()
+    context.config.run.dry = True
+    tasks.up(context, limit="lb1")  # type: ignore[attr-defined]
+    assert capsys.readouterr().out == "lbdeploy up --limit=lb1\n"
