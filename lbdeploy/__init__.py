@@ -13,6 +13,7 @@ __all__ = (
     "Cluster",
     "LbdeployError",
     "Outcome",
+    "down",
     "drill",
     "handover",
     "load",

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from lbdeploy.drill.result import Result
     from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
+    from lbdeploy.removal import Removed
     from lbdeploy.status import Status
 
 __all__ = [
     "Answers", "Cluster", "LbdeployError", "Outcome",
-    "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "up", "verify",
+    "down", "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "up", "verify",
 ]  # fmt: skip
 
 
@@ -136,14 +138,48 @@ def handover(
 
 
 def drill(
-    cluster: Cluster, kind: Name, *, node: str | None = None, hold: float | None = None, on_event: Emit = silent
+    cluster: Cluster,
+    kind: Name,
+    *,
+    node: str | None = None,
+    hold: float | None = None,
+    i_have_console: bool = False,
+    on_event: Emit = silent,
 ) -> Result:
-    """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it."""
+    """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it.
+
+    Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at its console.
+    """
     if node:
         _limit(cluster, node)
     from lbdeploy.drill.course import Drill
+    from lbdeploy.drill.kinds import refuse_for_good
 
-    return Drill(cluster, cluster.ssh, _telling(on_event), _origin(cluster, "drill").about).run(kind, node, hold)
+    in_lab = cluster.ssh.config_file is not None
+    refuse_for_good(kind, undoable=in_lab or i_have_console)
+    outside = None
+    if in_lab:
+        from lbdeploy.lab.hands import InLab
+
+        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab knows the file's own settings
+    about = _origin(cluster, "drill").about
+    return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(kind, node, hold)
+
+
+def down(
+    cluster: Cluster,
+    *,
+    limit: Iterable[str] = (),
+    purge: bool = False,
+    lock_wait: float = 0.0,
+    on_event: Emit = silent,
+) -> Removed:
+    """Give the nodes back as they were before lbdeploy, without asking. `purge`: the packages go, too."""
+    options = _options(cluster, {"limit": limit, "lock_wait": lock_wait})
+    with _fleet(cluster, on_event) as (fleet, emit):
+        from lbdeploy.removal import Removal
+
+        return Removal(cluster, fleet, emit, _origin(cluster, "down"), options, purge=purge).down(lambda _: True)
 
 
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
@@ -157,8 +193,11 @@ def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = sile
 @contextmanager
 def _fleet(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterator[tuple[Fleet, Emit]]:
     emit = _telling(on_event)
-    with Fleet(cluster, emit, limit=tuple(limit)) as fleet:
+    fleet = Fleet(cluster, emit, limit=tuple(limit))
+    try:
         yield fleet, emit
+    finally:
+        fleet.close()  # also when it was interrupted: this process lives on
 
 
 @contextmanager

@@ -90,6 +90,10 @@ class Lock:
         """A node that was started again has no lock any more, and needs none for this run to go on."""
         self._held.pop(name, None)
 
+    def leave(self) -> None:
+        """Don't wait: the nodes let go of it when their connections end."""
+        self._over.set()
+
     def release(self) -> None:
         self._over.set()
         for held in self._held.values():
@@ -128,7 +132,8 @@ def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: 
         lock.keep()
         yield lock
     except InterruptedRunError:
-        raise  # it ends with this process, which is about to end
+        lock.leave()
+        raise
     except BaseException:
         lock.release()
         raise

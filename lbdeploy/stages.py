@@ -157,15 +157,15 @@ def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[
         return frozenset(name for name in members if name not in stage.names) or frozenset(members)
     if stage.way in (Way.REELECT, Way.BEGIN):
         return frozenset(members)
-    done = [name for each in plan.stages[: plan.stages.index(stage) + 1] for name in each.names]
-    best = winner(
-        {
-            name: each.after if name in done else each.before
-            for name, each in members.items()
-            if each.runs or name in done
-        }
-    )
-    return frozenset(holders(cluster, observations)) | ({best} if best else set())
+    foremost = [_foremost(members, plan.stages[:count]) for count in range(plan.stages.index(stage) + 2)]
+    return frozenset(holders(cluster, observations)) | frozenset(filter(None, foremost))
+
+
+def _foremost(members: Mapping[str, Member], stages: Sequence[Stage]) -> str | None:
+    """Which node VRRP prefers once these stages are done; it may be that it has not taken the VIPs yet."""
+    done = {name for stage in stages for name in stage.names}
+    able = [each for each in members.values() if each.runs or each.name in done]
+    return winner({each.name: each.after if each.name in done else each.before for each in able})
 
 
 def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member], earlier: Sequence[Member]) -> str:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,16 +11,13 @@ import click
 
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import nodes
-from lbdeploy.drill.kinds import NAMES, Kind, Name
+from lbdeploy.drill.kinds import NAMES, OUTSIDE, Name, refuse_for_good
 from lbdeploy.errors import InterruptedRunError, UsageError
-from lbdeploy.events import silent
 
 if TYPE_CHECKING:
     from lbdeploy.drill.result import Result
-    from lbdeploy.model import Cluster, Node
 
 TOO_LONG = 6
-OUTSIDE: tuple[Name, ...] = ("link", "power")
 
 
 @click.command()
@@ -83,7 +75,11 @@ def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None
     ssh = app.ssh  # moves into the lab, before there are threads
     from lbdeploy.drill.course import Drill
 
-    outside = partial(InLab, app.cluster) if app.lab else None
+    outside = None
+    if app.lab:
+        from lbdeploy.lab.hands import InLab
+
+        outside = partial(InLab, app.cluster)
     course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)
     results: list[Result] = []
     for name in names:
@@ -99,12 +95,8 @@ def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> t
     if bool(kind) == everything:
         raise UsageError("name one kind of drill, or --all", fix=f"one of {', '.join(NAMES)}: lbdeploy drill haproxy")
     undoable = app.lab or console
-    if kind in OUTSIDE and not undoable:
-        raise UsageError(
-            f"{kind} can be undone in the lab only: on a real node, somebody may have to go to its console",
-            state="nothing was contacted",
-            fix=f"lbdeploy --lab drill {kind}; or, with its console at hand: lbdeploy drill {kind} --i-have-console",
-        )
+    if kind:
+        refuse_for_good(kind, undoable=undoable)
     return (kind,) if kind else tuple(name for name in NAMES if undoable or name not in OUTSIDE)
 
 
@@ -123,42 +115,3 @@ def _end(app: App, results: list[Result], report: Path | None, *, alone: bool) -
         app.reporter.say("The same as a page: ", (str(report), "name"))
     document = results[0].to_json() if alone else together(results)
     app.finish(0 if all(each.ok for each in results) else TOO_LONG, **document)
-
-
-class InLab:
-    """Hands at the lab's power switches and cables."""
-
-    def __init__(self, cluster: Cluster, kind: Kind, node: Node) -> None:
-        self._cluster = cluster
-        self._kind = kind
-        self._node = node
-        self._guard: subprocess.Popen[bytes] | None = None
-
-    def arm(self, seconds: float) -> None:
-        """A process of its own undoes it, if this one should be killed: a node without power can't."""
-        program = "import sys, time; time.sleep(float(sys.argv.pop(1))); from lbdeploy.cli import main; main()"
-        undo = ["lab", "start" if self._kind.name == "power" else "join", self._node.name]
-        argv = [sys.executable, "-c", program, str(seconds + 6), "-f", str(self._cluster.path), *undo]
-        null = subprocess.DEVNULL
-        self._guard = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
-
-    def break_it(self) -> float:
-        from lbdeploy import lab
-
-        at = time.time()
-        if self._kind.name == "power":
-            lab.stop(self._cluster, self._node.name, silent)
-        else:
-            lab.cut(self._cluster, self._node.name)
-        return at
-
-    def undo(self) -> None:
-        from lbdeploy import lab
-
-        if self._kind.name == "power":
-            lab.start(self._cluster, self._node.name, silent)
-        else:
-            lab.join(self._cluster, self._node.name)
-        if self._guard:
-            os.kill(self._guard.pid, signal.SIGTERM)
-            self._guard.wait()

@@ -1,4 +1,4 @@
-"""The course of a drill, as a list: healthy? arm, probe, break, wait, undo, healthy again? who took over when."""
+"""The course of a drill: alone, healthy? arm, probe, break, wait, undo, healthy again? who took over when."""
 
 from __future__ import annotations
 
@@ -59,21 +59,20 @@ class Drill:
         Raises LbdeployError where it refuses to begin, and InterruptedRunError; what was broken is undone then.
         KeyboardInterrupt comes only while nothing is broken.
         """
-        holder = self._require_health()
-        node = self.cluster.node(broken or holder)
-        predicted = expected(self.cluster, name, node, holds=node.name == holder, told=self._told(node))
-        what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
-        with self._fleet() as fleet, self._fleet() as ears:
+        with self._fleet() as fleet, self._fleet() as ears, locking(fleet, fleet.nodes, self._about, 0, self._emit):
+            holder = self._require_health()
+            node = self.cluster.node(broken or holder)
+            predicted = expected(self.cluster, name, node, holds=node.name == holder, told=self._told(node))
+            what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
             clocks = clocks_of(fleet)
             hands = self._hands(what, node, fleet, clocks[node.name])
             here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
-            with locking(fleet, fleet.nodes, self._about, 0, self._emit):
-                hands.arm(BASELINE + hold + (BREAK_DELAY if what.cuts_off else MARGIN))
-                with there, here:
-                    at, undone = self._break(what, node, hands, hold)
-                    survey = self._heal(what, patient=patient)
-                    time.sleep(BASELINE)
-                    ended = time.time()
+            hands.arm(BASELINE + hold + (BREAK_DELAY if what.cuts_off else MARGIN))
+            with there, here:
+                at, undone = self._break(what, node, hands, hold)
+                survey = self._heal(what, patient=patient)
+                time.sleep(BASELINE)
+                ended = time.time()
         return Result(
             kind=what,
             node=node.name,

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lbdeploy.errors import UsageError
 from lbdeploy.model import Node
 from lbdeploy.shell import Raw, cmd, here
 
 Name = Literal["haproxy", "hang", "keepalived", "link", "power"]
 NAMES: tuple[Name, ...] = get_args(Name)
+OUTSIDE: tuple[Name, ...] = ("link", "power")  # what can't be undone on the node itself
 
 UNIT = "lbdeploy-drill"  # the armed repair: a timer on the node, which outlives the operator's connection
 BREAK_UNIT = "lbdeploy-drill-break"  # a break that ends the connection it came over
@@ -40,6 +42,16 @@ def kind(name: Name, node: Node, vrrp_network: str) -> Kind:
         "power": Kind("power", "its power is cut", Raw("echo b > /proc/sysrq-trigger"), Raw("true"), cuts_off=True),
     }
     return kinds[name]
+
+
+def refuse_for_good(name: Name, *, undoable: bool) -> None:
+    """Raise UsageError for what might stay broken."""
+    if name in OUTSIDE and not undoable:
+        raise UsageError(
+            f"{name} can be undone in the lab only: on a real node, somebody may have to go to its console",
+            state="nothing was contacted",
+            fix=f"lbdeploy --lab drill {name}; or, with its console at hand: lbdeploy drill {name} --i-have-console",
+        )
 
 
 def arm(kind: Kind, seconds: float) -> Raw:

@@ -79,6 +79,23 @@ assert yaml.safe_load("1: 2") == {1: 2}, "Fabric is whole, for others who use it
     assert held_by(pair, "lb1")
 
 
+def test_a_node_is_taken_away_and_power_is_cut_by_the_library(pair: Lab) -> None:
+    """What the lab makes possible is possible for programs, too; down leaves nothing of lbdeploy's on a node."""
+    done = program(
+        pair,
+        """
+from lbdeploy import down, drill, load, up
+cluster = load("hosts.toml")
+result = drill(cluster, "power", node="lb2", hold=2)
+print(result.ok, result.node)
+print(sorted(down(cluster, limit=["lb2"]).done))
+print(sorted(up(cluster).done))
+""",
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["True lb2", "['lb2']", "['lb2']"]
+
+
 def test_fab_lists_the_tasks_and_keeps_the_exit_codes(pair: Lab) -> None:
     """`fab -l` in a fabfile that imports them; pending changes are 3, and what is wrong with the cluster 6."""
     pair.edit("preempt_delay = 2", "preempt_delay = 3")

@@ -231,3 +231,10 @@ def test_fabs_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     context.config.run.dry = True
     tasks.up(context, limit="lb1")  # type: ignore[attr-defined]
     assert capsys.readouterr().out == "lbdeploy up --limit=lb1\n"
+
+
+@pytest.mark.parametrize("kind", ["link", "power"])
+def test_what_might_stay_broken_is_refused(seed: Cluster, kind: Any) -> None:
+    """Outside the lab nobody can undo it from here: before anybody is contacted."""
+    with pytest.raises(UsageError, match="can be undone in the lab only"):
+        api.drill(seed, kind)

@@ -256,6 +256,13 @@ def test_a_preferred_node_that_comes_back_takes_the_vips(
     assert scene.foreseen(0) == "lb1 lb2"
 
 
+def test_a_preferred_node_may_be_about_to_take_the_vips_as_the_run_begins(change: Change) -> None:
+    """Found by chaos: lb1's preempt_delay ends in the middle of the change that makes it the standby."""
+    scene = change(("priority = 200", "priority = 50"), holder="lb2")
+    assert scene.stages == [("reload", "lb1", NOTHING)]
+    assert scene.foreseen(0) == "lb1 lb2"
+
+
 def test_a_standby_that_comes_back_takes_nothing(change: Change) -> None:
     """Everything that it needs is done at once, restarts included, and clients notice nothing."""
     states = {"lb2": {HAPROXY: stopped(), KEEPALIVED: running(replaced=True)}}

@@ -1,0 +1,49 @@
+"""Hands at the lab's power switches and cables, for drills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from lbdeploy import lab
+from lbdeploy.drill.kinds import Kind
+from lbdeploy.events import silent
+from lbdeploy.model import Cluster, Node
+
+
+class InLab:
+    """Breaks one thing on one node from outside of it, and undoes it."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, node: Node) -> None:
+        self._cluster = cluster
+        self._kind = kind
+        self._node = node
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def arm(self, seconds: float) -> None:
+        """A process of its own undoes it, if this one should be killed: a node without power can't."""
+        program = "import sys, time; time.sleep(float(sys.argv.pop(1))); from lbdeploy.cli import main; main()"
+        undo = ["lab", "start" if self._kind.name == "power" else "join", self._node.name]
+        argv = [sys.executable, "-c", program, str(seconds + 6), "-f", str(self._cluster.path), *undo]
+        null = subprocess.DEVNULL
+        self._guard = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
+
+    def break_it(self) -> float:
+        at = time.time()
+        if self._kind.name == "power":
+            lab.stop(self._cluster, self._node.name, silent)
+        else:
+            lab.cut(self._cluster, self._node.name)
+        return at
+
+    def undo(self) -> None:
+        if self._kind.name == "power":
+            lab.start(self._cluster, self._node.name, silent)
+        else:
+            lab.join(self._cluster, self._node.name)
+        if self._guard:
+            os.kill(self._guard.pid, signal.SIGTERM)
+            self._guard.wait()
