@@ -123,4 +123,6 @@ def _boot_error(place: Place, name: str, what: str) -> LabError:
     log = place.host(name) / "console.log"
     end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
     fix = f"read {log}; then: lbdeploy lab fresh {name}"
+    if few := system.too_few_watches():
+        what, fix = f"{what}: {few}", "sysctl fs.inotify.max_user_instances=1024; then: lbdeploy lab up"
     return LabError(f"{name} {what}. The end of its console:\n{end}", node=name, fix=fix)
