@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.gaps import Shot, by_vip
 from lbdeploy.hello import client_hello
 from lbdeploy.model import Address
 
@@ -53,6 +53,12 @@ class Prober:
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
         self._thread.join(PATIENCE + STREAM_PATIENCE)
+
+    @property
+    def refused(self) -> list[Address]:
+        """The VIPs that have taken connections so far, and answered none: to others they may answer."""
+        by = by_vip([*self.shots])
+        return [vip for vip, shots in by.items() if all(each.accepted and each.failure for each in shots)]
 
     async def _probe(self) -> None:
         streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
-from lbdeploy.model import Cluster, Frontend, Network, Node, Server, Ssh, Vrrp
+from lbdeploy.model import Cluster, Frontend, Metrics, Network, Node, Server, Ssh, Vrrp
 from lbdeploy.slim import stand_in
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
+    from lbdeploy.hosts.authority import certificates
     from lbdeploy.hosts.checks import check, key_text, near
-    from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table
+    from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, FrontendTable, NodeTable, ServerTable, SshTable, Table
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
@@ -52,9 +53,10 @@ def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
 def _load(path: Path, text: str) -> Cluster:
     reader = _Reader(path, _parse(path, text))
     parsed = reader.read()
+    authorities = reader.authorities(parsed.get("frontends", {}))
     if reader.complaints:
         raise reader.error(text)
-    return _cluster(path, parsed)
+    return _cluster(path, parsed, authorities)
 
 
 def _read(path: Path) -> str:
@@ -104,6 +106,18 @@ class _Reader:
         self.complaints += check(parsed, self.data)
         return parsed
 
+    def authorities(self, frontends: dict[str, FrontendTable]) -> dict[str, str]:
+        """The certificates that frontends name, by frontend."""
+        found = {}
+        for name, table in frontends.items():
+            if table.check_ca_file:
+                try:
+                    found[name] = certificates(_beside(self.path, table.check_ca_file))
+                except ValueError as error:
+                    fix = "name a file with the certificate of the servers' CA, as PEM"
+                    self._complain(("frontends", name, "check_ca_file"), str(error), fix)
+        return found
+
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.hosts.lines import Lines
 
@@ -135,7 +149,8 @@ class _Reader:
         except ValidationError as error:
             for each in error.errors(include_url=False):
                 where = table + tuple(str(part) for part in each["loc"] if part != "[key]")
-                self._complain(where, *_explain(each, kind))
+                inner = ServerTable if kind is FrontendTable and len(each["loc"]) > 1 else kind
+                self._complain(where, *_explain(each, inner))
             return None
 
     def _complain(self, where: Key, message: str, fix: str) -> None:
@@ -186,7 +201,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _cluster(path: Path, parsed: dict[str, Any]) -> Cluster:
+def _cluster(path: Path, parsed: dict[str, Any], authorities: dict[str, str]) -> Cluster:
     vrrp = Vrrp(**dict(parsed["vrrp"]))
     networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
     nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
@@ -197,13 +212,19 @@ def _cluster(path: Path, parsed: dict[str, Any]) -> Cluster:
         networks=networks,
         nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
         vrrp=vrrp,
-        frontends=tuple(_frontend(name, table) for name, table in parsed["frontends"].items()),
+        frontends=tuple(_frontend(name, table, authorities.get(name)) for name, table in parsed["frontends"].items()),
+        metrics=Metrics(**dict(parsed["metrics"])) if parsed.get("metrics") else None,
     )
+
+
+def _beside(path: Path, name: str) -> Path:
+    """A file that hosts.toml names: relative to it."""
+    return path.parent / Path(name).expanduser()
 
 
 def _ssh(path: Path, table: SshTable) -> Ssh:
     def beside(name: str | None) -> Path | None:
-        return path.parent / Path(name).expanduser() if name else None
+        return _beside(path, name) if name else None
 
     return Ssh(
         user=table.user,
@@ -226,6 +247,12 @@ def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp)
     )
 
 
-def _frontend(name: str, table: Any) -> Frontend:
-    servers = (Server(key, address, port or table.port) for key, (address, port) in table.servers.items())
-    return Frontend(name=name, **{**dict(table), "servers": tuple(servers)})
+def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:
+    servers = tuple(_server(key, entry, table.port) for key, entry in table.servers.items())
+    settings = {key: value for key, value in dict(table).items() if key not in ("servers", "check_ca_file")}
+    return Frontend(name=name, servers=servers, check_ca=authority, **settings)
+
+
+def _server(name: str, entry: ServerTable, port: int) -> Server:
+    address, own = entry.address
+    return Server(name, address, own or port, entry.backup, entry.max_connections, entry.weight)

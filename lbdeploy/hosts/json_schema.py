@@ -54,8 +54,21 @@ def _section(name: str) -> dict[str, Any]:
 
 
 def _table(kind: type[Table]) -> dict[str, Any]:
-    schema: dict[str, Any] = _plainer(kind.model_json_schema())
-    return schema
+    schema = kind.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    plain: dict[str, Any] = _plainer(_whole(schema, definitions))
+    return plain
+
+
+def _whole(schema: Any, definitions: dict[str, Any]) -> Any:
+    """With a table inside another in its place, where pydantic refers to it."""
+    if isinstance(schema, list):
+        return [_whole(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _whole(value, definitions) for key, value in schema.items()}
 
 
 def _plainer(schema: Any) -> Any:
