@@ -15,13 +15,14 @@ def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     if not observation.haproxy_answers:
         return
     for frontend in cluster.frontends:
-        seen = [_stat(observation, frontend, server) for server in frontend.servers]
-        up = [stat for stat in seen if stat and stat.up]
-        waiting = any(stat and stat.settling for stat in seen)
+        used = [server for server in frontend.servers if server.weight != 0]
+        seen = {server: _stat(observation, frontend, server) for server in used}
+        up = [server for server, stat in seen.items() if stat and stat.up]
+        waiting = any(stat and stat.settling for stat in seen.values())
         detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
         fix = f"see whether the servers listen, and let {observation.node.name} connect to them"
         yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
-        if up and not any(stat.server in {each.name for each in _regular(frontend)} for stat in up):
+        if up and all(server.backup for server in up):
             detail = f"{frontend.name} is served by its backup servers alone: none of the others is up"
             yield Finding(observation.node.name, "backup", False, detail, fix, warning=True, settling=waiting)
 
@@ -91,11 +92,6 @@ def metrics(observation: Observation) -> Iterator[Finding]:
         detail = f"haproxy's metrics {'are' if ok else 'are not'} to be had at {place}"
         fix = None if ok else "lbdeploy plan shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp"
         yield Finding(observation.node.name, "metrics", ok, detail, fix)
-
-
-def _regular(frontend: Frontend) -> list[Server]:
-    """The servers that get connections as long as all is well."""
-    return [each for each in frontend.servers if not each.backup]
 
 
 def _fine(server: Server, stat: ServerStat | None) -> bool:

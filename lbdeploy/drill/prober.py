@@ -6,6 +6,7 @@ It has a thread and an event loop of its own, so that nothing the drill does del
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -86,6 +87,7 @@ class Prober:
             failure = "no answer in time"
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
+            accepted |= error.errno == errno.ECONNRESET  # nothing else is reset; that may come before we know of it
         self.shots.append(Shot(vip, start, failure, accepted))
 
     async def _stream(self, vip: Address, port: int) -> None:
