@@ -26,7 +26,10 @@ HEADERS = {
     "nodes": "[nodes.NAME]",
     "vrrp": "[vrrp]",
     "frontends": "[frontends.NAME]",
+    "servers": "[frontends.NAME.servers], NAME = { ... }",
+    "metrics": "[metrics], optional",
 }
+TABLES = {**schema.SINGLE, **schema.NAMED, "servers": schema.ServerTable}
 TYPES = {
     schema.Name: "name",
     schema.IfName: "interface name",
@@ -36,6 +39,12 @@ TYPES = {
     schema.FilePath: "path",
     schema.Vips: "`address/prefix`, or a list of them",
     schema.Port: "port",
+    schema.NetworkNames: "name, or a list of them",
+    schema.Subnets: "`address/prefix`, or a list of them",
+    schema.ServerAddress: "`address` or `address:port`",
+    schema.UrlPath: "path",
+    schema.DnsName: "DNS name",
+    schema.Connections: "whole number",
     schema.Count: "whole number",
     schema.Seconds: "seconds",
     str: "name",
@@ -47,14 +56,14 @@ TYPES = {
 
 def page() -> str:
     """The reference, in Markdown."""
-    sections = [section(name) for name in ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends")]
+    sections = [section(name) for name in HEADERS]
     sample = (TOP / "hosts.toml").read_text(encoding="utf-8")
     return f"{INTRODUCTION}\n```toml\n{sample}```\n\n" + "\n".join(sections)
 
 
 def section(name: str) -> str:
     """One table of the file."""
-    table = schema.SINGLE.get(name) or schema.NAMED[name]
+    table = TABLES[name]
     rows = [row(key, table.__annotations__[key], field) for key, field in table.model_fields.items()]
     head = f"## {HEADERS[name]}\n\n{' '.join((table.__doc__ or '').split())}\n\n"
     return head + "| key | value | default | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
