@@ -351,7 +351,7 @@ def test_all_programs_are_asked_for_what_the_cluster_has(tmp_path: Path) -> None
     assert wire.seconds(of) == 12.5
     listen, hail, ask = (str(each) for each in wire.programs(of, of.node("lb-b")))
     assert listen.endswith(" 12.5")
-    assert hail.endswith(" 12.0 fd00:1::12 fd00:1::11 fd00:1::13")
+    assert hail.endswith(" 12.0 eth1 fd00:1::12 fd00:1::11 fd00:1::13")
     assert ask.endswith(" 2 enp1s0 203.0.113.10 enp1s0 2001:db8:17::10 eth1 fd00:1::10")
 
 
