@@ -173,7 +173,7 @@ def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, P
         case "less_than_equal":
             return f"{value} is too large", f"write {context['le']:.15g} or less"
         case "too_long":
-            return f"has {context['actual_length']} entries", f"write at most {context['max_length']}"
+            return "has too many entries", f"write at most {context['max_length']}"
         case "too_short":
             return "is empty", "write at least one NAME = VALUE line"
         case "dict_type" | "model_type" | "model_attributes_type":

@@ -132,7 +132,11 @@ def test_more_tracked_than_one_can_keep_in_mind_is_refused(tmp_path: Path) -> No
     with pytest.raises(HostsFileError) as caught:
         with_options(tmp_path, many)
     (problem,) = caught.value.problems
-    assert (problem.key, problem.message, problem.fix) == ("vrrp.track_files", "has 21 entries", "write at most 20")
+    assert (problem.key, problem.message, problem.fix) == (
+        "vrrp.track_files",
+        "has too many entries",
+        "write at most 20",
+    )
 
 
 def weights(folder: Path, *pairs: tuple[str, int], priorities: tuple[int, int] = (200, 100)) -> list[str]:
