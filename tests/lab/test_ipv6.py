@@ -100,32 +100,31 @@ def smooth(seen: dict[str, Any], moves: int) -> None:
 
 
 def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:
-    """Doctor, first up, a change, a handover and back, without a failed connection; down leaves nothing."""
-    assert six.do("doctor")["ok"]
+    """First up, a change and a handover without a failed connection, a drill or a VIP in doubt; down leaves nothing."""
+    alone = six.original == SIX
+    if alone:
+        assert six.do("doctor")["ok"]
     six.do("up")
     assert held_by(six, "lb1")
     prefixes = {line.split()[3] for line in six.on("lb1", "ip -o addr").splitlines()}
     assert {vip for vip in prefixes if vip.split("/")[0] in vips(six)} == wanted(six)
 
     with traffic(six, *vips(six)) as seen:
-        six.edit("preempt_delay = 1", "preempt_delay = 2")
         six.edit("port = 6443", 'port = 6443\nbalance = "leastconn"')
+        six.edit("router_id", "check_rise = 1\nrouter_id")
         six.do("up")
     smooth(seen, 0)
     assert six.do("up")["changes"] == []
     with traffic(six, *vips(six)) as seen:
-        there = six.do("handover", "--to", "lb2")
+        assert six.do("handover", "--to", "lb2")["failed"] == 0
         assert held_by(six, "lb2")
-        back = six.do("handover", "--back")
-        assert held_by(six, "lb1")
-    smooth(seen, 2)
-    assert (there["failed"], back["failed"]) == (0, 0)
+    smooth(seen, 1)
 
-    if six.original == SIX:
+    if alone:
         drilled = six.do("drill", "haproxy")
         assert 0 < drilled["outage_ms"] <= drilled["expected_ms"] + 300
     else:
-        a_vip_that_another_host_has(six)
+        a_vip_that_another_host_has(six, "lb2")
     six.do("down", "--yes")
     for node in ("lb1", "lb2"):
         left = six.on(node, "ip -o addr; ls /etc/sysctl.d")
@@ -141,15 +140,15 @@ def wanted(lab: Lab) -> set[str]:
     }
 
 
-def a_vip_that_another_host_has(lab: Lab) -> None:
+def a_vip_that_another_host_has(lab: Lab, node: str) -> None:
     """The kernel refuses it, where it may ask: verify says what is the matter."""
     vip = "2001:db8:5::10/64"
-    address, interface = vip.partition("/")[0], lab.on("lb1", f"ip -o addr show to {vip}").split()[1]
+    address, interface = vip.partition("/")[0], lab.on(node, f"ip -o addr show to {vip}").split()[1]
     far = lab.on("client", f"ip -o route get {address}").split()
     lab.on("client", f"ip addr add {address}/128 dev {far[far.index('dev') + 1]} nodad")
-    lab.on("lb1", f"echo 1 > /proc/sys/net/ipv6/conf/{interface}/accept_dad")
-    lab.on("lb1", f"ip addr del {vip} dev {interface}; ip addr add {vip} dev {interface}")
-    wait_for(lambda: "dadfailed" in lab.on("lb1", f"ip -o addr show to {address}"))
+    lab.on(node, f"echo 1 > /proc/sys/net/ipv6/conf/{interface}/accept_dad")
+    lab.on(node, f"ip addr del {vip} dev {interface}; ip addr add {vip} dev {interface}")
+    wait_for(lambda: "dadfailed" in lab.on(node, f"ip -o addr show to {address}"))
     found = [each["detail"] for each in lab.do("verify", code=6)["findings"] if not each["ok"]]
     assert f"{address} is on {interface}, and can't be used: another host has it (dadfailed)" in found
     lab.on("client", f"ip addr del {address}/128 dev {far[far.index('dev') + 1]}")
