@@ -13,7 +13,6 @@ from itertools import chain
 from typing import Any
 
 from lbdeploy.backends import backends, servers
-from lbdeploy.desired import instance_name
 from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.health import parse_ip_a, parse_show_stat
@@ -159,7 +158,7 @@ class Look(Joined):
             lift=number(marks["handover"].output),
         )
         return Snapshot(
-            seen, parse_vrrp(marks["vrrp"].output, instance_name(self.cluster)), parse_loads(marks["show stat"].output)
+            seen, parse_vrrp(marks["vrrp"].output, self.cluster.instance), parse_loads(marks["show stat"].output)
         )
 
 
