@@ -71,7 +71,7 @@ def test_a_third_node_is_added_and_takes_the_vips_without_a_failed_connection(tr
 
 
 def test_each_of_three_has_its_turn(trio: Trio) -> None:
-    """A change goes through all, the holder last; a handover goes to the last in priority; a drill's taker is the next."""
+    """A change goes through all, the holder last; handovers go to any; a drill's taker is the next."""
     settle(trio, "lb3")
     trio.of(trio.three.replace('balance = "roundrobin"', 'balance = "leastconn"'))
     with traffic(trio, *VIPS) as seen:
