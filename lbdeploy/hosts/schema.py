@@ -137,7 +137,7 @@ Jump = Annotated[str, Plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump
 FilePath = Annotated[str, Plain(r"[^\x00-\x1f\x7f]{1,4095}", "a path", "~/.ssh/id_ed25519")]
 TrackedPath = Annotated[
     str,
-    # A folder that is there at each start: keepalived ends where there is none (2.2.7, 2.3.3: by a segmentation fault).
+    # A folder that is there at each start: without one, keepalived 2.3.3 ends (measured: by a segmentation fault).
     Plain(
         r"/(run|var/lib)/(?!lbdeploy)[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}",
         "a file directly in /run or /var/lib",

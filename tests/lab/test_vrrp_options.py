@@ -78,6 +78,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
         why, warning = track(pair)
         assert why["detail"] == "lb2 holds the VIPs; lb1 has priority 50, with what it tracks: -150"
         assert (warning["node"], warning["severity"]) == ("lb1", "warning")
+        assert [each["check"] for each in pair.do("status")["warnings"]] == ["track"]
         pair.do("handover", "--to", "lb1")
         assert held_by(pair, "lb1")
         pair.do("handover", "--back")
