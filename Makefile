@@ -25,7 +25,7 @@ unit:            ## the tests that need no nodes, in seconds
 	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q -n auto
 
 terminal:        ## the tests in shells and terminals
-	@tools/setup
+	@tools/setup terminal
 	$(CACHED) $(BIN)/pytest tests/unit -m terminal -q -n auto
 
 lint:            ## style, types, import rules

@@ -15,12 +15,16 @@ def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     if not observation.haproxy_answers:
         return
     for frontend in cluster.frontends:
-        seen = [_stat(observation, frontend, server) for server in frontend.servers]
-        up = [stat for stat in seen if stat and stat.up]
-        waiting = any(stat and stat.settling for stat in seen)
+        used = [server for server in frontend.servers if server.weight != 0]
+        seen = {server: _stat(observation, frontend, server) for server in used}
+        up = [server for server, stat in seen.items() if stat and stat.up]
+        waiting = any(stat and stat.settling for stat in seen.values())
         detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
         fix = f"see whether the servers listen, and let {observation.node.name} connect to them"
         yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
+        if up and all(server.backup for server in up):
+            detail = f"{frontend.name} is served by its backup servers alone: none of the others is up"
+            yield Finding(observation.node.name, "backup", False, detail, fix, warning=True, settling=waiting)
 
 
 def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
@@ -28,10 +32,11 @@ def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
     asked = [each for each in observations if each.haproxy_answers]
     for frontend, server in cluster.servers():
         stats = [(each.node.name, _stat(each, frontend, server)) for each in asked]
-        bad = [(name, stat) for name, stat in stats if not (stat and stat.up)]
+        bad = [(name, stat) for name, stat in stats if not _fine(server, stat)]
         name = f"{frontend.name}/{server.name}"
         if stats and not bad:
-            yield Finding(None, "server", True, f"{name} is up")
+            drained = " and gets no new connections, by its weight of 0" if server.weight == 0 else ""
+            yield Finding(None, "server", True, f"{name} is up{drained}")
         elif bad:
             told: dict[str, list[str]] = {}
             for node, stat in bad:
@@ -51,7 +56,7 @@ def lost_servers(
     """Servers that a node saw up before it was changed, and does not now, though no other node lost them."""
     for frontend, server in cluster.servers():
         was, now = _stat(before, frontend, server), _stat(after, frontend, server)
-        gone = was and was.up and not (now and now.up)
+        gone = was and was.up and not _fine(server, now)
         elsewhere = [_stat(each, frontend, server) for each in others if each.haproxy_answers]
         if gone and not any(stat and not stat.up for stat in elsewhere):
             detail = f"{frontend.name}/{server.name} was up before the change, and is not any more: {_describe(now)}"
@@ -78,6 +83,20 @@ def serves(observation: Observation) -> Iterator[Finding]:
         detail = f"{name} {'answers' if answered else 'does not answer'} on this node's own haproxy"
         fix = None if answered else "see the findings above; if there are none: journalctl -u haproxy -n 20 there"
         yield Finding(observation.node.name, "frontend", answered, detail, fix, settling=soon)
+
+
+def metrics(observation: Observation) -> Iterator[Finding]:
+    """Whether the node's haproxy tells of itself, where hosts.toml says that it should."""
+    if observation.metrics is not None:
+        place, ok = observation.metrics
+        detail = f"haproxy's metrics {'are' if ok else 'are not'} to be had at {place}"
+        fix = None if ok else "lbdeploy plan shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp"
+        yield Finding(observation.node.name, "metrics", ok, detail, fix)
+
+
+def _fine(server: Server, stat: ServerStat | None) -> bool:
+    """Whether it is as hosts.toml wants it: up, or drained where its weight says so."""
+    return stat is not None and (stat.up or (server.weight == 0 and stat.drained))
 
 
 def _stat(observation: Observation, frontend: Frontend, server: Server) -> ServerStat | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from lbdeploy.model import Cluster, Node, Vip
+from lbdeploy.model import METRICS, Cluster, Node, Vip
 from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
@@ -27,7 +27,15 @@ HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
+
+def ca_file(frontend: str) -> str:
+    """Where the CA lies by which a frontend's servers are checked."""
+    return f"/etc/haproxy/lbdeploy-{frontend}-ca.crt"
+
+
 PATHS = SimpleNamespace(
+    ca_file=ca_file,
+    metrics=METRICS,
     check_haproxy=CHECK_HAPROXY,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
@@ -51,16 +59,22 @@ def desired(
         Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall),
         *own,
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
-        Service("haproxy", watches=(HAPROXY_CFG,), unit_files=(HAPROXY_UNIT,)),
+        Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
         Leftovers(OWN_SCRIPTS, keep=tuple(file.path for file in own if file.path.startswith(OWN_SCRIPTS))),
     ]
+
+
+def ca_files(cluster: Cluster) -> dict[str, str]:
+    """By path, the certificates of the CAs by which servers are checked."""
+    return {ca_file(each.name): each.check_ca for each in cluster.frontends if each.check_ca}
 
 
 def files(cluster: Cluster, node: Node) -> list[File]:
     """The files of `node`. A file stands after those that its validator looks at. Raises RenderError."""
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
+        *(File(path, content) for path, content in ca_files(cluster).items()),
         File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')),
         File(
             CHECK_HAPROXY,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from lbdeploy.checkup import Checkup
 from lbdeploy.desired import PACKAGES
 from lbdeploy.finding import Finding
-from lbdeploy.model import Cluster
+from lbdeploy.model import Address, Cluster, Node
 from lbdeploy.preflight import preflight
 from lbdeploy.resources.package import PackageState
 
@@ -77,20 +77,31 @@ def _lock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    wanted = {frontend.port: frontend.name for frontend in cluster.frontends}
-    hosts = {str(vip.ip) for vip in cluster.vips} | {f"[{vip.ip}]" for vip in cluster.vips} | {*EVERYWHERE}
+    wanted = {(str(ip), str(port)): what for ip, port, *what in _listening(cluster, checkup.node)}
     told = set()
     for words in map(str.split, checkup.lines("listening")):
         host, _, port = words[3].rpartition(":") if len(words) > 3 else ("", "", "")
         who = _LISTENER.search(words[-1]) if words else None
-        if not port.isdigit() or int(port) not in wanted or host.partition("%")[0] not in hosts:
+        address = host.partition("%")[0]
+        same = [what for (ip, its), what in wanted.items() if its == port and address in (ip, f"[{ip}]", *EVERYWHERE)]
+        if not same:
             continue
+        (what, key), *_ = same
         name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
         if name != "haproxy" and (port, pid) not in told:
             told.add((port, pid))
-            detail = f"port {port} of frontend {wanted[int(port)]} is in use: {name} (process {pid}) listens on {host}"
-            fix = f"stop it there, or choose another port: frontends.{wanted[int(port)]}.port in hosts.toml"
+            detail = f"port {port} of {what} is in use: {name} (process {pid}) listens on {host}"
+            fix = f"stop it there, or choose another port: {key} in hosts.toml"
             yield Finding(checkup.node.name, "port", False, detail, fix)
+
+
+def _listening(cluster: Cluster, node: Node) -> Iterator[tuple[Address, int, str, str]]:
+    """Where haproxy is to listen on a node: address, port, what for, and the key that says so."""
+    for frontend in cluster.frontends:
+        for vip in cluster.vips_of(frontend):
+            yield vip.ip, frontend.port, f"frontend {frontend.name}", f"frontends.{frontend.name}.port"
+    if cluster.metrics:
+        yield node.addresses[cluster.metrics.network], cluster.metrics.port, "the metrics", "metrics.port"
 
 
 def _networkd(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:

@@ -99,7 +99,7 @@ class Handover:
         lifts = {name: seen.lift for name, seen in survey.seen.items()}
         last = self._last(taker, back=back)
         last = {name: last[name] for name in lifts}
-        prober = Prober([(vip.ip, self.cluster.frontends[0].port) for vip in self.cluster.vips])
+        prober = Prober(self.cluster.targets)
         began = time.time() + BASELINE
         if giver != taker:
             with prober, self._interrupt:
@@ -112,7 +112,7 @@ class Handover:
         lost = {each for shots in by_vip(prober.shots).values() for each in cut(shots)}
         return Moved(
             views=views(
-                HERE, [each for each in prober.shots if each not in lost], [vip.ip for vip in self.cluster.vips]
+                HERE, [each for each in prober.shots if each not in lost], [vip for vip, _ in self.cluster.targets]
             ),
             streams=tuple(prober.streams),
             cut=len(lost),

@@ -58,6 +58,11 @@ class ServerStat:
         return self.status == "UP" and self.check_status in UP_CHECKS
 
     @property
+    def drained(self) -> bool:
+        """Whether it is well, but gets no new connections: its weight is 0."""
+        return self.status == "DRAIN" and self.check_status in UP_CHECKS
+
+    @property
     def initial(self) -> bool:
         """Whether its first check is still under way."""
         return self.check_status in ("INI", "") and self.status.startswith("UP")

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.errors import shown
-from lbdeploy.model import Cluster, Node
+from lbdeploy.model import Cluster, Frontend, Node
 from lbdeploy.render import strangers
 
 
@@ -68,9 +68,21 @@ def _settings(cluster: Cluster) -> Iterator[Lint]:
                 key = f"frontends.{frontend.name}.{side}_timeout"
                 message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
                 yield Lint("warning", None, path, None, message, "leave it out: the default is four hours")
+        yield from (Lint("warning", None, path, None, *each) for each in _pointless(frontend))
     yield from (Lint("warning", None, path, None, *each) for each in _weights(cluster))
     if vrrp.advert_interval < 1:
         yield from (Lint("warning", None, path, None, *slow) for slow in _slower_than_vrrp(cluster))
+
+
+def _pointless(frontend: Frontend) -> Iterator[tuple[str, str]]:
+    """Settings of a frontend that its servers do not understand, or that have not the effect that one expects."""
+    key = f"frontends.{frontend.name}"
+    if frontend.proxy_protocol and (frontend.port == 6443 or any(each.port == 6443 for each in frontend.servers)):
+        message = f"{key}.proxy_protocol: kube-apiserver (port 6443) takes a PROXY header for a broken connection"
+        yield message, "leave it out: it is for an ingress controller that expects the header"
+    if frontend.check_host and not frontend.check_ca:
+        message = f"{key}.check_host: servers are told the name, but without a CA no certificate is verified"
+        yield message, f'to have it verified: {key}.check_ca_file = "FILE"'
 
 
 def _slower_than_vrrp(cluster: Cluster) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,9 @@ from lbdeploy.answers import Answers
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
+Subnet = IPv4Network | IPv6Network
+
+METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that tells of haproxy itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +132,23 @@ class Vrrp:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A backend server: one kube-apiserver."""
+    """A backend server, such as a kube-apiserver. Of weight 0 it gets no new connections; None is 1."""
 
     name: str
     address: Address
     port: int
+    backup: bool = False
+    max_connections: int | None = None
+    weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """A port on every VIP, and the servers behind it. Timeouts are haproxy's `timeout connect|client|server|check`."""
+    """A port on VIPs, and the servers behind it. Timeouts are haproxy's `timeout connect|client|server|check`.
+
+    `networks` are those on whose VIPs it listens; none: on all VIPs. `check_ca` holds certificates in PEM. `allow` are
+    the networks of its clients, besides the cluster's own addresses; none: everybody.
+    """
 
     name: str
     port: int
@@ -153,6 +163,28 @@ class Frontend:
     server_timeout: float
     check_timeout: float
     servers: tuple[Server, ...]
+    networks: tuple[str, ...] = ()
+    proxy_protocol: bool = False
+    check_path: str = "/readyz"
+    check_ca: str | None = None
+    check_host: str | None = None
+    slow_start: float | None = None
+    max_connections: int | None = None
+    allow: tuple[Subnet, ...] = ()
+
+    @property
+    def backups(self) -> tuple[Server, ...]:
+        """The servers that get connections only while no other one is up."""
+        return tuple(server for server in self.servers if server.backup)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where haproxy tells of itself: a port on each node's own address. `allow` as of a frontend."""
+
+    network: str
+    port: int
+    allow: tuple[Subnet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,11 +198,29 @@ class Cluster:
     nodes: tuple[Node, ...]
     vrrp: Vrrp
     frontends: tuple[Frontend, ...]
+    metrics: Metrics | None = None
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:
         """Every VIP, in the order of the file."""
         return tuple(Vip(address, net.name) for net in self.networks.values() for address in net.vips)
+
+    def vips_of(self, frontend: Frontend) -> tuple[Vip, ...]:
+        """The VIPs on which a frontend listens."""
+        return tuple(vip for vip in self.vips if vip.network in (frontend.networks or self.networks))
+
+    @property
+    def targets(self) -> tuple[tuple[Address, int], ...]:
+        """Where the cluster can be asked from outside: each VIP, with the port of its first frontend."""
+        first = {vip.ip: each.port for each in reversed(self.frontends) for vip in self.vips_of(each)}
+        return tuple((vip.ip, first[vip.ip]) for vip in self.vips if vip.ip in first)
+
+    @property
+    def own(self) -> tuple[Address, ...]:
+        """The addresses that the cluster itself speaks from: the nodes' own, and a holder's VIPs."""
+        return tuple(
+            dict.fromkeys((*(a for node in self.nodes for a in node.addresses.values()), *(v.ip for v in self.vips)))
+        )
 
     @property
     def instance(self) -> str:

@@ -60,7 +60,7 @@ class Observation:
     `lacks` are checks that it does not pass, of those that take no program to look at. `own` says of each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `lift` is what a handover adds to
     the node's priority. `said` is what keepalived says of itself, where that was asked: where the cluster tracks more
-    than haproxy.
+    than haproxy. `metrics`: where haproxy should tell of itself, and whether it does.
     """
 
     node: Node
@@ -78,6 +78,7 @@ class Observation:
     lift: int = 0
     said: keepalived.Vrrp = field(default_factory=keepalived.Vrrp)
     marks: Mapping[str, Answer] = field(default_factory=dict)
+    metrics: tuple[str, bool] | None = None
 
     def service(self, unit: str) -> ServiceState:
         """How a service was found; that of one which was not looked at is as if there were none."""
@@ -147,7 +148,8 @@ class Probe(Joined):
     """The observing script for one node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
-        super().__init__(node, {resource.id: resource.probe() for resource in resources} | health(cluster))
+        probes = {resource.id: resource.probe() for resource in resources} | health(cluster)
+        super().__init__(node, probes | _metrics(cluster, node))
         self.instance = cluster.instance
         self.resources = resources
 
@@ -170,6 +172,7 @@ class Probe(Joined):
             lift=number(marks["handover"].output),
             said=keepalived.parse_vrrp(marks["vrrp"].output, self.instance) if "vrrp" in marks else keepalived.Vrrp(),
             marks=marks,
+            metrics=_told_metrics(marks.get("metrics")),
         )
 
 
@@ -203,17 +206,35 @@ def nonlocal_bind(cluster: Cluster) -> list[str]:
 
 
 def _answers(cluster: Cluster) -> Raw:
-    """Ask every frontend on every VIP, at once, and print a line for each: address, port, first byte of the answer.
+    """Ask each frontend on its VIPs, at once, and print a line for each: address, port, first byte of the answer.
 
     haproxy accepts a connection also where no server is up, and then closes it: only an answer proves a server. So a
     TLS greeting is sent, which a TLS server answers, and which others answer with an error of their own.
     """
-    asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip in cluster.vips for frontend in cluster.frontends)
+    pairs = [(vip, frontend) for vip in cluster.vips for frontend in cluster.frontends]
+    there = [(vip, frontend) for vip, frontend in pairs if vip in cluster.vips_of(frontend)]
+    asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip, frontend in there)
     asks += "".join(f"\nown {frontend.name} {frontend_socket(frontend.name)} &" for frontend in cluster.frontends)
     # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.
     answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
     ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
     return Raw(f"{_RUNNING} || exit 0\n{ask}\n{_OWN}\n{asks}\nwait")
+
+
+def _metrics(cluster: Cluster, node: Node) -> dict[str, Raw]:
+    """Ask haproxy for its metrics, where there are to be any: prints the address, and the status line of its answer."""
+    if not cluster.metrics:
+        return {}
+    address, port = node.addresses[cluster.metrics.network], cluster.metrics.port
+    ask = f"timeout {ANSWER_SECONDS} bash -c {here(_SCRAPE)} bash {address} {port}"
+    return {"metrics": Raw(f"echo {address} port {port}\n{ask}")}
+
+
+def _told_metrics(answer: Answer | None) -> tuple[str, bool] | None:
+    if answer is None:
+        return None
+    place, _, status = answer.output.partition("\n")
+    return place, bool(re.match(r"HTTP/1\.[01] 200 ", status))
 
 
 def _neighbours(cluster: Cluster) -> Raw:
@@ -249,4 +270,10 @@ exec 3<>"/dev/tcp/$1/$2" || exit
 printf '{hello.escaped()}' >&3
 read -r -N 1 -u 3 byte || exit
 printf %02x "'$byte"
+"""
+
+_SCRAPE = """\
+exec 3<>"/dev/tcp/$1/$2" || exit
+printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3
+read -r -u 3 status && echo "$status"
 """

@@ -15,6 +15,7 @@ from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import Done, Note, Step
 from lbdeploy.observer import POLL_SECONDS, settle_seconds
+from lbdeploy.plan import Plan
 from lbdeploy.probe import Observation
 from lbdeploy.rollout import Outcome, Run
 from lbdeploy.survey import Survey
@@ -37,9 +38,17 @@ class Rebuild(Run):
         in the end, the other nodes included.
         """
         outcome = self.up()
-        self._observer.scope = frozenset(node.name for node in self.cluster.nodes)
-        survey = self._followed() if wait else self.survey()
+        if not wait:
+            return outcome
+        survey = self._followed()
         return replace(outcome, verdict=survey.verdict, errors=survey.errors)
+
+    def _settle(self, plan: Plan, before: Survey, done: tuple[str, ...]) -> Outcome:
+        """The last look is at all nodes: one that could not be reached before is not waited for."""
+        everybody = frozenset(node.name for node in self.cluster.nodes)
+        self._observer.scope = everybody
+        survey = self._observer.until_settled(self.scope, everybody - {*before.seen})
+        return Outcome(plan, survey.verdict, done, survey.errors)
 
     def _begin(self) -> Survey:
         """The nodes as they are. Raises where the node can't be brought in safely."""

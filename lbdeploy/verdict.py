@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lbdeploy.backends import answers, backends, servers, serves
+from lbdeploy.backends import answers, backends, metrics, servers, serves
 from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.health import ServerStat
@@ -91,6 +91,7 @@ def judge(
         *servers(cluster, observations),
         *(finding for each in observations for finding in serves(each)),
         *(finding for each in observations for finding in answers(each)),
+        *(finding for each in observations for finding in metrics(each)),
     )
     seen_servers = tuple((each.node.name, server) for each in observations for server in each.servers)
     return Verdict(findings, vips, seen_servers)

@@ -51,7 +51,7 @@ class Drill:
         self._ssh = ssh
         self._emit = emit
         self._outside = outside
-        self._targets: list[Target] = [(vip.ip, cluster.frontends[0].port) for vip in cluster.vips]
+        self._targets: list[Target] = list(cluster.targets)
 
     def run(self, name: Name, broken: str | None = None, hold: float | None = None, *, patient: bool = False) -> Result:
         """One drill, on the holder unless a node is named. `patient`: wait at the end until the VIPs are home again.
@@ -69,7 +69,7 @@ class Drill:
             here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
             hands.arm(BASELINE + hold + (BREAK_DELAY if what.cuts_off else MARGIN))
             with there, here:
-                at, undone = self._break(what, node, hands, hold)
+                at, undone = self._break(what, node, hands, hold, here)
                 survey = self._heal(what, patient=patient)
                 time.sleep(BASELINE)
                 ended = time.time()
@@ -129,11 +129,14 @@ class Drill:
             _refuse(survey)
         return survey.verdict.holders[0]
 
-    def _break(self, what: Kind, node: Node, hands: Hands, hold: float) -> tuple[float, float]:
+    def _break(self, what: Kind, node: Node, hands: Hands, hold: float, here: Prober) -> tuple[float, float]:
         """Break it, and undo it whatever happens; when it was broken, and when undone (s, Unix)."""
         try:
             self._emit(Step(node.name, "probe the VIPs"))
             time.sleep(BASELINE)
+            for vip in here.refused:
+                told = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
+                self._emit(Note(None, told))
             self._emit(Step(node.name, f"{what.what}; undone in {hold:.0f} s"))
             at = hands.break_it()
             time.sleep(max(0.0, at + hold - time.time()))

@@ -6,6 +6,7 @@ It has a thread and an event loop of its own, so that nothing the drill does del
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.gaps import Shot, by_vip
 from lbdeploy.hello import client_hello
 from lbdeploy.model import Address
 
@@ -54,6 +55,12 @@ class Prober:
         self._stop.set()
         self._thread.join(PATIENCE + STREAM_PATIENCE)
 
+    @property
+    def refused(self) -> list[Address]:
+        """The VIPs that have taken connections so far, and answered none: to others they may answer."""
+        by = by_vip([*self.shots])
+        return [vip for vip, shots in by.items() if all(each.accepted and each.failure for each in shots)]
+
     async def _probe(self) -> None:
         streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]
         probes: set[asyncio.Task[None]] = set()
@@ -80,6 +87,7 @@ class Prober:
             failure = "no answer in time"
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
+            accepted |= error.errno == errno.ECONNRESET  # nothing else is reset; that may come before we know of it
         self.shots.append(Shot(vip, start, failure, accepted))
 
     async def _stream(self, vip: Address, port: int) -> None:

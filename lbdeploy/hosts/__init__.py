@@ -10,31 +10,56 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
-from lbdeploy.model import Cluster, Frontend, Network, Node, Script, Server, Ssh, TrackFile, TrackScript, Vrrp
+from lbdeploy.model import (
+    Cluster,
+    Frontend,
+    Metrics,
+    Network,
+    Node,
+    Script,
+    Server,
+    Ssh,
+    TrackFile,
+    TrackScript,
+    Vrrp,
+)  # fmt: skip
 from lbdeploy.slim import stand_in
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
     from lbdeploy.hosts import scripts
+    from lbdeploy.hosts.authority import certificates
     from lbdeploy.hosts.checks import check, key_text, near
-    from lbdeploy.hosts.schema import BELOW, NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table, VrrpTable
+    from lbdeploy.hosts.schema import (
+        BELOW,
+        NAMED,
+        SECTIONS,
+        SINGLE,
+        FrontendTable,
+        NodeTable,
+        ServerTable,
+        SshTable,
+        Table,
+        VrrpTable,
+    )  # fmt: skip
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
 
 
-def load(path: Path, text: str | None = None, texts: Mapping[str, str] | None = None) -> Cluster:
+def load(path: Path, text: str | None = None, texts: dict[str, str] | None = None) -> Cluster:
     """The cluster that the file at `path` describes; or that it would, if it held `text`.
 
-    `texts` are of scripts that the file names, by path; those that are not among them are read beside it.
+    `texts` are those of scripts and certificates that the file names, by path. Those that are not in it are read beside
+    the file, and put into it.
 
     Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
     """
     path = Path(path).absolute()
     text = _read(path) if text is None else text
     try:
-        return _load(path, text, dict(texts or {}))
+        return _load(path, text, {} if texts is None else texts)
     except RecursionError:
         raise HostsFileError(
             path, [Problem(1, "", "is nested too deeply", "no key has more than four parts")]
@@ -56,9 +81,10 @@ def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
 def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     reader = _Reader(path, _parse(path, text), texts)
     parsed = reader.read()
+    authorities = reader.authorities(parsed.get("frontends", {}))
     if reader.complaints:
         raise reader.error(text)
-    return _cluster(path, parsed, reader.texts)
+    return _cluster(path, parsed, reader.texts, authorities)
 
 
 def _read(path: Path) -> str:
@@ -94,7 +120,7 @@ class _Reader:
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
         self.data = data
-        self.texts = {} if texts is None else texts  # of scripts, by the path that the file has
+        self.texts = {} if texts is None else texts  # of scripts and certificates, by the path that the file has
         self.complaints: list[tuple[Key, str, str]] = []
 
     def read(self) -> dict[str, Any]:
@@ -109,6 +135,17 @@ class _Reader:
         self.complaints += check(parsed, self.data)
         self.complaints += scripts.read(self.path.parent, parsed.get("vrrp"), self.texts)
         return parsed
+
+    def authorities(self, frontends: dict[str, FrontendTable]) -> dict[str, str]:
+        """The certificates that frontends name, by frontend."""
+        named = {name: table.check_ca_file for name, table in frontends.items() if table.check_ca_file}
+        for name, path in named.items():
+            try:
+                self.texts[path] = self.texts.get(path) or certificates(_beside(self.path, path))
+            except ValueError as error:
+                fix = "name a file with the certificate of the servers' CA, as PEM"
+                self._complain(("frontends", name, "check_ca_file"), str(error), fix)
+        return {name: self.texts[path] for name, path in named.items() if path in self.texts}
 
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.hosts.lines import Lines
@@ -141,7 +178,9 @@ class _Reader:
         except ValidationError as error:
             for each in error.errors(include_url=False):
                 where = table + tuple(str(part) for part in each["loc"] if part != "[key]")
-                self._complain(where, *_explain(each, BELOW.get((table[0], where[1]), kind) if where[1:] else kind))
+                inner = BELOW.get((table[0], where[1]), kind) if where[1:] else kind
+                inner = ServerTable if kind is FrontendTable and len(each["loc"]) > 1 else inner
+                self._complain(where, *_explain(each, inner))
             return None
 
     def _complain(self, where: Key, message: str, fix: str) -> None:
@@ -194,7 +233,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _cluster(path: Path, parsed: dict[str, Any], texts: Mapping[str, str]) -> Cluster:
+def _cluster(path: Path, parsed: dict[str, Any], texts: Mapping[str, str], authorities: dict[str, str]) -> Cluster:
     vrrp = _vrrp(parsed["vrrp"], texts)
     networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
     nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
@@ -205,13 +244,19 @@ def _cluster(path: Path, parsed: dict[str, Any], texts: Mapping[str, str]) -> Cl
         networks=networks,
         nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
         vrrp=vrrp,
-        frontends=tuple(_frontend(name, table) for name, table in parsed["frontends"].items()),
+        frontends=tuple(_frontend(name, table, authorities.get(name)) for name, table in parsed["frontends"].items()),
+        metrics=Metrics(**dict(parsed["metrics"])) if parsed.get("metrics") else None,
     )
+
+
+def _beside(path: Path, name: str) -> Path:
+    """A file that hosts.toml names: relative to it."""
+    return path.parent / Path(name).expanduser()
 
 
 def _ssh(path: Path, table: SshTable) -> Ssh:
     def beside(name: str | None) -> Path | None:
-        return path.parent / Path(name).expanduser() if name else None
+        return _beside(path, name) if name else None
 
     return Ssh(
         user=table.user,
@@ -249,6 +294,12 @@ def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp)
     )
 
 
-def _frontend(name: str, table: Any) -> Frontend:
-    servers = (Server(key, address, port or table.port) for key, (address, port) in table.servers.items())
-    return Frontend(name=name, **{**dict(table), "servers": tuple(servers)})
+def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:
+    servers = tuple(_server(key, entry, table.port) for key, entry in table.servers.items())
+    settings = {key: value for key, value in dict(table).items() if key not in ("servers", "check_ca_file")}
+    return Frontend(name=name, servers=servers, check_ca=authority, **settings)
+
+
+def _server(name: str, entry: ServerTable, port: int) -> Server:
+    address, own = entry.address
+    return Server(name, address, own or port, entry.backup, entry.max_connections, entry.weight)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lbdeploy.hosts.schema import FrontendTable, NetworkTable, NodeTable, VrrpTable
-from lbdeploy.model import Address, Interface
+from lbdeploy.hosts.schema import FrontendTable, MetricsTable, NetworkTable, NodeTable, VrrpTable
+from lbdeploy.model import METRICS, Address, Interface
 
 Complaint = tuple[tuple[str, ...], str, str]
 Parsed = dict[str, Any]
@@ -48,8 +48,13 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
     yield from _addresses(nodes, networks)
     yield from _families(nodes, vrrp)
     yield from _advert_interval(vrrp)
-    yield from _ports(frontends)
+    metrics: MetricsTable | None = parsed.get("metrics")
+    yield from _frontend_networks(frontends, written)
+    yield from _ports(frontends, list(written))
     yield from _servers(frontends, networks)
+    yield from _shares(frontends)
+    yield from _https_only(frontends)
+    yield from _metrics(metrics, frontends, list(written))
 
 
 def _tables(data: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
@@ -167,20 +172,36 @@ def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Complaint]:
         yield ("vrrp", "advert_interval"), "has more than two decimals", "VRRP counts in hundredths of a second"
 
 
-def _ports(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
-    seen: dict[int, str] = {}
+def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
     for name, frontend in frontends.items():
-        if frontend.port in seen:
-            message = f"{frontend.port} is the port of frontend {seen[frontend.port]}, too"
-            yield ("frontends", name, "port"), message, "give each frontend its own port"
-        seen.setdefault(frontend.port, name)
+        key = ("frontends", name, "networks")
+        for network in frontend.networks if networks else ():
+            if network not in networks:
+                yield key, f"{network!r} is not a network of this file", near(network, networks)
+            elif not networks[network].get("vip"):
+                fix = f"give networks.{key_text(network)} a vip, or leave it out"
+                yield key, f"network {key_text(network)} has no VIP to listen on", fix
+
+
+def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator[Complaint]:
+    seen: dict[tuple[str, int], str] = {}
+    for name, frontend in frontends.items():
+        places = [(network, frontend.port) for network in frontend.networks or networks]
+        others = [seen[place] for place in places if place in seen]
+        if others:
+            message = f"{frontend.port} is the port of frontend {others[0]}, too"
+            fix = "give each frontend its own port, or, by the key networks, its own networks"
+            yield ("frontends", name, "port"), message, fix
+        for place in places:
+            seen.setdefault(place, name)
 
 
 def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
     vips = {vip.ip for network in networks.values() for vip in network.vip}
     for name, frontend in frontends.items():
         seen: dict[tuple[Address, int], str] = {}
-        for server, (address, port) in frontend.servers.items():
+        for server, entry in frontend.servers.items():
+            address, port = entry.address
             key = ("frontends", name, "servers", server)
             if server in ("FRONTEND", "BACKEND"):
                 yield key, "is a name that haproxy uses itself", "choose another name"
@@ -189,3 +210,38 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
             twin = seen.setdefault((address, port or frontend.port), server)
             if twin != server:
                 yield key, f"is the same address and port as {twin}", "give each server its own"
+
+
+def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+    for name, frontend in frontends.items():
+        key, servers = ("frontends", name, "servers"), frontend.servers.values()
+        if all(each.backup for each in servers):
+            yield key, "are all backups", "leave out backup for those that are to be used first"
+        elif all(each.weight == 0 for each in servers if not each.backup):
+            yield key, "have a weight of 0, and get no connections", "give at least one a weight, or leave it out"
+
+
+def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+    for name, frontend in frontends.items():
+        for key in ("check_path", "check_ca_file", "check_host"):
+            if key in frontend.model_fields_set and frontend.check != "https":
+                yield ("frontends", name, key), "is of no use to a tcp check", 'write check = "https", or leave it out'
+
+
+def _metrics(
+    metrics: MetricsTable | None, frontends: dict[str, FrontendTable], networks: list[str]
+) -> Iterator[Complaint]:
+    if not metrics:
+        return
+    if networks and metrics.network not in networks:
+        yield (
+            ("metrics", "network"),
+            f"{metrics.network!r} is not a network of this file",
+            near(metrics.network, networks),
+        )
+    for name, frontend in frontends.items():
+        if frontend.port == metrics.port and metrics.network in (frontend.networks or networks):
+            message = f"{metrics.port} is the port of frontend {name} on that network, too"
+            yield ("metrics", "port"), message, "choose another port"
+        if name == METRICS:
+            yield ("frontends", name), "is what lbdeploy calls the place of the metrics", "choose another name"

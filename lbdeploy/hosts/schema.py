@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from lbdeploy.model import Address, Interface
+from lbdeploy.model import Address, Interface, Subnet
 
 
 def _text(value: object, what: str, example: str) -> str:
@@ -89,6 +89,34 @@ def _server(value: object) -> tuple[Address, int | None]:
         ) from None
 
 
+def _list(value: object) -> list[object]:
+    """What may be written as a list, or by itself where there is but one."""
+    if value == []:
+        raise PydanticCustomError("empty", "is empty", {"fix": "name at least one, or leave the key out"})
+    return value if isinstance(value, list) else [value]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(_text(each, "a network's name", "external") for each in _list(value))
+
+
+def _subnets(value: object) -> tuple[Subnet, ...]:
+    return tuple(_subnet(each) for each in _list(value))
+
+
+def _subnet(value: object) -> Subnet:
+    text = _text(value, "a network", "10.0.0.0/8")
+    try:
+        found = ip_interface(_no_scope(text))
+    except ValueError:
+        fix = 'write the address of a network with its prefix length, like "10.0.0.0/8"'
+        raise PydanticCustomError("subnet", "{value} is not a network", {"value": repr(text), "fix": fix}) from None
+    if found.ip != found.network.network_address:
+        fix = f'write "{found.network}" for the network, or "{found.ip}" for this host alone'
+        raise PydanticCustomError("subnet", "{value} is a host within a network", {"value": repr(text), "fix": fix})
+    return found.network
+
+
 def _whole_seconds(value: object) -> object:
     if isinstance(value, float):
         fix = "write 1 or more: keepalived 2.2 counts the seconds of its checks as whole ones"
@@ -127,6 +155,7 @@ _V4 = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
 _V6 = r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"
 _IP = Annotated[str, Like(f"{_V4}|{_V6}")]
 _VIP = Annotated[str, Like(f"(?:{_V4}|{_V6})/[0-9.]+")]
+_SUBNET = Annotated[str, Like(f"(?:{_V4}|{_V6})(?:/[0-9.]+)?")]
 _SERVER = Annotated[str, Like(rf"{_V4}(?::[0-9]+)?|{_V6}|\[(?:{_V4}|{_V6})\]:[0-9]+")]
 
 Name = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", "a plain name", "lb-1")]
@@ -156,8 +185,15 @@ TrackName = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?"
 IpAddress = Annotated[Address, BeforeValidator(_address, json_schema_input_type=_IP)]
 Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input_type=_VIP | list[_VIP])]
 ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(_server, json_schema_input_type=_SERVER)]
+NetworkNames = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
+Subnets = Annotated[tuple[Subnet, ...], BeforeValidator(_subnets, json_schema_input_type=_SUBNET | list[_SUBNET])]
+UrlPath = Annotated[str, Plain(r"/[A-Za-z0-9/_.~%?=&-]{0,255}", "a path", "/readyz")]
+DnsName = Annotated[
+    str, Plain(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", "a DNS name", "kubernetes")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100)]
+Connections = Annotated[int, Field(ge=1, le=10_000_000)]
 WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=1, le=60)]
 Seconds = Annotated[float, Field(ge=0.1, le=86400 * 20, allow_inf_nan=False)]  # haproxy's timers end at 2^31 ms
 
@@ -273,13 +309,47 @@ class VrrpTable(Table):
     check_rise: Count = Field(2, description="Good checks until the node may hold VIPs again.")
 
 
-class FrontendTable(Table):
-    """A port that is open on every VIP, and the servers that it is balanced to."""
+class ServerTable(Table):
+    """A server, where its address alone does not say everything."""
 
-    port: Port = Field(description="TCP port on every VIP.")
+    address: ServerAddress = Field(description='"address" or "address:port" (default: the frontend\'s).')
+    backup: bool = Field(False, description="Whether it gets connections only while no other server is up.")
+    max_connections: Connections | None = Field(None, description="Connections at once; others wait for it.")
+    weight: int | None = Field(
+        None, ge=0, le=256, description="Its share of the connections, to that of others; 1 if unset; 0: no new ones."
+    )
+
+
+def _server_table(value: object) -> object:
+    return value if isinstance(value, dict) else ServerTable.model_construct(address=_server(value))
+
+
+ServerEntry = Annotated[ServerTable, BeforeValidator(_server_table, json_schema_input_type=_SERVER | ServerTable)]
+
+
+class FrontendTable(Table):
+    """A port that is open on VIPs, and the servers that it is balanced to."""
+
+    port: Port = Field(description="TCP port on the VIPs.")
+    networks: NetworkNames = Field((), description="Networks on whose VIPs it is open: a name or a list; else on all.")
+    allow: Subnets = Field(
+        (),
+        description="Networks of the clients; others are refused, but for the cluster itself. Without it: everybody.",
+    )
+    max_connections: Connections | None = Field(None, description="Connections at once, on a node; others wait.")
+    proxy_protocol: bool = Field(
+        False, description="Whether servers are told the client's address by a PROXY header (version 2)."
+    )
     balance: Literal["roundrobin", "leastconn", "source"] = Field("roundrobin", description="Balancing algorithm.")
     check: Literal["tcp", "https"] = Field(
         "tcp", description='"tcp": the server accepts connections. "https": GET /readyz answers 200.'
+    )
+    check_path: UrlPath = Field("/readyz", description="What the https check asks for.")
+    check_ca_file: FilePath | None = Field(
+        None, description="CA that must have signed a server's certificate (PEM); relative to hosts.toml. For https."
+    )
+    check_host: DnsName | None = Field(
+        None, description="Name that the https check asks for (SNI and Host), and that the certificate must have."
     )
     interval: Seconds = Field(10.0, description="Seconds between checks of a server.")
     fast_interval: Seconds = Field(
@@ -287,16 +357,36 @@ class FrontendTable(Table):
     )
     rise: Count = Field(3, description="Good checks until a server is UP.")
     fall: Count = Field(2, description="Failed checks until it is DOWN.")
+    slow_start: Seconds | None = Field(
+        None, description="Seconds in which a server that comes back gets more and more of its share."
+    )
     connect_timeout: Seconds = Field(5.0, description="Seconds to wait for a server to accept a connection.")
     check_timeout: Seconds = Field(5.0, description="Seconds to wait for a server's answer to a check.")
     client_timeout: Seconds = Field(14400.0, description="Seconds of silence after which a client is cut off.")
     server_timeout: Seconds = Field(14400.0, description="Seconds of silence after which a server is cut off.")
-    servers: dict[Name, ServerAddress] = Field(
-        min_length=1, max_length=1000, description='By name: "address" or "address:port" (default: the frontend\'s).'
+    servers: dict[Name, ServerEntry] = Field(
+        min_length=1,
+        max_length=1000,
+        description='By name: "address" or "address:port" (default: the frontend\'s), or a table as below.',
     )
 
 
-SINGLE: dict[str, type[Table]] = {"cluster": ClusterTable, "ssh": SshTable, "vrrp": VrrpTable}
+class MetricsTable(Table):
+    """haproxy's metrics for Prometheus at /metrics, and its page at /stats, on each node's own address."""
+
+    network: str = Field(description="Network on whose addresses of the nodes it listens.")
+    port: Port = Field(8404, description="TCP port there.")
+    allow: Subnets = Field(
+        (), description="Networks that may ask, besides the nodes. Without it: everybody who reaches the address."
+    )
+
+
+SINGLE: dict[str, type[Table]] = {
+    "cluster": ClusterTable,
+    "ssh": SshTable,
+    "vrrp": VrrpTable,
+    "metrics": MetricsTable,
+}
 BELOW: dict[tuple[str, str], type[Table]] = {  # tables with a name of their own, below those
     ("vrrp", "track_files"): TrackFileTable,
     ("vrrp", "track_scripts"): TrackScriptTable,

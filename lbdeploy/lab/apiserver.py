@@ -8,6 +8,9 @@ Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds
     /version  JSON that tells which server answered, and whom
     /watch    (and ?watch=true on any path) a JSON line each 100 ms until the client leaves
     /stream   the same each 50 ms
+
+A connection may begin with a PROXY header of version 2 (haproxy's doc/proxy-protocol.txt, section 2.2), as an ingress
+controller takes it: the client of /version is the one that it names then.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
 _CLONE_NEWNET = 0x40000000
+_PROXIED = b"\r\n\r\n\0\r\nQUIT\n"
 _HANDSHAKE = 0x16  # the first byte of a TLS connection
 _NOT_TLS = (
     b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
@@ -79,6 +83,21 @@ def serve(listeners: list[Listener]) -> None:
     listeners[0].serve_forever(60)
 
 
+def proxied(connection: socket.socket) -> tuple[str, int] | None:
+    """The client that a PROXY header names, which is taken off the connection; None where none is named."""
+    if connection.recv(1, socket.MSG_PEEK) != _PROXIED[:1]:
+        return None
+    head = connection.recv(16, socket.MSG_WAITALL)
+    if head[:12] != _PROXIED:
+        raise ConnectionError("neither TLS nor a PROXY header")
+    body = connection.recv(int.from_bytes(head[14:16], "big"), socket.MSG_WAITALL)
+    lengths = {0x11: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}  # TCP over IPv4, over IPv6
+    if head[12] != 0x21 or head[13] not in lengths:  # version 2, the command PROXY
+        return None
+    family, length = lengths[head[13]]
+    return socket.inet_ntop(family, body[:length]), int.from_bytes(body[2 * length : 2 * length + 2], "big")
+
+
 class Listener(ThreadingMixIn, TCPServer):
     """A port of a server; each connection has a thread, where its TLS handshake happens."""
 
@@ -97,6 +116,7 @@ class Listener(ThreadingMixIn, TCPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Answers what is not TLS as Go's server does."""
         request.settimeout(10)
+        client_address = proxied(request) or client_address
         first = request.recv(1, socket.MSG_PEEK)
         if first and first[0] != _HANDSHAKE:
             request.sendall(_NOT_TLS)

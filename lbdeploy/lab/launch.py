@@ -127,8 +127,9 @@ def start_nodes(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
         lab.emit(Step(host.name, "installing"))
         install(lab, host, base)
     access.remember(lab.place, lab.cluster, [lab.cluster.node(host.name) for host in new])
-    _boot([host for host in hosts if not _is_on(lab, host)], lab, base)
-    _wait(hosts, lab)
+    off = [host for host in hosts if not _is_on(lab, host)]
+    _boot(off, lab, base)
+    _wait(hosts, lab, base, off)
 
 
 def _is_installed(lab: Lab, host: Host, base: Image) -> bool:
@@ -163,12 +164,21 @@ def _boot(hosts: Sequence[Host], lab: Lab, base: Image) -> None:
         nodes.power_on(lab.place, host, base)
 
 
-def _wait(hosts: Sequence[Host], lab: Lab) -> None:
-    """Returns when each node lets users log in."""
+def _wait(hosts: Sequence[Host], lab: Lab, base: Image, booted: Sequence[Host]) -> None:
+    """Returns when each node lets users log in.
+
+    One that was not `booted` just now, since it was on, may have crashed, and been about to end: it is booted, too.
+    """
     given_up = threading.Event()
 
     def wait(host: Host) -> None:
-        nodes.wait(lab.place, host.name, lambda: _answers(lab, host), given_up.is_set, _BOOT_LIMIT)
+        try:
+            nodes.wait(lab.place, host.name, lambda: _answers(lab, host), given_up.is_set, _BOOT_LIMIT)
+        except LabError:
+            if given_up.is_set() or nodes.is_powered(lab.place, host.name) or host in booted:
+                raise
+            _boot([host], lab, base)
+            nodes.wait(lab.place, host.name, lambda: _answers(lab, host), given_up.is_set, _BOOT_LIMIT)
 
     with ThreadPoolExecutor(max_workers=max(len(hosts), 1)) as pool:
         waiting = {pool.submit(wait, host): host.name for host in hosts}

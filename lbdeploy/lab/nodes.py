@@ -32,7 +32,8 @@ def power_on(place: Place, host: Host, image: Image) -> None:
 
 
 def power_off(place: Place, host: Host) -> None:
-    """Cuts the power: every process of the node ends in the same moment, and its addresses are gone."""
+    """Cuts the power: the node is silent at once, every process of it ends, and its addresses are gone."""
+    wiring.pull_out(place, host)
     system.kill(machinery(place.host(host.name)))
     system.kill(each.pid for each in system.processes_in([place.namespace_file(host.name)]))
     wiring.unwire([place.namespace(host.name)])
@@ -123,4 +124,6 @@ def _boot_error(place: Place, name: str, what: str) -> LabError:
     log = place.host(name) / "console.log"
     end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
     fix = f"read {log}; then: lbdeploy lab fresh {name}"
+    if few := system.too_few_watches():
+        what, fix = f"{what}: {few}", "sysctl fs.inotify.max_user_instances=1024; then: lbdeploy lab up"
     return LabError(f"{name} {what}. The end of its console:\n{end}", node=name, fix=fix)

@@ -226,7 +226,11 @@ unspoken() {
         sleep 0.2
         uptime
     done
-    kill "$listener" || :
+    if ! kill "$listener"; then
+        printf 'nobody listened for the VRRP of others: perl could not\n'
+        printf 'see that perl-base works there, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
+        fail listen
+    fi
     wanted=$1 interface=$2
     shift 2
     while read -r heard source where; do

@@ -107,7 +107,7 @@ def _stat(snapshot: Snapshot, frontend: str, server: str) -> ServerStat | None:
 def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
     if stat is None:
         return Text("-", style="quiet")
-    style = "quiet" if grey else "good" if stat.up else "bad"
+    style = "quiet" if grey else "good" if stat.up else "warn" if stat.drained else "bad"
     return Text(f"{stat.status} {stat.check_status} {span(stat.since)}", style=style)
 
 

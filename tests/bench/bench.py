@@ -194,6 +194,22 @@ class Bench:
         peak = max(peak_megabytes(self.pair.unlabbed("operator", "up")) for _ in range(3))
         yield Row("peak memory of `up`", f"{peak:.0f} MB", "", f"{peak:.0f} MB", "< 90 MB", peak < 90)
 
+    def rebuild(self) -> Iterator[Row]:
+        """A reinstalled standby becomes a member again, beside an `up` of it whose new host key is known already."""
+        jobs: dict[str, Job] = {
+            "up": lambda: self._member_again(known=True, command=["up", "--limit", "lb2"]),
+            "rebuild": lambda: self._member_again(known=False, command=["rebuild", "lb2", "--host-key"]),
+        }
+        times = in_turns(jobs, FRESH_ROUNDS, warm_up=0)
+        yield _times("`rebuild lb2`, reinstalled", times["rebuild"], times["up"], "`up --limit lb2`", 1.1)
+
+    def _member_again(self, *, known: bool, command: Sequence[str]) -> float:
+        run(self.pair.lbdeploy("lab", "fresh", "lb2"))
+        key, stated = self.pair.host_key("lb2")
+        if known:
+            self.pair.know("lb2", key)
+        return run(self.pair.lbdeploy("--lab", *command, *([] if known else [stated])))
+
     def lab(self) -> Iterator[Row]:
         """`lab up` of the pair, with a warm cache."""
         while len(self.warm_ups) < 3:
@@ -283,6 +299,8 @@ Seconds depend on the machine, so the targets are ratios to something that the s
   acknowledgements take their time, too.
 - Bare nodes to the VIP answering: a client in the lab asks https://VIP/readyz every 20 ms, from the start of the tool
   to the first 200. Beside it stands `apt-get update && apt-get install` of the same packages on both bare nodes.
+- Rebuilding: lb2 was reinstalled, and has a new host key. `rebuild --host-key` is told of it; `up` finds it in
+  known_hosts.
 - Remote commands are those that the node's own sshd has logged, at LogLevel VERBOSE.
 - Memory is the kernel's count (`ru_maxrss`); `python -c pass` is run by the interpreter of the same environment.
 - Other tools do the same job (tests/bench/jobs): the same packages, the same six files with their modes, the kernel
@@ -329,6 +347,7 @@ def measure(pair: Pair, rows: Sequence[int], *, quick: bool) -> Iterator[Row]:
         5: bench.start_up,
         6: bench.memory,
         8: bench.fleets,
+        9: bench.rebuild,
     }
     steps |= {3: bench.from_nothing, 7: bench.lab}
     for number, step in steps.items():
@@ -341,7 +360,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="without pyinfra and Ansible")
     arguments.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(TOP)}")
-    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8", help="only these (numbered as in the list of targets)")
+    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9", help="only these, by number")
     asked = arguments.parse_args()
     if os.geteuid() != 0:
         arguments.error("the lab needs root: run it with sudo")

@@ -59,6 +59,18 @@ class Pair:
         """What a shell command prints, run as root in a node, not over SSH."""
         return output(*self.lbdeploy("lab", "exec", node, "sh", "-c", command))
 
+    def host_key(self, node: str) -> tuple[str, str]:
+        """A node's host key as it is now, as known_hosts has it, and its fingerprint; both from its console."""
+        public = "/etc/ssh/ssh_host_ed25519_key.pub"
+        key = " ".join(self.on(node, f"cat {public}").split()[:2])
+        return key, self.on(node, f"ssh-keygen -lf {public}").split()[1]
+
+    def know(self, node: str, key: str) -> None:
+        """Write a node's host key into the operator's known_hosts, in place of all that it had."""
+        known, address = STATE / self.id / "known_hosts", self.addresses[node]
+        others = [line for line in known.read_text().splitlines() if address not in line.split()[0].split(",")]
+        known.write_text("\n".join([*others, f"{address} {key}", ""]))
+
     def namespace(self, host: str) -> str:
         return f"lbdeploy-{self.id}:{host}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -151,10 +150,7 @@ START = {
 }
 
 
-@pytest.mark.parametrize(
-    "shell", ["bash", *(pytest.param(s, marks=pytest.mark.skipif(not shutil.which(s), reason=f"there is no {s} here"))
-                        for s in ("zsh", "fish"))],
-)  # fmt: skip
+@pytest.mark.parametrize("shell", START)
 def test_a_real_shell_completes_at_the_tab_key(shell: str, folder: Path) -> None:
     """The script is sourced, Tab is pressed, and the line is there to be run."""
     options, prompt, script = START[shell]

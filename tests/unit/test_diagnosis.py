@@ -359,5 +359,5 @@ def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
     """perl-base has few modules: Time::HiRes, for one, is not among them (Debian 11 and 13)."""
     programs = [each for each in (resources.files("lbdeploy") / "remote").iterdir() if each.name.endswith(".pl")]
     used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
-    assert len(programs) == 3
+    assert len(programs) == 4
     assert used == {"strict", "Socket"}

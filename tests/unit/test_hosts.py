@@ -230,7 +230,7 @@ BAD = {
     "unknown table, nothing near": (
         "[ssh]",
         "[zzz]",
-        "zzz: unknown table; known are: cluster, ssh, vrrp, networks, nodes, frontends",
+        "zzz: unknown table; known are: cluster, ssh, vrrp, metrics, networks, nodes, frontends",
     ),
     "unknown key": (
         "preempt_delay = 30",
@@ -653,7 +653,8 @@ def test_two_frontends_need_two_ports(tmp_path: Path) -> None:
     """Every frontend listens on every VIP, so ports can't be shared."""
     text = SHORT + '[frontends.two]\nport = 6443\nservers = { a = "10.0.0.1" }\n'
     assert problems(tmp_path, text) == [
-        "27: frontends.two.port: 6443 is the port of frontend k8s-api, too; give each frontend its own port"
+        "27: frontends.two.port: 6443 is the port of frontend k8s-api, too; give each frontend its own port, "
+        "or, by the key networks, its own networks"
     ]
 
 

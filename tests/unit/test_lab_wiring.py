@@ -15,6 +15,7 @@ from lbdeploy.lab import access, place, requirements
 from lbdeploy.lab.disk import hostname_of
 from lbdeploy.lab.keys import fingerprint, make_ssh_key
 from lbdeploy.lab.place import Place, place_of
+from lbdeploy.lab.system import too_few_watches
 from lbdeploy.lab.topology import Cable, Host, topology
 from lbdeploy.lab.wiring import wire_script
 from lbdeploy.model import Cluster
@@ -131,3 +132,16 @@ def test_only_root_may_start_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LabError, match="needs root") as caught:
         requirements.require(build=False)
     assert caught.value.fix == "sudo lbdeploy lab up"
+
+
+def test_a_machine_that_has_no_inotify_instances_left_is_told(tmp_path: Path) -> None:
+    """Nodes don't boot then, and don't say why. A process that ends meanwhile is none."""
+    (tmp_path / "sys/fs/inotify").mkdir(parents=True)
+    (tmp_path / "sys/fs/inotify/max_user_instances").write_text("20\n")
+    (tmp_path / "1/fd").mkdir(parents=True)
+    (tmp_path / "1/fd/0").symlink_to("/dev/null")
+    for number in range(1, 13):
+        (tmp_path / f"1/fd/{number}").symlink_to("anon_inode:inotify")
+    assert too_few_watches(tmp_path) == ""
+    (tmp_path / "1/fd/13").symlink_to("anon_inode:inotify")
+    assert too_few_watches(tmp_path) == "13 of the 20 inotify instances that root may have are taken"

@@ -238,7 +238,7 @@ def test_templates_of_the_parcel_are_those_that_are_used(tmp_path: Path, monkeyp
 
     monkeypatch.setattr("lbdeploy.sites.remote.perform", peek)
     text = GOOD.replace("[ssh]", '[ssh]\nknown_hosts_file = "known"').replace("[vrrp]", '[vrrp]\nnotify = "notify.sh"')
-    files = {"templates": {"haproxy.cfg.j2": "mine"}, "scripts": {"notify.sh": "#!/mine"}}
+    files = {"templates": {"haproxy.cfg.j2": "mine"}, "texts": {"notify.sh": "#!/mine"}}
     source = {"path": f"{tmp_path}/a.toml", "text": text, **files}
     assert _unpacked({"version": __version__, "job": JOB.to_json(), **source}, "w", silent).exit_code == 0
     assert seen == [(text, "mine", f"{tmp_path}/known")]

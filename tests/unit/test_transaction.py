@@ -35,7 +35,7 @@ from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
 from lbdeploy.shell import Raw
-from lbdeploy.transaction import Task, Transaction
+from lbdeploy.transaction import Task, Transaction, remote_text
 
 SHELLS = ("dash", "bash")
 DAEMONS = ("haproxy", "keepalived")
@@ -921,3 +921,15 @@ def test_packages_that_are_new_are_noted(here: Here) -> None:
     plan = here.plan(here.file("conf", "ours\n"))
     assert here.apply(plan, more=f"remember() {{ note_new '{inst}'; }}").exit == 0
     assert (here.state / "installed").read_text() == "haproxy\n"
+
+
+@pytest.mark.parametrize(("program", "status"), [("exit 1", 1), ("sleep 9", 0)])
+def test_a_listener_that_died_is_no_silence(tmp_path: Path, program: str, status: int) -> None:
+    """Whether a virtual router ID is in use is not known where nobody listened: nothing goes on then."""
+    start = f"mark=M state={tmp_path} run={tmp_path}/run\n"
+    script = f"{start}{remote_text('tools.sh')}\ntrap - EXIT\nlisten '{program}'\nlistening=0\nsleep 0.2\n"
+    argv = ["sh", "-c", f"{script}unspoken 101 eth0"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == status
+    assert ("nobody listened" in done.stdout) == (status == 1)
+    assert ("M failed listen" in done.stdout) == (status == 1)
