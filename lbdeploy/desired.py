@@ -100,7 +100,17 @@ def _own_scripts(cluster: Cluster) -> list[File]:
     vrrp = cluster.vrrp
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
-    return [File(path, script.text, mode="755") for path, script in own.items()]
+    return [File(path, script.text, mode="755", validate=_RUNNABLE) for path, script in own.items()]
+
+
+# A script that can't be run fails, and one that fails may take the VIPs away. /usr/bin/env finds its program by PATH.
+_RUNNABLE = Raw(r"""set -f
+read -r line < "$1"
+set -- ${line#'#!'}
+[ "$1" != /usr/bin/env ] || shift
+while case $1 in -*) ;; *) false ;; esac; do shift; done
+command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be run"
+""")
 
 
 # `haproxy -c` does not bind. A reload that can't fails, and before it gives up, it has the old process pause for two

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.errors import shown
 from lbdeploy.model import Cluster, Frontend, Node
 from lbdeploy.render import strangers
@@ -52,7 +52,8 @@ def lint(cluster: Cluster) -> list[Lint]:
                 found += [
                     Lint(s, node.name, file.path, line, *rest) for s, line, *rest in rule(cluster, node, file.content)
                 ]
-            found += [Lint(s, node.name, file.path, line, *rest) for s, line, *rest in _whole(file.content)]
+            if not file.path.startswith(OWN_SCRIPTS):
+                found += [Lint(s, node.name, file.path, line, *rest) for s, line, *rest in _whole(file.content)]
     return found
 
 

@@ -164,7 +164,15 @@ Login = Annotated[str, Plain(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "a login name", "
 Host = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.:%-]{0,252}[A-Za-z0-9])?", "a host name", "lb1.example.org")]
 Jump = Annotated[str, Plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump host", "ops@bastion:22")]
 FilePath = Annotated[str, Plain(r"[^\x00-\x1f\x7f]{1,4095}", "a path", "~/.ssh/id_ed25519")]
-NodePath = Annotated[str, Plain(r"(/[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}){1,20}", "a path on the nodes", "/run/uplink")]
+TrackedPath = Annotated[
+    str,
+    # A folder that is there at each start: without one, keepalived 2.3.3 ends (measured: by a segmentation fault).
+    Plain(
+        r"/(run|var/lib)/(?!lbdeploy)[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}",
+        "a file directly in /run or /var/lib",
+        "/run/uplink",
+    ),
+]
 LocalPath = Annotated[
     str,
     Plain(
@@ -236,7 +244,10 @@ class NodeTable(Table):
 class TrackFileTable(Table):
     """A file on the nodes, into which somebody writes a number that has a say in who holds the VIPs."""
 
-    file: NodePath = Field(description="The file, on each node. Where there is none, its number is 0.")
+    file: TrackedPath = Field(
+        description="The file, on each node: one in /run, or in /var/lib to last over a reboot. "
+        "Where there is none, its number is 0."
+    )
     weight: int = Field(
         0,
         ge=-253,

@@ -100,10 +100,14 @@ def smooth(seen: dict[str, Any], moves: int) -> None:
 
 
 def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:
-    """First up, a change and a handover without a failed connection, a drill or a VIP in doubt; down leaves nothing."""
+    """Doctor, first up, a change and a handover under traffic, a drill or a VIP in doubt; down leaves nothing."""
     alone = six.original == SIX
     if alone:
-        assert six.do("doctor")["ok"]
+        six.on("client", "ip addr add 2001:db8:6::10/128 dev eth0 nodad")
+        wrong = [each for each in six.do("doctor", code=6)["findings"] if each["severity"] == "error"]
+        assert [each["check"] for each in wrong] == ["vip-in-use"]
+        assert wrong[0]["detail"].startswith("2001:db8:6::10 is in use: ")
+        six.on("client", "ip addr del 2001:db8:6::10/128 dev eth0")
     six.do("up")
     assert held_by(six, "lb1")
     prefixes = {line.split()[3] for line in six.on("lb1", "ip -o addr").splitlines()}

@@ -23,7 +23,11 @@ weight = -150
 script = "scripts/check-route.sh"
 rise = 1
 """
+BAD = """[vrrp.track_scripts.bad]
+script = "scripts/bad.sh"
+"""
 SCRIPTS = {
+    "bad": "#!/bin/sh\nexit 1\n",
     "notify": f'#!/bin/sh\necho "$@" >> {NOTIFIED}\n',
     "check-route": "#!/bin/sh\n[ ! -e /run/no-route ]\n",
 }
@@ -74,6 +78,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
         why, warning = track(pair)
         assert why["detail"] == "lb2 holds the VIPs; lb1 has priority 50, with what it tracks: -150"
         assert (warning["node"], warning["severity"]) == ("lb1", "warning")
+        assert [each["check"] for each in pair.do("status")["warnings"]] == ["track"]
         pair.do("handover", "--to", "lb1")
         assert held_by(pair, "lb1")
         pair.do("handover", "--back")
@@ -97,8 +102,13 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
     changes = pair.do("up")["changes"]
     assert {(each["name"], each["action"]) for each in changes} == {("/etc/keepalived/lbdeploy-notify", "update")}
     assert pair.on("lb1", "systemctl show -p ExecReload keepalived") == loaded
-    pair.file.write_text(pair.original)
+    (scripts / "check-route.sh").write_text("#!/opt/none\n")
+    assert "this node has no /opt/none" in pair.do("up", code=7)["error"]["message"]
+    pair.edit("[vrrp.track_files.uplink]", BAD + "[vrrp.track_files.uplink]")
+    (scripts / "check-route.sh").write_text(SCRIPTS["check-route"])
     with traffic(pair, *VIPS) as seen:
+        assert "keepalived is in the state FAULT" in pair.do("up", code=7)["error"]["message"]
+        pair.file.write_text(pair.original)
         pair.do("up")
     smooth(seen, 0)
     assert pair.on("lb1", "ls /etc/keepalived/lbdeploy-* 2>/dev/null", check=False) == ""

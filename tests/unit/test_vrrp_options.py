@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, LONG_AGO, SEED, cluster, observe, plans
+from builders import BIG, LONG_AGO, SEED, cluster, observe, plans, survey
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy import hosts, wire
@@ -16,6 +17,7 @@ from lbdeploy.desired import KEEPALIVED_CONF, OWN_SCRIPTS, desired, files
 from lbdeploy.drill.timers import skew
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
+from lbdeploy.gate import objections
 from lbdeploy.health import parse_ip_a
 from lbdeploy.history import Generation, Target
 from lbdeploy.keepalived import Vrrp as Said
@@ -23,7 +25,7 @@ from lbdeploy.lint import lint
 from lbdeploy.model import Cluster
 from lbdeploy.origin import Origin
 from lbdeploy.placement import holder, placed, placement_of, tracked
-from lbdeploy.plan import Way, diff
+from lbdeploy.plan import Plan, Stage, Way, diff
 from lbdeploy.probe import FAULT_STATE, Observation, Probe
 from lbdeploy.resource import Answer, Change
 from lbdeploy.resources import File, Leftovers
@@ -32,7 +34,7 @@ from lbdeploy.takedown import original
 from lbdeploy.transaction import Task, Transaction
 
 GOOD = SEED.read_text()
-SCRIPT = "#!/bin/sh\nexit 0\n"
+SCRIPT = "#!/bin/sh\nexit 0"  # a last line without its end is no mistake of a script
 OPTIONS = """
 mode = "multicast"
 notify = "scripts/notify.sh"
@@ -107,7 +109,17 @@ MISTAKES = {
         "vrrp.track_files.x.wieght: unknown key; did you mean weight?",
     ),
     "weight": (b"", "[vrrp.track_files.x]\nfile = '/run/x'\nweight = 254", "254 is too large; write 253 or less"),
-    "a directive": (b"", "[vrrp.track_files.x]\nfile = '/run/x }'", "'/run/x }' is not a path on the nodes"),
+    "a directive": (
+        b"",
+        "[vrrp.track_files.x]\nfile = '/run/x }'",
+        "'/run/x }' is not a file directly in /run or /var/lib",
+    ),
+    "a folder that may be missing": (
+        b"",
+        "[vrrp.track_files.x]\nfile = '/run/frr/x'",
+        "'/run/frr/x' is not a file directly in /run or /var/lib; write one like \"/run/uplink\"",
+    ),
+    "lbdeploy's own": (b"", "[vrrp.track_files.x]\nfile = '/run/lbdeploy-handover'", "is not a file directly in /run"),
     "a name": (b"", "[vrrp.track_files.'x y']\nfile = '/run/x'", "'x y' is not a plain name"),
     "mode": (b"", "mode = 'broadcast'", "'broadcast' is not known; write 'unicast' or 'multicast'"),
 }
@@ -259,12 +271,49 @@ def test_other_options_are_reloads(tmp_path: Path) -> None:
 def test_a_changed_script_needs_no_reload(tmp_path: Path) -> None:
     """keepalived runs it anew each time."""
     before = with_options(tmp_path)
-    (tmp_path / "scripts/notify.sh").write_text(SCRIPT + "# more\n")
+    (tmp_path / "scripts/notify.sh").write_text(SCRIPT + " # more\n")
     after = hosts.load(tmp_path / "hosts.toml")
     looks = observe(after, after.preferred, states={f.id: _as(f) for f in files(before, before.preferred)})
     assert [(c.kind, c.name, c.action) for c in diff(desired(after, after.preferred), looks).changes] == [
         ("file", "/etc/keepalived/lbdeploy-notify", "update")
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("#!/bin/sh", ""),
+        ("#! /bin/sh -eu", ""),
+        ("#!/usr/bin/env sh", ""),
+        ("#!/usr/bin/env -S sh -eu", ""),
+        ("#!/opt/none", "this node has no /opt/none, by which it is to be run\n"),
+        ("#!/usr/bin/env python99", "this node has no python99, by which it is to be run\n"),
+        ("#!/bin/*", "this node has no /bin/*, by which it is to be run\n"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_script_that_a_node_can_not_run_is_refused_there(tmp_path: Path, shell: str, first: str, said: str) -> None:
+    """Its interpreter is looked for, also by way of env, before the file is in place."""
+    of = with_options(tmp_path)
+    (tmp_path / "staged").write_text(f"{first}\nexit 0\n")
+    (own,) = (each for each in files(of, of.preferred) if each.path == OWN_SCRIPTS + "notify")
+    run = subprocess.run(
+        [shell, "-c", str(own.validate), "x", tmp_path / "staged"], check=False, capture_output=True, text=True
+    )
+    assert (run.stdout, run.stderr) == (said, "")
+
+
+def test_a_change_that_puts_a_node_into_fault_is_objected_to(tmp_path: Path) -> None:
+    """Then it is undone; a node that was in this state before is not made worse."""
+    of = with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
+    well = [seen(of, "lb1", Said("MASTER", 220, 1.0), holds=True), seen(of, "lb2", Said("BACKUP", 120, 1.0))]
+    ill = [well[0], seen(of, "lb2", Said(FAULT_STATE, 100, 1.0))]
+    stage = Stage(Way.RELOAD, {"lb2": plans(of, *well)["lb2"]}, "")
+    plan = Plan(plans(of, *well), (stage,))
+    bad = objections(plan, stage, survey(of, *well), survey(of, *ill), frozenset())
+    assert [(each.node, each.check) for each in bad] == [("lb2", "track")]
+    for before, after in ((well, well), (ill, ill), (ill, well)):
+        assert objections(plan, stage, survey(of, *before), survey(of, *after), frozenset()) == []
 
 
 GONE = "/etc/keepalived/lbdeploy-track-old"

@@ -35,7 +35,7 @@ TYPES = {
     schema.Jump: "`user@host:port`",
     schema.FilePath: "path",
     schema.LocalPath: "path of a script",
-    schema.NodePath: "path on the nodes",
+    schema.TrackedPath: "path on the nodes",
     schema.Vips: "`address/prefix`, or a list of them",
     schema.Port: "port",
     schema.Count: "whole number",
