@@ -169,6 +169,14 @@ OF_NETWORKS = (
         up=True,
         doctor=False,
     ),
+    Check(
+        "former-peer",
+        "no host that was taken out of hosts.toml still listens for VRRP (one that does not answer: a warning)",
+        "",
+        "lbdeploy down --limit NODE, with a hosts.toml that still has it",
+        up=True,
+        doctor=False,
+    ),
 )
 
 CHECKS = (*LOGIN, *OF_NODES, *OF_NETWORKS)

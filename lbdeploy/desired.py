@@ -5,7 +5,6 @@ The order is the order in which it is brought about: packages, then files, then 
 
 from __future__ import annotations
 
-import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,7 @@ from lbdeploy.model import METRICS, Cluster, Node, Vip
 from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
+from lbdeploy.resources import File, Journal, Leftovers, Packages, Service, Sysctl
 from lbdeploy.shell import Raw
 from lbdeploy.vrrp import HANDOVER
 
@@ -21,6 +20,7 @@ PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # what the names of the operator's own scripts begin with there
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
@@ -41,6 +41,8 @@ PATHS = SimpleNamespace(
     frontend_socket=frontend_socket,
     handover=HANDOVER,
     haproxy_stopped=HAPROXY_STOPPED,
+    track=OWN_SCRIPTS + "track-",
+    notify=OWN_SCRIPTS + "notify",
 )
 
 
@@ -51,13 +53,15 @@ def desired(
 
     `upgrade` and `reinstall` are what a run may ask of packages: see Packages.
     """
+    own = files(cluster, node)
     return [
         Journal(),
         Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall),
-        *files(cluster, node),
+        *own,
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
         Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
+        Leftovers(OWN_SCRIPTS, keep=tuple(file.path for file in own if file.path.startswith(OWN_SCRIPTS))),
     ]
 
 
@@ -80,6 +84,7 @@ def files(cluster: Cluster, node: Node) -> list[File]:
         ),
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
+        *_own_scripts(cluster),
         File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
     ]
 
@@ -90,9 +95,22 @@ def sysctls(cluster: Cluster) -> dict[str, str]:
     return {families[version]: "1" for version in sorted({vip.ip.version for vip in cluster.vips})}
 
 
-def instance_name(cluster: Cluster) -> str:
-    """The name of the VRRP instance: for the cluster k8s-api, VI_K8S_API."""
-    return "VI_" + re.sub(r"[^A-Z0-9]", "_", cluster.name.upper())
+def _own_scripts(cluster: Cluster) -> list[File]:
+    """The operator's, as they are: keepalived reads them anew each time it runs them."""
+    vrrp = cluster.vrrp
+    own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
+    own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
+    return [File(path, script.text, mode="755", validate=_RUNNABLE) for path, script in own.items()]
+
+
+# A script that can't be run fails, and one that fails may take the VIPs away. /usr/bin/env finds its program by PATH.
+_RUNNABLE = Raw(r"""set -f
+read -r line < "$1"
+set -- ${line#'#!'}
+[ "$1" != /usr/bin/env ] || shift
+while case $1 in -*) ;; *) false ;; esac; do shift; done
+command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be run"
+""")
 
 
 # `haproxy -c` does not bind. A reload that can't fails, and before it gives up, it has the old process pause for two
@@ -137,7 +155,7 @@ def _keepalived_conf(cluster: Cluster, node: Node) -> str:
         node,
         "keepalived.conf",
         paths=PATHS,
-        instance=instance_name(cluster),
+        instance=cluster.instance,
         state="MASTER" if master else "BACKUP",
         fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
         tracked_interfaces=_tracked(cluster, node),

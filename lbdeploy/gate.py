@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from lbdeploy.backends import lost_servers
 from lbdeploy.errors import LastNodeError
 from lbdeploy.finding import Finding
-from lbdeploy.placement import able, holders, unable
+from lbdeploy.placement import IN_FAULT, able, holders, unable
 from lbdeploy.plan import Plan, Stage, Way
 from lbdeploy.stages import foreseen
 from lbdeploy.survey import Survey
@@ -29,6 +29,7 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
     found = [each for each in failed if (each.node, each.check) not in excused]
     found = [each for each in found if each.node is not None or each.detail not in ill]
     found += _unforeseen(plan, stage, before, after)
+    found += _faulted(stage, before, after)
     for name in stage.names:
         others = [each for other, each in after.seen.items() if other not in stage.names]
         found += lost_servers(after.cluster, before.seen[name], after.seen[name], others)
@@ -62,6 +63,15 @@ def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iter
         detail = f"the VIPs moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
         fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *strangers))}"
         yield Finding(None, "holder", False, detail, fix)
+
+
+def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
+    """Nodes that what is tracked keeps from holding the VIPs, since this change."""
+    for name in stage.names:
+        if unable(after.seen[name]) == IN_FAULT and able(before.seen[name]):
+            detail = "what it tracks keeps it from holding the VIPs since this change: keepalived is in the state FAULT"
+            fix = "run the scripts of vrrp.track_scripts there by hand, and look into the files of vrrp.track_files"
+            yield Finding(name, "track", False, detail, fix)
 
 
 def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:

@@ -57,6 +57,7 @@ class Handover:
         Raises LbdeployError where it refuses to begin, or where they don't move: they are where they were then.
         """
         survey = self._observer.survey()
+        self._priorities |= {name: each.node.priority + each.tracked for name, each in survey.seen.items()}
         giver = _holder(survey)
         taker = to or self._choice(survey, giver, back=back)
         self._refuse(survey, giver, taker)
@@ -64,7 +65,7 @@ class Handover:
         with locking(self._fleet, nodes, self._about, self._lock_wait, self._emit) as lock:
             if lock.runs != survey.runs:
                 raise _unmoved("another run has changed the nodes in this moment", fix="try again")
-            return self._carry_out(survey, giver, taker)
+            return self._carry_out(survey, giver, taker, back=back)
 
     def _choice(self, survey: Survey, giver: str, *, back: bool) -> str:
         """The node of the highest priority among those that are well; to move away, not the holder."""
@@ -93,10 +94,10 @@ class Handover:
             own = [f"its keepalived.conf does not track {HANDOVER}, as the built-in template does"]
         return (unable(seen) if seen.lift > FAULT else "") or "; ".join(own)
 
-    def _carry_out(self, survey: Survey, giver: str, taker: str) -> Moved:
+    def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> Moved:
         """Move, see that it lasts, and measure meanwhile."""
         lifts = {name: seen.lift for name, seen in survey.seen.items()}
-        last = held(taker, self._priorities) if self.cluster.vrrp.preempt else dict.fromkeys(self._priorities, 0)
+        last = self._last(taker, back=back)
         last = {name: last[name] for name in lifts}
         prober = Prober(self.cluster.targets)
         began = time.time() + BASELINE
@@ -122,6 +123,14 @@ class Handover:
             lifts=last,
             verdict=survey.verdict,
         )
+
+    def _last(self, taker: str, *, back: bool) -> dict[str, int]:
+        """The lifts that remain: enough of them also when nothing is tracked any more that speaks for the taker now."""
+        if back or not self.cluster.vrrp.preempt:
+            return dict.fromkeys(self._priorities, 0)
+        least = {node.name: node.priority for node in self.cluster.nodes}
+        worst = {name: max(each, least[name]) for name, each in self._priorities.items()}
+        return held(taker, worst | {taker: min(self._priorities[taker], least[taker])})
 
     def _move(self, lifts: Lifts, giver: str, taker: str) -> None:
         """Until the taker alone has the VIPs. Where that fails, or is interrupted, all is as before."""

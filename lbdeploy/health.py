@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
@@ -19,12 +19,17 @@ UP_CHECKS = ("L4OK", "L6OK", "L7OK")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A network interface: name, whether it is up and has a carrier, addresses with prefix length, MAC or ""."""
+    """A network interface: name, whether it is up and has a carrier, addresses with prefix length, MAC or "".
+
+    `doubtful` are addresses that can't be used, each with why, as `ip a` flags it: tentative, while the kernel asks
+    whether another host has it, and dadfailed, where one has (ip-address(8), RFC 4862 section 5.4).
+    """
 
     name: str
     up: bool
     addresses: tuple[Interface, ...]
     mac: str = field(default="", compare=False)
+    doubtful: Mapping[Address, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,10 @@ class Room:
 
 _LINK = re.compile(r"^\d+: (?P<name>[^:@\s]+)(?:@\S+)?: <(?P<flags>[^>]*)>")
 _ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
-_ADDRESS = re.compile(r"^\s+inet6? (?P<address>[0-9a-fA-F.:]+)(?: peer [0-9a-fA-F.:]+)?(?:/(?P<prefix>\d+))?\s")
+_ADDRESS = re.compile(
+    r"^\s+inet6? (?P<address>[0-9a-fA-F.:]+)(?: peer [0-9a-fA-F.:]+)?(?:/(?P<prefix>\d+))?\s(?P<rest>.*)"
+)
+_DOUBTS = ("dadfailed", "tentative")  # what has failed is tentative, too
 
 
 def parse_ip_a(text: str) -> tuple[Link, ...]:
@@ -111,6 +119,8 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
             with suppress(ValueError):
                 address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
                 links[-1] = replace(links[-1], addresses=(*links[-1].addresses, address))
+                if doubt := next((each for each in _DOUBTS if each in found["rest"].split()), ""):
+                    links[-1] = replace(links[-1], doubtful={**links[-1].doubtful, address.ip: doubt})
     return tuple(links)
 
 

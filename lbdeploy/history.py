@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.desired import KEEPALIVED_CONF, OWN_SCRIPTS
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.probe import PRELUDE
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File
+from lbdeploy.resources import File, Leftovers
 from lbdeploy.shell import cmd
 from lbdeploy.transaction import STATE
 
@@ -74,12 +74,19 @@ class Target:
     def wanted(self, name: str, resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
         """The resources of a node, with files as they were then."""
         files = self.nodes[name].files if name in self.nodes else {}
-        return [
-            replace(each, mode=files[each.path][0], content=files[each.path][1])
-            if isinstance(each, File) and each.path in files
-            else each
-            for each in resources
-        ]
+        then = {path: File(path, content, mode) for path, (mode, content) in files.items()}
+        own = {path: each for path, each in then.items() if path.startswith(OWN_SCRIPTS)}
+        wanted: list[Resource[Any]] = []
+        for each in resources:
+            match each:
+                case File() if each.path in then:
+                    own.pop(each.path, None)
+                    wanted.append(replace(each, mode=then[each.path].mode, content=then[each.path].content))
+                case Leftovers():  # scripts that hosts.toml does not name any more
+                    wanted += [*own.values(), replace(each, keep=(*each.keep, *own))]
+                case _:
+                    wanted.append(each)
+        return wanted
 
 
 def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> Target:

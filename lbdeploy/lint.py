@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.errors import shown
 from lbdeploy.model import Cluster, Frontend, Node
 from lbdeploy.render import strangers
@@ -51,7 +52,8 @@ def lint(cluster: Cluster) -> list[Lint]:
                 found += [
                     Lint(s, node.name, file.path, line, *rest) for s, line, *rest in rule(cluster, node, file.content)
                 ]
-            found += [Lint(s, node.name, file.path, line, *rest) for s, line, *rest in _whole(file.content)]
+            if not file.path.startswith(OWN_SCRIPTS):
+                found += [Lint(s, node.name, file.path, line, *rest) for s, line, *rest in _whole(file.content)]
     return found
 
 
@@ -71,6 +73,7 @@ def _settings(cluster: Cluster) -> Iterator[Lint]:
                 message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
                 yield Lint("warning", None, path, None, message, "leave it out: the default is four hours")
         yield from (Lint("warning", None, path, None, *each) for each in _pointless(frontend))
+    yield from (Lint("warning", None, path, None, *each) for each in _weights(cluster))
     if vrrp.advert_interval < 1:
         yield from (Lint("warning", None, path, None, *slow) for slow in _slower_than_vrrp(cluster))
 
@@ -102,6 +105,46 @@ def _slower_than_vrrp(cluster: Cluster) -> Iterator[tuple[str, str]]:
                 "(check_interval x check_fall + 3 x advert_interval)"
             )
             yield message, f"for the servers to be checked as quickly: {_as_quick(nodes, each.fall)}"
+
+
+def _weights(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Weights that can't do what they are there for: keepalived keeps each priority from 1 to 254 (measured)."""
+    vrrp, nodes = cluster.vrrp, cluster.nodes
+    distance = max(above.priority - below.priority for above, below in pairwise(nodes))
+    above, below = next(pair for pair in pairwise(nodes) if pair[0].priority - pair[1].priority == distance)
+    tracked = [(f"vrrp.track_files.{each.name}", each.weight, True) for each in vrrp.track_files]
+    tracked += [(f"vrrp.track_scripts.{each.name}", each.weight, False) for each in vrrp.track_scripts]
+    for key, weight, counts in tracked:
+        if weight and abs(weight) <= distance:
+            once = ", while the number in the file is 1" if counts else ""
+            message = (
+                f"{key}: a weight of {weight} moves no VIP from {above.name} (priority {above.priority}) "
+                f"to {below.name} ({below.priority}){once}"
+            )
+            needed = (distance + 1) * (1 if weight > 0 else -1)
+            yield message, f"weight = {needed}, or {'more' if needed > 0 else 'less'}; or bring the priorities closer"
+    yield from _clamped(cluster)
+
+
+def _clamped(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Sums that keepalived does not go by.
+
+    One that falls below 1 is harmless, as long as no other does: then their addresses decide. One that rises over 254
+    is not even low when lbdeploy takes all that it can from it.
+    """
+    vrrp, nodes = cluster.vrrp, cluster.nodes
+    every = [each.weight for each in vrrp.track_files] + [each.weight for each in vrrp.track_scripts]
+    low, high = sum(min(0, each) for each in every), sum(max(0, each) for each in every)
+    fallen = [node for node in nodes if node.priority + low < 1]
+    if len(fallen) > 1:
+        names = " and of ".join(f"{node.name} ({node.priority}{low:+d})" for node in fallen)
+        message = f"with all that is tracked failing, the priorities of {names} count as 1, and addresses decide"
+        yield message, f"weights that add up to {1 - fallen[0].priority} or more, or higher priorities"
+    for node in nodes:
+        if node.priority + high > 254:
+            message = f"with all that it tracks, the priority of {node.name} ({node.priority}{high:+d}) counts as 254"
+            fix = f"weights that add up to {254 - node.priority} or less, or a lower priority"
+            yield f"{message}, and lbdeploy can't move the VIPs away from it", fix
 
 
 def _as_quick(seconds: float, fall: int) -> str:

@@ -6,6 +6,7 @@ a directive or a command. Times are in seconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -69,6 +70,37 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """A script of the operator's: its path as hosts.toml has it, and its text, which is put on the nodes."""
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFile:
+    """A file on the nodes whose number, times `weight`, is added to a node's priority; 0: a number is a failure."""
+
+    name: str
+    file: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackScript:
+    """A script whose `weight` is added to a node's priority: a positive one while it is well, a negative one while it
+    fails. With 0, a node on which it fails leaves the election."""
+
+    name: str
+    script: Script
+    interval: int
+    timeout: int
+    fall: int
+    rise: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vrrp:
     """VRRP settings (keepalived.conf(5), RFC 5798); `check_*` are those of the script that watches haproxy."""
 
@@ -82,6 +114,20 @@ class Vrrp:
     check_timeout: int
     check_fall: int
     check_rise: int
+    mode: Literal["unicast", "multicast"] = "unicast"
+    notify: Script | None = None
+    track_files: tuple[TrackFile, ...] = ()
+    track_scripts: tuple[TrackScript, ...] = ()
+
+    @property
+    def tracks(self) -> bool:
+        """Whether more than haproxy has a say in who holds the VIPs: then priorities alone don't tell."""
+        return bool(self.track_files or self.track_scripts)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Everything that is put on the nodes for keepalived to run."""
+        return tuple(each.script for each in self.track_scripts) + ((self.notify,) if self.notify else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +221,11 @@ class Cluster:
         return tuple(
             dict.fromkeys((*(a for node in self.nodes for a in node.addresses.values()), *(v.ip for v in self.vips)))
         )
+
+    @property
+    def instance(self) -> str:
+        """The name of the VRRP instance: for the cluster k8s-api, VI_K8S_API."""
+        return "VI_" + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
 
     @property
     def preferred(self) -> Node:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster, Node, Vip
-from lbdeploy.probe import Observation
-from lbdeploy.vrrp import FAULT, GIVE_UP, HANDOVER
+from lbdeploy.probe import FAULT_STATE, Observation
+from lbdeploy.vrrp import FAULT, GIVE_UP, HANDOVER, effective
 
+IN_FAULT = "its keepalived is in the state FAULT, by what it tracks"
 DAEMONS = ("haproxy", "keepalived")
 
 
@@ -61,9 +62,21 @@ def placed(placement: Placement, observations: Sequence[Observation], seen: str 
         if have and have != [want]:
             detail = f"{vip.ip} is on {', '.join(have)}, should be on {want}"
             yield Finding(each.node.name, "vip", False, detail, "lbdeploy up")
+        elif have and (doubt := each.doubt(vip.ip)):
+            yield _doubtful(each.node, f"{vip.ip} is on {want}", doubt)
         elif len(names) == 1 and have:
             nowhere = f", and on no other node{seen}" if seen is not None else ""
             yield Finding(each.node.name, "vip", True, f"{vip.ip} is on {want}{nowhere}")
+
+
+def _doubtful(node: Node, what: str, doubt: str) -> Finding:
+    """A VIP on which nobody is answered: duplicate address detection is not over, or has found another host."""
+    if doubt == "tentative":
+        detail = f"{what}, and can't be used yet: the kernel asks whether another host has it (tentative)"
+        fix = "wait, then: lbdeploy verify; keepalived itself places VIPs without asking"
+        return Finding(node.name, "vip", False, detail, fix, settling=True)
+    detail = f"{what}, and can't be used: another host has it ({doubt})"
+    return Finding(node.name, "vip", False, detail, "find that host; then, to place the VIP anew: lbdeploy handover")
 
 
 def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[Observation]) -> Iterator[Finding]:
@@ -87,8 +100,32 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs, as handed over to it{_as_long_as(cluster)}")
     else:
         why = "".join(f"; {each.node.name} is not able to: {unable(each)}" for each in better)
+        why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, observations))
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority wants"))
     yield from _gives_up(observations)
+
+
+def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
+    """Nodes that the operator's own files and scripts lower, or forbid to hold the VIPs."""
+    usual = sum(max(0, each.weight) for each in cluster.vrrp.track_scripts)
+    fix = "see what vrrp.track_files and vrrp.track_scripts look at there: journalctl -u keepalived -n 20"
+    for each in observations if cluster.vrrp.tracks else ():
+        if unable(each) == IN_FAULT:
+            detail = "what it tracks keeps it from holding the VIPs: keepalived is in the state FAULT"
+            yield Finding(each.node.name, "track", False, detail, fix, warning=True, settling=True)
+        elif each.tracked < usual:
+            yield Finding(each.node.name, "track", False, f"it {_moved(each)}", fix, warning=True)
+
+
+def _outdone(holding: Observation, observations: Sequence[Observation]) -> list[Observation]:
+    """Nodes that would hold the VIPs, but for what they, or the holder, track."""
+    mine = effective(holding.node.priority, holding.lift)
+    others = [each for each in observations if each.tracked != holding.tracked and able(each)]
+    return [each for each in others if effective(each.node.priority, each.lift) > mine]
+
+
+def _moved(seen: Observation) -> str:
+    return f"has priority {seen.priority}, with what it tracks: {seen.tracked:+d}"
 
 
 def _as_long_as(cluster: Cluster) -> str:
@@ -146,4 +183,6 @@ def unable(observation: Observation) -> str:
         return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"
     if not observation.haproxy_answers:
         return "its haproxy does not answer"
-    return f"{' and '.join(down)} is down there" if down else ""
+    if down:
+        return f"{' and '.join(down)} is down there"
+    return IN_FAULT if observation.said.state == FAULT_STATE else ""

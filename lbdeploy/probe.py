@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lbdeploy import hello
+from lbdeploy import hello, keepalived
 from lbdeploy.errors import RemoteError
 from lbdeploy.health import (
     Answered,
@@ -28,6 +28,8 @@ from lbdeploy.resource import Answer, Resource
 from lbdeploy.resources.service import ServiceState
 from lbdeploy.shell import Raw, cmd, here
 from lbdeploy.vrrp import HANDOVER, effective
+
+FAULT_STATE = "FAULT"
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
@@ -57,7 +59,8 @@ class Observation:
 
     `lacks` are checks that it does not pass, of those that take no program to look at. `own` says of each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `lift` is what a handover adds to
-    the node's priority. `metrics`: where haproxy should tell of itself, and whether it does.
+    the node's priority. `said` is what keepalived says of itself, where that was asked: where the cluster tracks more
+    than haproxy. `metrics`: where haproxy should tell of itself, and whether it does.
     """
 
     node: Node
@@ -73,6 +76,7 @@ class Observation:
     room: tuple[Room, ...] = ()
     lacks: frozenset[str] = frozenset()
     lift: int = 0
+    said: keepalived.Vrrp = field(default_factory=keepalived.Vrrp)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
 
@@ -83,8 +87,19 @@ class Observation:
 
     @property
     def priority(self) -> int:
-        """The one that keepalived goes by while its checks succeed."""
-        return effective(self.node.priority, self.lift)
+        """The one that keepalived goes by while its check of haproxy succeeds."""
+        return effective(self.node.priority, self.lift + self.tracked)
+
+    @property
+    def tracked(self) -> int:
+        """What the operator's own files and scripts add to the priority, as far as keepalived has said."""
+        if self.said.priority is None or self.said.state == FAULT_STATE:
+            return 0
+        return self.said.priority - effective(self.node.priority, self.lift)
+
+    def doubt(self, ip: object) -> str:
+        """Why an address that the node has can't be used, in the kernel's word: "" where it can."""
+        return next((why for link in self.links for address, why in link.doubtful.items() if address == ip), "")
 
     def holds(self, ip: object) -> list[str]:
         """The interfaces on which this node has the address."""
@@ -135,6 +150,7 @@ class Probe(Joined):
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
         probes = {resource.id: resource.probe() for resource in resources} | health(cluster)
         super().__init__(node, probes | _metrics(cluster, node))
+        self.instance = cluster.instance
         self.resources = resources
 
     def read(self, output: str) -> Observation:
@@ -154,6 +170,7 @@ class Probe(Joined):
             room=parse_room(marks["room"].output),
             lacks=frozenset(marks["lacks"].output.split()),
             lift=number(marks["handover"].output),
+            said=keepalived.parse_vrrp(marks["vrrp"].output, self.instance) if "vrrp" in marks else keepalived.Vrrp(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
         )
@@ -167,6 +184,7 @@ def number(text: str) -> int:
 def health(cluster: Cluster) -> dict[str, Raw]:
     """The probes of a node's health, by name."""
     return {
+        **({"vrrp": keepalived.PROBE} if cluster.vrrp.tracks else {}),
         "now": Raw("date +%s.%N"),
         "apt": Raw("command -v apt-get"),
         "lacks": Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)))),

@@ -13,6 +13,7 @@ from lbdeploy.desired import desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.fleet import Fleet
+from lbdeploy.former import findings, former_peers
 from lbdeploy.interrupt import Interrupt
 from lbdeploy.lock import Lock, locking
 from lbdeploy.model import Cluster
@@ -24,7 +25,7 @@ from lbdeploy.plan import Plan
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Packages
-from lbdeploy.survey import Survey
+from lbdeploy.survey import Survey, unfit
 from lbdeploy.verdict import Verdict
 
 REBOOTS = 2  # how often a run goes on after a node was started again in its middle
@@ -106,7 +107,17 @@ class Run:
     def _begin(self) -> Survey:
         survey = self.survey()
         survey.refuse(self.options.ignore)
+        self._refuse_former_peers(survey)
         return survey
+
+    def _refuse_former_peers(self, survey: Survey) -> None:
+        found = list(findings(former_peers(survey, self._fleet)))
+        for each in found:
+            if each.warning:
+                self._emit(Note(None, f"{each.detail}: {each.fix}"))
+        problems = [each for each in found if each.failed and each.check not in self.options.ignore]
+        if problems:
+            raise unfit(problems)
 
     def _locked(self, survey: Survey) -> AbstractContextManager[Lock]:
         nodes = [node for node in self._fleet.nodes if node.name in survey.seen]

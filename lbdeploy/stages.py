@@ -77,7 +77,7 @@ def identity_changes(plan: NodePlan) -> bool:
 
 def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
     runs = all(seen.service(daemon).running for daemon in DAEMONS)
-    return Member(plan, *_instances(plan, seen.lift), runs, seen.node.name in holders(cluster, [seen]))
+    return Member(plan, *_instances(plan, seen.lift + seen.tracked), runs, seen.node.name in holders(cluster, [seen]))
 
 
 def _instances(plan: NodePlan, lift: int = 0) -> tuple[Instance | None, Instance | None]:
@@ -96,7 +96,7 @@ def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> boo
     """Whether the others do not send it their adverts yet: it would take the VIPs at once. They are changed first."""
     address = str(member.plan.node.addresses[cluster.vrrp.network])
     others = [each.before for each in members if each is not member and each.runs and each.before]
-    return not member.runs and any(address not in before.peers for before in others)
+    return not member.runs and any(before.peers and address not in before.peers for before in others)
 
 
 def _joint(needy: Sequence[Member]) -> tuple[list[Member], Way]:

@@ -13,13 +13,12 @@ from itertools import chain
 from typing import Any
 
 from lbdeploy.backends import backends, servers
-from lbdeploy.desired import instance_name
 from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.health import parse_ip_a, parse_show_stat
 from lbdeploy.keepalived import PROBE, Vrrp, parse_vrrp
 from lbdeploy.model import Cluster, Node
-from lbdeploy.placement import DAEMONS, Placement, holder, placed, placement_of
+from lbdeploy.placement import DAEMONS, Placement, holder, placed, placement_of, tracked
 from lbdeploy.probe import Joined, Observation, health, number
 from lbdeploy.resource import Resource
 from lbdeploy.resources import Journal, Service
@@ -96,6 +95,7 @@ class Status:
         yield from (Finding(name, "reach", False, each.message, each.fix) for name, each in self.errors.items())
         yield from chain.from_iterable(placed(each, self.seen, where) for each in self.vips)
         yield from holder(self.cluster, self.vips, self.seen)
+        yield from tracked(self.cluster, self.seen)
         yield from chain.from_iterable(self._of(each) for each in self.nodes.values())
         yield from chain.from_iterable(backends(self.cluster, each) for each in self.seen)
         yield from servers(self.cluster, self.seen)
@@ -149,6 +149,7 @@ class Look(Joined):
     def read(self, output: str) -> Snapshot:
         """Raises RemoteError where the output is not whole."""
         marks = self.answers(output)
+        said = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
         seen = Observation(
             node=self.node,
             now=float(marks["now"].output or 0),
@@ -157,10 +158,9 @@ class Look(Joined):
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
             lift=number(marks["handover"].output),
+            said=said if self.cluster.vrrp.tracks else Vrrp(),
         )
-        return Snapshot(
-            seen, parse_vrrp(marks["vrrp"].output, instance_name(self.cluster)), parse_loads(marks["show stat"].output)
-        )
+        return Snapshot(seen, said, parse_loads(marks["show stat"].output))
 
 
 def parse_loads(text: str) -> tuple[Load, ...]:

@@ -9,6 +9,7 @@ from lbdeploy.diagnosis import SKEW_SECONDS, span
 from lbdeploy.finding import Finding
 from lbdeploy.firewall import remedy
 from lbdeploy.model import Address, Cluster, Node
+from lbdeploy.wire import group
 
 LISTEN, HAIL, ASK = "vrrp", "hail", "who-has"  # the programs in remote/
 
@@ -74,11 +75,12 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
         fix = remedy(receiver.lines("firewall"), "input", source, receiver.node.interfaces[cluster.vrrp.network])
         yield Finding(receiver.node.name, "firewall", False, detail, fix)
         return
-    why = (sender.wire.unsent or {}).get(target)
+    sent_to = group(target) if cluster.vrrp.mode == "multicast" else target
+    why = (sender.wire.unsent or {}).get(sent_to)
     detail = (
         f"can't send VRRP (IP protocol 112) {way}: {why}" if why else f"VRRP (IP protocol 112) {way} does not arrive"
     )
-    fix = remedy(sender.lines("firewall"), "output", target, sender.node.interfaces[cluster.vrrp.network])
+    fix = remedy(sender.lines("firewall"), "output", sent_to, sender.node.interfaces[cluster.vrrp.network])
     yield Finding(sender.node.name, "firewall", False, detail, fix if why else f"{fix}; or it is dropped in between")
 
 

@@ -76,7 +76,7 @@ class Survey:
                 raise error
         problems = [each for each in self._problems() if each.check not in ignore]
         if problems:
-            raise _unfit(problems)
+            raise unfit(problems)
 
     def _may_leave_out(self) -> bool:
         """Whether nodes that can't be reached hold no VIP: others do."""
@@ -91,7 +91,8 @@ class Survey:
         yield from left_out(self.cluster, mine)
 
 
-def _unfit(problems: list[Finding]) -> RemoteError:
+def unfit(problems: list[Finding]) -> RemoteError:
+    """The error that tells of all of them."""
     first, rest = problems[0], problems[1:]
-    more = "".join(f"\n{each.node}: {each.detail}; {each.fix}" for each in rest)
+    more = "".join(f"\n{each.node or 'all'}: {each.detail}; {each.fix}" for each in rest)
     return RemoteError(first.detail + more, node=first.node, state="nothing was changed", fix=first.fix)

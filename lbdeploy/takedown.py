@@ -16,12 +16,13 @@ from lbdeploy.desired import (
     HAPROXY_UNIT,
     KEEPALIVED_CONF,
     KEEPALIVED_UNIT,
+    OWN_SCRIPTS,
     PACKAGES,
     SYSCTL_CONF,
 )
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.resource import Change, Resource
-from lbdeploy.resources import Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
+from lbdeploy.resources import Journal, Leftovers, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
 from lbdeploy.shell import cmd, here
 from lbdeploy.transaction import Task, go_away, remote_text
 
@@ -40,6 +41,7 @@ def original(*, purge: bool, also: Collection[str] = ()) -> list[Resource[Any]]:
         Service("haproxy", watches=(HAPROXY_CFG,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,)),
         *(OriginalFile(path) for path in (*FILES, *also)),
+        Leftovers(OWN_SCRIPTS),
         *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
         OriginalService("haproxy", reads=(HAPROXY_CFG, HAPROXY_UNIT)),
         OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),
@@ -72,6 +74,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         *(line for each, part in reversed(services) for line in _run(each, part, "stop")),
         f"release {cmd(*vips)}",
         *(_replace(file, part) for file, part in files if file.path != SYSCTL_CONF),
+        *(f"drop {cmd(change.name)}" for _, part in _needing(plan, Leftovers) for change in part.changes),
         "run systemctl daemon-reload",
         *(line for each, part in services for line in _run(each, part, "start", "restart")),
         f"await {task.confirm} {task.linger}",
@@ -90,7 +93,7 @@ def purge(plan: NodePlan) -> Task:
 
 
 def _gives_back(resource: Resource[Any], _: Change) -> bool:
-    return isinstance(resource, OriginalFile | OriginalSysctl | OriginalService)
+    return isinstance(resource, OriginalFile | Leftovers | OriginalSysctl | OriginalService)
 
 
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:

@@ -22,7 +22,7 @@ from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
 from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, OriginalFile, Packages, Service, Sysctl
+from lbdeploy.resources import File, Leftovers, OriginalFile, Packages, Service, Sysctl
 from lbdeploy.shell import cmd, here
 from lbdeploy.vrrp import GIVE_UP, HANDOVER
 
@@ -115,7 +115,7 @@ class Transaction:
             patience=_apt_patience(),
             handover=HANDOVER,
             staged=" ".join(file.staged for file, part in files if part.changes),
-            managed=" ".join(file.path for file, _ in files),
+            managed=" ".join((*(file.path for file, _ in files), *_gone(plan))),
             sysctls=" ".join(sysctl.name for sysctl in _all(plan, Sysctl)),
             services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
@@ -150,10 +150,11 @@ def _steps(task: Task) -> list[str]:
         *go_away(task),
         *(_fix(part) for _, part in _needing(plan, Packages)),
         *(["remember_packaged"] if files else []),
-        *_put_in_place(files, units),
+        *_put_in_place(files, units, _gone(plan)),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
         *(line for unit, part in units for line in (*_unspoken(task, unit), *_bring_up(unit, part))),
+        *(f"drop {cmd(path)}" for path in _gone(plan)),
         *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
         *(line for unit, part in units for line in unit.enable(part.changes)),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
@@ -179,10 +180,15 @@ def go_away(task: Task) -> list[str]:
     return [f"give_up_vips {task.away_seconds} {task.lift} {cmd(*task.away)}"] if task.away else []
 
 
-def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:
-    """Files that are new first, since validators of others may look for them; then all others, once all are valid."""
+def _put_in_place(
+    files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]], gone: Sequence[str]
+) -> list[str]:
+    """Files that are new first, since validators of others may look for them; then all others, once all are valid.
+
+    Those that are `gone` stay until no daemon needs them any more, but are kept with the others.
+    """
     if not files:
-        return []
+        return ["keep"] if gone else []
     new = [file for file, part in files if any(change.action == "create" for change in part.changes)]
     old = [file for file, _ in files if file not in new]
     paths = {file.path for file, _ in files}
@@ -208,6 +214,11 @@ def _all(plan: NodePlan, kind: type[R]) -> Iterator[R]:
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
     """The resources of a kind that have something to change."""
     return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
+
+
+def _gone(plan: NodePlan) -> list[str]:
+    """Files that nothing wants any more."""
+    return [change.name for _, part in _needing(plan, Leftovers) for change in part.changes]
 
 
 def _reloads_units(plan: NodePlan) -> bool:

@@ -10,7 +10,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.health import ServerStat
 from lbdeploy.model import Cluster
-from lbdeploy.placement import Placement, holder, placed, placement_of
+from lbdeploy.placement import Placement, holder, placed, placement_of, tracked
 from lbdeploy.plan import NodePlan
 from lbdeploy.probe import Observation
 
@@ -86,6 +86,7 @@ def judge(
         *(finding for each in observations for finding in _checked(each)),
         *(finding for placement in vips for finding in placed(placement, observations, seen)),
         *holder(cluster, vips, observations),
+        *tracked(cluster, observations),
         *(finding for each in observations for finding in backends(cluster, each)),
         *servers(cluster, observations),
         *(finding for each in observations for finding in serves(each)),

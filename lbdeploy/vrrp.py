@@ -42,8 +42,12 @@ class Instance:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """By what peers know an instance: virtual router ID and address. With another one it is a stranger to them."""
-        return tuple(self.settings.get(key, "") for key in ("virtual_router_id", "unicast_src_ip"))
+        """By what peers know an instance: virtual router ID and address. With another one it is a stranger to them.
+
+        So it is where one sends to its peers, and the other to the group: they don't hear each other then.
+        """
+        group = f"multicast from {self.settings['mcast_src_ip']}" if "mcast_src_ip" in self.settings else ""
+        return self.settings.get("virtual_router_id", ""), self.settings.get("unicast_src_ip", group)
 
     @property
     def agreed(self) -> frozenset[str]:

@@ -59,13 +59,21 @@ def programs(cluster: Cluster, node: Node) -> list[Raw]:
     """The three, as shell commands. They change nothing."""
     took = seconds(cluster)
     network = cluster.vrrp.network
-    peers = [peer.addresses[network] for peer in cluster.peers(node)]
+    own = node.addresses[network]
+    peers = (
+        [group(own)] if cluster.vrrp.mode == "multicast" else [each.addresses[network] for each in cluster.peers(node)]
+    )
     vips = [word for vip in cluster.vips for word in (node.interfaces[vip.network], vip.ip)]
     return [
         _bounded(took, "vrrp.pl", took),
-        _bounded(took, "hail.pl", took - 0.5, node.addresses[network], *peers),
+        _bounded(took, "hail.pl", took - 0.5, node.interfaces[network], own, *peers),
         _bounded(took, "who-has.pl", 2, *vips),
     ]
+
+
+def group(own: Address) -> Address:
+    """The multicast group of VRRP in the family of an address (RFC 5798, 5.1.1.2 and 5.1.2.2)."""
+    return ip_address("224.0.0.18" if own.version == 4 else "ff02::12")
 
 
 def _bounded(took: float, name: str, *arguments: object) -> Raw:

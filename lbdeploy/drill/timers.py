@@ -38,7 +38,7 @@ def expected(cluster: Cluster, name: Name, broken: Node, *, holds: bool, told: b
 
 def skew(vrrp: Vrrp, node: Node) -> float:
     """Skew_Time in seconds: version 2 counts in seconds, version 3 in parts of the advert interval."""
-    return (256 - node.priority) / 256 * (vrrp.advert_interval if _version_3(vrrp) else 1.0)
+    return (256 - node.priority) / 256 * (vrrp.advert_interval if _version_3(vrrp, node) else 1.0)
 
 
 def master_down(vrrp: Vrrp, node: Node) -> float:
@@ -57,6 +57,6 @@ def hang_noticed(vrrp: Vrrp) -> float:
     return float(vrrp.check_interval + (vrrp.check_fall - 1) * between + vrrp.check_timeout)
 
 
-def _version_3(vrrp: Vrrp) -> bool:
-    """Only version 3 has adverts at fractions of a second; keepalived speaks version 2 unless told otherwise."""
-    return vrrp.advert_interval != int(vrrp.advert_interval)
+def _version_3(vrrp: Vrrp, node: Node) -> bool:
+    """Only version 3 has IPv6, and adverts at fractions of a second; keepalived speaks version 2 where it can."""
+    return node.addresses[vrrp.network].version == 6 or vrrp.advert_interval != int(vrrp.advert_interval)

@@ -4,34 +4,62 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
-from lbdeploy.model import Cluster, Frontend, Metrics, Network, Node, Server, Ssh, Vrrp
+from lbdeploy.model import (
+    Cluster,
+    Frontend,
+    Metrics,
+    Network,
+    Node,
+    Script,
+    Server,
+    Ssh,
+    TrackFile,
+    TrackScript,
+    Vrrp,
+)  # fmt: skip
 from lbdeploy.slim import stand_in
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
+    from lbdeploy.hosts import scripts
     from lbdeploy.hosts.authority import certificates
     from lbdeploy.hosts.checks import check, key_text, near
-    from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, FrontendTable, NodeTable, ServerTable, SshTable, Table
+    from lbdeploy.hosts.schema import (
+        BELOW,
+        NAMED,
+        SECTIONS,
+        SINGLE,
+        FrontendTable,
+        NodeTable,
+        ServerTable,
+        SshTable,
+        Table,
+        VrrpTable,
+    )  # fmt: skip
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
 
 
-def load(path: Path, text: str | None = None) -> Cluster:
+def load(path: Path, text: str | None = None, texts: dict[str, str] | None = None) -> Cluster:
     """The cluster that the file at `path` describes; or that it would, if it held `text`.
+
+    `texts` are those of scripts and certificates that the file names, by path. Those that are not in it are read beside
+    the file, and put into it.
 
     Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
     """
     path = Path(path).absolute()
     text = _read(path) if text is None else text
     try:
-        return _load(path, text)
+        return _load(path, text, {} if texts is None else texts)
     except RecursionError:
         raise HostsFileError(
             path, [Problem(1, "", "is nested too deeply", "no key has more than four parts")]
@@ -50,13 +78,13 @@ def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
     return _ssh(path.absolute(), SshTable(**data.get("ssh", {})))
 
 
-def _load(path: Path, text: str) -> Cluster:
-    reader = _Reader(path, _parse(path, text))
+def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
+    reader = _Reader(path, _parse(path, text), texts)
     parsed = reader.read()
     authorities = reader.authorities(parsed.get("frontends", {}))
     if reader.complaints:
         raise reader.error(text)
-    return _cluster(path, parsed, authorities)
+    return _cluster(path, parsed, reader.texts, authorities)
 
 
 def _read(path: Path) -> str:
@@ -89,9 +117,10 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 class _Reader:
     """Reads every table by itself, and keeps what is well-formed and what is wrong."""
 
-    def __init__(self, path: Path, data: dict[str, Any]) -> None:
+    def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
         self.data = data
+        self.texts = {} if texts is None else texts  # of scripts and certificates, by the path that the file has
         self.complaints: list[tuple[Key, str, str]] = []
 
     def read(self) -> dict[str, Any]:
@@ -104,19 +133,19 @@ class _Reader:
                 self._complain((section,), "is missing", f"add a table {example}")
         parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
         self.complaints += check(parsed, self.data)
+        self.complaints += scripts.read(self.path.parent, parsed.get("vrrp"), self.texts)
         return parsed
 
     def authorities(self, frontends: dict[str, FrontendTable]) -> dict[str, str]:
         """The certificates that frontends name, by frontend."""
-        found = {}
-        for name, table in frontends.items():
-            if table.check_ca_file:
-                try:
-                    found[name] = certificates(_beside(self.path, table.check_ca_file))
-                except ValueError as error:
-                    fix = "name a file with the certificate of the servers' CA, as PEM"
-                    self._complain(("frontends", name, "check_ca_file"), str(error), fix)
-        return found
+        named = {name: table.check_ca_file for name, table in frontends.items() if table.check_ca_file}
+        for name, path in named.items():
+            try:
+                self.texts[path] = self.texts.get(path) or certificates(_beside(self.path, path))
+            except ValueError as error:
+                fix = "name a file with the certificate of the servers' CA, as PEM"
+                self._complain(("frontends", name, "check_ca_file"), str(error), fix)
+        return {name: self.texts[path] for name, path in named.items() if path in self.texts}
 
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.hosts.lines import Lines
@@ -149,7 +178,8 @@ class _Reader:
         except ValidationError as error:
             for each in error.errors(include_url=False):
                 where = table + tuple(str(part) for part in each["loc"] if part != "[key]")
-                inner = ServerTable if kind is FrontendTable and len(each["loc"]) > 1 else kind
+                inner = BELOW.get((table[0], where[1]), kind) if where[1:] else kind
+                inner = ServerTable if kind is FrontendTable and len(each["loc"]) > 1 else inner
                 self._complain(where, *_explain(each, inner))
             return None
 
@@ -157,7 +187,7 @@ class _Reader:
         self.complaints.append((where, message, fix))
 
 
-def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911  a table, in words
+def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  a table, in words
     """What is wrong and what would be right, in words, for one of pydantic's errors."""
     context = error.get("ctx", {})
     value = _shown(error["input"])
@@ -181,6 +211,8 @@ def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, P
             return f"{value} is too small", f"write {context['ge']:.15g} or more"
         case "less_than_equal":
             return f"{value} is too large", f"write {context['le']:.15g} or less"
+        case "too_long":
+            return "has too many entries", f"write at most {context['max_length']}"
         case "too_short":
             return "is empty", "write at least one NAME = VALUE line"
         case "dict_type" | "model_type" | "model_attributes_type":
@@ -201,8 +233,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _cluster(path: Path, parsed: dict[str, Any], authorities: dict[str, str]) -> Cluster:
-    vrrp = Vrrp(**dict(parsed["vrrp"]))
+def _cluster(path: Path, parsed: dict[str, Any], texts: Mapping[str, str], authorities: dict[str, str]) -> Cluster:
+    vrrp = _vrrp(parsed["vrrp"], texts)
     networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
     nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
     return Cluster(
@@ -234,6 +266,21 @@ def _ssh(path: Path, table: SshTable) -> Ssh:
         jump=table.jump,
         connect_timeout=table.connect_timeout,
     )
+
+
+def _vrrp(table: VrrpTable, texts: Mapping[str, str]) -> Vrrp:
+    def script(path: str) -> Script:
+        return Script(path, texts[path])
+
+    tracked = (
+        TrackScript(name, **{**dict(each), "script": script(each.script)}) for name, each in table.track_scripts.items()
+    )
+    own = {
+        "notify": script(table.notify) if table.notify else None,
+        "track_files": tuple(TrackFile(name, **dict(each)) for name, each in table.track_files.items()),
+        "track_scripts": tuple(tracked),
+    }
+    return Vrrp(**{**dict(table), **own})
 
 
 def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp) -> Node:

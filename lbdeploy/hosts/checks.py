@@ -139,6 +139,9 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
             if address in seen:
                 yield key, f"{address} is the {seen[address]}, too", "give each node addresses of its own"
             seen.setdefault(address, f"address of node {name}")
+            if address.version == 6 and address.is_link_local:
+                message = f"{address} is link-local: it belongs to an interface, which neither SSH nor VRRP is told"
+                yield key, message, "give an address of a wider scope"
             if network in networks:
                 yield from ((key, *complaint) for complaint in _outside(address, networks[network].vip))
 

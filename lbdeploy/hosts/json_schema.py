@@ -54,21 +54,20 @@ def _section(name: str) -> dict[str, Any]:
 
 
 def _table(kind: type[Table]) -> dict[str, Any]:
-    schema = kind.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    plain: dict[str, Any] = _plainer(_whole(schema, definitions))
-    return plain
+    whole = kind.model_json_schema()
+    schema: dict[str, Any] = _plainer(_inline(whole, whole.pop("$defs", {})))
+    return schema
 
 
-def _whole(schema: Any, definitions: dict[str, Any]) -> Any:
-    """With a table inside another in its place, where pydantic refers to it."""
+def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
+    """With each table in the place where it is referred to: taplo shows a key's description only so."""
     if isinstance(schema, list):
-        return [_whole(each, definitions) for each in schema]
+        return [_inline(each, definitions) for each in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return _whole(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {key: _whole(value, definitions) for key, value in schema.items()}
+        return _inline(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inline(value, definitions) for key, value in schema.items()}
 
 
 def _plainer(schema: Any) -> Any:

@@ -164,6 +164,24 @@ Login = Annotated[str, Plain(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "a login name", "
 Host = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.:%-]{0,252}[A-Za-z0-9])?", "a host name", "lb1.example.org")]
 Jump = Annotated[str, Plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump host", "ops@bastion:22")]
 FilePath = Annotated[str, Plain(r"[^\x00-\x1f\x7f]{1,4095}", "a path", "~/.ssh/id_ed25519")]
+TrackedPath = Annotated[
+    str,
+    # A folder that is there at each start: without one, keepalived 2.3.3 ends (measured: by a segmentation fault).
+    Plain(
+        r"/(run|var/lib)/(?!lbdeploy)[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}",
+        "a file directly in /run or /var/lib",
+        "/run/uplink",
+    ),
+]
+LocalPath = Annotated[
+    str,
+    Plain(
+        r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}){0,9}",
+        "a file below the folder of hosts.toml",
+        "scripts/check-uplink.sh",
+    ),
+]
+TrackName = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?", "a plain name", "uplink")]
 IpAddress = Annotated[Address, BeforeValidator(_address, json_schema_input_type=_IP)]
 Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input_type=_VIP | list[_VIP])]
 ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(_server, json_schema_input_type=_SERVER)]
@@ -223,6 +241,41 @@ class NodeTable(Table):
     interfaces: dict[str, IfName] = Field(default={}, description="Interface names that differ, by network.")
 
 
+class TrackFileTable(Table):
+    """A file on the nodes, into which somebody writes a number that has a say in who holds the VIPs."""
+
+    file: TrackedPath = Field(
+        description="The file, on each node: one in /run, or in /var/lib to last over a reboot. "
+        "Where there is none, its number is 0."
+    )
+    weight: int = Field(
+        0,
+        ge=-253,
+        le=253,
+        description="What is added to the node's priority, times the number in the file. "
+        "With 0, a number that is not 0 takes the node's VIPs away.",
+    )
+
+
+class TrackScriptTable(Table):
+    """A script that nodes run again and again, and that has a say in who holds the VIPs."""
+
+    script: LocalPath = Field(
+        description="Script, relative to hosts.toml. It is put on the nodes; root runs it, and 0 is success."
+    )
+    interval: WholeSeconds = Field(1, description="Whole seconds between runs.")
+    timeout: WholeSeconds = Field(2, description="Whole seconds after which a run has failed.")
+    fall: Count = Field(1, description="Failed runs until it has failed.")
+    rise: Count = Field(2, description="Good runs until it is well again.")
+    weight: int = Field(
+        0,
+        ge=-253,
+        le=253,
+        description="Added to the node's priority: below 0 while it fails, above 0 while it is well. "
+        "With 0, failing takes the node's VIPs away.",
+    )
+
+
 class VrrpTable(Table):
     """VRRP, as keepalived speaks it between the nodes."""
 
@@ -235,6 +288,20 @@ class VrrpTable(Table):
     preempt_delay: float = Field(30.0, ge=0, le=1000, description="Seconds that it waits before it does.")
     initial_state: Literal["auto", "MASTER"] = Field(
         "auto", description='"auto" starts every node as BACKUP, so that preempt_delay holds; "MASTER" loses the delay.'
+    )
+    mode: Literal["unicast", "multicast"] = Field(
+        "unicast", description="Adverts go to each other node's address, or to the group of VRRP: 224.0.0.18, ff02::12."
+    )
+    notify: LocalPath | None = Field(
+        None,
+        description="Script, relative to hosts.toml, that is put on the nodes. keepalived calls it as root at each "
+        "change of state, with INSTANCE, its name, the state and the priority.",
+    )
+    track_files: dict[TrackName, TrackFileTable] = Field(
+        default={}, max_length=20, description="By name: files on the nodes that have a say in who holds the VIPs."
+    )
+    track_scripts: dict[TrackName, TrackScriptTable] = Field(
+        default={}, max_length=20, description="By name: scripts that have a say in who holds the VIPs."
     )
     check_interval: WholeSeconds = Field(1, description="Whole seconds between checks of haproxy on a node.")
     check_timeout: WholeSeconds = Field(2, description="Whole seconds after which an unanswered check fails.")
@@ -319,6 +386,10 @@ SINGLE: dict[str, type[Table]] = {
     "ssh": SshTable,
     "vrrp": VrrpTable,
     "metrics": MetricsTable,
+}
+BELOW: dict[tuple[str, str], type[Table]] = {  # tables with a name of their own, below those
+    ("vrrp", "track_files"): TrackFileTable,
+    ("vrrp", "track_scripts"): TrackScriptTable,
 }
 NAMED: dict[str, type[Table]] = {"networks": NetworkTable, "nodes": NodeTable, "frontends": FrontendTable}
 SECTIONS = (*SINGLE, *NAMED)

@@ -32,7 +32,8 @@ def power_on(place: Place, host: Host, image: Image) -> None:
 
 
 def power_off(place: Place, host: Host) -> None:
-    """Cuts the power: every process of the node ends in the same moment, and its addresses are gone."""
+    """Cuts the power: the node is silent at once, every process of it ends, and its addresses are gone."""
+    wiring.pull_out(place, host)
     system.kill(machinery(place.host(host.name)))
     system.kill(each.pid for each in system.processes_in([place.namespace_file(host.name)]))
     wiring.unwire([place.namespace(host.name)])

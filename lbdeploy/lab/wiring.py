@@ -146,6 +146,16 @@ def cut_ports(place: Place, host: Host) -> dict[str, str]:
     return dict(line.split() for line in _text(place.host(host.name) / "cut").splitlines())
 
 
+def pull_out(place: Place, host: Host) -> None:
+    """Takes a host's cables out of the switch, for good: whatever its kernel still sends, nobody hears it.
+
+    Connections that its processes had outlive them for minutes, as the FIN that nobody acknowledges is sent again; and
+    a namespace lives as long as they do, with its addresses.
+    """
+    ports = _lines(f"link del {cable.port}" for cable in host.cables)
+    run(["ip", "-n", place.namespace(SWITCH), "-force", "-batch", "-"], stdin=ports, check=False)
+
+
 def unwire(namespaces: Iterable[str]) -> None:
     """Removes namespaces, with all that is in them."""
     run(["ip", "-force", "-batch", "-"], stdin=_lines(f"netns del {name}" for name in namespaces), check=False)

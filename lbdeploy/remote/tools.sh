@@ -150,6 +150,12 @@ swap() {
     run mv -fT -- "$1.lbdeploy-new" "$1"
 }
 
+# drop PATH: nothing is there any more.
+drop() {
+    undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
+    run rm -f -- "$1"
+}
+
 # The process that serves haproxy's socket: the newest worker, once it has taken over.
 worker() { echo 'show info' | timeout 2 socat -t 2 - UNIX-CONNECT:/run/haproxy/admin.sock 2> /dev/null | sed -n 's/^Pid: //p'; }
 

@@ -2,6 +2,7 @@
 
 from lbdeploy.resources.file import File
 from lbdeploy.resources.journal import Journal
+from lbdeploy.resources.leftovers import Leftovers
 from lbdeploy.resources.original import OriginalFile, OriginalService, OriginalSysctl
 from lbdeploy.resources.package import Packages
 from lbdeploy.resources.purge import Purge
@@ -11,6 +12,7 @@ from lbdeploy.resources.sysctl import Sysctl
 __all__ = [
     "File",
     "Journal",
+    "Leftovers",
     "OriginalFile",
     "OriginalService",
     "OriginalSysctl",

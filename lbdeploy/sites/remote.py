@@ -1,7 +1,7 @@
 """Clusters as tasks of Dask's distributed: `Workers` is the operator's side, `perform_there` what a worker runs.
 
-What travels is one parcel a cluster: the file, its templates, and what is asked. Keys, agents, known_hosts and
-passwords are the worker's own.
+What travels is one parcel a cluster: the file with what it names, its templates, and what is asked. Keys, agents,
+known_hosts and passwords are the worker's own.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
 def pack(job: Job, run: str) -> dict[str, Any]:
     """What a worker is sent, as plain data. Raises UsageError and HostsFileError: a bad file goes nowhere."""
     path = Path(job.file).absolute()
-    templates = load(path).templates
+    texts: dict[str, str] = {}
+    templates = load(path, texts=texts).templates
     own = [each for each in templates.rglob("*") if each.is_file()]
     files = {str(each.relative_to(templates)): each.read_text(encoding="utf-8") for each in own}
     text = path.read_text(encoding="utf-8")
@@ -154,6 +155,7 @@ def pack(job: Job, run: str) -> dict[str, Any]:
         "path": str(path),
         "text": text,
         "templates": files,
+        "texts": texts,
     }
 
 
@@ -199,12 +201,12 @@ def _unpacked(parcel: Mapping[str, Any], worker: str, emit: Emit) -> Result:
 
 
 def _cluster(parcel: Mapping[str, Any], folder: Path) -> tuple[Cluster, str]:
-    """The operator's file and templates, and no others; other paths in the file are the worker's."""
+    """The operator's file, templates, scripts and certificates, and no others; other paths are the worker's."""
     for name, text in parcel["templates"].items():
         path = folder / "templates" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    cluster = load(Path(parcel["path"]), parcel["text"])
+    cluster = load(Path(parcel["path"]), parcel["text"], parcel["texts"])
     return replace(cluster, path=folder / cluster.path.name), parcel["text"]
 
 

@@ -351,7 +351,7 @@ def test_all_programs_are_asked_for_what_the_cluster_has(tmp_path: Path) -> None
     assert wire.seconds(of) == 12.5
     listen, hail, ask = (str(each) for each in wire.programs(of, of.node("lb-b")))
     assert listen.endswith(" 12.5")
-    assert hail.endswith(" 12.0 fd00:1::12 fd00:1::11 fd00:1::13")
+    assert hail.endswith(" 12.0 eth1 fd00:1::12 fd00:1::11 fd00:1::13")
     assert ask.endswith(" 2 enp1s0 203.0.113.10 enp1s0 2001:db8:17::10 eth1 fd00:1::10")
 
 
@@ -359,5 +359,5 @@ def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
     """perl-base has few modules: Time::HiRes, for one, is not among them (Debian 11 and 13)."""
     programs = [each for each in (resources.files("lbdeploy") / "remote").iterdir() if each.name.endswith(".pl")]
     used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
-    assert len(programs) == 3
+    assert len(programs) == 4
     assert used == {"strict", "Socket"}

@@ -533,6 +533,12 @@ BAD = {
         "[[ssh]]",
         "ssh: is not a table; write NAME = VALUE lines below a [table] header",
     ),
+    "node's address is link-local": (
+        '"192.168.0.11"',
+        '"fe80::11"',
+        "nodes.lb1.external: fe80::11 is link-local: it belongs to an interface, which neither SSH nor VRRP is told; "
+        "give an address of a wider scope",
+    ),
     "node whose name is no name": (
         "[nodes.lb2]",
         '[nodes."lb 2"]',

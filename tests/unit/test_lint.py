@@ -91,10 +91,10 @@ KEEPALIVED = {
         ("error", "advert_int 0.5 is rounded to whole seconds", "vrrp_version 3"),
         "advert_int",
     ),
-    "a brace too few": (
-        "    track_script {\n        check_haproxy\n    }",
-        "    track_script {\n        check_haproxy",
-        ("error", "has 10 opening and 9 closing braces", "see to its template"),
+    "a brace too many": (
+        "    track_script {\n        check_haproxy\n",
+        "    track_script\n        check_haproxy\n",
+        ("error", "has 9 opening and 10 closing braces", "see to its template"),
         None,
     ),
 }  # fmt: skip

@@ -52,6 +52,7 @@ def test_a_bare_node_gets_everything_in_order(seed: Cluster) -> None:
         for kind, state in (
             ("packages", PackageState({})),
             ("file", FileState("missing")),
+            ("leftovers", ()),
             ("sysctl", "0"),
             ("service", ServiceState()),
             ("service lbdeploy", JournalState()),

@@ -228,14 +228,18 @@ def test_a_worker_with_another_version_refuses() -> None:
 def test_templates_of_the_parcel_are_those_that_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what the worker happens to have at the same place."""
     seen: list[Iterable[str]] = []
+    scripts: list[str] = []
 
     def peek(job: Job, source: object, emit: object) -> Result:
         cluster, text = source()  # type: ignore[operator]
         seen.append((text, (cluster.templates / "haproxy.cfg.j2").read_text(), str(cluster.ssh.known_hosts_file)))
+        scripts.append(cluster.vrrp.notify.text)
         return result(job.file, 0)
 
     monkeypatch.setattr("lbdeploy.sites.remote.perform", peek)
-    text = GOOD.replace("[ssh]", '[ssh]\nknown_hosts_file = "known"')
-    source = {"path": f"{tmp_path}/a.toml", "text": text, "templates": {"haproxy.cfg.j2": "mine"}}
+    text = GOOD.replace("[ssh]", '[ssh]\nknown_hosts_file = "known"').replace("[vrrp]", '[vrrp]\nnotify = "notify.sh"')
+    files = {"templates": {"haproxy.cfg.j2": "mine"}, "texts": {"notify.sh": "#!/mine"}}
+    source = {"path": f"{tmp_path}/a.toml", "text": text, **files}
     assert _unpacked({"version": __version__, "job": JOB.to_json(), **source}, "w", silent).exit_code == 0
     assert seen == [(text, "mine", f"{tmp_path}/known")]
+    assert scripts == ["#!/mine"]

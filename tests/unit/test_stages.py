@@ -73,7 +73,7 @@ def bare(cluster: Cluster, name: str) -> dict[str, Any]:
 def nothing(resource: Resource[Any]) -> Any:
     if isinstance(resource, Packages | Journal):
         return PackageState({}) if isinstance(resource, Packages) else JournalState()
-    return {"file": FileState("missing"), "service": ServiceState()}.get(resource.id.split()[0])
+    return {"file": FileState("missing"), "leftovers": (), "service": ServiceState()}.get(resource.id.split()[0])
 
 
 Change = Callable[..., Scene]

@@ -1,0 +1,102 @@
+"""Peers that hosts.toml has no more: who they are, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import as_by, observe, survey
+
+from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.errors import ConnectError
+from lbdeploy.former import CHECK, FormerPeer, findings, former_peers
+from lbdeploy.model import Cluster, Node
+from lbdeploy.survey import Survey
+from lbdeploy.transport import Result
+
+HOSTS = '[nodes.lb3]    # gone\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\n[vrrp]\n'
+
+
+class Fleet:
+    """Nodes that say what they are told to say, and note down who was asked."""
+
+    def __init__(self, says: str | Exception) -> None:
+        self.says = says
+        self.asked: list[str] = []
+        self.script = ""
+
+    def each(self, nodes: Sequence[Node], work: Callable[[Node, Any], Any]) -> dict[str, Any]:
+        self.asked += [node.name for node in nodes]
+        if isinstance(self.says, Exception):
+            return {nodes[0].name: self.says}
+        return {nodes[0].name: work(nodes[0], self)}
+
+    def run(self, script: str) -> Result:
+        self.script = script
+        return Result(str(self.says), 0)
+
+
+def pair(cluster: Cluster, *peers: str) -> Survey:
+    """A converged pair, lb1 being the holder, whose files have these peers besides."""
+    more = "".join(f"        {peer}\n" for peer in peers)
+    seen = []
+    for node in cluster.nodes:
+        states = as_by(cluster, node.name)
+        conf = states[f"file {KEEPALIVED_CONF}"]
+        content = conf.content.replace("unicast_peer {\n", f"unicast_peer {{\n{more}")
+        changed = {f"file {KEEPALIVED_CONF}": replace(conf, content=content)}
+        seen.append(observe(cluster, node, holds=node.name == "lb1", states=states | changed))
+    return survey(cluster, *seen)
+
+
+def test_nobody_is_asked_where_there_are_none(seed: Cluster) -> None:
+    """No round trip for nothing; a node's own old address is none of a former peer."""
+    fleet: Any = Fleet("")
+    assert former_peers(pair(seed), fleet) == []
+    assert fleet.asked == []
+
+
+@pytest.mark.parametrize(
+    ("says", "there", "deaf"),
+    [
+        (
+            f"deaf 192.168.1.13\ndone deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 REACHABLE\nhosts\n{HOSTS}",
+            True,
+            True,
+        ),
+        (f"done deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 STALE\nhosts\n{HOSTS}", True, False),
+        (f"done deaf\n192.168.1.13 dev ens32 FAILED\nhosts\n{HOSTS}", False, False),
+        (f"done deaf\nhosts\n{HOSTS}", False, False),
+        (f"\nhosts\n{HOSTS}", True, False),
+    ],
+    ids=["nobody listens", "keepalived runs", "gone", "behind a router", "could not be asked"],
+)
+def test_a_standby_asks(seed: Cluster, says: str, there: bool, deaf: bool) -> None:
+    """One of the nodes, and rather not the holder; the name is of the last run's file."""
+    fleet: Any = Fleet(says)
+    assert former_peers(pair(seed, "192.168.1.13"), fleet) == [FormerPeer("192.168.1.13", "lb3", there, deaf)]
+    assert fleet.asked == ["lb2"]
+    assert "1.0 192.168.1.12 192.168.1.13" in fleet.script
+
+
+def test_where_one_can_not_ask_the_other_does(seed: Cluster) -> None:
+    """A connection that ends in between is no answer."""
+    fleet: Any = Fleet(ConnectError("gone", node="lb2"))
+    assert former_peers(pair(seed, "192.168.1.13"), fleet) == []
+    assert fleet.asked == ["lb2", "lb1"]
+
+
+def test_only_one_that_listens_is_a_problem() -> None:
+    """One that is off is a warning, and one without keepalived is nothing."""
+    listens, off, bare = (
+        FormerPeer("192.168.1.13", "lb3", *each) for each in ((True, False), (False, False), (True, True))
+    )
+    (problem,) = findings([listens, bare])
+    assert (problem.check, problem.failed) == (CHECK, True)
+    assert "lbdeploy down --limit lb3" in str(problem.fix)
+    (warning,) = findings([off])
+    assert warning.warning
+    (nameless,) = findings([replace(listens, name="")])
+    assert nameless.detail.startswith("192.168.1.13 is no more")
