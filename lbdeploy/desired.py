@@ -20,7 +20,9 @@ PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+OWN_CAS = "/etc/haproxy/lbdeploy-"  # what the names of files with certificates of CAs begin with there
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # what the names of the operator's own scripts begin with there
+OWN = (OWN_CAS, OWN_SCRIPTS)
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
@@ -30,7 +32,7 @@ HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped,
 
 def ca_file(frontend: str) -> str:
     """Where the CA lies by which a frontend's servers are checked."""
-    return f"/etc/haproxy/lbdeploy-{frontend}-ca.crt"
+    return f"{OWN_CAS}{frontend}-ca.crt"
 
 
 PATHS = SimpleNamespace(
@@ -61,7 +63,7 @@ def desired(
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
         Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
-        Leftovers(OWN_SCRIPTS, keep=tuple(file.path for file in own if file.path.startswith(OWN_SCRIPTS))),
+        *(Leftovers(each, keep=tuple(file.path for file in own if file.path.startswith(each))) for each in OWN),
     ]
 
 

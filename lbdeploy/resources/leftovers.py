@@ -30,7 +30,7 @@ class Leftovers:
 
     def read(self, answer: Answer) -> tuple[str, ...]:
         # Names that lbdeploy gives; one that is being written has another ending, and is seen to elsewhere.
-        names = rf"{re.escape(self.prefix)}[A-Za-z0-9_-]+"
+        names = rf"{re.escape(self.prefix)}[A-Za-z0-9_.-]+(?<!\.lbdeploy-new)"
         return tuple(line for line in answer.output.splitlines() if re.fullmatch(names, line))
 
     def compare(self, state: tuple[str, ...], changing: Collection[str]) -> list[Change]:

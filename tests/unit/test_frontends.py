@@ -20,7 +20,7 @@ from syrupy.assertion import SnapshotAssertion
 from lbdeploy import diagnosis
 from lbdeploy.backends import lost_servers
 from lbdeploy.checkup import Checkup
-from lbdeploy.desired import HAPROXY_CFG, ca_files, desired, files
+from lbdeploy.desired import HAPROXY_CFG, OWN_CAS, ca_files, desired, files
 from lbdeploy.drill.prober import Prober
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
@@ -31,7 +31,7 @@ from lbdeploy.lint import lint
 from lbdeploy.model import Cluster, Metrics, Server
 from lbdeploy.probe import Probe
 from lbdeploy.resource import Answer
-from lbdeploy.resources import OriginalFile, Service
+from lbdeploy.resources import Leftovers, Service
 from lbdeploy.shell import Raw
 from lbdeploy.takedown import original
 from lbdeploy.verdict import judge
@@ -136,8 +136,17 @@ def test_the_ca_lies_on_the_node_before_haproxy_reads_it(rich: Cluster) -> None:
     assert ca_files(rich) == {path: (rich.path.parent / "ca.pem").read_text()}
     haproxy = next(e for e in desired(rich, rich.preferred) if isinstance(e, Service) and e.unit == "haproxy")
     assert haproxy.watches == (HAPROXY_CFG, path)
-    gone = {each.path for each in original(purge=False, also=ca_files(rich)) if isinstance(each, OriginalFile)}
-    assert {file.path for file in files(rich, rich.preferred)} == gone
+
+
+def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
+    """By the next `up`, and all of them by `down`; one that is being written is none yet."""
+    path = "/etc/haproxy/lbdeploy-api-ca.crt"
+    (now,) = (e for e in desired(rich, rich.preferred) if isinstance(e, Leftovers) and e.prefix == OWN_CAS)
+    state = now.read(Answer(f"{path}\n{OWN_CAS}old.eu-ca.crt\n{path}.lbdeploy-new\n/etc/haproxy/haproxy.cfg\n"))
+    assert state == (path, f"{OWN_CAS}old.eu-ca.crt")
+    assert [(each.name, each.action) for each in now.compare(state, ())] == [(f"{OWN_CAS}old.eu-ca.crt", "remove")]
+    (leaving,) = (each for each in original(purge=False) if isinstance(each, Leftovers) and each.prefix == OWN_CAS)
+    assert len(leaving.compare(state, ())) == 2
 
 
 # The old text, the new text, and what is said

@@ -13,7 +13,7 @@ from builders import BIG, LONG_AGO, SEED, cluster, observe, plans, survey
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy import hosts, wire
-from lbdeploy.desired import KEEPALIVED_CONF, OWN_SCRIPTS, desired, files
+from lbdeploy.desired import KEEPALIVED_CONF, OWN_CAS, OWN_SCRIPTS, desired, files
 from lbdeploy.drill.timers import skew
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
@@ -248,7 +248,8 @@ def _as(file: File) -> Any:
 
 
 def _leftovers(of: Cluster, name: str) -> Leftovers:
-    return next(each for each in desired(of, of.node(name)) if isinstance(each, Leftovers))
+    of_all = (each for each in desired(of, of.node(name)) if isinstance(each, Leftovers))
+    return next(each for each in of_all if each.prefix == OWN_SCRIPTS)
 
 
 def test_a_change_of_the_mode_elects_anew(tmp_path: Path) -> None:
@@ -347,8 +348,8 @@ def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None
 
 def test_down_removes_all_of_them() -> None:
     """Whatever hosts.toml says by then."""
-    (leftovers,) = (each for each in original(purge=False) if isinstance(each, Leftovers))
-    assert (leftovers.prefix, leftovers.keep) == (OWN_SCRIPTS, ())
+    leftovers = [each for each in original(purge=False) if isinstance(each, Leftovers)]
+    assert [(each.prefix, each.keep) for each in leftovers] == [(OWN_CAS, ()), (OWN_SCRIPTS, ())]
 
 
 def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:
@@ -356,8 +357,7 @@ def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Clus
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
     wanted = Target("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
     assert File(GONE, SCRIPT, "755") in wanted
-    (leftovers,) = (each for each in wanted if isinstance(each, Leftovers))
-    assert leftovers.keep == (GONE,)
+    assert [each.keep for each in wanted if isinstance(each, Leftovers)] == [(), (GONE,)]
     other = Target("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
     assert other == desired(seed, seed.node("lb2"))
 
