@@ -26,7 +26,10 @@ HEADERS = {
     "nodes": "[nodes.NAME]",
     "vrrp": "[vrrp]",
     "frontends": "[frontends.NAME]",
+    "servers": "[frontends.NAME.servers], NAME = { ... }",
+    "metrics": "[metrics], optional",
 }
+TABLES = {**schema.SINGLE, **schema.NAMED, "servers": schema.ServerTable}
 TYPES = {
     schema.Name: "name",
     schema.IfName: "interface name",
@@ -38,6 +41,12 @@ TYPES = {
     schema.TrackedPath: "path on the nodes",
     schema.Vips: "`address/prefix`, or a list of them",
     schema.Port: "port",
+    schema.NetworkNames: "name, or a list of them",
+    schema.Subnets: "`address/prefix`, or a list of them",
+    schema.ServerAddress: "`address` or `address:port`",
+    schema.UrlPath: "path",
+    schema.DnsName: "DNS name",
+    schema.Connections: "whole number",
     schema.Count: "whole number",
     schema.Seconds: "seconds",
     str: "name",
@@ -49,14 +58,14 @@ TYPES = {
 
 def page() -> str:
     """The reference, in Markdown."""
-    sections = [section(name) for name in ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends")]
+    sections = [section(name) for name in HEADERS]
     sample = (TOP / "hosts.toml").read_text(encoding="utf-8")
     return f"{INTRODUCTION}\n```toml\n{sample}```\n\n" + "\n".join(sections)
 
 
 def section(name: str) -> str:
     """One table of the file, and those that may stand below it."""
-    table = schema.SINGLE.get(name) or schema.NAMED[name]
+    table = TABLES[name]
     below = [keys(f"[{of}.{key}.NAME], optional", each) for (of, key), each in schema.BELOW.items() if of == name]
     return "\n".join([keys(HEADERS[name], table), *below])
 
