@@ -1,6 +1,6 @@
 """What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
 
-The order is the order in which it is brought about: packages, then files, then kernel settings, then services.
+The order is the order in which it is brought about: what apt goes by, packages, files, kernel settings, services.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lbdeploy.model import Cluster, Node, Vip
 from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.shell import Raw
 from lbdeploy.vrrp import HANDOVER
 
@@ -24,6 +24,11 @@ CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
+APT_PREFERENCES = "/etc/apt/preferences.d/lbdeploy"
+APT_CONF = "/etc/apt/apt.conf.d/lbdeploy"
+APT_SOURCES = "/etc/apt/sources.list.d/lbdeploy.sources"
+APT_KEYS = "/etc/apt/keyrings/lbdeploy-*.asc"
+APT = (APT_PREFERENCES, APT_CONF, APT_SOURCES, APT_KEYS)  # none of it is there where hosts.toml does not ask for it
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
@@ -33,6 +38,7 @@ PATHS = SimpleNamespace(
     frontend_socket=frontend_socket,
     handover=HANDOVER,
     haproxy_stopped=HAPROXY_STOPPED,
+    apt_key=lambda name: APT_KEYS.replace("*", name),
 )
 
 
@@ -43,10 +49,14 @@ def desired(
 
     `upgrade` and `reinstall` are what a run may ask of packages: see Packages.
     """
+    pins = tuple(cluster.packages.pins.items())
+    of_apt = apt_files(cluster, node)
     return [
         Journal(),
-        Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall),
-        *files(cluster, node),
+        *of_apt,
+        Gone("none left over in /etc/apt", APT, but=tuple(file.path for file in of_apt)),
+        Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall, pins=pins),
+        *other_files(cluster, node),
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
         Service("haproxy", watches=(HAPROXY_CFG,), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
@@ -54,7 +64,22 @@ def desired(
 
 
 def files(cluster: Cluster, node: Node) -> list[File]:
-    """The files of `node`. A file stands after those that its validator looks at. Raises RenderError."""
+    """The files of `node`. Raises RenderError."""
+    return [*apt_files(cluster, node), *other_files(cluster, node)]
+
+
+def apt_files(cluster: Cluster, node: Node) -> list[File]:
+    """What apt goes by. A repository's key stands before what names it. Raises RenderError."""
+    wanted = cluster.packages
+    keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
+    conf = [File(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
+    sources = [File(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
+    pins = [File(APT_PREFERENCES, render(cluster, node, "apt-preferences"))] if wanted.pins else []
+    return [*keys, *conf, *sources, *pins]
+
+
+def other_files(cluster: Cluster, node: Node) -> list[File]:
+    """The files beside those of apt. A file stands after those that its validator looks at. Raises RenderError."""
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')),

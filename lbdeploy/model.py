@@ -109,6 +109,26 @@ class Frontend:
     servers: tuple[Server, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where apt gets packages, too (sources.list(5)). `key`: armored text (RFC 9580, section 6.2), or ""."""
+
+    name: str
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSources:
+    """What apt is told. `pins`: the version, or a pattern of it, that a package is to have, by name."""
+
+    pins: Mapping[str, str] = field(default_factory=dict)
+    proxy: str | None = None
+    repositories: tuple[Repository, ...] = ()
+
+
 @dataclass(frozen=True)
 class Cluster:
     """One hosts.toml: the nodes that share VIPs, and what they balance. `nodes` are in order of falling priority."""
@@ -120,6 +140,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     vrrp: Vrrp
     frontends: tuple[Frontend, ...]
+    packages: PackageSources = field(default_factory=PackageSources)
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lbdeploy.desired import (
+    APT,
     CHECK_HAPROXY,
     HAPROXY_CFG,
     HAPROXY_UNIT,
@@ -21,9 +22,9 @@ from lbdeploy.desired import (
 )
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.resource import Change, Resource
-from lbdeploy.resources import Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
+from lbdeploy.resources import Gone, Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
 from lbdeploy.shell import cmd, here
-from lbdeploy.transaction import Task, go_away, remote_text
+from lbdeploy.transaction import Task, dropped, go_away, remote_text
 
 FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
@@ -37,6 +38,7 @@ def original(*, purge: bool) -> list[Resource[Any]]:
         Service("haproxy", watches=(HAPROXY_CFG,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,)),
         *(OriginalFile(path) for path in FILES),
+        Gone("none left over in /etc/apt", APT),
         *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
         OriginalService("haproxy", reads=(HAPROXY_CFG, HAPROXY_UNIT)),
         OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),
@@ -64,7 +66,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         *go_away(task),
         "step write the files",
         *(part.resource.fix(part.state, list(part.changes)) for _, part in files),
-        "keep",
+        f"keep {cmd(*FILES, *dropped(plan))}",
         *(f"undo_last {here(f'systemctl restart {each.unit}')}" for each, part in services if part.state[0].running),
         *(line for each, part in reversed(services) for line in _run(each, part, "stop")),
         f"release {cmd(*vips)}",
@@ -72,6 +74,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         "run systemctl daemon-reload",
         *(line for each, part in services for line in _run(each, part, "start", "restart")),
         f"await {task.confirm} {task.linger}",
+        *(part.resource.fix(part.state, list(part.changes)) for _, part in _needing(plan, Gone)),
         # What the next start of the node goes by waits: if it is now, the node must be what it was.
         *(_replace(file, part) for file, part in files if file.path == SYSCTL_CONF),
         *(line for each, part in _needing(plan, OriginalSysctl) for line in _set(each, part)),
@@ -87,7 +90,7 @@ def purge(plan: NodePlan) -> Task:
 
 
 def _gives_back(resource: Resource[Any], _: Change) -> bool:
-    return isinstance(resource, OriginalFile | OriginalSysctl | OriginalService)
+    return isinstance(resource, OriginalFile | OriginalSysctl | OriginalService | Gone)
 
 
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:

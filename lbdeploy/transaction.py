@@ -22,7 +22,8 @@ from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
 from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, OriginalFile, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, OriginalFile, Packages, Service, Sysctl
+from lbdeploy.resources.package import update_of
 from lbdeploy.shell import cmd, here
 from lbdeploy.vrrp import GIVE_UP, HANDOVER
 
@@ -115,7 +116,7 @@ class Transaction:
             patience=_apt_patience(),
             handover=HANDOVER,
             staged=" ".join(file.staged for file, part in files if part.changes),
-            managed=" ".join(file.path for file, _ in files),
+            managed=" ".join([*(file.path for file, _ in files), *dropped(plan)]),
             sysctls=" ".join(sysctl.name for sysctl in _all(plan, Sysctl)),
             services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
@@ -142,14 +143,18 @@ def remote_text(name: str) -> str:
 def _steps(task: Task) -> list[str]:
     """Everything that the task does on the node, in its order."""
     plan = task.plan
-    files = list(_needing(plan, File))
+    early = [(file, part) for file, part in _needing(plan, File) if _of_apt(file)]
+    files = [(file, part) for file, part in _needing(plan, File) if not _of_apt(file)]
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in task.services]
+    apart = bool(early or dropped(plan))
     return [
         *_listen(task),
         "remember",
         *go_away(task),
+        *(_before_packages(plan, early) if apart else []),
         *(_fix(part) for _, part in _needing(plan, Packages)),
         *(["remember_packaged"] if files else []),
+        *([f"keep {cmd(*_paths(plan, apart=apart))}"] if files or apart else []),
         *_put_in_place(files, units),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
@@ -179,6 +184,34 @@ def go_away(task: Task) -> list[str]:
     return [f"give_up_vips {task.away_seconds} {task.lift} {cmd(*task.away)}"] if task.away else []
 
 
+def _of_apt(file: File) -> bool:
+    """Whether apt goes by it, so that it must be there before packages are."""
+    return file.path.startswith("/etc/apt/")
+
+
+def _paths(plan: NodePlan, *, apart: bool) -> list[str]:
+    """The files whose content is kept; `apart`: but for those of apt, which were kept before the packages came."""
+    return [file.path for file in _all(plan, File) if not (apart and _of_apt(file))]
+
+
+def dropped(plan: NodePlan) -> list[str]:
+    """The files that are there and are to go."""
+    return [change.name for _, part in _needing(plan, Gone) for change in part.changes]
+
+
+def _before_packages(plan: NodePlan, files: Sequence[tuple[File, Part]]) -> list[str]:
+    """What apt goes by, and what is no longer wanted; then the package lists of repositories that are new."""
+    paths = [file.path for file in _all(plan, File) if _of_apt(file)]
+    sources = [file.path for file, _ in files if file.path.endswith(".sources")]
+    return [
+        *_stage(files),
+        f"keep {cmd(*paths, *dropped(plan))}",
+        *(f"swap {cmd(file.path)}" for file, _ in files),
+        *(_fix(part) for _, part in _needing(plan, Gone)),
+        *(line for path in sources for line in (f"step 'apt-get update' {path}", f"patiently {update_of(path)}")),
+    ]
+
+
 def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:
     """Files that are new first, since validators of others may look for them; then all others, once all are valid."""
     if not files:
@@ -189,7 +222,6 @@ def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Serv
     readers = [unit for unit, part in units if part.state.running and not paths.isdisjoint(unit.watches)]
     return [
         *_stage(files),
-        "keep",
         *(f"undo_last {here(f'systemctl reload {cmd(unit.unit)}')}" for unit in readers),
         *(line for file in new for line in (*_validate(file), f"swap {cmd(file.path)}")),
         *(line for file in old for line in _validate(file)),

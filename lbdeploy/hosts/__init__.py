@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
-from lbdeploy.model import Cluster, Frontend, Network, Node, Server, Ssh, Vrrp
+from lbdeploy.hosts.aptkeys import KeyFileError, armored
+from lbdeploy.model import Cluster, Frontend, Network, Node, PackageSources, Repository, Server, Ssh, Vrrp
 from lbdeploy.slim import stand_in
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
     from lbdeploy.hosts.checks import check, key_text, near
-    from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, NodeTable, SshTable, Table
+    from lbdeploy.hosts.schema import NAMED, NESTED, SECTIONS, SINGLE, NodeTable, SshTable, Table
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
@@ -52,9 +53,10 @@ def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
 def _load(path: Path, text: str) -> Cluster:
     reader = _Reader(path, _parse(path, text))
     parsed = reader.read()
+    keys = reader.keys(parsed.get("packages"))
     if reader.complaints:
         raise reader.error(text)
-    return _cluster(path, parsed)
+    return _cluster(path, parsed, keys)
 
 
 def _read(path: Path) -> str:
@@ -104,6 +106,16 @@ class _Reader:
         self.complaints += check(parsed, self.data)
         return parsed
 
+    def keys(self, packages: Any) -> dict[str, str]:
+        """The keys of repositories, armored, by the repository's name."""
+        found = {}
+        for name, each in packages.repositories.items() if packages else ():
+            try:
+                found[name] = armored(self.path.parent, each.key_file)
+            except KeyFileError as error:
+                self._complain(("packages", "repositories", name, "key_file"), *error.args)
+        return found
+
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.hosts.lines import Lines
 
@@ -145,6 +157,7 @@ class _Reader:
 def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911  a table, in words
     """What is wrong and what would be right, in words, for one of pydantic's errors."""
     context = error.get("ctx", {})
+    kind = NESTED.get(str(error["loc"][0]), kind) if len(error["loc"]) > 2 else kind
     value = _shown(error["input"])
     match error["type"]:
         case "missing":
@@ -186,7 +199,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _cluster(path: Path, parsed: dict[str, Any]) -> Cluster:
+def _cluster(path: Path, parsed: dict[str, Any], keys: dict[str, str]) -> Cluster:
     vrrp = Vrrp(**dict(parsed["vrrp"]))
     networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
     nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
@@ -198,6 +211,7 @@ def _cluster(path: Path, parsed: dict[str, Any]) -> Cluster:
         nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
         vrrp=vrrp,
         frontends=tuple(_frontend(name, table) for name, table in parsed["frontends"].items()),
+        packages=_packages(parsed.get("packages"), keys),
     )
 
 
@@ -224,6 +238,17 @@ def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp)
         addresses=addresses,
         interfaces={each.name: table.interfaces.get(each.name, each.interface) for each in networks.values()},
     )
+
+
+def _packages(table: Any, keys: dict[str, str]) -> PackageSources:
+    if table is None:
+        return PackageSources()
+    repositories = (
+        Repository(name, each.uri, each.suite, tuple(each.components), keys[name])
+        for name, each in table.repositories.items()
+    )
+    pins = {name: pin for name in ("haproxy", "keepalived", "socat") if (pin := getattr(table, name))}
+    return PackageSources(pins, table.apt_proxy, tuple(repositories))
 
 
 def _frontend(name: str, table: Any) -> Frontend:

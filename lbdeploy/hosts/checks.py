@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lbdeploy.hosts.schema import FrontendTable, NetworkTable, NodeTable, VrrpTable
+from lbdeploy.hosts.schema import FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
 from lbdeploy.model import Address, Interface
 
 Complaint = tuple[tuple[str, ...], str, str]
@@ -50,6 +50,7 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
     yield from _advert_interval(vrrp)
     yield from _ports(frontends)
     yield from _servers(frontends, networks)
+    yield from _repositories(parsed.get("packages"))
 
 
 def _tables(data: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
@@ -186,3 +187,13 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
             twin = seen.setdefault((address, port or frontend.port), server)
             if twin != server:
                 yield key, f"is the same address and port as {twin}", "give each server its own"
+
+
+def _repositories(packages: PackagesTable | None) -> Iterator[Complaint]:
+    """sources.list(5): a suite that is a path, which ends in "/", has no components; any other has some."""
+    for name, each in packages.repositories.items() if packages else ():
+        key = ("packages", "repositories", name, "components")
+        if each.suite.endswith("/") and each.components:
+            yield key, f"suite {each.suite} is a path, which has no components", "leave components out"
+        elif not each.suite.endswith("/") and not each.components:
+            yield key, "is missing", 'add components = ["main"], or end the suite in "/" where it has none'

@@ -54,8 +54,20 @@ def _section(name: str) -> dict[str, Any]:
 
 
 def _table(kind: type[Table]) -> dict[str, Any]:
-    schema: dict[str, Any] = _plainer(kind.model_json_schema())
+    whole = kind.model_json_schema()
+    schema: dict[str, Any] = _plainer(_whole(whole, whole.pop("$defs", {})))
     return schema
+
+
+def _whole(schema: Any, tables: dict[str, Any]) -> Any:
+    """With the tables in a table where they are referred to."""
+    if isinstance(schema, list):
+        return [_whole(each, tables) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(tables[schema["$ref"].rpartition("/")[2]], tables)
+    return {key: _whole(value, tables) for key, value in schema.items()}
 
 
 def _plainer(schema: Any) -> Any:

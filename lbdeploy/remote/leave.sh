@@ -1,11 +1,5 @@
 # What taking a load balancer away is made of, besides tools.sh. Given: more, which is not empty where packages are to follow.
 
-# drop PATH: nothing is there any more.
-drop() {
-    undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
-    run rm -f -- "$1"
-}
-
 # drop_folders: those that were not there, where nothing is in them any more.
 drop_folders() {
     if [ -e "$original/folders" ]; then

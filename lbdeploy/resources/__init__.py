@@ -1,6 +1,7 @@
 """The kinds of things that lbdeploy puts on a node, one a module, each independent of the others."""
 
 from lbdeploy.resources.file import File
+from lbdeploy.resources.gone import Gone
 from lbdeploy.resources.journal import Journal
 from lbdeploy.resources.original import OriginalFile, OriginalService, OriginalSysctl
 from lbdeploy.resources.package import Packages
@@ -10,6 +11,7 @@ from lbdeploy.resources.sysctl import Sysctl
 
 __all__ = [
     "File",
+    "Gone",
     "Journal",
     "OriginalFile",
     "OriginalService",

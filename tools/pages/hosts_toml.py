@@ -24,6 +24,8 @@ HEADERS = {
     "ssh": "[ssh], optional",
     "networks": "[networks.NAME]",
     "nodes": "[nodes.NAME]",
+    "packages": "[packages], optional",
+    "repositories": "[packages.repositories.NAME]",
     "vrrp": "[vrrp]",
     "frontends": "[frontends.NAME]",
 }
@@ -38,6 +40,11 @@ TYPES = {
     schema.Port: "port",
     schema.Count: "whole number",
     schema.Seconds: "seconds",
+    schema.Version: "version, or pattern with `*`",
+    schema.ProxyUrl: "`http://address:port`",
+    schema.AptUri: "URI",
+    schema.Suite: "suite",
+    schema.Component: "component",
     str: "name",
     int: "whole number",
     float: "number",
@@ -47,14 +54,17 @@ TYPES = {
 
 def page() -> str:
     """The reference, in Markdown."""
-    sections = [section(name) for name in ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends")]
+    sections = [
+        section(name)
+        for name in ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "packages", "repositories")
+    ]
     sample = (TOP / "hosts.toml").read_text(encoding="utf-8")
     return f"{INTRODUCTION}\n```toml\n{sample}```\n\n" + "\n".join(sections)
 
 
 def section(name: str) -> str:
     """One table of the file."""
-    table = schema.SINGLE.get(name) or schema.NAMED[name]
+    table = (schema.SINGLE | schema.NAMED | schema.NESTED)[name]
     rows = [row(key, table.__annotations__[key], field) for key, field in table.model_fields.items()]
     head = f"## {HEADERS[name]}\n\n{' '.join((table.__doc__ or '').split())}\n\n"
     return head + "| key | value | default | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
@@ -80,6 +90,10 @@ def words(annotation: Any) -> str:
         return TYPES[annotation]
     if get_origin(annotation) is Literal:
         return ", ".join(f'`"{each}"`' for each in get_args(annotation))
+    if get_origin(annotation) is list:
+        return f"list of: {words(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict and get_args(annotation)[1] in schema.NESTED.values():
+        return "tables by name"
     if get_origin(annotation) is dict:
         return "table of `name = value`"
     return words(next(each for each in get_args(annotation) if each is not type(None)))
@@ -87,7 +101,7 @@ def words(annotation: Any) -> str:
 
 def shown(default: Any) -> str:
     """A default as it would be written."""
-    if default is None or default in ((), {}):
+    if default is None or default in ((), {}, []):
         return ""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
