@@ -164,9 +164,10 @@ OF_NETWORKS = (
     ),
     Check(
         "firewall",
-        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0",
+        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0; and no firewall "
+        "of a node drops what no rule lets in, without a rule for the ports of frontends (a warning)",
         "VRRP gets from node to node",
-        "let IP protocol 112 through, as the message says for the node's own firewall",
+        "let it through, as the message says for the node's own firewall; or firewall = 'nftables'",
     ),
     Check(
         "lint",

@@ -29,6 +29,11 @@ APT_CONF = "/etc/apt/apt.conf.d/lbdeploy"
 APT_SOURCES = "/etc/apt/sources.list.d/lbdeploy.sources"
 APT_KEYS = "/etc/apt/keyrings/lbdeploy-*.asc"
 APT = (APT_PREFERENCES, APT_CONF, APT_SOURCES, APT_KEYS)  # none of it is there where hosts.toml does not ask for it
+FIREWALL = "/etc/lbdeploy/firewall.nft"
+FIREWALL_SERVICE = "lbdeploy-firewall"
+FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
+NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
+FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft showed it right after it was loaded
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
@@ -38,6 +43,8 @@ PATHS = SimpleNamespace(
     frontend_socket=frontend_socket,
     handover=HANDOVER,
     haproxy_stopped=HAPROXY_STOPPED,
+    firewall=FIREWALL,
+    firewall_loaded=FIREWALL_LOADED,
     apt_key=lambda name: APT_KEYS.replace("*", name),
 )
 
@@ -55,12 +62,28 @@ def desired(
         Journal(),
         *of_apt,
         Gone("none left over in /etc/apt", APT, but=tuple(file.path for file in of_apt)),
-        Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall, pins=pins),
+        *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
+        Packages(packages(cluster), daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall, pins=pins),
         *other_files(cluster, node),
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
+        *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
         Service("haproxy", watches=(HAPROXY_CFG,), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
     ]
+
+
+NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
+FIREWALL_AS_SERVICE = Service(
+    FIREWALL_SERVICE,
+    watches=(FIREWALL,),
+    unit_files=(FIREWALL_UNIT,),
+    in_force=Raw(f"nft -s list table inet lbdeploy | cmp -s - {FIREWALL_LOADED}"),
+)
+
+
+def packages(cluster: Cluster) -> tuple[str, ...]:
+    """The packages that the nodes need."""
+    return (*PACKAGES, "nftables") if cluster.firewall == "nftables" else PACKAGES
 
 
 def files(cluster: Cluster, node: Node) -> list[File]:
@@ -82,6 +105,7 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
     """The files beside those of apt. A file stands after those that its validator looks at. Raises RenderError."""
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
+        *_firewall_files(cluster, node),
         File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')),
         File(
             CHECK_HAPROXY,
@@ -92,6 +116,16 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
+    ]
+
+
+def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
+    if cluster.firewall != "nftables":
+        return []
+    return [
+        File(FIREWALL, render(cluster, node, "firewall.nft"), validate=Raw(f'nft -c -f "$1"\n{_SSH_STAYS}')),
+        File(NFTABLES_UNIT, render(cluster, node, "nftables.service.conf", paths=PATHS)),
+        File(FIREWALL_UNIT, render(cluster, node, "lbdeploy-firewall.service", paths=PATHS)),
     ]
 
 
@@ -131,6 +165,13 @@ _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
             }
         }
     }'"""
+
+
+# Of sshd's connections, the operator's is one: their port must be among those that are let in.
+_SSH_STAYS = """\
+for port in $(ss -Htnp state established | awk '/"sshd/ {sub(/.*:/, "", $3); print $3}' | sort -u); do
+    grep -q "dport.*\\<$port\\>" "$1" || echo "sshd is reached at port $port: set port in [ssh], or firewall_allow"
+done"""
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from lbdeploy.checkup import Checkup
 from lbdeploy.desired import PACKAGES
 from lbdeploy.finding import Finding
+from lbdeploy.firewall import shuts_out
 from lbdeploy.model import Cluster
 from lbdeploy.placement import DAEMONS
 from lbdeploy.preflight import preflight, unoffered
@@ -169,8 +170,17 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             )
 
 
+def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """Nobody listens there before `up`, so that it can't be tried: rules are read, and may be meant otherwise."""
+    for frontend in cluster.frontends:
+        if fix := shuts_out(checkup.lines("firewall"), frontend.port):
+            detail = f"its firewall drops what no rule lets in, and none names port {frontend.port} of {frontend.name}"
+            yield _warning(checkup, "firewall", detail, fix)
+
+
 JUDGES: tuple[Judge, ...] = (
-    _release, _packages, _versions, _sources, _dpkg, _unattended, _lock, _ports, _networkd, _clock, _ntp, _leftover
+    _release, _packages, _versions, _sources, _dpkg, _unattended, _lock, _ports, _networkd, _clock, _ntp, _leftover,
+    _shut_out,
 )  # fmt: skip
 
 

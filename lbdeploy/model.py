@@ -141,6 +141,8 @@ class Cluster:
     vrrp: Vrrp
     frontends: tuple[Frontend, ...]
     packages: PackageSources = field(default_factory=PackageSources)
+    firewall: Literal["none", "nftables"] = "none"
+    firewall_allow: tuple[int, ...] = ()  # TCP ports
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:

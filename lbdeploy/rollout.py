@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbdeploy.conduct import Conductor
-from lbdeploy.desired import KEEPALIVED_CONF, desired
+from lbdeploy.desired import KEEPALIVED_CONF, NO_FIREWALL, desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.fleet import Fleet
@@ -23,7 +23,7 @@ from lbdeploy.origin import Origin
 from lbdeploy.plan import Plan
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone, Packages
+from lbdeploy.resources import File, Gone, Packages, Service
 from lbdeploy.survey import Survey
 from lbdeploy.verdict import Verdict
 
@@ -212,7 +212,9 @@ def _as_it_was(resource: Resource[Any], state: Any) -> Resource[Any]:
         case File() if state.kind == "file":
             return replace(resource, content=state.content, mode=state.mode)
         case File() if state.kind == "missing":
-            return Gone(resource.path, (resource.path,))
+            return Gone(f"none at {resource.path}", (resource.path,))
+        case Service() if resource.ours and state.load == "not-found":
+            return NO_FIREWALL
         case Packages():
             return replace(resource, pins=())
     return resource

@@ -17,6 +17,7 @@ from lbdeploy.desired import (
     HAPROXY_UNIT,
     KEEPALIVED_CONF,
     KEEPALIVED_UNIT,
+    NO_FIREWALL,
     PACKAGES,
     SYSCTL_CONF,
 )
@@ -39,10 +40,11 @@ def original(*, purge: bool) -> list[Resource[Any]]:
         Service("keepalived", watches=(KEEPALIVED_CONF,)),
         *(OriginalFile(path) for path in FILES),
         Gone("none left over in /etc/apt", APT),
+        NO_FIREWALL,
         *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
         OriginalService("haproxy", reads=(HAPROXY_CFG, HAPROXY_UNIT)),
         OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),
-        *([Purge(PACKAGES)] if purge else []),
+        *([Purge((*PACKAGES, "nftables"))] if purge else []),
     ]
 
 

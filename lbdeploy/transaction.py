@@ -243,8 +243,9 @@ def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
 
 
 def _reloads_units(plan: NodePlan) -> bool:
-    changed = any(file.path.startswith("/etc/systemd/") for file, _ in _needing(plan, File))
-    return changed or any(change.action == "daemon-reload" for change in plan.changes)
+    changed = [*(file.path for file, _ in _needing(plan, File)), *dropped(plan)]
+    units = any(path.startswith("/etc/systemd/") for path in changed)
+    return units or any(change.action == "daemon-reload" for change in plan.changes)
 
 
 def _fix(part: Part) -> str:
@@ -265,7 +266,9 @@ def _bring_up(service: Service, part: Part) -> list[str]:
     """Start, reload or restart, and see that it runs. What is undone is a start; files undo their own reload."""
     unit = cmd(service.unit)
     haproxy = service.unit == "haproxy"
-    undo = [] if part.state.running else [f"undo_last {here(f'systemctl stop {unit}')}"]
+    # One of our own is stopped before its file goes, which says how.
+    when = "undo" if service.ours else "undo_last"
+    undo = [] if part.state.running else [f"{when} {here(f'systemctl stop {unit}')}"]
     before = ["old=$(worker)"] if haproxy else []
     healthy = ['takes_over "$old"'] if haproxy and service.acts(part.changes) else []
     return [*undo, *before, _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]

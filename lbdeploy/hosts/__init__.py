@@ -212,6 +212,8 @@ def _cluster(path: Path, parsed: dict[str, Any], keys: dict[str, str]) -> Cluste
         vrrp=vrrp,
         frontends=tuple(_frontend(name, table) for name, table in parsed["frontends"].items()),
         packages=_packages(parsed.get("packages"), keys),
+        firewall=parsed["cluster"].firewall,
+        firewall_allow=tuple(parsed["cluster"].firewall_allow),
     )
 
 

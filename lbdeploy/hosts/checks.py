@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lbdeploy.hosts.schema import FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
+from lbdeploy.hosts.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
 from lbdeploy.model import Address, Interface
 
 Complaint = tuple[tuple[str, ...], str, str]
@@ -50,6 +50,7 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
     yield from _advert_interval(vrrp)
     yield from _ports(frontends)
     yield from _servers(frontends, networks)
+    yield from _firewall(parsed.get("cluster"))
     yield from _repositories(parsed.get("packages"))
 
 
@@ -187,6 +188,11 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
             twin = seen.setdefault((address, port or frontend.port), server)
             if twin != server:
                 yield key, f"is the same address and port as {twin}", "give each server its own"
+
+
+def _firewall(cluster: ClusterTable | None) -> Iterator[Complaint]:
+    if cluster and cluster.firewall_allow and cluster.firewall == "none":
+        yield ("cluster", "firewall_allow"), "has no firewall to let them through", 'add firewall = "nftables"'
 
 
 def _repositories(packages: PackagesTable | None) -> Iterator[Complaint]:

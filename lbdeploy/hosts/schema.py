@@ -163,6 +163,10 @@ class ClusterTable(Table):
     """What the load balancers are of."""
 
     name: Name = Field(description="Name of the cluster; names the VRRP instance.")
+    firewall: Literal["none", "nftables"] = Field(
+        "none", description='"nftables": the nodes let in SSH, VRRP of their peers and the frontends, and no more.'
+    )
+    firewall_allow: list[Port] = Field([], max_length=100, description="TCP ports to let in besides, from anywhere.")
 
 
 class SshTable(Table):

@@ -130,7 +130,7 @@ arm() {
     cat > "$units/lbdeploy-undo.service" << END
 [Unit]
 Description=lbdeploy: undo a change that nobody had confirmed when the node lost its power
-Before=haproxy.service keepalived.service
+Before=haproxy.service keepalived.service lbdeploy-firewall.service
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $kept/restore

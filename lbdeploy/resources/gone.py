@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.shell import Raw, cmd, here
 
 _LOOK = """\
 for path in {patterns}; do
@@ -20,12 +20,14 @@ done"""
 class Gone:
     """No files of these `patterns` (of the shell, without spaces), but for those that are listed. `name`: in words.
 
-    The state is the content of each that is there, by path.
+    `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. The state is the content of each
+    that is there, by path.
     """
 
     name: str
     patterns: tuple[str, ...]
     but: tuple[str, ...] = ()
+    unit: str = ""
 
     @property
     def id(self) -> str:
@@ -46,7 +48,15 @@ class Gone:
 
     def fix(self, state: Mapping[str, str], changes: list[Change]) -> Raw:
         """Their old content is kept first: see `transaction`."""
-        return Raw("\n".join(cmd("drop", change.name) for change in changes))
+        drop = [cmd("drop", change.name) for change in changes]
+        return Raw("\n".join([*([self._stop()] if self.unit and changes else []), *drop]))
+
+    def _stop(self) -> str:
+        """While its file is still there, which says how it is stopped; undone once it is there again."""
+        back = cmd("systemctl", "enable", "--quiet", "--now", self.unit)
+        stop = f"run systemctl disable --quiet --now {cmd(self.unit)}"
+        known = f"systemctl cat {cmd(self.unit)} > /dev/null 2>&1"
+        return f"if {known}; then\nstep stop {cmd(self.unit)}\nundo_last {here(back)}\n{stop}\nfi"
 
 
 def _diff(path: str, old: str) -> str:

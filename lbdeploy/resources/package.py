@@ -84,7 +84,7 @@ class Packages:
         held = frozenset(words[0] for words in mine if words[1][:1] == "h")
         table = {
             name: [(each[2], each[3] == "offered") for each in lines if each[:2] == ["known", name] and len(each) == 4]
-            for name in self.names
+            for name, _ in self.pins
         }
         return PackageState(versions, half, held, told["recorded"], told["candidate"], table)
 

@@ -13,7 +13,7 @@ from conftest import VIPS, Lab
 pytestmark = pytest.mark.lab
 
 NODES = ("lb1", "lb2")
-OWN = "haproxy keepalived socat"
+FILES = "find /etc /var/lib/lbdeploy -type f | sort | xargs ls -l --time-style=full-iso"
 MINE = "ls /etc/apt/preferences.d/lbdeploy /etc/apt/apt.conf.d/lbdeploy /etc/apt/sources.list.d/lbdeploy.sources"
 
 
@@ -33,13 +33,10 @@ def test_versions_are_kept_to_and_come_from_where_hosts_toml_says(pair: Lab, rep
     """What no source offers is refused; a newer version of a new repository is taken away from the VIPs, and back."""
     was = version(pair, "lb1")
     pair.edit("[vrrp]", '[packages]\nhaproxy = "7.7.*"\n\n[vrrp]')
-    before = [
-        pair.on(node, "find /etc /var/lib/lbdeploy -type f | xargs ls -l --time-style=full-iso") for node in NODES
-    ]
+    before = [pair.on(node, FILES) for node in NODES]
     refused = pair.do("up", code=1)["error"]
     assert refused["message"].startswith("no apt source offers haproxy 7.7.*; they offer: " + was)
-    after = [pair.on(node, "find /etc /var/lib/lbdeploy -type f | xargs ls -l --time-style=full-iso") for node in NODES]
-    assert after == before
+    assert [pair.on(node, FILES) for node in NODES] == before
 
     repository.add("haproxy", "7.7.1-1")
     repository.add("haproxy", "7.8.1-1")

@@ -21,6 +21,7 @@ from lbdeploy.resources.package import PackageState
 GOOD = SEED.read_text()
 POLICY = CAPTURED / "apt_policy_bookworm.txt"
 KEY = bytes.fromhex("9833") + bytes(range(0x33))  # an old-format packet of tag 6, and its 51 bytes
+REPLACED = "replace haproxy: is 2.6.12-1+deb12u2, hosts.toml wants"
 WHOLE = """\
 [packages]
 haproxy = "2.8.*"
@@ -113,9 +114,9 @@ def test_what_can_not_be_meant_is_told_with_its_line(tmp_path: Path, old: str, n
     [
         ("2.6.*", []),
         ("2.6.12-1+deb12u2", []),
-        ("2.8.*", ["replace haproxy: is 2.6.12-1+deb12u2, hosts.toml wants 2.8.*: apt has 2.8.5-1~bpo12+1, which is newer"]),
-        ("*+deb12u1", ["replace haproxy: is 2.6.12-1+deb12u2, hosts.toml wants *+deb12u1: apt has 2.6.12-1+deb12u1, which is older"]),
-        ("9.*", ["replace haproxy: is 2.6.12-1+deb12u2, hosts.toml wants 9.*, which no apt source offers"]),
+        ("2.8.*", [f"{REPLACED} 2.8.*: apt has 2.8.5-1~bpo12+1, which is newer"]),
+        ("*+deb12u1", [f"{REPLACED} *+deb12u1: apt has 2.6.12-1+deb12u1, which is older"]),
+        ("9.*", [f"{REPLACED} 9.*, which no apt source offers"]),
     ],
 )  # fmt: skip
 def test_a_version_outside_its_pattern_is_replaced(pin: str, expected: list[str]) -> None:
