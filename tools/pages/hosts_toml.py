@@ -25,8 +25,14 @@ HEADERS = {
     "networks": "[networks.NAME]",
     "nodes": "[nodes.NAME]",
     "vrrp": "[vrrp]",
+    "track_files": "[vrrp.track_files.NAME], optional",
+    "track_scripts": "[vrrp.track_scripts.NAME], optional",
     "frontends": "[frontends.NAME]",
+    "servers": "[frontends.NAME.servers], NAME = { ... }",
+    "metrics": "[metrics], optional",
 }
+BELOW = {key: table for (_, key), table in schema.BELOW.items()}
+TABLES = {**schema.SINGLE, **schema.NAMED, **BELOW, "servers": schema.ServerTable}
 TYPES = {
     schema.Name: "name",
     schema.IfName: "interface name",
@@ -38,6 +44,12 @@ TYPES = {
     schema.TrackedPath: "path on the nodes",
     schema.Vips: "`address/prefix`, or a list of them",
     schema.Port: "port",
+    schema.NetworkNames: "name, or a list of them",
+    schema.Subnets: "`address/prefix`, or a list of them",
+    schema.ServerAddress: "`address` or `address:port`",
+    schema.UrlPath: "path",
+    schema.DnsName: "DNS name",
+    schema.Connections: "whole number",
     schema.Count: "whole number",
     schema.Seconds: "seconds",
     str: "name",
@@ -49,22 +61,16 @@ TYPES = {
 
 def page() -> str:
     """The reference, in Markdown."""
-    sections = [section(name) for name in ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends")]
+    sections = [section(name) for name in HEADERS]
     sample = (TOP / "hosts.toml").read_text(encoding="utf-8")
     return f"{INTRODUCTION}\n```toml\n{sample}```\n\n" + "\n".join(sections)
 
 
 def section(name: str) -> str:
-    """One table of the file, and those that may stand below it."""
-    table = schema.SINGLE.get(name) or schema.NAMED[name]
-    below = [keys(f"[{of}.{key}.NAME], optional", each) for (of, key), each in schema.BELOW.items() if of == name]
-    return "\n".join([keys(HEADERS[name], table), *below])
-
-
-def keys(header: str, table: type[schema.Table]) -> str:
-    """The keys of one table."""
+    """One table of the file."""
+    table = TABLES[name]
     rows = [row(key, table.__annotations__[key], field) for key, field in table.model_fields.items()]
-    head = f"## {header}\n\n{' '.join((table.__doc__ or '').split())}\n\n"
+    head = f"## {HEADERS[name]}\n\n{' '.join((table.__doc__ or '').split())}\n\n"
     return head + "| key | value | default | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
@@ -89,7 +95,7 @@ def words(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f'`"{each}"`' for each in get_args(annotation))
     if get_origin(annotation) is dict:
-        return "tables" if get_args(annotation)[1] in schema.BELOW.values() else "table of `name = value`"
+        return "tables" if get_args(annotation)[1] in BELOW.values() else "table of `name = value`"
     return words(next(each for each in get_args(annotation) if each is not type(None)))
 
 
