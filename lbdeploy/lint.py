@@ -62,6 +62,10 @@ def _settings(cluster: Cluster) -> Iterator[Lint]:
     if vrrp.initial_state == "MASTER" and vrrp.preempt_delay:
         message = 'initial_state = "MASTER" loses preempt_delay: keepalived clears it'
         yield Lint("warning", None, path, None, message, 'leave initial_state out: "auto" lets the priority elect')
+    for vip in cluster.vips:
+        if vip.ip not in dict(cluster.targets):
+            fix = f"add {vip.network} to the key networks of one, or take the VIP out"
+            yield Lint("warning", None, path, None, f"no frontend listens on the VIP {vip.ip}", fix)
     for frontend in cluster.frontends:
         for side, seconds in (("client", frontend.client_timeout), ("server", frontend.server_timeout)):
             if seconds < 600:

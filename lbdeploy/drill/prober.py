@@ -22,6 +22,7 @@ from lbdeploy.model import Address
 
 PERIOD = 0.02  # seconds between the probes of a VIP
 PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
+SILENT = "no answer in time"
 STREAM_PERIOD = 0.1
 STREAM_PATIENCE = 1.0
 
@@ -57,9 +58,9 @@ class Prober:
 
     @property
     def refused(self) -> list[Address]:
-        """The VIPs that have taken connections so far, and answered none: to others they may answer."""
+        """The VIPs that have cut off every connection so far: those of others they may serve."""
         by = by_vip([*self.shots])
-        return [vip for vip, shots in by.items() if all(each.accepted and each.failure for each in shots)]
+        return [vip for vip, shots in by.items() if all(s.accepted and s.failure not in ("", SILENT) for s in shots)]
 
     async def _probe(self) -> None:
         streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]
@@ -84,7 +85,7 @@ class Prober:
                 accepted = True
                 failure = await _ask(connection)
         except TimeoutError:
-            failure = "no answer in time"
+            failure = SILENT
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
             accepted |= error.errno == errno.ECONNRESET  # nothing else is reset; that may come before we know of it

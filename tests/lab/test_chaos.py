@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from conftest import Lab
 
 pytestmark = pytest.mark.lab
 
-SEED = int(os.environ.get("SEED") or time.time() % 100_000)  # of the first run; the others have the next ones
+SEED = int(os.environ.get("SEED") or 1)  # of the first run; the others have the next ones
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def chaos(session_lab: Lab) -> Iterator[Chaos]:
     chaos.pair.add_machines()
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(3))
 def test_whatever_fails_in_the_middle_of_a_change_the_pair_stays_sound(chaos: Chaos, number: int) -> None:
     """A random fault at a random moment of a random change costs clients no more than the table allows."""
     report = chaos.run(draw(SEED + number))

@@ -128,7 +128,7 @@ def limited(lab: Lab) -> None:
 
 
 def told_the_client(lab: Lab) -> None:
-    """The servers behind PROXY are told the client's own address, the others see a node's; `source` stays."""
+    """The servers behind PROXY are told the client's own address, the others see the node's; `source` keeps to one."""
     answers = [version(lab, INGRESS) for _ in range(6)]
     assert {each["client"] for each in answers} == {"192.168.0.254"}
     assert len({each["server"] for each in answers}) == 1

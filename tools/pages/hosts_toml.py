@@ -25,14 +25,11 @@ HEADERS = {
     "networks": "[networks.NAME]",
     "nodes": "[nodes.NAME]",
     "vrrp": "[vrrp]",
-    "track_files": "[vrrp.track_files.NAME], optional",
-    "track_scripts": "[vrrp.track_scripts.NAME], optional",
     "frontends": "[frontends.NAME]",
     "servers": "[frontends.NAME.servers], NAME = { ... }",
     "metrics": "[metrics], optional",
 }
-BELOW = {key: table for (_, key), table in schema.BELOW.items()}
-TABLES = {**schema.SINGLE, **schema.NAMED, **BELOW, "servers": schema.ServerTable}
+TABLES = {**schema.SINGLE, **schema.NAMED, "servers": schema.ServerTable}
 TYPES = {
     schema.Name: "name",
     schema.IfName: "interface name",
@@ -67,10 +64,16 @@ def page() -> str:
 
 
 def section(name: str) -> str:
-    """One table of the file."""
+    """One table of the file, and those that may stand below it."""
     table = TABLES[name]
+    below = [keys(f"[{of}.{key}.NAME], optional", each) for (of, key), each in schema.BELOW.items() if of == name]
+    return "\n".join([keys(HEADERS[name], table), *below])
+
+
+def keys(header: str, table: type[schema.Table]) -> str:
+    """The keys of one table."""
     rows = [row(key, table.__annotations__[key], field) for key, field in table.model_fields.items()]
-    head = f"## {HEADERS[name]}\n\n{' '.join((table.__doc__ or '').split())}\n\n"
+    head = f"## {header}\n\n{' '.join((table.__doc__ or '').split())}\n\n"
     return head + "| key | value | default | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
@@ -95,7 +98,7 @@ def words(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f'`"{each}"`' for each in get_args(annotation))
     if get_origin(annotation) is dict:
-        return "tables" if get_args(annotation)[1] in BELOW.values() else "table of `name = value`"
+        return "tables" if get_args(annotation)[1] in schema.BELOW.values() else "table of `name = value`"
     return words(next(each for each in get_args(annotation) if each is not type(None)))
 
 
