@@ -226,6 +226,23 @@ def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
     assert observe(of, of.node("lb1")).priority == 200
 
 
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        (Said(), {}),
+        (Said("BACKUP"), {}),
+        (Said(FAULT_STATE, 100, 1.0), {"haproxy_answers": False}),
+        (Said("INIT", 100, 1.0), {}),
+    ],
+)
+def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
+    tmp_path: Path, said: Said, changes: dict[str, Any]
+) -> None:
+    """A keepalived that can't be asked, or has just begun, and a haproxy that fails, say nothing of what is tracked."""
+    of = with_options(tmp_path)
+    assert list(tracked(of, [seen(of, "lb1", said, **changes)])) == []
+
+
 def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
     """Whoever does not use it does not pay for it."""
     assert "vrrp" not in Probe(hosts.load(SEED), hosts.load(SEED).preferred, []).probes
