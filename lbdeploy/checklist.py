@@ -60,6 +60,13 @@ OF_NODES = (
         "apt-get update; then see apt-cache policy",
     ),
     Check(
+        "versions",
+        "apt offers the versions that hosts.toml wants of packages, where it does not have them yet",
+        "has, or apt offers, the versions of packages that hosts.toml wants",
+        "apt-get update; then see apt-cache policy, and correct the version in hosts.toml",
+        up=True,
+    ),
+    Check(
         "apt-sources",
         "it can fetch from each of its apt sources (a warning, where all packages are installed)",
         "reaches its apt sources",
@@ -76,6 +83,12 @@ OF_NODES = (
         "nobody holds the lock of apt or dpkg now (a warning: up waits for two minutes)",
         "has nobody at work with apt",
         "wait until it has ended",
+    ),
+    Check(
+        "unattended-upgrades",
+        "unattended-upgrades would not restart haproxy or keepalived on all nodes in one night (a warning)",
+        "has no unattended-upgrades that would restart its daemons",
+        "pin the versions in hosts.toml, or have it leave these packages alone: docs/howto/packages.md",
     ),
     Check(
         "disk",
@@ -151,9 +164,10 @@ OF_NETWORKS = (
     ),
     Check(
         "firewall",
-        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0",
+        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0; and no firewall "
+        "of a node drops what no rule lets in, without a rule for the ports of frontends (a warning)",
         "VRRP gets from node to node",
-        "let IP protocol 112 through, as the message says for the node's own firewall",
+        "let it through, as the message says for the node's own firewall; or firewall = 'nftables'",
     ),
     Check(
         "lint",

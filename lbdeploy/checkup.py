@@ -53,7 +53,7 @@ class Examination(Probe):
     def __init__(self, cluster: Cluster, node: Node, clock: Callable[[], float] = time.time) -> None:
         resources: list[Resource[Any]] = [
             Journal(),
-            Packages(PACKAGES, upgrade=True),
+            Packages(PACKAGES, upgrade=True, pins=tuple(cluster.packages.pins.items())),
             *(Service(name) for name in DAEMONS),
         ]
         super().__init__(cluster, node, resources)
@@ -90,6 +90,7 @@ def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
     return {
         "os": Raw("cat /etc/os-release"),
         "lists": Raw("ls /var/lib/apt/lists | grep -c _"),
+        "unattended": Raw(_UNATTENDED),
         "locks": Raw(_LOCKED.format(locks=cmd(*LOCKS))),
         "listening": Raw("ss -Hltnp"),
         "networkd": Raw(_NETWORKD.format(interfaces=cmd(*carriers))),
@@ -105,6 +106,12 @@ def beside(cluster: Cluster, node: Node) -> list[Raw]:
     """What goes on at the same time, since it takes as long as listening does."""
     return [*wire.programs(cluster, node), Raw(_SOURCES.format(seconds=FETCH_SECONDS))]
 
+
+# Whether it would run, as its own timer and script ask; what it leaves alone are patterns of Python's `re.match`.
+_UNATTENDED = """\
+command -v unattended-upgrade > /dev/null && systemctl -q is-enabled apt-daily-upgrade.timer || exit 0
+apt-config dump | sed -n 's/^APT::Periodic::\\(Enable\\|Unattended-Upgrade\\) "\\(.*\\)";$/\\1 \\2/p
+    s/^Unattended-Upgrade::Package-Blacklist:: "\\(.*\\)";$/spares \\1/p'"""
 
 # /proc/locks names the holder's process and the file's inode; each line: "1: POSIX ADVISORY WRITE 42 fe:00:1234 0 EOF".
 _LOCKED = """\

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from lbdeploy.desired import FIREWALL_SERVICE
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.gate import Excuses, excuses, objections, of_servers, refuse_the_last
@@ -20,6 +21,7 @@ from lbdeploy.survey import Survey
 from lbdeploy.transaction import Task
 from lbdeploy.vrrp import FAULT, GIVE_UP
 
+SERVICES = (*DAEMONS, FIREWALL_SERVICE)
 CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting for it
 
 
@@ -82,8 +84,8 @@ class Conductor:
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
         foremost = replace(self._task(stage, first), unspoken=self._unspoken(first))
         self._workers.begin({first: foremost, **tasks})
-        starts = {name: stage.plans[name].only(_starts_keepalived) for name in rest}
-        self._workers.begin({name: Task(each, DAEMONS, self._patience) for name, each in starts.items()})
+        starts = {name: stage.plans[name].only(_starts_last) for name in rest}
+        self._workers.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
 
     def _unspoken(self, name: str) -> tuple[str, ...]:
         """The virtual router ID that must be free, on which interface of the node, and who may use it all the same."""
@@ -118,7 +120,7 @@ class Conductor:
         self._gate(plan, stage, before)
 
     def _rehearse(self, stage: Stage) -> None:
-        self._workers.begin({name: Task(plan, DAEMONS, rehearsal=True) for name, plan in stage.plans.items()})
+        self._workers.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
 
     def _task(self, stage: Stage, name: str, longer: int = 0, linger: int = 0) -> Task:
         """A node's share of a stage, which it undoes when it is not confirmed in time (`longer`: s, besides)."""
@@ -126,7 +128,7 @@ class Conductor:
         away = stage.way is Way.AWAY and hands_over(plan)
         return Task(
             plan,
-            DAEMONS,
+            SERVICES,
             confirm=self._patience + longer,
             linger=linger,
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
@@ -148,8 +150,9 @@ class Conductor:
             raise RemoteError(what, node=bad[0].node, state=state, fix=bad[0].fix or "lbdeploy verify")
 
 
-def _starts_keepalived(resource: Resource[Any], _: Change) -> bool:
-    return resource.id == "service keepalived"
+def _starts_last(resource: Resource[Any], _: Change) -> bool:
+    """What has to be confirmed: VRRP, and who is let in."""
+    return resource.id in ("service keepalived", f"service {FIREWALL_SERVICE}")
 
 
 def _later(plan: Plan, stage: Stage) -> Collection[tuple[str, str, str]]:

@@ -1,10 +1,11 @@
 """What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
 
-The order is the order in which it is brought about: packages, then files, then kernel settings, then services.
+The order is the order in which it is brought about: what apt goes by, packages, files, kernel settings, services.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from lbdeploy.model import METRICS, Cluster, Node, Vip
 from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Journal, Leftovers, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.shell import Raw
 from lbdeploy.vrrp import HANDOVER
 
@@ -26,6 +27,16 @@ OWN = (OWN_CAS, OWN_SCRIPTS)
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
+APT_PREFERENCES = "/etc/apt/preferences.d/lbdeploy"
+APT_CONF = "/etc/apt/apt.conf.d/lbdeploy"
+APT_SOURCES = "/etc/apt/sources.list.d/lbdeploy.sources"
+APT_KEYS = "/etc/apt/keyrings/lbdeploy-*.asc"
+APT = (APT_PREFERENCES, APT_CONF, APT_SOURCES, APT_KEYS)  # none of it is there where hosts.toml does not ask for it
+FIREWALL = "/etc/lbdeploy/firewall.nft"
+FIREWALL_SERVICE = "lbdeploy-firewall"
+FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
+NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
+FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft showed it right after it was loaded
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
@@ -45,6 +56,9 @@ PATHS = SimpleNamespace(
     haproxy_stopped=HAPROXY_STOPPED,
     track=OWN_SCRIPTS + "track-",
     notify=OWN_SCRIPTS + "notify",
+    firewall=FIREWALL,
+    firewall_loaded=FIREWALL_LOADED,
+    apt_key=lambda name: APT_KEYS.replace("*", name),
 )
 
 
@@ -55,16 +69,37 @@ def desired(
 
     `upgrade` and `reinstall` are what a run may ask of packages: see Packages.
     """
-    own = files(cluster, node)
+    pins = tuple(cluster.packages.pins.items())
+    of_apt, others = apt_files(cluster, node), other_files(cluster, node)
+    own = tuple(file.path for file in others if file.path.startswith(OWN))
     return [
         Journal(),
-        Packages(PACKAGES, daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall),
-        *own,
+        *of_apt,
+        Gone("none left over in /etc/apt", APT, but=tuple(file.path for file in of_apt)),
+        *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
+        Packages(packages(cluster), daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall, pins=pins),
+        *others,
         *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
+        *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
         Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
-        *(Leftovers(each, keep=tuple(file.path for file in own if file.path.startswith(each))) for each in OWN),
+        replace(NO_LEFTOVERS, but=own),
     ]
+
+
+NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
+NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
+FIREWALL_AS_SERVICE = Service(
+    FIREWALL_SERVICE,
+    watches=(FIREWALL,),
+    unit_files=(FIREWALL_UNIT,),
+    in_force=Raw(f"nft -s list table inet lbdeploy | cmp -s - {FIREWALL_LOADED}"),
+)
+
+
+def packages(cluster: Cluster) -> tuple[str, ...]:
+    """The packages that the nodes need."""
+    return (*PACKAGES, "nftables") if cluster.firewall == "nftables" else PACKAGES
 
 
 def ca_files(cluster: Cluster) -> dict[str, str]:
@@ -73,10 +108,26 @@ def ca_files(cluster: Cluster) -> dict[str, str]:
 
 
 def files(cluster: Cluster, node: Node) -> list[File]:
-    """The files of `node`. A file stands after those that its validator looks at. Raises RenderError."""
+    """The files of `node`. Raises RenderError."""
+    return [*apt_files(cluster, node), *other_files(cluster, node)]
+
+
+def apt_files(cluster: Cluster, node: Node) -> list[File]:
+    """What apt goes by. A repository's key stands before what names it. Raises RenderError."""
+    wanted = cluster.packages
+    keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
+    conf = [File(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
+    sources = [File(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
+    pins = [File(APT_PREFERENCES, render(cluster, node, "apt-preferences"))] if wanted.pins else []
+    return [*keys, *conf, *sources, *pins]
+
+
+def other_files(cluster: Cluster, node: Node) -> list[File]:
+    """The files beside those of apt. A file stands after those that its validator looks at. Raises RenderError."""
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         *(File(path, content) for path, content in ca_files(cluster).items()),
+        *_firewall_files(cluster, node),
         File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')),
         File(
             CHECK_HAPROXY,
@@ -88,6 +139,16 @@ def files(cluster: Cluster, node: Node) -> list[File]:
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
         File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
+    ]
+
+
+def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
+    if cluster.firewall != "nftables":
+        return []
+    return [
+        File(FIREWALL, render(cluster, node, "firewall.nft"), validate=Raw(f'nft -c -f "$1"\n{_SSH_STAYS}')),
+        File(NFTABLES_UNIT, render(cluster, node, "nftables.service.conf", paths=PATHS)),
+        File(FIREWALL_UNIT, render(cluster, node, "lbdeploy-firewall.service", paths=PATHS)),
     ]
 
 
@@ -140,6 +201,13 @@ _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
             }
         }
     }'"""
+
+
+# Of sshd's connections, the operator's is one: their port must be among those that are let in.
+_SSH_STAYS = """\
+for port in $(ss -Htnp state established | awk '/"sshd/ {sub(/.*:/, "", $3); print $3}' | sort -u); do
+    grep -q "dport.*\\<$port\\>" "$1" || echo "sshd is reached at port $port: set port in [ssh], or firewall_allow"
+done"""
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node) -> str:

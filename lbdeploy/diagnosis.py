@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from lbdeploy.checkup import Checkup
 from lbdeploy.desired import PACKAGES
 from lbdeploy.finding import Finding
+from lbdeploy.firewall import shuts_out
 from lbdeploy.model import Address, Cluster, Node
-from lbdeploy.preflight import preflight
+from lbdeploy.placement import DAEMONS
+from lbdeploy.preflight import preflight, unoffered
+from lbdeploy.resources import Packages
 from lbdeploy.resources.package import PackageState
 
 KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
@@ -53,6 +57,13 @@ def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         yield Finding(checkup.node.name, "packages", False, f"apt knows no package {names}", fix)
 
 
+def _versions(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """What repositories of hosts.toml offer is not known before `up` has made them known."""
+    wanted = Packages(PACKAGES, pins=tuple(cluster.packages.pins.items()))
+    for each in unoffered(checkup.node.name, wanted, _state(checkup)):
+        yield replace(each, warning=bool(cluster.packages.repositories))
+
+
 def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """A node that has all packages can do without, until it has to be upgraded or built anew."""
     for line in checkup.lines("heard"):
@@ -67,6 +78,30 @@ def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 def _dpkg(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     if _state(checkup).interrupted:
         yield _warning(checkup, "dpkg", "dpkg was interrupted", "lbdeploy up repairs it; or there: dpkg --configure -a")
+
+
+def _unattended(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """An exact version is kept to; within a pattern it upgrades, on each node at a random time of the morning."""
+    told = [line.partition(" ")[::2] for line in checkup.lines("unattended")]
+    if dict(told).get("Unattended-Upgrade", "0") in ("", "0") or dict(told).get("Enable", "1") == "0":
+        return
+    spared = [pattern for word, pattern in told if word == "spares"]
+    pinned = [name for name, version in cluster.packages.pins.items() if "*" not in version]
+    free = [name for name in DAEMONS if name not in pinned and not any(_begins(each, name) for each in spared)]
+    if free:
+        names = " and ".join(free)
+        detail = f"unattended-upgrades may upgrade {names} on all nodes in the same night, and restarts them"
+        file, lines = "/etc/apt/apt.conf.d/52lbdeploy", "".join(f'"^{name}$"; ' for name in free)
+        spare = f"echo 'Unattended-Upgrade::Package-Blacklist {{ {lines}}};' > {file}"
+        fix = f"give exact versions in [packages] of hosts.toml; or there: {spare}; then: lbdeploy up --upgrade"
+        yield _warning(checkup, "unattended-upgrades", detail, fix)
+
+
+def _begins(pattern: str, name: str) -> bool:
+    try:
+        return re.match(pattern, name) is not None
+    except re.error:
+        return False
 
 
 def _lock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
@@ -146,8 +181,17 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             )
 
 
+def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
+    """Nobody listens there before `up`, so that it can't be tried: rules are read, and may be meant otherwise."""
+    for frontend in cluster.frontends:
+        if fix := shuts_out(checkup.lines("firewall"), frontend.port):
+            detail = f"its firewall drops what no rule lets in, and none names port {frontend.port} of {frontend.name}"
+            yield _warning(checkup, "firewall", detail, fix)
+
+
 JUDGES: tuple[Judge, ...] = (
-    _release, _packages, _sources, _dpkg, _lock, _ports, _networkd, _clock, _ntp, _leftover
+    _release, _packages, _versions, _sources, _dpkg, _unattended, _lock, _ports, _networkd, _clock, _ntp, _leftover,
+    _shut_out,
 )  # fmt: skip
 
 

@@ -1,13 +1,14 @@
-"""Reading a node's firewall, as far as it takes to say how VRRP is let through it. Pure."""
+"""Reading a node's firewall, as far as it takes to say how VRRP and frontends are let through it. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from lbdeploy.model import Address
 
+OWN = "inet lbdeploy"  # the table that lbdeploy may have put there
 Direction = Literal["input", "output"]
 
 
@@ -31,11 +32,52 @@ def remedy(lines: Sequence[str], direction: Direction, peer: Address, interface:
     return f"let IP protocol 112 through {way} {peer} on {interface}, wherever it is filtered"
 
 
+def shuts_out(lines: Sequence[str], port: int) -> str | None:
+    """What to do for a TCP port to be reached, where the firewall lets in only what rules name, and none names it.
+
+    Rules that accept by other marks (an address, an interface, a set's name) may let it in all the same.
+    """
+    text = "\n".join(_others(lines))
+    if re.search(rf"\bdports?\b.*(?<![\d.]){port}(?![\d.])", text):
+        return None
+    if "ufw-before-input" in text:
+        return f"ufw allow {port}/tcp"
+    if re.search(r"^table \w+ firewalld\b", text, re.MULTILINE):
+        return f"firewall-cmd --permanent --add-port={port}/tcp; firewall-cmd --reload"
+    if found := _default_deny(lines):
+        return f"nft insert rule {found} tcp dport {port} accept; and the same in /etc/nftables.conf"
+    if re.search(r"^-P INPUT DROP\b|^-A INPUT -j (DROP|REJECT)\b", text, re.MULTILINE):
+        return f"iptables -I INPUT -p tcp --dport {port} -j ACCEPT; and keep it over a reboot"
+    return None
+
+
+def _others(lines: Sequence[str]) -> Iterator[str]:
+    """Without lbdeploy's own table, which lets in what has to be."""
+    own = False
+    for line in lines:
+        own = line.startswith(f"table {OWN} ") or (own and line != "}")
+        if not own:
+            yield line
+
+
+def _default_deny(lines: Sequence[str]) -> str | None:
+    """The first chain of the input hook that drops what no rule accepts: its family, table and name."""
+    table = chain = ""
+    for line in map(str.strip, _others(lines)):
+        if found := re.match(r"table (\w+ \S+) \{", line):
+            table = found[1]
+        elif found := re.match(r"chain (\S+) \{", line):
+            chain = found[1]
+        elif re.match(r"type filter hook input\b.*policy drop", line) and table.split()[0] in ("ip", "ip6", "inet"):
+            return f"{table} {chain}"
+    return None
+
+
 def _chain(lines: Sequence[str], direction: Direction) -> str | None:
     """The first chain of that hook that may refuse a packet: its family, table and name."""
     table = chain = ""
     hooked = False
-    for line in map(str.strip, lines):
+    for line in map(str.strip, _others(lines)):
         if found := re.match(r"table (\w+ \S+) \{", line):
             table = found[1]
         elif found := re.match(r"chain (\S+) \{", line):

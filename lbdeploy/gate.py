@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from lbdeploy.backends import lost_servers
+from lbdeploy.desired import FIREWALL_SERVICE
 from lbdeploy.errors import LastNodeError
 from lbdeploy.finding import Finding
 from lbdeploy.placement import IN_FAULT, able, holders, unable
@@ -30,10 +31,20 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
     found = [each for each in found if each.node is not None or each.detail not in ill]
     found += _unforeseen(plan, stage, before, after)
     found += _faulted(stage, before, after)
+    found += _shut_out(stage, before, after)
     for name in stage.names:
         others = [each for other, each in after.seen.items() if other not in stage.names]
         found += lost_servers(after.cluster, before.seen[name], after.seen[name], others)
     return found
+
+
+def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:
+    """VIPs that other nodes, over the network, get no answer from any more, where it was changed who is let in."""
+    if not any(change.name == FIREWALL_SERVICE for plan in stage.plans.values() for change in plan.changes):
+        return []
+    was = {(each.node, each.detail) for each in before.verdict.findings if each.failed}
+    of_others = [each for each in after.verdict.findings if each.check == "api" and each.node not in stage.names]
+    return [each for each in of_others if each.failed and (each.node, each.detail) not in was]
 
 
 def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:

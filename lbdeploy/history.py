@@ -13,7 +13,7 @@ from lbdeploy.desired import KEEPALIVED_CONF, OWN
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.probe import PRELUDE
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Leftovers
+from lbdeploy.resources import File, Gone
 from lbdeploy.shell import cmd
 from lbdeploy.transaction import STATE
 
@@ -82,9 +82,8 @@ class Target:
                 case File() if each.path in then:
                     own.pop(each.path, None)
                     wanted.append(replace(each, mode=then[each.path].mode, content=then[each.path].content))
-                case Leftovers():  # scripts and CAs that hosts.toml does not name any more
-                    back = {path: file for path, file in own.items() if path.startswith(each.prefix)}
-                    wanted += [*back.values(), replace(each, keep=(*each.keep, *back))]
+                case Gone(late=True):  # scripts and CAs that hosts.toml does not name any more
+                    wanted += [*own.values(), replace(each, but=(*each.but, *own))]
                 case _:
                     wanted.append(each)
         return wanted

@@ -187,6 +187,26 @@ class Metrics:
     allow: tuple[Subnet, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where apt gets packages, too (sources.list(5)). `key`: armored text (RFC 9580, section 6.2), or ""."""
+
+    name: str
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSources:
+    """What apt is told. `pins`: the version, or a pattern of it, that a package is to have, by name."""
+
+    pins: Mapping[str, str] = field(default_factory=dict)
+    proxy: str | None = None
+    repositories: tuple[Repository, ...] = ()
+
+
 @dataclass(frozen=True)
 class Cluster:
     """One hosts.toml: the nodes that share VIPs, and what they balance. `nodes` are in order of falling priority."""
@@ -199,6 +219,9 @@ class Cluster:
     vrrp: Vrrp
     frontends: tuple[Frontend, ...]
     metrics: Metrics | None = None
+    packages: PackageSources = field(default_factory=PackageSources)
+    firewall: Literal["none", "nftables"] = "none"
+    firewall_allow: tuple[int, ...] = ()  # TCP ports
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:

@@ -113,7 +113,7 @@ def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
         if unable(each) == IN_FAULT:
             detail = "what it tracks keeps it from holding the VIPs: keepalived is in the state FAULT"
             yield Finding(each.node.name, "track", False, detail, fix, warning=True, settling=True)
-        elif each.tracked < usual:
+        elif each.said.state in ("MASTER", "BACKUP") and each.said.priority is not None and each.tracked < usual:
             yield Finding(each.node.name, "track", False, f"it {_moved(each)}", fix, warning=True)
 
 

@@ -10,6 +10,7 @@ from lbdeploy.model import Cluster
 from lbdeploy.placement import holders
 from lbdeploy.plan import NodePlan
 from lbdeploy.probe import INSTALLED_IN, Observation
+from lbdeploy.resources import Packages
 from lbdeploy.resources.package import PackageState
 from lbdeploy.stages import identity_changes
 
@@ -79,6 +80,23 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
         detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
         fix = "lbdeploy up, without --limit; if they are gone for good: --ignore agreement"
         yield Finding(None, "agreement", False, detail, fix)
+
+
+def refused_versions(plan: NodePlan) -> Iterator[Finding]:
+    """Versions that hosts.toml wants, and no source of the node's offers. What new sources offer is not known yet."""
+    if any(change.name.startswith("/etc/apt/sources.list.d/") for change in plan.changes):
+        return
+    for part in plan.parts:
+        if isinstance(part.resource, Packages):
+            yield from unoffered(plan.node.name, part.resource, part.state)
+
+
+def unoffered(node: str, packages: Packages, state: PackageState) -> Iterator[Finding]:
+    """Versions that these packages should have, and that no source offers, as far as apt's lists tell."""
+    for name, pattern, offered in packages.unoffered(state):
+        detail = f"no apt source offers {name} {pattern}; they offer: {', '.join(offered)}"
+        fix = f"correct packages.{name} in hosts.toml; where it is newer than the node's lists: apt-get update there"
+        yield Finding(node, "versions", False, detail, fix)
 
 
 def _lacking(observation: Observation) -> Iterator[Finding]:

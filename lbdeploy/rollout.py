@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbdeploy.conduct import Conductor
-from lbdeploy.desired import desired
+from lbdeploy.desired import KEEPALIVED_CONF, NO_FIREWALL, desired
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.fleet import Fleet
@@ -24,7 +24,7 @@ from lbdeploy.origin import Origin
 from lbdeploy.plan import Plan
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Packages
+from lbdeploy.resources import File, Gone, Packages, Service
 from lbdeploy.survey import Survey, unfit
 from lbdeploy.verdict import Verdict
 
@@ -215,17 +215,25 @@ class Run:
 
 def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
     """The same resources, but files as they were observed then."""
-    return [
-        replace(each, content=state.content, mode=state.mode)
-        if isinstance(each, File) and (state := observation.states[each.id]).kind == "file"
-        else each
-        for each in resources
-    ]
+    return [_as_it_was(each, observation.states[each.id]) for each in resources]
+
+
+def _as_it_was(resource: Resource[Any], state: Any) -> Resource[Any]:
+    match resource:
+        case File() if state.kind == "file":
+            return replace(resource, content=state.content, mode=state.mode)
+        case File() if state.kind == "missing":
+            return Gone(f"none at {resource.path}", (resource.path,))
+        case Service() if resource.ours and state.load == "not-found":
+            return NO_FIREWALL
+        case Packages():
+            return replace(resource, pins=())
+    return resource
 
 
 def _had_files(observation: Observation) -> bool:
-    """Whether a node had every file before; one that had none was no member yet, and is none the worse."""
-    return all(state.kind == "file" for name, state in observation.states.items() if name.startswith("file "))
+    """Whether a node had its files before; one that had none was no member yet, and is none the worse."""
+    return bool(observation.states[f"file {KEEPALIVED_CONF}"].kind == "file")
 
 
 def _lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:

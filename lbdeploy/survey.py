@@ -10,7 +10,7 @@ from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster
 from lbdeploy.placement import holders, living
 from lbdeploy.plan import NodePlan, Plan
-from lbdeploy.preflight import foreigners, left_out, preflight
+from lbdeploy.preflight import foreigners, left_out, preflight, refused_versions
 from lbdeploy.probe import Observation
 from lbdeploy.stages import staged
 from lbdeploy.verdict import Verdict, judge
@@ -86,6 +86,7 @@ class Survey:
     def _problems(self) -> Iterator[Finding]:
         for each in self.observations.values():
             yield from preflight(self.cluster, each)
+            yield from refused_versions(self.plans[each.node.name])
         yield from foreigners(self.cluster, list(self.seen.values()))
         mine = {name: plan for name, plan in self.plans.items() if name in self.observations}
         yield from left_out(self.cluster, mine)

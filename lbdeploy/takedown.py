@@ -11,20 +11,22 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lbdeploy.desired import (
+    APT,
     CHECK_HAPROXY,
     HAPROXY_CFG,
     HAPROXY_UNIT,
     KEEPALIVED_CONF,
     KEEPALIVED_UNIT,
-    OWN,
+    NO_FIREWALL,
+    NO_LEFTOVERS,
     PACKAGES,
     SYSCTL_CONF,
 )
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.resource import Change, Resource
-from lbdeploy.resources import Journal, Leftovers, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
+from lbdeploy.resources import Gone, Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
 from lbdeploy.shell import cmd, here
-from lbdeploy.transaction import Task, go_away, remote_text
+from lbdeploy.transaction import Task, dropped, go_away, remote_text
 
 FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
@@ -38,11 +40,13 @@ def original(*, purge: bool) -> list[Resource[Any]]:
         Service("haproxy", watches=(HAPROXY_CFG,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,)),
         *(OriginalFile(path) for path in FILES),
-        *(Leftovers(each) for each in OWN),
+        Gone("none left over in /etc/apt", APT),
+        NO_FIREWALL,
+        NO_LEFTOVERS,
         *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
         OriginalService("haproxy", reads=(HAPROXY_CFG, HAPROXY_UNIT)),
         OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),
-        *([Purge(PACKAGES)] if purge else []),
+        *([Purge((*PACKAGES, "nftables"))] if purge else []),
     ]
 
 
@@ -66,15 +70,16 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         *go_away(task),
         "step write the files",
         *(part.resource.fix(part.state, list(part.changes)) for _, part in files),
-        "keep",
+        f"keep {cmd(*_paths(plan), *dropped(plan))}",
         *(f"undo_last {here(f'systemctl restart {each.unit}')}" for each, part in services if part.state[0].running),
         *(line for each, part in reversed(services) for line in _run(each, part, "stop")),
         f"release {cmd(*vips)}",
         *(_replace(file, part) for file, part in files if file.path != SYSCTL_CONF),
-        *(f"drop {cmd(change.name)}" for _, part in _needing(plan, Leftovers) for change in part.changes),
+        *(f"drop {cmd(path)}" for path in dropped(plan, late=True)),
         "run systemctl daemon-reload",
         *(line for each, part in services for line in _run(each, part, "start", "restart")),
         f"await {task.confirm} {task.linger}",
+        *(part.resource.fix(part.state, list(part.changes)) for gone, part in _needing(plan, Gone) if not gone.late),
         # What the next start of the node goes by waits: if it is now, the node must be what it was.
         *(_replace(file, part) for file, part in files if file.path == SYSCTL_CONF),
         *(line for each, part in _needing(plan, OriginalSysctl) for line in _set(each, part)),
@@ -90,7 +95,12 @@ def purge(plan: NodePlan) -> Task:
 
 
 def _gives_back(resource: Resource[Any], _: Change) -> bool:
-    return isinstance(resource, OriginalFile | Leftovers | OriginalSysctl | OriginalService)
+    return isinstance(resource, OriginalFile | OriginalSysctl | OriginalService | Gone)
+
+
+def _paths(plan: NodePlan) -> list[str]:
+    """Of the files that were there before, or that lbdeploy has put there."""
+    return [part.resource.path for part in plan.parts if isinstance(part.resource, OriginalFile)]
 
 
 def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:

@@ -22,7 +22,8 @@ from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
 from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Leftovers, OriginalFile, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, OriginalFile, Packages, Service, Sysctl
+from lbdeploy.resources.package import update_of
 from lbdeploy.shell import cmd, here
 from lbdeploy.vrrp import GIVE_UP, HANDOVER
 
@@ -115,7 +116,7 @@ class Transaction:
             patience=_apt_patience(),
             handover=HANDOVER,
             staged=" ".join(file.staged for file, part in files if part.changes),
-            managed=" ".join((*(file.path for file, _ in files), *_gone(plan))),
+            managed=" ".join([*(file.path for file, _ in files), *dropped(plan)]),
             sysctls=" ".join(sysctl.name for sysctl in _all(plan, Sysctl)),
             services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
@@ -142,19 +143,24 @@ def remote_text(name: str) -> str:
 def _steps(task: Task) -> list[str]:
     """Everything that the task does on the node, in its order."""
     plan = task.plan
-    files = list(_needing(plan, File))
+    early = [(file, part) for file, part in _needing(plan, File) if _of_apt(file)]
+    files = [(file, part) for file, part in _needing(plan, File) if not _of_apt(file)]
     units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in task.services]
+    late = dropped(plan, late=True)
+    apart = bool(early or dropped(plan, late=False))
     return [
         *_listen(task),
         "remember",
         *go_away(task),
+        *(_before_packages(plan, early) if apart else []),
         *(_fix(part) for _, part in _needing(plan, Packages)),
         *(["remember_packaged"] if files else []),
-        *_put_in_place(files, units, _gone(plan)),
+        *([f"keep {cmd(*_paths(plan, apart=apart), *late)}"] if files or apart or late else []),
+        *_put_in_place(files, units),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
         *(line for unit, part in units for line in (*_unspoken(task, unit), *_bring_up(unit, part))),
-        *(f"drop {cmd(path)}" for path in _gone(plan)),
+        *(f"drop {cmd(path)}" for path in late),
         *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
         *(line for unit, part in units for line in unit.enable(part.changes)),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
@@ -180,22 +186,45 @@ def go_away(task: Task) -> list[str]:
     return [f"give_up_vips {task.away_seconds} {task.lift} {cmd(*task.away)}"] if task.away else []
 
 
-def _put_in_place(
-    files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]], gone: Sequence[str]
-) -> list[str]:
-    """Files that are new first, since validators of others may look for them; then all others, once all are valid.
+def _of_apt(file: File) -> bool:
+    """Whether apt goes by it, so that it must be there before packages are."""
+    return file.path.startswith("/etc/apt/")
 
-    Those that are `gone` stay until no daemon needs them any more, but are kept with the others.
-    """
+
+def _paths(plan: NodePlan, *, apart: bool) -> list[str]:
+    """The files whose content is kept; `apart`: but for those of apt, which were kept before the packages came."""
+    return [file.path for file in _all(plan, File) if not (apart and _of_apt(file))]
+
+
+def dropped(plan: NodePlan, *, late: bool | None = None) -> list[str]:
+    """The files that are there and are to go: all, or those that go before the packages come, or `late`."""
+    chosen = [part for gone, part in _needing(plan, Gone) if late in (None, gone.late)]
+    return [change.name for part in chosen for change in part.changes]
+
+
+def _before_packages(plan: NodePlan, files: Sequence[tuple[File, Part]]) -> list[str]:
+    """What apt goes by, and what is no longer wanted; then the package lists of repositories that are new."""
+    paths = [file.path for file in _all(plan, File) if _of_apt(file)]
+    sources = [file.path for file, _ in files if file.path.endswith(".sources")]
+    return [
+        *_stage(files),
+        f"keep {cmd(*paths, *dropped(plan, late=False))}",
+        *(f"swap {cmd(file.path)}" for file, _ in files),
+        *(_fix(part) for gone, part in _needing(plan, Gone) if not gone.late),
+        *(line for path in sources for line in (f"step 'apt-get update' {path}", f"patiently {update_of(path)}")),
+    ]
+
+
+def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:
+    """Files that are new first, since validators of others may look for them; then all others, once all are valid."""
     if not files:
-        return ["keep"] if gone else []
+        return []
     new = [file for file, part in files if any(change.action == "create" for change in part.changes)]
     old = [file for file, _ in files if file not in new]
     paths = {file.path for file, _ in files}
     readers = [unit for unit, part in units if part.state.running and not paths.isdisjoint(unit.watches)]
     return [
         *_stage(files),
-        "keep",
         *(f"undo_last {here(f'systemctl reload {cmd(unit.unit)}')}" for unit in readers),
         *(line for file in new for line in (*_validate(file), f"swap {cmd(file.path)}")),
         *(line for file in old for line in _validate(file)),
@@ -216,14 +245,10 @@ def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
     return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
 
 
-def _gone(plan: NodePlan) -> list[str]:
-    """Files that nothing wants any more."""
-    return [change.name for _, part in _needing(plan, Leftovers) for change in part.changes]
-
-
 def _reloads_units(plan: NodePlan) -> bool:
-    changed = any(file.path.startswith("/etc/systemd/") for file, _ in _needing(plan, File))
-    return changed or any(change.action == "daemon-reload" for change in plan.changes)
+    changed = [*(file.path for file, _ in _needing(plan, File)), *dropped(plan)]
+    units = any(path.startswith("/etc/systemd/") for path in changed)
+    return units or any(change.action == "daemon-reload" for change in plan.changes)
 
 
 def _fix(part: Part) -> str:
@@ -244,7 +269,9 @@ def _bring_up(service: Service, part: Part) -> list[str]:
     """Start, reload or restart, and see that it runs. What is undone is a start; files undo their own reload."""
     unit = cmd(service.unit)
     haproxy = service.unit == "haproxy"
-    undo = [] if part.state.running else [f"undo_last {here(f'systemctl stop {unit}')}"]
+    # One of our own is stopped before its file goes, which says how.
+    when = "undo" if service.ours else "undo_last"
+    undo = [] if part.state.running else [f"{when} {here(f'systemctl stop {unit}')}"]
     before = ["old=$(worker)"] if haproxy else []
     healthy = ['takes_over "$old"'] if haproxy and service.acts(part.changes) else []
     return [*undo, *before, _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]

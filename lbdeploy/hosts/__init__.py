@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
+from lbdeploy.hosts.aptkeys import KeyFileError, armored
 from lbdeploy.model import (
     Cluster,
     Frontend,
     Metrics,
     Network,
     Node,
+    PackageSources,
+    Repository,
     Script,
     Server,
     Ssh,
@@ -38,6 +41,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
         SINGLE,
         FrontendTable,
         NodeTable,
+        PackagesTable,
         ServerTable,
         SshTable,
         Table,
@@ -82,9 +86,10 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     reader = _Reader(path, _parse(path, text), texts)
     parsed = reader.read()
     authorities = reader.authorities(parsed.get("frontends", {}))
+    keys = reader.keys(parsed.get("packages"))
     if reader.complaints:
         raise reader.error(text)
-    return _cluster(path, parsed, reader.texts, authorities)
+    return _cluster(path, parsed, reader.texts, authorities, keys)
 
 
 def _read(path: Path) -> str:
@@ -146,6 +151,18 @@ class _Reader:
                 fix = "name a file with the certificate of the servers' CA, as PEM"
                 self._complain(("frontends", name, "check_ca_file"), str(error), fix)
         return {name: self.texts[path] for name, path in named.items() if path in self.texts}
+
+    def keys(self, packages: PackagesTable | None) -> dict[str, str]:
+        """The keys of repositories, armored, by the repository's name."""
+        found = {}
+        for name, each in packages.repositories.items() if packages else ():
+            try:
+                found[name] = self.texts.get(each.key_file or "") or armored(self.path.parent, each.key_file)
+            except KeyFileError as error:
+                self._complain(("packages", "repositories", name, "key_file"), *error.args)
+            else:
+                self.texts |= {each.key_file: found[name]} if each.key_file else {}
+        return found
 
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.hosts.lines import Lines
@@ -233,7 +250,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _cluster(path: Path, parsed: dict[str, Any], texts: Mapping[str, str], authorities: dict[str, str]) -> Cluster:
+def _cluster(
+    path: Path,
+    parsed: dict[str, Any],
+    texts: Mapping[str, str],
+    authorities: dict[str, str],
+    keys: dict[str, str],
+) -> Cluster:
     vrrp = _vrrp(parsed["vrrp"], texts)
     networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
     nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
@@ -246,6 +269,9 @@ def _cluster(path: Path, parsed: dict[str, Any], texts: Mapping[str, str], autho
         vrrp=vrrp,
         frontends=tuple(_frontend(name, table, authorities.get(name)) for name, table in parsed["frontends"].items()),
         metrics=Metrics(**dict(parsed["metrics"])) if parsed.get("metrics") else None,
+        packages=_packages(parsed.get("packages"), keys),
+        firewall=parsed["cluster"].firewall,
+        firewall_allow=tuple(parsed["cluster"].firewall_allow),
     )
 
 
@@ -292,6 +318,17 @@ def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp)
         addresses=addresses,
         interfaces={each.name: table.interfaces.get(each.name, each.interface) for each in networks.values()},
     )
+
+
+def _packages(table: PackagesTable | None, keys: dict[str, str]) -> PackageSources:
+    if table is None:
+        return PackageSources()
+    repositories = (
+        Repository(name, each.uri, each.suite, tuple(each.components), keys[name])
+        for name, each in table.repositories.items()
+    )
+    pins = {name: pin for name in ("haproxy", "keepalived", "socat") if (pin := getattr(table, name))}
+    return PackageSources(pins, table.apt_proxy, tuple(repositories))
 
 
 def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:

@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lbdeploy.hosts.schema import FrontendTable, MetricsTable, NetworkTable, NodeTable, VrrpTable
+from lbdeploy.hosts.schema import (
+    ClusterTable,
+    FrontendTable,
+    MetricsTable,
+    NetworkTable,
+    NodeTable,
+    PackagesTable,
+    VrrpTable,
+)  # fmt: skip
 from lbdeploy.model import METRICS, Address, Interface
 
 Complaint = tuple[tuple[str, ...], str, str]
@@ -55,6 +63,8 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
     yield from _shares(frontends)
     yield from _https_only(frontends)
     yield from _metrics(metrics, frontends, list(written))
+    yield from _firewall(parsed.get("cluster"))
+    yield from _repositories(parsed.get("packages"))
 
 
 def _tables(data: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
@@ -245,3 +255,18 @@ def _metrics(
             yield ("metrics", "port"), message, "choose another port"
         if name == METRICS:
             yield ("frontends", name), "is what lbdeploy calls the place of the metrics", "choose another name"
+
+
+def _firewall(cluster: ClusterTable | None) -> Iterator[Complaint]:
+    if cluster and cluster.firewall_allow and cluster.firewall == "none":
+        yield ("cluster", "firewall_allow"), "has no firewall to let them through", 'add firewall = "nftables"'
+
+
+def _repositories(packages: PackagesTable | None) -> Iterator[Complaint]:
+    """sources.list(5): a suite that is a path, which ends in "/", has no components; any other has some."""
+    for name, each in packages.repositories.items() if packages else ():
+        key = ("packages", "repositories", name, "components")
+        if each.suite.endswith("/") and each.components:
+            yield key, f"suite {each.suite} is a path, which has no components", "leave components out"
+        elif not each.suite.endswith("/") and not each.components:
+            yield key, "is missing", 'add components = ["main"], or end the suite in "/" where it has none'

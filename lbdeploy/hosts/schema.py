@@ -184,6 +184,15 @@ LocalPath = Annotated[
 TrackName = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?", "a plain name", "uplink")]
 IpAddress = Annotated[Address, BeforeValidator(_address, json_schema_input_type=_IP)]
 Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input_type=_VIP | list[_VIP])]
+_URL = r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_VERSION = r"[A-Za-z0-9*][A-Za-z0-9.+~:*-]{0,126}"
+Version = Annotated[str, Plain(_VERSION, "a version, or a pattern with *", "2.6.*")]
+ProxyUrl = Annotated[str, Plain(_URL + "/?", "the URL of a proxy without a password", "http://10.0.0.5:3142")]
+AptUri = Annotated[
+    str, Plain(rf"(?:{_URL}|file:)(?:/[A-Za-z0-9._~+-]+)*/?", "the URI of a repository", "http://10.0.0.5/debian")
+]
+Suite = Annotated[str, Plain(r"\./|[A-Za-z0-9][A-Za-z0-9._/-]{0,126}", "a suite", "bookworm-backports")]
+Component = Annotated[str, Plain(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", "a component", "main")]
 ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(_server, json_schema_input_type=_SERVER)]
 NetworkNames = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
 Subnets = Annotated[tuple[Subnet, ...], BeforeValidator(_subnets, json_schema_input_type=_SUBNET | list[_SUBNET])]
@@ -208,6 +217,10 @@ class ClusterTable(Table):
     """What the load balancers are of."""
 
     name: Name = Field(description="Name of the cluster; names the VRRP instance.")
+    firewall: Literal["none", "nftables"] = Field(
+        "none", description='"nftables": the nodes let in SSH, VRRP of their peers and the frontends, and no more.'
+    )
+    firewall_allow: list[Port] = Field([], max_length=100, description="TCP ports to let in besides, from anywhere.")
 
 
 class SshTable(Table):
@@ -381,13 +394,38 @@ class MetricsTable(Table):
     )
 
 
+class RepositoryTable(Table):
+    """A repository that apt gets packages from, besides those that the node has."""
+
+    uri: AptUri = Field(description="Where it is: http, https, or file for a folder of the node.")
+    suite: Suite = Field(description='Suite, like "bookworm-backports"; "./" for one without suites.')
+    components: list[Component] = Field([], max_length=16, description='Components; none where suite ends in "/".')
+    key_file: FilePath | None = Field(
+        None, description="Key that it is signed with, armored or binary; relative to hosts.toml. None: those of apt."
+    )
+
+
+class PackagesTable(Table):
+    """Which versions of packages are installed, and where apt gets them."""
+
+    haproxy: Version | None = Field(None, description='Version that apt keeps to, like "2.6.*"; any, if not set.')
+    keepalived: Version | None = Field(None, description='The same of keepalived, like "1:2.2.7-1*".')
+    socat: Version | None = Field(None, description="The same of socat.")
+    apt_proxy: ProxyUrl | None = Field(None, description="Proxy that apt gets packages through, without a password.")
+    repositories: dict[Name, RepositoryTable] = Field(
+        {}, max_length=20, description="Repositories to get packages from, by name: [packages.repositories.NAME]."
+    )
+
+
 SINGLE: dict[str, type[Table]] = {
     "cluster": ClusterTable,
     "ssh": SshTable,
+    "packages": PackagesTable,
     "vrrp": VrrpTable,
     "metrics": MetricsTable,
 }
 BELOW: dict[tuple[str, str], type[Table]] = {  # tables with a name of their own, below those
+    ("packages", "repositories"): RepositoryTable,
     ("vrrp", "track_files"): TrackFileTable,
     ("vrrp", "track_scripts"): TrackScriptTable,
 }

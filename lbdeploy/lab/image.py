@@ -41,7 +41,7 @@ _INCLUDE = (
     "systemd-sysv",
 )
 # python3 and python3-apt are for other tools that configure nodes, to compare with.
-_INSTALLABLE = ("haproxy", "keepalived", "socat", "curl", "python3", "python3-apt")
+_INSTALLABLE = ("haproxy", "keepalived", "socat", "nftables", "curl", "python3", "python3-apt")
 
 
 @dataclass(frozen=True, slots=True)

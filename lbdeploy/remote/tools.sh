@@ -7,7 +7,7 @@
 
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo begun=''
+undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo begun='' guarded=''
 
 # The journal outlives a reboot, which the log of a run does not.
 tell() {
@@ -89,13 +89,14 @@ validate() {
     fail "validator of $1"
 }
 
-# keep: what the managed files hold now, all of them, before any of them changes.
+# keep PATH...: what these files hold now, before any of them changes.
 keep() {
+    guarded="$guarded $*"
     begun=yes
     mkdir -p "$kept/files" 2> /dev/null || unwritable "$kept/files"
     printf '%s\n' "$id" > "$kept/id"
     printf '%s\n' "$about" > "$kept/about"
-    for path in $managed; do
+    for path; do
         if [ -e "$path" ] || [ -L "$path" ]; then
             mkdir -p "$kept/files${path%/*}"
             cp -a -- "$path" "$kept/files$path" 2> /dev/null || unwritable "$kept/files$path"
@@ -112,7 +113,7 @@ arm() {
     {
         printf 'boot=%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
         printf '[ "$(cat /proc/sys/kernel/random/boot_id)" != "$boot" ] || exit 0\n'
-        for path in $managed; do
+        for path in $guarded; do
             if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
                 printf "cp -a -- '%s' '%s' && mv -fT -- '%s' '%s'\n" \
                     "$kept/files$path" "$path.lbdeploy-new" "$path.lbdeploy-new" "$path"
@@ -129,7 +130,7 @@ arm() {
     cat > "$units/lbdeploy-undo.service" << END
 [Unit]
 Description=lbdeploy: undo a change that nobody had confirmed when the node lost its power
-Before=haproxy.service keepalived.service
+Before=haproxy.service keepalived.service lbdeploy-firewall.service
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $kept/restore
@@ -154,6 +155,30 @@ swap() {
 drop() {
     undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
     run rm -f -- "$1"
+}
+
+# would_get NAME: the version that apt would install.
+would_get() { apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }
+
+# pinned NAME PATTERN: apt is going to install a version like that. Sets `options` for a way back to an older one.
+pinned() {
+    case $(would_get "$1") in
+        $2) ;;
+        *)
+            step 'apt-get update'
+            patiently apt-get -q update
+            case $(would_get "$1") in
+                $2) ;;
+                *)
+                    printf 'no apt source offers %s %s; they offer: %s\n' "$1" "$2" \
+                        "$(apt-cache madison "$1" | awk '{print $3}' | sort -u | tr '\n' ' ')"
+                    fail versions
+                    ;;
+            esac
+            ;;
+    esac
+    had=$(dpkg-query -W -f '${Version}' "$1" 2> /dev/null) || return 0
+    if dpkg --compare-versions "$(would_get "$1")" lt "$had"; then options=--allow-downgrades; fi
 }
 
 # The process that serves haproxy's socket: the newest worker, once it has taken over.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd, here
 
 _HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
 RECORD = "/var/lib/lbdeploy/packages"  # the versions at the end of the last run
-_RENEWING = ("upgrade", "reinstall")  # what makes Debian restart a daemon
+_RENEWING = ("upgrade", "replace", "reinstall")  # what makes Debian restart a daemon
 
 # How apt is to behave without a person: no questions, and a configuration file that was changed stays as it is.
 _APT = (
@@ -24,7 +25,8 @@ class PackageState:
     """`versions`: of the packages that are installed. `interrupted`: dpkg was stopped half-way.
 
     `held`: those that apt may not upgrade (apt-mark(8)). `recorded`: the versions at the end of the last run.
-    `candidates`: the versions that apt would install, where they were asked for.
+    `candidates`: the versions that apt would install, where they were asked for. `table`: the versions that apt knows,
+    the highest first, and whether a source offers them.
     """
 
     versions: Mapping[str, str]
@@ -32,11 +34,18 @@ class PackageState:
     held: frozenset[str] = frozenset()
     recorded: Mapping[str, str] = field(default_factory=dict)
     candidates: Mapping[str, str] = field(default_factory=dict)
+    table: Mapping[str, Sequence[tuple[str, bool]]] = field(default_factory=dict)
+
+    def offered(self, name: str) -> list[str]:
+        """The versions that sources offer of a package, the highest first."""
+        return [version for version, offered in self.table.get(name, ()) if offered]
 
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Packages that must be installed, in any version. One resource, since apt installs them in one go.
+    """Packages that must be installed. One resource, since apt installs them in one go.
+
+    `pins`: the versions that packages are to have, as patterns of the shell and of apt_preferences(5); others, any.
 
     `daemons` are those whose unit must not start before its configuration is there: Debian starts a daemon as it
     installs it, so they are masked meanwhile (until a reboot at the latest). `upgrade`: in the newest version that
@@ -47,6 +56,7 @@ class Packages:
     daemons: tuple[str, ...] = ()
     upgrade: bool = False
     reinstall: tuple[str, ...] = ()
+    pins: tuple[tuple[str, str], ...] = ()
 
     @property
     def id(self) -> str:
@@ -60,7 +70,7 @@ class Packages:
             '[ -z "$(ls /var/lib/dpkg/updates)" ] || echo interrupted',
             f"[ ! -e {RECORD} ] || sed 's/^/recorded /' {RECORD}",
         ]
-        if self.upgrade:
+        if self.upgrade or self.pins:
             lines.append(f"{cmd('apt-cache', 'policy', *self.names)} | {_CANDIDATES}")
         return Raw("\n".join(lines))
 
@@ -72,28 +82,64 @@ class Packages:
         half = ["interrupted"] in lines or any(words[1][1:2] in _HALF for words in mine)
         versions = {words[0]: words[2] for words in mine if len(words) == 3 and words[1][1:2] == "i"}
         held = frozenset(words[0] for words in mine if words[1][:1] == "h")
-        return PackageState(versions, half, held, told["recorded"], told["candidate"])
+        table = {
+            name: [(each[2], each[3] == "offered") for each in lines if each[:2] == ["known", name] and len(each) == 4]
+            for name, _ in self.pins
+        }
+        return PackageState(versions, half, held, told["recorded"], told["candidate"], table)
 
     def compare(self, state: PackageState, changing: Collection[str]) -> list[Change]:
         repair = [Change("package", "dpkg", "repair", "was interrupted")] if state.interrupted else []
         return repair + [
-            Change("package", name, *each) for name in self.names for each in self._differences(name, state)
+            Change("package", name, *each) for name in self.names for each in self._differences(name, state, changing)
         ]
 
-    def _differences(self, name: str, state: PackageState) -> Iterator[tuple[str, str]]:
-        version = state.versions.get(name)
+    def unoffered(self, state: PackageState) -> Iterator[tuple[str, str, list[str]]]:
+        """Packages that would have to be installed in a version that no source offers: with it, and what is offered.
+
+        Of packages that apt knows no version of, nothing can be said: it may have no lists yet.
+        """
+        for name, pattern in self.pins:
+            offered = state.offered(name)
+            here = fnmatchcase(state.versions.get(name, ""), pattern)
+            if offered and not here and not _matching(offered, pattern):
+                yield name, pattern, offered
+
+    def _differences(self, name: str, state: PackageState, changing: Collection[str]) -> Iterator[tuple[str, str]]:
+        version, pattern = state.versions.get(name), dict(self.pins).get(name)
         if not version:
             yield "install", "is not installed"
             return
+        if pattern and not fnmatchcase(version, pattern):
+            if name in state.held:
+                yield "unhold", "is held back, so it gets no updates"
+            yield self._to_pinned(name, pattern, state, changing)
+            return
         if name in state.held:
             yield "unhold", "is held back, so it gets no updates"
-        candidate, recorded = state.candidates.get(name, version), state.recorded.get(name, version)
+        recorded = state.recorded.get(name, version)
+        candidate = state.candidates.get(name, version) if self.upgrade else version
+        if pattern and self.upgrade:
+            candidate = next(iter(_matching(state.offered(name), pattern)), version)
         if candidate != version:
             yield "upgrade", f"is {version}, apt has {candidate}"
         elif name in self.reinstall:
             yield "reinstall", f"{version} is to be installed anew"
         elif recorded != version:
             yield "record", f"is {version}, was {recorded} after the last run"
+
+    def _to_pinned(self, name: str, pattern: str, state: PackageState, changing: Collection[str]) -> tuple[str, str]:
+        """To the version that hosts.toml wants. Which that is, a source that is new there may have to tell first."""
+        version = state.versions[name]
+        wanted = f"is {version}, hosts.toml wants {pattern}"
+        if any(path.startswith("/etc/apt/sources.list.d/") for path in changing):
+            return "replace", f"{wanted}; the version is known once apt has the lists of its new sources"
+        best = next(iter(_matching(state.offered(name), pattern)), None)
+        if best is None:
+            return "replace", f"{wanted}, which no apt source offers"
+        order = [each for each, _ in state.table[name]]
+        older = version in order and order.index(version) < order.index(best)
+        return "replace", f"{wanted}: apt has {best}, which is {'older' if older else 'newer'}"
 
     def restarted(self, changes: Iterable[Change]) -> list[str]:
         """The units that Debian restarts as it makes these changes."""
@@ -105,22 +151,56 @@ class Packages:
         lines += _unhold(does["unhold"])
         if does["install"]:
             lines.append(self._install(does["install"]))
-        if does["upgrade"]:
-            lines.append(_INSTALL.format(apt=_APT, options="--only-upgrade", names=cmd(*does["upgrade"])))
+        pinned = [name for name in dict(self.pins) if name in (*does["upgrade"], *does["replace"])]
+        lines += [self._to_version(name) for name in pinned]
+        if upgraded := [name for name in does["upgrade"] if name not in pinned]:
+            lines.append(_INSTALL.format(apt=_APT, options="--only-upgrade", names=cmd(*upgraded)))
         if does["reinstall"]:
             lines.append(_REINSTALLABLE.format(apt=_APT, names=cmd(*does["reinstall"])))
             lines.append(_INSTALL.format(apt=_APT, options="--reinstall", names=cmd(*does["reinstall"])))
         return Raw("\n".join(lines))
 
+    def _to_version(self, name: str) -> str:
+        """Where apt goes by the pins that lbdeploy has written, so that the version it would get is the wanted one."""
+        install = _INSTALL.format(apt=_APT, options="$options", names=cmd(name))
+        return f"options=--only-upgrade\npinned {cmd(name, dict(self.pins)[name])}\n{install}"
+
     def _install(self, names: list[str]) -> str:
+        checks = "".join(f"options=''\npinned {cmd(*pin)}\n" for pin in self.pins if pin[0] in names)
+        return checks + self._installed(names)
+
+    def _installed(self, names: list[str]) -> str:
         units = [unit for unit in self.daemons if unit in names]
         install = _INSTALL.format(apt=_APT, options="", names=cmd(*names))
         return _masked(units, install) if units else install
 
 
 _TOLD = ("recorded", "candidate")
-_DONE_BY_APT = ("unhold", "install", "upgrade", "reinstall")
-_CANDIDATES = 'awk \'/^[^ ]/ {name = substr($1, 1, length($1) - 1)} $1 == "Candidate:" {print "candidate", name, $2}\''
+_DONE_BY_APT = ("unhold", "install", "upgrade", "replace", "reinstall")
+
+# What `apt-cache policy` says of each package: the candidate, and below "Version table:" each version that it knows,
+# indented by 5 with a mark or without, and below that its sources, indented by more. dpkg's own status is no source.
+_CANDIDATES = """\
+awk '
+    function told() { if (version != "") print "known", name, version, offered ? "offered" : "unoffered"; version = "" }
+    /^[^ ]/ { told(); name = substr($1, 1, length($1) - 1) }
+    $1 == "Candidate:" { print "candidate", name, $2 }
+    /^ (\\*\\*\\*|   ) [^ ]/ { told(); version = $1 == "***" ? $2 : $1; offered = 0 }
+    /^      +-?[0-9]+ / && $2 != "/var/lib/dpkg/status" { offered = 1 }
+    END { told() }'"""
+
+
+def update_of(sources: str) -> str:
+    """apt-get update of one file of sources alone; any of them that can't be fetched, or trusted, is an error.
+
+    What others offer stays known. Error-Mode is of apt 2.1 and later (apt.conf(5)).
+    """
+    only = f"-o Dir::Etc::sourcelist={cmd(sources)} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0"
+    return f"apt-get -q -o APT::Update::Error-Mode=any {only} update"
+
+
+def _matching(versions: Iterable[str], pattern: str) -> list[str]:
+    return [version for version in versions if fnmatchcase(version, pattern)]
 
 
 def _unhold(names: list[str]) -> list[str]:

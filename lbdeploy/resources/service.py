@@ -33,7 +33,7 @@ class ServiceState:
     """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
 
     `newest` is the time of the last change of the youngest of the watched files that exist. `replaced`: the program on
-    the disk is another one than the one that runs.
+    the disk is another one than the one that runs. `lost`: what it did as it started is not in force any more.
     """
 
     load: str = "not-found"
@@ -47,6 +47,7 @@ class ServiceState:
     loaded: float = 0.0
     newest: float = 0.0
     replaced: bool = False
+    lost: bool = False
 
     @property
     def running(self) -> bool:
@@ -62,12 +63,13 @@ class Service:
     """A unit that must be enabled and running. `watches` are the files that it reads when it starts or reloads.
 
     systemd's StateChangeTimestamp moves with every start and reload (measured on systemd 252 and 257), so it is the
-    time of the last load.
+    time of the last load. `in_force`: a command that succeeds while what the service did is as it left it.
     """
 
     unit: str
     watches: tuple[str, ...] = ()
     unit_files: tuple[str, ...] = ()
+    in_force: Raw | None = None
 
     @property
     def id(self) -> str:
@@ -76,7 +78,8 @@ class Service:
     def probe(self) -> Raw:
         show = cmd("systemctl", "show", "--timestamp=us", "-p", PROPERTIES, f"{self.unit}.service")
         newest = cmd("stat", "-c", "newest=%.Z", *self.watches)
-        return Raw(f"state=$(TZ=UTC {show})\nprintf '%s\\n' \"$state\"\n{_PROGRAM}\n{newest} 2>/dev/null || :")
+        lost = f"\n{self.in_force} || echo InForce=no" if self.in_force else ""
+        return Raw(f"state=$(TZ=UTC {show})\nprintf '%s\\n' \"$state\"\n{_PROGRAM}\n{newest} 2>/dev/null || :{lost}")
 
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]
@@ -110,9 +113,16 @@ class Service:
             return [self._change("reload", "reads " + " and ".join(newer))]
         if state.stale:
             return [self._change("reload", "has not read its files since they changed")]
+        if state.lost:
+            return [self._change("reload", "what it has set up was removed or changed")]
         if state.needs_daemon_reload or any(path in changing for path in self.unit_files):
             return [self._change("daemon-reload", "its unit file changed")]
         return []
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is lbdeploy that brings its unit file."""
+        return f"/etc/systemd/system/{self.unit}.service" in self.unit_files
 
     def fix(self, state: ServiceState, changes: list[Change]) -> Raw:
         """Start, reload or restart it. That it is enabled can wait until all services run: see `enable`."""
@@ -147,6 +157,7 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         loaded=_time(values.get("StateChangeTimestamp", "")),
         newest=newest,
         replaced=values.get("Program", "").endswith(" (deleted)"),
+        lost=values.get("InForce") == "no",
     )
 
 

@@ -102,6 +102,10 @@ class Lab:
         # Of a node that is off there is no process, and nsenter says so.
         return ["nsenter", "--target", str(self._pids[where]), "--all", "--root", "--wd"]
 
+    def root(self, node: str) -> Path:
+        """A node's file system, as it is seen from here."""
+        return Path(f"/proc/{self._entry(node)[2]}/root")
+
     @cached_property
     def _place(self) -> Place:
         cluster = hosts.load(self.file, self.original)

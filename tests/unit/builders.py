@@ -15,7 +15,7 @@ from lbdeploy.model import Cluster, Node
 from lbdeploy.plan import NodePlan, diff
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Journal, Leftovers, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
@@ -126,12 +126,12 @@ def stopped(**changes: Any) -> ServiceState:
 def wanted_state(resource: Resource[Any]) -> Any:
     """The state in which a resource needs no change."""
     match resource:
-        case Leftovers():
-            return resource.keep
         case Journal():
             return JournalState("20260101T000000.000Z", "ann@laptop", "start keepalived")
         case File():
             return has(resource)
+        case Gone():
+            return {}
         case Packages():
             return PackageState(dict.fromkeys(resource.names, "1.0"))
         case Service():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, captured, cluster, observe
+from builders import BIG, SEED, captured, cluster, observe
 
 from lbdeploy import checkup, diagnosis, doctor, surroundings, wire
 from lbdeploy.checklist import CHECKS, IGNORED_BY_DOCTOR, IGNORED_BY_UP, LOGIN
@@ -61,7 +61,7 @@ def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
     found = doctor.diagnose(seed, [looked(seed), looked(seed, "lb2")], {})
     assert all(each.ok for each in found.findings)
     assert {each.check for each in found.findings} == {each.id for each in CHECKS if each.doctor}
-    assert [each.node for each in found.findings] == ["lb1"] * 20 + ["lb2"] * 20 + [None] * 4
+    assert [each.node for each in found.findings] == ["lb1"] * 22 + ["lb2"] * 22 + [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,18 @@ def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
             "Ubuntu 20.04.6",
         ),
         ({"os": ""}, "release", True, "does not say"),
+        (
+            {"unattended": "Unattended-Upgrade 1\nspares ^hap"},
+            "unattended-upgrades",
+            True,
+            "may upgrade keepalived on all",
+        ),
+        (
+            {"unattended": "Enable 1\nUnattended-Upgrade 1d\nspares ["},
+            "unattended-upgrades",
+            True,
+            "haproxy and keepalived",
+        ),
         (
             {"heard": "unreached http://deb.example/InRelease Failed to fetch http://deb.example/InRelease  Timeout"},
             "apt-sources",
@@ -274,7 +286,7 @@ def test_nodes_that_can_not_be_asked_are_told_with_what_they_passed(seed: Cluste
         mine = [(each.check, each.ok) for each in found.findings if each.node == "lb1"]
         assert mine == [(check.id, False), *((each.id, True) for each in LOGIN[:passed])]
         assert ("firewall", True) not in {(each.check, each.ok) for each in found.findings}
-    assert sum(each.node == "lb2" for each in found.findings) == 20
+    assert sum(each.node == "lb2" for each in found.findings) == 22
 
 
 def test_a_problem_that_is_known_is_a_warning(seed: Cluster) -> None:
@@ -306,12 +318,12 @@ def test_the_report_has_problems_first_and_a_count_of_what_passed(seed: Cluster)
     text = [
         "".join(part if isinstance(part, str) else part[0] for part in line) for line in lines(found, verbose=False)
     ]
-    assert text[0] == "lb1: 18 checks passed"
+    assert text[0] == "lb1: 20 checks passed"
     assert text[1] == "  ✗ its clock is 60 minutes ahead of yours [clock]"
     assert [line.strip()[:6] for line in text[2:7]] == ["next: ", "! /etc", "! /etc", "next: ", "lb2: 2"]
-    assert text[-2] == "Not ready: 1 problem, 42 checks passed, 2 warnings."
+    assert text[-2] == "Not ready: 1 problem, 46 checks passed, 2 warnings."
     verbose = [*lines(found, verbose=True)]
-    assert len(verbose) == len(text) + 42
+    assert len(verbose) == len(text) + 46
 
 
 def test_what_is_heard_is_read_and_the_rest_passed_over() -> None:
@@ -361,3 +373,22 @@ def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
     used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
     assert len(programs) == 4
     assert used == {"strict", "Socket"}
+
+
+@pytest.mark.parametrize(
+    ("told", "versions"),
+    [
+        ("", ""),
+        ("Unattended-Upgrade 0", ""),
+        ("Enable 0\nUnattended-Upgrade 1", ""),
+        ("Unattended-Upgrade 1\nspares haproxy\nspares ^keepalived$", ""),
+        ("Unattended-Upgrade 1\nspares haproxy", 'keepalived = "1:2.2.7-1+b2"'),
+    ],
+)
+def test_unattended_upgrades_that_leave_the_daemons_alone_are_no_problem(
+    tmp_path: Path, told: str, versions: str
+) -> None:
+    """Where they are off, spare the packages, or are kept to one version."""
+    found = cluster(tmp_path, SEED.read_text() + f"[packages]\n{versions}\n")
+    seen = looked(found, unattended=told)
+    assert [each for each in diagnosis.problems(found, seen) if each.check == "unattended-upgrades"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import struct
 import subprocess
@@ -31,7 +32,7 @@ from lbdeploy.lint import lint
 from lbdeploy.model import Cluster, Metrics, Server
 from lbdeploy.probe import Probe
 from lbdeploy.resource import Answer
-from lbdeploy.resources import Leftovers, Service
+from lbdeploy.resources import Gone, Service
 from lbdeploy.shell import Raw
 from lbdeploy.takedown import original
 from lbdeploy.verdict import judge
@@ -139,14 +140,15 @@ def test_the_ca_lies_on_the_node_before_haproxy_reads_it(rich: Cluster) -> None:
 
 
 def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
-    """By the next `up`, and all of them by `down`; one that is being written is none yet."""
-    path = "/etc/haproxy/lbdeploy-api-ca.crt"
-    (now,) = (e for e in desired(rich, rich.preferred) if isinstance(e, Leftovers) and e.prefix == OWN_CAS)
-    state = now.read(Answer(f"{path}\n{OWN_CAS}old.eu-ca.crt\n{path}.lbdeploy-new\n/etc/haproxy/haproxy.cfg\n"))
-    assert state == (path, f"{OWN_CAS}old.eu-ca.crt")
-    assert [(each.name, each.action) for each in now.compare(state, ())] == [(f"{OWN_CAS}old.eu-ca.crt", "remove")]
-    (leaving,) = (each for each in original(purge=False) if isinstance(each, Leftovers) and each.prefix == OWN_CAS)
-    assert len(leaving.compare(state, ())) == 2
+    """By the next `up`, once haproxy reads it no more; and all of them by `down`."""
+    old = f"{OWN_CAS}old.eu-ca.crt"
+    line = " ".join((old, base64.b64encode(b"x").decode()))
+    kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
+    (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
+    (leaving,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
+        assert f"{OWN_CAS}*" in gone.patterns
+        assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names
 
 
 # The old text, the new text, and what is said

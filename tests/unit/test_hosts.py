@@ -230,7 +230,7 @@ BAD = {
     "unknown table, nothing near": (
         "[ssh]",
         "[zzz]",
-        "zzz: unknown table; known are: cluster, ssh, vrrp, metrics, networks, nodes, frontends",
+        "zzz: unknown table; known are: cluster, ssh, packages, vrrp, metrics, networks, nodes, frontends",
     ),
     "unknown key": (
         "preempt_delay = 30",

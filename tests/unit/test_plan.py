@@ -51,8 +51,7 @@ def test_a_bare_node_gets_everything_in_order(seed: Cluster) -> None:
         for each in desired(seed, node)
         for kind, state in (
             ("packages", PackageState({})),
-            ("file", FileState("missing")),
-            ("leftovers", ()),
+            ("file /", FileState("missing")),
             ("sysctl", "0"),
             ("service", ServiceState()),
             ("service lbdeploy", JournalState()),

@@ -16,7 +16,7 @@ from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL
 from lbdeploy.errors import RenderError
 from lbdeploy.model import Cluster
 from lbdeploy.render import duration, endpoint, number
-from lbdeploy.resources import File, Journal, Leftovers, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
 
 GOOD = SEED.read_text()
 
@@ -116,21 +116,7 @@ def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vi
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
     """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [
-        Journal,
-        Packages,
-        File,
-        File,
-        File,
-        File,
-        File,
-        File,
-        Sysctl,
-        Service,
-        Service,
-        Leftovers,
-        Leftovers,
-    ]
+    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 6, Sysctl, Service, Service, Gone]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",

@@ -276,7 +276,7 @@ def test_apts_candidates_are_read_from_its_policy() -> None:
     )
     assert "printf" in probe
     done = subprocess.run(["sh", "-c", probe], check=False, capture_output=True, text=True)
-    assert done.stdout.endswith("candidate haproxy 3\ncandidate none (none)\n")
+    assert done.stdout.endswith("candidate haproxy 3\nknown haproxy 2 unoffered\ncandidate none (none)\n")
 
 
 def steps(fix: str) -> list[str]:

@@ -16,7 +16,7 @@ from lbdeploy.model import Cluster
 from lbdeploy.plan import Plan, Way, diff
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Resource
-from lbdeploy.resources import Journal, Packages
+from lbdeploy.resources import Gone, Journal, Packages
 from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
@@ -73,7 +73,9 @@ def bare(cluster: Cluster, name: str) -> dict[str, Any]:
 def nothing(resource: Resource[Any]) -> Any:
     if isinstance(resource, Packages | Journal):
         return PackageState({}) if isinstance(resource, Packages) else JournalState()
-    return {"file": FileState("missing"), "leftovers": (), "service": ServiceState()}.get(resource.id.split()[0])
+    if isinstance(resource, Gone):
+        return {}
+    return {"file": FileState("missing"), "service": ServiceState()}.get(resource.id.split()[0])
 
 
 Change = Callable[..., Scene]

@@ -29,7 +29,7 @@ from lbdeploy.plan import NodePlan, Part, diff
 from lbdeploy.progress import Progress
 from lbdeploy.report import SHOWN
 from lbdeploy.resource import Answer, Resource
-from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
@@ -63,6 +63,7 @@ STATES: dict[type, list[Any]] = {
     Service: [ServiceState(), stopped(), running(newest=9e9), running(needs_daemon_reload=True), running(replaced=True),
               stopped(load="masked", enabled="masked"), None],
     Journal: [JournalState("1", "ann", "x", ended=False), None],
+    Gone: [{}, {"/etc/apt/apt.conf.d/lbdeploy": "old\n"}, None],
     str: ["0", None],
 }  # fmt: skip
 

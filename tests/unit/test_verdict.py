@@ -72,7 +72,6 @@ def test_a_healthy_pair_has_its_vips_on_the_preferred_node(seed: Cluster) -> Non
     assert checks == {
         "packages",
         "file",
-        "leftovers",
         "sysctl",
         "service",
         "check",

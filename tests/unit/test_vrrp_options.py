@@ -13,7 +13,7 @@ from builders import BIG, LONG_AGO, SEED, cluster, observe, plans, survey
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy import hosts, wire
-from lbdeploy.desired import KEEPALIVED_CONF, OWN_CAS, OWN_SCRIPTS, desired, files
+from lbdeploy.desired import KEEPALIVED_CONF, NO_LEFTOVERS, OWN_SCRIPTS, desired, files
 from lbdeploy.drill.timers import skew
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
@@ -27,8 +27,8 @@ from lbdeploy.origin import Origin
 from lbdeploy.placement import holder, placed, placement_of, tracked
 from lbdeploy.plan import Plan, Stage, Way, diff
 from lbdeploy.probe import FAULT_STATE, Observation, Probe
-from lbdeploy.resource import Answer, Change
-from lbdeploy.resources import File, Leftovers
+from lbdeploy.resource import Answer
+from lbdeploy.resources import File, Gone
 from lbdeploy.stages import staged
 from lbdeploy.takedown import original
 from lbdeploy.transaction import Task, Transaction
@@ -226,6 +226,23 @@ def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
     assert observe(of, of.node("lb1")).priority == 200
 
 
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        (Said(), {}),
+        (Said("BACKUP"), {}),
+        (Said(FAULT_STATE, 100, 1.0), {"haproxy_answers": False}),
+        (Said("INIT", 100, 1.0), {}),
+    ],
+)
+def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
+    tmp_path: Path, said: Said, changes: dict[str, Any]
+) -> None:
+    """A keepalived that can't be asked, or has just begun, and a haproxy that fails, say nothing of what is tracked."""
+    of = with_options(tmp_path)
+    assert list(tracked(of, [seen(of, "lb1", said, **changes)])) == []
+
+
 def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
     """Whoever does not use it does not pay for it."""
     assert "vrrp" not in Probe(hosts.load(SEED), hosts.load(SEED).preferred, []).probes
@@ -235,7 +252,7 @@ def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: P
 
 def stages_of(before: Cluster, after: Cluster) -> list[tuple[Way, tuple[str, ...], str]]:
     known = {node.name: {f.id: _as(f) for f in files(before, node)} for node in before.nodes}
-    known = {name: each | {_leftovers(before, name).id: _leftovers(before, name).keep} for name, each in known.items()}
+    known = {name: each | {_leftovers(before, name).id: {}} for name, each in known.items()}
     looks = [observe(after, node, holds=node is after.preferred, states=known[node.name]) for node in after.nodes]
     plan = staged(after, plans(after, *looks), looks)
     return [(stage.way, stage.names, stage.cost) for stage in plan.stages]
@@ -247,9 +264,8 @@ def _as(file: File) -> Any:
     return has(file)
 
 
-def _leftovers(of: Cluster, name: str) -> Leftovers:
-    of_all = (each for each in desired(of, of.node(name)) if isinstance(each, Leftovers))
-    return next(each for each in of_all if each.prefix == OWN_SCRIPTS)
+def _leftovers(of: Cluster, name: str) -> Gone:
+    return next(each for each in desired(of, of.node(name)) if isinstance(each, Gone) and each.late)
 
 
 def test_a_change_of_the_mode_elects_anew(tmp_path: Path) -> None:
@@ -321,35 +337,37 @@ GONE = "/etc/keepalived/lbdeploy-track-old"
 
 
 def test_scripts_that_nothing_names_any_more_are_removed() -> None:
-    """Only those with names that lbdeploy gives, and none that is being written."""
-    leftovers = Leftovers(OWN_SCRIPTS, keep=(OWN_SCRIPTS + "notify",))
-    state = leftovers.read(Answer(f"{GONE}\n{OWN_SCRIPTS}notify\n{GONE}.lbdeploy-new\n/etc/passwd\n{GONE} x\n"))
-    assert state == (GONE, OWN_SCRIPTS + "notify")
-    assert leftovers.compare(state, ()) == [Change("file", GONE, "remove", "is not in hosts.toml any more")]
-    assert leftovers.compare((OWN_SCRIPTS + "notify",), ()) == []
+    """Only those with names that lbdeploy gives, and not those that are wanted."""
+    leftovers = replace(NO_LEFTOVERS, but=(OWN_SCRIPTS + "notify",))
+    assert OWN_SCRIPTS + "*" in leftovers.patterns
+    state = leftovers.read(Answer(f"{GONE} IyEvYmluL3NoCg==\n{OWN_SCRIPTS}notify eA=="))
+    assert state == {GONE: "#!/bin/sh\n"}
+    (change,) = leftovers.compare(state, ())
+    assert (change.kind, change.name, change.action) == ("file", GONE, "remove")
+    assert leftovers.compare({}, ()) == []
 
 
 def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None:
     """A change that is undone brings them back, while keepalived may still need them."""
     conf = next(each for each in files(seed, seed.preferred) if each.path == KEEPALIVED_CONF)
     old = replace(_as(conf), content="old\n", changed=LONG_AGO)
-    looks = observe(seed, seed.preferred, states={conf.id: old, _leftovers(seed, "lb1").id: (GONE,)})
+    looks = observe(seed, seed.preferred, states={conf.id: old, _leftovers(seed, "lb1").id: {GONE: "old"}})
     plan = diff(desired(seed, seed.preferred), looks)
     script = Transaction(Task(plan, ("keepalived",), confirm=9), Origin("id", "ann", "")).launch()
-    at = [script.index(part) for part in ("\nkeep\n", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
+    at = [script.index(part) for part in ("\nkeep ", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
     assert at == sorted(at)
     assert GONE in next(line for line in script.splitlines() if line.startswith("managed="))
     alone = diff(
-        desired(seed, seed.preferred), observe(seed, seed.preferred, states={_leftovers(seed, "lb1").id: (GONE,)})
+        desired(seed, seed.preferred), observe(seed, seed.preferred, states={_leftovers(seed, "lb1").id: {GONE: "old"}})
     )
     script = Transaction(Task(alone, ()), Origin("id", "ann", "")).launch()
-    assert script.index("\nkeep\n") < script.index(f"\ndrop {GONE}\n")
+    assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")
 
 
 def test_down_removes_all_of_them() -> None:
     """Whatever hosts.toml says by then."""
-    leftovers = [each for each in original(purge=False) if isinstance(each, Leftovers)]
-    assert [(each.prefix, each.keep) for each in leftovers] == [(OWN_CAS, ()), (OWN_SCRIPTS, ())]
+    (leftovers,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    assert leftovers == NO_LEFTOVERS
 
 
 def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:
@@ -357,7 +375,8 @@ def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Clus
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
     wanted = Target("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
     assert File(GONE, SCRIPT, "755") in wanted
-    assert [each.keep for each in wanted if isinstance(each, Leftovers)] == [(), (GONE,)]
+    (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
+    assert leftovers.but == (GONE,)
     other = Target("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
     assert other == desired(seed, seed.node("lb2"))
 

@@ -28,6 +28,7 @@ HEADERS = {
     "frontends": "[frontends.NAME]",
     "servers": "[frontends.NAME.servers], NAME = { ... }",
     "metrics": "[metrics], optional",
+    "packages": "[packages], optional",
 }
 TABLES = {**schema.SINGLE, **schema.NAMED, "servers": schema.ServerTable}
 TYPES = {
@@ -49,6 +50,11 @@ TYPES = {
     schema.Connections: "whole number",
     schema.Count: "whole number",
     schema.Seconds: "seconds",
+    schema.Version: "version, or pattern with `*`",
+    schema.ProxyUrl: "`http://address:port`",
+    schema.AptUri: "URI",
+    schema.Suite: "suite",
+    schema.Component: "component",
     str: "name",
     int: "whole number",
     float: "number",
@@ -97,6 +103,8 @@ def words(annotation: Any) -> str:
         return TYPES[annotation]
     if get_origin(annotation) is Literal:
         return ", ".join(f'`"{each}"`' for each in get_args(annotation))
+    if get_origin(annotation) is list:
+        return f"list of: {words(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
         return "tables" if get_args(annotation)[1] in schema.BELOW.values() else "table of `name = value`"
     return words(next(each for each in get_args(annotation) if each is not type(None)))
@@ -104,7 +112,7 @@ def words(annotation: Any) -> str:
 
 def shown(default: Any) -> str:
     """A default as it would be written."""
-    if default is None or default in ((), {}):
+    if default is None or default in ((), {}, []):
         return ""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

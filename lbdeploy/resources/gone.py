@@ -1,0 +1,66 @@
+"""Files that an earlier hosts.toml asked for, and this one does not: they are removed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from lbdeploy.resource import Answer, Change
+from lbdeploy.shell import Raw, cmd, here
+
+_LOOK = """\
+for path in {patterns}; do
+    case $path in *.lbdeploy-new) continue ;; esac
+    if [ -f "$path" ] || [ -L "$path" ]; then printf '%s %s\\n' "$path" "$(base64 -w 0 "$path")"; fi
+done"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """No files of these `patterns` (of the shell, without spaces), but for those that are listed. `name`: in words.
+
+    `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. `late`: they go once no daemon
+    needs them any more, not before. The state is the content of each that is there, by path.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    but: tuple[str, ...] = ()
+    unit: str = ""
+    late: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"file {self.name}"
+
+    def probe(self) -> Raw:
+        return Raw(_LOOK.format(patterns=" ".join(self.patterns)))
+
+    def read(self, answer: Answer) -> dict[str, str]:
+        lines = (line.partition(" ") for line in answer.output.splitlines())
+        found = {path: base64.b64decode(text).decode(errors="surrogateescape") for path, _, text in lines}
+        return {path: text for path, text in found.items() if path not in self.but}
+
+    def compare(self, state: Mapping[str, str], changing: Collection[str]) -> list[Change]:
+        return [
+            Change("file", path, "remove", "hosts.toml does not ask for it", _diff(path, state[path])) for path in state
+        ]
+
+    def fix(self, state: Mapping[str, str], changes: list[Change]) -> Raw:
+        """Their old content is kept first: see `transaction`."""
+        drop = [cmd("drop", change.name) for change in changes]
+        return Raw("\n".join([*([self._stop()] if self.unit and changes else []), *drop]))
+
+    def _stop(self) -> str:
+        """While its file is still there, which says how it is stopped; undone once it is there again."""
+        back = cmd("systemctl", "enable", "--quiet", "--now", self.unit)
+        stop = f"run systemctl disable --quiet --now {cmd(self.unit)}"
+        known = f"systemctl cat {cmd(self.unit)} > /dev/null 2>&1"
+        return f"if {known}; then\nstep stop {cmd(self.unit)}\nundo_last {here(back)}\n{stop}\nfi"
+
+
+def _diff(path: str, old: str) -> str:
+    from difflib import unified_diff
+
+    return "".join(unified_diff(old.splitlines(keepends=True), [], "a" + path, "/dev/null"))
