@@ -113,9 +113,9 @@ OF_NODES = (
     ),
     Check(
         "port",
-        "no other program listens on a port of a frontend",
+        "no other program listens on a port of a frontend, or where the metrics are to be had",
         "has the ports free",
-        "stop that program, or give the frontend another port",
+        "stop that program, or choose another port",
     ),
     Check(
         "nonlocal-bind",

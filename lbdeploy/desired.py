@@ -21,7 +21,9 @@ PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+OWN_CAS = "/etc/haproxy/lbdeploy-"  # what the names of files with certificates of CAs begin with there
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # what the names of the operator's own scripts begin with there
+OWN = (OWN_CAS, OWN_SCRIPTS)
 SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
@@ -41,7 +43,7 @@ HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped,
 
 def ca_file(frontend: str) -> str:
     """Where the CA lies by which a frontend's servers are checked."""
-    return f"/etc/haproxy/lbdeploy-{frontend}-ca.crt"
+    return f"{OWN_CAS}{frontend}-ca.crt"
 
 
 PATHS = SimpleNamespace(
@@ -69,7 +71,7 @@ def desired(
     """
     pins = tuple(cluster.packages.pins.items())
     of_apt, others = apt_files(cluster, node), other_files(cluster, node)
-    own = tuple(file.path for file in others if file.path.startswith(OWN_SCRIPTS))
+    own = tuple(file.path for file in others if file.path.startswith(OWN))
     return [
         Journal(),
         *of_apt,
@@ -81,12 +83,12 @@ def desired(
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
         Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
-        replace(NO_SCRIPTS, but=own),
+        replace(NO_LEFTOVERS, but=own),
     ]
 
 
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
-NO_SCRIPTS = Gone("none left over in /etc/keepalived", (OWN_SCRIPTS + "*",), late=True)
+NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
 FIREWALL_AS_SERVICE = Service(
     FIREWALL_SERVICE,
     watches=(FIREWALL,),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy.desired import KEEPALIVED_CONF, OWN_SCRIPTS
+from lbdeploy.desired import KEEPALIVED_CONF, OWN
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.probe import PRELUDE
 from lbdeploy.resource import Resource
@@ -75,14 +75,14 @@ class Target:
         """The resources of a node, with files as they were then."""
         files = self.nodes[name].files if name in self.nodes else {}
         then = {path: File(path, content, mode) for path, (mode, content) in files.items()}
-        own = {path: each for path, each in then.items() if path.startswith(OWN_SCRIPTS)}
+        own = {path: each for path, each in then.items() if path.startswith(OWN)}
         wanted: list[Resource[Any]] = []
         for each in resources:
             match each:
                 case File() if each.path in then:
                     own.pop(each.path, None)
                     wanted.append(replace(each, mode=then[each.path].mode, content=then[each.path].content))
-                case Gone(late=True):  # scripts that hosts.toml does not name any more
+                case Gone(late=True):  # scripts and CAs that hosts.toml does not name any more
                     wanted += [*own.values(), replace(each, but=(*each.but, *own))]
                 case _:
                     wanted.append(each)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lbdeploy import takedown
-from lbdeploy.desired import ca_files
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.farewell import Farewell, farewell, hands_over, holds, purges, whole
@@ -59,7 +58,7 @@ class Removal:
         self._lock_wait = options.lock_wait
         self._interrupt = Interrupt(emit)
         self._workers = Workers(fleet, origin, emit)
-        wanted = {node.name: takedown.original(purge=purge, also=ca_files(cluster)) for node in fleet.nodes}
+        wanted = {node.name: takedown.original(purge=purge) for node in fleet.nodes}
         self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 

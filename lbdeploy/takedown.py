@@ -6,7 +6,7 @@ then, and only where that was asked for, packages go, for which there is no way 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from lbdeploy.desired import (
     KEEPALIVED_CONF,
     KEEPALIVED_UNIT,
     NO_FIREWALL,
-    NO_SCRIPTS,
+    NO_LEFTOVERS,
     PACKAGES,
     SYSCTL_CONF,
 )
@@ -33,19 +33,16 @@ SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
 R = TypeVar("R", bound=Resource[Any])
 
 
-def original(*, purge: bool, also: Collection[str] = ()) -> list[Resource[Any]]:
-    """What a node should have once lbdeploy is gone; and, to judge it by, what its daemons do now.
-
-    `also`: paths of files that only some clusters have.
-    """
+def original(*, purge: bool) -> list[Resource[Any]]:
+    """What a node should have once lbdeploy is gone; and, to judge it by, what its daemons do now."""
     return [
         Journal(),
         Service("haproxy", watches=(HAPROXY_CFG,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,)),
-        *(OriginalFile(path) for path in (*FILES, *also)),
+        *(OriginalFile(path) for path in FILES),
         Gone("none left over in /etc/apt", APT),
         NO_FIREWALL,
-        NO_SCRIPTS,
+        NO_LEFTOVERS,
         *(OriginalSysctl(name, SYSCTL_CONF) for name in SYSCTLS),
         OriginalService("haproxy", reads=(HAPROXY_CFG, HAPROXY_UNIT)),
         OriginalService("keepalived", reads=(KEEPALIVED_CONF, KEEPALIVED_UNIT)),

@@ -66,10 +66,13 @@ def several(pair: Lab) -> Iterator[Lab]:
     ca = pair.file.with_name("ca.crt")
     ca.write_text(signer(pair))
     pair.file.write_text(head + SETTINGS)
-    pair.do("up")
-    pair.do("verify", "--wait", "60")
     yield pair
+    # Before the lab's servers get another certificate, which the nodes' CA has not signed.
+    pair.file.write_text(pair.original)
+    pair.do("up")
     ca.unlink()
+    for node in ("lb1", "lb2"):
+        assert pair.on(node, "ls /etc/haproxy/lbdeploy-*", check=False) == ""
 
 
 def signer(lab: Lab) -> str:
@@ -96,13 +99,31 @@ def code(lab: Lab, where: str, url: str) -> str:
 
 def test_frontends_of_every_kind_at_once(several: Lab, tmp_path: Path) -> None:
     """One `up` makes an API, two ingresses on one port, and metrics; each setting does what it is for, on the nodes."""
+    a_port_in_use_is_not_taken(several)
+    several.do("up")
+    several.do("verify", "--wait", "60")
+    assert several.do("up")["changes"] == []
     checked(several)
     limited(several)
     told_the_client(several)
     refused_but_to_the_clients(several)
     metrics_on_the_nodes_own_address(several)
+    drilled_from_where_it_is_refused(several)
     backup_takes_over(several)
     a_foreign_ca_is_not_let_through(several, tmp_path)
+
+
+def a_port_in_use_is_not_taken(lab: Lab) -> None:
+    """Who listens where the metrics are to be is named before anything is swapped, on the node where that is."""
+    lab.on("lb2", "systemd-run -q --unit=squatter socat TCP-LISTEN:8404,bind=192.168.1.12,fork PIPE")
+    try:
+        refused = lab.run("up")
+    finally:
+        lab.on("lb2", "systemctl stop squatter")
+    assert refused.code == 7, refused.err
+    assert "192.168.1.12:8404 is in use" in refused.err
+    assert "socat" in refused.err
+    assert all("metrics" not in lab.on(node, "cat /etc/haproxy/haproxy.cfg") for node in ("lb1", "lb2"))
 
 
 def checked(lab: Lab) -> None:
@@ -128,7 +149,7 @@ def limited(lab: Lab) -> None:
 
 
 def told_the_client(lab: Lab) -> None:
-    """The servers behind PROXY are told the client's own address, the others see the node's; `source` keeps to one."""
+    """The servers behind PROXY are told the client's own address, the others see a node's; `source` stays."""
     answers = [version(lab, INGRESS) for _ in range(6)]
     assert {each["client"] for each in answers} == {"192.168.0.254"}
     assert len({each["server"] for each in answers}) == 1
@@ -161,6 +182,16 @@ def metrics_on_the_nodes_own_address(lab: Lab) -> None:
         assert code(lab, "client", f"http://{address}:8404/metrics") == "403"
     for address in ("192.168.1.10", "192.168.0.11", "192.168.0.10"):
         assert code(lab, "operator", f"http://{address}:8404/metrics") == "000"
+
+
+def drilled_from_where_it_is_refused(lab: Lab) -> None:
+    """`drill` says before the break that the VIPs cut this machine off, and measures as the other node sees it."""
+    done = lab.run("--json", "drill", "haproxy")
+    assert done.code == 0, done.out + done.err
+    assert done.err.index("192.168.0.10 refuses this machine") < done.err.index("haproxy is stopped")
+    assert {(each["client"], each["reached"]) for each in done.json["views"]} == {("here", False), ("lb2", True)}
+    assert 0 < done.json["outage_ms"] < 3000
+    wait_for(lambda: lab.holder("192.168.0.10") == ["lb1"])
 
 
 def backup_takes_over(lab: Lab) -> None:

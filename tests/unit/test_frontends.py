@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import struct
 import subprocess
@@ -20,7 +21,7 @@ from syrupy.assertion import SnapshotAssertion
 from lbdeploy import diagnosis
 from lbdeploy.backends import lost_servers
 from lbdeploy.checkup import Checkup
-from lbdeploy.desired import HAPROXY_CFG, ca_files, desired, files
+from lbdeploy.desired import HAPROXY_CFG, OWN_CAS, ca_files, desired, files
 from lbdeploy.drill.prober import Prober
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
@@ -31,7 +32,7 @@ from lbdeploy.lint import lint
 from lbdeploy.model import Cluster, Metrics, Server
 from lbdeploy.probe import Probe
 from lbdeploy.resource import Answer
-from lbdeploy.resources import OriginalFile, Service
+from lbdeploy.resources import Gone, Service
 from lbdeploy.shell import Raw
 from lbdeploy.takedown import original
 from lbdeploy.verdict import judge
@@ -136,8 +137,18 @@ def test_the_ca_lies_on_the_node_before_haproxy_reads_it(rich: Cluster) -> None:
     assert ca_files(rich) == {path: (rich.path.parent / "ca.pem").read_text()}
     haproxy = next(e for e in desired(rich, rich.preferred) if isinstance(e, Service) and e.unit == "haproxy")
     assert haproxy.watches == (HAPROXY_CFG, path)
-    gone = {each.path for each in original(purge=False, also=ca_files(rich)) if isinstance(each, OriginalFile)}
-    assert {file.path for file in files(rich, rich.preferred)} == gone
+
+
+def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
+    """By the next `up`, once haproxy reads it no more; and all of them by `down`."""
+    old = f"{OWN_CAS}old.eu-ca.crt"
+    line = " ".join((old, base64.b64encode(b"x").decode()))
+    kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
+    (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
+    (leaving,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
+        assert f"{OWN_CAS}*" in gone.patterns
+        assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names
 
 
 # The old text, the new text, and what is said
