@@ -1,4 +1,4 @@
-"""The same on Debian 13: newer daemons, another systemd, no /etc/sysctl.conf."""
+"""The same on Debian 13: newer daemons, another systemd, no /etc/sysctl.conf. With a firewall and versions from the beginning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def trixie(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     file = tmp_path_factory.mktemp("trixie") / "hosts.toml"
-    file.write_text((TOP / "hosts.toml").read_text())
+    text = (TOP / "hosts.toml").read_text().replace("[cluster]", '[cluster]\nfirewall = "nftables"')
+    file.write_text(f'{text}\n[packages]\nhaproxy = "3.0.*"\nkeepalived = "1:2.3.*"\n')
     lab = Lab(file)
     try:
         lab.lab("up", "--suite", "trixie")
@@ -30,6 +31,10 @@ def test_a_pair_of_debian_13(trixie: Lab) -> None:
         assert trixie.on(node, "cat /etc/debian_version").startswith("13")
         assert trixie.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1; echo $?") == "0"
         assert trixie.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1; echo $?") == "0"
+        assert trixie.on(node, "dpkg-query -W -f '${Version}' haproxy").startswith("3.0.")
+        assert "1001" in trixie.on(node, "apt-cache policy haproxy")
+        assert "policy drop" in trixie.on(node, "nft list table inet lbdeploy")
+        assert trixie.on(node, "systemctl is-enabled lbdeploy-firewall") == "enabled"
     assert trixie.do("up")["changes"] == []
     states = {each["node"]: each["vrrp"]["state"] for each in trixie.do("status")["nodes"]}
     assert states == {"lb1": "MASTER", "lb2": "BACKUP"}

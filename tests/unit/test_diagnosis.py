@@ -392,3 +392,11 @@ def test_unattended_upgrades_that_leave_the_daemons_alone_are_no_problem(
     found = cluster(tmp_path, SEED.read_text() + f"[packages]\n{versions}\n")
     seen = looked(found, unattended=told)
     assert [each for each in diagnosis.problems(found, seen) if each.check == "unattended-upgrades"] == []
+
+
+@pytest.mark.parametrize(
+    "release", ["debian_11", "debian_12", "debian_13", "ubuntu_22.04", "ubuntu_24.04", "ubuntu_26.04"]
+)
+def test_releases_that_are_supported_are_known(seed: Cluster, release: str) -> None:
+    """By the os-release that each has."""
+    assert of_node(seed, looked(seed, os=captured(f"os_release/{release}"))) == []

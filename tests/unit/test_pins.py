@@ -178,3 +178,14 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     assert (first.action, first.name) == ("remove", f"{tmp_path}/lbdeploy-ab.asc")
     assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
     assert gone.fix(seen, [first]) == f"drop {first.name}"
+
+
+def test_what_ubuntu_says_of_versions_is_read() -> None:
+    """It brings updates to some machines first, and says so behind the version."""
+    packages = Packages(("haproxy",), pins=(("haproxy", "2.8.*"),))
+    probe = packages.probe().replace("apt-cache policy haproxy", f"cat {CAPTURED / 'apt_policy_noble.txt'}")
+    seen = packages.read(
+        Answer(subprocess.run(["sh", "-c", probe], check=False, capture_output=True, text=True).stdout)
+    )
+    assert seen.offered("haproxy") == ["2.8.16-0ubuntu0.24.04.1", "2.8.5-1ubuntu3.3", "2.8.5-1ubuntu3"]
+    assert seen.candidates == {"haproxy": "2.8.5-1ubuntu3.3"}
