@@ -14,6 +14,10 @@ LISTEN = (
     "bind(S, pack_sockaddr_in({port}, INADDR_ANY)); listen(S, 9); sleep 600"
 )
 TABLE = "nft list table inet lbdeploy"
+PLANTED = (
+    "table inet planted { chain input { type filter hook input priority 0; policy drop; "
+    "ct state established,related accept; iif lo accept; meta l4proto 112 accept; tcp dport 22 accept; } }"
+)
 ON = '[cluster]\nfirewall = "nftables"\nfirewall_allow = [9100]'
 
 
@@ -81,6 +85,14 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
         assert "lbdeploy" not in pair.on(node, "nft list ruleset")
         assert pair.on(node, "find /etc -name 'lbdeploy-firewall*' -o -name 'firewall.nft*'") == ""
     pair.on("lb1", "systemctl stop planted-9100 planted-9101")
+
+    # A firewall of somebody else's, which knows nothing of the frontends.
+    pair.on("lb2", f"nft '{PLANTED}'")
+    found = pair.do("doctor", code=0)["findings"]
+    pair.on("lb2", "nft delete table inet planted")
+    (said,) = [each for each in found if each["check"] == "firewall" and not each["ok"]]
+    assert (said["node"], said["severity"]) == ("lb2", "warning")
+    assert said["fix"].startswith("nft insert rule inet planted input tcp dport 6443 accept")
 
 
 def _rules(rule: str) -> str:

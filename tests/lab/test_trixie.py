@@ -1,4 +1,4 @@
-"""The same on Debian 13: newer daemons, another systemd, no /etc/sysctl.conf. With a firewall and versions from the beginning."""
+"""The same on Debian 13: newer daemons, another systemd, no /etc/sysctl.conf. A firewall and versions from the first."""
 
 from __future__ import annotations
 
@@ -39,3 +39,7 @@ def test_a_pair_of_debian_13(trixie: Lab) -> None:
     states = {each["node"]: each["vrrp"]["state"] for each in trixie.do("status")["nodes"]}
     assert states == {"lb1": "MASTER", "lb2": "BACKUP"}
     assert trixie.answers("192.168.0.10") == "ok"
+    left = "find /etc -name '*lbdeploy*' -o -name firewall.nft; nft list ruleset"
+    assert trixie.on("lb2", left)
+    trixie.do("down", "--yes")
+    assert [trixie.on(node, left) for node in ("lb1", "lb2")] == ["", ""]
