@@ -1,4 +1,4 @@
-"""The same on Debian 13: newer daemons, another systemd, no /etc/sysctl.conf. A firewall and versions from the first."""
+"""The same on Debian 13: newer daemons, new systemd, no /etc/sysctl.conf. A firewall and versions, too."""
 
 from __future__ import annotations
 
