@@ -48,6 +48,13 @@ def test_a_firewall_takes_a_package_and_a_service(tmp_path: Path) -> None:
         assert any(isinstance(each, Gone) and each.unit == FIREWALL_SERVICE for each in wanted) != expected
 
 
+def test_metrics_are_let_in(tmp_path: Path) -> None:
+    """At their port; who may ask is for haproxy to say."""
+    found = cluster(tmp_path, with_firewall(SEED.read_text()) + '[metrics]\nnetwork = "management"\nport = 8405\n')
+    (file,) = (each for each in files(found, found.preferred) if each.path == FIREWALL)
+    assert 'tcp dport 8405 accept comment "metrics"' in file.content
+
+
 @pytest.mark.parametrize("allow", ["[0]", "[65536]", '["9100"]', "9100"])
 def test_what_is_allowed_is_a_list_of_ports(tmp_path: Path, allow: str) -> None:
     """Anything else is refused; so is a list without a firewall."""

@@ -10,6 +10,7 @@ import pytest
 from builders import CAPTURED, SEED, cluster, observe
 from syrupy.assertion import SnapshotAssertion
 
+from lbdeploy import hosts
 from lbdeploy.desired import PACKAGES, apt_files, desired
 from lbdeploy.errors import HostsFileError
 from lbdeploy.plan import diff
@@ -189,3 +190,13 @@ def test_what_ubuntu_says_of_versions_is_read() -> None:
     )
     assert seen.offered("haproxy") == ["2.8.16-0ubuntu0.24.04.1", "2.8.5-1ubuntu3.3", "2.8.5-1ubuntu3"]
     assert seen.candidates == {"haproxy": "2.8.5-1ubuntu3.3"}
+
+
+def test_a_key_travels_with_the_file_that_names_it(tmp_path: Path) -> None:
+    """Where a worker reads the file, the key need not lie there."""
+    (tmp_path / "own.gpg").write_bytes(KEY)
+    texts: dict[str, str] = {}
+    cluster(tmp_path, GOOD + WHOLE)
+    here = hosts.load(tmp_path / "hosts.toml", texts=texts)
+    (tmp_path / "own.gpg").unlink()
+    assert hosts.load(tmp_path / "hosts.toml", GOOD + WHOLE, texts).packages == here.packages
