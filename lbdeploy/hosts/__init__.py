@@ -157,11 +157,11 @@ class _Reader:
         found = {}
         for name, each in packages.repositories.items() if packages else ():
             try:
-                found[name] = self.texts.get(each.key_file or "") or armored(self.path.parent, each.key_file)
+                if each.key_file and each.key_file not in self.texts:
+                    self.texts[each.key_file] = armored(self.path.parent, each.key_file)
+                found[name] = self.texts[each.key_file] if each.key_file else ""
             except KeyFileError as error:
                 self._complain(("packages", "repositories", name, "key_file"), *error.args)
-            else:
-                self.texts |= {each.key_file: found[name]} if each.key_file else {}
         return found
 
     def error(self, text: str) -> HostsFileError:

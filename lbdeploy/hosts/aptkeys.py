@@ -18,10 +18,8 @@ class KeyFileError(Exception):
 BEGIN, END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
 
 
-def armored(folder: Path, name: str | None) -> str:
-    """The key in that file, as ASCII armor; "" for None. Raises KeyFileError (what is wrong, what would be right)."""
-    if name is None:
-        return ""
+def armored(folder: Path, name: str) -> str:
+    """The key in that file, as ASCII armor. Raises KeyFileError (what is wrong, what would be right)."""
     path = folder / Path(name).expanduser()
     try:
         data = path.read_bytes()

@@ -16,7 +16,7 @@ LISTEN = (
 TABLE = "nft list table inet lbdeploy"
 PLANTED = (
     "table inet planted { chain input { type filter hook input priority 0; policy drop; "
-    "ct state established,related accept; iif lo accept; meta l4proto 112 accept; tcp dport 22 accept; } }"
+    "ct state established,related accept; iif lo accept; meta l4proto 112 accept; tcp dport 22 accept; }; }"
 )
 ON = '[cluster]\nfirewall = "nftables"\nfirewall_allow = [9100]'
 
