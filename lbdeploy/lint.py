@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from itertools import pairwise
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
+from lbdeploy import vrrp
+from lbdeploy.desired import HAPROXY_CFG, HAPROXY_SOCKET, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.errors import shown
-from lbdeploy.model import Cluster, Frontend, Node
+from lbdeploy.model import Cluster, Frontend, Interface, Node
+from lbdeploy.probe import frontend_socket
 from lbdeploy.render import strangers
 
 
@@ -224,6 +227,71 @@ def _fractional_v2(cluster: Cluster, node: Node, content: str) -> Iterator[Compl
             yield "error", line, message, "add vrrp_version 3 to global_defs"
 
 
+def _addresses(content: str) -> Iterator[tuple[str, int, list[Interface]]]:
+    """The addresses on each line of the blocks that list any: (block's keyword, line, addresses)."""
+    block = ""
+    for number, line in enumerate(_plain(content).splitlines(), 1):
+        if found := re.search(r"\b(virtual_ipaddress|virtual_ipaddress_excluded|unicast_peer)\b", line):
+            block = found[1]
+        if block:
+            words = re.split(r"[\s{}]+", line)
+            yield block, number, [each for word in words for each in _address(word)]
+        block = "" if "}" in line else block
+
+
+def _address(word: str) -> list[Interface]:
+    try:
+        return [ip_interface(word)] if re.search(r"[.:]", word) else []
+    except ValueError:
+        return []
+
+
+def _one_a_line(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for block, line, addresses in _addresses(content):
+        if len(addresses) > 1:
+            message = f"{len(addresses)} addresses on one line of {block}: keepalived ignores all but the first"
+            yield "error", line, message, "a line for each"
+
+
+def _one_family(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    seen = [(line, each) for block, line, each in _addresses(content) if block == "virtual_ipaddress"]
+    families = [(line, address.version) for line, addresses in seen for address in addresses]
+    for line, version in families:
+        if version != families[0][1]:
+            message = f"IPv{version} in a virtual_ipaddress of IPv{families[0][1]}: keepalived ignores it"
+            yield "error", line, message, "put it into virtual_ipaddress_excluded, which moves with the others"
+            return
+
+
+def _long_secret(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in _matches(content, r"^\s*auth_pass\s+\S{9,}"):
+        message = "auth_pass is longer than 8 characters: keepalived -t refuses it, and the rest would not count"
+        yield "error", line, message, "8 characters; or none: anybody on the network can read it (RFC 9568)"
+
+
+def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    instance = vrrp.read(content)
+    whole = _plain(content).count("{") == _plain(content).count("}")
+    if whole and instance and not instance.hands_over:
+        message = f"does not track {vrrp.HANDOVER}: lbdeploy can't move the VIPs without failed connections"
+        yield "warning", None, message, "take the track_file handover over from the built-in template"
+
+
+def _no_socket(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    plain = _plain(content)
+    socket = rf"^\s*stats\s+socket\s+{re.escape(HAPROXY_SOCKET)}\s.*\blevel\s+admin\b"
+    if not plain.strip():
+        return
+    if not re.search(socket, plain, re.MULTILINE):
+        message = f"has no stats socket {HAPROXY_SOCKET} of level admin: nobody could say whether servers are up"
+        yield "error", None, message, "take the line stats socket over from the built-in template"
+    for frontend in cluster.frontends:
+        path = frontend_socket(frontend.name)
+        if not re.search(rf"^\s*bind\s+unix@{re.escape(path)}\s", plain, re.MULTILINE):
+            message = f"frontend {frontend.name} is not bound to {path}: nobody could ask a standby whether it serves"
+            yield "warning", None, message, "take the line bind unix@ over from the built-in template"
+
+
 def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     plain = _plain(content)
     opened, closed = plain.count("{"), plain.count("}")
@@ -246,6 +314,18 @@ def _tcplog_in_backend(cluster: Cluster, node: Node, content: str) -> Iterator[C
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    KEEPALIVED_CONF: (_pidof, _master_with_delay, _own_interface, _script_security, _no_peers, _fractional_v2, _braces),
-    HAPROXY_CFG: (_tcplog_in_backend,),
+    KEEPALIVED_CONF: (
+        _pidof,
+        _master_with_delay,
+        _own_interface,
+        _script_security,
+        _no_peers,
+        _fractional_v2,
+        _one_a_line,
+        _one_family,
+        _long_secret,
+        _no_handover,
+        _braces,
+    ),
+    HAPROXY_CFG: (_tcplog_in_backend, _no_socket),
 }

@@ -91,6 +91,30 @@ KEEPALIVED = {
         ("error", "advert_int 0.5 is rounded to whole seconds", "vrrp_version 3"),
         "advert_int",
     ),
+    "two VIPs on a line": (
+        "        {{ vip.address }} dev {{ node.interfaces[vip.network] }}\n{% endfor %}\n    }\n{% if excluded",
+        "        {{ vip.address }} 192.168.9.9/24\n{% endfor %}\n    }\n{% if excluded",
+        ("error", "2 addresses on one line of virtual_ipaddress", "a line for each"),
+        "192.168.0.10",
+    ),
+    "both families in one list": (
+        "    virtual_ipaddress {\n",
+        "    virtual_ipaddress {\n        192.168.9.8/24\n        fd00::10/64\n",
+        ("error", "IPv6 in a virtual_ipaddress of IPv4: keepalived ignores it", "virtual_ipaddress_excluded"),
+        "fd00::10",
+    ),
+    "a long secret": (
+        "    track_src_ip\n",
+        "    track_src_ip\n    authentication {\n        auth_type PASS\n        auth_pass 123456789\n    }\n",
+        ("error", "auth_pass is longer than 8 characters", "8 characters; or none"),
+        "auth_pass",
+    ),
+    "no handover": (
+        "        handover weight 1\n",
+        "",
+        ("warning", "does not track /run/lbdeploy-handover", "take the track_file handover over"),
+        None,
+    ),
     "a brace too many": (
         "    track_script {\n        check_haproxy\n",
         "    track_script\n        check_haproxy\n",
@@ -152,6 +176,21 @@ def test_tcplog_in_a_backend_is_found(tmp_path: Path) -> None:
     (found,) = lints(tmp_path, "haproxy.cfg", text)
     assert (found.severity, found.file) == ("warning", "/etc/haproxy/haproxy.cfg")
     assert found.message == "option tcplog has no effect in a backend"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "severity", "message"),
+    [
+        (" level admin", "", "error", "has no stats socket /run/haproxy/admin.sock of level admin"),
+        ("    bind unix@", "    # bind unix@", "warning", "frontend k8s-api is not bound to /run/haproxy/k8s-api.sock"),
+    ],
+)
+def test_what_lbdeploy_asks_haproxy_by_is_missed(
+    tmp_path: Path, old: str, new: str, severity: str, message: str
+) -> None:
+    """Without its sockets, nobody could say whether servers are up, or whether a standby serves."""
+    (found,) = lints(tmp_path, "haproxy.cfg", built_in("haproxy.cfg").replace(old, new))
+    assert (found.severity, found.message[: len(message)]) == (severity, message)
 
 
 def test_a_last_line_without_a_newline_is_found(tmp_path: Path) -> None:
