@@ -92,10 +92,10 @@ KEEPALIVED = {
         "advert_int",
     ),
     "two VIPs on a line": (
-        "        {{ vip.address }} dev {{ node.interfaces[vip.network] }}\n{% endfor %}\n    }\n{% if excluded",
-        "        {{ vip.address }} 192.168.9.9/24\n{% endfor %}\n    }\n{% if excluded",
+        "    virtual_ipaddress {\n{%",
+        "    virtual_ipaddress {\n        192.168.9.8/24 192.168.9.9/24\n{%",
         ("error", "2 addresses on one line of virtual_ipaddress", "a line for each"),
-        "192.168.0.10",
+        "192.168.9.9",
     ),
     "both families in one list": (
         "    virtual_ipaddress {\n",
@@ -104,14 +104,14 @@ KEEPALIVED = {
         "fd00::10",
     ),
     "a long secret": (
-        "    track_src_ip\n",
-        "    track_src_ip\n    authentication {\n        auth_type PASS\n        auth_pass 123456789\n    }\n",
+        "    priority {{ node.priority }}\n",
+        "    priority {{ node.priority }}\n    authentication {\n        auth_type PASS\n        auth_pass 123456789\n    }\n",
         ("error", "auth_pass is longer than 8 characters", "8 characters; or none"),
         "auth_pass",
     ),
     "no handover": (
-        "        handover weight 1\n",
-        "",
+        "    track_file {\n        handover weight 1\n",
+        "    track_script {\n        check_haproxy\n",
         ("warning", "does not track /run/lbdeploy-handover", "take the track_file handover over"),
         None,
     ),
