@@ -1,0 +1,77 @@
+"""Templates of the operator's own on real nodes: the procedure's files, mended as lint says."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import TOP, VIPS, Lab, traffic
+
+pytestmark = pytest.mark.lab
+
+KEEPALIVED = """\
+global_defs {
+    enable_script_security
+    script_user root
+}
+vrrp_script chk_haproxy {
+    script "/usr/bin/pgrep -x haproxy"
+    interval 1
+}
+track_file handover {
+    file {{ paths.handover }}
+    weight 1
+    init_file 0
+}
+vrrp_instance {{ instance }} {
+    state BACKUP
+    interface {{ node.interfaces[vrrp.network] }}
+    track_interface {
+        ens33
+    }
+    track_script {
+        chk_haproxy
+    }
+    track_file {
+        handover weight 1
+    }
+    unicast_src_ip {{ node.addresses[vrrp.network] }}
+    track_src_ip
+    unicast_peer {
+{% for peer in peers %}
+        {{ peer.addresses[vrrp.network] }}
+{% endfor %}
+    }
+    virtual_router_id {{ vrrp.router_id }}
+    priority {{ node.priority }}
+    advert_int {{ vrrp.advert_interval | number }}
+    virtual_ipaddress {
+{% for vip in vips %}
+        {{ vip.address }} dev {{ node.interfaces[vip.network] }}
+{% endfor %}
+    }
+    preempt_delay {{ vrrp.preempt_delay | number }}
+}
+"""
+
+
+def test_the_procedures_files_as_templates(pair: Lab) -> None:
+    """Checked, planned, made and verified, while clients notice nothing; and the built-in ones again."""
+    folder = pair.file.parent / "templates"
+    folder.mkdir()
+    (folder / "keepalived.conf.j2").write_text(KEEPALIVED)
+    built_in = (TOP / "templates" / "haproxy.cfg.j2").read_text()
+    (folder / "haproxy.cfg.j2").write_text(built_in.replace("    daemon\n", "    daemon\n    maxconn 4000\n"))
+    assert pair.lbdeploy("--json", "check").json["ok"]
+    difference = pair.lbdeploy("render", "--diff").out
+    assert "+    maxconn 4000" in difference
+    assert "/usr/bin/pgrep" in difference
+    with traffic(pair, *VIPS) as seen:
+        changes = pair.do("up")["changes"]
+        for node in ("lb1", "lb2"):
+            assert pair.on(node, "grep -c pgrep /etc/keepalived/keepalived.conf") == "1"
+            assert "Maxconn: 4000" in pair.on(node, "echo 'show info' | socat - UNIX-CONNECT:/run/haproxy/admin.sock")
+        assert pair.run("verify").code == 0
+        for name in ("keepalived.conf.j2", "haproxy.cfg.j2"):
+            (folder / name).unlink()
+        pair.do("up")
+    assert {each["action"] for each in changes} == {"update", "reload"}
+    assert seen["failures"] == seen["broken"] == []
