@@ -1,0 +1,68 @@
+"""What is known to go wrong with a rendered configuration, found offline. Every rule was measured on real daemons.
+
+The built-in templates pass; these rules are for what an operator's own templates and settings may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
+from lbdeploy.errors import shown
+from lbdeploy.lint import haproxy, keepalived
+from lbdeploy.lint.settings import settings
+from lbdeploy.lint.text import Complaint, Rule
+from lbdeploy.model import Cluster
+from lbdeploy.render import strangers
+
+RULES: dict[str, tuple[Rule, ...]] = {KEEPALIVED_CONF: keepalived.RULES, HAPROXY_CFG: haproxy.RULES}
+
+
+@dataclass(frozen=True, slots=True)
+class Lint:
+    """`severity` is error (it will not work) or warning; `file` a path on the node, or here; `line` counts from 1."""
+
+    severity: str
+    node: str | None
+    file: str
+    line: int | None
+    message: str
+    fix: str
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "severity": self.severity, "node": self.node, "file": self.file, "line": self.line,
+            "message": self.message, "fix": self.fix,
+        }  # fmt: skip
+
+
+def lint(cluster: Cluster) -> list[Lint]:
+    """Everything that is suspicious in what would be written to the nodes. Raises RenderError."""
+    path = str(shown(cluster.path))
+    found = [Lint("warning", None, path, None, *each) for each in settings(cluster)]
+    for own in strangers(cluster):
+        message, fix = "replaces no built-in template, and is not used", "give it the name of one, or remove it"
+        found.append(Lint("warning", None, str(shown(own)), None, message, fix))
+    for node in cluster.nodes:
+        for file in files(cluster, node):
+            for rule in RULES.get(file.path, ()):
+                found += [
+                    Lint(s, node.name, file.path, line, *rest) for s, line, *rest in rule(cluster, node, file.content)
+                ]
+            if not file.path.startswith(OWN_SCRIPTS):
+                found += [Lint(s, node.name, file.path, line, *rest) for s, line, *rest in _whole(file.content)]
+    return found
+
+
+def _whole(content: str) -> Iterator[Complaint]:
+    if not content.strip():
+        yield "error", None, "is empty, which the validators accept", "see to its template"
+    elif not content.endswith("\n"):
+        line = content.count("\n") + 1
+        yield (
+            "error",
+            line,
+            "the last line has no newline, which haproxy refuses",
+            "end the template with an empty line",
+        )

@@ -1,0 +1,129 @@
+"""What goes wrong with a keepalived.conf."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from lbdeploy import vrrp
+from lbdeploy.lint.text import Complaint, matches, plain
+from lbdeploy.model import Cluster, Interface, Node
+
+
+def _pidof(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in matches(content, r"script\b.*\bpidof\b"):
+        message = "pidof never succeeds: keepalived before 2.3 runs killall5, what it links to, and no VIP is placed"
+        yield "error", line, message, 'use "/etc/keepalived/check-haproxy"'
+
+
+def _master_with_delay(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in matches(content, r"^\s*state\s+MASTER\b"):
+        if any(matches(content, r"^\s*preempt_delay\s+[1-9]")):
+            message = "state MASTER clears preempt_delay: the returning node takes the VIPs at once"
+            yield "warning", line, message, "state BACKUP on every node: the priority elects"
+
+
+def _own_interface(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    own = node.interfaces[cluster.vrrp.network]
+    text = plain(content)
+    for block in re.finditer(r"track_interface\s*\{([^}]*)\}", text):
+        if own in block[1].split():
+            line = text[: block.start()].count("\n") + 1
+            message = f"{own} is VRRP's own interface: keepalived -t refuses to track it again"
+            yield "error", line, message, "leave it out"
+
+
+def _script_security(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    scripts = list(matches(content, r"^\s*script\b"))
+    if scripts and not (
+        any(matches(content, r"enable_script_security")) and any(matches(content, r"script_user\s+root\b"))
+    ):
+        message = "a script without script security: keepalived -t refuses it, and any user's script would run as root"
+        yield "error", scripts[0][0], message, "add enable_script_security and script_user root to global_defs"
+
+
+def _no_peers(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    text = plain(content)
+    for found in re.finditer(r"unicast_peer\s*\{\s*\}", text):
+        line = text[: found.start()].count("\n") + 1
+        yield "error", line, "an empty unicast_peer list means multicast to keepalived before 2.2.4", "name the peers"
+
+
+def _fractional_v2(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, found in matches(content, r"^\s*advert_int\s+(\d*\.\d+)"):
+        if not any(matches(content, r"^\s*(vrrp_version|version)\s+3\b")):
+            message = f"advert_int {found[1]} is rounded to whole seconds by VRRP version 2"
+            yield "error", line, message, "add vrrp_version 3 to global_defs"
+
+
+def _addresses(content: str) -> Iterator[tuple[str, int, list[Interface]]]:
+    """The addresses on each line of the blocks that list any: (block's keyword, line, addresses)."""
+    block = ""
+    for number, line in enumerate(plain(content).splitlines(), 1):
+        if found := re.search(r"\b(virtual_ipaddress|virtual_ipaddress_excluded|unicast_peer)\b", line):
+            block = found[1]
+        if block:
+            words = re.split(r"[\s{}]+", line)
+            yield block, number, [each for word in words for each in _address(word)]
+        block = "" if "}" in line else block
+
+
+def _address(word: str) -> list[Interface]:
+    try:
+        return [ip_interface(word)] if re.search(r"[.:]", word) else []
+    except ValueError:
+        return []
+
+
+def _one_a_line(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for block, line, addresses in _addresses(content):
+        if len(addresses) > 1:
+            message = f"{len(addresses)} addresses on one line of {block}: keepalived ignores all but the first"
+            yield "error", line, message, "a line for each"
+
+
+def _one_family(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    seen = [(line, each) for block, line, each in _addresses(content) if block == "virtual_ipaddress"]
+    families = [(line, address.version) for line, addresses in seen for address in addresses]
+    for line, version in families:
+        if version != families[0][1]:
+            message = f"IPv{version} in a virtual_ipaddress of IPv{families[0][1]}: keepalived ignores it"
+            yield "error", line, message, "put it into virtual_ipaddress_excluded, which moves with the others"
+            return
+
+
+def _long_secret(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in matches(content, r"^\s*auth_pass\s+\S{9,}"):
+        message = "auth_pass is longer than 8 characters: keepalived -t refuses it, and the rest would not count"
+        yield "error", line, message, "8 characters; or none: anybody on the network can read it (RFC 9568)"
+
+
+def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    instance = vrrp.read(content)
+    whole = plain(content).count("{") == plain(content).count("}")
+    if whole and instance and not instance.hands_over:
+        message = f"does not track {vrrp.HANDOVER}: lbdeploy can't move the VIPs without failed connections"
+        yield "warning", None, message, "take the track_file handover over from the built-in template"
+
+
+def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    text = plain(content)
+    opened, closed = text.count("{"), text.count("}")
+    if opened != closed:
+        yield "error", None, f"has {opened} opening and {closed} closing braces", "see to its template"
+
+
+RULES = (
+    _pidof,
+    _master_with_delay,
+    _own_interface,
+    _script_security,
+    _no_peers,
+    _fractional_v2,
+    _one_a_line,
+    _one_family,
+    _long_secret,
+    _no_handover,
+    _braces,
+)

@@ -1,0 +1,108 @@
+"""Settings of hosts.toml that are allowed, and are likely not what is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from lbdeploy.model import Cluster, Frontend
+
+Suspicion = tuple[str, str]
+
+
+def settings(cluster: Cluster) -> Iterator[Suspicion]:
+    """(what is the matter, what would be right) for each."""
+    vrrp = cluster.vrrp
+    if vrrp.initial_state == "MASTER" and vrrp.preempt_delay:
+        message = 'initial_state = "MASTER" loses preempt_delay: keepalived clears it'
+        yield message, 'leave initial_state out: "auto" lets the priority elect'
+    for vip in cluster.vips:
+        if vip.ip not in dict(cluster.targets):
+            fix = f"add {vip.network} to the key networks of one, or take the VIP out"
+            yield f"no frontend listens on the VIP {vip.ip}", fix
+    for frontend in cluster.frontends:
+        for side, seconds in (("client", frontend.client_timeout), ("server", frontend.server_timeout)):
+            if seconds < 600:
+                key = f"frontends.{frontend.name}.{side}_timeout"
+                message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
+                yield message, "leave it out: the default is four hours"
+        yield from _pointless(frontend)
+    yield from _weights(cluster)
+    if vrrp.advert_interval < 1:
+        yield from _slower_than_vrrp(cluster)
+
+
+def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
+    """Settings of a frontend that its servers do not understand, or that have not the effect that one expects."""
+    key = f"frontends.{frontend.name}"
+    if frontend.proxy_protocol and (frontend.port == 6443 or any(each.port == 6443 for each in frontend.servers)):
+        message = f"{key}.proxy_protocol: kube-apiserver (port 6443) takes a PROXY header for a broken connection"
+        yield message, "leave it out: it is for an ingress controller that expects the header"
+    if frontend.check_host and not frontend.check_ca:
+        message = f"{key}.check_host: servers are told the name, but without a CA no certificate is verified"
+        yield message, f'to have it verified: {key}.check_ca_file = "FILE"'
+
+
+def _slower_than_vrrp(cluster: Cluster) -> Iterator[Suspicion]:
+    """Frontends whose servers may be dead for longer than a node can be: then quick adverts alone are of little use.
+
+    What fails together, as a rack does, is not over when the VIPs have moved: it is when haproxy has seen it, too.
+    """
+    vrrp = cluster.vrrp
+    nodes = vrrp.check_interval * vrrp.check_fall + 3 * vrrp.advert_interval
+    for each in cluster.frontends:
+        servers = each.interval + (each.fall - 1) * each.fast_interval
+        if servers > nodes:
+            message = (
+                f"frontends.{each.name}: haproxy may take {servers:g} s to see that a server is gone "
+                f"(interval + (fall - 1) x fast_interval), keepalived {nodes:g} s for a node "
+                "(check_interval x check_fall + 3 x advert_interval)"
+            )
+            yield message, f"for the servers to be checked as quickly: {_as_quick(nodes, each.fall)}"
+
+
+def _weights(cluster: Cluster) -> Iterator[Suspicion]:
+    """Weights that can't do what they are there for: keepalived keeps each priority from 1 to 254 (measured)."""
+    vrrp, nodes = cluster.vrrp, cluster.nodes
+    distance = max(above.priority - below.priority for above, below in pairwise(nodes))
+    above, below = next(pair for pair in pairwise(nodes) if pair[0].priority - pair[1].priority == distance)
+    tracked = [(f"vrrp.track_files.{each.name}", each.weight, True) for each in vrrp.track_files]
+    tracked += [(f"vrrp.track_scripts.{each.name}", each.weight, False) for each in vrrp.track_scripts]
+    for key, weight, counts in tracked:
+        if weight and abs(weight) <= distance:
+            once = ", while the number in the file is 1" if counts else ""
+            message = (
+                f"{key}: a weight of {weight} moves no VIP from {above.name} (priority {above.priority}) "
+                f"to {below.name} ({below.priority}){once}"
+            )
+            needed = (distance + 1) * (1 if weight > 0 else -1)
+            yield message, f"weight = {needed}, or {'more' if needed > 0 else 'less'}; or bring the priorities closer"
+    yield from _clamped(cluster)
+
+
+def _clamped(cluster: Cluster) -> Iterator[Suspicion]:
+    """Sums that keepalived does not go by.
+
+    One that falls below 1 is harmless, as long as no other does: then their addresses decide. One that rises over 254
+    is not even low when lbdeploy takes all that it can from it.
+    """
+    vrrp, nodes = cluster.vrrp, cluster.nodes
+    every = [each.weight for each in vrrp.track_files] + [each.weight for each in vrrp.track_scripts]
+    low, high = sum(min(0, each) for each in every), sum(max(0, each) for each in every)
+    fallen = [node for node in nodes if node.priority + low < 1]
+    if len(fallen) > 1:
+        names = " and of ".join(f"{node.name} ({node.priority}{low:+d})" for node in fallen)
+        message = f"with all that is tracked failing, the priorities of {names} count as 1, and addresses decide"
+        yield message, f"weights that add up to {1 - fallen[0].priority} or more, or higher priorities"
+    for node in nodes:
+        if node.priority + high > 254:
+            message = f"with all that it tracks, the priority of {node.name} ({node.priority}{high:+d}) counts as 254"
+            fix = f"weights that add up to {254 - node.priority} or less, or a lower priority"
+            yield f"{message}, and lbdeploy can't move the VIPs away from it", fix
+
+
+def _as_quick(seconds: float, fall: int) -> str:
+    """Settings of a frontend by which a server is seen to be gone within so many seconds."""
+    fall = min(fall, 3)
+    step = max(int(seconds / (fall + 1) * 10) / 10, 0.1)  # an interval takes two steps, a fast one takes one
+    return f"interval = {2 * step:g}, fast_interval = {step:g}, fall = {fall}"

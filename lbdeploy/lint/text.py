@@ -1,0 +1,23 @@
+"""What the rules for files have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from lbdeploy.model import Cluster, Node
+
+Complaint = tuple[str, int | None, str, str]  # severity, line, what is the matter, what would be right
+Rule = Callable[[Cluster, Node, str], Iterator[Complaint]]
+
+
+def plain(content: str) -> str:
+    """The text without comments, line for line: keepalived's begin with # or ! (keepalived.conf(5))."""
+    return re.sub(r"[#!].*", "", content)
+
+
+def matches(content: str, pattern: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Each line, comments aside, in which the pattern is found; they count from 1."""
+    for number, line in enumerate(plain(content).splitlines(), 1):
+        if found := re.search(pattern, line):
+            yield number, found
