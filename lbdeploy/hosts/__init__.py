@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
 from lbdeploy.hosts.aptkeys import KeyFileError, armored
-from lbdeploy.model import (
-    Cluster,
-    Frontend,
-    Metrics,
-    Network,
-    Node,
-    PackageSources,
-    Repository,
-    Script,
-    Server,
-    Ssh,
-    TrackFile,
-    TrackScript,
-    Vrrp,
-)  # fmt: skip
+from lbdeploy.model import Cluster, Ssh
 from lbdeploy.slim import stand_in
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
-    from lbdeploy.hosts import scripts
+    from lbdeploy.hosts import build, scripts
     from lbdeploy.hosts.authority import certificates
     from lbdeploy.hosts.checks import check, key_text, near
     from lbdeploy.hosts.schema import (
@@ -40,13 +25,11 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
         SECTIONS,
         SINGLE,
         FrontendTable,
-        NodeTable,
         PackagesTable,
         ServerTable,
         SshTable,
         Table,
-        VrrpTable,
-    )  # fmt: skip
+    )
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
@@ -79,7 +62,7 @@ def complaints(data: dict[str, Any]) -> list[tuple[Key, str, str]]:
 
 def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
     """How to log in, as the table of a file says that is not written yet."""
-    return _ssh(path.absolute(), SshTable(**data.get("ssh", {})))
+    return build.ssh(path.absolute(), SshTable(**data.get("ssh", {})))
 
 
 def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
@@ -89,7 +72,7 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     keys = reader.keys(parsed.get("packages"))
     if reader.complaints:
         raise reader.error(text)
-    return _cluster(path, parsed, reader.texts, authorities, keys)
+    return build.cluster(path, parsed, reader.texts, authorities, keys)
 
 
 def _read(path: Path) -> str:
@@ -146,7 +129,7 @@ class _Reader:
         named = {name: table.check_ca_file for name, table in frontends.items() if table.check_ca_file}
         for name, path in named.items():
             try:
-                self.texts[path] = self.texts.get(path) or certificates(_beside(self.path, path))
+                self.texts[path] = self.texts.get(path) or certificates(build.beside(self.path, path))
             except ValueError as error:
                 fix = "name a file with the certificate of the servers' CA, as PEM"
                 self._complain(("frontends", name, "check_ca_file"), str(error), fix)
@@ -248,95 +231,3 @@ def _shown(value: object) -> str:
         case _:
             text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _cluster(
-    path: Path,
-    parsed: dict[str, Any],
-    texts: Mapping[str, str],
-    authorities: dict[str, str],
-    keys: dict[str, str],
-) -> Cluster:
-    vrrp = _vrrp(parsed["vrrp"], texts)
-    networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
-    nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
-    return Cluster(
-        name=parsed["cluster"].name,
-        path=path,
-        ssh=_ssh(path, parsed.get("ssh") or SshTable()),  # type: ignore[call-arg]
-        networks=networks,
-        nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
-        vrrp=vrrp,
-        frontends=tuple(_frontend(name, table, authorities.get(name)) for name, table in parsed["frontends"].items()),
-        metrics=Metrics(**dict(parsed["metrics"])) if parsed.get("metrics") else None,
-        packages=_packages(parsed.get("packages"), keys),
-        firewall=parsed["cluster"].firewall,
-        firewall_allow=tuple(parsed["cluster"].firewall_allow),
-    )
-
-
-def _beside(path: Path, name: str) -> Path:
-    """A file that hosts.toml names: relative to it."""
-    return path.parent / Path(name).expanduser()
-
-
-def _ssh(path: Path, table: SshTable) -> Ssh:
-    def beside(name: str | None) -> Path | None:
-        return _beside(path, name) if name else None
-
-    return Ssh(
-        user=table.user,
-        port=table.port,
-        identity_file=beside(table.identity_file),
-        known_hosts_file=beside(table.known_hosts_file),
-        jump=table.jump,
-        connect_timeout=table.connect_timeout,
-    )
-
-
-def _vrrp(table: VrrpTable, texts: Mapping[str, str]) -> Vrrp:
-    def script(path: str) -> Script:
-        return Script(path, texts[path])
-
-    tracked = (
-        TrackScript(name, **{**dict(each), "script": script(each.script)}) for name, each in table.track_scripts.items()
-    )
-    own = {
-        "notify": script(table.notify) if table.notify else None,
-        "track_files": tuple(TrackFile(name, **dict(each)) for name, each in table.track_files.items()),
-        "track_scripts": tuple(tracked),
-    }
-    return Vrrp(**{**dict(table), **own})
-
-
-def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp) -> Node:
-    addresses = {network: table.__pydantic_extra__[network] for network in networks}
-    return Node(
-        name=name,
-        priority=table.priority,
-        host=table.host or str(addresses[vrrp.network]),
-        addresses=addresses,
-        interfaces={each.name: table.interfaces.get(each.name, each.interface) for each in networks.values()},
-    )
-
-
-def _packages(table: PackagesTable | None, keys: dict[str, str]) -> PackageSources:
-    if table is None:
-        return PackageSources()
-    repositories = (
-        Repository(name, each.uri, each.suite, tuple(each.components), keys[name])
-        for name, each in table.repositories.items()
-    )
-    pins = {name: pin for name in ("haproxy", "keepalived", "socat") if (pin := getattr(table, name))}
-    return PackageSources(pins, table.apt_proxy, tuple(repositories))
-
-
-def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:
-    servers = tuple(_server(key, entry, table.port) for key, entry in table.servers.items())
-    settings = {key: value for key, value in dict(table).items() if key not in ("servers", "check_ca_file")}
-    return Frontend(name=name, servers=servers, check_ca=authority, **settings)
-
-
-def _server(name: str, entry: ServerTable, port: int) -> Server:
-    address, own = entry.address
-    return Server(name, address, own or port, entry.backup, entry.max_connections, entry.weight)

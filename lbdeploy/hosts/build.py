@@ -1,0 +1,119 @@
+"""The tables of a hosts.toml that is right, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lbdeploy.hosts.schema import FrontendTable, NodeTable, PackagesTable, ServerTable, SshTable, VrrpTable
+from lbdeploy.model import (
+    Cluster,
+    Frontend,
+    Metrics,
+    Network,
+    Node,
+    PackageSources,
+    Repository,
+    Script,
+    Server,
+    Ssh,
+    TrackFile,
+    TrackScript,
+    Vrrp,
+)
+
+
+def cluster(
+    path: Path,
+    parsed: dict[str, Any],
+    texts: Mapping[str, str],
+    authorities: dict[str, str],
+    keys: dict[str, str],
+) -> Cluster:
+    """The whole file, with the texts of files that it names: by path, by frontend (CAs), by repository (keys)."""
+    vrrp = _vrrp(parsed["vrrp"], texts)
+    networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
+    nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
+    return Cluster(
+        name=parsed["cluster"].name,
+        path=path,
+        ssh=ssh(path, parsed.get("ssh") or SshTable()),  # type: ignore[call-arg]
+        networks=networks,
+        nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
+        vrrp=vrrp,
+        frontends=tuple(_frontend(name, table, authorities.get(name)) for name, table in parsed["frontends"].items()),
+        metrics=Metrics(**dict(parsed["metrics"])) if parsed.get("metrics") else None,
+        packages=_packages(parsed.get("packages"), keys),
+        firewall=parsed["cluster"].firewall,
+        firewall_allow=tuple(parsed["cluster"].firewall_allow),
+    )
+
+
+def beside(path: Path, name: str) -> Path:
+    """A file that hosts.toml names: relative to it."""
+    return path.parent / Path(name).expanduser()
+
+
+def ssh(path: Path, table: SshTable) -> Ssh:
+    """How to log in; paths are relative to the file."""
+
+    def named(name: str | None) -> Path | None:
+        return beside(path, name) if name else None
+
+    return Ssh(
+        user=table.user,
+        port=table.port,
+        identity_file=named(table.identity_file),
+        known_hosts_file=named(table.known_hosts_file),
+        jump=table.jump,
+        connect_timeout=table.connect_timeout,
+    )
+
+
+def _vrrp(table: VrrpTable, texts: Mapping[str, str]) -> Vrrp:
+    def script(path: str) -> Script:
+        return Script(path, texts[path])
+
+    tracked = (
+        TrackScript(name, **{**dict(each), "script": script(each.script)}) for name, each in table.track_scripts.items()
+    )
+    own = {
+        "notify": script(table.notify) if table.notify else None,
+        "track_files": tuple(TrackFile(name, **dict(each)) for name, each in table.track_files.items()),
+        "track_scripts": tuple(tracked),
+    }
+    return Vrrp(**{**dict(table), **own})
+
+
+def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp) -> Node:
+    addresses = {network: table.__pydantic_extra__[network] for network in networks}
+    return Node(
+        name=name,
+        priority=table.priority,
+        host=table.host or str(addresses[vrrp.network]),
+        addresses=addresses,
+        interfaces={each.name: table.interfaces.get(each.name, each.interface) for each in networks.values()},
+    )
+
+
+def _packages(table: PackagesTable | None, keys: dict[str, str]) -> PackageSources:
+    if table is None:
+        return PackageSources()
+    repositories = (
+        Repository(name, each.uri, each.suite, tuple(each.components), keys[name])
+        for name, each in table.repositories.items()
+    )
+    pins = {name: pin for name in ("haproxy", "keepalived", "socat") if (pin := getattr(table, name))}
+    return PackageSources(pins, table.apt_proxy, tuple(repositories))
+
+
+def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:
+    servers = tuple(_server(key, entry, table.port) for key, entry in table.servers.items())
+    settings = {key: value for key, value in dict(table).items() if key not in ("servers", "check_ca_file")}
+    return Frontend(name=name, servers=servers, check_ca=authority, **settings)
+
+
+def _server(name: str, entry: ServerTable, port: int) -> Server:
+    address, own = entry.address
+    return Server(name, address, own or port, entry.backup, entry.max_connections, entry.weight)
