@@ -123,5 +123,6 @@ def test_a_living_pair_is_ready_and_notices_who_takes_its_vip(pair: Lab) -> None
         pair.on("lb2", f"mv /root/rule {rule}")
     assert barred.code == 4
     assert "[sudo]" in barred.out
-    assert "lb1: 20 checks passed" in barred.out
+    every = sum(each["node"] == "lb1" for each in document["findings"])
+    assert f"lb1: {every} checks passed" in barred.out
     assert "lb2: 3 checks passed" in barred.out
