@@ -9,8 +9,6 @@ import pytest
 from clients import cut, turned_away
 from conftest import TOP, VIPS, Lab, held_by, traffic, wait_for
 
-pytestmark = pytest.mark.lab
-
 TAKING = "VRRP elects anew"
 
 

@@ -9,8 +9,6 @@ import pytest
 from chaos import Chaos, draw
 from conftest import Lab
 
-pytestmark = pytest.mark.lab
-
 SEED = int(os.environ.get("SEED") or 1)  # of the first run; the others have the next ones
 
 

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from conftest import Lab
 from strangers import stranger
-
-pytestmark = pytest.mark.lab
 
 AHEAD = (
     r'printf "#!/bin/sh\nexec /bin/date -d \"+1 hour\" \"\$@\"\n" > /usr/local/sbin/date; chmod +x /usr/local/sbin/date'

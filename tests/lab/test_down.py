@@ -11,8 +11,6 @@ import pytest
 from clients import traffic, turned_away
 from conftest import LBDEPLOY, VIPS, Lab, wait_for
 
-pytestmark = pytest.mark.lab
-
 # Everything but what is in memory, what is logged or cached, and what this test writes: kind, mode, owner, path and
 # goal of a link, and what is in the files below /etc.
 TREE = r"""

@@ -12,8 +12,6 @@ import pytest
 from clients import EVERY, traffic
 from conftest import LBDEPLOY, TOP, VIPS, Lab, wait_for
 
-pytestmark = pytest.mark.lab
-
 NODES = ("lb1", "lb2")
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
 PIDS = "systemctl show -p MainPID haproxy keepalived"

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from conftest import LBDEPLOY, TOP, VIPS, Lab, sound, traffic, wait_for
 
-pytestmark = pytest.mark.lab
-
 # dpkg's lock, held as another dpkg would: fcntl(2) with a struct flock.
 HOLD_THE_LOCK = """\
 use Fcntl;

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from clients import traffic
 from conftest import VIPS, Lab, held_by, wait_for
-
-pytestmark = pytest.mark.lab
 
 NODES = ("lb1", "lb2")
 LISTEN = (

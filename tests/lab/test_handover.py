@@ -11,8 +11,6 @@ import pytest
 from clients import cut, turned_away
 from conftest import LBDEPLOY, VIPS, Lab, held_by, sound, traffic, wait_for
 
-pytestmark = pytest.mark.lab
-
 LIFT = "/run/lbdeploy-handover"
 
 

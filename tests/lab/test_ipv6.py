@@ -9,8 +9,6 @@ import pytest
 from clients import traffic, turned_away
 from conftest import Lab, wait_for
 
-pytestmark = pytest.mark.lab
-
 DUAL = """\
 [cluster]
 name = "dual"

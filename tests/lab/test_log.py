@@ -11,8 +11,6 @@ from conftest import Lab
 
 import lbdeploy
 
-pytestmark = pytest.mark.lab
-
 # What shells, sudo, JSON, and whoever quotes something might take for something else; and a part that is never quoted.
 PLAIN = "geheim"
 PASSWORD = f"""a'b"$(id) `id` \\n{PLAIN}; 漢 %s {{}}"""

@@ -8,8 +8,6 @@ import pytest
 from clients import cut, turned_away
 from conftest import TOP, VIPS, Lab, traffic, wait_for
 
-pytestmark = pytest.mark.lab
-
 THIRD = '\n[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 250\n'
 CONF = "/etc/keepalived/keepalived.conf"
 

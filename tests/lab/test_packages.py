@@ -10,8 +10,6 @@ from aptrepo import FOLDER, Repository
 from clients import cut, traffic, turned_away
 from conftest import VIPS, Lab
 
-pytestmark = pytest.mark.lab
-
 NODES = ("lb1", "lb2")
 FILES = "find /etc /var/lib/lbdeploy -type f | sort | xargs ls -l --time-style=full-iso"
 MINE = "ls /etc/apt/preferences.d/lbdeploy /etc/apt/apt.conf.d/lbdeploy /etc/apt/sources.list.d/lbdeploy.sources"

@@ -12,8 +12,6 @@ import pytest
 from clients import cut, turned_away
 from conftest import LBDEPLOY, TOP, VIPS, Lab, held_by, sound, traffic, wait_for
 
-pytestmark = pytest.mark.lab
-
 SCRIPT = TOP / "docs/scripts/rebuild-node"
 
 

@@ -7,13 +7,10 @@ import time
 from pathlib import Path
 
 import pexpect
-import pytest
 from conftest import LBDEPLOY, Lab
 from strangers import stranger
 
 from lbdeploy import hosts
-
-pytestmark = pytest.mark.lab
 
 
 def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from conftest import LBDEPLOY, Done, Lab
 
-pytestmark = pytest.mark.lab
-
 DASK = str(Path(sys.executable).with_name("dask"))
 SCHEDULER, RECORDED = "tcp://127.0.0.1:8786", "tcp://127.0.0.1:8787"
 PASSWORD = "a-secret-of-the-operator"

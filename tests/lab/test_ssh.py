@@ -16,8 +16,6 @@ import pyte
 import pytest
 from conftest import LBDEPLOY, Lab, wait_for
 
-pytestmark = pytest.mark.lab
-
 NODES = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SSHD = "/etc/ssh/sshd_config.d/test.conf"

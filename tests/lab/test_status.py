@@ -9,10 +9,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from conftest import LBDEPLOY, Lab, held_by, wait_for
-
-pytestmark = pytest.mark.lab
 
 
 def test_it_says_what_keepalived_says(pair: Lab) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 from conftest import TOP, VIPS, Lab, traffic
-
-pytestmark = pytest.mark.lab
 
 KEEPALIVED = """\
 global_defs {

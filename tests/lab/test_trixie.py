@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import pytest
 from conftest import TOP, Lab
 
-pytestmark = pytest.mark.lab
-
 
 @pytest.fixture(scope="module")
 def trixie(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:

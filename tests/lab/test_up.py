@@ -9,8 +9,6 @@ import pytest
 from conftest import TOP, VIPS, Lab, traffic, wait_for
 from strangers import stranger
 
-pytestmark = pytest.mark.lab
-
 FILES = (
     "/etc/haproxy/haproxy.cfg",
     "/etc/keepalived/keepalived.conf",

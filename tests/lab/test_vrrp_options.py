@@ -10,8 +10,6 @@ import pytest
 from clients import cut, traffic, turned_away
 from conftest import VIPS, Lab, held_by, wait_for
 
-pytestmark = pytest.mark.lab
-
 NOTIFIED = "/run/notified"
 DELAY = "preempt_delay = 2\n"
 TRACKING = """preempt_delay = 1
