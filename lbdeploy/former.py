@@ -40,12 +40,18 @@ class FormerPeer:
 
 
 def former_peers(survey: Survey, fleet: Fleet) -> list[FormerPeer]:
-    """Who they are, asked of one node: one round trip, and none where there are no former peers."""
+    """Who they are, asked of one node: one round trip, and none where there are no former peers.
+
+    Raises the last node's error where none could be asked: that is no answer.
+    """
+    found: str | LbdeployError = ""
     for name, addresses in _dropped(survey).items():
         node = survey.cluster.node(name)
         found = fleet.each([node], partial(_ask, survey.cluster.vrrp.network, addresses))[name]
         if not isinstance(found, LbdeployError):
             return list(_read(found, addresses))
+    if isinstance(found, LbdeployError):
+        raise found
     return []
 
 
@@ -54,7 +60,7 @@ def _ask(network: str, addresses: list[str], node: Node, session: Session) -> st
 
 
 def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
-    """A problem for each that would take the VIPs, and a warning for each that nobody can say anything of."""
+    """A problem for each that would take the VIPs, and a warning for each that may do so once it starts again."""
     for peer in peers:
         who = f"{peer.name} ({peer.address})" if peer.name else peer.address
         limit = peer.name or "NODE"
@@ -65,6 +71,10 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
         elif not peer.there:
             detail = f"{who} is no more in hosts.toml, and does not answer: coming back as it was, it takes the VIPs"
             yield Finding(None, CHECK, False, detail, "reinstall it, or stop keepalived there first", warning=True)
+        else:  # as after `down --limit`; but also where keepalived was only stopped
+            detail = f"{who} is no more in hosts.toml, and no keepalived runs there now"
+            fix = f"fine, if lbdeploy down --limit {limit} has been there; if not, it takes the VIPs at its next start"
+            yield Finding(None, CHECK, False, detail, fix, warning=True)
 
 
 def _dropped(survey: Survey) -> dict[str, list[str]]:
@@ -91,7 +101,7 @@ def _script(own: str, addresses: list[str]) -> str:
     ask = f"timeout {ASK_SECONDS + 5} perl -e {here(remote_text('deaf.pl'))} {cmd(ASK_SECONDS, own, *addresses)}"
     forget = "\n".join(f"ip neigh flush to {cmd(each)}" for each in addresses)
     show = "\n".join(f"ip neigh show to {cmd(each)}" for each in addresses)
-    return f"{PRELUDE}exec 2>/dev/null\n{forget}\n{ask}\n{show}\necho hosts\ncat {cmd(STATE)}/hosts.toml\n"
+    return f"{PRELUDE}exec 2>/dev/null\n{forget}\n{ask}\n{show}\nprintf '\\nhosts\\n'\ncat {cmd(STATE)}/hosts.toml\n"
 
 
 def _read(output: str, addresses: list[str]) -> Iterator[FormerPeer]:

@@ -105,7 +105,9 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
         trio.of(trio.three)
         trio.do("down", "--limit", "lb3", "--yes")
         trio.of(trio.two)
-        trio.do("up")
+        done = trio.run("up")
+    assert done.code == 0, done.err
+    assert "fine, if lbdeploy down --limit lb3 has been there" in done.err
     assert turned_away(seen) == []
     assert trio.on("lb1", f"grep -c 192.168.1.13 {CONF} || :") == "0"
     assert trio.on_one("lb1")

@@ -81,22 +81,25 @@ def test_a_standby_asks(seed: Cluster, says: str, there: bool, deaf: bool) -> No
     assert "1.0 192.168.1.12 192.168.1.13" in fleet.script
 
 
-def test_where_one_can_not_ask_the_other_does(seed: Cluster) -> None:
-    """A connection that ends in between is no answer."""
+def test_where_nobody_could_ask_the_run_ends(seed: Cluster) -> None:
+    """One after the other is tried; connections that end in between are no answer."""
     fleet: Any = Fleet(ConnectError("gone", node="lb2"))
-    assert former_peers(pair(seed, "192.168.1.13"), fleet) == []
+    with pytest.raises(ConnectError):
+        former_peers(pair(seed, "192.168.1.13"), fleet)
     assert fleet.asked == ["lb2", "lb1"]
 
 
 def test_only_one_that_listens_is_a_problem() -> None:
-    """One that is off is a warning, and one without keepalived is nothing."""
-    listens, off, bare = (
-        FormerPeer("192.168.1.13", "lb3", *each) for each in ((True, False), (False, False), (True, True))
-    )
-    (problem,) = findings([listens, bare])
+    """Of one that is off, or has no keepalived running, it is said what it might do at its next start."""
+    listens = FormerPeer("192.168.1.13", "lb3", there=True, deaf=False)
+    (problem,) = findings([listens])
     assert (problem.check, problem.failed) == (CHECK, True)
     assert "lbdeploy down --limit lb3" in str(problem.fix)
-    (warning,) = findings([off])
-    assert warning.warning
+    (off,) = findings([replace(listens, there=False)])
+    assert off.warning
+    assert "coming back as it was, it takes the VIPs" in off.detail
+    (bare,) = findings([replace(listens, deaf=True)])
+    assert bare.warning
+    assert "fine, if lbdeploy down --limit lb3 has been there" in str(bare.fix)
     (nameless,) = findings([replace(listens, name="")])
     assert nameless.detail.startswith("192.168.1.13 is no more")
