@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from lbdeploy.shell import here, remote_text
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -53,15 +55,16 @@ class Wire:
         """The script without what differs each time, and what comes with lbdeploy: what is left is its point."""
         script = self.script
         for text, name in _shipped().items():
-            script = script.replace(text, f"# ... lbdeploy/remote/{name}\n")
+            script = script.replace(text, name)
         return re.sub(r"\b[0-9a-f]{16}\b", "NONCE", script)
 
 
 @cache
 def _shipped() -> dict[str, str]:
-    """The names of the scripts that come with lbdeploy, by their texts."""
-    paths = (Path(__file__).parent / "remote").glob("*.sh")
-    return {path.read_text(encoding="utf-8"): path.name for path in sorted(paths)}
+    """What is shown of the scripts that come with lbdeploy, and of its programs for perl, which are words: by text."""
+    folder = Path(__file__).parent / "remote"
+    scripts = {remote_text(path.name): f"# ... lbdeploy/remote/{path.name}\n" for path in folder.glob("*.sh")}
+    return scripts | {here(remote_text(path.name)): f"lbdeploy/remote/{path.name}" for path in folder.glob("*.pl")}
 
 
 Told = Step | Done | Note  # for people

@@ -19,9 +19,9 @@ from lbdeploy.finding import Finding
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node
 from lbdeploy.probe import PRELUDE, Observation
-from lbdeploy.shell import cmd, here
+from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.survey import Survey
-from lbdeploy.transaction import STATE, remote_text
+from lbdeploy.transaction import STATE
 from lbdeploy.transport import Session
 
 ASK_SECONDS = 1.0  # in which a host says three times over that nobody there wants VRRP

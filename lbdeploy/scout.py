@@ -15,7 +15,7 @@ from lbdeploy.events import Done, Emit, Step
 from lbdeploy.health import Link, parse_ip_a
 from lbdeploy.model import Address, Interface, Node, Ssh
 from lbdeploy.questions import is_question, settle
-from lbdeploy.shell import cmd
+from lbdeploy.shell import cmd, remote_text
 from lbdeploy.sshconfig import Resolving
 
 LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s, unless someone changed it: three of them, and some patience
@@ -96,7 +96,7 @@ def script() -> str:
         f"echo {cmd(CONFIGURED)}",
         "grep -rh --exclude='*.sample' --exclude='*.dpkg-*' virtual_router_id /etc/keepalived",
         f"echo {cmd(HEARD)}",
-        cmd("perl", "-e", wire.program("vrrp.pl"), LISTEN_SECONDS),
+        cmd("perl", "-e", remote_text("vrrp.pl"), LISTEN_SECONDS),
     ))  # fmt: skip
     return f"(\n{looks}\n) 2>/dev/null </dev/null\nexit 0\n"
 

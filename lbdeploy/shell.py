@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from functools import cache
+from pathlib import Path
 
 
 class Raw(str):
@@ -19,3 +21,9 @@ def cmd(*words: object) -> Raw:
 def here(text: str) -> Raw:
     """The text as one word, whatever it holds; newlines included."""
     return Raw(shlex.quote(text))
+
+
+@cache
+def remote_text(name: str) -> str:
+    """One of the programs that nodes run, which lie in lbdeploy/remote/."""
+    return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")

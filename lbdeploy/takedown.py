@@ -25,8 +25,8 @@ from lbdeploy.desired import (
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.resource import Change, Resource
 from lbdeploy.resources import Gone, Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
-from lbdeploy.shell import cmd, here
-from lbdeploy.transaction import Task, dropped, go_away, remote_text
+from lbdeploy.shell import cmd, here, remote_text
+from lbdeploy.transaction import Task, dropped, go_away
 
 FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")

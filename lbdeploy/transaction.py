@@ -13,8 +13,6 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lbdeploy.origin import Origin
@@ -24,7 +22,7 @@ from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Gone, OriginalFile, Packages, Service, Sysctl
 from lbdeploy.resources.package import update_of
-from lbdeploy.shell import cmd, here
+from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.vrrp import GIVE_UP, HANDOVER
 
 UNIT = "lbdeploy"
@@ -132,12 +130,6 @@ def _apt_patience() -> int:
 
 def _given(**variables: object) -> str:
     return "\n".join(f"{name}={cmd(value)}" for name, value in variables.items())
-
-
-@cache
-def remote_text(name: str) -> str:
-    """One of the files of `remote`."""
-    return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")
 
 
 def _steps(task: Task) -> list[str]:

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import resources
 from ipaddress import ip_address
 
 from lbdeploy.model import Address, Cluster, Node
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.shell import Raw, cmd, remote_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,7 @@ def group(own: Address) -> Address:
 
 
 def _bounded(took: float, name: str, *arguments: object) -> Raw:
-    return cmd("timeout", took + 5, "perl", "-e", program(name), *arguments)
-
-
-def program(name: str) -> str:
-    """The text of a program that nodes run."""
-    return resources.files("lbdeploy").joinpath(f"remote/{name}").read_text(encoding="utf-8")
+    return cmd("timeout", took + 5, "perl", "-e", remote_text(name), *arguments)
 
 
 def read(text: str) -> Wire:

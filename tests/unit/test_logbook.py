@@ -8,6 +8,7 @@ import pytest
 
 from lbdeploy.events import Note, Step, Wire
 from lbdeploy.logbook import KEPT, Logbook
+from lbdeploy.shell import cmd, remote_text
 
 
 @pytest.fixture
@@ -100,3 +101,10 @@ def test_whatever_goes_wrong_with_it_is_no_traceback(
     log.write("something")
     assert log.close() == (None, "RuntimeError: no home can be found")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["vrrp.pl", "hail.pl", "who-has.pl", "deaf.pl"])
+def test_programs_that_come_with_lbdeploy_are_only_named(name: str) -> None:
+    """They are words of a command, and so they are quoted."""
+    wire = Wire("lb1", "sh -s", f"echo\n{cmd('perl', '-e', remote_text(name), 3)}\n", "", 0.1, 0)
+    assert wire.plain == f"echo\nperl -e lbdeploy/remote/{name} 3\n"

@@ -34,8 +34,8 @@ from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import Raw
-from lbdeploy.transaction import Task, Transaction, remote_text
+from lbdeploy.shell import Raw, remote_text
+from lbdeploy.transaction import Task, Transaction
 
 SHELLS = ("dash", "bash")
 DAEMONS = ("haproxy", "keepalived")
