@@ -14,6 +14,8 @@ from lbdeploy.report.terminal import console, write
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+REFRESH_SECONDS = 0.1
+
 
 class Lines:
     """Progress where there is no terminal: a line for each step, with the name of the node in front."""
@@ -36,19 +38,24 @@ class Lines:
 
 
 class Live:
-    """Progress on a terminal: one live line a node, with its current step and how long that has taken."""
+    """Progress on a terminal: one live line a node, with its current step and how long that has taken.
+
+    All drawing is done under one lock. rich's own refreshing thread is not: what it draws while another one prints may
+    wipe that out, since each works out from the other's height how far up the cursor has to go.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[Told, float]] = {}
         self._note = ""
         self._lock = threading.Lock()
-        self._open = False
+        self._closed = threading.Event()
+        self._closed.set()
 
     @cached_property
     def _live(self) -> Any:
         from rich.live import Live as Display
 
-        return Display(console=console(sys.stderr), get_renderable=self._draw, refresh_per_second=10, transient=True)
+        return Display(console=console(sys.stderr), get_renderable=self._draw, auto_refresh=False, transient=True)
 
     def event(self, event: Told) -> None:
         with self._lock:
@@ -58,9 +65,19 @@ class Live:
                 self._note = event.text
             else:
                 self._rows[event.who] = (event, time.monotonic())
-            if not self._open:
-                self._open = True
-                self._live.start()
+            if self._closed.is_set():
+                self._open()
+
+    def _open(self) -> None:
+        self._closed = threading.Event()
+        self._live.start(refresh=True)
+        threading.Thread(target=self._refresh, args=(self._closed,), name="display", daemon=True).start()
+
+    def _refresh(self, closed: threading.Event) -> None:
+        while not closed.wait(REFRESH_SECONDS):
+            with self._lock:
+                if not closed.is_set():
+                    self._live.refresh()
 
     def forget(self, who: str) -> None:
         """Take a line away."""
@@ -69,8 +86,8 @@ class Live:
 
     def close(self) -> None:
         with self._lock:
-            if self._open:
-                self._open = False
+            if not self._closed.is_set():
+                self._closed.set()
                 self._live.stop()
                 del self._live
             self._rows.clear()

@@ -426,6 +426,7 @@ def test_a_node_that_lost_its_power_undoes_what_was_not_confirmed(pair: Lab, tog
     process.kill()
     process.communicate()
     pair.lab("start", node)
+    pair.on(node, "systemctl is-system-running --wait", check=False)
     wait_for(lambda: not active(pair, "lb1") and not active(pair, "lb2"), 60)
     assert looks(pair) == before
     assert "restored" in pair.on(node, "cat /var/lib/lbdeploy/journal")

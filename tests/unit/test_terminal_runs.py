@@ -43,6 +43,23 @@ reporter.error(RolledBackError("haproxy を再読み込みできません: \x1b[
     state="ファイルとサービスは以前のままです", fix="lbdeploy -v plan", detail=said))
 """
 
+# Nodes at work in threads of their own, as in any run: each begins a line of the display, and says something.
+CROWD = r"""
+import sys, threading, time
+from lbdeploy.events import Note, Step
+from lbdeploy.report import Reporter
+sys.setswitchinterval(1e-5)
+reporter = Reporter(json=False, verbose=0)
+def work(name):
+    time.sleep(int(name[4:]) / 30)
+    reporter.emit(Step(name, "connect"))
+    reporter.emit(Note(name, "said something"))
+threads = [threading.Thread(target=work, args=(f"node{number}",)) for number in range(24)]
+for each in threads: each.start()
+for each in threads: each.join()
+reporter.quiet()
+"""
+
 SHOWN = (
     "haproxyを再読み込みできません",
     "now:ファイルとサービスは以前のままです",
@@ -55,11 +72,11 @@ SHOWN = (
 class Terminal:
     """One that can be resized, on which a program runs."""
 
-    def __init__(self, width: int, *args: str) -> None:
+    def __init__(self, width: int, *args: str, program: str = RUN) -> None:
         env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS")}
         env |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         self.child = pexpect.spawn(
-            sys.executable, ["-c", RUN, *args], encoding="utf-8", env=env, timeout=30,
+            sys.executable, ["-c", program, *args], encoding="utf-8", env=env, timeout=30,
             dimensions=(60, width), echo=False,
         )  # fmt: skip
         self.screen = pyte.Screen(width, 60)
@@ -123,6 +140,14 @@ def test_a_terminal_may_be_resized_in_mid_run(before: int, after: int) -> None:
     assert "lb2 wait" not in terminal.text, "a line of the display is left"
     assert "lb2: a note from afterwards" in terminal.text
     assert not terminal.screen.cursor.hidden
+
+
+def test_nodes_that_speak_at_once_are_all_heard() -> None:
+    """No line of the display is drawn over what is to stay, and none is left over."""
+    for _ in range(3):
+        terminal = Terminal(80, program=CROWD)
+        terminal.until(pexpect.EOF)
+        assert sorted(terminal.text.splitlines()) == sorted(f"node{number}: said something" for number in range(24))
 
 
 @pytest.fixture
