@@ -111,7 +111,7 @@ class Client:
         async with asyncio.TaskGroup() as probes:
             while True:
                 probes.create_task(self._probe())
-                due = max(due + EVERY, loop.time())
+                due = due + EVERY if due + EVERY > loop.time() else loop.time() + EVERY
                 await asyncio.sleep(due - loop.time())
                 self.seen.lag_s = max(self.seen.lag_s, round(loop.time() - due, 3))
 

@@ -190,15 +190,19 @@ def session_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture
 def pair(session_lab: Lab) -> Iterator[Lab]:
     """A healthy, converged pair; what a test did to hosts.toml, the templates and the nodes is undone after it."""
-    assert session_lab.run("up").code == 0
-    assert session_lab.run("verify", "--wait", "60").code == 0
+    converge(session_lab)
     yield session_lab
     session_lab.file.write_text(session_lab.original)
     shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
     session_lab.lab("up")
-    session_lab.run("up")
-    healed = session_lab.run("verify", "--wait", "60")
-    assert healed.code == 0, healed.out + healed.err
+    converge(session_lab)
+
+
+def converge(lab: Lab) -> None:
+    """Make it healthy, and as hosts.toml says: `up` ends with 0 only then."""
+    if lab.run("up").code:
+        healed = lab.run("verify", "--wait", "60")
+        assert healed.code == 0, healed.out + healed.err
 
 
 def sound(lab: Lab) -> None:
