@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.report.terminal import Part
@@ -44,6 +45,8 @@ _PAST = {
     "reload": "reloaded",
     "repair": "repaired",
     "enable": "enabled",
+    "remove": "removed",
+    "chmod": "set owner and mode of",
     "unmask": "unmasked",
     "restart": "restarted",
     "upgrade": "upgraded",
@@ -53,10 +56,21 @@ _PAST = {
 }
 
 
-def in_short(changes: Iterable[Change]) -> str:
+def in_short(changes: Sequence[Change]) -> str:
     """What was done on a node, a line for each kind of thing that was done."""
     done: dict[str, list[str]] = {}
-    for change in changes:
-        verb = "wrote" if change.kind == "file" else _PAST.get(change.action, change.action)
-        done.setdefault(verb, []).append(change.name.rpartition("/")[2])
+    names = _short([change.name for change in changes])
+    for change, name in zip(changes, names, strict=True):
+        done.setdefault(_past(change), []).append(name)
     return "\n".join(f"{verb} {', '.join(names)}" for verb, names in done.items())
+
+
+def _past(change: Change) -> str:
+    return _PAST.get(change.action, "wrote" if change.kind == "file" else change.action)
+
+
+def _short(paths: Sequence[str]) -> list[str]:
+    """The names of files without their folders, but for the last one where names would be the same."""
+    bare = Counter(path.rpartition("/")[2] for path in paths)
+    parts = [path.split("/") for path in paths]
+    return ["/".join(each[-2:] if bare[each[-1]] > 1 else each[-1:]) for each in parts]
