@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lbdeploy.model import METRICS, Cluster, Node, Vip
+from lbdeploy.passwords import mode_for
 from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
@@ -124,11 +125,13 @@ def apt_files(cluster: Cluster, node: Node) -> list[File]:
 
 def other_files(cluster: Cluster, node: Node) -> list[File]:
     """The files beside those of apt. A file stands after those that its validator looks at. Raises RenderError."""
+    haproxy, keepalived = _haproxy_cfg(cluster, node), _keepalived_conf(cluster, node)
+    valid = Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         *(File(path, content) for path, content in ca_files(cluster).items()),
         *_firewall_files(cluster, node),
-        File(HAPROXY_CFG, _haproxy_cfg(cluster, node), validate=Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')),
+        File(HAPROXY_CFG, haproxy, mode_for(haproxy), valid),
         File(
             CHECK_HAPROXY,
             render(cluster, node, "check-haproxy.sh", paths=PATHS),
@@ -138,7 +141,7 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
-        File(KEEPALIVED_CONF, _keepalived_conf(cluster, node), validate=Raw('keepalived -t -f "$1"')),
+        File(KEEPALIVED_CONF, keepalived, mode_for(keepalived), Raw('keepalived -t -f "$1"')),
     ]
 
 

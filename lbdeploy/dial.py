@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from contextlib import suppress
+from typing import Any
 
 from lbdeploy.errors import ConnectError
 from lbdeploy.model import Node
 from lbdeploy.sshconfig import Target, environment
+
+CHANNEL_TIMEOUT = "Timeout opening channel."  # paramiko's, of a jump host that does not get through to the next host
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 def dial(node: Node, target: Target) -> socket.socket:
@@ -21,7 +26,27 @@ def dial(node: Node, target: Target) -> socket.socket:
 
 
 def _tcp(hop: Target) -> socket.socket:
-    connection = socket.create_connection((hop.host, hop.port), hop.connect_timeout)
+    """To the first of its addresses that takes it. Raises OSError, of the last one."""
+    family = FAMILIES.get(hop.source.family, socket.AF_UNSPEC)
+    *others, last = socket.getaddrinfo(hop.host, hop.port, family, socket.SOCK_STREAM)
+    for each in others:
+        with suppress(OSError):
+            return _connected(hop, each[0], each[4])
+    return _connected(hop, last[0], last[4])
+
+
+def _connected(hop: Target, family: int, address: tuple[Any, ...]) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(hop.connect_timeout)
+        if hop.source.interface:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, hop.source.interface.encode())
+        if hop.source.address:
+            connection.bind(socket.getaddrinfo(hop.source.address, 0, family, socket.SOCK_STREAM)[0][4])
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
     # paramiko never asks for it, and its small packets wait for delayed acknowledgements: 80 ms of a login.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
@@ -46,7 +71,7 @@ def unreachable(node: Node, hop: Target, error: Exception) -> ConnectError:
         f"{where(hop)} can't be reached{way}: {_reason(error)}",
         node=node.name,
         state="nothing was changed on it",
-        fix=f"see whether it runs, and try: ssh -p {hop.port} {hop.user}@{hop.host} true",
+        fix=f"see whether it runs, and try: {hop.by_hand.login()}",
     )
 
 
@@ -56,8 +81,10 @@ def where(hop: Target) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or str(error) == CHANNEL_TIMEOUT:
         return "no answer"
+    if told := getattr(error, "text", ""):  # a ChannelException: the host before it could not connect
+        return f"the host before it says: {told}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

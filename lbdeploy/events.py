@@ -40,7 +40,8 @@ class Note:
 class Wire:
     """A script was run on the node `who`: given to `command` over SSH, it ended after `seconds` with `status`.
 
-    Passwords are no part of it. `status` -1: it was not told, or the script goes on.
+    Passwords are no part of it, neither those that it was given nor those of the nodes' files.
+    `status` -1: it was not told, or the script goes on.
     """
 
     who: str

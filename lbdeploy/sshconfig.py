@@ -6,21 +6,20 @@ OpenSSH's own programs are asked: `ssh -G` and `ssh-keygen -F`. Neither contacts
 
 from __future__ import annotations
 
-import getpass
 import os
-import re
-import socket
 import subprocess
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from lbdeploy.answers import SUDO_VARIABLE
+from lbdeploy.byhand import ByHand
 from lbdeploy.errors import ConnectError
 from lbdeploy.knownhosts import known_name
 from lbdeploy.model import Ssh
+from lbdeploy.sshvalues import Values
 
 NOT_BEGUN = "nobody has logged in"
 CONNECT_SECONDS = 10.0  # where neither hosts.toml nor ConnectTimeout says another time
@@ -40,11 +39,22 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where a connection is to come from (ssh_config(5)): AddressFamily, BindAddress, BindInterface; "" for any."""
+
+    family: str = ""
+    address: str = ""
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A host to log in to. `jumps` are the hosts on the way, the nearest first.
 
-    `key_name` is what known_hosts calls it; `new_keys` what becomes of a key that is not there, `remember_in` the file
-    that such a key is written to, `hash_names` whether its name is hidden. `agent` is the socket of the agent.
+    `key_name` is what known_hosts calls it; `revoked_in` files with keys that are not accepted; `new_keys` what becomes
+    of a key that is not known, `remember_in` the file that such a key is written to, `hash_names` whether its name is
+    hidden. `agent` is the socket of the agent. `by_hand` tells a person how to log in the same way. `missing` are keys
+    that hosts.toml names and that are not there.
     """
 
     host: str
@@ -63,6 +73,10 @@ class Target:
     host_key_algorithms: tuple[str, ...]
     authority_algorithms: tuple[str, ...]
     connect_timeout: float
+    by_hand: ByHand
+    revoked_in: tuple[Path, ...] = ()
+    source: Source = field(default_factory=Source)
+    missing: tuple[Path, ...] = ()
     proxy_command: str | None = None
     jumps: tuple[Target, ...] = ()
 
@@ -86,10 +100,11 @@ class Resolving:
         if self._process.returncode:
             message, fix = f"ssh -G {self.host} failed: {error.strip()}", "mend ~/.ssh/config, or [ssh] in hosts.toml"
             raise ConnectError(message, state=NOT_BEGUN, fix=fix)
-        values = _values(output)
-        jump = self.ssh.jump or values.get("proxyjump", ["none"])[0]
+        values = Values(output)
+        jump = self.ssh.jump or values.first("proxyjump", "none")
         direct = jump == "none" and after is not None
-        target = replace(_target(self.ssh, values), proxy_command=_proxy_command(values) if direct else None)
+        command = values.proxy_command() if direct else None
+        target = replace(_target(self.ssh, self.host, values), proxy_command=command)
         return (target,) if jump == "none" or after is None else (*_jumps(self.ssh, jump, after), target)
 
 
@@ -111,7 +126,7 @@ def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ..
         message, fix = f"the jump host {jump} is reached through itself", "mend ProxyJump in ~/.ssh/config"
         raise ConnectError(message, state=NOT_BEGUN, fix=fix)
     hops: list[Target] = []
-    for hop in jump.split(","):
+    for number, hop in enumerate(jump.split(",")):
         user, at, host = hop.removeprefix("ssh://").rpartition("@")
         host, port = _split_port(host)
         own = Ssh(
@@ -119,6 +134,7 @@ def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ..
             port=port,
             config_file=ssh.config_file,
             known_hosts_file=ssh.known_hosts_file,
+            jump=",".join(jump.split(",")[:number]) or None,
             connect_timeout=ssh.connect_timeout,
         )
         hops += Resolving(own, host).hops(None if hops else (*after, jump))
@@ -132,91 +148,44 @@ def _split_port(host: str) -> tuple[str, int | None]:
     return host.strip("[]"), None
 
 
-def _values(output: str) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for line in output.splitlines():
-        key, _, value = line.partition(" ")
-        values.setdefault(key, []).append(value)
-    return values
-
-
-def _target(ssh: Ssh, values: dict[str, list[str]]) -> Target:
-    name, port = values["hostname"][0], int(values["port"][0])
+def _target(ssh: Ssh, host: str, values: Values) -> Target:
     own = [ssh.identity_file] if ssh.identity_file else []
-    lines = [] if ssh.known_hosts_file else values.get("userknownhostsfile", [])
-    users = [ssh.known_hosts_file] if ssh.known_hosts_file else []
-    users += [path for line in lines for path in _paths(line)]
-    system = [path for line in values.get("globalknownhostsfile", []) for path in _paths(line)]
-    key_name = values.get("hostkeyalias", [known_name(name, port)])[0]
-    files = tuple(filter(Path.is_file, [*users, *system]))
+    users = [ssh.known_hosts_file] if ssh.known_hosts_file else list(values.paths("userknownhostsfile"))
+    key_name = values.first("hostkeyalias", known_name(values.host, values.port))
+    files = tuple(filter(Path.is_file, [*users, *values.paths("globalknownhostsfile")]))
     return Target(
-        host=name,
-        port=port,
-        user=values["user"][0],
-        identity_files=tuple(filter(_is_key, [*own, *_files("identityfile", values)])),
-        certificates=tuple(filter(Path.is_file, _files("certificatefile", values))),
-        identities_only=values.get("identitiesonly") == ["yes"],
-        agent=_agent(values),
+        host=values.host,
+        port=values.port,
+        user=values.first("user"),
+        identity_files=tuple(filter(_is_key, [*own, *values.files("identityfile")])),
+        certificates=tuple(filter(Path.is_file, values.files("certificatefile"))),
+        identities_only=values.first("identitiesonly") == "yes",
+        agent=values.agent(),
         key_name=key_name,
         known=_known(key_name, files),
         known_hosts_files=files,
-        new_keys=NEW_KEYS.get(values.get("stricthostkeychecking", ["ask"])[0], "refuse"),
+        revoked_in=tuple(values.paths("revokedhostkeys")),
+        new_keys=NEW_KEYS.get(values.first("stricthostkeychecking", "ask"), "refuse"),
         remember_in=next((path for path in users if path not in (Path("/dev/null"), Path("none"))), None),
-        hash_names=values.get("hashknownhosts") == ["yes"],
-        host_key_algorithms=_list("hostkeyalgorithms", values),
-        authority_algorithms=_list("casignaturealgorithms", values),
-        connect_timeout=ssh.connect_timeout or _seconds(values),
+        hash_names=values.first("hashknownhosts") == "yes",
+        host_key_algorithms=values.words("hostkeyalgorithms"),
+        authority_algorithms=values.words("casignaturealgorithms"),
+        connect_timeout=ssh.connect_timeout or values.seconds("connecttimeout") or CONNECT_SECONDS,
+        source=Source(values.first("addressfamily"), values.first("bindaddress"), values.first("bindinterface")),
+        by_hand=ByHand(ssh, host),
+        missing=_missing(ssh),
     )
+
+
+def _missing(ssh: Ssh) -> tuple[Path, ...]:
+    """What hosts.toml names and is not there; the lab's own key is none of it."""
+    key = ssh.identity_file
+    return (key,) if key and not ssh.config_file and not _is_key(key) else ()
 
 
 def _is_key(path: Path) -> bool:
     """A key, or the public half of one that the agent has."""
     return path.is_file() or path.with_name(f"{path.name}.pub").is_file()
-
-
-def _files(key: str, values: dict[str, list[str]]) -> list[Path]:
-    return [Path(_expanded(path, values)).expanduser() for path in values.get(key, [])]
-
-
-def _list(key: str, values: dict[str, list[str]]) -> tuple[str, ...]:
-    return tuple(filter(None, values.get(key, [""])[0].split(",")))
-
-
-def _seconds(values: dict[str, list[str]]) -> float:
-    told = values.get("connecttimeout", ["none"])[0]
-    return float(told) if told.isdigit() and told != "0" else CONNECT_SECONDS
-
-
-def _agent(values: dict[str, list[str]]) -> Path | None:
-    """The agent's socket: the environment names it, unless IdentityAgent does, or names another variable."""
-    told = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
-    if told == "SSH_AUTH_SOCK" or told.startswith("$"):
-        told = os.environ.get(told.strip("${}"), "none")
-    return None if told in ("none", "") else Path(_expanded(told, values)).expanduser()
-
-
-def _proxy_command(values: dict[str, list[str]]) -> str | None:
-    told = values.get("proxycommand", ["none"])[0]
-    return None if told == "none" else _expanded(told, values)
-
-
-def _expanded(text: str, values: dict[str, list[str]]) -> str:
-    """What ssh -G prints, with the tokens in it replaced (ssh_config(5), TOKENS)."""
-    name = values["hostname"][0]
-    tokens = {"%": "%", "d": str(Path.home()), "u": getpass.getuser(), "i": str(os.getuid()), "l": socket.gethostname()}
-    tokens |= {"h": name, "p": values["port"][0], "r": values["user"][0], "n": values.get("host", [name])[0]}
-    tokens |= {"k": values.get("hostkeyalias", [tokens["n"]])[0], "L": tokens["l"].partition(".")[0]}
-    return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
-
-
-def _paths(line: str) -> Iterator[Path]:
-    """The files that a line of ssh -G names. It parts them with spaces, and a name of a file may have some, too."""
-    words = line.split(" ")
-    while words:
-        paths = ((end, Path(" ".join(words[:end])).expanduser()) for end in range(len(words), 0, -1))
-        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, Path(words[0]).expanduser()))
-        yield path
-        words = words[end:]
 
 
 def _known(name: str, files: Sequence[Path]) -> tuple[Known, ...]:

@@ -59,7 +59,7 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
 def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
     """What the operator's own templates change, as a diff for each file that they do."""
     from lbdeploy.desired import files
-    from lbdeploy.resources.file import difference
+    from lbdeploy.diff import difference
 
     plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))  # beside which there can be no templates
     found = []

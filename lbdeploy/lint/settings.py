@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from lbdeploy.model import Cluster, Frontend
+from lbdeploy.model import Cluster, Frontend, Ssh
 
 Suspicion = tuple[str, str]
 
 
 def settings(cluster: Cluster) -> Iterator[Suspicion]:
     """(what is the matter, what would be right) for each."""
+    yield from _missing(cluster.ssh)
     vrrp = cluster.vrrp
     if vrrp.initial_state == "MASTER" and vrrp.preempt_delay:
         message = 'initial_state = "MASTER" loses preempt_delay: keepalived clears it'
@@ -30,6 +31,18 @@ def settings(cluster: Cluster) -> Iterator[Suspicion]:
     yield from _weights(cluster)
     if vrrp.advert_interval < 1:
         yield from _slower_than_vrrp(cluster)
+
+
+def _missing(ssh: Ssh) -> Iterator[Suspicion]:
+    """Files that are named, and are not on this machine; another one may have them."""
+    key, known = ssh.identity_file, ssh.known_hosts_file
+    if key and not (key.exists() or key.with_name(f"{key.name}.pub").exists()):
+        yield (
+            f"ssh.identity_file: {key} is not there",
+            "put the key there; without it, your other keys are tried",
+        )
+    if known and not known.exists():
+        yield f"ssh.known_hosts_file: {known} is not there", "put it there; it is made when a new host key is accepted"
 
 
 def _pointless(frontend: Frontend) -> Iterator[Suspicion]:

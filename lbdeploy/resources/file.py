@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from lbdeploy.diff import difference
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd, here
 
@@ -70,21 +71,15 @@ class File:
     def fix(self, state: FileState, changes: list[Change]) -> Raw:
         """Write the new content beside the file; `transaction` validates it and lets it take the file's place."""
         folder, staged = self.path.rpartition("/")[0], self.staged
+        empty = cmd("install", "-m", self.mode, "/dev/null", staged)
+        write = cmd("printf", "%s", here(self.content), Raw(">"))
         return Raw(
             "\n".join(
                 (
                     cmd("mkdir", "-p", folder),
                     cmd("rm", "-rf", "--", staged),
-                    cmd(
-                        "printf",
-                        "%s",
-                        here(self.content),
-                        Raw("2>/dev/null >"),
-                        staged,
-                        Raw("|| unwritable"),
-                        self.path,
-                    ),
-                    cmd("chmod", self.mode, staged),
+                    # Nobody else ever reads what only root may read, also while it is being written.
+                    Raw(f"{{ {empty} && {write} {cmd(staged)}; }} 2>/dev/null || {cmd('unwritable', self.path)}"),
                     cmd("chown", "root:root", staged),
                 )
             )
@@ -95,17 +90,3 @@ class File:
 
     def _change(self, action: str, reason: str, old: str) -> Change:
         return Change("file", self.path, action, reason, difference(self.path, old, self.content))
-
-
-def difference(path: str, old: str, new: str) -> str:
-    """A unified diff of two contents of a file."""
-    from difflib import unified_diff
-
-    lines = unified_diff(_lines(old), _lines(new), "/dev/null" if not old else "a" + path, "b" + path)
-    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
-
-
-def _lines(text: str) -> list[str]:
-    # Not str.splitlines, which also splits at form feeds and the like.
-    *whole, last = text.split("\n")
-    return [line + "\n" for line in whole] + ([last] if last else [])

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from lbdeploy.diff import difference
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd
 
@@ -92,7 +93,7 @@ class OriginalFile:
     def compare(self, state: OriginalFileState, changing: Collection[str]) -> list[Change]:
         if state.record == NONE or state.now == state.was:
             return []
-        diff = _diff(state.now.content, state.was.content, self.path)
+        diff = difference(self.path, state.now.content, state.was.content)
         if state.was.there:
             return [Change("file", self.path, "restore", "to what was there before lbdeploy", diff)]
         why = "was not there before lbdeploy" if state.record == KNOWN else "what was there before is not known"
@@ -221,10 +222,3 @@ def _unit(text: str) -> Unit:
     return Unit(
         values.get("LoadState", "not-found"), values.get("ActiveState", "inactive"), values.get("UnitFileState", "")
     )
-
-
-def _diff(old: str, new: str, path: str) -> str:
-    from difflib import unified_diff
-
-    lines = unified_diff(old.splitlines(True), new.splitlines(True), "a" + path, "b" + path if new else "/dev/null")
-    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)

@@ -24,6 +24,7 @@ from paramiko import Channel, SSHException
 from lbdeploy.errors import LostError
 from lbdeploy.events import Emit, Wire
 from lbdeploy.model import Node, Ssh
+from lbdeploy.passwords import hidden, hidden_in_base64
 from lbdeploy.sshconfig import Target
 from lbdeploy.transport.channel import Held, Lines, Result, closing
 from lbdeploy.transport.login import chain, login
@@ -143,7 +144,8 @@ class Session:
 
     def _tell(self, wire: Wire, secret: str) -> None:
         """Tell what went over the wire, but for what is secret: not even where the node repeats it."""
-        self._emit(replace(wire, output=masked(wire.output, secret)))
+        output = hidden_in_base64(hidden(masked(wire.output, secret)))
+        self._emit(replace(wire, script=hidden(wire.script), output=output))
 
     def _chunks(self, channel: Channel) -> Iterator[bytes]:
         channel.settimeout(QUIET_SECONDS)

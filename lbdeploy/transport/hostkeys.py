@@ -14,8 +14,10 @@ from lbdeploy.dial import where
 from lbdeploy.errors import HostKeyError, NewKey
 from lbdeploy.knownhosts import fingerprint, forget, remember
 from lbdeploy.model import Node
+from lbdeploy.shell import cmd
 from lbdeploy.sshconfig import Known, Target
 from lbdeploy.transport.certificate import SUFFIX, authority, complaint
+from lbdeploy.transport.revoked import revoked
 
 # Algorithms that paramiko can verify, in OpenSSH's order, and the types of key that they show (RFC 8332 for RSA).
 TYPES = {
@@ -88,6 +90,9 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         shown = (key.get_base64(), self._authority(key))
         if any(line.marker == "@revoked" and line.key in shown for line in self.hop.known):
             raise self._error("is revoked", key, "do not log in; find out who answers there")
+        for file in self.hop.revoked_in:
+            if why := revoked(file, key):
+                raise self._error(why, key, "do not log in; find out who answers there, and what RevokedHostKeys says")
 
     def _certified(self, key: PKey) -> bool:
         """Whether a trusted authority says that this is the host. With another authority's word, it is a plain key."""
@@ -129,6 +134,10 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         write(_new_key(hop, key))
         self.news = f"its host key is {key.get_name()} {self.stated} from now on"
 
+    def _no_file(self) -> str:
+        file = self.hop.remember_in
+        return f"{file}, which is not there" if file else "no known_hosts file"
+
     def _if_reinstalled(self, key: PKey) -> str:
         """What to type, if that is why the key has changed."""
         if self.hop.host != self.node.host:
@@ -137,11 +146,10 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         return f"only if it was reinstalled, and its console shows the new key: {again}"
 
     def _forget(self) -> str:
-        name = f"'{self.hop.key_name}'" if self.hop.key_name.startswith("[") else self.hop.key_name
-        return "; ".join(f"ssh-keygen -f {path} -R {name}" for path in self.hop.known_hosts_files)
+        return "; ".join(cmd("ssh-keygen", "-f", file, "-R", self.hop.key_name) for file in self.hop.known_hosts_files)
 
     def _error(self, what: str, key: PKey, fix: str, known: Sequence[Known] = ()) -> HostKeyError:
-        files = ", ".join(map(str, self.hop.known_hosts_files)) or "no known_hosts file"
+        files = ", ".join(map(str, self.hop.known_hosts_files)) or self._no_file()
         expected = "".join(f"; known is {line.type} {fingerprint(line.key)}" for line in known)
         shown = f"it shows {key.get_name()} {fingerprint(key.get_base64())}"
         return HostKeyError(

@@ -33,6 +33,7 @@ def login(node: Node, target: Target, answers: Answers, dialled: socket.socket) 
         policy = KnownHosts(node, hop, answers, answers.stated.get(node.name, "") if hop is target else "")
         gateway = _open_stated(node, hop, policy, gateway, dialled if not gateway else None)
         news += [policy.news] if policy.news else []
+        news += [f"{path}, its identity_file in hosts.toml, is not there" for path in hop.missing]
     assert gateway
     return gateway, "; ".join(news)
 
@@ -78,6 +79,8 @@ def _open(
         connect_kwargs=_how(node, hop, policy.answers) | ({"sock": dialled} if dialled else {}),
     )
     connection.client.set_missing_host_key_policy(policy)
+    if gateway:  # it connects to the next hop, and would be waited for for an hour
+        gateway.transport.channel_timeout = hop.connect_timeout
     try:
         connection.open()
     except BaseException as error:
@@ -133,12 +136,13 @@ class Keys(AuthStrategy):  # type: ignore[misc]
     def _error(self, found: Identities, reason: str) -> LoginError:
         hop = self.hop
         tried = ", ".join(dict.fromkeys(name for name, _ in found.keys)) or "none"
+        gone = "".join(f"; {path}, which hosts.toml names, is not there" for path in hop.missing)
         locked = ", ".join(map(str, found.locked))
         error = LoginError(
             f"{where(hop)} refused the login of {hop.user}: {reason}",
             node=self.node.name,
-            state=f"nothing was changed on it; keys tried: {tried}",
-            fix=f"ssh-copy-id -p {hop.port} {hop.user}@{hop.host}",
+            state=f"nothing was changed on it; keys tried: {tried}{gone}",
+            fix=hop.by_hand.copy_key(),
         )
         if locked:
             error.message = f"no key for {hop.user} on {where(hop)} without a passphrase: {locked} has one"

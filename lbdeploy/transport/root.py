@@ -11,6 +11,9 @@ from lbdeploy.transport.channel import Result
 
 # In one language, so that it can be told why sudo refuses; and the same for every login shell, fish and csh included.
 SUDO = "env LC_ALL=C sudo"
+# Where sudo has left the password in the input, since a rule with NOPASSWD has come meanwhile, it is no command: the
+# script begins after the mark. `read` takes no byte too many (POSIX). In single quotes, all login shells pass it on.
+_SKIP = "while read -r line; do case $line in {mark}) exec sh -s;; esac; done"
 WANTED = ("a password is required", "a terminal is required", "must have a tty")
 
 
@@ -21,7 +24,7 @@ class Root:
         self.node = node
         self.user = user
         self.answers = answers
-        self._prompt = secrets.token_hex(8)
+        self._mark = secrets.token_hex(8)  # sudo's prompt, and the line that ends what is for sudo
 
     @property
     def way(self) -> tuple[str, str]:
@@ -29,12 +32,11 @@ class Root:
         if self.user == "root":
             return "sh -s", ""
         if self.node.name in self.answers.proven:
-            return self._with_password, f"{self.answers.password}\n"
+            return self._with_password(f"'{_SKIP.format(mark=self._mark)}'"), f"{self.answers.password}\n{self._mark}\n"
         return f"{SUDO} -n -- sh -s", ""
 
-    @property
-    def _with_password(self) -> str:
-        return f"{SUDO} -k -S -p {self._prompt} -- sh -s"
+    def _with_password(self, program: str) -> str:
+        return f"{SUDO} -k -S -p {self._mark} -- sh -c {program}"
 
     def proof(self, refused: Result) -> tuple[str, str]:
         """What to run, and to tell it, to find out whether sudo takes the password. Raises SudoError and LoginError."""
@@ -48,13 +50,13 @@ class Root:
             error = self._error(refused, "sudo gives no root rights without a password")
             error.wants_password = True
             raise error
-        return self._with_password, f"{self.answers.password}\n"
+        return self._with_password(":"), f"{self.answers.password}\n"
 
     def proven(self, result: Result) -> None:
         """Take note of what came of it. Raises SudoError."""
         if result.status:
             self.answers.refused.add(self.node.name)
-            said = Result(result.output.replace(self._prompt, ""), result.status)
+            said = Result(result.output.replace(self._mark, ""), result.status)
             raise self._error(said, "sudo refused the password")
         self.answers.proven.add(self.node.name)
 
@@ -79,8 +81,9 @@ class Root:
 
 
 def masked(output: str, secret: str) -> str:
-    """What a node said, without a secret that it was told: a shell that took it for a command repeats it."""
-    return output.replace(secret.strip("\n"), "(password)") if secret.strip("\n") else output
+    """What a node said, without the password that is the first line of what it was told."""
+    password = secret.partition("\n")[0]
+    return output.replace(password, "(password)") if password else output
 
 
 def _last(result: Result) -> str:

@@ -39,7 +39,26 @@ def test_the_sample_file_has_nothing_to_find(seed: Cluster) -> None:
 
 def test_a_file_with_everything_has_nothing_to_find(tmp_path: Path) -> None:
     """The built-in templates pass with every setting away from its default, too."""
-    assert lint(cluster(tmp_path, BIG)) == []
+    made = cluster(tmp_path, BIG)
+    for file in (made.ssh.identity_file, made.ssh.known_hosts_file):
+        assert file
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    assert lint(made) == []
+
+
+def test_ssh_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+    """Each by its path: a key, unless the agent has it and its public half is there, and a known_hosts file."""
+    named = 'identity_file = "keys/id"\nknown_hosts_file = "known"\n[networks.external]'
+    made = cluster(tmp_path, GOOD.replace("[networks.external]", named))
+    assert [each.message for each in lint(made)] == [
+        f"ssh.identity_file: {tmp_path}/keys/id is not there",
+        f"ssh.known_hosts_file: {tmp_path}/known is not there",
+    ]
+    (tmp_path / "keys").mkdir()
+    for name in ("keys/id.pub", "known"):
+        (tmp_path / name).touch()
+    assert lint(made) == []
 
 
 KEEPALIVED = {

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from lbdeploy.byhand import ByHand
 from lbdeploy.errors import ConnectError
 from lbdeploy.model import Ssh
-from lbdeploy.sshconfig import Known, Resolving, Target
+from lbdeploy.sshconfig import Known, Resolving, Source, Target
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
 
@@ -346,6 +348,72 @@ def test_a_proxy_command_is_followed(home: Home) -> None:
     through = home.resolve("lb1", Ssh(jump="gate,gate"))
     assert through.proxy_command is None
     assert [hop.proxy_command for hop in through.jumps] == ["corkscrew proxy 80 gate 22", None]
+
+
+@pytest.mark.parametrize(
+    ("ssh", "login"),
+    [
+        (Ssh(), "ssh lb1 true"),
+        (Ssh(user="ops", port=2222, jump="a@one,two"), "ssh -p 2222 -J a@one,two ops@lb1 true"),
+        (
+            Ssh(identity_file=Path("/a b/id"), known_hosts_file=Path("/100% h")),
+            """ssh -o 'UserKnownHostsFile="/100%% h"' -i '/a b/id' lb1 true""",
+        ),
+        (
+            Ssh(user="ops", identity_file=Path("/lab/id"), config_file=Path("/lab/ssh_config")),
+            "lbdeploy lab exec operator ssh -F /lab/ssh_config ops@lb1 true",
+        ),
+    ],
+)
+def test_a_login_by_hand_has_what_hosts_toml_says(ssh: Ssh, login: str) -> None:
+    """By the way, with the key and the known_hosts file of hosts.toml; in the lab, from its operator's network."""
+    assert ByHand(ssh, "lb1").login() == login
+    copy = ByHand(ssh, "lb1").copy_key()
+    assert copy.startswith("lbdeploy lab exec operator ssh-copy-id " if ssh.config_file else "ssh-copy-id ")
+    assert ("-o ProxyJump=a@one,two" in copy) == bool(ssh.jump)
+
+
+def test_a_login_by_hand_resolves_to_the_same(home: Home) -> None:
+    """`ssh -G` with the command's options says what lbdeploy goes by."""
+    folder = home.folder / "it's mine"
+    folder.mkdir()
+    (folder / "id").write_text("")
+    own = Ssh(user="ops", port=2222, identity_file=folder / "id", known_hosts_file=folder / "known", jump="gate")
+    argv = shlex.split(ByHand(own, "lb1").login())
+    out = subprocess.run([argv[0], "-F", "none", "-G", *argv[1:-1]], check=True, capture_output=True, text=True).stdout
+    said = out.splitlines()
+    assert {"user ops", "port 2222", "proxyjump gate", f"userknownhostsfile {folder}/known"} <= set(said)
+    assert f"identityfile {folder}/id" in said
+
+
+def test_each_hop_is_reached_by_hand_through_those_before_it(home: Home) -> None:
+    """The name that the configuration knows it by, not the address that it has."""
+    home.config("Host two\n    HostName 192.0.2.2\n")
+    target = home.resolve("lb1", Ssh(jump="ops@one,two"))
+    logins = [hop.by_hand.login().replace(f"lbdeploy lab exec operator ssh -F {home.folder}/config", "ssh")
+              for hop in (*target.jumps, target)]  # fmt: skip
+    assert logins == ["ssh ops@one true", "ssh -J ops@one two true", "ssh -J ops@one,two lb1 true"]
+
+
+def test_where_a_connection_comes_from(home: Home) -> None:
+    """AddressFamily, BindAddress and BindInterface are followed, and files of RevokedHostKeys are found."""
+    home.config(
+        f"Host lb1\n    AddressFamily inet6\n    BindAddress ::1\n    BindInterface lo\n"
+        f"    RevokedHostKeys {home.folder}/gone\nHost lb2\n    RevokedHostKeys none\n"
+    )
+    target = home.resolve("lb1")
+    assert target.source == Source("inet6", "::1", "lo")
+    assert target.revoked_in == (home.folder / "gone",)
+    assert home.resolve("lb2").source == Source("any")
+    assert home.resolve("lb2").revoked_in == ()
+
+
+def test_a_key_of_hosts_toml_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Not one of which the public half is there: the agent may have it."""
+    key = tmp_path / "id"
+    assert Resolving(Ssh(identity_file=key), "lb1").result().missing == (key,)
+    key.with_name("id.pub").touch()
+    assert Resolving(Ssh(identity_file=key), "lb1").result().missing == ()
 
 
 def test_other_programs_are_not_told_the_password(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

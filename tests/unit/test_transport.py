@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from base64 import b64decode, b64encode
@@ -24,15 +25,19 @@ from paramiko import Ed25519Key
 from paramiko.pkey import PublicBlob
 
 from lbdeploy.answers import Answers
-from lbdeploy.errors import HostKeyError, LoginError, SudoError
+from lbdeploy.byhand import ByHand
+from lbdeploy.dial import dial
+from lbdeploy.errors import ConnectError, HostKeyError, LoginError, SudoError
 from lbdeploy.knownhosts import fingerprint
-from lbdeploy.model import Node
-from lbdeploy.sshconfig import Known, Target
+from lbdeploy.model import Node, Ssh
+from lbdeploy.sshconfig import Known, Source, Target
 from lbdeploy.transport import Result
 from lbdeploy.transport.certificate import authority, complaint, subject
 from lbdeploy.transport.hostkeys import KnownHosts, algorithms
-from lbdeploy.transport.identities import LockedKeyError, identities, unlock
-from lbdeploy.transport.root import Root
+from lbdeploy.transport.identities import Identities, LockedKeyError, identities, unlock
+from lbdeploy.transport.login import Keys
+from lbdeploy.transport.revoked import revoked
+from lbdeploy.transport.root import Root, masked
 
 NODE = Node("lb1", 100, "lb1", {}, {})
 CA, HOST = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -41,7 +46,7 @@ CERT = "ssh-ed25519-cert-v01@openssh.com"
 
 def target(known: tuple[Known, ...] = (), **other: object) -> Target:
     made = Target(
-        "lb1", 22, "ops", (), (), False, None, "lb1", known, (), "ask", None, False, (), (), 10.0
+        "lb1", 22, "ops", (), (), False, None, "lb1", known, (), "ask", None, False, (), (), 10.0, ByHand(Ssh(), "lb1")
     )  # fmt: skip
     return replace(made, **other)  # type: ignore[arg-type]
 
@@ -175,6 +180,69 @@ def test_a_revoked_authority_is_no_authority() -> None:
     assert "can't be read" in damaged.message
 
 
+def public_file(folder: Path, name: str, key: Ed25519Key) -> Path:
+    blob = key.public_blob
+    kind, data = (blob.key_type, blob.key_blob) if blob else (key.get_name(), key.asbytes())
+    (folder / name).write_text(f"{kind} {b64encode(data).decode()}\n")
+    return folder / name
+
+
+@pytest.mark.parametrize("form", ["text", "krl"])
+def test_revoked_host_keys_are_refused(tmp_path: Path, form: str) -> None:
+    """A key that is known, and one that an authority has signed whose key is in the file; others pass."""
+    certified = plain(HOST)
+    certified.public_blob = certificate(b"lb1")
+    known = (Known("", "ssh-ed25519", public(HOST)), Known("", "ssh-ed25519", public(CA)))
+
+    def refused(key: Ed25519Key, gone: Ed25519Key) -> bool:
+        file = tmp_path / "gone"
+        source = public_file(tmp_path, "gone.pub", gone)
+        if form == "krl":
+            subprocess.run(["ssh-keygen", "-q", "-k", "-f", file, source], check=True)
+        else:
+            file.write_text(f"# no more\n\n{source.read_text()}")
+        error = judge(target(known, revoked_in=(file,)), key)
+        assert not error or f"is revoked by {file}" in error.message
+        return bool(error)
+
+    assert refused(plain(HOST), plain(HOST))
+    assert not refused(plain(HOST), plain(CA))
+    assert refused(certified, plain(HOST))
+    if form == "text":
+        assert refused(certified, plain(CA))
+
+
+@pytest.mark.parametrize("content", [None, b"ssh-ed25519\n", b"lb1 ssh-ed25519 AAAA\n", b"SSHKRL\n\0damaged"])
+def test_a_file_of_revoked_keys_that_tells_nothing_is_against_every_key(tmp_path: Path, content: bytes | None) -> None:
+    """As with ssh: what may stand in it is not known."""
+    if content is not None:
+        (tmp_path / "gone").write_bytes(content)
+    why = revoked(tmp_path / "gone", plain(HOST))
+    assert why
+    assert "can't be checked" in why
+
+
+def test_a_connection_comes_from_where_it_is_told_to() -> None:
+    """BindAddress, BindInterface and AddressFamily; what has no such address is told."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        hop = target(port=server.getsockname()[1], host="localhost", source=Source("inet", "127.0.0.2", "lo"))
+        with dial(NODE, hop):
+            connection, peer = server.accept()
+            connection.close()
+            assert peer[0] == "127.0.0.2"
+        for source in (Source("inet6"), Source(address="192.0.2.77"), Source(interface="no-such")):
+            with pytest.raises(ConnectError, match="can't be reached"):
+                dial(NODE, replace(hop, source=source))
+
+
+def test_a_missing_key_is_told_where_a_login_fails(tmp_path: Path) -> None:
+    """With its path: it is likely the reason."""
+    hop = target(missing=(tmp_path / "id",))
+    error = Keys(NODE, hop, Answers())._error(Identities(), "there is no key to log in with")
+    assert f"{tmp_path}/id, which hosts.toml names, is not there" in error.state
+    assert error.fix == "ssh-copy-id lb1"
+
+
 def write_key(path: Path, form: PrivateFormat, passphrase: str | None, *, ecdsa: bool = False) -> bytes:
     key = generate_private_key(SECP256R1()) if ecdsa else Ed25519PrivateKey.generate()
     cipher = NoEncryption() if not passphrase else BestAvailableEncryption(passphrase.encode())
@@ -231,8 +299,38 @@ def test_sudo_is_tried_without_a_password_then_with_it() -> None:
     command, line = root.proof(WANTS)
     assert (command.startswith("env LC_ALL=C sudo -k -S -p "), line) == (True, "s3cret\n")
     root.proven(Result("", 0))
-    assert Root(NODE, "ops", answers).way[1] == "s3cret\n"
+    command, told = Root(NODE, "ops", answers).way
+    assert command.startswith("env LC_ALL=C sudo -k -S -p ")
+    assert told.startswith("s3cret\n")
     assert Root(NODE, "root", answers).way == ("sh -s", "")
+
+
+@pytest.mark.parametrize("nopasswd", [False, True])
+def test_a_password_that_sudo_does_not_read_is_no_command(nopasswd: bool) -> None:
+    """Where a rule with NOPASSWD has come meanwhile, it is passed over, and the script runs all the same."""
+    answers = Answers(sudo_password="echo * $HOME\\")
+    root = Root(NODE, "ops", answers)
+    root.proven(Result("", 0))
+    command, told = root.way
+    read_by_sudo = "" if nopasswd else told.partition("\n")[0] + "\n"
+    said = told.removeprefix(read_by_sudo) + "echo begun"
+    shell = command.partition(" -- ")[2]
+    run = subprocess.run(["sh", "-c", shell], input=said, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("begun\n", "")
+
+
+def test_the_proof_of_a_password_runs_nothing() -> None:
+    """Whether sudo reads it or not."""
+    command, told = Root(NODE, "ops", Answers(sudo_password="echo s3cret")).proof(WANTS)
+    shell = command.partition(" -- ")[2]
+    run = subprocess.run(["sh", "-c", shell], input=told, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("", "")
+
+
+def test_a_password_is_in_no_output() -> None:
+    """As a shell would repeat it that took it for a command."""
+    assert masked("sh: 1: s3cret: not found", "s3cret\n0123\n") == "sh: 1: (password): not found"
+    assert masked("all is well", "") == "all is well"
 
 
 def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:

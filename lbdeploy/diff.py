@@ -1,0 +1,20 @@
+"""Unified diffs, of which people see all but passwords."""
+
+from __future__ import annotations
+
+from lbdeploy.passwords import hidden
+
+
+def difference(path: str, old: str, new: str) -> str:
+    """What makes `new` of `old`, two contents of a file; "" is that of one that is not there."""
+    from difflib import unified_diff
+
+    names = ("a" + path if old else "/dev/null", "b" + path if new else "/dev/null")
+    lines = unified_diff(_lines(old), _lines(new), *names)
+    return hidden("".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines))
+
+
+def _lines(text: str) -> list[str]:
+    # Not str.splitlines, which also splits at form feeds and the like.
+    *whole, last = text.split("\n")
+    return [line + "\n" for line in whole] + ([last] if last else [])

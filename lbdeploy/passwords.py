@@ -1,0 +1,51 @@
+"""Passwords in the files of nodes: what of a text is one, so that no screen, JSON document or log shows it."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from functools import cache
+
+HIDDEN = "(hidden)"
+# What stands before a value that is hidden: in keepalived.conf(5), and in haproxy's userlists, statistics and headers.
+BEFORE = (
+    r"\bauth_pass[ \t]+",
+    r"\buser[ \t]+\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?(?:insecure-)?password[ \t]+",
+    r"\bstats[ \t]+auth[ \t]+[^\s:]+:",
+    r"authorization[:\"'\\ \t]+(?:basic|bearer)[\\ \t]+",
+)
+URL = r"(?P<user>://[^/\s:@]+:)[^/\s@]+(?=@)"
+
+
+def hidden(text: str) -> str:
+    """A text with every password in it replaced."""
+    return _passwords().sub(lambda found: f"{found['before'] or found['user']}{HIDDEN}", text)
+
+
+def holds_password(text: str) -> bool:
+    """Whether there is one in it."""
+    return bool(_passwords().search(text))
+
+
+def mode_for(content: str) -> str:
+    """The mode of a file of root's that daemons read before they give up root's rights: passwords are for no user."""
+    return "640" if holds_password(content) else "644"
+
+
+def hidden_in_base64(text: str) -> str:
+    """A text without the words in it that are base64 of something with a password."""
+    return re.sub(r"[A-Za-z0-9+/]{24,}={0,2}", lambda found: _unless_password(found[0]), text)
+
+
+@cache
+def _passwords() -> re.Pattern[str]:
+    value = r"""(?:"[^"\n]*"|\S+)"""
+    return re.compile(rf"(?P<before>{'|'.join(BEFORE)}){value}|{URL}", re.IGNORECASE)
+
+
+def _unless_password(word: str) -> str:
+    try:
+        plain = b64decode(word, validate=True).decode(errors="replace")
+    except ValueError:
+        return word
+    return "(base64 of a file with a password)" if holds_password(plain) else word

@@ -1,0 +1,80 @@
+"""What `ssh -G` prints, read: one keyword of ssh_config(5) a line, in lower case, with tokens that are not replaced."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Values:
+    """The settings for one host."""
+
+    def __init__(self, output: str) -> None:
+        self._values: dict[str, list[str]] = {}
+        for line in output.splitlines():
+            key, _, value = line.partition(" ")
+            self._values.setdefault(key, []).append(value)
+
+    @property
+    def host(self) -> str:
+        """Its name, or its address."""
+        return self.first("hostname")
+
+    @property
+    def port(self) -> int:
+        return int(self.first("port"))
+
+    def first(self, key: str, otherwise: str = "") -> str:
+        """What counts, where a keyword has one value."""
+        return self._values.get(key, [otherwise])[0]
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list with commas."""
+        return tuple(filter(None, self.first(key).split(",")))
+
+    def seconds(self, key: str) -> float | None:
+        """A time; None where none is set."""
+        told = self.first(key)
+        return float(told) if told.isdigit() and told != "0" else None
+
+    def files(self, key: str) -> list[Path]:
+        """One file for each value."""
+        return [Path(self._expanded(path)).expanduser() for path in self._values.get(key, [])]
+
+    def paths(self, key: str) -> Iterator[Path]:
+        """Several files for each value."""
+        for line in self._values.get(key, []):
+            yield from () if line == "none" else _paths(line)
+
+    def agent(self) -> Path | None:
+        """The agent's socket: the environment names it, unless IdentityAgent does, or names another variable."""
+        told = self.first("identityagent", "SSH_AUTH_SOCK")
+        if told == "SSH_AUTH_SOCK" or told.startswith("$"):
+            told = os.environ.get(told.strip("${}"), "none")
+        return None if told in ("none", "") else Path(self._expanded(told)).expanduser()
+
+    def proxy_command(self) -> str | None:
+        told = self.first("proxycommand", "none")
+        return None if told == "none" else self._expanded(told)
+
+    def _expanded(self, text: str) -> str:
+        """A value with the tokens in it replaced (ssh_config(5), TOKENS)."""
+        host, me = socket.gethostname(), getpass.getuser()
+        tokens = {"%": "%", "d": str(Path.home()), "u": me, "i": str(os.getuid()), "l": host}
+        tokens |= {"h": self.host, "p": str(self.port), "r": self.first("user"), "n": self.first("host", self.host)}
+        tokens |= {"k": self.first("hostkeyalias", tokens["n"]), "L": host.partition(".")[0]}
+        return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
+
+
+def _paths(line: str) -> Iterator[Path]:
+    """The files that a line names. It parts them with spaces, and a name of a file may have some, too."""
+    words = line.split(" ")
+    while words:
+        paths = ((end, Path(" ".join(words[:end])).expanduser()) for end in range(len(words), 0, -1))
+        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, Path(words[0]).expanduser()))
+        yield path
+        words = words[end:]
