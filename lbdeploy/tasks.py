@@ -64,13 +64,20 @@ def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator
         raise TypeError(f"no argument {', '.join(sorted(unknown))}")
     for each in sorted(parameters, key=lambda each: isinstance(each, click.Argument)):
         value = given.get(each.name or "")
-        option = max(each.opts, key=len)
         if isinstance(each, click.Argument):
             yield from ("--", str(value)) if value else ()
-        elif isinstance(value, bool | int):
-            yield from [option] * value
         elif value is not None:
-            yield from (f"{option}={one}" for one in (value if isinstance(value, list | tuple) else [value]))
+            yield from _option(each, value)
+
+
+def _option(parameter: click.Parameter, value: Any) -> Iterator[str]:
+    """An option with a value: a list is repeated where the command says so, and has commas in it elsewhere."""
+    option = max(parameter.opts, key=len)
+    if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
+        yield from [option] * int(value)
+        return
+    values = [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+    yield from (f"{option}={one}" for one in (values if parameter.multiple else [",".join(values)] * bool(values)))
 
 
 def _run(context: Context, words: list[str]) -> None:

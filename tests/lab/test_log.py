@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import Lab
 
 import lbdeploy
+from lbdeploy.render import shipped
 
 # What shells, sudo, JSON, and whoever quotes something might take for something else; and a part that is never quoted.
 PLAIN = "geheim"
@@ -48,3 +52,29 @@ def test_the_log_of_a_run_has_all_but_the_password(sudoers: Lab, tmp_path: Path)
     assert "SudoError: lb2: sudo refused the password" in second.read_text()
     for shown in (text, second.read_text(), done.out, done.err, refused.out, refused.err):
         assert PLAIN not in shown
+
+
+def test_passwords_in_the_files_of_nodes_are_shown_nowhere(pair: Lab, tmp_path: Path) -> None:
+    """An administrator's, and those of a template; on the nodes only root reads them, and what was there before."""
+    pair.on("lb2", "cd /etc/keepalived; echo '# auth_pass geheim1' >> keepalived.conf; chmod 600 keepalived.conf")
+    folder = pair.file.parent / "templates"
+    folder.mkdir()
+    template = (shipped("templates") / "haproxy.cfg.j2").read_text()
+    (folder / "haproxy.cfg.j2").write_text(f"{template}\nuserlist ops\n    user ann insecure-password geheim2\n")
+    env = {"XDG_STATE_HOME": str(tmp_path)}
+    runs = [pair.run("-vv", "--json", *words, env=env) for words in (("plan",), ("up",), ("rollback",))]
+    assert [run.code for run in runs] == [3, 0, 0], [run.err for run in runs]
+    diffs = "".join(change.get("diff", "") for change in runs[0].json["changes"])
+    assert {"-# auth_pass (hidden)", "+    user ann insecure-password (hidden)"} <= set(diffs.splitlines())
+    logs = [log.read_text() for log in tmp_path.rglob("*.log")]
+    assert len(logs) == 3
+    for shown in (*logs, *(run.out + run.err for run in runs)):
+        assert "geheim" not in shown
+        for word in re.findall(r"[A-Za-z0-9+/]{24,}={0,2}", shown):
+            with suppress(ValueError):
+                assert b"geheim" not in b64decode(word, validate=True)
+    assert pair.run("up").code == 0
+    assert pair.on("lb2", "stat -c '%a %U:%G' /etc/haproxy/haproxy.cfg") == "640 root:root"
+    seen = "runuser -u ops -- cat /etc/haproxy/haproxy.cfg /var/lib/lbdeploy/generations/*/files/etc/*/* 2>/dev/null"
+    assert "geheim" not in pair.on("lb2", seen, check=False)
+    assert "geheim" in pair.on("lb2", "cat /etc/haproxy/haproxy.cfg")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,15 +17,21 @@ import pyte
 import pytest
 from conftest import LBDEPLOY, Lab, wait_for
 
+from lbdeploy.answers import Answers
+from lbdeploy.model import Node
+from lbdeploy.transport import Result
+from lbdeploy.transport.root import Root
+
 NODES = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SSHD = "/etc/ssh/sshd_config.d/test.conf"
-# Takes commands as fish and csh do: no assignments in front of one, none of sh's syntax; and talks before that.
+# Takes commands as fish and csh do: no assignments in front of one, none of sh's syntax but single quotes; and talks
+# before that.
 ODD_SHELL = r"""#!/bin/sh
 echo Welcome to fish, the friendly interactive shell
 [ "$1" = -c ] || exec /bin/sh
 case ${2%% *} in *=*) echo "odd: no assignments"; exit 127 ;; esac
-case $2 in *[\;\&\|\<\>\$\`\(\)\{\}]*) echo "odd: what is $2?"; exit 127 ;; esac
+case $(echo "$2" | sed "s/'[^']*'//g") in *[\;\&\|\<\>\$\`\(\)\{\}]*) echo "odd: what is $2?"; exit 127 ;; esac
 exec /bin/sh -c "$2"
 """
 
@@ -221,6 +228,11 @@ def test_every_hops_key_is_checked(operator: Operator, way: list[str]) -> None:
         error = operator.plan(code=4)
         assert f"the host key of {hop} has changed" in error["message"]
         operator.known_hosts.write_text(known)
+    revoked = operator.folder / "revoked"
+    revoked.write_text(operator.lab.on("lb2", f"cat {HOST_KEY}"))
+    operator.config_file.write_text(f"{operator.config_file.read_text()}    RevokedHostKeys {revoked}\n")
+    error = operator.plan(code=4)
+    assert (error["node"], f"is revoked by {revoked}" in error["message"]) == ("lb2", True)
 
 
 def _other_key(line: str, host: str) -> str:
@@ -243,8 +255,32 @@ def test_proxy_commands(operator: Operator) -> None:
     begun = time.monotonic()
     error = operator.plan(code=4)
     assert "through its ProxyCommand (echo no proxy at 192.168.1.12" in error["message"]
-    assert "ssh -p 22 ops@192.168.1.12 true" in error["fix"]
     assert time.monotonic() - begun < 10
+    _, _, by_hand = error["fix"].partition("and try: ")
+    argv = shlex.split(by_hand)
+    assert argv[:5] == ["lbdeploy", "lab", "exec", "operator", "ssh"]
+    inside = [LBDEPLOY, "-f", str(operator.lab.file), *argv[1:]]
+    heard = subprocess.run(inside, check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert "no proxy at 192.168.1.12" in heard.stderr
+    operator.config()
+    subprocess.run(inside, check=True, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def test_a_host_behind_a_jump_host_that_drops_packets(operator: Operator) -> None:
+    """It is given up after connect_timeout, and the error has the way to it."""
+    operator.lab.edit("[networks.external]", "connect_timeout = 2\n\n[networks.external]")
+    operator.config("Host 192.168.1.12", "    HostName 192.168.1.99", "    ProxyJump ops@192.168.1.11")
+    operator.config_file.write_text(f"{operator.config_file.read_text()}Host *\n    IdentityFile {operator.key}\n")
+    nowhere = "192.168.1.99 dev ens32"
+    operator.lab.on("lb1", f"ip neigh replace {nowhere} lladdr 02:00:00:00:00:99 nud permanent")
+    try:
+        begun = time.monotonic()
+        error = operator.plan(code=4)
+    finally:
+        operator.lab.on("lb1", f"ip neigh del {nowhere}")
+    assert time.monotonic() - begun < 10
+    assert (error["node"], error["message"]) == ("lb2", "192.168.1.99 can't be reached: no answer")
+    assert "ops@192.168.1.12 true" in error["fix"]
 
 
 def test_new_host_keys_are_asked_about_once(operator: Operator) -> None:
@@ -409,6 +445,19 @@ def test_sudos_password_is_asked_for_once(with_password: Operator) -> None:
     for node in NODES:
         assert attempts(operator.lab, node) == "1 incorrect password attempt"
     assert operator.lab.run("--ask-sudo", "plan").code == 2
+
+
+def test_sudos_password_is_no_command(with_password: Operator) -> None:
+    """Where sudo wants none any more, as where it does: the script runs, and nothing else."""
+    answers = Answers(sudo_password="s3cret")
+    root = Root(Node("lb1", 100, "lb1", {}, {}), "ops", answers)
+    root.proven(Result("", 0))
+    command, told = root.way
+    script = f"cd / && printf %s {shlex.quote(told + 'id -u')} | runuser -u ops -- {command} 2>&1"
+    wanted = with_password.lab.on("lb1", script)
+    with_password.lab.on("lb1", "cp -p /root/rule $(cat /root/where)")
+    assert with_password.lab.on("lb1", script) == "0"
+    assert wanted.removeprefix(command.split()[6]) == "0"
 
 
 def test_a_login_without_root_rights_is_told(with_password: Operator) -> None:

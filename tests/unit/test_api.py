@@ -225,6 +225,35 @@ def test_an_argument_that_there_is_not_is_a_type_error() -> None:
         tasks.check(Context(), fil="x")  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("task", "given", "ran"),
+    [
+        ("verify", {"wait": 60}, "verify --wait=60"),
+        (
+            "up",
+            {"lock_wait": 5, "verbose": 2, "lab": True, "upgrade": False},
+            "up --lock-wait=5 --verbose --verbose --lab",
+        ),
+        (
+            "plan",
+            {"limit": ["lb1", "lb2"], "ignore": ["disk", "apt"]},
+            "plan --limit=lb1,lb2 --ignore=disk --ignore=apt",
+        ),
+        (
+            "plan",
+            {"limit": [], "ignore": "disk", "file": Path("x/hosts.toml")},
+            "plan --ignore=disk --file=x/hosts.toml",
+        ),
+        ("drill", {"kind": "haproxy", "hold": 2.5}, "drill --hold=2.5 -- haproxy"),
+    ],
+)
+def test_a_task_called_as_a_function(task: str, given: dict[str, Any], ran: str) -> None:
+    """Numbers are values, lists are what the command takes several of, and what is false or empty is left out."""
+    words = list(tasks._words(vars(tasks)[task].parameters, given))
+    assert sorted([task, *words]) == sorted(shlex.split(ran))
+    assert isinstance(cli.make_context("lbdeploy", [task, *words]), click.Context)
+
+
 def test_fabs_dry_run_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """It shows what would be run."""
     context = Context()
