@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,11 +98,40 @@ def test_the_manual_page_is_sound() -> None:
     text = page.read_text(encoding="utf-8")
     assert all(f".SS lbdeploy {each.name}" in text for each in cli_commands())
     assert not re.search(r"^'|^\.(?![A-Z]|nf|fi)|[^\x20-\x7e\n]", text, re.MULTILINE), "requests that nobody meant"
-    if shutil.which("groff"):
-        argv = ["groff", "-ww", "-man", "-Tutf8", str(page)]
-        done = subprocess.run(argv, check=True, capture_output=True, text=True)
-        assert done.stderr == ""
-        assert "--limit NODE[,NODE]" in re.sub(r".\x08|\x1b\[[0-9;]*m", "", done.stdout)
+
+
+@pytest.mark.terminal
+def test_the_manual_page_can_be_read() -> None:
+    """groff finds nothing to warn of, and shows options as they are typed."""
+    argv = ["groff", "-ww", "-man", "-Tutf8", str(TOP / "docs" / "man" / "lbdeploy.1")]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "--limit NODE[,NODE]" in re.sub(r".\x08|\x1b\[[0-9;]*m", "", done.stdout)
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    """The environment's LBDEPLOY_*: in `docs/commands.md` and the manual page, and no others."""
+    code = "".join(file.read_text(encoding="utf-8") for file in (TOP / "lbdeploy").rglob("*.py"))
+    named = set(re.findall(r"""["'](LBDEPLOY_[A-Z_]+)["']""", code))
+    for page, heading in (("commands.md", "## Environment"), ("man/lbdeploy.1", ".SH ENVIRONMENT")):
+        told = (TOP / "docs" / page).read_text(encoding="utf-8").partition(heading)[2]
+        assert set(re.findall(r"LBDEPLOY_[A-Z_]+", told.replace("\\", ""))) == named, page
+
+
+def test_files_that_pages_name_on_nodes_are_written_by_the_code() -> None:
+    """What lies below /var/lib/lbdeploy, by the names that the pages tell."""
+    code = "".join(
+        file.read_text(encoding="utf-8") for ending in ("*.py", "*.sh") for file in (TOP / "lbdeploy").rglob(ending)
+    )
+    for page in (*PAGES, TOP / "docs" / "man" / "lbdeploy.1"):
+        for name in re.findall(r"/var/lib/lbdeploy/(\w+)", page.read_text(encoding="utf-8").replace("\\", "")):
+            assert re.search(rf"(?:\$state|\{{STATE\}})\S*/{name}\b", code), f"{page.name}: {name}"
+
+
+def test_security_names_files_that_are_there() -> None:
+    """Each rule of SECURITY.md says where it is kept."""
+    for name in re.findall(r"lbdeploy/[\w/]+(?:\.py)?", (TOP / "SECURITY.md").read_text(encoding="utf-8")):
+        assert (TOP / name).exists(), name
 
 
 def cli_commands() -> list[click.Command]:

@@ -35,6 +35,20 @@ def test_every_page_can_be_navigated_to() -> None:
     assert sorted(listed) == sorted(pages - decisions)
 
 
+def test_the_first_page_leads_to_every_other() -> None:
+    """Each page of the navigation in English is named there; so is each in Japanese on the first one of those."""
+    config = tomllib.loads((TOP / "zensical.toml").read_text(encoding="utf-8"))
+    listed = {page for page in entries(config["project"]["nav"]) if not page.endswith("index.md")}
+    for first, pages in (("index.md", {page for page in listed if not page.startswith("ja/")}),
+                         ("ja/index.md", {page for page in listed if page.startswith("ja/")})):  # fmt: skip
+        text = (DOCS / first).read_text(encoding="utf-8")
+        linked = {
+            str((DOCS / first).parent.joinpath(target).resolve().relative_to(DOCS))
+            for target in re.findall(r"\]\(([^)#]+\.md)", text)
+        }
+        assert pages - linked == set()
+
+
 def test_pages_link_to_nothing_outside_of_the_site() -> None:
     """What is not in docs/ is not on the site, whatever is beside it in the repository."""
     for page in DOCS.rglob("*.md"):

@@ -10,8 +10,8 @@ from pages import tree
 FILES = {
     "hosts.toml": "The cluster: its networks with their VIPs, nodes, VRRP, and frontends with servers.",
     "templates/": "Beside hosts.toml: replaces the built-in templates, file by file.",
-    "~/.local/state/lbdeploy/": "Logs of mistakes in lbdeploy itself, readable by their owner only.",
-    "/var/lib/lbdeploy/previous": "On a node: what its files were before the last change.",
+    "~/.local/state/lbdeploy/": "A log of each of the last 50 runs that contacted nodes, readable by its owner only.",
+    "/var/lib/lbdeploy/generations/": "On a node: what its files held before each of the last five runs.",
 }
 
 
