@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lbdeploy.cli import cli
 from lbdeploy.errors import LbdeployError
 
 TOP = Path(__file__).parents[2]
+MAP = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
 PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "changelog").glob("*.md")), *sorted((TOP / "docs").rglob("*.md"))]
 
 
@@ -165,3 +167,15 @@ def test_the_tests_that_prove_a_promise_exist() -> None:
     }
     assert len(named) > 30
     assert named - there == set()
+
+
+def test_the_map_has_every_module() -> None:
+    """docs/architecture.md names each module of lbdeploy/ on one floor, and no others; so do the rules for imports."""
+    folder = TOP / "lbdeploy"
+    modules = {each.stem for each in folder.glob("*.py")} | {each.parent.name for each in folder.glob("*/__init__.py")}
+    modules -= {"__init__", "__main__", "lab"}
+    rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| [^|]+ \|$", MAP.partition("## Floors")[2], re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(modules)
+    contracts = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    floors = " ".join(contracts[0]["layers"])
+    assert sorted(re.findall(r"lbdeploy\.(\w+)", floors)) == sorted(modules)
