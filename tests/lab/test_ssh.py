@@ -262,7 +262,7 @@ def test_proxy_commands(operator: Operator) -> None:
     inside = [LBDEPLOY, "-f", str(operator.lab.file), *argv[1:]]
     heard = subprocess.run(inside, check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert "no proxy at 192.168.1.12" in heard.stderr
-    operator.config()
+    operator.config_file.write_bytes(jump.read_bytes())
     subprocess.run(inside, check=True, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
 
 

@@ -56,18 +56,69 @@ def test_pages_link_to_nothing_outside_of_the_site() -> None:
             assert "://" in target or (page.parent / target).resolve().is_relative_to(DOCS), f"{page}: {target}"
 
 
-def test_pages_in_japanese_have_the_commands_of_those_in_english() -> None:
-    """Whoever changes a how-to or the tutorial changes its translation, too."""
+def original(page: Path) -> Path:
+    """The page in English that one in Japanese is a translation of."""
+    same = DOCS / page.relative_to(DOCS / "ja")
+    return same if same.exists() else DOCS / page.name
 
-    def typed(page: Path) -> set[str]:
-        found = re.findall(r"^ {4,8}(lbdeploy [^#\n]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
-        return {" ".join(each.split()) for each in found}
 
-    for page in (DOCS / "ja" / "howto").glob("*.md"):
-        original = DOCS / page.relative_to(DOCS / "ja")
-        original = original if original.exists() else DOCS / page.name
-        assert typed(page) - typed(original) == set(), page.name
-    assert typed(DOCS / "ja" / "tutorial.md") - typed(DOCS / "tutorial.md") == set()
+def typed(page: Path) -> list[str]:
+    """The commands that a page has people type, without their options' comments, in their order."""
+    found = re.findall(r"^ {4,8}(lbdeploy [^#\n]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [" ".join(each.split()) for each in found]
+
+
+def rows(text: str, heading: str = "") -> list[tuple[str, ...]]:
+    """What the rows of a page's tables have between backticks, or as numbers, or as links to other pages, by column."""
+    lines = [line for line in text.partition(heading)[2].splitlines() if line.startswith("|")] if heading else [
+        line for line in text.splitlines() if line.startswith("|")]  # fmt: skip
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [tuple(code for cell in row for code in re.findall(r"`[^`]+`|^\d+\b", cell)) for row in cells]
+
+
+TRANSLATED = sorted((DOCS / "ja").rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", [each for each in TRANSLATED if each.name != "index.md"], ids=lambda page: page.stem)
+def test_pages_in_japanese_have_what_those_in_english_have(page: Path) -> None:
+    """Whoever changes a page changes its translation, too: commands in their order, headings, pictures, tables."""
+
+    def shape(file: Path) -> dict[str, list[Any]]:
+        text = file.read_text(encoding="utf-8")
+        prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        return {
+            "commands": typed(file),
+            "headings": re.findall(r"^#+", prose, re.MULTILINE),
+            "pictures": re.findall(r"!\[[^]]*\]\(\S*?(images/\S+)\)", text),
+            "codes": [] if file.name == "errors.md" else rows(text),
+        }
+
+    translated, wanted = shape(page), shape(original(page))
+    if page.name == "errors.md":  # one table, which links to the sections
+        wanted["headings"], wanted["commands"] = ["#"], []
+    assert translated == wanted
+
+
+def test_the_errors_in_japanese_are_those_in_english() -> None:
+    """Each kind, with its exit code, in the same order."""
+    kinds = [
+        re.findall(r"^\| \[(\w+)\]\([^)]*#(\w+)\) \| (\d+) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+        for page in (DOCS / "errors.md", DOCS / "ja" / "errors.md")
+    ]
+    assert len(kinds[0]) > 10
+    assert kinds[1] == kinds[0]
+
+
+def test_the_first_page_in_japanese_has_the_commands_and_codes_of_the_readme() -> None:
+    """It stands for the README, too: each command, and each exit code with the commands that end with it."""
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    page = (DOCS / "ja" / "index.md").read_text(encoding="utf-8")
+    for first in (r"^\| `lbdeploy ([a-z]+)", r"^\| (\d+) \|.*"):
+        wanted = re.findall(first, readme, re.MULTILINE)
+        assert wanted
+        assert re.findall(first, page, re.MULTILINE) == wanted
+    codes = [re.findall(r"^\| \d+ \| .*", text, re.MULTILINE) for text in (page, readme)]
+    assert [re.findall(r"`\w+`", row) for row in codes[0]] == [re.findall(r"`\w+`", row) for row in codes[1]]
 
 
 class Page(HTMLParser):
