@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.errors import LbdeployError, RemoteError
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError
 
 if TYPE_CHECKING:
     from lbdeploy.rollout import Outcome
+    from lbdeploy.status import Status
 
 CHANGES_PENDING = 3
 UNHEALTHY = 6
@@ -50,6 +51,14 @@ def verified(outcome: Outcome) -> Ending:
     for error in outcome.errors.values():
         return _failed(error, document)
     return Ending(0 if outcome.verdict.healthy else UNHEALTHY, document)
+
+
+def looked(status: Status) -> Ending:
+    """The end of `status`, which judges nothing but whether every node could be looked at."""
+    document = status.to_json()
+    for error in status.errors.values():
+        return Ending(ConnectError.exit_code, {**document, "error": error.to_json()}, error)
+    return Ending(0, document)
 
 
 def _failed(error: LbdeployError, document: dict[str, Any]) -> Ending:

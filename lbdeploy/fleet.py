@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from lbdeploy.dial import dial
-from lbdeploy.errors import InterruptedRunError, LbdeployError
+from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.questions import is_question, settle
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lbdeploy.transport import Session
 
 T = TypeVar("T")
+WORKERS = 3  # a node: one that connects, one that works, one that still waits for what nobody waits for any more
 
 
 class Fleet:
@@ -30,7 +31,7 @@ class Fleet:
         self.nodes = tuple(node for node in cluster.nodes if not limit or node.name in limit)
         self._emit = emit
         self._ssh = ssh
-        self._pool = ThreadPoolExecutor(max_workers=max(len(self.nodes), 1), thread_name_prefix="lbdeploy")
+        self._pool = ThreadPoolExecutor(max(WORKERS * len(self.nodes), 1), thread_name_prefix="lbdeploy")
         for node in self.nodes:
             emit(Step(node.name, "connect"))
         self._sessions: dict[str, Future[Session]] = {
@@ -46,18 +47,21 @@ class Fleet:
         if kind is not InterruptedRunError:  # whoever leaves at once does not wait for connections to be ended in order
             self.close()
 
-    def each(self, nodes: Iterable[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
+    def each(
+        self, nodes: Iterable[Node], work: Callable[[Node, Session], T], patience: float | None = None
+    ) -> dict[str, T | LbdeployError]:
         """What `work` returned for each node, or the error that ended it, by name and in the order given.
 
         Where a person has to answer something first, for nodes that did nothing yet, it is begun anew after that.
+        With `patience`, nobody waits longer for a node than so many seconds after another one has answered.
         """
         nodes = tuple(nodes)
-        results = self._at_once(nodes, work)
+        results = self._at_once(nodes, work, patience)
         while settle(results.values(), self._ssh.answers):
             again = [node for node in nodes if is_question(results[node.name])]
             for node in again:
                 self._open_again(node)
-            results |= self._at_once(again, work)
+            results |= self._at_once(again, work, patience)
         return results
 
     def another(self, node: Node) -> Session:
@@ -96,9 +100,22 @@ class Fleet:
             self._emit(Step(node.name, "connect"))
             self._sessions[node.name] = self._pool.submit(self._open, node, Resolving(self._ssh, node.host))
 
-    def _at_once(self, nodes: Sequence[Node], work: Callable[[Node, Session], T]) -> dict[str, T | LbdeployError]:
+    def _at_once(
+        self, nodes: Sequence[Node], work: Callable[[Node, Session], T], patience: float | None
+    ) -> dict[str, T | LbdeployError]:
         futures = {node.name: self._pool.submit(self._on, node, work) for node in nodes}
-        return {name: future.result() for name, future in futures.items()}
+        late = _late(futures.values(), patience)
+        return {name: self._given_up(name) if each in late else each.result() for name, each in futures.items()}
+
+    def _given_up(self, name: str) -> ConnectError:
+        error = ConnectError(
+            "it has not answered yet, though others have",
+            node=name,
+            state="whether it can be reached is not known",
+            fix="lbdeploy verify waits longer for it",
+        )
+        self._emit(Done(name, error.message, ok=False))
+        return error
 
     def _on(self, node: Node, work: Callable[[Node, Session], T]) -> T | LbdeployError:
         try:
@@ -110,6 +127,24 @@ class Fleet:
             return error
 
 
+def _late(futures: Iterable[Future[T | LbdeployError]], patience: float | None) -> set[Future[T | LbdeployError]]:
+    """Wait for all; the rest, once nothing has come for `patience` seconds and something good before that."""
+    done: set[Future[T | LbdeployError]] = set()
+    pending = set(futures)
+    while pending:
+        answered = any(not isinstance(each.result(), LbdeployError) for each in done)
+        more, pending = wait(pending, patience if answered else None, FIRST_COMPLETED)
+        if not more:
+            break
+        done |= more
+    return pending
+
+
 def _close(session: Future[Session]) -> None:
-    if session.done() and not session.cancelled() and not session.exception():
+    """Now, or as soon as it is open."""
+    session.add_done_callback(_end)
+
+
+def _end(session: Future[Session]) -> None:
+    if not session.cancelled() and not session.exception():
         session.result().close()

@@ -15,7 +15,6 @@ from lbdeploy.desired import KEEPALIVED_CONF, desired
 from lbdeploy.drill.gaps import by_vip, cut
 from lbdeploy.drill.prober import Prober
 from lbdeploy.drill.result import HERE, views
-from lbdeploy.drill.timers import skew
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.fleet import Fleet
@@ -30,7 +29,7 @@ from lbdeploy.observer import Observer, settle_seconds
 from lbdeploy.placement import unable
 from lbdeploy.probe import PRELUDE
 from lbdeploy.survey import Survey
-from lbdeploy.vrrp import FAULT, HANDOVER
+from lbdeploy.vrrp import FAULT, HANDOVER, skew
 
 BASELINE = 1.0  # seconds of probing before the move, and after it
 POLL_SECONDS = 0.25
@@ -205,7 +204,7 @@ class Handover:
 
     def _gap(self, taker: str) -> float:
         """Seconds until a node takes VIPs that nobody has: its skew."""
-        return skew(self.cluster.vrrp, self.cluster.node(taker))
+        return skew(self.cluster.vrrp, self.cluster.node(taker), self._priorities[taker])
 
     def _run(self, scripts: Mapping[str, str], *, sure: bool) -> None:
         for each in self._each(scripts).values():

@@ -74,6 +74,16 @@ class ServerStat:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a frontend has to do on a node: open sessions, new ones a second, all since haproxy read its file."""
+
+    frontend: str
+    sessions: int
+    rate: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """Whether anything behind a VIP and port answered a greeting: `first_byte` as two hex digits, "" for none."""
 
@@ -125,20 +135,29 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
 
 
 def parse_show_stat(text: str) -> tuple[ServerStat, ...]:
-    """The servers in the output of `show stat`, in its order; frontends and backends are passed over.
+    """The servers in the output of `show stat`, in its order; frontends and backends are passed over."""
+    return tuple(_server(row) for row in _stats(text) if row["svname"] not in ("FRONTEND", "BACKEND"))
 
-    Columns are found by the names in the first line, since haproxy adds to them. No output gives no servers.
+
+def parse_loads(text: str) -> tuple[Load, ...]:
+    """The frontends in the output of `show stat`, in its order."""
+    return tuple(_load(row) for row in _stats(text) if row["svname"] == "FRONTEND")
+
+
+def _stats(text: str) -> Iterator[dict[str, str]]:
+    """The rows of `show stat` (management guide, section 9.1). No output gives none.
+
+    Columns are found by the names in the first line, since haproxy adds to them.
     """
     lines = text.strip().splitlines()
-    if not lines or not lines[0].startswith("# pxname,svname,"):
-        return ()
-    rows = csv.DictReader([lines[0].removeprefix("# "), *lines[1:]], restval="")
-    return tuple(_servers(rows))
+    if lines and lines[0].startswith("# pxname,svname,"):
+        with suppress(csv.Error):
+            yield from csv.DictReader([lines[0].removeprefix("# "), *lines[1:]], restval="")
 
 
-def _servers(rows: csv.DictReader[str]) -> Iterator[ServerStat]:
-    with suppress(csv.Error):
-        yield from (_server(row) for row in rows if row["svname"] not in ("FRONTEND", "BACKEND"))
+def _load(row: dict[str, str]) -> Load:
+    sessions, rate, total = (_number(row.get(key, "")) or 0 for key in ("scur", "rate", "stot"))
+    return Load(row["pxname"], sessions, rate, total)
 
 
 def _server(row: dict[str, str]) -> ServerStat:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster, Node, Vip
 from lbdeploy.probe import FAULT_STATE, Observation
-from lbdeploy.vrrp import FAULT, GIVE_UP, HANDOVER, effective
+from lbdeploy.vrrp import FAULT, GIVE_UP, HANDOVER, effective, master_down
 
 IN_FAULT = "its keepalived is in the state FAULT, by what it tracks"
 DAEMONS = ("haproxy", "keepalived")
@@ -16,23 +16,45 @@ DAEMONS = ("haproxy", "keepalived")
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A VIP and the nodes on which `ip a` shows it; `interface` is where it is meant to be."""
+    """A VIP and the nodes on which `ip a` shows it; `interface` is where it is meant to be.
+
+    `unknown` are the nodes that were not looked at, and may have it, too.
+    """
 
     vip: Vip
     interface: str
     holders: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+    def told(self, none: str = "nobody") -> str:
+        """Who has it, for people; `none` where that is known."""
+        return " and ".join(self.holders) or ("none of those looked at" if self.unknown else none)
 
     def to_json(self) -> dict[str, object]:
         """An entry of `vips` in the JSON contract."""
-        address, network = str(self.vip.ip), self.vip.network
-        return {"address": address, "network": network, "interface": self.interface, "holders": list(self.holders)}
+        return {
+            "address": str(self.vip.ip),
+            "network": self.vip.network,
+            "interface": self.interface,
+            "holders": list(self.holders),
+            "unknown": list(self.unknown),
+        }
 
 
-def placement_of(vip: Vip, observations: Sequence[Observation]) -> Placement:
+def placement_of(cluster: Cluster, vip: Vip, observations: Sequence[Observation]) -> Placement:
     """The nodes that have the VIP, among those that were observed (at least one)."""
     holding = [each for each in observations if each.holds(vip.ip)]
     interface = (holding or observations)[0].node.interfaces[vip.network]
-    return Placement(vip, interface, tuple(each.node.name for each in holding))
+    seen = {each.node.name for each in observations}
+    unknown = tuple(node.name for node in cluster.nodes if node.name not in seen)
+    return Placement(vip, interface, tuple(each.node.name for each in holding), unknown)
+
+
+def asked(cluster: Cluster, observations: Sized, errors: Sized) -> str | None:
+    """What qualifies "node" where `errors` kept some from being looked at; None: only some were asked at all."""
+    if len(observations) + len(errors) < len(cluster.nodes):
+        return None
+    return " that could be looked at" if errors else ""
 
 
 def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str, ...]:
@@ -48,7 +70,7 @@ def living(cluster: Cluster, observations: Sequence[Observation]) -> bool:
 def placed(placement: Placement, observations: Sequence[Observation], seen: str | None) -> Iterator[Finding]:
     """Exactly one node has the VIP, once, and on the right interface.
 
-    `seen` qualifies "node" where some could not be looked at; None: only some were asked, and none need have the VIP.
+    `seen` is what `asked` says: where only some nodes were, none of them need have the VIP.
     """
     vip, names = placement.vip, placement.holders
     if not names and seen is not None:
@@ -84,9 +106,7 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
     names = list(dict.fromkeys(name for placement in vips for name in placement.holders))
     if len(names) != 1 or not all(placement.holders for placement in vips):
         if names:
-            detail = "the VIPs are not together: " + ", ".join(
-                f"{p.vip.ip} on {' and '.join(p.holders) or 'no node'}" for p in vips
-            )
+            detail = "the VIPs are not together: " + ", ".join(f"{p.vip.ip} on {p.told('no node')}" for p in vips)
             yield Finding(
                 None, "holder", False, detail, "see on each node: journalctl -u keepalived -n 20", settling=True
             )
@@ -163,8 +183,8 @@ def _until_preemption(cluster: Cluster, better: Observation, observations: Seque
         *(better.service(daemon).since for daemon in DAEMONS),
         *(each.service("keepalived").loaded for each in observations),
     )
-    master_down = 3 * vrrp.advert_interval + (256 - better.priority) / 256 * vrrp.advert_interval
-    return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + master_down + 2 - better.now
+    silence = master_down(vrrp, better.node, better.priority)
+    return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - better.now
 
 
 def able(observation: Observation) -> bool:

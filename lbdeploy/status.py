@@ -5,9 +5,7 @@ One small script a node, so that it can be asked again every other second. See d
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -15,25 +13,15 @@ from typing import Any
 from lbdeploy.backends import backends, servers
 from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
-from lbdeploy.health import parse_ip_a, parse_show_stat
+from lbdeploy.health import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.keepalived import PROBE, Vrrp, parse_vrrp
 from lbdeploy.model import Cluster, Node
-from lbdeploy.placement import DAEMONS, Placement, holder, placed, placement_of, tracked
+from lbdeploy.placement import DAEMONS, Placement, asked, holder, placed, placement_of, tracked
 from lbdeploy.probe import Joined, Observation, health, number
 from lbdeploy.resource import Resource
 from lbdeploy.resources import Journal, Service
 
 HEALTH = ("now", "ip a", "show stat", "handover")
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a frontend has to do on a node: open sessions, new ones a second, all since haproxy read its file."""
-
-    frontend: str
-    sessions: int
-    rate: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +58,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All nodes: those that answered, and why the others did not. Where none did, nothing is known of the VIPs."""
+    """The nodes that were asked: those that answered, and why the others did not.
+
+    Where none did, nothing is known of the VIPs.
+    """
 
     cluster: Cluster
     nodes: Mapping[str, Snapshot]
@@ -82,7 +73,7 @@ class Status:
 
     @property
     def vips(self) -> list[Placement]:
-        return [placement_of(vip, self.seen) for vip in self.cluster.vips] if self.nodes else []
+        return [placement_of(self.cluster, vip, self.seen) for vip in self.cluster.vips] if self.nodes else []
 
     @property
     def warnings(self) -> list[Finding]:
@@ -91,7 +82,7 @@ class Status:
         return sorted(found, key=lambda each: each.warning)
 
     def _findings(self) -> Iterator[Finding]:
-        where = " that could be looked at" if self.errors else ""
+        where = asked(self.cluster, self.seen, self.errors)
         yield from (Finding(name, "reach", False, each.message, each.fix) for name, each in self.errors.items())
         yield from chain.from_iterable(placed(each, self.seen, where) for each in self.vips)
         yield from holder(self.cluster, self.vips, self.seen)
@@ -161,21 +152,6 @@ class Look(Joined):
             said=said if self.cluster.vrrp.tracks else Vrrp(),
         )
         return Snapshot(seen, said, parse_loads(marks["show stat"].output))
-
-
-def parse_loads(text: str) -> tuple[Load, ...]:
-    """The frontends in the output of `show stat` (management guide, section 9.1)."""
-    lines = text.strip().splitlines()
-    if not lines or not lines[0].startswith("# pxname,svname,"):
-        return ()
-    with suppress(csv.Error):
-        rows = csv.DictReader([lines[0].removeprefix("# "), *lines[1:]], restval="")
-        return tuple(
-            Load(row["pxname"], *(number(row.get(key) or "") for key in ("scur", "rate", "stot")))
-            for row in rows
-            if row["svname"] == "FRONTEND"
-        )
-    return ()
 
 
 def age(seen: Observation, since: float) -> int | None:

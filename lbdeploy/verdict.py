@@ -10,7 +10,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.health import ServerStat
 from lbdeploy.model import Cluster
-from lbdeploy.placement import Placement, holder, placed, placement_of, tracked
+from lbdeploy.placement import Placement, asked, holder, placed, placement_of, tracked
 from lbdeploy.plan import NodePlan
 from lbdeploy.probe import Observation
 
@@ -77,9 +77,8 @@ def judge(
 
     `errors` are of the nodes that could not be observed: whether they hold a VIP is not known.
     """
-    vips = tuple(placement_of(vip, observations) for vip in cluster.vips) if observations else ()
-    all_asked = len(observations) + len(errors or {}) == len(cluster.nodes)
-    seen = (" that could be looked at" if errors else "") if all_asked else None
+    vips = tuple(placement_of(cluster, vip, observations) for vip in cluster.vips) if observations else ()
+    seen = asked(cluster, observations, errors or {})
     findings = (
         *(Finding(name, "reach", False, error.message, error.fix) for name, error in (errors or {}).items()),
         *(finding for each in observations for finding in _as_desired(each, plans[each.node.name])),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lbdeploy.model import Node, Vrrp
+
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
@@ -19,6 +21,24 @@ FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_
 def effective(priority: int, lift: int) -> int:
     """The priority that keepalived goes by, where `lift` is added to it: from 1 to 254 (measured)."""
     return min(254, max(1, priority + lift))
+
+
+def skew(vrrp: Vrrp, node: Node, priority: int) -> float:
+    """Skew_Time in seconds of a node with this effective priority (RFC 5798 and RFC 3768, section 6.1).
+
+    Version 2 counts in seconds, version 3 in parts of the advert interval.
+    """
+    return (256 - priority) / 256 * (vrrp.advert_interval if _version_3(vrrp, node) else 1.0)
+
+
+def master_down(vrrp: Vrrp, node: Node, priority: int) -> float:
+    """Master_Down_Interval in seconds: how long it hears no advert until it takes over."""
+    return 3 * vrrp.advert_interval + skew(vrrp, node, priority)
+
+
+def _version_3(vrrp: Vrrp, node: Node) -> bool:
+    """Only version 3 has IPv6, and adverts at fractions of a second; keepalived speaks version 2 where it can."""
+    return node.addresses[vrrp.network].version == 6 or vrrp.advert_interval != int(vrrp.advert_interval)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PERIOD = 2.0  # seconds between two looks at a node
 LATE = 2 * PERIOD  # seconds after which a node that says nothing is shown as one
+PATIENCE = 3.0  # seconds for a node that has not answered yet, once another one has
+SOON = 0.5  # the same before a screen, on which it may still appear
 
 
 @dataclass
@@ -35,10 +37,11 @@ class Seen:
         return quiet if self.snapshot and (self.error or quiet > LATE) else 0.0
 
 
-def once(cluster: Cluster, fleet: Fleet) -> Status:
-    """Every node, once, with one remote command each."""
+def once(cluster: Cluster, fleet: Fleet, patience: float = PATIENCE) -> Status:
+    """Every node, once, with one remote command each. One that hangs, or is dead, holds up the others for no longer."""
     scripts = looks(cluster, fleet.nodes)
-    return together(cluster, fleet.each(fleet.nodes, lambda node, session: _look(scripts[node.name], session)))
+    found = fleet.each(fleet.nodes, lambda node, session: _look(scripts[node.name], session), patience)
+    return together(cluster, found)
 
 
 def _look(look: Look, session: Session) -> Snapshot:

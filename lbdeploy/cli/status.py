@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from lbdeploy.cli import limit_option
 from lbdeploy.cli.app import App, global_options, in_fleets
+from lbdeploy.ending import looked
 from lbdeploy.errors import InterruptedRunError
 
-UNREACHABLE = 4
+if TYPE_CHECKING:
+    from lbdeploy.fleet import Fleet
+    from lbdeploy.status import Status
 
 
 @click.command()
@@ -35,29 +39,33 @@ def status(app: App, *, watch: bool, limit: str | None) -> None:
     from lbdeploy.fleet import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
-        from lbdeploy.watch import once
+        from lbdeploy.watch import PATIENCE, SOON, once
 
-        found = once(app.cluster, fleet)
-        if watch and (app.json or sys.stdout.isatty()):
+        screen = watch and not app.json and app.reporter.drawable
+        found = once(app.cluster, fleet, SOON if screen else PATIENCE)
+        if screen or (watch and app.json):
             _follow(app, fleet, found)
             return
     app.reporter.status(found)
     if watch:
-        app.reporter.warn("--watch wants a terminal, or --json: shown once")
-    app.finish(UNREACHABLE if found.errors else 0, **found.to_json())
+        app.reporter.warn("--watch wants a terminal that can be drawn on, or --json: shown once")
+    ending = looked(found)
+    if ending.error:
+        app.write_down(ending.error)  # the screen has told it
+    app.finish(ending.exit_code, **ending.document)
 
 
-def _follow(app: App, fleet: object, found: object) -> None:
+def _follow(app: App, fleet: Fleet, found: Status) -> None:
     """Until Ctrl-C."""
     from lbdeploy.watch import PERIOD, Watch
 
     app.muted = True  # the screen is the status's own
     try:
-        with Watch(app.cluster, fleet, found) as watch:  # type: ignore[arg-type]
+        with Watch(app.cluster, fleet, found) as watch:
             if app.json:
                 while True:
-                    seen = watch.status
-                    app.print_json(UNREACHABLE if seen.errors else 0, seen.to_json())
+                    ending = looked(watch.status)
+                    app.print_json(ending.exit_code, ending.document)
                     sys.stdout.flush()
                     time.sleep(PERIOD)
             app.reporter.watch(watch)

@@ -61,6 +61,11 @@ class Reporter:
         """Whether there is a terminal to draw progress on."""
         return isinstance(self._progress, Live)
 
+    @property
+    def drawable(self) -> bool:
+        """Whether results go to a terminal that can be drawn over."""
+        return lively(self._results)
+
     def forget(self, who: str) -> None:
         """Who has ended needs no live line any more."""
         self._progress.forget(who)
@@ -149,7 +154,7 @@ class Reporter:
     def verdict(self, verdict: Verdict) -> None:
         """Where the VIPs are, how the servers do, and what is wrong; with -v also all that is right."""
         if verdict.vips:
-            rows = [(str(p.vip.ip), p.vip.network, p.interface, _names(p.holders) or "nobody") for p in verdict.vips]
+            rows = [(str(p.vip.ip), p.vip.network, p.interface, p.told()) for p in verdict.vips]
             self.table(("VIP", "network", "interface", "holder"), rows)
         for frontend, up, all_servers in verdict.frontends():
             style = "good" if up == all_servers else "warn" if up else "bad"

@@ -90,7 +90,8 @@ def said(result: Result) -> str:
     document = result.document
     if result.exit_code is None:
         return "not begun"
-    if error := document.get("error"):
+    error = document.get("error")
+    if error and "nodes" not in document:  # `status` says more than that
         node = f"{error['node']}: " if error.get("node") else ""
         return node + str(error["message"]).partition("\n")[0]
     return ", ".join(_found(document)) or "nothing to do"
@@ -109,7 +110,8 @@ def _found(document: Mapping[str, Any]) -> Iterator[str]:
     if warnings := document.get("warnings"):
         yield _count(len(warnings), "warning")
     if vips := document.get("vips"):
-        holders = dict.fromkeys(name for vip in vips for name in vip["holders"] or ["nobody"])
+        nobody = "none of those looked at" if any(vip.get("unknown") for vip in vips) else "nobody"
+        holders = dict.fromkeys(name for vip in vips for name in vip["holders"] or [nobody])
         yield f"VIPs on {' and '.join(holders)}"
 
 

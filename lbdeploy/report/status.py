@@ -77,13 +77,13 @@ def _moment(run: str) -> str:
 def _vips(status: Status) -> Table:
     table = _table("VIP", "network", "interface", "holder")
     for placement in status.vips:
-        names = " and ".join(placement.holders) or "nobody"
-        style = "good" if len(placement.holders) == 1 else "bad"
+        found = len(placement.holders)
+        style = "good" if found == 1 else "bad" if found or not placement.unknown else "warn"
         table.add_row(
             Text(str(placement.vip.ip), style="name"),
             Text(placement.vip.network),
             Text(placement.interface),
-            Text(names, style=style),
+            Text(placement.told(), style=style),
         )
     return table
 

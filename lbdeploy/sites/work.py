@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lbdeploy.answers import Answers
-from lbdeploy.ending import Ending, changed, planned, verified
-from lbdeploy.errors import ConnectError, LbdeployError, UsageError
+from lbdeploy.ending import Ending, changed, looked, planned, verified
+from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.fleet import Fleet
 from lbdeploy.hosts import load
@@ -53,8 +53,7 @@ def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers
     looked_at = () if job.command == "up" else limit
     with Fleet(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as fleet:
         if job.command == "status":
-            found = once(cluster, fleet)
-            return Ending(ConnectError.exit_code if found.errors else 0, found.to_json())
+            return looked(once(cluster, fleet))
         return RUNS[job.command](Run(cluster, fleet, emit, asked, job.options), job)
 
 

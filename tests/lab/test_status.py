@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -43,10 +45,44 @@ def lines(watching: subprocess.Popen[str], seconds: float) -> list[tuple[float, 
     return found
 
 
+def watch(lab: Lab) -> subprocess.Popen[str]:
+    argv = [LBDEPLOY, "-f", str(lab.file), "--lab", "--json", "status", "--watch"]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def mute(lab: Lab, node: str) -> Iterator[None]:
+    """A node that takes connections, and whose sshd says nothing."""
+    lab.on(node, "systemctl kill --signal=SIGSTOP ssh")
+    try:
+        yield
+    finally:
+        lab.on(node, "systemctl kill --signal=SIGCONT ssh")
+
+
+def test_a_node_that_is_dead_already_holds_up_nobody(pair: Lab) -> None:
+    """Who holds what is shown within seconds, and of lb2 that it has not answered yet; with --watch it comes later."""
+    reachable = {"lb1": True, "lb2": False}
+    with mute(pair, "lb2"):
+        said = pair.do("status", code=4)
+        assert said["duration_s"] < 6
+        assert {each["node"]: each["reachable"] for each in said["nodes"]} == reachable
+        assert [(each["holders"], each["unknown"]) for each in said["vips"]] == [(["lb1"], ["lb2"])] * 2
+        assert (said["error"]["type"], said["error"]["node"]) == ("Connect", "lb2")
+        began, watching = time.monotonic(), watch(pair)
+        ((at, first), *_) = lines(watching, 0.1)
+    try:
+        assert at - began < 6
+        assert {each["node"]: each["reachable"] for each in first["nodes"]} == reachable
+        wait_for(lambda: all(each["reachable"] for each in lines(watching, 1)[-1][1]["nodes"]), 30)
+    finally:
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=20)
+
+
 def test_a_node_that_hangs_delays_nobody(pair: Lab) -> None:
     """A document every two seconds, also while lb2 says nothing: only lb2 is told to be silent, and it comes back."""
-    argv = [LBDEPLOY, "-f", str(pair.file), "--lab", "--json", "status", "--watch"]
-    watching = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watching = watch(pair)
     try:
         assert all(each["reachable"] for _, document in lines(watching, 3) for each in document["nodes"])
         pair.lab("cut", "lb2", "--network", "management")

@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from builders import SEED
+from builders import BIG, SEED, cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,6 +126,17 @@ def test_the_heir_is_the_best_of_the_others() -> None:
     lb1, lb2 = cluster.nodes
     assert expected(cluster, "power", lb2, holds=True) == pytest.approx(3 + (256 - lb1.priority) / 256)
     assert expected(cluster, "power", lb1, holds=False) == 0
+
+
+def test_the_heir_is_who_keepalived_prefers_at_this_moment(tmp_path: Path) -> None:
+    """What it tracks lowers lb-a below lb-c: that one takes over, after a skew by its own effective priority."""
+    three = cluster(tmp_path, BIG.replace("advert_interval = 0.25", "advert_interval = 1"))
+    now = {"lb-a": 20, "lb-b": 250, "lb-c": 60}
+    nominal, effective = (
+        expected(three, "power", three.node("lb-b"), holds=True, priorities=each) for each in (None, now)
+    )
+    assert nominal == pytest.approx(3 + (256 - 150) / 256)
+    assert effective == pytest.approx(3 + (256 - 60) / 256)
 
 
 @given(st.sampled_from(NAMES), st.integers(1, 60), st.integers(1, 60), st.integers(1, 10))

@@ -12,12 +12,23 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.theme import Theme
 
+from lbdeploy.ending import looked
 from lbdeploy.errors import ConnectError
+from lbdeploy.health import Load, parse_loads
 from lbdeploy.keepalived import Vrrp, parse_vrrp
 from lbdeploy.model import Cluster
+from lbdeploy.report import Reporter
 from lbdeploy.report.status import screen, span
 from lbdeploy.report.terminal import RICH
-from lbdeploy.status import Load, Snapshot, Status, parse_loads
+from lbdeploy.status import Snapshot, Status
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
 
 LOADS = (Load("k8s-api", 12, 3, 4711),)
 
@@ -66,6 +77,12 @@ def test_sessions_and_rates_are_the_frontends() -> None:
     assert load.frontend == "k8s-api"
 
 
+def test_a_frontend_that_has_served_millions_says_so() -> None:
+    """Its total is a counter, and no number of a file that keepalived tracks."""
+    rows = "# pxname,svname,scur,rate,stot\napi,FRONTEND,20000,1500,123456789\napi,m1,1,1,1\napi,BACKEND,1,1,1\n"
+    assert parse_loads(rows) == (Load("api", 20000, 1500, 123456789),)
+
+
 def test_a_healthy_pair_fits_a_small_screen_and_has_no_warnings(seed: Cluster) -> None:
     lines = drawn(pair(seed))
     assert pair(seed).warnings == []
@@ -89,6 +106,35 @@ def test_what_is_not_as_it_should_be_is_said(seed: Cluster) -> None:
         "192.168.0.10 is on no node that could be looked at",
     ]
     assert alone.to_json()["nodes"][1]["reachable"] is False  # type: ignore[index]
+
+
+def test_of_nodes_that_were_not_asked_nothing_is_claimed(seed: Cluster) -> None:
+    """`--limit` to the standby node of a healthy pair: nothing is wrong, and nobody says that nobody holds the VIPs."""
+    alone = Status(seed, {"lb2": snapshot(seed, "lb2", "BACKUP", holds=False)})
+    assert alone.warnings == []
+    assert [each.unknown for each in alone.vips] == [("lb1",), ("lb1",)]
+    shown = "\n".join(drawn(alone))
+    assert "none of those looked at" in shown
+    assert "nobody" not in shown
+
+
+def test_a_node_that_could_not_be_looked_at_is_an_error_in_the_document(seed: Cluster) -> None:
+    """What scripts look for first, whatever the command."""
+    ending = looked(Status(seed, pair(seed).nodes, {}))
+    assert (ending.exit_code, "error" in ending.document) == (0, False)
+    away = Status(seed, {"lb1": pair(seed).nodes["lb1"]}, {"lb2": ConnectError("no answer", node="lb2")})
+    assert looked(away).exit_code == 4
+    assert looked(away).document["error"] == {"type": "Connect", "message": "no answer", "node": "lb2"}
+
+
+@pytest.mark.parametrize(("term", "drawable"), [("xterm", True), ("dumb", False)])
+def test_a_screen_wants_a_terminal_that_can_be_drawn_on(
+    monkeypatch: pytest.MonkeyPatch, term: str, drawable: bool
+) -> None:
+    """Elsewhere `--watch` shows it once: a dumb terminal would stay empty."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert Reporter(json=False, verbose=0).drawable == drawable
 
 
 def test_where_no_node_answers_it_says_that(seed: Cluster) -> None:

@@ -336,6 +336,17 @@ def test_a_look_at_some_nodes_only_asks_nothing_of_the_others(seed: Cluster) -> 
     found = verdict(seed, lb2(seed))
     assert found.healthy
     assert of(found, "vip") == []
+    assert {each.told() for each in found.vips} == {"none of those looked at"}
+    assert [each["unknown"] for each in found.to_json()["vips"]] == [["lb1"], ["lb1"]]  # type: ignore[attr-defined]
+
+
+def test_of_vips_that_are_not_together_nothing_is_said_that_nobody_knows(seed: Cluster) -> None:
+    """The node that was not asked may hold the rest."""
+    (first, *_) = seed.vips
+    some = [replace(each, addresses=[a for a in each.addresses if a.ip != first.ip]) for each in lb1(seed).links]
+    assert holder(verdict(seed, lb1(seed, links=tuple(some)))).detail == (
+        "the VIPs are not together: 192.168.0.10 on none of those looked at, 192.168.1.10 on lb1"
+    )
 
 
 def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
@@ -346,6 +357,7 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
         "network": "external",
         "interface": "ens33",
         "holders": ["lb1"],
+        "unknown": [],
     }
     first = {"node": "lb1", "frontend": "k8s-api", "server": "master1", "status": "UP", "check_status": "L4OK"}
     assert document["servers"][0] == first

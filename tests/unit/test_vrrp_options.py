@@ -14,7 +14,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy import hosts, wire
 from lbdeploy.desired import KEEPALIVED_CONF, NO_LEFTOVERS, OWN_SCRIPTS, desired, files
-from lbdeploy.drill.timers import skew
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
 from lbdeploy.gate import objections
@@ -32,6 +31,7 @@ from lbdeploy.resources import File, Gone
 from lbdeploy.stages import staged
 from lbdeploy.takedown import original
 from lbdeploy.transaction import Task, Transaction
+from lbdeploy.vrrp import skew
 
 GOOD = SEED.read_text()
 SCRIPT = "#!/bin/sh\nexit 0"  # a last line without its end is no mistake of a script
@@ -193,7 +193,7 @@ def seen(of: Cluster, name: str, said: Said, *, holds: bool = False, **changes: 
 
 def told(of: Cluster, *observations: Observation) -> list[Finding]:
     """What is said of who holds the VIPs, and of what nodes track."""
-    vips = [placement_of(vip, observations) for vip in of.vips]
+    vips = [placement_of(of, vip, observations) for vip in of.vips]
     return [*holder(of, vips, observations), *tracked(of, observations)]
 
 
@@ -406,7 +406,7 @@ def test_an_address_that_can_not_be_used_is_told(tmp_path: Path, flags: str, dou
     assert link.doubtful == ({ip_address("fd00:1::10"): doubt} if doubt else {})
     (vip,) = (vip for vip in of.vips if vip.network == "back")
     look = observe(of, of.node("lb-a"), links=(replace(link, name="eth1"),))
-    (found,) = placed(placement_of(vip, [look]), [look], "")
+    (found,) = placed(placement_of(of, vip, [look]), [look], "")
     assert found.ok == (not doubt)
     assert found.settling == (doubt == "tentative")
     assert doubt in found.detail
@@ -415,6 +415,6 @@ def test_an_address_that_can_not_be_used_is_told(tmp_path: Path, flags: str, dou
 def test_ipv6_adverts_are_of_version_3(tmp_path: Path) -> None:
     """Then the skew is part of an interval, not of a second (RFC 5798, 6.1)."""
     six = cluster(tmp_path, BIG.replace("advert_interval = 0.25", "advert_interval = 4"))
-    assert skew(six.vrrp, six.node("lb-c")) == pytest.approx(4 * 206 / 256)
+    assert skew(six.vrrp, six.node("lb-c"), 50) == pytest.approx(4 * 206 / 256)
     four = cluster(tmp_path, GOOD.replace("advert_interval = 1", "advert_interval = 4"))
-    assert skew(four.vrrp, four.node("lb2")) == pytest.approx(156 / 256)
+    assert skew(four.vrrp, four.node("lb2"), 100) == pytest.approx(156 / 256)
