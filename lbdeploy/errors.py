@@ -9,6 +9,7 @@
     │   ├── SudoError            exit 4   the login has no root rights
     │   └── LostError            exit 4   the connection died under way
     ├── LockedError              exit 5   another run is at work
+    ├── DrillError               exit 6   an outage was longer than predicted, or did not end in health
     ├── RemoteError              exit 1   a step failed on a node; what it had begun is named
     │   ├── RolledBackError      exit 7   a step failed, and the node is as it was before
     │   ├── RebootedError        exit 1   the node was started again in the middle of a change
@@ -188,6 +189,16 @@ class LockedError(LbdeployError):
     """
 
     exit_code = 5
+
+
+class DrillError(LbdeployError):
+    """A drill ended, and its outage was longer than the timers predict, or the cluster is not healthy afterwards.
+
+    What it measured is told all the same. `lbdeploy verify --wait 60` shows whether all is well by now; docs/drill.md
+    says what each prediction is made of.
+    """
+
+    exit_code = 6
 
 
 class RemoteError(LbdeployError):

@@ -133,7 +133,7 @@ def locked(node: str, who: str) -> LockedError:
         f"another run is at work: {who}",
         node=node,
         state="nothing was changed",
-        fix="wait for it to end, or: lbdeploy up --lock-wait SECONDS",
+        fix="wait for it to end, and try again; commands that change nodes wait with --lock-wait SECONDS",
     )
 
 

@@ -12,12 +12,10 @@ import click
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import nodes
 from lbdeploy.drill.kinds import NAMES, OUTSIDE, Name, refuse_for_good
-from lbdeploy.errors import InterruptedRunError, UsageError
+from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.drill.result import Result
-
-TOO_LONG = 6
 
 
 @click.command()
@@ -61,15 +59,23 @@ def drill(
     lbdeploy drill hang --report a.html    and a page for colleagues
     """
     names = _names(app, kind, everything=everything, console=console)
+    if report:
+        _try_out(report)
+    results: list[Result] = []
+    stopped: LbdeployError | None = None
     try:
-        results = _drill(app, names, node, hold)
+        _drill(app, names, node, hold, results)
+    except LbdeployError as error:
+        stopped = error
     except KeyboardInterrupt:  # those that came while something was broken, or not yet well, have been answered
-        raise InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify") from None
-    _end(app, results, report, alone=not everything)
+        stopped = InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify")
+    if stopped and not results:
+        raise stopped
+    _end(app, results, stopped, report, alone=not everything)
 
 
-def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None) -> list[Result]:
-    """One after the other, until the cluster is not healthy any more."""
+def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None, results: list[Result]) -> None:
+    """One after the other, until the cluster is not healthy any more; `results` has those that have ended."""
     if node:
         app.limit(node)
     ssh = app.ssh  # moves into the lab, before there are threads
@@ -81,13 +87,11 @@ def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None
 
         outside = partial(InLab, app.cluster)
     course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)
-    results: list[Result] = []
     for name in names:
         results.append(course.run(name, node, hold, patient=len(names) > 1))
         app.reporter.drill(results[-1])
         if not results[-1].healthy:
             break
-    return results
 
 
 def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> tuple[Name, ...]:
@@ -100,18 +104,42 @@ def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> t
     return (kind,) if kind else tuple(name for name in NAMES if undoable or name not in OUTSIDE)
 
 
-def _end(app: App, results: list[Result], report: Path | None, *, alone: bool) -> None:
-    from lbdeploy.drill.result import together
+def _try_out(report: Path) -> None:
+    """Raise UsageError for a file that can't be written, before there is anything that would be lost."""
+    new = not report.exists()
+    try:
+        report.open("a").close()
+        if new:
+            report.unlink()
+    except OSError as error:
+        what = f"{report} can't be written: {error.strerror}"
+        raise UsageError(what, state="nothing was contacted", fix="name another --report FILE") from None
+
+
+def _end(
+    app: App, results: Sequence[Result], stopped: LbdeployError | None, report: Path | None, *, alone: bool
+) -> None:
+    """Tell what was measured, whatever `stopped` further drills, and the worst of what went wrong."""
+    from lbdeploy.drill.result import failure, together
 
     app.reporter.drills(results)
-    if report:
-        from lbdeploy.report.page import page
-
-        try:
-            report.write_text(page(app.cluster, results), encoding="utf-8")
-        except OSError as error:
-            what = f"{report} can't be written: {error.strerror}"
-            raise UsageError(what, state="the drill has ended", fix="name another --report FILE") from None
-        app.reporter.say("The same as a page: ", (str(report), "name"))
+    unwritten = _write(app, results, report) if report else None
+    for error in (unwritten, stopped):
+        if error:
+            app.complain(error)
+    error = stopped or failure(results) or unwritten
     document = results[0].to_json() if alone else together(results)
-    app.finish(0 if all(each.ok for each in results) else TOO_LONG, **document)
+    app.finish(error.exit_code if error else 0, **document, **({"error": error.to_json()} if error else {}))
+
+
+def _write(app: App, results: Sequence[Result], report: Path) -> LbdeployError | None:
+    """The page; what kept it from being written."""
+    from lbdeploy.report.page import page
+
+    try:
+        report.write_text(page(app.cluster, results), encoding="utf-8")
+    except OSError as error:
+        what = f"{report} can't be written: {error.strerror}"
+        return LbdeployError(what, state="the drill has ended; what it measured stands above", fix="make room there")
+    app.reporter.say("The same as a page: ", (str(report), "name"))
+    return None

@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lbdeploy.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
 from lbdeploy.drill import holding, journal, watch
+from lbdeploy.drill.breaking import BASELINE, Breaking
 from lbdeploy.drill.clocks import clocks_of
+from lbdeploy.drill.eyes import Eyes, pending
 from lbdeploy.drill.hands import Hands, OnNode
 from lbdeploy.drill.holding import Placed
-from lbdeploy.drill.journal import Clock, Event
-from lbdeploy.drill.kinds import BREAK_DELAY, Kind, Name, kind
+from lbdeploy.drill.journal import Clock
+from lbdeploy.drill.kinds import Kind, Name, kind
 from lbdeploy.drill.listen import Listen
 from lbdeploy.drill.prober import Prober, Target
 from lbdeploy.drill.result import HERE, Result, View, views
 from lbdeploy.drill.timers import expected
-from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
-from lbdeploy.events import Done, Emit, Note, Step, silent
+from lbdeploy.errors import InterruptedRunError, LbdeployError
+from lbdeploy.events import Emit, Event, Note, Wire
 from lbdeploy.fleet import Fleet
-from lbdeploy.interrupt import Interrupt
 from lbdeploy.lock import locking
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.observer import Observer, settle_seconds
@@ -27,13 +28,10 @@ from lbdeploy.probe import PRELUDE
 from lbdeploy.resources import File
 from lbdeploy.survey import Survey
 
-BASELINE = 1.0  # seconds of probing before the break, and after all is well again
-MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
 TAIL = 6.0  # seconds that the nodes go on telling what they see after the repair
 HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
-BOOT_SECONDS = 120.0  # a server's firmware takes its time
+BOOT_SECONDS = 600.0  # a server's firmware takes its time, and checks all of its memory first
 RETURN_PATIENCE = 15.0  # seconds that one drill waits until the VIPs are back where they were
-POLL_SECONDS = 0.5
 
 Outside = Callable[[Kind, Node], Hands]
 
@@ -59,17 +57,18 @@ class Drill:
         Raises LbdeployError where it refuses to begin, and InterruptedRunError; what was broken is undone then.
         KeyboardInterrupt comes only while nothing is broken.
         """
-        with self._fleet() as fleet, self._fleet() as ears, locking(fleet, fleet.nodes, self._about, 0, self._emit):
-            holder = self._require_health()
+        fleet = Fleet(self.cluster, self._emit, ssh=self._ssh)
+        with fleet, self._fleet() as ears, locking(fleet, fleet.nodes, self._about, 0, self._emit):
+            before = self._require_health(fleet)
+            holder = before.verdict.holders[0]
             node = self.cluster.node(broken or holder)
-            predicted = expected(self.cluster, name, node, holds=node.name == holder, told=self._told(node))
+            predicted = self._predicted(name, node, before)
             what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
             clocks = clocks_of(fleet)
             hands = self._hands(what, node, fleet, clocks[node.name])
             here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
-            hands.arm(BASELINE + hold + (BREAK_DELAY if what.cuts_off else MARGIN))
             with there, here:
-                at, undone = self._break(what, node, hands, hold, here)
+                at, undone = Breaking(what, node, hands, hold, self._emit).run(here)
                 survey = self._heal(what, patient=patient)
                 time.sleep(BASELINE)
                 ended = time.time()
@@ -89,6 +88,11 @@ class Drill:
             after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
             nodes=tuple(each.name for each in self.cluster.nodes),
         )
+
+    def _predicted(self, name: Name, node: Node, seen: Survey) -> float:
+        """The outage (s) that the timers allow, with the priorities that keepalived goes by."""
+        holds, priorities = node.name in seen.verdict.holders, {name: each.priority for name, each in seen.seen.items()}
+        return expected(self.cluster, name, node, holds=holds, told=self._told(node), priorities=priorities)
 
     def _told(self, node: Node) -> bool:
         """Whether its keepalived.conf, which may be of the operator's own making, asks if haproxy is stopped."""
@@ -119,58 +123,26 @@ class Drill:
         if what.cuts_off:
             yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
 
-    def _require_health(self) -> str:
-        """Who holds the VIPs. A holder that is about to be preempted is waited for: that would be measured, too."""
-        survey = self._look(self._emit)
+    def _require_health(self, fleet: Fleet) -> Survey:
+        """What all is like. A holder that is about to be preempted is waited for: that would be measured, too."""
+        observer = self._observer(fleet, self._emit)
+        survey = observer.survey()
         _refuse(survey)
-        if _pending(survey):
+        if pending(survey):
             self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-            survey = self._wait(self._return_seconds, home=True)
+            survey = Eyes(fleet, observer).until_well(self._return_seconds, home=True)
             _refuse(survey)
-        return survey.verdict.holders[0]
-
-    def _break(self, what: Kind, node: Node, hands: Hands, hold: float, here: Prober) -> tuple[float, float]:
-        """Break it, and undo it whatever happens; when it was broken, and when undone (s, Unix)."""
-        try:
-            self._emit(Step(node.name, "probe the VIPs"))
-            time.sleep(BASELINE)
-            for vip in here.refused:
-                told = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
-                self._emit(Note(None, told))
-            self._emit(Step(node.name, f"{what.what}; undone in {hold:.0f} s"))
-            at = hands.break_it()
-            time.sleep(max(0.0, at + hold - time.time()))
-        except BaseException as error:
-            self._undo(what, node, hands, hold)
-            if isinstance(error, KeyboardInterrupt):
-                raise _interrupted(what, node) from None
-            raise
-        self._undo(what, node, hands, hold)
-        return at, time.time()
-
-    def _undo(self, what: Kind, node: Node, hands: Hands, hold: float) -> None:
-        """Undo it from here; where that fails, or on a second Ctrl-C, leave it to what was armed."""
-        self._emit(Step(node.name, "undo it"))
-        try:
-            with Interrupt(self._emit) as interrupt:
-                hands.undo()
-            self._emit(Done(node.name, "undone"))
-            if interrupt.asked:
-                raise _interrupted(what, node)
-        except KeyboardInterrupt:
-            state = f"{node.name}: {what.what}; that is undone by itself within {hold + MARGIN:.0f} s"
-            raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
-        except ConnectError as error:
-            self._emit(Note(node.name, f"not undone from here ({error.message}): it is by itself, in {MARGIN:.0f} s"))
-            time.sleep(MARGIN)
+        return survey
 
     def _heal(self, what: Kind, *, patient: bool) -> Survey:
         """Look until all is well, and (where that does not take long) the VIPs are back where they were."""
         try:
-            survey = self._wait(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
-            if _pending(survey) and (patient or self._return_seconds < RETURN_PATIENCE):
-                self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-                survey = self._wait(self._return_seconds, home=True)
+            with self._fleet() as fleet:
+                eyes = Eyes(fleet, self._observer(fleet, self._wire))
+                survey = eyes.until_well(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
+                if pending(survey) and (patient or self._return_seconds < RETURN_PATIENCE):
+                    self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
+                    survey = eyes.until_well(self._return_seconds, home=True)
         except KeyboardInterrupt:
             state = "what was broken is undone; whether all is well again was not looked at"
             raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
@@ -182,29 +154,24 @@ class Drill:
         vrrp = self.cluster.vrrp
         return vrrp.preempt_delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
 
-    def _wait(self, seconds: float, *, home: bool = False) -> Survey:
-        deadline = time.monotonic() + seconds
-        while True:
-            survey = self._look(silent)
-            well = survey.verdict.healthy and not survey.errors
-            if (well and not (home and _pending(survey))) or time.monotonic() >= deadline:
-                return survey
-            time.sleep(POLL_SECONDS)
+    def _observer(self, fleet: Fleet, emit: Emit) -> Observer:
+        return Observer(self.cluster, fleet, self._wanted, self._wanted, emit)
 
-    def _look(self, emit: Emit) -> Survey:
-        """Over new connections: those from before may have been cut."""
-        with self._fleet(emit) as fleet:
-            return Observer(self.cluster, fleet, self._wanted, self._wanted, emit).survey()
+    def _fleet(self) -> Fleet:
+        """New connections: those from before may have been cut."""
+        return Fleet(self.cluster, self._wire, ssh=self._ssh)
 
-    def _fleet(self, emit: Emit = silent) -> Fleet:
-        return Fleet(self.cluster, emit, ssh=self._ssh)
+    def _wire(self, event: Event) -> None:
+        """What goes over them is for the log; that some fail is what a drill is about."""
+        if isinstance(event, Wire):
+            self._emit(event)
 
     def _hands(self, what: Kind, node: Node, fleet: Fleet, clock: Clock) -> Hands:
         if what.cuts_off and self._outside:
             return self._outside(what, node)
-        return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock)
+        return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock, emit=self._wire)
 
-    def _events(self, clocks: Mapping[str, Clock], since: float) -> list[Event]:
+    def _events(self, clocks: Mapping[str, Clock], since: float) -> list[journal.Event]:
         """Every node's, in order; those of a node that can't be asked are missing."""
         with self._fleet() as fleet:
             script = {name: journal.script(since + clock.ahead) for name, clock in clocks.items()}
@@ -212,11 +179,6 @@ class Drill:
         texts = {name: text for name, text in found.items() if isinstance(text, str)}
         events = [event for name, text in texts.items() for event in journal.read(text, name, clocks[name], since)]
         return sorted(events, key=lambda event: event.at)
-
-
-def _pending(survey: Survey) -> bool:
-    """Whether the VIPs are about to move to a node of higher priority."""
-    return any(each.check == "holder" and not each.ok for each in survey.verdict.findings)
 
 
 def _refuse(survey: Survey) -> None:
@@ -229,8 +191,3 @@ def _refuse(survey: Survey) -> None:
         what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)
         state = "nothing was broken: a drill wants a healthy cluster"
         raise LbdeployError(f"the cluster is not healthy:\n{what}", state=state, fix="lbdeploy verify")
-
-
-def _interrupted(what: Kind, node: Node) -> InterruptedRunError:
-    state = f"what was broken is undone ({node.name}: {what.what})"
-    return InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60")

@@ -10,7 +10,7 @@ from lbdeploy.drill import kinds
 from lbdeploy.drill.journal import Clock
 from lbdeploy.drill.kinds import Kind
 from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteError
-from lbdeploy.events import silent
+from lbdeploy.events import Emit
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node, Ssh
 from lbdeploy.probe import PRELUDE
@@ -30,21 +30,28 @@ class Hands(Protocol):
     def break_it(self) -> float:
         """Break it; when that was (s, Unix, the operator's clock)."""
 
-    def undo(self) -> None:
-        """Undo it now, and disarm. May be called when nothing was broken, or armed."""
+    def undo(self, *, disarm: bool = True) -> None:
+        """Undo it now, and disarm. May be called when nothing was broken, or armed.
+
+        What was armed is left, without `disarm`: where it may be broken only after this.
+        """
 
 
 class OnNode:
     """Over SSH. What cuts the node off is undone by the node alone, when its time has come."""
 
-    def __init__(self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock) -> None:
+    def __init__(
+        self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock, emit: Emit
+    ) -> None:
         self._kind = kind
         self._node = node
         self._cluster = cluster
         self._ssh = ssh
         self._fleet = fleet
         self._clock = clock
+        self._emit = emit
         self._due = 0.0  # when the armed repair runs, by this machine's monotonic clock; 0: it is not armed
+        self._begun = False
 
     def arm(self, seconds: float) -> None:
         result = on(self._fleet, self._node, kinds.arm(self._kind, seconds))
@@ -59,19 +66,21 @@ class OnNode:
         self._due = time.monotonic() + seconds
 
     def break_it(self) -> float:
+        self._begun = True
         result = on(self._fleet, self._node, kinds.break_it(self._kind))
         _require(result, self._node, f"{self._kind.name} could not be broken", "what was begun is undone")
         return self._clock.here(float(result.output.split()[0]))
 
-    def undo(self) -> None:
-        if self._kind.cuts_off:
+    def undo(self, *, disarm: bool = True) -> None:
+        if self._kind.cuts_off and self._begun:
             time.sleep(max(0.0, self._due - time.monotonic()))
             return
+        script = kinds.undo(self._kind, disarm=disarm)
         try:
-            result = on(self._fleet, self._node, kinds.undo(self._kind))
+            result = on(self._fleet, self._node, script)
         except ConnectError:  # what it was broken over may be gone
-            with Fleet(self._cluster, silent, ssh=self._ssh, limit=(self._node.name,)) as fleet:
-                result = on(fleet, self._node, kinds.undo(self._kind))
+            with Fleet(self._cluster, self._emit, ssh=self._ssh, limit=(self._node.name,)) as fleet:
+                result = on(fleet, self._node, script)
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
         _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
 

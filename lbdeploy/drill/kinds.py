@@ -77,9 +77,10 @@ def break_it(kind: Kind) -> Raw:
     return Raw(f"date +%s.%N --date='+{BREAK_DELAY:.0f} second'\n{timer} /bin/sh -c {here(kind.breaking)}")
 
 
-def undo(kind: Kind) -> Raw:
+def undo(kind: Kind, *, disarm: bool = True) -> Raw:
     """Undoes the break, then disarms the node's own repair. May be run at any time, and more than once."""
-    return Raw(f"{kind.repairing}\nstatus=$?\nsystemctl stop {UNIT}.timer 2>/dev/null\nexit $status")
+    disarmed = f"systemctl stop {UNIT}.timer 2>/dev/null\n" if disarm else ""
+    return Raw(f"{kind.repairing}\nstatus=$?\n{disarmed}exit $status")
 
 
 def _start(unit: str) -> Raw:
@@ -107,8 +108,11 @@ def _down(interfaces: Sequence[str]) -> Raw:
 
 
 def _up(interfaces: Sequence[str]) -> Raw:
-    """Takes them up again, with their routes; those that the kernel has made itself by then are not made twice."""
-    routes = f'for f in 4 6; do while read -r route; do ip "-$f" route replace $route dev "$i"; done <{_KEPT}.$f; done'
+    """Takes them up again, with their routes; those that the kernel has made itself by then are not made twice.
+
+    Appended, since `replace` takes the place of the same route on another interface: as fe80::/64 is on each.
+    """
+    routes = f'for f in 4 6; do while read -r route; do ip "-$f" route append $route dev "$i"; done <{_KEPT}.$f; done'
     tidy = f"cat {_KEPT}.stay >{_STAY}; rm -f {_KEPT}.4 {_KEPT}.6 {_KEPT}.stay"
     each = cmd(*interfaces)
     return Raw(

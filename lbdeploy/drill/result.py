@@ -12,8 +12,10 @@ from lbdeploy.drill.journal import Event
 from lbdeploy.drill.kinds import Kind
 from lbdeploy.drill.prober import Stream
 from lbdeploy.drill.timers import TOLERANCE
+from lbdeploy.errors import DrillError
 from lbdeploy.model import Address
 
+LOOK = "lbdeploy verify --wait 60"
 HERE = "here"  # who probed, where it was the operator's machine
 
 
@@ -178,6 +180,20 @@ def views(client: str, shots: Sequence[Shot], vips: Sequence[Address]) -> tuple[
     """What one client saw of each VIP."""
     seen = by_vip(shots)
     return tuple(View(client, vip, tuple(seen.get(vip, ()))) for vip in vips)
+
+
+def failure(results: Sequence[Result]) -> DrillError | None:
+    """What went wrong in the first drill that did not end well."""
+    for each in results:
+        where = f"{each.node}: {each.kind.what}"
+        if not each.healthy:
+            what = "; ".join(["the cluster is not healthy afterwards", *each.after])
+            return DrillError(what, node=each.node, state=f"what was broken is undone ({where})", fix=LOOK)
+        if not each.in_time:
+            what = f"the outage was {each.outage:.2f} s, longer than predicted: at most {each.expected:.2f} s"
+            what = what if each.measured else "no VIP could be probed"
+            return DrillError(what, node=each.node, state=f"all is well again ({where})", fix=LOOK)
+    return None
 
 
 def together(results: Sequence[Result]) -> Mapping[str, object]:

@@ -39,11 +39,11 @@ class InLab:
             lab.cut(self._cluster, self._node.name)
         return at
 
-    def undo(self) -> None:
+    def undo(self, *, disarm: bool = True) -> None:
         if self._kind.name == "power":
             lab.start(self._cluster, self._node.name, silent)
         else:
             lab.join(self._cluster, self._node.name)
-        if self._guard:
+        if self._guard and disarm:
             os.kill(self._guard.pid, signal.SIGTERM)
             self._guard.wait()

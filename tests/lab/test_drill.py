@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +40,31 @@ def gap(seen: dict[str, Any], vip: str) -> float:
     return longest
 
 
+@contextmanager
+def sampled(lab: Lab, vip: str) -> Iterator[list[tuple[float, list[str]]]]:
+    """The nodes on which `ip addr` shows a VIP, five times a second within the block, and when that was (s)."""
+    samples: list[tuple[float, list[str]]] = []
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(0.2):
+            samples.append((time.monotonic(), lab.holder(vip)))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join()
+
+
+def unsettled(samples: list[tuple[float, list[str]]]) -> float:
+    """The longest time (s) in which none had it, or two."""
+    runs = [list(run) for one, run in groupby(samples, lambda sample: len(sample[1]) == 1) if not one]
+    return max((run[-1][0] - run[0][0] for run in runs), default=0.0)
+
+
 def begin(lab: Lab, *args: str) -> subprocess.Popen[str]:
     """Start a drill in the lab, and return when it has broken something."""
     argv = [LBDEPLOY, "-f", str(lab.file), "--lab", "drill", *args]
@@ -56,12 +88,14 @@ def test_an_outage_is_as_short_as_predicted_and_measured_as_others_see_it(pair: 
     pair.edit("advert_interval = 1", f"advert_interval = {advert}")
     pair.do("up")
     for kind, target in TARGETS[advert].items():
-        with traffic(pair, VIPS[0]) as seen:
+        with traffic(pair, VIPS[0]) as seen, sampled(pair, VIPS[0]) as samples:
             drill = pair.do("drill", kind, "--hold", "5")
         assert drill["outage_ms"] <= target * 1000, kind
         assert drill["outage_ms"] <= drill["expected_ms"] + drill["tolerance_ms"], kind
         assert drill["outage_ms"] == pytest.approx(gap(seen, VIPS[0]) * 1000, abs=200), kind
         assert drill["one_holder_ms"] <= 5000, kind
+        assert unsettled(samples) <= 5, kind
+        assert {name for _, names in samples for name in names} == set(NODES), kind
         assert (drill["from"], drill["to"]) == ("lb1", "lb2"), kind
         assert 0 < drill["failed"] < drill["probes"], kind
         assert drill["streams"] == {"opened": 2, "broken": 2}, kind
@@ -124,6 +158,63 @@ def test_pulled_cables(pair: Lab) -> None:
     assert drill["to"] == "lb2"
     assert any("after preempt_delay" in each for each in drill["after"])
     assert placed(pair)
+
+
+def as_on_real_nodes(lab: Lab, folder: Path, *args: str) -> Any:
+    """The document of a drill by an lbdeploy that knows of no lab: it is in the operator's network, with its keys."""
+    own, file = Path(lab.known_hosts).parent, folder / "hosts.toml"
+    keys = f'[ssh]\nidentity_file = "{own}/id_ed25519"\nknown_hosts_file = "{own}/known_hosts"'
+    file.write_text(re.sub(r"^\[ssh\].*", keys, lab.file.read_text(), count=1, flags=re.MULTILINE))
+    network = f"--net=/run/netns/lbdeploy-{lab.id}:operator"
+    argv = ["nsenter", network, "--", LBDEPLOY, "-f", str(file), "--json", "drill", *args]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, 6), done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+# What the kernel forgets when an interface goes down: IPv6 addresses, and routes that somebody has added.
+ADDED = """
+ip -6 addr add fd00:9::5/64 dev ens33 nodad
+ip route add 10.99.0.0/24 via 192.168.0.1 dev ens33 metric 7
+ip -6 route add fd00:a::/64 via fd00:9::1 dev ens33
+ip -6 route add default via fe80::1 dev ens33"""
+NETWORK = (
+    "ip -o -4 route | sort; ip -o -6 route | sort; ip -o addr | sed 's/ *valid_lft.*//' | sort; sysctl -n "
+    + " ".join(f"net.ipv6.conf.{each}.keep_addr_on_down" for each in ("ens32", "ens33"))
+)
+
+
+@contextmanager
+def more_routes(lab: Lab, node: str) -> Iterator[str]:
+    """Routes and an address that a node does not get by itself; what it has then."""
+    lab.on(node, ADDED)
+    try:
+        yield lab.on(node, NETWORK)
+    finally:
+        lab.on(node, ADDED.replace(" add ", " del ").replace(" nodad", "").replace("\n", ";").strip(";"), check=False)
+
+
+def test_a_node_that_takes_its_own_links_down_takes_them_up_as_they_were(pair: Lab, tmp_path: Path) -> None:
+    """As on a real node: the node is cut off, and comes back by itself, with its addresses, routes and settings."""
+    with more_routes(pair, "lb1") as before:
+        drill = as_on_real_nodes(pair, tmp_path, "link", "--i-have-console", "--hold", "4")
+        assert (drill["from"], drill["to"], drill["healthy"]) == ("lb1", "lb2", True)
+        assert drill["failed"] > 0
+        wait_for(lambda: all(pair.holder(vip) == ["lb1"] for vip in VIPS), 30)
+        assert pair.on("lb1", NETWORK) == before
+    assert pair.on("lb1", "ls /run | grep lbdeploy-drill; true") == ""
+
+
+def test_what_was_broken_is_undone_by_the_node_where_the_network_is_lost(pair: Lab) -> None:
+    """The operator can't reach it any more: its own repair runs, and the drill tells of it and what it measured."""
+    process = begin(pair, "haproxy", "--hold", "3")
+    wait_for(lambda: not active(pair, "lb1"))
+    pair.lab("cut", "lb1", "--network", "management")
+    wait_for(lambda: active(pair, "lb1"), 15)
+    pair.lab("join", "lb1")
+    out, said = process.communicate(timeout=90)
+    assert process.returncode == 0, out + said
+    assert "Outage" in out
 
 
 def test_a_standby_node_is_not_missed(pair: Lab) -> None:

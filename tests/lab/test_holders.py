@@ -31,7 +31,7 @@ def gap(seen: dict[str, Any]) -> float:
 
 def test_two_holders_are_named_and_it_heals_by_itself(pair: Lab) -> None:
     """Where the standby hears nothing of the holder, both have the VIPs: `verify` names both, and so does `up`."""
-    with unheard(pair):
+    with traffic(pair, *VIPS) as seen, unheard(pair):
         wait_for(lambda: all(set(pair.holder(vip)) == {"lb1", "lb2"} for vip in VIPS), 15)
         found = pair.do("verify", code=6)
         assert {name for vip in found["vips"] for name in vip["holders"]} == {"lb1", "lb2"}
@@ -40,6 +40,8 @@ def test_two_holders_are_named_and_it_heals_by_itself(pair: Lab) -> None:
         refused = pair.do("handover", "--to", "lb2", code=1)["error"]
         assert "they are on lb1 and lb2" in refused["message"]
         assert pair.do("rebuild", "lb2", code=1)["error"]["state"] == "nothing was changed"
+    assert seen["probes"] > 20
+    assert turned_away(seen) == []  # whichever of the two a client reaches, it serves
     wait_for(lambda: held_by(pair, "lb1"), 15)
     sound(pair)
 

@@ -15,7 +15,7 @@ from lbdeploy import errors
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 
 KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, LbdeployError)}
-CODES = {1, 2, 4, 5, 7, 130}  # of the contract; 0, 3 and 6 are no errors
+CODES = {1, 2, 4, 5, 6, 7, 130}  # of the contract; 0 and 3 are no errors
 # Where all nodes are meant, or `Fleet` adds the node that it was about.
 OF_MANY = [
     "handover.py",

@@ -1,0 +1,101 @@
+"""Arm the repair, break it, wait, undo it: whatever happens, and whenever Ctrl-C comes.
+
+See docs/decisions/020-a-drill-arms-its-repair-first.md.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from lbdeploy.drill.hands import Hands
+from lbdeploy.drill.kinds import BREAK_DELAY, Kind
+from lbdeploy.drill.prober import Prober
+from lbdeploy.errors import ConnectError, InterruptedRunError, RemoteError
+from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.interrupt import Interrupt
+from lbdeploy.model import Node
+
+BASELINE = 1.0  # seconds of probing before the break, and after all is well again
+MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
+GLANCE_SECONDS = 0.05  # within which Ctrl-C is answered
+LOOK = "lbdeploy verify --wait 60"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """`what` is to be broken on `node`, by `hands`, for `hold` seconds."""
+
+    what: Kind
+    node: Node
+    hands: Hands
+    hold: float
+    emit: Emit
+
+    def run(self, here: Prober) -> tuple[float, float]:
+        """Break it, and undo it; when it was broken, and when undone (s, Unix). `here` probes meanwhile.
+
+        Ctrl-C never comes between: what has begun on the node ends, and then it is undone. A second one leaves at once,
+        and leaves the rest to the node: whatever still goes on there could come after an undoing from here.
+        """
+        try:
+            with Interrupt(self.emit, "undoing it") as interrupt:
+                self.hands.arm(self.hold + BASELINE + (BREAK_DELAY if self.what.cuts_off else MARGIN))
+                at = self._broken(here, interrupt)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted", state=f"{self._whole}; {self._by_itself}", fix=LOOK) from None
+        if interrupt.asked:
+            state = f"what was broken is undone ({self._whole})" if at else "nothing was broken"
+            raise InterruptedRunError("interrupted", state=state, fix=LOOK)
+        return at, time.time()
+
+    def _broken(self, here: Prober, interrupt: Interrupt) -> float:
+        """Break and undo it; when it was broken (s, Unix), 0 if it was not."""
+        try:
+            at = self._begin(here, interrupt)
+            _pause(at + self.hold - time.time(), interrupt)
+        except Exception as error:
+            self._undo(disarm=isinstance(error, RemoteError))  # else it may still be at work
+            if isinstance(error, ConnectError):
+                error.state = f"whatever was broken ({self._whole}) is undone; {self._by_itself}, too"
+            raise
+        self._undo()
+        return at
+
+    def _begin(self, here: Prober, interrupt: Interrupt) -> float:
+        self.emit(Step(self.node.name, "probe the VIPs"))
+        _pause(BASELINE, interrupt)
+        for vip in here.refused:
+            told = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
+            self.emit(Note(None, told))
+        if interrupt.asked:
+            return 0.0
+        self.emit(Step(self.node.name, f"{self.what.what}; undone in {self.hold:.0f} s"))
+        return self.hands.break_it()
+
+    def _undo(self, *, disarm: bool = True) -> None:
+        """From here; where that fails, it is left to what was armed."""
+        self.emit(Step(self.node.name, "undo it"))
+        try:
+            self.hands.undo(disarm=disarm)
+        except ConnectError as error:
+            why = f"not undone from here ({error.message}): it is by itself, in {MARGIN:.0f} s"
+            self.emit(Note(self.node.name, why))
+            time.sleep(MARGIN)
+        else:
+            self.emit(Done(self.node.name, "undone"))
+
+    @property
+    def _whole(self) -> str:
+        return f"{self.node.name}: {self.what.what}"
+
+    @property
+    def _by_itself(self) -> str:
+        return f"that is undone by itself within {BASELINE + self.hold + MARGIN:.0f} s"
+
+
+def _pause(seconds: float, interrupt: Interrupt) -> None:
+    """Wait so long, or until Ctrl-C."""
+    until = time.monotonic() + seconds
+    while not interrupt.asked and time.monotonic() < until:
+        time.sleep(min(GLANCE_SECONDS, max(0.0, until - time.monotonic())))

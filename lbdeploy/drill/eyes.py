@@ -1,0 +1,48 @@
+"""Looking at all nodes until they are well: while one boots, say, or comes back to the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from lbdeploy.errors import LbdeployError
+from lbdeploy.fleet import Fleet
+from lbdeploy.observer import Observer
+from lbdeploy.survey import Survey
+
+POLL_SECONDS = 0.5
+
+
+class Eyes:
+    """Looks through the connections of a fleet; one that has failed is made anew for the next look."""
+
+    def __init__(self, fleet: Fleet, observer: Observer) -> None:
+        self._fleet = fleet
+        self._observer = observer
+        self._failed: Mapping[str, LbdeployError] = {}
+
+    def look(self) -> Survey:
+        """Once."""
+        for node in self._fleet.nodes:
+            if node.name in self._failed:
+                with suppress(LbdeployError):  # then the look itself fails, too, and says why
+                    self._fleet.reopen(node)
+        survey = self._observer.look()
+        self._failed = survey.errors
+        return survey
+
+    def until_well(self, seconds: float, *, home: bool = False) -> Survey:
+        """For so long at most; `home`: and until the VIPs are where VRRP's priorities want them."""
+        deadline = time.monotonic() + seconds
+        while True:
+            survey = self.look()
+            well = survey.verdict.healthy and not survey.errors
+            if (well and not (home and pending(survey))) or time.monotonic() >= deadline:
+                return survey
+            time.sleep(POLL_SECONDS)
+
+
+def pending(survey: Survey) -> bool:
+    """Whether the VIPs are about to move to a node of higher priority."""
+    return any(each.check == "holder" and not each.ok for each in survey.verdict.findings)
