@@ -63,6 +63,7 @@ def mute(lab: Lab, node: str) -> Iterator[None]:
 def test_a_node_that_is_dead_already_holds_up_nobody(pair: Lab) -> None:
     """Who holds what is shown within seconds, and of lb2 that it has not answered yet; with --watch it comes later."""
     reachable = {"lb1": True, "lb2": False}
+    wait_for(lambda: held_by(pair, "lb1"))
     with mute(pair, "lb2"):
         said = pair.do("status", code=4)
         assert said["duration_s"] < 6

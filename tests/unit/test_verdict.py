@@ -218,6 +218,16 @@ def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:
     )
 
 
+def test_the_skew_of_version_2_is_part_of_a_second(tmp_path: Path) -> None:
+    """Of a second, whatever the advert interval: priority 16 waits for 0.9 s of skew (RFC 3768, 6.1), not for 9."""
+    slow = GOOD.replace("advert_interval = 1", "advert_interval = 10").replace("priority = 200", "priority = 16")
+    of = cluster(tmp_path, slow.replace("priority = 100", "priority = 10"))
+    back = running(since=NOW - 10, loaded=NOW - 10)
+    found = verdict(of, lb1(of, holds=False, states={HAPROXY: back}), lb2(of, holds=True))
+    # 30 s of delay, 2 s until the check has risen, 30.9 s until a silent master is given up, 2 s to spare, 10 s gone.
+    assert "it takes them in about 55 s" in holder(found).detail
+
+
 def test_a_delay_that_is_long_over_needs_a_look(seed: Cluster) -> None:
     """A preferred node that should have taken the VIPs by now: a warning that names the log to read."""
     found = verdict(seed, lb1(seed, holds=False), lb2(seed, holds=True))
