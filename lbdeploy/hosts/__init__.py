@@ -18,7 +18,8 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
 
     from lbdeploy.hosts import build, scripts
     from lbdeploy.hosts.authority import certificates
-    from lbdeploy.hosts.checks import check, key_text, near
+    from lbdeploy.hosts.checks import check
+    from lbdeploy.hosts.keys import key_text, near
     from lbdeploy.hosts.schema import (
         BELOW,
         NAMED,

@@ -5,38 +5,15 @@ Works on whatever is well-formed, so that one mistake does not hide another. Eac
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.hosts.schema import (
-    ClusterTable,
-    FrontendTable,
-    MetricsTable,
-    NetworkTable,
-    NodeTable,
-    PackagesTable,
-    VrrpTable,
-)  # fmt: skip
-from lbdeploy.model import METRICS, Address, Interface
+from lbdeploy.hosts.frontends import check_frontends
+from lbdeploy.hosts.keys import Complaint, key_text, near
+from lbdeploy.hosts.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
+from lbdeploy.model import Address, Interface
 
-Complaint = tuple[tuple[str, ...], str, str]
 Parsed = dict[str, Any]
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of `known`, or all of them."""
-    from difflib import get_close_matches
-
-    known = list(known)
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {key_text(close[0])}?" if close else "known are: " + ", ".join(map(key_text, known))
-
-
-def key_text(*parts: str) -> str:
-    """A key as one writes it in the file: a part that is no bare key in quotes, on one line (toml.io, Keys)."""
-    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part) for part in parts)
 
 
 def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
@@ -54,15 +31,10 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
     yield from _enough_nodes(_tables(data, "nodes"))
     yield from _priorities(nodes)
     yield from _addresses(nodes, networks)
-    yield from _families(nodes, vrrp)
+    yield from _families(nodes, vrrp, networks, list(written))
+    yield from _initial_state(vrrp)
     yield from _advert_interval(vrrp)
-    metrics: MetricsTable | None = parsed.get("metrics")
-    yield from _frontend_networks(frontends, written)
-    yield from _ports(frontends, list(written))
-    yield from _servers(frontends, networks)
-    yield from _shares(frontends)
-    yield from _https_only(frontends)
-    yield from _metrics(metrics, frontends, list(written))
+    yield from check_frontends(frontends, parsed.get("metrics"), networks, written)
     yield from _firewall(parsed.get("cluster"))
     yield from _repositories(parsed.get("packages"))
 
@@ -164,97 +136,35 @@ def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[st
         yield f"{address} is not in {where}, the network of its VIP", "correct the address, or the VIP's prefix length"
 
 
-def _families(nodes: dict[str, NodeTable], vrrp: VrrpTable | None) -> Iterator[Complaint]:
+def _families(
+    nodes: dict[str, NodeTable], vrrp: VrrpTable | None, networks: dict[str, NetworkTable], written: list[str]
+) -> Iterator[Complaint]:
     if not vrrp:
         return
-    addresses = {name: node.__pydantic_extra__.get(vrrp.network) for name, node in nodes.items()}
-    if len({address.version for address in addresses.values() if address}) > 1:
-        yield (
-            ("nodes",),
-            f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one",
-            "give all nodes one family there",
-        )
+    addresses = [node.__pydantic_extra__.get(vrrp.network) for node in nodes.values()]
+    spoken = {address.version for address in addresses if address}
+    vips = {vip.version for network in networks.values() for vip in network.vip}
+    if len(spoken) > 1:
+        message = f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one"
+        yield ("nodes",), message, "give all nodes one family there"
+    elif spoken and vips and not spoken & vips and len(networks) == len(written):
+        # keepalived refuses an instance whose adverts carry no VIP, and they carry those of their own family alone.
+        (own,), (other,) = spoken, vips
+        message = f"has VRRP speak IPv{own}, in which it can't move VIPs that are all IPv{other}"
+        fix = f"name a network on which the nodes have IPv{other} addresses, or add an IPv{own} VIP"
+        yield ("vrrp", "network"), message, fix
+
+
+def _initial_state(vrrp: VrrpTable | None) -> Iterator[Complaint]:
+    if vrrp and vrrp.initial_state == "MASTER" and not vrrp.preempt:
+        message = 'is "MASTER", for which keepalived drops preempt = false'
+        yield ("vrrp", "initial_state"), message, 'leave it out: "auto" lets the priority elect'
 
 
 def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Complaint]:
     # RFC 5798 section 5.2.7: the interval travels as hundredths of a second.
     if vrrp and round(vrrp.advert_interval * 100, 6) % 1:
         yield ("vrrp", "advert_interval"), "has more than two decimals", "VRRP counts in hundredths of a second"
-
-
-def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
-    for name, frontend in frontends.items():
-        key = ("frontends", name, "networks")
-        for network in frontend.networks if networks else ():
-            if network not in networks:
-                yield key, f"{network!r} is not a network of this file", near(network, networks)
-            elif not networks[network].get("vip"):
-                fix = f"give networks.{key_text(network)} a vip, or leave it out"
-                yield key, f"network {key_text(network)} has no VIP to listen on", fix
-
-
-def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator[Complaint]:
-    seen: dict[tuple[str, int], str] = {}
-    for name, frontend in frontends.items():
-        places = [(network, frontend.port) for network in frontend.networks or networks]
-        others = [seen[place] for place in places if place in seen]
-        if others:
-            message = f"{frontend.port} is the port of frontend {others[0]}, too"
-            fix = "give each frontend its own port, or, by the key networks, its own networks"
-            yield ("frontends", name, "port"), message, fix
-        for place in places:
-            seen.setdefault(place, name)
-
-
-def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
-    vips = {vip.ip for network in networks.values() for vip in network.vip}
-    for name, frontend in frontends.items():
-        seen: dict[tuple[Address, int], str] = {}
-        for server, entry in frontend.servers.items():
-            address, port = entry.address
-            key = ("frontends", name, "servers", server)
-            if server in ("FRONTEND", "BACKEND"):
-                yield key, "is a name that haproxy uses itself", "choose another name"
-            if address in vips:
-                yield key, f"{address} is a VIP: connections would go in circles", "give the server's own address"
-            twin = seen.setdefault((address, port or frontend.port), server)
-            if twin != server:
-                yield key, f"is the same address and port as {twin}", "give each server its own"
-
-
-def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
-    for name, frontend in frontends.items():
-        key, servers = ("frontends", name, "servers"), frontend.servers.values()
-        if all(each.backup for each in servers):
-            yield key, "are all backups", "leave out backup for those that are to be used first"
-        elif all(each.weight == 0 for each in servers if not each.backup):
-            yield key, "have a weight of 0, and get no connections", "give at least one a weight, or leave it out"
-
-
-def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
-    for name, frontend in frontends.items():
-        for key in ("check_path", "check_ca_file", "check_host"):
-            if key in frontend.model_fields_set and frontend.check != "https":
-                yield ("frontends", name, key), "is of no use to a tcp check", 'write check = "https", or leave it out'
-
-
-def _metrics(
-    metrics: MetricsTable | None, frontends: dict[str, FrontendTable], networks: list[str]
-) -> Iterator[Complaint]:
-    if not metrics:
-        return
-    if networks and metrics.network not in networks:
-        yield (
-            ("metrics", "network"),
-            f"{metrics.network!r} is not a network of this file",
-            near(metrics.network, networks),
-        )
-    for name, frontend in frontends.items():
-        if frontend.port == metrics.port and metrics.network in (frontend.networks or networks):
-            message = f"{metrics.port} is the port of frontend {name} on that network, too"
-            yield ("metrics", "port"), message, "choose another port"
-        if name == METRICS:
-            yield ("frontends", name), "is what lbdeploy calls the place of the metrics", "choose another name"
 
 
 def _firewall(cluster: ClusterTable | None) -> Iterator[Complaint]:

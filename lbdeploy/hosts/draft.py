@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from lbdeploy.errors import UsageError
-from lbdeploy.hosts.checks import near
+from lbdeploy.hosts.keys import near
 from lbdeploy.model import Interface
 
 Draft = dict[str, Any]

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.hosts.checks import key_text
 from lbdeploy.hosts.json_schema import FILE_NAME
+from lbdeploy.hosts.keys import key_text
 from lbdeploy.hosts.schema import SINGLE
 
 HEAD = f"""\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import struct
 import subprocess
@@ -14,7 +15,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from builders import SEED, cluster, observe, plans, server
+from builders import cluster, observe, plans, server
+from goldens import HEAD, RICH, beside
 from jsonschema import Draft4Validator
 from syrupy.assertion import SnapshotAssertion
 
@@ -27,7 +29,6 @@ from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
 from lbdeploy.hosts.json_schema import json_schema
 from lbdeploy.lab.apiserver import proxied
-from lbdeploy.lab.keys import make_certificate
 from lbdeploy.lint import lint
 from lbdeploy.model import Cluster, Metrics, Server
 from lbdeploy.probe import Probe
@@ -38,57 +39,11 @@ from lbdeploy.takedown import original
 from lbdeploy.verdict import judge
 from lbdeploy.wire import Wire
 
-HEAD = SEED.read_text().partition("[frontends.")[0]
-RICH = (
-    HEAD
-    + """\
-[metrics]
-network = "management"
-allow = ["192.168.1.0/24", "2001:db8::/32"]
-[frontends.api]
-port = 6443
-allow = "10.0.0.0/8"
-max_connections = 20000
-balance = "leastconn"
-check = "https"
-check_path = "/healthz?verbose"
-check_ca_file = "ca.crt"
-check_host = "kubernetes"
-slow_start = 30
-[frontends.api.servers]
-m1 = "192.168.1.21"
-m2 = { address = "192.168.1.22:7443", max_connections = 500, weight = 10 }
-m3 = { address = "192.168.1.23", weight = 0 }
-spare1 = { address = "192.168.1.24", backup = true }
-spare2 = { address = "[2001:db8::25]:6443", backup = true }
-[frontends.ingress]
-port = 443
-networks = "external"
-balance = "source"
-proxy_protocol = true
-servers = { w1 = "192.168.1.31:30443" }
-[frontends.inside]
-port = 443
-networks = ["management"]
-proxy_protocol = true
-check = "https"
-check_host = "kubernetes"
-servers = { w1 = "192.168.1.31:31443" }
-[frontends.machine-config]
-port = 22623
-check = "https"
-check_path = "/healthz"
-servers = { m1 = "192.168.1.21" }
-"""
-)
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the certificate of a CA, and with its key beside a server's certificate."""
-    make_certificate(tmp_path, ["kubernetes"])
-    # What openssl writes before a certificate stays here.
-    (tmp_path / "ca.crt").write_text("subject=CN = a CA\n" + (tmp_path / "ca.pem").read_text())
+    beside(tmp_path)
     return tmp_path
 
 
@@ -96,6 +51,13 @@ def folder(tmp_path: Path) -> Path:
 def rich(folder: Path) -> Cluster:
     """Every kind of frontend, and metrics."""
     return cluster(folder, RICH)
+
+
+def test_metrics_may_have_a_frontends_port(folder: Path) -> None:
+    """They are on the node's own address, where no frontend is."""
+    text = haproxy_cfg(cluster(folder, RICH.replace("[metrics]", "[metrics]\nport = 443")))
+    binds = re.findall(r"bind (\S+:443)$", text, re.MULTILINE)
+    assert binds == ["192.168.0.10:443", "192.168.1.10:443", "192.168.1.11:443"]
 
 
 def haproxy_cfg(cluster: Cluster, node: str = "lb1") -> str:
@@ -244,11 +206,6 @@ BAD = {
         '[metrics]\nnetwork = "management"',
         '[metrics]\nnetwork = "manage"',
         "metrics.network: 'manage' is not a network of this file; did you mean management?",
-    ),
-    "metrics on a frontend's port": (
-        '[metrics]\nnetwork = "management"',
-        '[metrics]\nport = 443\nnetwork = "management"',
-        "metrics.port: 443 is the port of frontend inside on that network, too; choose another port",
     ),
     "a frontend that is called like the metrics": (
         "[frontends.machine-config]",

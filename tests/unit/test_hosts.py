@@ -649,6 +649,46 @@ def test_the_nodes_speak_vrrp_in_one_family(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("edits", "own", "other"),
+    [
+        ({"192.168.0.10/24": "2001:db8::10/64", "192.168.1.10/24": "fd00::10/64"}, 4, 6),
+        (
+            {
+                'management = "192.168.1.11"': 'management = "fd00::11"',
+                'management = "192.168.1.12"': 'management = "fd00::12"',
+            },
+            6,
+            4,
+        ),
+    ],
+)
+def test_adverts_carry_at_least_one_vip(tmp_path: Path, edits: dict[str, str], own: int, other: int) -> None:
+    """VIPs that are all of the family that VRRP does not speak are refused by every keepalived, so they are here."""
+    text = SHORT
+    for old, new in edits.items():
+        text = changed(old, new, text)
+    line = text[: text.index('network = "management"')].count("\n") + 1
+    assert problems(tmp_path, text) == [
+        f"{line}: vrrp.network: has VRRP speak IPv{own}, in which it can't move VIPs that are all IPv{other}; "
+        f"name a network on which the nodes have IPv{other} addresses, or add an IPv{own} VIP"
+    ]
+
+
+def test_what_is_wrong_with_a_vip_is_not_said_of_vrrp(tmp_path: Path) -> None:
+    """The VIP of the other family may be the one that is mistyped."""
+    text = changed("192.168.1.10/24", "192.168.1.300/24", changed("192.168.0.10/24", "2001:db8::10/64", SHORT))
+    (problem,) = problems(tmp_path, text)
+    assert "networks.management.vip" in problem
+
+
+def test_a_master_without_preemption_is_none(tmp_path: Path) -> None:
+    """keepalived drops nopreempt where the initial state is MASTER: hosts.toml can't have both."""
+    text = changed("router_id = 101", 'router_id = 101\npreempt = false\ninitial_state = "MASTER"', SHORT)
+    (problem,) = problems(tmp_path, text)
+    assert 'vrrp.initial_state: is "MASTER", for which keepalived drops preempt = false; leave it out' in problem
+
+
 def test_two_frontends_need_two_ports(tmp_path: Path) -> None:
     """Every frontend listens on every VIP, so ports can't be shared."""
     text = SHORT + '[frontends.two]\nport = 6443\nservers = { a = "10.0.0.1" }\n'

@@ -1,0 +1,96 @@
+"""What must hold of frontends, their servers and the metrics; see checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lbdeploy.hosts.keys import Complaint, key_text, near
+from lbdeploy.hosts.schema import FrontendTable, MetricsTable, NetworkTable
+from lbdeploy.model import METRICS, Address
+
+
+def check_frontends(
+    frontends: dict[str, FrontendTable],
+    metrics: MetricsTable | None,
+    networks: dict[str, NetworkTable],
+    written: dict[str, dict[str, Any]],
+) -> Iterator[Complaint]:
+    """Every disagreement. `networks` are those that are well-formed, `written` all."""
+    yield from _frontend_networks(frontends, written)
+    yield from _ports(frontends, list(written))
+    yield from _servers(frontends, networks)
+    yield from _shares(frontends)
+    yield from _https_only(frontends)
+    yield from _metrics(metrics, frontends, list(written))
+
+
+def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
+    for name, frontend in frontends.items():
+        key = ("frontends", name, "networks")
+        for network in frontend.networks if networks else ():
+            if network not in networks:
+                yield key, f"{network!r} is not a network of this file", near(network, networks)
+            elif not networks[network].get("vip"):
+                fix = f"give networks.{key_text(network)} a vip, or leave it out"
+                yield key, f"network {key_text(network)} has no VIP to listen on", fix
+
+
+def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator[Complaint]:
+    seen: dict[tuple[str, int], str] = {}
+    for name, frontend in frontends.items():
+        places = [(network, frontend.port) for network in frontend.networks or networks]
+        others = [seen[place] for place in places if place in seen]
+        if others:
+            message = f"{frontend.port} is the port of frontend {others[0]}, too"
+            fix = "give each frontend its own port, or, by the key networks, its own networks"
+            yield ("frontends", name, "port"), message, fix
+        for place in places:
+            seen.setdefault(place, name)
+
+
+def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+    vips = {vip.ip for network in networks.values() for vip in network.vip}
+    for name, frontend in frontends.items():
+        seen: dict[tuple[Address, int], str] = {}
+        for server, entry in frontend.servers.items():
+            address, port = entry.address
+            key = ("frontends", name, "servers", server)
+            if server in ("FRONTEND", "BACKEND"):
+                yield key, "is a name that haproxy uses itself", "choose another name"
+            if address in vips:
+                yield key, f"{address} is a VIP: connections would go in circles", "give the server's own address"
+            twin = seen.setdefault((address, port or frontend.port), server)
+            if twin != server:
+                yield key, f"is the same address and port as {twin}", "give each server its own"
+
+
+def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+    for name, frontend in frontends.items():
+        key, servers = ("frontends", name, "servers"), frontend.servers.values()
+        if all(each.backup for each in servers):
+            yield key, "are all backups", "leave out backup for those that are to be used first"
+        elif all(each.weight == 0 for each in servers if not each.backup):
+            yield key, "have a weight of 0, and get no connections", "give at least one a weight, or leave it out"
+
+
+def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+    for name, frontend in frontends.items():
+        for key in ("check_path", "check_ca_file", "check_host"):
+            if key in frontend.model_fields_set and frontend.check != "https":
+                yield ("frontends", name, key), "is of no use to a tcp check", 'write check = "https", or leave it out'
+
+
+def _metrics(
+    metrics: MetricsTable | None, frontends: dict[str, FrontendTable], networks: list[str]
+) -> Iterator[Complaint]:
+    if not metrics:
+        return
+    if networks and metrics.network not in networks:
+        yield (
+            ("metrics", "network"),
+            f"{metrics.network!r} is not a network of this file",
+            near(metrics.network, networks),
+        )
+    if METRICS in frontends:
+        yield ("frontends", METRICS), "is what lbdeploy calls the place of the metrics", "choose another name"
