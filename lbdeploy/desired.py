@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from lbdeploy import validators
 from lbdeploy.model import METRICS, Cluster, Node, Vip
 from lbdeploy.passwords import mode_for
 from lbdeploy.probe import frontend_socket
@@ -126,22 +127,21 @@ def apt_files(cluster: Cluster, node: Node) -> list[File]:
 def other_files(cluster: Cluster, node: Node) -> list[File]:
     """The files beside those of apt. A file stands after those that its validator looks at. Raises RenderError."""
     haproxy, keepalived = _haproxy_cfg(cluster, node), _keepalived_conf(cluster, node)
-    valid = Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         *(File(path, content) for path, content in ca_files(cluster).items()),
         *_firewall_files(cluster, node),
-        File(HAPROXY_CFG, haproxy, mode_for(haproxy), valid),
+        File(HAPROXY_CFG, haproxy, mode_for(haproxy), validators.HAPROXY),
         File(
             CHECK_HAPROXY,
             render(cluster, node, "check-haproxy.sh", paths=PATHS),
             mode="755",
-            validate=Raw('sh -n "$1"'),
+            validate=validators.SHELL,
         ),
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
-        File(KEEPALIVED_CONF, keepalived, mode_for(keepalived), Raw('keepalived -t -f "$1"')),
+        File(KEEPALIVED_CONF, keepalived, mode_for(keepalived), validators.KEEPALIVED),
     ]
 
 
@@ -149,7 +149,7 @@ def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
     if cluster.firewall != "nftables":
         return []
     return [
-        File(FIREWALL, render(cluster, node, "firewall.nft"), validate=Raw(f'nft -c -f "$1"\n{_SSH_STAYS}')),
+        File(FIREWALL, render(cluster, node, "firewall.nft"), validate=validators.NFT),
         File(NFTABLES_UNIT, render(cluster, node, "nftables.service.conf", paths=PATHS)),
         File(FIREWALL_UNIT, render(cluster, node, "lbdeploy-firewall.service", paths=PATHS)),
     ]
@@ -166,51 +166,7 @@ def _own_scripts(cluster: Cluster) -> list[File]:
     vrrp = cluster.vrrp
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
-    return [File(path, script.text, mode="755", validate=_RUNNABLE) for path, script in own.items()]
-
-
-# A script that can't be run fails, and one that fails may take the VIPs away. /usr/bin/env finds its program by PATH.
-_RUNNABLE = Raw(r"""set -f
-read -r line < "$1"
-set -- ${line#'#!'}
-[ "$1" != /usr/bin/env ] || shift
-while case $1 in -*) ;; *) false ;; esac; do shift; done
-command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be run"
-""")
-
-
-# `haproxy -c` does not bind. A reload that can't fails, and before it gives up, it has the old process pause for two
-# seconds (measured on 2.6). So whoever else listens on a port is looked for before.
-_PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
-    !/"haproxy"/ {
-        port = $4; sub(/.*:/, "", port); host = substr($4, 1, length($4) - length(port) - 1); sub(/%.*/, "", host)
-        busy[++count] = host; ports[count] = port; who[count] = $6
-    }
-    END {
-        while ((getline line < cfg) > 0) {
-            words = split(line, word)
-            if (words < 2 || word[1] != "bind") continue
-            split(word[2], addresses, ",")
-            for (each in addresses) {
-                address = addresses[each]; sub(/^ipv[46]@/, "", address)
-                if (address ~ /^(\/|[a-z]+@)/) continue
-                port = address; sub(/.*:/, "", port); host = substr(address, 1, length(address) - length(port) - 1)
-                every = host == "" || host == "*" || host == "0.0.0.0" || host == "::" || host == "[::]"
-                for (i = 1; i <= count; i++) {
-                    same = busy[i] == host || busy[i] == "[" host "]" || busy[i] == "*"
-                    same = same || (busy[i] == "0.0.0.0" && host !~ /:/) || (busy[i] == "[::]" && host ~ /:/)
-                    if (ports[i] == port && (same || every)) print address " is in use: " who[i]
-                }
-            }
-        }
-    }'"""
-
-
-# Of sshd's connections, the operator's is one: their port must be among those that are let in.
-_SSH_STAYS = """\
-for port in $(ss -Htnp state established | awk '/"sshd/ {sub(/.*:/, "", $3); print $3}' | sort -u); do
-    grep -q "dport.*\\<$port\\>" "$1" || echo "sshd is reached at port $port: set port in [ssh], or firewall_allow"
-done"""
+    return [File(path, script.text, mode="755", validate=validators.RUNNABLE) for path, script in own.items()]
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node) -> str:

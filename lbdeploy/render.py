@@ -7,6 +7,8 @@ replaces one of them. A name that a template uses and that does not exist is an 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from traceback import walk_tb
@@ -20,6 +22,7 @@ from jinja2 import (
     TemplateError,
     TemplateSyntaxError,
 )
+from jinja2.meta import find_referenced_templates
 
 from lbdeploy.errors import RenderError
 from lbdeploy.model import Address, Cluster, Node
@@ -49,10 +52,27 @@ def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
         raise _explain(cluster, node, template, error) from None
 
 
-def strangers(cluster: Cluster) -> list[Path]:
-    """Templates of the operator's that replace nothing, since no built-in one has their name."""
+def strangers(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
+    """Files among the operator's templates that nothing uses: (file, what is the matter, what would be right)."""
     known = {path.name for path in shipped("templates").glob("*" + SUFFIX)}
-    return sorted(path for path in cluster.templates.glob("*" + SUFFIX) if path.name not in known)
+    used = _used(_environment(cluster.templates), known)
+    for path in sorted(cluster.templates.glob("*")):
+        if path.name + SUFFIX in known and path.name not in used:
+            yield path, f"is not used: templates end in {SUFFIX}", f"call it {path.name}{SUFFIX}"
+        elif path.suffix == SUFFIX and path.name not in used:
+            yield path, "replaces no built-in template, and is not used", "give it the name of one, or remove it"
+
+
+def _used(environment: Environment, names: Iterable[str]) -> set[str]:
+    """These templates, and all that they include, import or extend by name."""
+    used, left = set[str](), list(names)
+    while left:
+        used.add(name := left.pop())
+        with suppress(TemplateError, UnicodeDecodeError):  # rendering tells what is wrong with it
+            assert environment.loader
+            source, _, _ = environment.loader.get_source(environment, name)
+            left += {each for each in find_referenced_templates(environment.parse(source)) if each} - used
+    return used
 
 
 @lru_cache(maxsize=16)  # a worker of a fleet lives long, and each cluster's templates have a folder of their own

@@ -90,15 +90,26 @@ def read(conf: str, lift: int = 0) -> Instance | None:
         return None
     own = [(path[1:], words) for path, words in lines if path[:1] == (name,)]
     settings = {words[0]: " ".join(words[1:]) for path, words in own if not path}
+    handovers = {path[0].partition(" ")[2] for path, words in lines if path and words == ["file", HANDOVER]}
     secret = ", ".join(" ".join(words) for path, words in own if path == ("authentication",))
     return Instance(
         {"version": version, "authentication": secret} | settings,
         {words[0]: _device(words, settings) for path, words in own if _is_vip(path, words)},
         frozenset(words[0] for path, words in own if path == ("unicast_peer",)),
-        any(words[-1] == HANDOVER for path, words in lines if path and words[0] == "file")
-        and any(path == ("track_file",) for path, _ in own),
+        any(path == ("track_file",) and words[0] in handovers for path, words in own),
         lift,
     )
+
+
+def defined(conf: str, *kinds: str) -> frozenset[str]:
+    """The names of the blocks of these kinds, such as vrrp_script, outside of others."""
+    heads = {path[0].partition(" ") for path, _ in _lines(conf) if path}
+    return frozenset(name for kind, _, name in heads if kind in kinds)
+
+
+def tracked(conf: str, kind: str) -> frozenset[str]:
+    """What the instances and sync groups track by track_script or track_file."""
+    return frozenset(words[0] for path, words in _lines(conf) if path[1:] == (kind,))
 
 
 def _is_vip(path: tuple[str, ...], words: list[str]) -> bool:

@@ -41,8 +41,7 @@ def lint(cluster: Cluster) -> list[Lint]:
     """Everything that is suspicious in what would be written to the nodes. Raises RenderError."""
     path = str(shown(cluster.path))
     found = [Lint("warning", None, path, None, *each) for each in settings(cluster)]
-    for own in strangers(cluster):
-        message, fix = "replaces no built-in template, and is not used", "give it the name of one, or remove it"
+    for own, message, fix in strangers(cluster):
         found.append(Lint("warning", None, str(shown(own)), None, message, fix))
     for node in cluster.nodes:
         for file in files(cluster, node):

@@ -26,6 +26,30 @@ def _no_socket(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint
             yield "warning", None, message, "take the line bind unix@ over from the built-in template"
 
 
+def _sections(content: str) -> Iterator[tuple[str, str, int]]:
+    """Each section that has a name: (keyword, name, line)."""
+    for number, line in enumerate(plain(content).splitlines(), 1):
+        if found := re.match(r"(frontend|backend|listen)\s+(\S+)", line.strip()):
+            yield found[1], found[2], number
+
+
+def _one_name(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    sections = list(_sections(content))
+    frontends = {name for kind, name, _ in sections if kind == "frontend"}
+    for kind, name, line in sections:
+        if kind == "backend" and name in frontends:
+            message = f"frontend and backend {name} have one name: haproxy 3.2 warns of it, and is refused then"
+            yield "warning", line, message, f"make them one section: listen {name}"
+
+
+def _no_servers(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    found = {name for kind, name, _ in _sections(content) if kind != "frontend"}
+    for name in (frontend.name for frontend in cluster.frontends if content.strip()):
+        if name not in found:
+            message = f"no section listen {name} or backend {name}: nobody could say whether its servers are up"
+            yield "error", None, message, f"give the servers a section: listen {name}"
+
+
 def _tcplog_in_backend(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     section = ""
     for number, line in enumerate(content.splitlines(), 1):
@@ -40,4 +64,4 @@ def _tcplog_in_backend(cluster: Cluster, node: Node, content: str) -> Iterator[C
                 )
 
 
-RULES = (_tcplog_in_backend, _no_socket)
+RULES = (_tcplog_in_backend, _one_name, _no_servers, _no_socket)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from lbdeploy import vrrp
+from lbdeploy.hosts.keys import near
 from lbdeploy.lint.text import Complaint, matches, plain
 from lbdeploy.model import Cluster, Interface, Node
 
@@ -17,11 +18,17 @@ def _pidof(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
         yield "error", line, message, 'use "/etc/keepalived/check-haproxy"'
 
 
+def _script_on_next_line(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for line, _ in matches(content, r"^\s*script\s*$"):
+        message = "script has no value on its line: keepalived takes the next line for a keyword that it does not know"
+        yield "error", line, message, "write the script on the same line"
+
+
 def _master_with_delay(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     for line, _ in matches(content, r"^\s*state\s+MASTER\b"):
-        if any(matches(content, r"^\s*preempt_delay\s+[1-9]")):
-            message = "state MASTER clears preempt_delay: the returning node takes the VIPs at once"
-            yield "warning", line, message, "state BACKUP on every node: the priority elects"
+        for _, found in matches(content, r"^\s*(preempt_delay\b(?!\s+0+(\.0*)?\s*$)|nopreempt\b)"):
+            message = f"state MASTER with {found[1]}: keepalived -t refuses it, since a MASTER waits for nobody"
+            yield "error", line, message, "state BACKUP on every node: the priority elects"
 
 
 def _own_interface(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
@@ -99,6 +106,33 @@ def _long_secret(cluster: Cluster, node: Node, content: str) -> Iterator[Complai
         yield "error", line, message, "8 characters; or none: anybody on the network can read it (RFC 9568)"
 
 
+def _tracked_nowhere(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    for kind, blocks in (("track_script", ("vrrp_script",)), ("track_file", ("track_file", "vrrp_track_file"))):
+        tracked, known = vrrp.tracked(content, kind), vrrp.defined(content, *blocks)
+        for name in sorted(tracked - known):
+            line = next(number for number, _ in matches(content, rf"(^|[\s{{]){re.escape(name)}(?![\w-])"))
+            message = f"{kind} names {name}, and there is no such {blocks[0]}: keepalived -t refuses it"
+            yield "error", line, message, near(name, sorted(known)) if known else "leave it out"
+
+
+def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    """lbdeploy goes by hosts.toml as it listens for others, moves VIPs, and tells who should hold them."""
+    instance = vrrp.read(content)
+    source = (node.addresses[cluster.vrrp.network], "{{ node.addresses[vrrp.network] }}")
+    wanted = {
+        "virtual_router_id": (cluster.vrrp.router_id, "{{ vrrp.router_id }}"),
+        "priority": (node.priority, "{{ node.priority }}"),
+        "unicast_src_ip": source,
+        "mcast_src_ip": source,
+    }
+    for key, (value, variable) in wanted.items():
+        written = instance.settings.get(key) if instance else None
+        if written and written != str(value):
+            line = next(number for number, _ in matches(content, rf"^\s*{key}\b"))
+            message = f"{key} is {written}, and hosts.toml says {value}: lbdeploy goes by that"
+            yield "warning", line, message, f"{key} {variable}"
+
+
 def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     instance = vrrp.read(content)
     whole = plain(content).count("{") == plain(content).count("}")
@@ -116,6 +150,7 @@ def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
 
 RULES = (
     _pidof,
+    _script_on_next_line,
     _master_with_delay,
     _own_interface,
     _script_security,
@@ -124,6 +159,8 @@ RULES = (
     _one_a_line,
     _one_family,
     _long_secret,
+    _tracked_nowhere,
+    _other_than_hosts_toml,
     _no_handover,
     _braces,
 )

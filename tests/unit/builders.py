@@ -7,6 +7,8 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
+import goldens
+
 from lbdeploy import hosts
 from lbdeploy.desired import desired, files
 from lbdeploy.errors import LbdeployError
@@ -23,81 +25,10 @@ from lbdeploy.resources.service import ServiceState
 from lbdeploy.survey import Survey
 
 TOP = Path(__file__).parents[2]
-SEED = TOP / "hosts.toml"
+BIG, SEED = goldens.BIG, goldens.SEED
 CAPTURED = Path(__file__).parent / "captured"
 LONG_AGO = 1_000_000.0
 NOW = 2_000_000.0
-
-# Three nodes, both address families, several frontends, and every setting away from its default.
-BIG = """\
-[cluster]
-name = "prod.eu-1"
-[ssh]
-user = "root"
-port = 2222
-identity_file = "keys/id"
-known_hosts_file = "/etc/lbdeploy/known_hosts"
-jump = "ops@bastion.example.org:22"
-connect_timeout = 3
-[networks.front]
-interface = "bond0.17"
-vip = ["203.0.113.10/24", "2001:db8:17::10/64"]
-[networks.back]
-interface = "eth1"
-vip = "fd00:1::10/64"
-[networks.quiet]
-interface = "eth2"
-[nodes.lb-a]
-front = "203.0.113.11"
-back = "fd00:1::11"
-quiet = "10.9.0.1"
-priority = 150
-host = "lb-a.example.org"
-[nodes.lb-b]
-front = "203.0.113.12"
-back = "fd00:1::12"
-quiet = "10.9.0.2"
-priority = 250
-interfaces = { front = "enp1s0", quiet = "eth1" }
-[nodes.lb-c]
-front = "203.0.113.13"
-back = "fd00:1::13"
-quiet = "10.9.0.3"
-priority = 50
-[vrrp]
-network = "back"
-router_id = 7
-advert_interval = 0.25
-preempt = false
-preempt_delay = 0
-check_interval = 2
-check_timeout = 3
-check_fall = 4
-check_rise = 5
-[frontends.api]
-port = 6443
-balance = "leastconn"
-check = "https"
-interval = 2.5
-fast_interval = 0.5
-rise = 1
-fall = 1
-connect_timeout = 0.25
-check_timeout = 1.5
-client_timeout = 86400
-server_timeout = 172800
-[frontends.api.servers]
-m1 = "10.0.0.1"
-m2 = "10.0.0.2:7443"
-m3 = "[fd00::3]:6443"
-m4 = "fd00::4"
-[frontends.ingress]
-port = 443
-balance = "source"
-interval = 5
-[frontends.ingress.servers]
-w1 = "10.0.1.1:30443"
-"""
 
 
 def cluster(folder: Path, text: str) -> Cluster:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from builders import BIG, SEED, cluster
 
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
 from lbdeploy.lint import Lint, lint
 from lbdeploy.model import Cluster
 from lbdeploy.render import shipped
@@ -24,7 +26,7 @@ def lints(folder: Path, template: str, text: str) -> list[Lint]:
     (folder / "templates" / f"{template}.j2").write_text(text)
     found = lint(cluster(folder, GOOD))
     by_node = {node: [each for each in found if each.node == node] for node in ("lb1", "lb2")}
-    assert [each.message for each in by_node["lb1"]] == [each.message for each in by_node["lb2"]]
+    assert [each.fix for each in by_node["lb1"]] == [each.fix for each in by_node["lb2"]]
     return by_node["lb1"]
 
 
@@ -71,8 +73,44 @@ KEEPALIVED = {
     "state MASTER with a delay": (
         "state {{ state }}",
         "state MASTER",
-        ("warning", "state MASTER clears preempt_delay", "state BACKUP"),
+        ("error", "state MASTER with preempt_delay: keepalived -t refuses it", "state BACKUP"),
         "state MASTER",
+    ),
+    "a script on the next line": (
+        'script "{{ paths.check_haproxy }}"',
+        'script\n        "/bin/pidof haproxy"',
+        ("error", "script has no value on its line: keepalived takes the next line for a keyword", "on the same line"),
+        "script",
+    ),
+    "a tracked script that is nowhere": (
+        "        check_haproxy\n{% for",
+        "        check_haproxy\n        chk_haproxy weight 2\n{% for",
+        ("error", "track_script names chk_haproxy, and there is no such vrrp_script", "did you mean check_haproxy?"),
+        "chk_haproxy",
+    ),
+    "a tracked file that is nowhere": (
+        "        handover weight 1\n",
+        "        handover weight 1\n        uplink\n",
+        ("error", "track_file names uplink, and there is no such track_file", "known are: handover, haproxy_stopped"),
+        "uplink",
+    ),
+    "another virtual router": (
+        "virtual_router_id {{ vrrp.router_id }}",
+        "virtual_router_id 51",
+        ("warning", "virtual_router_id is 51, and hosts.toml says 101", "{{ vrrp.router_id }}"),
+        "virtual_router_id",
+    ),
+    "another priority": (
+        "    priority {{ node.priority }}",
+        "    priority {{ node.priority + 1 }}",
+        ("warning", "priority is 201, and hosts.toml says 200", "{{ node.priority }}"),
+        "priority",
+    ),
+    "another source": (
+        "unicast_src_ip {{ node.addresses[vrrp.network] }}",
+        "unicast_src_ip {{ node.addresses.external }}",
+        ("warning", "unicast_src_ip is 192.168.0.11, and hosts.toml says 192.168.1.11", "{{ node.addresses[vrrp."),
+        "unicast_src_ip",
     ),
     "own interface tracked": (
         "track_interface {",
@@ -129,8 +167,8 @@ KEEPALIVED = {
         "auth_pass",
     ),
     "no handover": (
-        "    track_file {\n        handover weight 1\n",
-        "    track_script {\n        check_haproxy\n",
+        "        handover weight 1\n",
+        "",
         ("warning", "does not track /run/lbdeploy-handover", "take the track_file handover over"),
         None,
     ),
@@ -156,17 +194,15 @@ def test_a_mistake_in_keepalived_conf_is_found(
     assert found.message.startswith(message)
     assert fix in found.fix
     if at:
-        content = rendered(tmp_path)
+        content = text_of(tmp_path, KEEPALIVED_CONF)
         assert at in content.splitlines()[(found.line or 0) - 1], content
     else:
         assert found.line is None
 
 
-def rendered(folder: Path) -> str:
-    from lbdeploy.desired import KEEPALIVED_CONF, files
-
+def text_of(folder: Path, path: str) -> str:
     found = cluster(folder, GOOD)
-    return next(file.content for file in files(found, found.preferred) if file.path == KEEPALIVED_CONF)
+    return next(file.content for file in files(found, found.preferred) if file.path == path)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +212,8 @@ def rendered(folder: Path) -> str:
         ("global_defs {", '! script "pidof haproxy" }\nglobal_defs {'),
         ("track_interface {", "track_interface {\n        # not ens32: it is VRRP's own\n"),
         ("state {{ state }}", "state MASTER\n    preempt_delay 0\n#"),
+        ("    track_script {\n", "    track_script {\n        # chk_haproxy\n"),
+        ("vrrp_script check_haproxy {", "vrrp_script check_haproxy\n{"),
         ("advert_int {{ vrrp.advert_interval | number }}", "version 3\n    advert_int 0.5"),
         ("    preempt_delay {{", "    # preempt_delay {{"),
     ],
@@ -189,9 +227,38 @@ def test_what_only_looks_like_a_mistake_is_let_pass(tmp_path: Path, old: str, ne
     assert lints(tmp_path, "keepalived.conf", text.replace(old, new)) == []
 
 
+def test_state_master_without_preemption_is_found(tmp_path: Path) -> None:
+    """keepalived drops nopreempt there, as it does the delay, and its validator objects."""
+    text = built_in("keepalived.conf").replace("    state {{ state }}\n", "    state MASTER\n    nopreempt\n")
+    (found,) = lints(tmp_path, "keepalived.conf", re.sub(r"    preempt_delay .*\n", "", text))
+    assert found.message.startswith("state MASTER with nopreempt: keepalived -t refuses it")
+
+
+def two_sections(backend: str = "{{ frontend.name }}") -> str:
+    """haproxy.cfg with a frontend and a backend each, as lbdeploy itself wrote it before."""
+    start = f"    default_backend {backend}\n\nbackend {backend}\n    balance {{{{"
+    return built_in("haproxy.cfg").replace("\nlisten ", "\nfrontend ").replace("    balance {{", start)
+
+
+def test_a_frontend_and_a_backend_of_one_name_are_found(tmp_path: Path) -> None:
+    """They work with haproxy before 3.2, which warns of them: and the node's validator lets no warning pass."""
+    (found,) = lints(tmp_path, "haproxy.cfg", two_sections())
+    assert (found.severity, found.fix) == ("warning", "make them one section: listen k8s-api")
+    assert found.message == "frontend and backend k8s-api have one name: haproxy 3.2 warns of it, and is refused then"
+    assert "backend k8s-api" in text_of(tmp_path, HAPROXY_CFG).splitlines()[(found.line or 0) - 1]
+
+
+def test_servers_in_a_section_of_another_name_are_found(tmp_path: Path) -> None:
+    """lbdeploy looks for a frontend's servers by its name."""
+    (found,) = lints(tmp_path, "haproxy.cfg", two_sections("{{ frontend.name }}-servers"))
+    assert (found.severity, found.fix) == ("error", "give the servers a section: listen k8s-api")
+    assert found.message.startswith("no section listen k8s-api or backend k8s-api: nobody could say")
+
+
 def test_tcplog_in_a_backend_is_found(tmp_path: Path) -> None:
     """haproxy ignores `option tcplog` in a backend, with a warning; elsewhere it is right."""
-    text = built_in("haproxy.cfg").replace("    balance {{", "    option tcplog\n    balance {{")
+    more = "\nbackend more\n    option tcplog\n    balance {{ cluster.frontends[0].balance }}\n"
+    text = built_in("haproxy.cfg") + more
     (found,) = lints(tmp_path, "haproxy.cfg", text)
     assert (found.severity, found.file) == ("warning", "/etc/haproxy/haproxy.cfg")
     assert found.message == "option tcplog has no effect in a backend"
@@ -238,6 +305,30 @@ def test_a_template_that_replaces_nothing_is_found(tmp_path: Path) -> None:
     assert "replaces no built-in template" in found.message
 
 
+def test_a_file_that_lacks_its_ending_is_found(tmp_path: Path) -> None:
+    """What is called like the file on the node replaces nothing: only what ends in .j2 is a template."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "keepalived.conf").write_text("# mine\n")
+    (found,) = lint(cluster(tmp_path, GOOD))
+    assert (found.severity, found.file) == ("warning", f"{tmp_path}/templates/keepalived.conf")
+    assert (found.message, found.fix) == ("is not used: templates end in .j2", "call it keepalived.conf.j2")
+
+
+def test_what_a_template_includes_is_used(tmp_path: Path) -> None:
+    """Parts of templates have names of their own; what only an unused one includes is not used, either."""
+    (tmp_path / "templates").mkdir()
+    texts = {
+        "sysctl.conf": '{% include "a.j2" %}x = 1\n',
+        "a": '{% include "b.j2" %}',
+        "b": "",
+        "c": '{% include "d.j2" %}',
+        "d": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / "templates" / f"{name}.j2").write_text(text)
+    assert [Path(each.file).name for each in lint(cluster(tmp_path, GOOD))] == ["c.j2", "d.j2"]
+
+
 def test_servers_that_are_checked_more_slowly_than_nodes_are_warned_of(tmp_path: Path) -> None:
     """Adverts several times a second are of little use where a dead server is seen after 11 s. The advice is sound."""
     quick = GOOD.replace("advert_interval = 1", "advert_interval = 0.1")
@@ -251,11 +342,10 @@ def test_servers_that_are_checked_more_slowly_than_nodes_are_warned_of(tmp_path:
 
 
 def test_the_seeds_initial_state_is_warned_of(tmp_path: Path) -> None:
-    """With state MASTER the delay that the seed wants is lost: said of the setting, and of the node that has it."""
-    found = lint(cluster(tmp_path, GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id')))
-    assert [(each.severity, each.node) for each in found] == [("warning", None), ("warning", "lb1")]
-    assert "loses preempt_delay" in found[0].message
-    assert found[0].file == str(tmp_path / "hosts.toml")
+    """With state MASTER the delay that the seed wants is lost: said of the setting, and it is not written."""
+    (found,) = lint(cluster(tmp_path, GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id')))
+    assert (found.severity, found.node, found.file) == ("warning", None, str(tmp_path / "hosts.toml"))
+    assert "loses preempt_delay" in found.message
 
 
 def test_the_initial_state_without_a_delay_is_fine(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from builders import BIG, SEED, cluster
+from goldens import BEYOND, VARIANTS, load
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy import hosts
@@ -50,14 +51,11 @@ def test_the_files_of_three_nodes_with_everything(tmp_path: Path, node: str, sna
     assert document(cluster(tmp_path, BIG), node) == snapshot
 
 
-VARIANTS = {
-    "the state that the seed writes": ("router_id = 101", 'router_id = 101\ninitial_state = "MASTER"'),
-    "an IPv6 VIP beside IPv4 adverts": ('"192.168.0.10/24"', '["192.168.0.10/24", "2001:db8::10/64"]'),
-    "adverts more than once a second": ("advert_interval = 1", "advert_interval = 0.5"),
-    "adverts every two seconds": ("advert_interval = 1", "advert_interval = 2.0"),
-    "a delay of part of a second": ("preempt_delay = 30", "preempt_delay = 0.5"),
-    "both networks on one interface": ('interface = "ens33"', 'interface = "ens32"'),
-}
+@pytest.mark.parametrize("name", BEYOND)
+def test_the_files_of_clusters_beyond_the_seeds_pair(tmp_path: Path, name: str, snapshot: SnapshotAssertion) -> None:
+    """IPv6 alone and to its group, VIPs of every prefix length, and as many nodes as there may be."""
+    found = load(tmp_path, name)
+    assert document(found, found.preferred.name) == snapshot
 
 
 @pytest.mark.parametrize(("old", "new"), VARIANTS.values(), ids=VARIANTS.keys())

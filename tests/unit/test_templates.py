@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from builders import BIG, SEED, cluster
+from goldens import nodes
 
 from lbdeploy import desired
 from lbdeploy.lint import lint
@@ -96,7 +97,7 @@ def test_all_that_is_wrong_with_the_procedures_file_is_told(tmp_path: Path) -> N
     found = [each for each in lint(cluster(tmp_path, SEED.read_text())) if each.node == "lb1"]
     assert [(each.severity, each.message.partition(":")[0]) for each in found] == [
         ("error", "pidof never succeeds"),
-        ("warning", "state MASTER clears preempt_delay"),
+        ("error", "state MASTER with preempt_delay"),
         ("error", "ens32 is VRRP's own interface"),
         ("error", "a script without script security"),
         ("warning", "does not track /run/lbdeploy-handover"),
@@ -105,17 +106,7 @@ def test_all_that_is_wrong_with_the_procedures_file_is_told(tmp_path: Path) -> N
 
 def test_seven_nodes(tmp_path: Path) -> None:
     """Each has all the others for peers, in order of priority, and none itself."""
-    nodes = "".join(
-        f'[nodes.n{n}]\nexternal = "192.168.0.{10 + n}"\nmanagement = "192.168.1.{10 + n}"\npriority = {30 * n}\n'
-        for n in range(1, 8)
-    )
-    text = re.sub(
-        r"\[nodes\.lb1\].*?(?=\[vrrp\])",
-        nodes.replace("192.168.0.10", "192.168.0.90"),
-        SEED.read_text(),
-        flags=re.DOTALL,
-    )
-    of = cluster(tmp_path, text)
+    of = cluster(tmp_path, nodes(7))
     assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
     for node in of.nodes:
         conf = next(each.content for each in desired.files(of, node) if each.path == desired.KEEPALIVED_CONF)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from builders import BIG, LONG_AGO, SEED, cluster, observe, plans, survey
+from goldens import OPTIONS, SCRIPT, beside
 from syrupy.assertion import SnapshotAssertion
 
-from lbdeploy import hosts, wire
+from lbdeploy import hosts, validators, wire
 from lbdeploy.desired import KEEPALIVED_CONF, NO_LEFTOVERS, OWN_SCRIPTS, desired, files
 from lbdeploy.errors import HostsFileError
 from lbdeploy.finding import Finding
@@ -34,30 +35,11 @@ from lbdeploy.transaction import Task, Transaction
 from lbdeploy.vrrp import skew
 
 GOOD = SEED.read_text()
-SCRIPT = "#!/bin/sh\nexit 0"  # a last line without its end is no mistake of a script
-OPTIONS = """
-mode = "multicast"
-notify = "scripts/notify.sh"
-[vrrp.track_files.uplink]
-file = "/run/uplink"
-weight = -120
-[vrrp.track_files.drained]
-file = "/run/drained"
-[vrrp.track_scripts.route]
-script = "scripts/check-route.sh"
-interval = 2
-timeout = 3
-fall = 4
-rise = 5
-weight = 20
-"""
 
 
 def with_options(folder: Path, options: str = OPTIONS, text: str = GOOD) -> Cluster:
     """The sample cluster with options, and the scripts that they name."""
-    (folder / "scripts").mkdir(exist_ok=True)
-    for name in ("notify", "check-route"):
-        (folder / f"scripts/{name}.sh").write_text(SCRIPT)
+    beside(folder)
     return cluster(folder, text.replace("preempt_delay = 30\n", "preempt_delay = 30\n" + options))
 
 
@@ -85,6 +67,25 @@ def test_multicast_of_ipv6_has_its_own_source(tmp_path: Path) -> None:
     hail = str(wire.programs(found, found.node("lb-b"))[1])
     assert hail.endswith(" eth1 fd00:1::12 ff02::12")
     assert wire.group(ip_address("10.0.0.1")) == ip_address("224.0.0.18")
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "objection"),
+    [
+        ("", 0, ""),
+        ("(VI_SIX) the first IPv6 VIP address must be link local", 0, ""),
+        ("(VI_SIX) the first IPv6 VIP address must be link local\n(VI_SIX) no", 5, "(VI_SIX) no"),
+        ("", 5, ""),
+    ],
+)
+def test_one_word_of_an_old_keepalived_is_no_objection(tmp_path: Path, said: str, status: int, objection: str) -> None:
+    """Debian 11's misses a link-local VIP where IPv6 goes to the group, and works all the same; all else counts."""
+    (tmp_path / "keepalived").write_text(f"#!/bin/sh\n[ -z '{said}' ] || echo '{said}' >&2\nexit {status}\n")
+    (tmp_path / "keepalived").chmod(0o755)
+    argv = ["sh", "-c", str(validators.KEEPALIVED), "lbdeploy", "keepalived.conf"]
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run = subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert (run.returncode, run.stdout.strip()) == (status, objection)
 
 
 MISTAKES = {

@@ -1,0 +1,62 @@
+"""What must be so for a staged file to take its place: shell commands for the node, whose "$1" is the file.
+
+Whatever one prints is an objection, as is a status other than 0.
+"""
+
+from __future__ import annotations
+
+from lbdeploy.shell import Raw
+
+SHELL = Raw('sh -n "$1"')
+
+# keepalived 2.1.5 wants a link-local VIP first where it sends to the group of IPv6, says so, and does without one.
+KEEPALIVED = Raw(r"""said=$(keepalived -t -f "$1" 2>&1)
+status=$?
+printf '%s\n' "$said" | grep -v ' the first IPv6 VIP address must be link local$'
+exit $status
+""")
+
+# A script that can't be run fails, and one that fails may take the VIPs away. /usr/bin/env finds its program by PATH.
+RUNNABLE = Raw(r"""set -f
+read -r line < "$1"
+set -- ${line#'#!'}
+[ "$1" != /usr/bin/env ] || shift
+while case $1 in -*) ;; *) false ;; esac; do shift; done
+command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be run"
+""")
+
+# `haproxy -c` does not bind. A reload that can't fails, and before it gives up, it has the old process pause for two
+# seconds (measured on 2.6). So whoever else listens on a port is looked for before.
+_PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
+    !/"haproxy"/ {
+        port = $4; sub(/.*:/, "", port); host = substr($4, 1, length($4) - length(port) - 1); sub(/%.*/, "", host)
+        busy[++count] = host; ports[count] = port; who[count] = $6
+    }
+    END {
+        while ((getline line < cfg) > 0) {
+            words = split(line, word)
+            if (words < 2 || word[1] != "bind") continue
+            split(word[2], addresses, ",")
+            for (each in addresses) {
+                address = addresses[each]; sub(/^ipv[46]@/, "", address)
+                if (address ~ /^(\/|[a-z]+@)/) continue
+                port = address; sub(/.*:/, "", port); host = substr(address, 1, length(address) - length(port) - 1)
+                every = host == "" || host == "*" || host == "0.0.0.0" || host == "::" || host == "[::]"
+                for (i = 1; i <= count; i++) {
+                    same = busy[i] == host || busy[i] == "[" host "]" || busy[i] == "*"
+                    same = same || (busy[i] == "0.0.0.0" && host !~ /:/) || (busy[i] == "[::]" && host ~ /:/)
+                    if (ports[i] == port && (same || every)) print address " is in use: " who[i]
+                }
+            }
+        }
+    }'"""
+
+HAPROXY = Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')
+
+# Of sshd's connections, the operator's is one: their port must be among those that are let in.
+_SSH_STAYS = """\
+for port in $(ss -Htnp state established | awk '/"sshd/ {sub(/.*:/, "", $3); print $3}' | sort -u); do
+    grep -q "dport.*\\<$port\\>" "$1" || echo "sshd is reached at port $port: set port in [ssh], or firewall_allow"
+done"""
+
+NFT = Raw(f'nft -c -f "$1"\n{_SSH_STAYS}')
