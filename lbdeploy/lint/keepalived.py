@@ -107,10 +107,12 @@ def _long_secret(cluster: Cluster, node: Node, content: str) -> Iterator[Complai
 
 
 def _tracked_nowhere(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    if any(matches(content, r"^\s*include\w*\s")):
+        return  # what another file defines can't be seen from here
     for kind, blocks in (("track_script", ("vrrp_script",)), ("track_file", ("track_file", "vrrp_track_file"))):
         tracked, known = vrrp.tracked(content, kind), vrrp.defined(content, *blocks)
         for name in sorted(tracked - known):
-            line = next(number for number, _ in matches(content, rf"(^|[\s{{]){re.escape(name)}(?![\w-])"))
+            line = next((number for number, _ in matches(content, rf"(^|[\s{{]){re.escape(name)}(?![\w-])")), None)
             message = f"{kind} names {name}, and there is no such {blocks[0]}: keepalived -t refuses it"
             yield "error", line, message, near(name, sorted(known)) if known else "leave it out"
 
@@ -128,7 +130,7 @@ def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterat
     for key, (value, variable) in wanted.items():
         written = instance.settings.get(key) if instance else None
         if written and written != str(value):
-            line = next(number for number, _ in matches(content, rf"^\s*{key}\b"))
+            line = next((number for number, _ in matches(content, rf"^\s*{key}\b")), None)
             message = f"{key} is {written}, and hosts.toml says {value}: lbdeploy goes by that"
             yield "warning", line, message, f"{key} {variable}"
 

@@ -79,6 +79,15 @@ def cut(seen: dict[str, Any], moves: int) -> list[dict[str, Any]]:
     return lost if len(lost) > 2 * moves * len({each["vip"] for each in lost}) else []
 
 
+def smooth(seen: dict[str, Any], moves: int) -> None:
+    """No new connection failed; of those that were open, no more were cut than a move does."""
+    assert seen["probes"] > 20
+    assert turned_away(seen) == []
+    assert cut(seen, moves) == []
+    if not moves:
+        assert (seen["failures"], seen["broken"]) == ([], [])
+
+
 @dataclass
 class Seen:
     """What the client has seen so far."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from clients import traffic, turned_away
+from clients import smooth, traffic
 from conftest import Lab, wait_for
 
 DUAL = """\
@@ -86,15 +85,6 @@ def held_by(lab: Lab, node: str) -> bool:
     own = [line for line in there.pop(node).splitlines() if any(f" {vip}/" in line for vip in vips(lab))]
     elsewhere = [vip for text in there.values() for vip in vips(lab) if f" {vip}/" in text]
     return len(own) == len(vips(lab)) and not elsewhere and not any("tentative" in line for line in own)
-
-
-def smooth(seen: dict[str, Any], moves: int) -> None:
-    """No new connection failed; of those that were open, a move cut some: with many VIPs many are on their way."""
-    assert seen["probes"] > 20
-    assert turned_away(seen) == []
-    assert len(seen["failures"] + seen["late"]) <= 10 * moves * len({each["vip"] for each in seen["failures"]})
-    if not moves:
-        assert (seen["failures"], seen["late"], seen["broken"]) == ([], [], [])
 
 
 def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:

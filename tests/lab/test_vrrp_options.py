@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import cut, traffic, turned_away
+from clients import smooth, traffic
 from conftest import VIPS, Lab, held_by, wait_for
 
 NOTIFIED = "/run/notified"
@@ -46,15 +46,6 @@ def scripts(pair: Lab) -> Iterator[Path]:
     yield folder
     for node in ("lb1", "lb2"):
         pair.on(node, f"rm -f /run/uplink /run/no-route {NOTIFIED}")
-
-
-def smooth(seen: dict[str, Any], moves: int) -> None:
-    """No new connection failed; of those that were open, no more were cut than a move does."""
-    assert seen["probes"] > 20
-    assert turned_away(seen) == []
-    assert cut(seen, moves) == []
-    if not moves:
-        assert (seen["failures"], seen["broken"]) == ([], [])
 
 
 def track(lab: Lab) -> list[dict[str, Any]]:

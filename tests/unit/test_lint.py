@@ -213,6 +213,11 @@ def text_of(folder: Path, path: str) -> str:
         ("track_interface {", "track_interface {\n        # not ens32: it is VRRP's own\n"),
         ("state {{ state }}", "state MASTER\n    preempt_delay 0\n#"),
         ("    track_script {\n", "    track_script {\n        # chk_haproxy\n"),
+        ("    track_script {\n        check_haproxy\n", '    track_script {\n        "check_haproxy"\n'),
+        (
+            "    track_script {\n",
+            "    track_script {\n        elsewhere\n    }\n    include more.conf\n    track_script {\n",
+        ),
         ("vrrp_script check_haproxy {", "vrrp_script check_haproxy\n{"),
         ("advert_int {{ vrrp.advert_interval | number }}", "version 3\n    advert_int 0.5"),
         ("    preempt_delay {{", "    # preempt_delay {{"),
