@@ -134,8 +134,8 @@ def _port_given_back(pair: Pair) -> None:
 
 
 def _no_answer(pair: Pair, rng: Random) -> tuple[str, ...]:
-    backend = "    default_backend"
-    pair.template("haproxy.cfg.j2", backend, f"    tcp-request connection reject\n{backend}")
+    balance = "    balance {{"
+    pair.template("haproxy.cfg.j2", balance, f"    tcp-request connection reject\n{balance}")
     return ("up",)
 
 

@@ -242,11 +242,11 @@ def test_hand_edited_text_is_in_the_generation_and_comes_back(live: Lab) -> None
 
 
 def reject(text: str) -> str:
-    return text.replace("    default_backend", "    tcp-request connection reject\n    default_backend")
+    return text.replace("    balance", "    tcp-request connection reject\n    balance")
 
 
 def nowhere(text: str) -> str:
-    return text.replace("    default_backend", "    bind unix@/run/nowhere/x.sock\n    default_backend")
+    return text.replace("    balance", "    bind unix@/run/nowhere/x.sock\n    balance")
 
 
 def only_on(node: str, change: Callable[[str], str]) -> Callable[[str], str]:
