@@ -54,16 +54,27 @@ vrrp_instance {{ instance }} {
 
 
 def test_the_procedures_files_as_templates(pair: Lab) -> None:
-    """Checked, planned, made and verified, while clients notice nothing; and the built-in ones again."""
+    """Checked, planned, made and verified, while clients notice nothing; and the built-in ones again.
+
+    Of haproxy.cfg, a frontend and a backend in two sections, as lbdeploy itself once wrote them.
+    """
     folder = pair.file.parent / "templates"
     folder.mkdir()
     (folder / "keepalived.conf.j2").write_text(KEEPALIVED)
     built_in = (TOP / "templates" / "haproxy.cfg.j2").read_text()
-    (folder / "haproxy.cfg.j2").write_text(built_in.replace("    daemon\n", "    daemon\n    maxconn 4000\n"))
+    for old, new in (
+        ("    daemon\n", "    daemon\n    maxconn 4000\n"),
+        ("listen {{ frontend.name }}", "frontend {{ frontend.name }}"),
+        ("    balance", "    default_backend {{ frontend.name }}\n\nbackend {{ frontend.name }}\n    balance"),
+    ):
+        assert built_in.count(old) == 1
+        built_in = built_in.replace(old, new)
+    (folder / "haproxy.cfg.j2").write_text(built_in)
     assert pair.lbdeploy("--json", "check").json["ok"]
     difference = pair.lbdeploy("render", "--diff").out
     assert "+    maxconn 4000" in difference
     assert "/usr/bin/pgrep" in difference
+    assert "+backend k8s-api" in difference
     with traffic(pair, *VIPS) as seen:
         changes = pair.do("up")["changes"]
         for node in ("lb1", "lb2"):
