@@ -73,17 +73,17 @@ def turned_away(seen: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in seen["failures"] if each["why"].startswith(NOT_OPENED)]
 
 
-def cut(seen: dict[str, Any], moves: int) -> list[dict[str, Any]]:
-    """The connections that a move cut, or had TCP ask for again: at most two a move and VIP are on their way."""
+def cut(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> list[dict[str, Any]]:
+    """The connections that moves cut, or had TCP ask for again, where they are more than were on their way to a VIP."""
     lost = [each for each in seen["failures"] if not each["why"].startswith(NOT_OPENED)] + seen["late"]
-    return lost if len(lost) > 2 * moves * len({each["vip"] for each in lost}) else []
+    return lost if len(lost) > on_their_way * moves * len({each["vip"] for each in lost}) else []
 
 
-def smooth(seen: dict[str, Any], moves: int) -> None:
+def smooth(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> None:
     """No new connection failed; of those that were open, no more were cut than a move does."""
     assert seen["probes"] > 20
     assert turned_away(seen) == []
-    assert cut(seen, moves) == []
+    assert cut(seen, moves, on_their_way) == []
     if not moves:
         assert (seen["failures"], seen["broken"]) == ([], [])
 
