@@ -301,8 +301,8 @@ class VrrpTable(Table):
     preempt_delay: float = Field(30.0, ge=0, le=1000, description="Seconds that it waits before it does.")
     initial_state: Literal["auto", "MASTER"] = Field(
         "auto",
-        description='"auto" starts every node as BACKUP, so that preempt_delay holds; "MASTER" loses the delay, and wants '
-        "preempt.",
+        description='"auto" starts every node as BACKUP, so that preempt_delay holds; "MASTER" loses the delay, and '
+        "wants preempt.",
     )
     mode: Literal["unicast", "multicast"] = Field(
         "unicast", description="Adverts go to each other node's address, or to the group of VRRP: 224.0.0.18, ff02::12."
