@@ -141,9 +141,7 @@ def pack(job: Job, run: str) -> dict[str, Any]:
     """What a worker is sent, as plain data. Raises UsageError and HostsFileError: a bad file goes nowhere."""
     path = Path(job.file).absolute()
     texts: dict[str, str] = {}
-    templates = load(path, texts=texts).templates
-    own = [each for each in templates.rglob("*") if each.is_file()]
-    files = {str(each.relative_to(templates)): each.read_text(encoding="utf-8") for each in own}
+    files = _templates(load(path, texts=texts).templates)
     text = path.read_text(encoding="utf-8")
     if job.command == "up":
         longer = max(job.options.lock_wait, RERUN_LOCK_SECONDS)
@@ -157,6 +155,19 @@ def pack(job: Job, run: str) -> dict[str, Any]:
         "templates": files,
         "texts": texts,
     }
+
+
+def _templates(folder: Path) -> dict[str, bytes]:
+    """By name, as they lie there: what is wrong with one is told by whoever renders it. Raises UsageError.
+
+    What is hidden stays here: an editor's swap files, a repository.
+    """
+    try:
+        paths = {str(each.relative_to(folder)): each for each in folder.rglob("*") if each.is_file()}
+        return {name: each.read_bytes() for name, each in paths.items() if not f"/{name}".count("/.")}
+    except OSError as error:
+        fix = f"make it readable, or take it out of {folder}"
+        raise UsageError(f"a template can't be read: {error}", state="nothing was contacted", fix=fix) from None
 
 
 def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,10 +213,10 @@ def _unpacked(parcel: Mapping[str, Any], worker: str, emit: Emit) -> Result:
 
 def _cluster(parcel: Mapping[str, Any], folder: Path) -> tuple[Cluster, str]:
     """The operator's file, templates, scripts and certificates, and no others; other paths are the worker's."""
-    for name, text in parcel["templates"].items():
+    for name, content in parcel["templates"].items():
         path = folder / "templates" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     cluster = load(Path(parcel["path"]), parcel["text"], parcel["texts"])
     return replace(cluster, path=folder / cluster.path.name), parcel["text"]
 

@@ -14,7 +14,8 @@ SUDO = "env LC_ALL=C sudo"
 # Where sudo has left the password in the input, since a rule with NOPASSWD has come meanwhile, it is no command: the
 # script begins after the mark. `read` takes no byte too many (POSIX). In single quotes, all login shells pass it on.
 _SKIP = "while read -r line; do case $line in {mark}) exec sh -s;; esac; done"
-WANTED = ("a password is required", "a terminal is required", "must have a tty")
+# The last one is of sudo-rs, which is the sudo of Ubuntu 26.04 (0.2.13).
+WANTED = ("a password is required", "a terminal is required", "must have a tty", "authentication is required")
 
 
 class Root:

@@ -353,6 +353,7 @@ def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("ops", "sudo: a password is required", SudoError, True),
         ("ops", "sudo: sorry, you must have a tty to run sudo", SudoError, True),
+        ("ops", "sudo: interactive authentication is required", SudoError, True),  # sudo-rs, of Ubuntu 26.04
         ("ops", "ops may not run sudo on lb1.", SudoError, False),
         ("ops", "env: 'sudo': No such file or directory", SudoError, False),
         ("root", "This account is currently not available.", LoginError, False),
