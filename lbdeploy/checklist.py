@@ -164,8 +164,8 @@ OF_NETWORKS = (
     ),
     Check(
         "firewall",
-        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0; and no firewall "
-        "of a node drops what no rule lets in, without a rule for the ports of frontends (a warning)",
+        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0; and by its rules, "
+        "no node's firewall shuts the clients of a frontend, or of the metrics, out (a warning)",
         "VRRP gets from node to node",
         "let it through, as the message says for the node's own firewall; or firewall = 'nftables'",
     ),
@@ -185,7 +185,8 @@ OF_NETWORKS = (
     ),
     Check(
         "former-peer",
-        "no host that was taken out of hosts.toml still listens for VRRP (one that does not answer: a warning)",
+        "no host that was taken out of hosts.toml still listens for VRRP (one that does not answer: a warning); "
+        "`verify` looks, too",
         "",
         "lbdeploy down --limit NODE, with a hosts.toml that still has it",
         up=True,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy import wire
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, PACKAGES
+from lbdeploy import firewall, wire
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
 from lbdeploy.health import Neighbour
 from lbdeploy.model import Cluster, Node
 from lbdeploy.placement import DAEMONS
@@ -53,7 +53,7 @@ class Examination(Probe):
     def __init__(self, cluster: Cluster, node: Node, clock: Callable[[], float] = time.time) -> None:
         resources: list[Resource[Any]] = [
             Journal(),
-            Packages(PACKAGES, upgrade=True, pins=tuple(cluster.packages.pins.items())),
+            Packages(packages(cluster), upgrade=True, pins=tuple(cluster.packages.pins.items())),
             *(Service(name) for name in DAEMONS),
         ]
         super().__init__(cluster, node, resources)
@@ -98,7 +98,7 @@ def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
         "leftover": Raw(
             _LEFTOVER.format(journal=JOURNAL, files=cmd(KEEPALIVED_CONF, HAPROXY_CFG), units=cmd(*MANAGERS))
         ),
-        "firewall": Raw("nft list ruleset | head -n 2000\niptables -S | head -n 2000"),
+        "firewall": Raw(firewall.PROBE),
     }
 
 

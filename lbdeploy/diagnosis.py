@@ -6,14 +6,15 @@ Each judge is given a node's checkup, and yields findings that are not ok; docs/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from lbdeploy.checkup import Checkup
-from lbdeploy.desired import PACKAGES
+from lbdeploy.desired import packages
 from lbdeploy.finding import Finding
-from lbdeploy.firewall import shuts_out
-from lbdeploy.model import Address, Cluster, Node
+from lbdeploy.firewall import opening, shuts_out
+from lbdeploy.model import Address, Cluster, Node, Subnet
+from lbdeploy.netfilter import Packet
 from lbdeploy.placement import DAEMONS
 from lbdeploy.preflight import preflight, unoffered
 from lbdeploy.resources import Packages
@@ -22,6 +23,7 @@ from lbdeploy.resources.package import PackageState
 KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 SKEW_SECONDS = 2.0  # from where on logs and journals of nodes can't be put in order
 SKEW_LIMIT = 300.0  # from where on certificates and apt's lists are taken for not valid yet
+METRICS = "the metrics"
 EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104  as `ss` shows who listens on all addresses
 _LISTENER = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
 
@@ -45,7 +47,9 @@ def _release(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    unknown = [name for name in _missing(checkup) if _state(checkup).candidates.get(name, "(none)") == "(none)"]
+    unknown = [
+        name for name in _missing(cluster, checkup) if _state(checkup).candidates.get(name, "(none)") == "(none)"
+    ]
     if not unknown:
         return
     names = ", ".join(unknown)
@@ -59,7 +63,7 @@ def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 def _versions(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """What repositories of hosts.toml offer is not known before `up` has made them known."""
-    wanted = Packages(PACKAGES, pins=tuple(cluster.packages.pins.items()))
+    wanted = Packages(packages(cluster), pins=tuple(cluster.packages.pins.items()))
     for each in unoffered(checkup.node.name, wanted, _state(checkup)):
         yield replace(each, warning=bool(cluster.packages.repositories))
 
@@ -71,7 +75,7 @@ def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             why = found[2].removeprefix(f"Failed to fetch {found[1]}").strip()
             detail = f"can't fetch from its apt source {found[1]}: {why}"
             fix = "see to its way out and its proxy, or correct /etc/apt/sources.list; then: apt-get update there"
-            warning = not _missing(checkup)
+            warning = not _missing(cluster, checkup)
             yield Finding(checkup.node.name, "apt-sources", False, detail, fix, warning=warning)
 
 
@@ -112,7 +116,7 @@ def _lock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    wanted = {(str(ip), str(port)): what for ip, port, *what in _listening(cluster, checkup.node)}
+    wanted = {(str(ip), str(port)): what for ip, port, what, _ in _listening(cluster, checkup.node)}
     told = set()
     for words in map(str.split, checkup.lines("listening")):
         host, _, port = words[3].rpartition(":") if len(words) > 3 else ("", "", "")
@@ -121,7 +125,8 @@ def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         same = [what for (ip, its), what in wanted.items() if its == port and address in (ip, f"[{ip}]", *EVERYWHERE)]
         if not same:
             continue
-        (what, key), *_ = same
+        what = same[0]
+        key = "metrics.port" if what == METRICS else f"{what.replace(' ', 's.')}.port"
         name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
         if name != "haproxy" and (port, pid) not in told:
             told.add((port, pid))
@@ -130,13 +135,13 @@ def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             yield Finding(checkup.node.name, "port", False, detail, fix)
 
 
-def _listening(cluster: Cluster, node: Node) -> Iterator[tuple[Address, int, str, str]]:
-    """Where haproxy is to listen on a node: address, port, what for, and the key that says so."""
+def _listening(cluster: Cluster, node: Node) -> Iterator[tuple[Address, int, str, tuple[Subnet, ...]]]:
+    """Where haproxy is to listen on a node: address, port, what for, and the networks that it lets in, or none."""
     for frontend in cluster.frontends:
         for vip in cluster.vips_of(frontend):
-            yield vip.ip, frontend.port, f"frontend {frontend.name}", f"frontends.{frontend.name}.port"
-    if cluster.metrics:
-        yield node.addresses[cluster.metrics.network], cluster.metrics.port, "the metrics", "metrics.port"
+            yield vip.ip, frontend.port, f"frontend {frontend.name}", frontend.allow
+    if metrics := cluster.metrics:
+        yield node.addresses[metrics.network], metrics.port, METRICS, metrics.allow
 
 
 def _networkd(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
@@ -183,10 +188,21 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """Nobody listens there before `up`, so that it can't be tried: rules are read, and may be meant otherwise."""
-    for frontend in cluster.frontends:
-        if fix := shuts_out(checkup.lines("firewall"), frontend.port):
-            detail = f"its firewall drops what no rule lets in, and none names port {frontend.port} of {frontend.name}"
-            yield _warning(checkup, "firewall", detail, fix)
+    told = set()
+    for address, port, what, allow in _listening(cluster, checkup.node):
+        for source in _clients(allow, address):
+            packet = Packet("tcp", address, source, port)
+            culprit = shuts_out(checkup.lines("firewall"), packet)
+            if culprit and port not in told:
+                told.add(port)
+                who = f" from {source}" if source else ""
+                detail = f"its firewall lets no clients{who} in at port {port} of {what}: {culprit}"
+                yield _warning(checkup, "firewall", detail, opening(culprit, packet))
+
+
+def _clients(allow: Sequence[Subnet], target: Address) -> Sequence[Address | None]:
+    """An address of each network that haproxy lets in; None stands for any client, where it lets in all."""
+    return [each.network_address for each in allow if each.version == target.version] if allow else [None]
 
 
 JUDGES: tuple[Judge, ...] = (
@@ -207,9 +223,9 @@ def _state(checkup: Checkup) -> PackageState:
     return next((each for each in states if isinstance(each, PackageState)), PackageState({}))
 
 
-def _missing(checkup: Checkup) -> list[str]:
+def _missing(cluster: Cluster, checkup: Checkup) -> list[str]:
     """The packages that are not installed."""
-    return [name for name in PACKAGES if name not in _state(checkup).versions]
+    return [name for name in packages(cluster) if name not in _state(checkup).versions]
 
 
 def _warning(checkup: Checkup, check: str, detail: str, fix: str) -> Finding:

@@ -1,89 +1,106 @@
-"""Reading a node's firewall, as far as it takes to say how VRRP and frontends are let through it. Pure."""
+"""Who stops VRRP or a frontend's clients on a node, and what to type there for that firewall to let them in. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from lbdeploy.model import Address
+from lbdeploy import iptables, nft
+from lbdeploy.netfilter import ACCEPT, DROP, Chain, Packet, fates
 
-OWN = "inet lbdeploy"  # the table that lbdeploy may have put there
+OWN = "inet lbdeploy"  # the table that lbdeploy may have put there: it lets in what has to be
 Direction = Literal["input", "output"]
+# What is asked of a node; each of the three lists may be missing.
+PROBE = """\
+nft -j list ruleset | head -c 4000000
+printf '\\nip\\n'
+iptables -S | head -n 20000
+printf '\\nip6\\n'
+ip6tables -S | head -n 20000"""
 
 
-def remedy(lines: Sequence[str], direction: Direction, peer: Address, interface: str) -> str:
-    """What to do for VRRP to get in from a peer, or out to it. `lines`: nft list ruleset, then iptables -S."""
-    text = "\n".join(lines)
-    family = "ip" if peer.version == 4 else "ip6"
-    side = "s" if direction == "input" else "d"
-    if "ufw-before-input" in text:
-        rule = f"-A ufw-before-{direction} -{side} {peer} -p vrrp -j ACCEPT"
-        return f"add to /etc/ufw/before.rules, above COMMIT: {rule}; then: ufw reload"
-    if re.search(r"^table \w+ firewalld\b", text, re.MULTILINE):
-        return "firewall-cmd --permanent --add-protocol=vrrp; firewall-cmd --reload"
-    if chain := _chain(lines, direction):
-        match = f"{family} {side}addr {peer} meta l4proto 112 accept"
-        return f"nft insert rule {chain} {match}; and the same in /etc/nftables.conf, or where its rules come from"
-    if re.search(rf"^-[PA] {direction.upper()}\b.*\b(DROP|REJECT)\b", text, re.MULTILINE):
-        tables = "iptables" if peer.version == 4 else "ip6tables"
-        return f"{tables} -I {direction.upper()} -{side} {peer} -p vrrp -j ACCEPT; and keep it over a reboot"
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A chain that stops a packet, and whose it is: ufw, firewalld, iptables or nft."""
+
+    whose: str
+    chain: str
+
+    def __str__(self) -> str:
+        return f"chain {self.chain} of {self.whose}"
+
+
+def shuts_out(lines: Sequence[str], packet: Packet) -> Culprit | None:
+    """Who drops the first packet of a connection to a port. `lines`: what PROBE prints.
+
+    Rules that accept by an address of more than one host, an interface or a mark may let clients in: then nothing is.
+    """
+    return next((who for who, ends in _met(lines, "input", packet) if ACCEPT not in ends), None)
+
+
+def opening(culprit: Culprit, packet: Packet) -> str:
+    """What to type for a TCP port to be reached."""
+    port = packet.port
+    match culprit.whose:
+        case "ufw":
+            return f"ufw allow {port}/tcp; where `ufw status` has a rule that denies it: ufw delete deny {port} first"
+        case "firewalld":
+            return f"firewall-cmd --permanent --add-port={port}/tcp; firewall-cmd --reload"
+        case "nft":
+            return f"nft insert rule {culprit.chain} tcp dport {port} accept; and the same in /etc/nftables.conf"
+    return f"{_program(packet)} -I INPUT -p tcp --dport {port} -j ACCEPT; and keep it over a reboot"
+
+
+def remedy(lines: Sequence[str], direction: Direction, packet: Packet, interface: str) -> str:
+    """What to do for VRRP, which was seen not to get through, to get in from a peer, or out to it."""
+    peer, side = (packet.source, "s") if direction == "input" else (packet.target, "d")
+    culprit = next((who for who, ends in _met(lines, direction, packet) if DROP in ends), Culprit("", ""))
+    six = "" if packet.version == 4 else "6"
+    match culprit.whose:
+        case "ufw":
+            rule = f"-A ufw{six}-before-{direction} -{side} {peer} -p vrrp -j ACCEPT"
+            return f"add to /etc/ufw/before{six}.rules, above COMMIT: {rule}; then: ufw reload"
+        case "firewalld":
+            return "firewall-cmd --permanent --add-protocol=vrrp; firewall-cmd --reload"
+        case "nft":
+            rule = f"{culprit.chain} ip{six} {side}addr {peer} meta l4proto 112 accept"
+            return f"nft insert rule {rule}; and the same in /etc/nftables.conf, or where its rules come from"
+        case "iptables":
+            rule = f"{direction.upper()} -{side} {peer} -p vrrp -j ACCEPT"
+            return f"{_program(packet)} -I {rule}; and keep it over a reboot"
     way = "from" if direction == "input" else "to"
     return f"let IP protocol 112 through {way} {peer} on {interface}, wherever it is filtered"
 
 
-def shuts_out(lines: Sequence[str], port: int) -> str | None:
-    """What to do for a TCP port to be reached, where the firewall lets in only what rules name, and none names it.
+def _program(packet: Packet) -> str:
+    return "iptables" if packet.version == 4 else "ip6tables"
 
-    Rules that accept by other marks (an address, an interface, a set's name) may let it in all the same.
+
+def _met(lines: Sequence[str], direction: Direction, packet: Packet) -> Iterator[tuple[Culprit, frozenset[str]]]:
+    """The chains that a packet comes to, and what may become of it there. A packet has to be accepted by each.
+
+    iptables comes first: where it works by nf_tables, nft shows its rules, too, and not all that they say.
     """
-    text = "\n".join(_others(lines))
-    if re.search(rf"\bdports?\b.*(?<![\d.]){port}(?![\d.])", text):
-        return None
-    if "ufw-before-input" in text:
-        return f"ufw allow {port}/tcp"
-    if re.search(r"^table \w+ firewalld\b", text, re.MULTILINE):
-        return f"firewall-cmd --permanent --add-port={port}/tcp; firewall-cmd --reload"
-    if found := _default_deny(lines):
-        return f"nft insert rule {found} tcp dport {port} accept; and the same in /etc/nftables.conf"
-    if re.search(r"^-P INPUT DROP\b|^-A INPUT -j (DROP|REJECT)\b", text, re.MULTILINE):
-        return f"iptables -I INPUT -p tcp --dport {port} -j ACCEPT; and keep it over a reboot"
-    return None
+    rules = iptables.chains(_section(lines, "ip" if packet.version == 4 else "ip6"), packet)
+    yield from _ends(rules, direction, "ufw" if any(name.startswith("ufw") for name in rules) else "iptables")
+    tables = nft.chains("\n".join(_section(lines, "")), packet, but=OWN)
+    yield from _ends(tables, direction, "nft")
 
 
-def _others(lines: Sequence[str]) -> Iterator[str]:
-    """Without lbdeploy's own table, which lets in what has to be."""
-    own = False
+def _ends(chains: dict[str, Chain], direction: Direction, whose: str) -> Iterator[tuple[Culprit, frozenset[str]]]:
+    for chain in chains.values():
+        if chain.hook == direction:
+            firewalld = whose == "nft" and chain.name.split()[1] == "firewalld"
+            yield Culprit("firewalld" if firewalld else whose, chain.name), fates(chain, chains)
+
+
+def _section(lines: Sequence[str], name: str) -> list[str]:
+    """The lines after this one, up to that of the next section; "" is the first."""
+    found, now = [], ""
     for line in lines:
-        own = line.startswith(f"table {OWN} ") or (own and line != "}")
-        if not own:
-            yield line
-
-
-def _default_deny(lines: Sequence[str]) -> str | None:
-    """The first chain of the input hook that drops what no rule accepts: its family, table and name."""
-    table = chain = ""
-    for line in map(str.strip, _others(lines)):
-        if found := re.match(r"table (\w+ \S+) \{", line):
-            table = found[1]
-        elif found := re.match(r"chain (\S+) \{", line):
-            chain = found[1]
-        elif re.match(r"type filter hook input\b.*policy drop", line) and table.split()[0] in ("ip", "ip6", "inet"):
-            return f"{table} {chain}"
-    return None
-
-
-def _chain(lines: Sequence[str], direction: Direction) -> str | None:
-    """The first chain of that hook that may refuse a packet: its family, table and name."""
-    table = chain = ""
-    hooked = False
-    for line in map(str.strip, _others(lines)):
-        if found := re.match(r"table (\w+ \S+) \{", line):
-            table = found[1]
-        elif found := re.match(r"chain (\S+) \{", line):
-            chain, hooked = found[1], False
-        elif re.match(rf"type filter hook {direction}\b", line):
-            hooked = True
-        if hooked and table.split()[0] in ("ip", "ip6", "inet") and re.search(r"\b(drop|reject|jump|goto)\b", line):
-            return f"{table} {chain}"
-    return None
+        if line in ("ip", "ip6"):
+            now = line
+        elif now == name:
+            found.append(line)
+    return found

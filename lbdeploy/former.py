@@ -1,15 +1,16 @@
-"""Former peers: hosts that the nodes still send their adverts to, and that hosts.toml has no more.
+"""Former peers: hosts that were nodes at the last run, and that hosts.toml has no more.
 
-With unicast, a backup that is sent no adverts any more takes the VIPs, too, while another node has them. So whoever
-takes a node out of hosts.toml without having taken lbdeploy off it is told before anything is changed. See
+With unicast, a backup that is sent no adverts any more takes the VIPs, too, while another node has them. With multicast
+it goes on as a member, or as the holder, with a configuration that is nobody's any more. So whoever takes a node out of
+hosts.toml without having taken lbdeploy off it is told before anything is changed, and by `verify`. See
 docs/decisions/061-former-peers.md.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from lbdeploy import vrrp
@@ -17,11 +18,11 @@ from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.fleet import Fleet
+from lbdeploy.hosts.earlier import members
 from lbdeploy.model import Cluster, Node
 from lbdeploy.probe import PRELUDE, Observation
 from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.survey import Survey
-from lbdeploy.transaction import STATE
 from lbdeploy.transport import Session
 
 ASK_SECONDS = 1.0  # in which a host says three times over that nobody there wants VRRP
@@ -31,12 +32,16 @@ CHECK = "former-peer"
 
 @dataclass(frozen=True, slots=True)
 class FormerPeer:
-    """`name` is what the last run's hosts.toml called it, or "". `there`: it answers at all; `deaf`: not to VRRP."""
+    """`name` is what the last run's hosts.toml called it, or "". `there`: it answers at all; `deaf`: not to VRRP.
+
+    `unicast`: nodes send it their adverts, and would not any more.
+    """
 
     address: str
     name: str
     there: bool
     deaf: bool
+    unicast: bool = True
 
 
 def former_peers(survey: Survey, fleet: Fleet) -> list[FormerPeer]:
@@ -44,12 +49,19 @@ def former_peers(survey: Survey, fleet: Fleet) -> list[FormerPeer]:
 
     Raises the last node's error where none could be asked: that is no answer.
     """
+    names = _names(survey)
+    conf = {name: _instance(each) for name, each in survey.observations.items()}
+    ours = {str(address) for node in survey.cluster.nodes for address in node.addresses.values()}
+    # A node whose address is another one now is still among the nodes.
+    ours |= {each.settings.get(key, "") for each in conf.values() for key in ("unicast_src_ip", "mcast_src_ip")}
+    sent_to = {peer for each in conf.values() for peer in each.peers}
+    dropped = sorted((sent_to | _gone(survey, names)) - ours)
     found: str | LbdeployError = ""
-    for name, addresses in _dropped(survey).items():
+    for name in _standbys_first(survey) if dropped else ():
         node = survey.cluster.node(name)
-        found = fleet.each([node], partial(_ask, survey.cluster.vrrp.network, addresses))[name]
+        found = fleet.each([node], partial(_ask, survey.cluster.vrrp.network, dropped))[name]
         if not isinstance(found, LbdeployError):
-            return list(_read(found, addresses))
+            return [replace(each, unicast=each.address in sent_to) for each in _read(found, dropped, names)]
     if isinstance(found, LbdeployError):
         raise found
     return []
@@ -65,56 +77,59 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
         who = f"{peer.name} ({peer.address})" if peer.name else peer.address
         limit = peer.name or "NODE"
         if peer.there and not peer.deaf:
-            detail = f"{who} is no more in hosts.toml, but listens for VRRP: hearing nobody, it takes the VIPs, too"
+            does = "hearing nobody, it takes the VIPs, too" if peer.unicast else "it may have the VIPs, or take them"
+            detail = f"{who} is no more in hosts.toml, but listens for VRRP: {does}"
             fix = f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
             yield Finding(None, CHECK, False, detail, f"{fix}; to go on all the same: --ignore {CHECK}")
         elif not peer.there:
-            detail = f"{who} is no more in hosts.toml, and does not answer: coming back as it was, it takes the VIPs"
+            does = "takes the VIPs" if peer.unicast else "may take the VIPs"
+            detail = f"{who} is no more in hosts.toml, and does not answer: coming back as it was, it {does}"
             yield Finding(None, CHECK, False, detail, "reinstall it, or stop keepalived there first", warning=True)
-        else:  # as after `down --limit`; but also where keepalived was only stopped
+        elif peer.unicast:  # as after `down --limit`; but also where keepalived was only stopped
             detail = f"{who} is no more in hosts.toml, and no keepalived runs there now"
             fix = f"fine, if lbdeploy down --limit {limit} has been there; if not, it takes the VIPs at its next start"
             yield Finding(None, CHECK, False, detail, fix, warning=True)
 
 
-def _dropped(survey: Survey) -> dict[str, list[str]]:
-    """By node, the addresses that it sends adverts to, and would not any more. Standby nodes come first."""
-    cluster = survey.cluster
-    ours = {str(address) for node in cluster.nodes for address in node.addresses.values()}
-    conf = {name: vrrp.read(_conf(each)) for name, each in survey.observations.items()}
-    # A node whose address is another one now is still among the nodes.
-    ours |= {each.settings.get("unicast_src_ip", "") for each in conf.values() if each}
-    dropped = {name: sorted(each.peers - ours) for name, each in conf.items() if each and each.peers - ours}
-    return {name: dropped[name] for name in sorted(dropped, key=lambda name: _holds(cluster, survey.seen[name]))}
+def _names(survey: Survey) -> dict[str, str]:
+    """By address, the nodes of the hosts.toml that the last run on each node was made from."""
+    return {
+        address: name
+        for each in survey.observations.values()
+        if (hosts := each.marks.get("hosts"))
+        for address, name in members(hosts.output).items()
+    }
+
+
+def _gone(survey: Survey, names: Mapping[str, str]) -> set[str]:
+    """The addresses of those that are no more there by name: a node may have another address now."""
+    now = {node.name for node in survey.cluster.nodes}
+    return {address for address, name in names.items() if name not in now}
+
+
+def _standbys_first(survey: Survey) -> list[str]:
+    return sorted(survey.observations, key=lambda name: _holds(survey.cluster, survey.seen[name]))
 
 
 def _holds(cluster: Cluster, seen: Observation) -> bool:
     return any(seen.holds(vip.ip) for vip in cluster.vips)
 
 
-def _conf(seen: Observation) -> str:
-    return str(seen.states[f"file {KEEPALIVED_CONF}"].content)
+def _instance(seen: Observation) -> vrrp.Instance:
+    return vrrp.read(str(seen.states[f"file {KEEPALIVED_CONF}"].content)) or vrrp.Instance()
 
 
 def _script(own: str, addresses: list[str]) -> str:
-    """POSIX sh, for root: what deaf.pl says, whom the kernel has heard of, and the last run's hosts.toml."""
+    """POSIX sh, for root: what deaf.pl says, and whom the kernel has heard of."""
     ask = f"timeout {ASK_SECONDS + 5} perl -e {here(remote_text('deaf.pl'))} {cmd(ASK_SECONDS, own, *addresses)}"
     forget = "\n".join(f"ip neigh flush to {cmd(each)}" for each in addresses)
     show = "\n".join(f"ip neigh show to {cmd(each)}" for each in addresses)
-    return f"{PRELUDE}exec 2>/dev/null\n{forget}\n{ask}\n{show}\nprintf '\\nhosts\\n'\ncat {cmd(STATE)}/hosts.toml\n"
+    return f"{PRELUDE}exec 2>/dev/null\n{forget}\n{ask}\n{show}\n"
 
 
-def _read(output: str, addresses: list[str]) -> Iterator[FormerPeer]:
-    said, _, hosts = output.partition("\nhosts\n")
-    names = dict(_names(hosts))
+def _read(said: str, addresses: list[str], names: Mapping[str, str]) -> Iterator[FormerPeer]:
     for each in addresses:
         answers = re.search(rf"^{re.escape(each)} .*\blladdr\b(?!.*FAILED)", said, re.MULTILINE)
         deaf = re.search(rf"^deaf {re.escape(each)}$", said, re.MULTILINE)
         there = answers or deaf or "done deaf" not in said  # nobody is called gone whom nobody could ask
         yield FormerPeer(each, names.get(each, ""), there=bool(there), deaf=bool(deaf))
-
-
-def _names(hosts: str) -> Iterator[tuple[str, str]]:
-    """(address, node) of a hosts.toml that this lbdeploy may not be able to read as a whole."""
-    for name, body in re.findall(r"^\[nodes\.\"?([\w.-]+)\"?\]([^\[]*)", hosts, re.MULTILINE):
-        yield from ((address, name) for address in re.findall(r"=\s*\"([0-9a-fA-F.:]+)\"", body))

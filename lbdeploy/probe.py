@@ -44,6 +44,7 @@ FOLDERS = (
     "/run",
 )  # written to
 INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages take their room
+LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
@@ -186,6 +187,7 @@ def health(cluster: Cluster) -> dict[str, Raw]:
     return {
         **({"vrrp": keepalived.PROBE} if cluster.vrrp.tracks else {}),
         "now": Raw("date +%s.%N"),
+        "hosts": Raw(f"cat {LAST_HOSTS}"),
         "apt": Raw("command -v apt-get"),
         "lacks": Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)))),
         "ip a": Raw("ip a"),

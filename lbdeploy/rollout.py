@@ -97,7 +97,8 @@ class Run:
         while True:
             survey = self.survey()
             if (survey.verdict.healthy and not survey.errors) or time.monotonic() >= deadline:
-                return Outcome(survey.plan, survey.verdict, errors=survey.errors)
+                verdict = survey.verdict.with_more(findings(former_peers(survey, self._fleet)))
+                return Outcome(survey.plan, verdict, errors=survey.errors)
             time.sleep(POLL_SECONDS)
 
     def survey(self) -> Survey:

@@ -9,6 +9,7 @@ from lbdeploy.diagnosis import SKEW_SECONDS, span
 from lbdeploy.finding import Finding
 from lbdeploy.firewall import remedy
 from lbdeploy.model import Address, Cluster, Node
+from lbdeploy.netfilter import Packet
 from lbdeploy.wire import group
 
 LISTEN, HAIL, ASK = "vrrp", "hail", "who-has"  # the programs in remote/
@@ -72,7 +73,8 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
     way = f"from {sender.node.name} ({source}) to {receiver.node.name} ({target})"
     if any(advert.source == source for advert in receiver.wire.adverts):
         detail = f"its firewall drops VRRP (IP protocol 112) {way}"
-        fix = remedy(receiver.lines("firewall"), "input", source, receiver.node.interfaces[cluster.vrrp.network])
+        advert = Packet("vrrp", target, source)
+        fix = remedy(receiver.lines("firewall"), "input", advert, receiver.node.interfaces[cluster.vrrp.network])
         yield Finding(receiver.node.name, "firewall", False, detail, fix)
         return
     sent_to = group(target) if cluster.vrrp.mode == "multicast" else target
@@ -80,7 +82,8 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
     detail = (
         f"can't send VRRP (IP protocol 112) {way}: {why}" if why else f"VRRP (IP protocol 112) {way} does not arrive"
     )
-    fix = remedy(sender.lines("firewall"), "output", sent_to, sender.node.interfaces[cluster.vrrp.network])
+    advert = Packet("vrrp", sent_to, source)
+    fix = remedy(sender.lines("firewall"), "output", advert, sender.node.interfaces[cluster.vrrp.network])
     yield Finding(sender.node.name, "firewall", False, detail, fix if why else f"{fix}; or it is dropped in between")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lbdeploy.backends import answers, backends, metrics, servers, serves
 from lbdeploy.errors import LbdeployError
@@ -36,6 +36,10 @@ class Verdict:
         """
         mine = [each for each in self.findings if each.node in (None, *nodes) and (each.node, each.check) not in but]
         return not any(each.settling and not each.ok for each in mine)
+
+    def with_more(self, findings: Iterable[Finding]) -> Verdict:
+        """The same, and what was found elsewhere."""
+        return replace(self, findings=(*self.findings, *findings))
 
     @property
     def holders(self) -> tuple[str, ...]:

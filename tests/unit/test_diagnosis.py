@@ -250,27 +250,38 @@ def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
     assert all("from lb1: " in each.detail for each in found)
 
 
-UFW = "-P INPUT DROP\n-N ufw-before-input\n-A INPUT -j ufw-before-input\n"
-
-
-@pytest.mark.parametrize(
-    ("rules", "fix"),
-    [
-        (
-            captured("nft/bookworm_input_drop"),
-            "nft insert rule inet filter input ip saddr 192.168.1.12 meta l4proto 112 accept",
-        ),
-        (UFW, "-A ufw-before-input -s 192.168.1.12 -p vrrp -j ACCEPT"),
-        ("table inet firewalld {\n}", "firewall-cmd --permanent --add-protocol=vrrp"),
-        ("-P INPUT DROP\n-A INPUT -i lo -j ACCEPT", "iptables -I INPUT -s 192.168.1.12 -p vrrp -j ACCEPT"),
-        ("", "let IP protocol 112 through from 192.168.1.12"),
-    ],
-)
-def test_the_remedy_is_in_the_words_of_the_nodes_firewall(seed: Cluster, rules: str, fix: str) -> None:
-    """What to type, for nftables, ufw, firewalld and iptables."""
+def test_the_remedy_is_in_the_words_of_the_nodes_firewall(seed: Cluster) -> None:
+    """By its rules; test_firewall.py has all kinds."""
+    rules = captured("firewall/nft_vrrp_drop")
     pair = [looked(seed, hears=heard(through=frozenset()), firewall=rules), looked(seed, "lb2")]
     (found,) = surroundings.problems(seed, pair)
-    assert fix in (found.fix or "")
+    assert "nft insert rule inet filter input ip saddr 192.168.1.12 meta l4proto 112 accept" in (found.fix or "")
+
+
+METRICS = '[metrics]\nnetwork = "external"\nport = 8405\n'
+
+
+@pytest.mark.parametrize(("allow", "ports"), [("", ["6443", "8405"]), ('allow = ["192.168.0.254"]\n', ["6443"])])
+def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, allow: str, ports: list[str]) -> None:
+    """Those of frontends and of the metrics, whose one client may be a host; a warning: rules are read, not tried."""
+    of = cluster(tmp_path, SEED.read_text() + METRICS + allow)
+    rules = captured("firewall/nft_default_deny").replace('"right": 6443', '"right": 8405')
+    found = list(diagnosis.problems(of, looked(of, firewall=rules)))
+    assert {(each.check, each.warning) for each in found} == {("firewall", True)}
+    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == ports
+    assert found[0].detail == (
+        "its firewall lets no clients in at port 6443 of frontend k8s-api: chain inet filter input of nft"
+    )
+
+
+def test_the_firewalls_package_is_looked_for_where_it_is_wanted(tmp_path: Path) -> None:
+    """With firewall = "nftables", a node whose apt does not have it is not ready."""
+    of = cluster(tmp_path, SEED.read_text().replace("[cluster]\n", '[cluster]\nfirewall = "nftables"\n', 1))
+    state = PackageState({"haproxy": "1", "socat": "1", "keepalived": "1"}, candidates={"nftables": "(none)"})
+    (found,) = diagnosis.problems(of, with_packages(looked(of, lists="7"), state))
+    assert (found.check, found.failed) == ("packages", True)
+    assert found.detail == "apt knows no package nftables"
+    assert "nftables" in Examination(of, of.preferred).script()
 
 
 def test_nodes_that_can_not_be_asked_are_told_with_what_they_passed(seed: Cluster) -> None:

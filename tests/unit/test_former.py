@@ -12,11 +12,18 @@ from builders import as_by, observe, survey
 from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.errors import ConnectError
 from lbdeploy.former import CHECK, FormerPeer, findings, former_peers
+from lbdeploy.hosts.earlier import members
 from lbdeploy.model import Cluster, Node
+from lbdeploy.resource import Answer
 from lbdeploy.survey import Survey
 from lbdeploy.transport import Result
 
-HOSTS = '[nodes.lb3]    # gone\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\n[vrrp]\n'
+HOSTS = """\
+nodes.lb1.management = "192.168.1.91"
+nodes.lb3 = { external = "192.168.0.13", management = "192.168.1.13", priority = 50 }
+vrrp.network = "management"
+unknown = { to = "this version" }
+"""
 
 
 class Fleet:
@@ -38,8 +45,8 @@ class Fleet:
         return Result(str(self.says), 0)
 
 
-def pair(cluster: Cluster, *peers: str) -> Survey:
-    """A converged pair, lb1 being the holder, whose files have these peers besides."""
+def pair(cluster: Cluster, *peers: str, hosts: str = "") -> Survey:
+    """A converged pair, lb1 being the holder, whose files have these peers besides, made from that hosts.toml."""
     more = "".join(f"        {peer}\n" for peer in peers)
     seen = []
     for node in cluster.nodes:
@@ -47,7 +54,8 @@ def pair(cluster: Cluster, *peers: str) -> Survey:
         conf = states[f"file {KEEPALIVED_CONF}"]
         content = conf.content.replace("unicast_peer {\n", f"unicast_peer {{\n{more}")
         changed = {f"file {KEEPALIVED_CONF}": replace(conf, content=content)}
-        seen.append(observe(cluster, node, holds=node.name == "lb1", states=states | changed))
+        marks = {"hosts": Answer(hosts)}
+        seen.append(observe(cluster, node, holds=node.name == "lb1", states=states | changed, marks=marks))
     return survey(cluster, *seen)
 
 
@@ -61,24 +69,43 @@ def test_nobody_is_asked_where_there_are_none(seed: Cluster) -> None:
 @pytest.mark.parametrize(
     ("says", "there", "deaf"),
     [
-        (
-            f"deaf 192.168.1.13\ndone deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 REACHABLE\nhosts\n{HOSTS}",
-            True,
-            True,
-        ),
-        (f"done deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 STALE\nhosts\n{HOSTS}", True, False),
-        (f"done deaf\n192.168.1.13 dev ens32 FAILED\nhosts\n{HOSTS}", False, False),
-        (f"done deaf\nhosts\n{HOSTS}", False, False),
-        (f"\nhosts\n{HOSTS}", True, False),
+        ("deaf 192.168.1.13\ndone deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 REACHABLE\n", True, True),
+        ("done deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 STALE\n", True, False),
+        ("done deaf\n192.168.1.13 dev ens32 FAILED\n", False, False),
+        ("done deaf\n", False, False),
+        ("\n", True, False),
     ],
     ids=["nobody listens", "keepalived runs", "gone", "behind a router", "could not be asked"],
 )
 def test_a_standby_asks(seed: Cluster, says: str, there: bool, deaf: bool) -> None:
     """One of the nodes, and rather not the holder; the name is of the last run's file."""
     fleet: Any = Fleet(says)
-    assert former_peers(pair(seed, "192.168.1.13"), fleet) == [FormerPeer("192.168.1.13", "lb3", there, deaf)]
+    assert former_peers(pair(seed, "192.168.1.13", hosts=HOSTS), fleet) == [
+        FormerPeer("192.168.1.13", "lb3", there, deaf)
+    ]
     assert fleet.asked == ["lb2"]
     assert "1.0 192.168.1.12 192.168.1.13" in fleet.script
+
+
+def test_with_multicast_the_last_runs_file_tells_who_there_was(seed: Cluster) -> None:
+    """No file of the nodes names peers then. Who is in hosts.toml by name has another address now, and is none."""
+    fleet: Any = Fleet("done deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 STALE\n")
+    gone = FormerPeer("192.168.1.13", "lb3", there=True, deaf=False, unicast=False)
+    found = former_peers(pair(seed, hosts=HOSTS), fleet)
+    assert found == [gone]
+    assert "192.168.1.91" not in fleet.script
+    (problem,) = findings(found)
+    assert problem.failed
+    assert problem.detail.endswith("listens for VRRP: it may have the VIPs, or take them")
+    assert list(findings([replace(gone, deaf=True)])) == []
+    (off,) = findings([replace(gone, there=False)])
+    assert off.warning
+
+
+@pytest.mark.parametrize("text", ["", "[nodes", "nodes = 3", "[nodes]\nlb3 = 3\n[vrrp]\nnetwork = 3\n", HOSTS[:-30]])
+def test_an_earlier_file_that_can_not_be_read_names_nobody(text: str) -> None:
+    """It may be of another version, or cut off."""
+    assert members(text) == {}
 
 
 def test_where_nobody_could_ask_the_run_ends(seed: Cluster) -> None:

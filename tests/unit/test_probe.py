@@ -38,6 +38,7 @@ HEALTH = {
     "neighbours": Raw("echo '192.168.0.10 dev ens33 lladdr 02:00:00:00:00:01 REACHABLE'"),
     "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443' 'own k8s-api 16'"),
     "lacks": Raw("echo nonlocal-bind"),
+    "hosts": Raw("echo '# hosts.toml'"),
     "handover": Raw("echo 101"),
     "room": Raw("printf '%s\\n' '   Avail  IFree File' '7168592 458110 /var/lib/dpkg' '123 - /etc/haproxy'"),
 }
