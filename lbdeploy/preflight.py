@@ -9,7 +9,7 @@ from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster
 from lbdeploy.placement import holders
 from lbdeploy.plan import NodePlan
-from lbdeploy.probe import INSTALLED_IN, Observation
+from lbdeploy.probe import INSTALLED_IN, NO_IPV6, Observation
 from lbdeploy.resources import Packages
 from lbdeploy.resources.package import PackageState
 from lbdeploy.stages import identity_changes
@@ -27,33 +27,32 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
         yield Finding(node.name, "apt", False, "has no apt-get", "lbdeploy works on Debian and Ubuntu")
     yield from _lacking(observation)
     yield from full(observation)
-    links = {link.name: link for link in observation.links}
-    for network, interface in node.interfaces.items():
-        key = f"nodes.{node.name}.interfaces"
-        if interface not in links:
-            there = ", ".join(name for name in sorted(links) if name != "lo")
-            fix = f'it has: {there}; set {key} = {{ {network} = "NAME" }} in hosts.toml'
-            yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
-            continue
-        if not links[interface].up:
-            yield Finding(
-                node.name,
-                "interface",
-                False,
-                f"its interface {interface} is down",
-                f"ip link set {interface} up, or see to its cable",
-            )
-        address = node.addresses[network]
-        if interface not in observation.holds(address):
-            where = ", ".join(observation.holds(address))
-            detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
-            yield Finding(
-                node.name,
-                "address",
-                False,
-                detail,
-                f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network",
-            )
+    for network in node.interfaces:
+        yield from _interface(observation, network)
+
+
+def _interface(observation: Observation, network: str) -> Iterator[Finding]:
+    """What is wrong with the interface of a network, or with the node's address on it."""
+    node, links = observation.node, {link.name: link for link in observation.links}
+    interface, address = node.interfaces[network], node.addresses[network]
+    if interface not in links:
+        there = ", ".join(name for name in sorted(links) if name != "lo")
+        fix = f'it has: {there}; set nodes.{node.name}.interfaces = {{ {network} = "NAME" }} in hosts.toml'
+        yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
+        return
+    if not links[interface].up:
+        fix = f"ip link set {interface} up, or see to its cable"
+        yield Finding(node.name, "interface", False, f"its interface {interface} is down", fix)
+    if NO_IPV6 + interface in observation.lacks:
+        setting = f"net.ipv6.conf.{interface}.disable_ipv6"
+        detail = f"its interface {interface} is to carry VIPs of IPv6, which is turned off there: {setting}"
+        fix = f"sysctl -w {setting}=0, and correct what sets it in /etc/sysctl.d"
+        yield Finding(node.name, "interface", False, detail, fix)
+    if interface not in observation.holds(address):
+        where = ", ".join(observation.holds(address))
+        detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
+        fix = f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network"
+        yield Finding(node.name, "address", False, detail, fix)
 
 
 def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:

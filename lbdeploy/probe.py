@@ -43,6 +43,7 @@ FOLDERS = (
     "/var/lib/dpkg",
     "/run",
 )  # written to
+NO_IPV6 = "no-ipv6:"  # begins what a node lacks whose interface, named after it, is to carry a VIP of IPv6, and can't
 INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages take their room
 LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
@@ -150,7 +151,7 @@ class Probe(Joined):
 
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
         probes = {resource.id: resource.probe() for resource in resources} | health(cluster)
-        super().__init__(node, probes | _metrics(cluster, node))
+        super().__init__(node, probes | {"lacks": _lacks(cluster, node)} | _metrics(cluster, node))
         self.instance = cluster.instance
         self.resources = resources
 
@@ -189,7 +190,6 @@ def health(cluster: Cluster) -> dict[str, Raw]:
         "now": Raw("date +%s.%N"),
         "hosts": Raw(f"cat {LAST_HOSTS}"),
         "apt": Raw("command -v apt-get"),
-        "lacks": Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)))),
         "ip a": Raw("ip a"),
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "vips": _answers(cluster),
@@ -205,6 +205,12 @@ def health(cluster: Cluster) -> dict[str, Raw]:
 def nonlocal_bind(cluster: Cluster) -> list[str]:
     """The kernel settings, below /proc/sys/net, that let haproxy bind to VIPs that are elsewhere: one a family."""
     return [f"ipv{version}/ip_nonlocal_bind" for version in sorted({vip.ip.version for vip in cluster.vips})]
+
+
+def _lacks(cluster: Cluster, node: Node) -> Raw:
+    """Print the checks that the node does not pass, of those that take no program to look at."""
+    of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
+    return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6)))
 
 
 def _answers(cluster: Cluster) -> Raw:
@@ -251,9 +257,12 @@ def _neighbours(cluster: Cluster) -> Raw:
     return Raw(f"{_RUNNING} && exit 0\n{asked}\nfor vip in {vips}; do ip neigh show to $vip; done")
 
 
-_LACKS = """\
+_LACKS = f"""\
 [ -d /run/systemd/system ] || echo systemd
-for setting in {settings}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done"""
+for setting in {{settings}}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done
+for link in {{links}}; do
+    read -r off < "/proc/sys/net/ipv6/conf/$link/disable_ipv6" && [ "$off" = 0 ] || echo "{NO_IPV6}$link"
+done"""
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
 

@@ -311,7 +311,8 @@ Seconds depend on the machine, so the targets are ratios to something that the s
 - Fleets: each of 200 nodes has an sshd of its own, all in the two nodes of the pair, on ports of their own; so 100
   times the same daemons, files, VIPs and servers are looked at, over 200 logins. CPU of the nodes is what their control
   groups count; the operator's is that of the command with all it starts. Medians of 3 rounds. Dask has two workers with
-  4 threads each. pyinfra's dry run looks at the same 200 nodes for the same job, 20 at a time.
+  4 threads each; memory is each process's own. pyinfra's dry run looks at the same 200 nodes for the same job, 20 at a
+  time.
 """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from measure import progress
 from pair import Pair
 from rivals import environment
-from sites import SCHEDULER, Cost, Fleet, cpu_of
+from sites import SCHEDULER, Cost, Fleet, cpu_of, peak_of
 
 ROUNDS = 3
 CLUSTERS = 100
@@ -33,21 +33,32 @@ def fleets(pair: Pair, *, rivals: bool) -> Iterator[Cells]:
     ratio = median.seconds / less.seconds / 4
     beside = f"{CLUSTERS // 4} clusters {less.seconds:.1f} s"
     yield "· time a cluster", f"{median.seconds:.1f} s", beside, f"{ratio:.2f} x", f"<= {LINEAR:g} x", ratio <= LINEAR
-    yield _through_dask(fleet)
+    yield from _through_dask(fleet)
     if rivals:
         cost = fleet.cost(fleet.pyinfra(environment() / "bin" / "pyinfra"))
         yield f"· pyinfra --dry: {_cpu(cost)}", f"{cost.seconds:.1f} s", *_beside(cost, median), "", None
 
 
-def _through_dask(fleet: Fleet) -> Cells:
+def _through_dask(fleet: Fleet) -> Iterator[Cells]:
     with fleet.workers() as processes:
         fleet.plan(10, "--scheduler", SCHEDULER)  # imports what it takes
         before = [cpu_of(each) for each in processes]
         cost = fleet.plan(CLUSTERS, "--scheduler", SCHEDULER)
         scheduler, *workers = (cpu_of(each) - was for each, was in zip(processes, before, strict=True))
+        memory = [cost.memory, *map(peak_of, processes)]
     shares = " + ".join(f"{each:.1f}" for each in workers)
+    rate, most = CLUSTERS / cost.seconds, max(memory)
     what = f"· through Dask, 2 workers: {_cpu(cost)}, scheduler {scheduler:.1f} s, workers {shares} s"
-    return what, f"{cost.seconds:.1f} s", "", f"{CLUSTERS / cost.seconds:.1f} a second", "", None
+    yield what, f"{cost.seconds:.1f} s", "", f"{rate:.1f} a second", f">= {A_SECOND:g} a second", rate >= A_SECOND
+    each = "operator {:.0f}, scheduler {:.0f}, workers {:.0f} and {:.0f} MB".format(*memory)
+    yield (
+        f"· peak memory of that: {each}",
+        f"{most:.0f} MB",
+        "",
+        f"{most:.0f} MB",
+        f"< {MEGABYTES:g} MB",
+        most < MEGABYTES,
+    )
 
 
 def _cpu(cost: Cost) -> str:

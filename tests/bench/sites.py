@@ -130,6 +130,12 @@ def cpu_of(process: int) -> float:
     return sum(map(int, fields[11:15])) / 100
 
 
+def peak_of(process: int) -> float:
+    """The largest memory of a process so far, in MB (proc(5), VmHWM)."""
+    (kib,) = re.findall(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return int(kib) / 1024
+
+
 # systemd counts what they use in the node's control group; the node's own sshd has the same settings.
 START = f"""grep -v '^Port' /etc/ssh/sshd_config > /run/many.conf
 systemctl is-active -q many || systemd-run -q --unit=many sh -c '

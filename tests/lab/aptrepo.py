@@ -6,6 +6,9 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,19 @@ if TYPE_CHECKING:
     from conftest import Lab
 
 FOLDER = "/srv/tests-own"  # on the nodes
+
+# An HTTP proxy that apt is sent to: whatever host is asked for, it has the repository's files. It says what was asked.
+PROXY = """
+import http.server, sys, urllib.parse
+class Proxy(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        print(self.path, flush=True)
+        self.path = urllib.parse.urlsplit(self.path).path
+        super().do_GET()
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("{address}", 3142), lambda *all: Proxy(*all, directory=sys.argv[1])).serve_forever()
+"""
 
 
 class Repository:
@@ -51,6 +67,27 @@ class Repository:
         for node in nodes:
             shutil.copytree(self.folder, self.lab.root(node) / FOLDER[1:], dirs_exist_ok=True)
             self.lab.on(node, f"chmod -R a+rX {FOLDER}")
+
+    @contextmanager
+    def proxied(self, address: str) -> Iterator[list[str]]:
+        """An apt proxy at port 3142 of one of the client's addresses; afterwards, the list has what was fetched."""
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            self.lab.namespace("client"),
+            sys.executable,
+            "-c",
+            PROXY.format(address=address),
+        ]
+        asked: list[str] = []
+        with subprocess.Popen([*argv, str(self.folder)], stdout=subprocess.PIPE, text=True) as proxy:
+            try:
+                yield asked
+            finally:
+                proxy.kill()
+                assert proxy.stdout
+                asked += proxy.stdout.read().splitlines()
 
     def remove(self, *nodes: str) -> None:
         for node in nodes:

@@ -113,6 +113,10 @@ class Lab:
         """A node's file system, as it is seen from here."""
         return Path(f"/proc/{self._entry(node)[2]}/root")
 
+    def namespace(self, where: str) -> str:
+        """The network namespace of a server, the client or the operator."""
+        return self._place.namespace(where)
+
     @cached_property
     def _place(self) -> Place:
         cluster = hosts.load(self.file, self.original)

@@ -11,6 +11,8 @@ from clients import cut, traffic, turned_away
 from conftest import VIPS, Lab
 
 NODES = ("lb1", "lb2")
+PROXY_HOST = "192.168.1.254"
+PROXY = f"http://{PROXY_HOST}:3142"
 FILES = "find /etc /var/lib/lbdeploy -type f | sort | xargs ls -l --time-style=full-iso"
 MINE = "ls /etc/apt/preferences.d/lbdeploy /etc/apt/apt.conf.d/lbdeploy /etc/apt/sources.list.d/lbdeploy.sources"
 
@@ -44,9 +46,9 @@ def test_versions_are_kept_to_and_come_from_where_hosts_toml_says(pair: Lab, rep
         'haproxy = "7.7.*"',
         f"""\
 haproxy = "7.7.*"
-apt_proxy = "http://192.168.1.250:3142"
+apt_proxy = "{PROXY}"
 [packages.repositories.own]
-uri = "file:{FOLDER}"
+uri = "http://own.example/"
 suite = "./"
 key_file = "own.gpg"
 """,
@@ -58,8 +60,12 @@ key_file = "own.gpg"
         ("replace", "haproxy"),
     }  # fmt: skip
     assert all("known once apt has" in x["reason"] for x in planned if x["name"] == "haproxy")
-    with traffic(pair, *VIPS) as seen:
+    down = pair.do("up", code=7)["error"]
+    assert PROXY_HOST in down["message"], down
+    assert [version(pair, node) for node in NODES] == [was, was]
+    with repository.proxied(PROXY_HOST) as asked, traffic(pair, *VIPS) as seen:
         pair.do("up")
+    assert {"http://own.example/./InRelease", "http://own.example/./haproxy_7.7.1-1.deb"} <= set(asked)
     assert seen["probes"] > 100
     assert not turned_away(seen)
     assert not cut(seen, 2)
@@ -68,7 +74,7 @@ key_file = "own.gpg"
         assert pair.on(node, "systemctl is-active haproxy keepalived") == "active\nactive"
         # apt itself, as an upgrade of everything by hand or by unattended-upgrades asks it.
         assert "haproxy" not in pair.on(node, "apt-get -s dist-upgrade | grep ^Inst || :")
-        assert "http://192.168.1.250:3142" in pair.on(node, "apt-config dump Acquire::http::Proxy")
+        assert PROXY in pair.on(node, "apt-config dump Acquire::http::Proxy")
     assert pair.do("up")["changes"] == []
 
     pair.file.write_text(pair.original.replace("[vrrp]", f'[packages]\nhaproxy = "{was}"\n\n[vrrp]'))

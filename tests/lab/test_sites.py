@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import LBDEPLOY, Done, Lab
+from clients import traffic
+from conftest import LBDEPLOY, VIPS, Done, Lab
 
 DASK = str(Path(sys.executable).with_name("dask"))
 SCHEDULER, RECORDED = "tcp://127.0.0.1:8786", "tcp://127.0.0.1:8787"
@@ -136,6 +137,41 @@ def test_workers_of_a_scheduler_do_it_and_one_may_be_lost(operator: Operator, tm
     assert b"[frontends.k8s-api]" in record  # it can be read, and has what travels
     assert PASSWORD.encode() not in record
     assert b"PRIVATE KEY" not in record
+
+
+def of_worker(operator: Operator, processes: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    """The worker that is connected to nodes."""
+    said = subprocess.run(operator.argv("ss", "-Htnp", "dport = :22"), check=True, capture_output=True, text=True)
+    (found,) = (each for each in processes if f"pid={each.pid}," in said.stdout)
+    return found
+
+
+def test_a_worker_that_is_lost_in_a_change_costs_nobody_anything(pair: Lab, operator: Operator, tmp_path: Path) -> None:
+    """`up` by workers: the node undoes or ends what was begun, the other worker waits for that, and plans anew."""
+    good = Path(operator.good)
+    good.write_text(good.read_text().replace('"roundrobin"', '"leastconn"'))
+    argv = operator.argv(LBDEPLOY, "-f", operator.good, "--parallel", "1", "--json", "up", "--scheduler", SCHEDULER)
+    with (
+        workers(operator, tmp_path) as started,
+        traffic(pair, *VIPS) as seen,
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run,
+    ):
+        assert run.stderr
+        heard: list[str] = []
+        while not any("it stays only if all is well" in line for line in heard):
+            heard.append(run.stderr.readline())
+            assert heard[-1], heard
+        of_worker(operator, started).kill()
+        out, err = run.communicate(timeout=100)
+        again = operator.lbdeploy([operator.good], "up", "--scheduler", SCHEDULER)
+    (document,) = json.loads(out)["clusters"]
+    assert run.returncode == document["exit_code"] == 0, out + err
+    assert re.search(r"begun anew by tcp://\S+, since tcp://\S+ was lost", err)
+    assert {each["name"] for each in document["changes"]} == {"/etc/haproxy/haproxy.cfg", "haproxy"}
+    assert again.json["clusters"][0]["changes"] == []
+    for node in ("lb1", "lb2"):
+        assert "balance leastconn" in pair.on(node, "cat /etc/haproxy/haproxy.cfg")
+    assert (seen["failures"], seen["late"], seen["broken"]) == ([], [], [])
 
 
 def test_a_scheduler_that_is_not_there_is_named(operator: Operator) -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import SEED, as_by, captured, cluster, links, observe, plans
+from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans
 
 from lbdeploy import hosts
 from lbdeploy.health import Link, Neighbour, Room, parse_ip_a
 from lbdeploy.model import Cluster
 from lbdeploy.preflight import foreigners, left_out, preflight
-from lbdeploy.probe import Observation
+from lbdeploy.probe import Observation, Probe
 
 GOOD = SEED.read_text()
 
 
 def lb1(seed: Cluster, **changes: Any) -> Observation:
     return observe(seed, seed.node("lb1"), holds=True, **changes)
+
+
+def run(script: str) -> str:
+    return subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True).stdout
 
 
 def complaints(seed: Cluster, observation: Observation) -> list[tuple[str, str]]:
@@ -54,6 +59,24 @@ def test_a_missing_address_is_told_with_where_it_is(seed: Cluster) -> None:
     text = captured("ip_a/seed_before").replace("2: ens32", "2: ens3x").replace("3: ens33", "3: ens32")
     text = text.replace("2: ens3x", "2: ens33")
     assert ("address", "192.168.0.11 is on ens32, not on ens33") in complaints(seed, lb1(seed, links=parse_ip_a(text)))
+
+
+def test_an_interface_without_ipv6_can_carry_no_vip_of_it(tmp_path: Path) -> None:
+    """It is asked of interfaces that are to carry one, and of no others."""
+    of = cluster(tmp_path, BIG)
+    node = of.node("lb-a")
+    lacks = run(str(Probe(of, node, []).probes["lacks"])).split()
+    assert set(lacks) - {"systemd", "nonlocal-bind"} == {"no-ipv6:bond0.17", "no-ipv6:eth1"}
+    seen = observe(of, node, lacks=frozenset({"no-ipv6:eth1"}))
+    (found,) = preflight(of, seen)
+    assert (found.check, found.node) == ("interface", "lb-a")
+    assert found.fix == "sysctl -w net.ipv6.conf.eth1.disable_ipv6=0, and correct what sets it in /etc/sysctl.d"
+    assert list(preflight(of, replace(seen, lacks=frozenset()))) == []
+
+
+def test_only_vips_of_ipv6_ask_for_it(seed: Cluster) -> None:
+    """A pair of IPv4 may have it turned off."""
+    assert "no-ipv6" not in run(str(Probe(seed, seed.preferred, []).probes["lacks"]))
 
 
 def test_an_interface_that_is_down_is_told(seed: Cluster) -> None:
