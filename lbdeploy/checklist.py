@@ -99,7 +99,7 @@ OF_NODES = (
     ),
     Check(
         "interface",
-        "it has each interface, and that is up",
+        "it has each interface, that is up, and has IPv6 where a VIP of it is to be",
         "has its interfaces, and they are up",
         "name the right one in hosts.toml, or: ip link set NAME up",
         up=True,

@@ -150,7 +150,9 @@ def test_a_worker_that_is_lost_in_a_change_costs_nobody_anything(pair: Lab, oper
     """`up` by workers: the node undoes or ends what was begun, the other worker waits for that, and plans anew."""
     good = Path(operator.good)
     good.write_text(good.read_text().replace('"roundrobin"', '"leastconn"'))
-    argv = operator.argv(LBDEPLOY, "-f", operator.good, "--parallel", "1", "--json", "up", "--scheduler", SCHEDULER)
+    argv = operator.argv(
+        LBDEPLOY, "-f", operator.good, "-v", "--json", "up", "--parallel", "1", "--scheduler", SCHEDULER
+    )
     with (
         workers(operator, tmp_path) as started,
         traffic(pair, *VIPS) as seen,
@@ -163,7 +165,7 @@ def test_a_worker_that_is_lost_in_a_change_costs_nobody_anything(pair: Lab, oper
             assert heard[-1], heard
         of_worker(operator, started).kill()
         out, err = run.communicate(timeout=100)
-        again = operator.lbdeploy([operator.good], "up", "--scheduler", SCHEDULER)
+        again = operator.lbdeploy([operator.good], "up", "--parallel", "1", "--scheduler", SCHEDULER)
     (document,) = json.loads(out)["clusters"]
     assert run.returncode == document["exit_code"] == 0, out + err
     assert re.search(r"begun anew by tcp://\S+, since tcp://\S+ was lost", err)
