@@ -13,11 +13,12 @@ from lbdeploy.plan import Plan, Stage, Way
 from lbdeploy.stages import foreseen
 from lbdeploy.survey import Survey
 
-OF_SERVERS = ("backend", "api", "frontend")  # what also fails where the servers are the cause, not the load balancers
+OF_ANSWERS = ("api", "frontend")
+OF_SERVERS = ("backend", *OF_ANSWERS)  # what also fails where the servers are the cause, not the load balancers
 JOINT = (Way.TOGETHER, Way.REELECT)
 
 
-Excuses = frozenset[tuple[str | None, str]]  # findings (node, check)
+Excuses = frozenset[tuple[str | None, str]]  # findings: a node with a check, or with a finding's very words
 
 
 def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused: Excuses) -> list[Finding]:
@@ -27,7 +28,7 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
     """
     ill = {each.detail for each in before.verdict.findings if each.failed and each.node is None}
     failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
-    found = [each for each in failed if (each.node, each.check) not in excused]
+    found = [each for each in failed if not excused & {(each.node, each.check), (each.node, each.detail)}]
     found = [each for each in found if each.node is not None or each.detail not in ill]
     found += _unforeseen(plan, stage, before, after)
     found += _faulted(stage, before, after)
@@ -50,12 +51,22 @@ def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:
 def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
     """Findings that failed before a stage, and that it need not mend: the servers are the cause.
 
-    Or else the holder, who is still to be changed: nothing answers on a new port before it is.
+    Or else the holder, who is still to be changed: nothing answers on a new port before it is. Servers that are up, and
+    say nothing to a TLS greeting, excuse what was found because of them, word for word: no other port is to fail.
     """
     failed = of_servers(before)
     later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
     waits = not later.isdisjoint(holders(before.cluster, list(before.seen.values())))
-    return frozenset((node, check) for node, check in failed if waits or (node, "backend") in failed)
+    return frozenset((node, check) for node, check in failed if waits or (node, "backend") in failed) | _silent(before)
+
+
+def _silent(before: Survey) -> Excuses:
+    """What failed before because of servers that say nothing, on nodes whose haproxy is well, and has servers up."""
+    failed = [each for each in before.verdict.findings if each.failed]
+    down = {each.node for each in failed if each.check == "backend"}
+    well = [name for name, each in before.seen.items() if each.haproxy_answers and name not in down]
+    mute = [name for name in well if not all(before.seen[name].own.values())]
+    return frozenset((each.node, each.detail) for each in failed if each.node in mute and each.check in OF_ANSWERS)
 
 
 def of_servers(survey: Survey) -> Excuses:

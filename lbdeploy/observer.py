@@ -61,7 +61,7 @@ class Observer:
     ) -> Survey:
         """Look until waiting would change nothing about these nodes and the VIPs, or no longer than it should take.
 
-        The nodes `lost` are known not to answer; nobody waits for the findings (node, check) in `but`.
+        The nodes `lost` are known not to answer; nobody waits for the findings in `but`: see Verdict.settled.
         """
         names, known = list(names), set(lost)
         deadline = time.monotonic() + settle_seconds(self.cluster)

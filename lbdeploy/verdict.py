@@ -32,10 +32,10 @@ class Verdict:
     def settled(self, nodes: Collection[str], but: Collection[tuple[str | None, str]] = ()) -> bool:
         """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole.
 
-        `but`: findings (node, check) that nobody waits for.
+        `but`: findings that nobody waits for, each by its node, and its check or its very words.
         """
-        mine = [each for each in self.findings if each.node in (None, *nodes) and (each.node, each.check) not in but]
-        return not any(each.settling and not each.ok for each in mine)
+        mine = [each for each in self.findings if each.node in (None, *nodes) and each.settling and not each.ok]
+        return all((each.node, each.check) in but or (each.node, each.detail) in but for each in mine)
 
     def with_more(self, findings: Iterable[Finding]) -> Verdict:
         """The same, and what was found elsewhere."""
