@@ -80,9 +80,14 @@ def serves(observation: Observation) -> Iterator[Finding]:
     """Whether this node's own haproxy would serve clients, if it held the VIPs. None where a template has no socket."""
     soon = any(server.settling for server in observation.servers)
     for name, answered in observation.own.items():
-        detail = f"{name} {'answers' if answered else 'does not answer'} on this node's own haproxy"
+        detail = f"{name} answers on this node's own haproxy" if answered else silence(name)
         fix = None if answered else "see the findings above; if there are none: journalctl -u haproxy -n 20 there"
         yield Finding(observation.node.name, "frontend", answered, detail, fix, settling=soon)
+
+
+def silence(frontend: str) -> str:
+    """What is found of a frontend that the node itself gets no answer from."""
+    return f"{frontend} does not answer on this node's own haproxy"
 
 
 def metrics(observation: Observation) -> Iterator[Finding]:

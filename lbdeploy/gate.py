@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from lbdeploy.backends import lost_servers
+from lbdeploy.backends import lost_servers, silence
 from lbdeploy.desired import FIREWALL_SERVICE
 from lbdeploy.errors import LastNodeError
 from lbdeploy.finding import Finding
@@ -29,6 +29,7 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
     ill = {each.detail for each in before.verdict.findings if each.failed and each.node is None}
     failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
     found = [each for each in failed if not excused & {(each.node, each.check), (each.node, each.detail)}]
+    found = [each for each in found if each.check != "frontend" or each.detail not in _mute(before, after, each.node)]
     found = [each for each in found if each.node is not None or each.detail not in ill]
     found += _unforeseen(plan, stage, before, after)
     found += _faulted(stage, before, after)
@@ -37,6 +38,15 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
         others = [each for other, each in after.seen.items() if other not in stage.names]
         found += lost_servers(after.cluster, before.seen[name], after.seen[name], others)
     return found
+
+
+def _mute(before: Survey, after: Survey, name: str | None) -> set[str]:
+    """What is said of frontends that did not answer before either, and whose servers are up: it is they who are silent."""
+    was, now = before.seen[name or ""], after.seen[name or ""]
+    up = {server.frontend for server in now.servers if server.up}
+    return {
+        silence(each) for each, answered in now.own.items() if not answered and not was.own.get(each) and each in up
+    }
 
 
 def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from lbdeploy.checkup import Checkup
 from lbdeploy.diagnosis import SKEW_SECONDS, span
 from lbdeploy.finding import Finding
-from lbdeploy.firewall import remedy
+from lbdeploy.firewall import remedy, shuts_out
 from lbdeploy.model import Address, Cluster, Node
 from lbdeploy.netfilter import Packet
 from lbdeploy.wire import group
@@ -66,6 +66,8 @@ def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]
 def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Finding]:
     """VRRP from one node to another: where it stops tells whose firewall it is."""
     source, target = _at(cluster, sender.node), _at(cluster, receiver.node)
+    if source in receiver.wire.through:
+        yield from _answers_only(cluster, source, receiver)
     if source in receiver.wire.through or not _there(cluster, sender) or not _there(cluster, receiver):
         return
     if LISTEN not in receiver.wire.done or HAIL not in sender.wire.done:
@@ -85,6 +87,17 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
     advert = Packet("vrrp", sent_to, source)
     fix = remedy(sender.lines("firewall"), "output", advert, sender.node.interfaces[cluster.vrrp.network])
     yield Finding(sender.node.name, "firewall", False, detail, fix if why else f"{fix}; or it is dropped in between")
+
+
+def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Iterator[Finding]:
+    """VRRP got in, since this node had sent some itself; its rules drop that of a peer which it has not spoken to."""
+    advert = Packet("vrrp", _at(cluster, receiver.node), source)
+    if culprit := shuts_out(receiver.lines("firewall"), advert):
+        fix = remedy(receiver.lines("firewall"), "input", advert, receiver.node.interfaces[cluster.vrrp.network])
+        detail = (
+            f"its firewall lets VRRP (IP protocol 112) from {source} in only once it has sent some itself: {culprit}"
+        )
+        yield Finding(receiver.node.name, "firewall", False, detail, fix, warning=True)
 
 
 def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:

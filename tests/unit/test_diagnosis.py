@@ -258,6 +258,15 @@ def test_the_remedy_is_in_the_words_of_the_nodes_firewall(seed: Cluster) -> None
     assert "nft insert rule inet filter input ip saddr 192.168.1.12 meta l4proto 112 accept" in (found.fix or "")
 
 
+@pytest.mark.parametrize(("rules", "found"), [("ufw", ["lb1"]), ("nft_default_deny", []), ("nothing", [])])
+def test_vrrp_that_gets_in_as_an_answer_only_is_told(seed: Cluster, rules: str, found: list[str]) -> None:
+    """Both nodes have sent some, so that a stateful firewall knows the peer; a node that starts has not."""
+    pair = [looked(seed, firewall=captured(f"firewall/{rules}")), looked(seed, "lb2")]
+    said = list(surroundings.problems(seed, pair))
+    assert [each.node for each in said if each.warning and "only once it has sent some" in each.detail] == found
+    assert len(said) == len(found)
+
+
 METRICS = '[metrics]\nnetwork = "external"\nport = 8405\n'
 
 

@@ -159,6 +159,31 @@ def test_servers_that_say_nothing_to_a_greeting_undo_no_change(tmp_path: Path) -
     assert objected(last, was, broken, excuses(was.plan, was.plan.stages[last], was)) == [("lb1", "api")] * 2
 
 
+@pytest.mark.parametrize(("status", "objected_to"), [("UP", []), ("DOWN", [("lb2", "frontend")])])
+def test_a_new_frontend_whose_server_says_nothing_is_left_to_verify(
+    tmp_path: Path, status: str, objected_to: list[tuple[str, str]]
+) -> None:
+    """It is up by its check, and nothing answered there before. With no server up, the frontend is of no use yet."""
+    mute = '[frontends.mute]\nport = 5432\n[frontends.mute.servers]\ndb = "192.168.1.31"\n'
+    of = cluster(tmp_path, GOOD + mute)
+    servers = tuple(each for each in observe(of, of.preferred).servers if each.frontend != "mute")
+    was = survey(
+        of,
+        *(
+            observe(of, node, holds=node.name == "lb1", states=as_by(hosts.load(SEED), node.name), servers=servers,
+                    own={"k8s-api": True}, answered=_answered(of, 5432))
+            for node in of.nodes
+        ),
+    )  # fmt: skip
+    seen = (*servers, server("mute", "db", status, "L4OK"))
+    after = observe(
+        of, of.node("lb2"), servers=seen, own={"k8s-api": True, "mute": False}, answered=_answered(of, 5432)
+    )
+    now = survey(of, was.observations["lb1"], after)
+    stage = was.plan.stages[0]
+    assert objected(0, was, now, excuses(was.plan, stage, was)) == objected_to
+
+
 def _answered(of: Cluster, *silent: int) -> tuple[Answered, ...]:
     pairs = [(vip.ip, each.port) for vip in of.vips for each in of.frontends]
     return tuple(Answered(ip, port, "" if port in silent else "16") for ip, port in pairs)
