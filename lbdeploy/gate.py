@@ -41,7 +41,7 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
 
 
 def _mute(before: Survey, after: Survey, name: str | None) -> set[str]:
-    """What is said of frontends that did not answer before either, and whose servers are up: it is they who are silent."""
+    """What is said of frontends that did not answer before either, though their servers are up: those are silent."""
     was, now = before.seen[name or ""], after.seen[name or ""]
     up = {server.frontend for server in now.servers if server.up}
     return {
