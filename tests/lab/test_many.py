@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from clients import cut, turned_away
+from clients import smooth
 from conftest import TOP, VIPS, Lab, traffic, wait_for
 
 THIRD = '\n[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 250\n'
@@ -53,11 +53,10 @@ def settle(trio: Trio, node: str) -> None:
     assert trio.run("verify", "--wait", "30").code == 0
 
 
-def smooth(seen: dict[str, Any], moves: int) -> None:
-    """No new connection failed or had to be asked for again; of open ones, no more were cut than moves do."""
-    assert seen["probes"] > 100
-    assert (turned_away(seen), seen["late"]) == ([], [])
-    assert cut(seen, moves) == []
+def unnoticed(seen: dict[str, Any], moves: int) -> None:
+    """No new connection had to be asked for again either."""
+    smooth(seen, moves)
+    assert seen["late"] == []
 
 
 def test_a_third_node_is_added_and_takes_the_vips_without_a_failed_connection(trio: Trio) -> None:
@@ -68,7 +67,7 @@ def test_a_third_node_is_added_and_takes_the_vips_without_a_failed_connection(tr
         wait_for(lambda: trio.on_one("lb3"), 30)
     assert [each["nodes"] for each in trio.do("plan", code=0)["stages"]] == []
     assert {each["node"] for each in document["changes"]} == {"lb1", "lb2", "lb3"}
-    smooth(seen, 1)
+    unnoticed(seen, 1)
     for node, peers in (("lb1", ("13", "12")), ("lb2", ("13", "11")), ("lb3", ("11", "12"))):
         conf = trio.on(node, f"sed -n '/unicast_peer/,/}}/p' {CONF}")
         assert conf.split()[2:-1] == [f"192.168.1.{each}" for each in peers]
@@ -89,7 +88,7 @@ def test_each_of_three_has_its_turn(trio: Trio) -> None:
         assert trio.on_one("lb2")
         trio.do("handover", "--back")
         wait_for(lambda: trio.on_one("lb3"), 30)
-    smooth(seen, 2)
+    unnoticed(seen, 2)
     settle(trio, "lb3")
     drill = trio.do("drill", "haproxy", "--hold", "3")
     assert (drill["from"], drill["to"]) == ("lb3", "lb1")
@@ -106,7 +105,7 @@ def test_the_preferred_of_three_is_rebuilt(trio: Trio) -> None:
     key = trio.on("lb3", "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
     with traffic(trio, *VIPS) as seen:
         document = trio.do("rebuild", "lb3", "--host-key", key, "--wait")
-    smooth(seen, 1)
+    unnoticed(seen, 1)
     assert {each["node"] for each in document["changes"]} == {"lb3"}
     assert [each["holders"] for each in document["vips"]] == [["lb3"], ["lb3"]]
     assert [
@@ -150,7 +149,7 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
         done = trio.run("up")
     assert done.code == 0, done.err
     assert "fine, if lbdeploy down --limit lb3 has been there" in done.err
-    smooth(seen, 1)
+    unnoticed(seen, 1)
     assert trio.on("lb1", f"grep -c 192.168.1.13 {CONF} || :") == "0"
     assert trio.on_one("lb1")
     assert trio.run("verify").code == 0
