@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from builders import SEED, as_by, cluster, observe, plans, stopped
@@ -20,12 +20,12 @@ from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError, Re
 from lbdeploy.events import silent
 from lbdeploy.model import Cluster
 from lbdeploy.options import Options
-from lbdeploy.origin import Origin
 from lbdeploy.probe import Observation
 from lbdeploy.rebuild import Rebuild, Rebuilt
 from lbdeploy.resources.file import FileState
 
 THIRD = '[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 50\n\n[vrrp]'
+ORIGIN: Any = SimpleNamespace(about="ann")
 Seen = Mapping[str, Observation | LbdeployError]
 
 
@@ -51,13 +51,13 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster, Seen], Rebuild]:
 
     def make(cluster: Cluster, seen: Seen) -> Rebuild:
         fleet: Any = SimpleNamespace(nodes=cluster.nodes, each=lambda nodes, work: dict(seen))
-        return Rebuild(cluster, fleet, silent, cast(Origin, SimpleNamespace(about="x")), Options(limit=("lb1",)))
+        return Rebuild(cluster, fleet, silent, ORIGIN, Options(limit=("lb1",)))
 
     return make
 
 
 def lost(name: str) -> ConnectError:
-    return ConnectError("192.168.1.9 can't be reached: no answer", node=name, state="nothing was changed on it", fix="x")
+    return ConnectError("no answer", node=name, state="nothing was changed on it", fix="see whether it runs")
 
 
 def member(cluster: Cluster, name: str, **changes: Any) -> Observation:
@@ -87,7 +87,8 @@ def test_a_holder_that_can_not_be_reached_is_named(seed: Cluster, run: Any) -> N
     """That nobody else holds the VIPs is not known then: its own error says why."""
     with pytest.raises(ConnectError, match="no answer") as caught:
         run(seed, {"lb1": bare(seed, "lb1"), "lb2": lost("lb2")}).rebuild(wait=False)
-    assert (caught.value.node, caught.value.state) == ("lb2", "nothing was changed; whether lb2 holds the VIPs is not known")
+    assert caught.value.node == "lb2"
+    assert caught.value.state == "nothing was changed; whether lb2 holds the VIPs is not known"
 
 
 def test_nodes_that_hold_nothing_are_an_error_of_their_own(seed: Cluster, run: Any) -> None:
@@ -103,7 +104,7 @@ def test_a_third_node_that_is_away_stops_nothing(trio: Cluster, run: Any) -> Non
     seen |= {"lb1": member(trio, "lb1", holds=True), "lb2": member(trio, "lb2")}
     ending = rebuilt(run(trio, seen).rebuild(wait=True))
     assert (ending.exit_code, ending.document["role"]) == (6, "holder")
-    assert ending.document["error"]["message"].startswith("lb1 is a member again, but the cluster is not healthy: lb3: ")
+    assert ending.document["error"]["message"].endswith("but the cluster is not healthy: lb3: no answer")
     assert [each["node"] for each in ending.document["findings"] if not each["ok"]] == ["lb3"]
 
 
@@ -125,7 +126,8 @@ def test_a_node_that_would_not_hear_it_is_told_and_nothing_else(tmp_path: Path, 
         rebuild.rebuild(wait=False)
     survey = rebuild.survey()
     told = survey.plans["lb2"]
-    assert [(each.name, each.action) for each in told.changes] == [(KEEPALIVED_CONF, "update"), ("keepalived", "reload")]
+    changes = [(each.name, each.action) for each in told.changes]
+    assert changes == [(KEEPALIVED_CONF, "update"), ("keepalived", "reload")]
     assert survey.plan.order == (("lb2",), ("lb1",))
     (conf,) = [part.resource.content for part in told.parts if part.resource.id == f"file {KEEPALIVED_CONF}"]
     assert conf == states[f"file {KEEPALIVED_CONF}"].content.replace("192.168.1.11", "192.168.1.19")
@@ -149,7 +151,8 @@ def test_a_node_that_hears_it_is_not_changed(seed: Cluster, run: Any) -> None:
 def waited(run: Any, cluster: Cluster, **of_lb2: Any) -> Rebuilt:
     """The end of a rebuild whose node is a member, and does not take the VIPs however long one waits."""
     seen = {"lb1": member(cluster, "lb1"), "lb2": member(cluster, "lb2", holds=True, **of_lb2)}
-    return cast(Rebuilt, run(cluster, seen).rebuild(wait=True))
+    done: Rebuilt = run(cluster, seen).rebuild(wait=True)
+    return done
 
 
 def test_a_role_that_is_not_taken_back_in_time_is_a_failure(seed: Cluster, run: Any) -> None:
@@ -177,8 +180,8 @@ def test_vips_that_will_not_return_are_no_failure_and_it_is_said_why(tmp_path: P
 def test_a_node_that_is_lost_in_the_end_is_a_failure(seed: Cluster) -> None:
     """Whatever was done on it: nobody knows how it is."""
     other = member(seed, "lb2", holds=True)
-    verdict = SimpleNamespace(healthy=False, findings=(), holders=("lb2",), to_json=lambda: {})
-    plan = SimpleNamespace(to_json=lambda: [], nodes=plans(seed, other))
+    verdict = SimpleNamespace(healthy=False, findings=(), holders=("lb2",), to_json=dict)
+    plan = SimpleNamespace(to_json=list, nodes=plans(seed, other))
     gone = Rebuilt(plan, verdict, ("lb1",), {"lb1": lost("lb1")}, name="lb1", returns=False)  # type: ignore[arg-type]
     assert rebuilt(gone).exit_code == 4
 
