@@ -121,7 +121,7 @@ class Rebuild(Run):
         verdict = _whole(survey)
         holders = verdict.holders
         if len(holders) != 1 or not all(placement.holders for placement in verdict.vips):
-            for name, error in survey.unseen.items() if not holders else ():
+            for name, error in survey.unseen.items() if len(holders) < 2 else ():
                 error.state = f"nothing was changed; whether {name} holds the VIPs is not known"
                 raise error
             where = f"they are on {' and '.join(holders)}" if holders else "they are on no node that can be looked at"
