@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lbdeploy.drill.result import Result
     from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
+    from lbdeploy.rebuild import Rebuilt
     from lbdeploy.removal import Removed
     from lbdeploy.status import Status
 
@@ -114,7 +115,7 @@ def rebuild(
     wait: bool = False,
     on_event: Emit = silent,
     **asked: Unpack[Asked],
-) -> Outcome:
+) -> Rebuilt:
     """Make a freshly installed host a member again. `host_key`: its new one, SHA256:...; `wait`: for its role."""
     options = _options(cluster, {**asked, "limit": [node]})
     if host_key:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.errors import ConnectError, LbdeployError, RemoteError
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UnhealthyError
 
 if TYPE_CHECKING:
+    from lbdeploy.moved import Moved
+    from lbdeploy.rebuild import Rebuilt
     from lbdeploy.rollout import Outcome
     from lbdeploy.status import Status
+    from lbdeploy.verdict import Verdict
 
 CHANGES_PENDING = 3
 UNHEALTHY = 6
@@ -45,6 +48,26 @@ def changed(outcome: Outcome) -> Ending:
     return Ending(0 if outcome.verdict.healthy else UNHEALTHY, document)
 
 
+def rebuilt(outcome: Rebuilt) -> Ending:
+    """The end of `rebuild`: what is wrong with other nodes makes the cluster unhealthy, and nothing else."""
+    document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json(), **outcome.to_json()}
+    for error in outcome.errors.values():
+        return _failed(error, document)
+    if not outcome.verdict.healthy:
+        return _failed(_unhealthy(f"{outcome.name} is a member again, but", outcome.verdict), document)
+    return Ending(0, document)
+
+
+def handed_over(moved: Moved) -> Ending:
+    """The end of `handover`: connections that failed come before a cluster that is not healthy."""
+    document = moved.to_json()
+    if not moved.in_time:
+        return _failed(_lossy(moved), document)
+    if not moved.verdict.healthy:
+        return _failed(_unhealthy(f"{moved.taker} holds the VIPs, but", moved.verdict), document)
+    return Ending(0, document)
+
+
 def verified(outcome: Outcome) -> Ending:
     """The end of `verify`: an unreachable node comes before an unhealthy cluster."""
     document = outcome.verdict.to_json()
@@ -63,6 +86,21 @@ def looked(status: Status) -> Ending:
 
 def _failed(error: LbdeployError, document: dict[str, Any]) -> Ending:
     return Ending(error.exit_code, {**document, "error": error.to_json()}, error)
+
+
+def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:
+    failed = [each for each in verdict.findings if each.failed]
+    told = "; ".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in failed)
+    return UnhealthyError(f"{what} the cluster is not healthy: {told}", state="nothing is undone", fix=failed[0].fix)
+
+
+def _lossy(moved: Moved) -> UnhealthyError:
+    lost = f"{moved.failed} of {moved.probes} new connections failed, and the longest outage was {moved.outage:.2f} s"
+    return UnhealthyError(
+        f"clients have lost more than the {moved.expected:.2f} s that the timers predict: {lost}",
+        state=f"{moved.taker} holds the VIPs",
+        fix=f"see what happened: journalctl -u keepalived -n 20 on {moved.giver} and {moved.taker}",
+    )
 
 
 def _left_out(outcome: Outcome) -> Iterator[RemoteError]:

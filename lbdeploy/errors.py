@@ -15,6 +15,7 @@
     │   ├── RebootedError        exit 1   the node was started again in the middle of a change
     │   └── LastNodeError        exit 1   no other node could take over while this one is changed
     ├── RenderError              exit 2   a template does not render
+    ├── UnhealthyError           exit 6   what was asked for was done, and all is not well
     ├── LabError                 exit 1   the rehearsal lab can't do what was asked
     └── InterruptedRunError      exit 130 Ctrl-C
 
@@ -238,6 +239,15 @@ class RenderError(LbdeployError):
     """
 
     exit_code = 2
+
+
+class UnhealthyError(LbdeployError):
+    """What was asked for was done, and the cluster is not healthy now, or clients have lost more than they should have.
+
+    Do what the message says; `lbdeploy verify` shows everything that was found.
+    """
+
+    exit_code = 6
 
 
 class LabError(LbdeployError):

@@ -10,23 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from lbdeploy import vrrp
-from lbdeploy.desired import KEEPALIVED_CONF, desired
+from lbdeploy import candidates
+from lbdeploy.desired import desired
 from lbdeploy.drill.gaps import by_vip, cut
 from lbdeploy.drill.prober import Prober
 from lbdeploy.drill.result import HERE, views
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.fleet import Fleet
-from lbdeploy.gate import OF_SERVERS
 from lbdeploy.health import parse_ip_a
 from lbdeploy.interrupt import Interrupt
 from lbdeploy.lifts import Lifts, held, raised
 from lbdeploy.lock import locking
-from lbdeploy.model import Cluster, Node
+from lbdeploy.model import Cluster
 from lbdeploy.moved import Moved
 from lbdeploy.observer import Observer, settle_seconds
-from lbdeploy.placement import unable
 from lbdeploy.probe import PRELUDE
 from lbdeploy.survey import Survey
 from lbdeploy.vrrp import FAULT, HANDOVER, skew
@@ -56,42 +54,16 @@ class Handover:
         Raises LbdeployError where it refuses to begin, or where they don't move: they are where they were then.
         """
         survey = self._observer.survey()
+        candidates.require_rules(survey)
         self._priorities |= {name: each.node.priority + each.tracked for name, each in survey.seen.items()}
-        giver = _holder(survey)
-        taker = to or self._choice(survey, giver, back=back)
-        self._refuse(survey, giver, taker)
+        giver = candidates.holder(survey)
+        taker = to or candidates.chosen(survey, giver, self._priorities, back=back)
+        candidates.refuse(survey, giver, taker)
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
         with locking(self._fleet, nodes, self._about, self._lock_wait, self._emit) as lock:
             if lock.runs != survey.runs:
-                raise _unmoved("another run has changed the nodes in this moment", fix="try again")
+                raise candidates.unmoved("another run has changed the nodes in this moment", fix="try again")
             return self._carry_out(survey, giver, taker, back=back)
-
-    def _choice(self, survey: Survey, giver: str, *, back: bool) -> str:
-        """The node of the highest priority among those that are well; to move away, not the holder."""
-        ill = {node.name: self._ill(survey, giver, node) for node in self.cluster.nodes if back or node.name != giver}
-        fit = [name for name, why in ill.items() if not why]
-        if not fit:
-            why = "".join(f"; {name}: {each}" for name, each in ill.items())
-            raise _unmoved(f"no other node could take the VIPs{why}", giver)
-        return max(fit, key=lambda name: self._priorities[name])
-
-    def _refuse(self, survey: Survey, giver: str, taker: str) -> None:
-        why = self._ill(survey, giver, self.cluster.node(taker))
-        if why:
-            raise _unmoved(f"{taker} should not have the VIPs: {why}", giver)
-
-    def _ill(self, survey: Survey, giver: str, node: Node) -> str:
-        """Why a node should not have the VIPs; "" where it may. What the servers cause is so on the holder, too."""
-        if node.name in survey.errors:
-            return survey.errors[node.name].message
-        failed = [each for each in survey.verdict.findings if each.failed]
-        shared = {each.check for each in failed if each.node == giver and each.check in OF_SERVERS}
-        own = [each.detail for each in failed if each.node == node.name and each.check not in shared]
-        seen = survey.seen[node.name]
-        conf = vrrp.read(seen.states[f"file {KEEPALIVED_CONF}"].content)
-        if not own and not (conf and conf.hands_over):
-            own = [f"its keepalived.conf does not track {HANDOVER}, as the built-in template does"]
-        return (unable(seen) if seen.lift > FAULT else "") or "; ".join(own)
 
     def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> Moved:
         """Move, see that it lasts, and measure meanwhile."""
@@ -102,7 +74,7 @@ class Handover:
         began = time.time() + BASELINE
         if giver != taker:
             with prober, self._interrupt:
-                self._move(lifts, giver, taker)
+                self._move(lifts, giver, taker, again="handover --back" if back else f"handover --to {taker}")
                 self._write(last)
                 survey = self._settled(taker)
         elif lifts != last:
@@ -131,13 +103,16 @@ class Handover:
         worst = {name: max(each, least[name]) for name, each in self._priorities.items()}
         return held(taker, worst | {taker: min(self._priorities[taker], least[taker])})
 
-    def _move(self, lifts: Lifts, giver: str, taker: str) -> None:
-        """Until the taker alone has the VIPs. Where that fails, or is interrupted, all is as before."""
+    def _move(self, lifts: Lifts, giver: str, taker: str, again: str) -> None:
+        """Until the taker alone has the VIPs. Where that fails, or is interrupted, all is as before.
+
+        `again`: the command that would do it.
+        """
         self._emit(Step(taker, "probe the VIPs"))
         time.sleep(BASELINE)
         try:
             self._prefer(taker, lifts)
-            self._await(giver, taker)
+            self._await(giver, taker, again)
         except KeyboardInterrupt:
             state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
             fix = "lbdeploy verify; to undo it: lbdeploy handover --back"
@@ -154,12 +129,12 @@ class Handover:
         else:
             self._step_aside([name for name in lifts if name != taker], taker)
 
-    def _await(self, giver: str, taker: str) -> None:
+    def _await(self, giver: str, taker: str, again: str) -> None:
         delay = f" (preempt_delay is {self.cluster.vrrp.preempt_delay:g} s)" if self.cluster.vrrp.preempt else ""
         self._emit(Step(taker, f"take the VIPs from {giver}{delay}"))
         deadline = time.monotonic() + self._limit
         while not self._alone(taker):
-            self._interrupt.check(f"{giver} holds the VIPs, as before")
+            self._interrupt.check(f"{giver} holds the VIPs, as before", f"to move them after all: lbdeploy {again}")
             if time.monotonic() >= deadline:
                 fix = f"journalctl -u keepalived -n 20 on {taker}; then: lbdeploy verify"
                 message = f"it did not take the VIPs within {self._limit:.0f} s"
@@ -214,20 +189,3 @@ class Handover:
     def _each(self, scripts: Mapping[str, str]) -> dict[str, str | LbdeployError]:
         nodes = [node for node in self._fleet.nodes if node.name in scripts]
         return self._fleet.each(nodes, lambda node, session: session.run(f"{PRELUDE}{scripts[node.name]}\n").output)
-
-
-def _holder(survey: Survey) -> str:
-    """The one node that has every VIP. Raises RemoteError, or what kept a node from being looked at."""
-    names = survey.verdict.holders
-    if len(names) == 1 and all(placement.holders for placement in survey.verdict.vips):
-        return names[0]
-    for error in survey.errors.values():
-        error.state = "nothing was moved"
-        raise error
-    where = f"they are on {' and '.join(names)}" if names else "they are on no node"
-    raise _unmoved(f"the VIPs are not together on one node: {where}")
-
-
-def _unmoved(message: str, giver: str = "", fix: str = "lbdeploy verify") -> RemoteError:
-    state = f"nothing was moved; {giver} holds the VIPs" if giver else "nothing was moved"
-    return RemoteError(message, state=state, fix=fix)

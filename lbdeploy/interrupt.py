@@ -34,12 +34,10 @@ class Interrupt:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
-    def check(self, state: str) -> None:
-        """A safe point: raise InterruptedRunError if it was asked for; `state` says how things are."""
+    def check(self, state: str, fix: str) -> None:
+        """A safe point: raise InterruptedRunError if it was asked for. `state`: how things are; `fix`: what to type."""
         if self.asked:
-            raise InterruptedRunError(
-                "interrupted", state=state, fix="lbdeploy up goes on; lbdeploy rollback goes back"
-            )
+            raise InterruptedRunError("interrupted", state=state, fix=fix)
 
     def _on(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

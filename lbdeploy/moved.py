@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lbdeploy.drill.gaps import Shot
-from lbdeploy.drill.prober import Stream
+from lbdeploy.drill.prober import PERIOD, Stream
 from lbdeploy.drill.result import Measured
+from lbdeploy.drill.timers import TOLERANCE
 from lbdeploy.lifts import Lifts
 from lbdeploy.verdict import Verdict
 
@@ -41,9 +42,15 @@ class Moved(Measured):
         return tuple(shot for view in self.measured for shot in view.shots if not shot.good)
 
     @property
+    def in_time(self) -> bool:
+        """Whether clients lost no more than the timers predict, within the tolerance: at once, or bit by bit."""
+        most = (self.expected + TOLERANCE) / PERIOD
+        return self.within(self.expected) and all(view.failed <= most for view in self.measured)
+
+    @property
     def long_lived(self) -> tuple[Stream, ...]:
         """The streams that lived when it began."""
-        return tuple(each for each in self.streams if each.opened < self.began)
+        return tuple(each for each in self.streams if each.alive_at(self.began))
 
     @property
     def broken(self) -> int:

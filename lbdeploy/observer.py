@@ -10,7 +10,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.fleet import Fleet
 from lbdeploy.model import Cluster, Node
-from lbdeploy.plan import diff
+from lbdeploy.plan import NodePlan, diff
 from lbdeploy.probe import Observation, Probe
 from lbdeploy.resource import Resource
 from lbdeploy.survey import Survey
@@ -25,12 +25,16 @@ SETTLE_MARGIN = 10.0  # seconds that daemons may take beyond what their timers s
 
 
 class Observer:
-    """Surveys of a cluster. `wanted` is what each node should have; only the nodes in `scope` are to be changed."""
+    """Surveys of a cluster. `wanted` is what each node should have; only the nodes in `scope` are to be changed.
+
+    Of those in `partly`, only these changes (name, action).
+    """
 
     def __init__(self, cluster: Cluster, fleet: Fleet, wanted: Wanted, scope: Iterable[str], emit: Emit) -> None:
         self.cluster = cluster
         self.wanted = wanted
         self.scope = frozenset(scope)
+        self.partly: Mapping[str, Collection[tuple[str, str]]] = {}
         self._fleet = fleet
         self._emit = emit
 
@@ -47,14 +51,20 @@ class Observer:
         """Look at every node that can be reached."""
         found = self._fleet.each(self._fleet.nodes, self._observe)
         seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
-        plans = {name: diff(self.wanted[name], each) for name, each in seen.items()}
+        errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
         return Survey(
             self.cluster,
             {name: each for name, each in seen.items() if name in self.scope},
-            {name: each if name in self.scope else each.only(lambda *_: False) for name, each in plans.items()},
-            {name: each for name, each in found.items() if isinstance(each, LbdeployError) and name in self.scope},
+            {name: self._mine(diff(self.wanted[name], each)) for name, each in seen.items()},
+            {name: each for name, each in errors.items() if name in self.scope},
             {name: each for name, each in seen.items() if name not in self.scope},
+            {name: each for name, each in errors.items() if name not in self.scope},
         )
+
+    def _mine(self, plan: NodePlan) -> NodePlan:
+        """What of it is to be done."""
+        some = self.partly.get(plan.node.name) if plan.node.name in self.scope else ()
+        return plan if some is None else plan.only(lambda _, change: (change.name, change.action) in some)
 
     def until_settled(
         self, names: Iterable[str], lost: Iterable[str] = (), but: Collection[tuple[str | None, str]] = ()

@@ -6,22 +6,51 @@ docs/decisions/046-rebuild.md.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lbdeploy import vrrp
 from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import Done, Note, Step
 from lbdeploy.observer import POLL_SECONDS, settle_seconds
+from lbdeploy.placement import unable
 from lbdeploy.plan import Plan
 from lbdeploy.probe import Observation
-from lbdeploy.rollout import Outcome, Run
+from lbdeploy.resource import Resource
+from lbdeploy.resources import File
+from lbdeploy.rollout import Outcome, Run, lasting
 from lbdeploy.survey import Survey
 from lbdeploy.verdict import Verdict, judge
 
-TOLD = (KEEPALIVED_CONF, "keepalived")  # what changes on a node that is told of a new peer
+TOLD = ((KEEPALIVED_CONF, "update"), ("keepalived", "reload"))  # what changes on a node that is told of a new peer
+WATCH = "lbdeploy verify --wait 60"
+PEERS = re.compile(r"unicast_peer\s*\{[^}]*\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt(Outcome):
+    """What became of the node `name`; `errors` are its own. `returns`: it is going to take the VIPs."""
+
+    name: str
+    returns: bool
+
+    @property
+    def role(self) -> str:
+        return "holder" if self.name in self.verdict.holders else "standby"
+
+    @property
+    def why(self) -> str:
+        """Who holds the VIPs, and why: "" where they are not on one node."""
+        found = self.verdict.findings
+        return next((each.detail for each in found if each.check == "holder" and each.node is None), "")
+
+    def to_json(self) -> dict[str, object]:
+        """What the document has besides that of `up`."""
+        return {"role": self.role, "returns": self.returns, "why": self.why}
 
 
 class Rebuild(Run):
@@ -31,46 +60,70 @@ class Rebuild(Run):
     def name(self) -> str:
         return self.options.limit[0]
 
-    def rebuild(self, *, wait: bool) -> Outcome:
+    def rebuild(self, *, wait: bool) -> Rebuilt:
         """Bring the node in as a standby; `wait` until it has the VIPs, if it is going to take them.
 
-        Raises RemoteError where no other node is well and holds the VIPs, and what `up` raises. Everything is judged
-        in the end, the other nodes included.
+        Raises the node's error where it can't be reached, RemoteError where no other node is well and holds the VIPs,
+        and what `up` raises. Everything is judged in the end, the other nodes included.
         """
+        self.again = f"lbdeploy rebuild {self.name} goes on"
+        self._wanted = self._observer.wanted
         outcome = self.up()
-        if not wait:
-            return outcome
-        survey = self._followed()
-        return replace(outcome, verdict=survey.verdict, errors=survey.errors)
+        survey = self._followed() if wait else self._last
+        errors = {name: each for name, each in survey.errors.items() if name == self.name}
+        for error in errors.values():
+            error.state = "the run had ended; how it is now is not known"
+        returns = self._takes_over(survey)
+        if wait and returns:
+            errors[self.name] = self._late(survey)
+        return Rebuilt(outcome.plan, survey.verdict, outcome.done, errors, name=self.name, returns=returns)
 
     def _settle(self, plan: Plan, before: Survey, done: tuple[str, ...]) -> Outcome:
         """The last look is at all nodes: one that could not be reached before is not waited for."""
-        everybody = frozenset(node.name for node in self.cluster.nodes)
-        self._observer.scope = everybody
-        survey = self._observer.until_settled(self.scope, everybody - {*before.seen})
-        return Outcome(plan, survey.verdict, done, survey.errors)
+        everybody = [node.name for node in self.cluster.nodes]
+        self._wanted = {name: lasting(each) for name, each in self._wanted.items()}
+        self._change(everybody)
+        self._last = self._observer.until_settled([self.name], {*everybody} - {*before.seen})
+        return Outcome(plan, self._last.verdict, done, self._last.errors)
 
     def _begin(self) -> Survey:
         """The nodes as they are. Raises where the node can't be brought in safely."""
+        self._change([self.name])
         survey = super()._begin()
         self._require_holder(survey)
-        deaf = [name for name in _deaf(survey, self.name) if name not in self.scope]
+        deaf = list(_deaf(survey, self.name))
         if not deaf:
             return survey
         self._emit(Note(None, f"{' and '.join(deaf)} must be told of it, too, or would not hear it"))
-        self.scope += deaf
+        self._change([self.name], told={name: survey.seen[name] for name in deaf})
+        # One may be the only node that is left; but to be told of a peer, keepalived reads its file again, no more.
+        self.options = replace(self.options, force_last=True)
+        return super()._begin()
+
+    def _change(self, names: Sequence[str], told: Mapping[str, Observation] | None = None) -> None:
+        """Change these nodes; and of those `told`, the peers in the keepalived.conf that they have."""
+        told = told or {}
+        self.scope = [*names, *told]
         self._observer.scope = frozenset(self.scope)
-        survey = super()._begin()
-        # It may be the only node that is left; but to be told of a peer, keepalived reads its file again, no more.
-        told = all(change.name in TOLD for name in deaf for change in survey.plans[name].changes)
-        self.options = replace(self.options, force_last=told)
-        return survey
+        self._observer.partly = dict.fromkeys(told, TOLD)
+        self._observer.wanted = {
+            **self._wanted, **{name: _with_peers(self._wanted[name], _conf(seen)) for name, seen in told.items()}
+        }  # fmt: skip
+
+    def _refuse(self, survey: Survey) -> None:
+        """Other nodes may be away, this one not."""
+        for error in survey.errors.values():
+            raise error
+        super()._refuse(survey)
 
     def _require_holder(self, survey: Survey) -> None:
         """Raise unless one node has the VIPs, and is well. It may be this one, where there is nothing to rebuild."""
         verdict = _whole(survey)
         holders = verdict.holders
         if len(holders) != 1 or not all(placement.holders for placement in verdict.vips):
+            for name, error in survey.unseen.items() if len(holders) < 2 else ():
+                error.state = f"nothing was changed; whether {name} holds the VIPs is not known"
+                raise error
             where = f"they are on {' and '.join(holders)}" if holders else "they are on no node that can be looked at"
             fix = "lbdeploy verify; where no node holds them any more: lbdeploy up"
             raise _refused(f"no other node holds the VIPs alone: {where}", fix)
@@ -78,17 +131,35 @@ class Rebuild(Run):
         if ill and holders[0] != self.name:
             raise _refused(f"{holders[0]} holds the VIPs, and is not well itself: {'; '.join(ill)}", "lbdeploy verify")
 
+    @property
+    def _patience(self) -> float:
+        """Seconds in which the node takes the VIPs, once it is able to."""
+        return self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster)
+
     def _followed(self) -> Survey:
-        """The cluster once the node has the VIPs, or as it is, if nothing is going to give them to it."""
-        deadline = time.monotonic() + self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster)
-        survey = self._observer.survey()
-        while self._takes_over(survey) and time.monotonic() < deadline:
-            self._emit(Step(self.name, f"take the VIPs, after preempt_delay ({self.cluster.vrrp.preempt_delay:g} s)"))
-            time.sleep(POLL_SECONDS)
-            survey = self._observer.look()
+        """The cluster once the node has the VIPs; or as it is, if nothing gives them to it, or not in time."""
+        deadline = time.monotonic() + self._patience
+        survey = self._last
+        with self._interrupt:
+            while self._takes_over(survey) and time.monotonic() < deadline:
+                delay = f"{self.cluster.vrrp.preempt_delay:g} s"
+                self._interrupt.check(f"{self.name} takes the VIPs by itself, after preempt_delay ({delay})", WATCH)
+                self._emit(Step(self.name, f"take the VIPs, after preempt_delay ({delay})"))
+                time.sleep(POLL_SECONDS)
+                survey = self._observer.look()
         if survey.verdict.holders == (self.name,):
             self._emit(Done(self.name, "holds the VIPs"))
         return survey
+
+    def _late(self, survey: Survey) -> RemoteError:
+        now = " and ".join(survey.verdict.holders) or "no node"
+        why = unable(survey.seen[self.name])
+        return RemoteError(
+            f"it has not taken the VIPs within {self._patience:.0f} s" + (f": {why}" if why else ""),
+            node=self.name,
+            state=f"it is as hosts.toml says, and {now} holds the VIPs",
+            fix=f"journalctl -u keepalived -n 20 on {self.name}; then: lbdeploy verify",
+        )
 
     def _takes_over(self, survey: Survey) -> bool:
         """Whether the VIPs are about to be, or just being, taken by the node."""
@@ -110,6 +181,18 @@ def _deaf(survey: Survey, name: str) -> Iterator[str]:
         instance = vrrp.read(_conf(seen))
         if other != name and instance and instance.peers and address not in instance.peers:
             yield other
+
+
+def _with_peers(resources: Iterable[Resource[Any]], conf: str) -> list[Resource[Any]]:
+    """The same resources, where keepalived.conf is as this one, but for its peers."""
+
+    def told(each: Resource[Any]) -> Resource[Any]:
+        if not (isinstance(each, File) and each.path == KEEPALIVED_CONF):
+            return each
+        peers = iter(PEERS.findall(each.content))
+        return replace(each, content=PEERS.sub(lambda there: next(peers, there.group()), conf))
+
+    return [told(each) for each in resources]
 
 
 def _conf(seen: Observation) -> str:

@@ -36,7 +36,9 @@ def restoring(cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, option
     fleet.nodes = tuple(replace(then.node(node.name), host=node.host) for node in fleet.nodes)
     wanted = {node.name: goal.wanted(node.name, desired(then, node)) for node in fleet.nodes}
     origin = replace(origin, hosts=(goal.hosts or origin.hosts).rstrip("\n"))
-    return Run(then, fleet, emit, origin, options, wanted)
+    run = Run(then, fleet, emit, origin, options, wanted)
+    run.again = f"lbdeploy rollback --to {goal.id} goes on; lbdeploy up brings back what hosts.toml says"
+    return run
 
 
 def _cluster_then(cluster: Cluster, goal: Target) -> Cluster:

@@ -59,6 +59,7 @@ class Run:
         self.cluster = cluster
         self.options = options or Options()
         self.scope = [node.name for node in fleet.nodes if not self.options.limit or node.name in self.options.limit]
+        self.again = "lbdeploy up goes on; lbdeploy rollback goes back"  # what to type after an interruption
         self._fleet = fleet
         self._emit = emit
         self._origin = origin
@@ -107,9 +108,13 @@ class Run:
 
     def _begin(self) -> Survey:
         survey = self.survey()
+        self._refuse(survey)
+        return survey
+
+    def _refuse(self, survey: Survey) -> None:
+        """Raise where the run must not begin."""
         survey.refuse(self.options.ignore)
         self._refuse_former_peers(survey)
-        return survey
 
     def _refuse_former_peers(self, survey: Survey) -> None:
         found = list(findings(former_peers(survey, self._fleet)))
@@ -130,7 +135,7 @@ class Run:
         Where a stage fails and is undone, the nodes of the stages before it get back what they had, too. Where a node
         was started again in the middle, the run goes on with what is left to do.
         """
-        self._observer.wanted = {name: _lasting(each) for name, each in self._observer.wanted.items()}
+        self._observer.wanted = {name: lasting(each) for name, each in self._observer.wanted.items()}
         done: tuple[str, ...] = ()
         seen = before
         for stage in plan.stages:
@@ -156,7 +161,7 @@ class Run:
     def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
         left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
         state = [f"{_names(done)} changed" if done else "", f"{_names(left)} left as it was" if left else ""]
-        self._interrupt.check("; ".join(filter(None, state)))
+        self._interrupt.check("; ".join(filter(None, state)), self.again)
         lock.check()
 
     def _go_on(self, error: RebootedError, lock: Lock, reboots: int) -> tuple[str, ...]:
@@ -237,7 +242,7 @@ def _had_files(observation: Observation) -> bool:
     return bool(observation.states[f"file {KEEPALIVED_CONF}"].kind == "file")
 
 
-def _lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
+def lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
     """The same resources without what was asked of this run alone."""
     return [replace(each, upgrade=False, reinstall=()) if isinstance(each, Packages) else each for each in resources]
 

@@ -69,7 +69,7 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
 
 def identity_changes(plan: NodePlan) -> bool:
     """Whether peers that are not changed with it would stop hearing this node, or it them."""
-    before, after = _instances(plan)
+    before, after = instances(plan)
     if before is None or after is None:
         return False
     return before.identity != after.identity or before.agreed != after.agreed
@@ -77,10 +77,11 @@ def identity_changes(plan: NodePlan) -> bool:
 
 def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
     runs = all(seen.service(daemon).running for daemon in DAEMONS)
-    return Member(plan, *_instances(plan, seen.lift + seen.tracked), runs, seen.node.name in holders(cluster, [seen]))
+    return Member(plan, *instances(plan, seen.lift + seen.tracked), runs, seen.node.name in holders(cluster, [seen]))
 
 
-def _instances(plan: NodePlan, lift: int = 0) -> tuple[Instance | None, Instance | None]:
+def instances(plan: NodePlan, lift: int = 0) -> tuple[Instance | None, Instance | None]:
+    """A node's VRRP instance as it is there, and as it should be."""
     for part in plan.parts:
         if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
             return vrrp.read(part.state.content, lift), vrrp.read(part.resource.content, lift)
@@ -138,7 +139,7 @@ def _moves(member: Member) -> bool:
 
 def hands_over(plan: NodePlan) -> bool:
     """Whether the keepalived that runs as this plan is begun can have another node take its VIPs."""
-    before, after = _instances(plan)
+    before, after = instances(plan)
     changes = any(change.name == KEEPALIVED_CONF for change in plan.changes)
     now = before if changes else after
     return now is not None and now.hands_over

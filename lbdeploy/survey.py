@@ -22,7 +22,8 @@ REFUSED = (HostKeyError, LoginError, SudoError)  # a node that is there, and won
 class Survey:
     """What each node was like, and what would have to be done. `errors` has those that could not be observed.
 
-    `beside` are the cluster's nodes that a run is not to change, as far as they were seen.
+    `beside` are the cluster's nodes that a run is not to change, as far as they were seen; `unseen` has the others'
+    errors.
     """
 
     cluster: Cluster
@@ -30,6 +31,7 @@ class Survey:
     plans: Mapping[str, NodePlan]
     errors: Mapping[str, LbdeployError]
     beside: Mapping[str, Observation] = field(default_factory=dict)
+    unseen: Mapping[str, LbdeployError] = field(default_factory=dict)
 
     @property
     def seen(self) -> dict[str, Observation]:

@@ -75,6 +75,12 @@ class Instance:
         settings = {f"{key} {self.settings[key]}" for key in _AGREED if key in self.settings}
         return frozenset(settings | {address.partition("/")[0] for address in self.vips})
 
+    def unlike(self, other: Instance) -> list[str]:
+        """The settings that differ, who the peers are aside; "vips" for any difference in these."""
+        keys = {*self.settings, *other.settings}
+        differing = sorted(key for key in keys if self.settings.get(key) != other.settings.get(key))
+        return differing + (["vips"] if self.vips != other.vips else [])
+
     @property
     def places(self) -> tuple[str, frozenset[tuple[str, str]]]:
         """The interface of VRRP, and of each VIP."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.cli import lock_option
+from lbdeploy.cli import end, lock_option
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import nodes
-from lbdeploy.ending import UNHEALTHY
+from lbdeploy.ending import handed_over
 from lbdeploy.errors import UsageError
 
 
@@ -22,9 +22,10 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
 
     Another node takes all VIPs, after preempt_delay: new connections go through all the while, open ones are cut. It
     keeps them until `handover --back`, or until it is started again: then the preferred node takes them back. Reloads
-    and restarts of keepalived don't end it. Refuses a node that is not healthy.
+    and restarts of keepalived don't end it. Refuses a node that could not hold them.
 
-    The VIPs are probed from here 50 times a second meanwhile. Exit code 6: the cluster is not healthy afterwards.
+    The VIPs are probed from here 50 times a second meanwhile. Exit code 6: moved, but more connections failed than the
+    timers of hosts.toml predict, or the cluster is not healthy afterwards.
 
     \b
     lbdeploy handover                  before work on the node that holds the VIPs
@@ -44,4 +45,4 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
 
         moved = Handover(app.cluster, fleet, app.emit, app.origin.about, lock_wait).run(to, back=back)
     app.reporter.handover(app.cluster, moved)
-    app.finish(0 if moved.verdict.healthy else UNHEALTHY, **moved.to_json())
+    end(app, handed_over(moved))

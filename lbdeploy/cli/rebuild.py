@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from lbdeploy.cli import end_changed, ignore_option, lock_option
+from lbdeploy.cli import end, ignore_option, lock_option
 from lbdeploy.cli.app import App, global_options
 from lbdeploy.cli.complete import nodes
+from lbdeploy.ending import rebuilt
 from lbdeploy.options import Options, fingerprint
 
 
@@ -17,7 +18,7 @@ from lbdeploy.options import Options, fingerprint
 @click.option(
     "--host-key", metavar="SHA256:...", help="Its new host key, as its console shows it: known_hosts gets that."
 )
-@click.option("--wait", is_flag=True, help="Until it has taken the VIPs back, if it is going to.")
+@click.option("--wait", is_flag=True, help="Until it has taken the VIPs, if they are going to return to it.")
 @ignore_option
 @lock_option
 @global_options
@@ -27,7 +28,8 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
 
     Another node must be well and hold the VIPs. The host becomes a standby, and takes its role back after
     preempt_delay; clients notice nothing. Other nodes are not touched, unless they would not hear it. Asks nothing; if
-    it fails half-way, run it again.
+    it fails half-way, run it again. Exit code 4: it could not be reached; 6: it is a member again, but the cluster is
+    not healthy.
 
     A new host key is refused, unless --host-key states its fingerprint. On the host:
     ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
@@ -47,5 +49,5 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
         run = Rebuild(app.cluster, fleet, app.emit, app.origin, Options(limit=(name,), **how))
         app.reporter.prepare()
         outcome = run.rebuild(wait=wait)
-    app.reporter.up(outcome)
-    end_changed(app, outcome)
+    app.reporter.rebuilt(outcome)
+    end(app, rebuilt(outcome))

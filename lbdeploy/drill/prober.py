@@ -37,6 +37,10 @@ class Stream:
     opened: float
     broken: float | None = None
 
+    def alive_at(self, moment: float) -> bool:
+        """Whether it was open then (s, Unix)."""
+        return self.opened < moment and (self.broken is None or self.broken >= moment)
+
 
 class Prober:
     """Probes the targets while it is open as a context manager; `shots` and `streams` grow meanwhile."""

@@ -80,6 +80,11 @@ class Measured:
         """Seconds: the longest gap that a client saw."""
         return self.worst.outage if self.worst else 0.0
 
+    def within(self, expected: float) -> bool:
+        """Whether the outage is over, and was no longer than that (s), within the tolerance."""
+        closed = all(view.gap is None or view.gap.closed for view in self.measured)
+        return closed and self.outage <= expected + TOLERANCE
+
     @property
     def probes(self) -> int:
         return sum(len(view.shots) for view in self.measured)
@@ -133,7 +138,7 @@ class Result(Measured):
     @property
     def long_lived(self) -> tuple[Stream, ...]:
         """The streams that lived when it was broken."""
-        return tuple(each for each in self.streams if each.opened < self.broken <= (each.broken or self.broken))
+        return tuple(each for each in self.streams if each.alive_at(self.broken))
 
     @property
     def streams_broken(self) -> int:
@@ -142,8 +147,7 @@ class Result(Measured):
     @property
     def in_time(self) -> bool:
         """Whether the outage was no longer than predicted, within the tolerance; and was over before the end."""
-        closed = all(view.gap is None or view.gap.closed for view in self.measured)
-        return closed and bool(self.measured) and self.outage <= self.expected + TOLERANCE
+        return bool(self.measured) and self.within(self.expected)
 
     @property
     def ok(self) -> bool:

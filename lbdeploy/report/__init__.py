@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbdeploy.model import Cluster
     from lbdeploy.moved import Moved
     from lbdeploy.plan import Plan
+    from lbdeploy.rebuild import Rebuilt
     from lbdeploy.removal import Removed
     from lbdeploy.rollout import Outcome
     from lbdeploy.status import Status
@@ -145,6 +146,12 @@ class Reporter:
         self.verdict(outcome.verdict)
         if outcome.done and outcome.verdict.healthy and not outcome.errors:
             self.say(("Next: ", "todo"), "lbdeploy verify, after every change to the nodes or the servers")
+
+    def rebuilt(self, outcome: Rebuilt) -> None:
+        """The same, and where it stays a standby, why the VIPs don't return to it."""
+        self.up(outcome)
+        if outcome.role == "standby" and not outcome.returns and outcome.why:
+            self.say((outcome.name, "name"), f" is a standby: {outcome.why}")
 
     def rolled_back(self, run: str, about: str) -> None:
         """What was undone, and what hosts.toml has to do with it."""

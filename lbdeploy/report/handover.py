@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lbdeploy.drill.timers import TOLERANCE
 from lbdeploy.model import Cluster
 from lbdeploy.moved import Moved
 from lbdeploy.report.terminal import Part
@@ -30,7 +29,7 @@ def _cost(moved: Moved) -> Iterator[Line]:
             yield ("! ", "warn"), f"{view.vip} can't be reached from here: what it cost clients was not measured"
     if not moved.measured:
         return
-    style = "good" if moved.outage <= moved.expected + TOLERANCE else "bad"
+    style = "good" if moved.in_time else "bad"
     told = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
     yield (f"{moved.failed} of {moved.probes} probes failed", style), told
 

@@ -38,7 +38,7 @@ def test_two_holders_are_named_and_it_heals_by_itself(pair: Lab) -> None:
         said = [each["detail"] for each in found["findings"] if each["check"] == "vip" and not each["ok"]]
         assert said == [f"{vip} is on lb1 and lb2 at once" for vip in VIPS]
         refused = pair.do("handover", "--to", "lb2", code=1)["error"]
-        assert "they are on lb1 and lb2" in refused["message"]
+        assert "192.168.0.10 is on lb1 and lb2" in refused["message"]
         assert pair.do("rebuild", "lb2", code=1)["error"]["state"] == "nothing was changed"
     assert seen["probes"] > 20
     assert turned_away(seen) == []  # whichever of the two a client reaches, it serves

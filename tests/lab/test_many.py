@@ -156,12 +156,15 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
 
 
 def test_a_node_that_can_not_be_reached_is_told_of(trio: Trio) -> None:
-    """It may come back: what it will do then is said, and the run goes on."""
+    """It may come back: what it will do then is said, and runs go on, but for those that are about that very node."""
     trio.of(trio.three)
     trio.do("up")
     settle(trio, "lb3")
     trio.lab("stop", "lb3")
     wait_for(lambda: trio.on_one("lb1"), 30)
+    assert trio.do("handover", "--to", "lb3", code=4)["error"]["node"] == "lb3"
+    said = trio.do("rebuild", "lb2", code=6)["error"]["message"]
+    assert said.startswith("lb2 is a member again, but the cluster is not healthy: lb3: 192.168.1.13 can't be reached")
     trio.of(trio.two)
     done = trio.run("up")
     assert done.code == 0, done.err

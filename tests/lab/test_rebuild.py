@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from clients import cut, turned_away
 from conftest import LBDEPLOY, TOP, VIPS, Lab, held_by, sound, traffic, wait_for
 
 SCRIPT = TOP / "docs/scripts/rebuild-node"
+CONF = "/etc/keepalived/keepalived.conf"
 
 
 def fingerprint(lab: Lab, node: str, kind: str = "ed25519") -> str:
@@ -32,19 +34,38 @@ def fresh(pair: Lab) -> Iterator[Lab]:
     pair.run("rebuild", "lb1", "--host-key", fingerprint(pair, "lb1"), "--wait")
 
 
-def test_the_preferred_master_is_rebuilt_by_the_script(fresh: Lab) -> None:
-    """The script in docs/ does it unattended; nobody is turned away, the VIPs' return included; lb2 is not touched."""
+@pytest.fixture
+def elsewhere(fresh: Lab) -> Iterator[Lab]:
+    """The fresh lb1 has another address, and an interface another name, as hosts.toml says; as before after it."""
+    fresh.edit('management = "192.168.1.11"', 'management = "192.168.1.19"\ninterfaces = { external = "enp1s0" }')
+    fresh.lab("up")
+    yield fresh
+    fresh.file.write_text(fresh.original)
+    fresh.lab("up")
+    fresh.lab("fresh", "lb1")
+
+
+def test_the_preferred_master_is_rebuilt_by_the_script(fresh: Lab, tmp_path: Path) -> None:
+    """The script in docs/ waits for the host, and does it unattended; nobody is turned away, the VIPs' return included.
+
+    lb2 is not touched.
+    """
     untouched = fresh.on(
         "lb2", "systemctl show -p MainPID,ActiveEnterTimestamp haproxy keepalived; ls -l /etc/keepalived"
     )
     known = Path(fresh.known_hosts).read_text().splitlines()
     env = {**os.environ, "PATH": f"{Path(LBDEPLOY).parent}:{os.environ['PATH']}"}
     argv = [str(SCRIPT), "lb1", fingerprint(fresh, "lb1"), "-f", str(fresh.file), "--lab"]
-    with traffic(fresh, *VIPS) as seen:
-        run = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120, env=env)
-    assert run.returncode == 0, run.stdout + run.stderr
-    document = json.loads(run.stdout)
-    assert document["command"] == "rebuild"
+    fresh.lab("stop", "lb1")
+    told = tmp_path / "stderr"
+    with traffic(fresh, *VIPS) as seen, told.open("w") as stderr:
+        run = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=stderr, text=True, env=env)
+        wait_for(lambda: "lb1: 192.168.1.11 can't be reached" in told.read_text(), 40)
+        fresh.lab("start", "lb1")
+        said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said + told.read_text()
+    document = json.loads(said)
+    assert (document["command"], document["role"], document["returns"]) == ("rebuild", "holder", False)
     assert {each["node"] for each in document["changes"]} == {"lb1"}
     assert {name for vip in document["vips"] for name in vip["holders"]} == {"lb1"}
     assert held_by(fresh, "lb1")
@@ -72,10 +93,44 @@ def test_a_changed_key_is_refused_with_both_fingerprints(fresh: Lab) -> None:
     assert fresh.do("rebuild", "lb1", "--host-key", "MD5:00", code=2)["error"]["type"] == "Usage"
     assert Path(fresh.known_hosts).read_text() == before
     assert fresh.on("lb1", "ls /etc/haproxy /var/lib/lbdeploy 2>&1; true").count("No such file") == 2
-    # Any kind of key that the host has will do, and a node that was begun on is finished.
-    fresh.do("rebuild", "lb1", "--host-key", fingerprint(fresh, "lb1", "ecdsa"))
+    # Any kind of key that the host has will do. Where a handover holds the VIPs elsewhere, they are not waited for.
+    fresh.on("lb2", "echo 101 > /run/lbdeploy-handover")
+    held = fresh.do("rebuild", "lb1", "--host-key", fingerprint(fresh, "lb1", "ecdsa"), "--wait")
+    assert (held["role"], held["returns"]) == ("standby", False)
+    assert held["why"].startswith("lb2 holds the VIPs, as handed over to it")
+    assert f"lb1 is a standby: {held['why']}" in fresh.run("rebuild", "lb1", "--wait").out
+    fresh.on("lb2", "echo 0 > /run/lbdeploy-handover")
     assert fresh.do("rebuild", "lb1", "--wait")["changes"] == []
     assert held_by(fresh, "lb1")
+
+
+def test_a_host_that_moved_comes_back_and_one_that_was_begun_on_is_finished(elsewhere: Lab) -> None:
+    """lb2 is told of the address, and of nothing else; a command that was killed half-way is run again as it was."""
+    lab, text = elsewhere, elsewhere.file.read_text()
+    lab.edit('\ninterfaces = { external = "enp1s0" }', "")
+    refused = lab.do("rebuild", "lb1", "--host-key", fingerprint(lab, "lb1"), code=1)["error"]
+    assert (refused["node"], refused["state"]) == ("lb1", "nothing was changed")
+    assert "it has: enp1s0, ens32" in refused["fix"]
+    lab.file.write_text(text)
+    lab.on("lb2", f"for file in {CONF} /etc/haproxy/haproxy.cfg; do echo '# mine' >> $file; done")
+    conf = lab.on("lb2", f"cat {CONF}")
+    rest = "for each in haproxy keepalived; do systemctl show -p MainPID $each; done; cat /etc/haproxy/haproxy.cfg"
+    untouched = lab.on("lb2", rest)
+    again = ("rebuild", "lb1", "--host-key", fingerprint(lab, "lb1"), "--wait", "--lock-wait", "60")
+    with traffic(lab, *VIPS) as seen:
+        first = subprocess.Popen([LBDEPLOY, "-f", str(lab.file), "--lab", *again], stderr=subprocess.DEVNULL)
+        wait_for(lambda: lab.on("lb1", "systemctl is-active lbdeploy", check=False) == "active", 40)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        document = lab.do(*again, code=6)
+    assert document["role"] == "holder"
+    assert document["error"]["message"].startswith("lb1 is a member again, but the cluster is not healthy: lb2: ")
+    assert {each["node"] for each in document["findings"] if not each["ok"]} == {"lb2"}
+    assert held_by(lab, "lb1")
+    assert turned_away(seen) == []
+    assert cut(seen, 1) == []
+    assert lab.on("lb2", f"cat {CONF}") == conf.replace("192.168.1.11", "192.168.1.19")
+    assert lab.on("lb2", rest) == untouched
 
 
 def test_another_node_must_hold_the_vips_and_is_not_touched(fresh: Lab) -> None:

@@ -18,6 +18,7 @@ KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(ki
 CODES = {1, 2, 4, 5, 6, 7, 130}  # of the contract; 0 and 3 are no errors
 # Where all nodes are meant, or `Fleet` adds the node that it was about.
 OF_MANY = [
+    "candidates.py",
     "handover.py",
     "history.py",
     "removal.py",

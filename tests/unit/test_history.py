@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -11,9 +13,13 @@ from hypothesis import strategies as st
 
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
 from lbdeploy.errors import RemoteError, UsageError
-from lbdeploy.history import Generation, Reader, target
+from lbdeploy.events import silent
+from lbdeploy.history import Generation, Reader, Target, target
 from lbdeploy.model import Cluster
+from lbdeploy.options import Options
+from lbdeploy.origin import Origin
 from lbdeploy.resources import File
+from lbdeploy.restore import restoring
 
 FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123T000000.000Z"
 
@@ -144,3 +150,10 @@ def test_what_is_wanted_are_the_files_of_then(seed: Cluster) -> None:
         else:
             assert after == before
     assert goal.wanted("lb2", now) == now
+
+
+def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed: Cluster) -> None:
+    """The nodes that were done have a later run by then, which another `rollback` would undo."""
+    fleet: Any = SimpleNamespace(nodes=seed.nodes)
+    run = restoring(seed, fleet, silent, Origin(THIRD, "ann", ""), Options(), Target(SECOND, "ann", "", {}))
+    assert run.again == f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"

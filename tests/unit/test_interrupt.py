@@ -23,13 +23,15 @@ def test_the_first_one_is_remembered_and_told() -> None:
     """The run goes on to its next safe point, and the operator knows."""
     told: queue.Queue[Event] = queue.Queue()
     with Interrupt(told.put) as interrupt:
-        interrupt.check("nothing was changed")
+        interrupt.check("nothing was changed", "lbdeploy up goes on")
         press()
         assert interrupt.asked
         assert "stopping as soon as" in getattr(told.get(timeout=5), "text", "")
         with pytest.raises(InterruptedRunError) as caught:
-            interrupt.check("lb2 changed; lb1 left as it was")
-    assert (caught.value.state, caught.value.exit_code) == ("lb2 changed; lb1 left as it was", 130)
+            interrupt.check("lb2 changed; lb1 left as it was", "lbdeploy up goes on")
+    error = caught.value
+    assert (error.state, error.fix) == ("lb2 changed; lb1 left as it was", "lbdeploy up goes on")
+    assert error.exit_code == 130
 
 
 def test_the_second_one_leaves_at_once() -> None:
@@ -56,7 +58,7 @@ def test_in_another_thread_nothing_is_caught() -> None:
 
     def work() -> None:
         with Interrupt(silent) as interrupt:
-            interrupt.check("nothing was changed")
+            interrupt.check("nothing was changed", "lbdeploy up goes on")
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

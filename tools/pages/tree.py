@@ -18,7 +18,7 @@ EXIT_CODES = {
     4: "a node could not be reached or logged into, or its host key is not the known one",
     5: "another run is at work on a node",
     6: "something is wrong with the cluster (up, verify, rebuild, rollback, handover) or in the way (doctor), "
-    "or an outage was longer than predicted (drill)",
+    "or an outage was longer than predicted (drill, handover)",
     7: "failed, and the node is as before",
     130: "interrupted",
 }

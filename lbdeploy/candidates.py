@@ -1,0 +1,84 @@
+"""Who has the VIPs, and which node may have them next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lbdeploy import vrrp
+from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.errors import RemoteError
+from lbdeploy.gate import OF_SERVERS
+from lbdeploy.model import Node
+from lbdeploy.placement import unable
+from lbdeploy.stages import instances
+from lbdeploy.survey import Survey
+from lbdeploy.vrrp import FAULT, HANDOVER
+
+DRIFT = ("file", "packages", "sysctl", "service")  # findings about what `up` would change
+
+
+def holder(survey: Survey) -> str:
+    """The one node that has every VIP. Raises RemoteError, or what kept a node from being looked at."""
+    names = survey.verdict.holders
+    if len(names) == 1 and all(placement.holders for placement in survey.verdict.vips):
+        return names[0]
+    for error in survey.errors.values():
+        error.state = "nothing was moved"
+        raise error
+    where = ", ".join(f"{each.vip.ip} is on {' and '.join(each.holders) or 'no node'}" for each in survey.verdict.vips)
+    raise unmoved(f"the VIPs are not together on one node: {where}")
+
+
+def require_rules(survey: Survey) -> None:
+    """Raise where VRRP goes by other rules than hosts.toml has: what is asked of it would have other effects."""
+    for name, seen in survey.seen.items():
+        there, wanted = instances(survey.plans[name])
+        differing = there.unlike(wanted) if there and wanted and seen.service("keepalived").running else []
+        if differing:
+            message = f"VRRP there does not go by hosts.toml: its keepalived.conf differs in {', '.join(differing)}"
+            fix = "lbdeploy up, or take back the edit of hosts.toml"
+            raise RemoteError(message, node=name, state="nothing was moved", fix=fix)
+
+
+def chosen(survey: Survey, giver: str, priorities: Mapping[str, int], *, back: bool) -> str:
+    """The node of the highest priority among those that are well; to move away, not the holder."""
+    nodes = [node for node in survey.cluster.nodes if back or node.name != giver]
+    why = {node.name: ill(survey, giver, node) for node in nodes}
+    fit = [name for name, reason in why.items() if not reason]
+    if not fit:
+        told = "".join(f"; {name}: {reason}" for name, reason in why.items())
+        raise unmoved(f"no other node could take the VIPs{told}", giver)
+    return max(fit, key=lambda name: priorities[name])
+
+
+def refuse(survey: Survey, giver: str, taker: str) -> None:
+    """Raise where a node should not have the VIPs."""
+    if error := survey.errors.get(taker):
+        error.state = f"nothing was moved; {giver} holds the VIPs"
+        raise error
+    if why := ill(survey, giver, survey.cluster.node(taker)):
+        raise unmoved(f"{taker} should not have the VIPs: {why}", giver)
+
+
+def ill(survey: Survey, giver: str, node: Node) -> str:
+    """Why a node should not have the VIPs; "" where it may.
+
+    What the servers cause is so on the holder, too. What `up` would change does not matter where the node could hold
+    them: nobody should have to see to that first, who wants them away from a node that is ill.
+    """
+    if node.name in survey.errors:
+        return survey.errors[node.name].message
+    failed = [each for each in survey.verdict.findings if each.failed]
+    shared = {each.check for each in failed if each.node == giver and each.check in OF_SERVERS}
+    own = [each.detail for each in failed if each.node == node.name and each.check not in {*shared, *DRIFT}]
+    seen = survey.seen[node.name]
+    conf = vrrp.read(seen.states[f"file {KEEPALIVED_CONF}"].content)
+    if not own and not (conf and conf.hands_over):
+        own = [f"its keepalived.conf does not track {HANDOVER}, as the built-in template does"]
+    return (unable(seen) if seen.lift > FAULT else "") or "; ".join(own)
+
+
+def unmoved(message: str, giver: str = "", fix: str = "lbdeploy verify") -> RemoteError:
+    """The error of a handover that is not begun."""
+    state = f"nothing was moved; {giver} holds the VIPs" if giver else "nothing was moved"
+    return RemoteError(message, state=state, fix=fix)

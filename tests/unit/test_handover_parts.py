@@ -1,0 +1,171 @@
+"""`lbdeploy handover`, without nodes: who may have the VIPs, and what a move has cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import SEED, as_by, cluster, observe, server, stopped, survey
+
+from lbdeploy import candidates, hosts
+from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF
+from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.prober import PERIOD, Stream
+from lbdeploy.drill.result import HERE, View
+from lbdeploy.ending import handed_over
+from lbdeploy.errors import ConnectError, RemoteError
+from lbdeploy.model import Cluster
+from lbdeploy.moved import Moved
+from lbdeploy.survey import Survey
+
+VIP = ip_address("192.168.0.10")
+PRIORITIES = {"lb1": 200, "lb2": 100}
+
+
+def edited(tmp_path: Path, *edits: tuple[str, str]) -> Cluster:
+    text = SEED.read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    return cluster(tmp_path, text)
+
+
+def pending(after: Cluster, **of_lb2: Any) -> Survey:
+    """The sample's pair, whose hosts.toml has been edited since the last `up`."""
+    was = hosts.load(SEED)
+    lb1 = observe(after, after.node("lb1"), holds=True, states=as_by(was, "lb1"))
+    return survey(after, lb1, observe(after, after.node("lb2"), states=as_by(was, "lb2"), **of_lb2))
+
+
+def test_an_edit_that_is_not_made_yet_stops_no_handover(tmp_path: Path) -> None:
+    """The VIPs may have to leave a node that is ill, whatever `up` would change; a node that is ill gets none."""
+    after = edited(tmp_path, ("roundrobin", "leastconn"), ("router_id = 101", "router_id = 101\ncheck_fall = 4"))
+    found = pending(after)
+    assert {HAPROXY_CFG, KEEPALIVED_CONF} <= {change.name for change in found.plans["lb2"].changes}
+    candidates.require_rules(found)
+    candidates.refuse(found, "lb1", "lb2")
+    assert candidates.chosen(found, "lb1", PRIORITIES, back=False) == "lb2"
+    assert candidates.chosen(found, "lb1", PRIORITIES, back=True) == "lb1"
+    hung = pending(after, haproxy_answers=False)
+    with pytest.raises(RemoteError, match="its haproxy does not answer"):
+        candidates.refuse(hung, "lb1", "lb2")
+    with pytest.raises(RemoteError, match="no other node could take the VIPs; lb2: its haproxy"):
+        candidates.chosen(hung, "lb1", PRIORITIES, back=False)
+
+
+def test_servers_that_only_the_target_does_not_reach_do(seed: Cluster) -> None:
+    """What is wrong on the holder, too, is the servers' own."""
+    down = tuple(server("k8s-api", f"master{n}", "DOWN", "L4CON") for n in (1, 2, 3))
+    lb2 = observe(seed, seed.node("lb2"), servers=down)
+    with pytest.raises(RemoteError, match="lb2 should not have the VIPs: "):
+        candidates.refuse(survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2), "lb1", "lb2")
+    candidates.refuse(survey(seed, observe(seed, seed.node("lb1"), holds=True, servers=down), lb2), "lb1", "lb2")
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (("priority = 100", "priority = 220"), ("lb2", "priority")),
+        (("preempt_delay = 30", "preempt = false"), ("lb1", "nopreempt, preempt_delay")),
+        (('vip = "192.168.0.10/24"', 'vip = ["192.168.0.10/24", "192.168.0.9/24"]'), ("lb1", "vips")),
+    ],
+)
+def test_vrrp_that_goes_by_other_rules_is_refused(tmp_path: Path, edit: Any, named: tuple[str, str]) -> None:
+    """What is asked of it would have other effects; the message says what differs, and what to do."""
+    with pytest.raises(RemoteError) as caught:
+        candidates.require_rules(pending(edited(tmp_path, edit)))
+    error = caught.value
+    assert (error.node, error.message.rpartition(" differs in ")[2]) == named
+    assert (error.state, error.fix) == ("nothing was moved", "lbdeploy up, or take back the edit of hosts.toml")
+
+
+def test_a_node_whose_keepalived_does_not_run_has_no_say(tmp_path: Path) -> None:
+    """What its file says, moves nothing."""
+    after = edited(tmp_path, ("priority = 100", "priority = 220"))
+    states = as_by(hosts.load(SEED), "lb2") | {"service keepalived": stopped()}
+    lb2 = observe(after, after.node("lb2"), states=states)
+    candidates.require_rules(survey(after, observe(after, after.node("lb1"), holds=True), lb2))
+
+
+def test_a_target_that_can_not_be_reached_is_told_of_as_it_is(seed: Cluster) -> None:
+    """Exit code 4, as anywhere."""
+    error = ConnectError("no answer", node="lb2", state="nothing was changed on it", fix="x")
+    found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=error)
+    with pytest.raises(ConnectError) as caught:
+        candidates.refuse(found, "lb1", "lb2")
+    assert (caught.value.exit_code, caught.value.state) == (4, "nothing was moved; lb1 holds the VIPs")
+
+
+def test_where_the_vips_are_is_said_where_they_are_apart(seed: Cluster) -> None:
+    """Each of them, also the one that nobody has."""
+    none = survey(seed, *(observe(seed, node) for node in seed.nodes))
+    with pytest.raises(RemoteError, match=r"192\.168\.0\.10 is on no node, 192\.168\.1\.10 is on no node"):
+        candidates.holder(none)
+    both = survey(seed, *(observe(seed, node, holds=True) for node in seed.nodes))
+    with pytest.raises(RemoteError, match=r"192\.168\.0\.10 is on lb1 and lb2"):
+        candidates.holder(both)
+
+
+def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool = True, **other: Any) -> Moved:
+    """A handover that began at 1000; a probe every 20 ms from 999 on, of which an x failed."""
+    shots = tuple(Shot(VIP, 999 + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern))
+    ill = {} if healthy else {"haproxy_answers": False}
+    after = survey(seed, observe(seed, seed.node("lb1"), **ill), observe(seed, seed.node("lb2"), holds=True, lift=101))
+    done = Moved(
+        views=(View(HERE, VIP, shots),),
+        giver="lb1",
+        taker="lb2",
+        began=1000.0,
+        cut=0,
+        expected=expected,
+        lifts={"lb1": 0, "lb2": 101},
+        verdict=after.verdict,
+    )
+    return replace(done, **other)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected", "code"),
+    [
+        ("." * 100, 0.0, 0),
+        ("." * 50 + "xxx" + "." * 50, 0.0, 0),  # within the tolerance
+        ("." * 50 + "x" * 20 + "." * 50, 0.0, 6),
+        ("." * 50 + "x" * 20 + "." * 50, 0.61, 0),  # without preemption, the skew
+        ("." * 50 + "x" * 60 + "." * 50, 0.61, 6),
+        (".x" * 20 + "." * 50, 0.0, 6),  # no long outage, but many failures
+        ("." * 50 + "xx", 0.0, 6),  # never answered again
+    ],
+)
+def test_connections_that_failed_make_it_fail(seed: Cluster, pattern: str, expected: float, code: int) -> None:
+    """More of them than the timers predict, within the tolerance; the error says how many, and who has the VIPs."""
+    ending = handed_over(moved(seed, pattern, expected=expected))
+    assert ending.exit_code == code
+    error = ending.document.get("error")
+    assert (error is None) == (code == 0)
+    if error:
+        assert f"{pattern.count('x')} of {len(pattern)} new connections failed" in error["message"]
+        assert (error["type"], error["state"]) == ("Unhealthy", "lb2 holds the VIPs")
+
+
+def test_what_is_not_well_afterwards_is_the_error(seed: Cluster) -> None:
+    ending = handed_over(moved(seed, "." * 100, healthy=False))
+    assert ending.exit_code == 6
+    assert ending.document["error"]["message"].startswith("lb2 holds the VIPs, but the cluster is not healthy: lb1: ")
+
+
+def test_only_streams_that_were_alive_then_count_as_cut(seed: Cluster) -> None:
+    """Those that broke before have another cause, and those that were opened later lost nothing."""
+    streams = (Stream(VIP, 999.1, 999.8), Stream(VIP, 999.9, 1000.4), Stream(VIP, 999.2), Stream(VIP, 1000.5))
+    document = moved(seed, "." * 100, streams=streams).to_json()
+    assert document["streams"] == {"opened": 2, "broken": 1}
+
+
+@pytest.mark.parametrize(
+    ("opened", "broken", "alive"),
+    [(1.0, None, True), (1.0, 3.0, True), (1.0, 1.9, False), (2.5, None, False), (1.0, 2.0, True)],
+)
+def test_a_stream_is_alive_from_its_opening_to_its_break(opened: float, broken: float | None, alive: bool) -> None:
+    assert Stream(VIP, opened, broken).alive_at(2.0) == alive
