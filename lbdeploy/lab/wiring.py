@@ -93,10 +93,6 @@ def switch_on(place: Place, topology: Topology) -> None:
     lines = [line for at in missing for line in _new_bridge(at)]
     lines += [f"link set {_bridge(at)} up" for at in range(len(topology.segments))]
     run(["ip", "-n", switch, "-batch", "-"], stdin=_lines(lines))
-    run(
-        ["ip", "-n", switch, "-batch", "-"],
-        stdin=_lines(f"link set {_bridge(at)} up" for at in range(len(topology.segments))),
-    )
 
 
 def _new_bridge(segment: int) -> Iterator[str]:
@@ -150,10 +146,12 @@ def pull_out(place: Place, host: Host) -> None:
     """Takes a host's cables out of the switch, for good: whatever its kernel still sends, nobody hears it.
 
     Connections that its processes had outlive them for minutes, as the FIN that nobody acknowledges is sent again; and
-    a namespace lives as long as they do, with its addresses.
+    a namespace lives as long as they do, with its addresses. To remove a port takes the kernel a while, in which the
+    host would see one cable gone, and say farewell by another: so all ports leave their bridges before the first goes.
     """
-    ports = _lines(f"link del {cable.port}" for cable in host.cables)
-    run(["ip", "-n", place.namespace(SWITCH), "-force", "-batch", "-"], stdin=ports, check=False)
+    deaf = (f"link set {cable.port} nomaster" for cable in host.cables)
+    gone = (f"link del {cable.port}" for cable in host.cables)
+    run(["ip", "-n", place.namespace(SWITCH), "-force", "-batch", "-"], stdin=_lines((*deaf, *gone)), check=False)
 
 
 def unwire(namespaces: Iterable[str]) -> None:
