@@ -130,7 +130,7 @@ def handover(
     cluster: Cluster, to: str | None = None, *, back: bool = False, lock_wait: float = 0.0, on_event: Emit = silent
 ) -> Moved:
     """Move the VIPs to a node, or to the next in priority, and hold them there; `back` ends that."""
-    if to:
+    if to is not None:
         _limit(cluster, to)
     with _fleet(cluster, on_event) as (fleet, emit):
         from lbdeploy.handover import Handover
@@ -151,7 +151,7 @@ def drill(
 
     Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at its console.
     """
-    if node:
+    if node is not None:
         _limit(cluster, node)
     from lbdeploy.drill.course import Drill
     from lbdeploy.drill.kinds import refuse_for_good

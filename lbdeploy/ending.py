@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UnhealthyError
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UnhealthyError, together
 
 if TYPE_CHECKING:
     from lbdeploy.moved import Moved
@@ -35,24 +35,24 @@ def planned(outcome: Outcome) -> Ending:
         "order": outcome.plan.order,
         "stages": [stage.to_json() for stage in outcome.plan.stages],
     }
-    for error in outcome.errors.values():
-        return _failed(error, document)
+    if outcome.errors:
+        return _failed(together(outcome.errors.values()), document)
     return Ending(CHANGES_PENDING if outcome.plan.changes else 0, document)
 
 
 def changed(outcome: Outcome) -> Ending:
     """The end of a run that may have changed something: a node that was left out makes it a failure."""
     document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json()}
-    for error in _left_out(outcome):
-        return _failed(error, document)
+    if outcome.errors:
+        return _failed(together(_left_out(outcome)), document)
     return Ending(0 if outcome.verdict.healthy else UNHEALTHY, document)
 
 
 def rebuilt(outcome: Rebuilt) -> Ending:
     """The end of `rebuild`: what is wrong with other nodes makes the cluster unhealthy, and nothing else."""
     document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json(), **outcome.to_json()}
-    for error in outcome.errors.values():
-        return _failed(error, document)
+    if outcome.errors:
+        return _failed(together(outcome.errors.values()), document)
     if not outcome.verdict.healthy:
         return _failed(_unhealthy(f"{outcome.name} is a member again, but", outcome.verdict), document)
     return Ending(0, document)
@@ -71,17 +71,18 @@ def handed_over(moved: Moved) -> Ending:
 def verified(outcome: Outcome) -> Ending:
     """The end of `verify`: an unreachable node comes before an unhealthy cluster."""
     document = outcome.verdict.to_json()
-    for error in outcome.errors.values():
-        return _failed(error, document)
+    if outcome.errors:
+        return _failed(together(outcome.errors.values()), document)
     return Ending(0 if outcome.verdict.healthy else UNHEALTHY, document)
 
 
 def looked(status: Status) -> Ending:
     """The end of `status`, which judges nothing but whether every node could be looked at."""
     document = status.to_json()
-    for error in status.errors.values():
-        return Ending(ConnectError.exit_code, {**document, "error": error.to_json()}, error)
-    return Ending(0, document)
+    if not status.errors:
+        return Ending(0, document)
+    error = together(status.errors.values())
+    return Ending(ConnectError.exit_code, {**document, "error": error.to_json()}, error)
 
 
 def _failed(error: LbdeployError, document: dict[str, Any]) -> Ending:

@@ -27,6 +27,8 @@ The docstring of each says what happened, and in a paragraph of its own what to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -80,8 +82,28 @@ class UsageError(LbdeployError):
 
 def shown(path: Path) -> Path:
     """A path as one would type it here: from the current folder, where it lies below that."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return path
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root on; as it is where the current folder was removed, and there is nothing in it."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        return path
+
+
+def together(errors: Iterable[LbdeployError]) -> LbdeployError:
+    """The first, which tells of the other nodes', too: a line for each."""
+    first, *rest = errors
+    if rest:
+        first = copy(first)
+        first.message += "".join(f"\n{each.node or 'all'}: {each.message}" for each in rest)
+    return first
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,5 +41,5 @@ def chosen(names: Sequence[str], what: str, known: Sequence[str], where: str = "
     """The names, if all are among those that are known. Raises UsageError, which says `what` they are, and `where`."""
     for name in names:
         if name not in known:
-            raise UsageError(f"there is no {what} {name}{where}", fix=f"one of: {', '.join(known)}")
+            raise UsageError(f"there is no {what} {name or repr(name)}{where}", fix=f"one of: {', '.join(known)}")
     return tuple(names)

@@ -40,6 +40,7 @@ def shipped(name: str) -> Path:
 
 def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
     """The text of `template` (its file name without .j2) for one node. Raises RenderError."""
+    require_own(cluster.templates)
     try:
         return (
             _environment(cluster.templates)
@@ -52,12 +53,30 @@ def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
         raise _explain(cluster, node, template, error) from None
 
 
+def require_own(templates: Path) -> None:
+    """Raise RenderError where the operator means to have templates, and built-in ones would be taken silently."""
+    expected = {templates: ("folder", Path.is_dir)} | {templates / each: ("file", Path.is_file) for each in built_in()}
+    for path, (kind, is_right) in expected.items():
+        if os.path.lexists(path) and not is_right(path):
+            raise RenderError(
+                f"{path} is no {kind}" if path.exists() else f"{path} is a link that leads nowhere",
+                node=None,
+                state="nothing was contacted",
+                fix="put your own there; or remove it, to use what is built in",
+            )
+
+
+@cache
+def built_in() -> frozenset[str]:
+    """The names of the built-in templates."""
+    return frozenset(path.name for path in shipped("templates").glob("*" + SUFFIX))
+
+
 def strangers(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
     """Files among the operator's templates that nothing uses: (file, what is the matter, what would be right)."""
-    known = {path.name for path in shipped("templates").glob("*" + SUFFIX)}
-    used = _used(_environment(cluster.templates), known)
+    used = _used(_environment(cluster.templates), built_in())
     for path in sorted(cluster.templates.glob("*")):
-        if path.name + SUFFIX in known and path.name not in used:
+        if path.name + SUFFIX in built_in() and path.name not in used:
             yield path, f"is not used: templates end in {SUFFIX}", f"call it {path.name}{SUFFIX}"
         elif path.suffix == SUFFIX and path.name not in used:
             yield path, "replaces no built-in template, and is not used", "give it the name of one, or remove it"

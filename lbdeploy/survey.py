@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError
+from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError, together
 from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster
 from lbdeploy.placement import holders, living
@@ -73,9 +73,10 @@ class Survey:
         A node that can't be reached is left out, where that is safe: see `_may_leave_out`. `ignore` names checks whose
         findings are passed over.
         """
-        for error in self.errors.values():
-            if isinstance(error, REFUSED) or not self._may_leave_out():
-                raise error
+        left_out = self._may_leave_out()
+        blocking = [each for each in self.errors.values() if isinstance(each, REFUSED) or not left_out]
+        if blocking:
+            raise together(blocking)
         problems = [each for each in self._problems() if each.check not in ignore]
         if problems:
             raise unfit(problems)

@@ -65,7 +65,7 @@ def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator
     for each in sorted(parameters, key=lambda each: isinstance(each, click.Argument)):
         value = given.get(each.name or "")
         if isinstance(each, click.Argument):
-            yield from ("--", str(value)) if value else ()
+            yield from ("--", str(value)) if value is not None else ()
         elif value is not None:
             yield from _option(each, value)
 

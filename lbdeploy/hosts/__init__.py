@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.errors import HostsFileError, Problem, UsageError, shown
+from lbdeploy.errors import HostsFileError, Problem, UsageError, absolute, shown
 from lbdeploy.hosts.aptkeys import KeyFileError, armored
 from lbdeploy.model import Cluster, Ssh
 from lbdeploy.slim import stand_in
@@ -44,8 +45,8 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
 
     Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
     """
-    path = Path(path).absolute()
-    text = _read(path) if text is None else text
+    path = absolute(Path(path))
+    text = read(path) if text is None else text
     try:
         return _load(path, text, {} if texts is None else texts)
     except RecursionError:
@@ -63,7 +64,7 @@ def complaints(data: dict[str, Any]) -> list[tuple[Key, str, str]]:
 
 def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
     """How to log in, as the table of a file says that is not written yet."""
-    return build.ssh(path.absolute(), SshTable(**data.get("ssh", {})))
+    return build.ssh(absolute(path), SshTable(**data.get("ssh", {})))
 
 
 def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
@@ -76,18 +77,27 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     return build.cluster(path, parsed, reader.texts, authorities, keys)
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """The text of the file. Raises UsageError."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         fix = "name it with -f FILE or LBDEPLOY_FILE, or write one: lbdeploy init"
         raise UsageError(f"there is no {shown(path)}", fix=fix) from None
-    except (OSError, UnicodeDecodeError) as error:
-        fix = "let yourself read it; it is text in UTF-8"
-        raise UsageError(f"{shown(path)} can't be read: {error}", fix=fix) from None
+    except IsADirectoryError:
+        raise UsageError(f"{shown(path)} is a folder", fix=f"name the file: -f {shown(path / 'hosts.toml')}") from None
+    except UnicodeDecodeError as error:
+        fix = "save it as UTF-8, or name another file with -f"
+        raise UsageError(f"{shown(path)} is no text in UTF-8: see its byte {error.start + 1}", fix=fix) from None
+    except OSError as error:
+        fix = f"see what it is, and whether you may read it: ls -l {shlex.quote(str(shown(path)))}"
+        raise UsageError(f"{shown(path)} can't be read: {error.strerror}", fix=fix) from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
+    if text.startswith("\ufeff"):
+        fix = "save the file as UTF-8 without one"
+        raise HostsFileError(path, [Problem(1, "", "begins with a byte order mark (BOM), which is not TOML", fix)])
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

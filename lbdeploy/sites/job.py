@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.ending import CHANGES_PENDING
-from lbdeploy.errors import LbdeployError
+from lbdeploy.errors import LbdeployError, absolute
 from lbdeploy.options import Options
 
 WELL = (0, CHANGES_PENDING)
@@ -87,4 +87,4 @@ def labels(files: Sequence[str]) -> dict[str, str]:
 
 
 def _short(file: Path) -> str:
-    return file.absolute().parent.name if file.name == "hosts.toml" else file.stem or os.fspath(file)
+    return absolute(file).parent.name if file.name == "hosts.toml" else file.stem or os.fspath(file)

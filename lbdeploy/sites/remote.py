@@ -20,10 +20,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lbdeploy import __version__
-from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError, absolute
 from lbdeploy.events import Done, Emit, Event, Note, Step, Told
-from lbdeploy.hosts import load
+from lbdeploy.hosts import load, read
 from lbdeploy.model import Cluster
+from lbdeploy.render import require_own
 from lbdeploy.sites.job import Job, Result, ended_by
 from lbdeploy.sites.work import perform
 
@@ -138,11 +139,13 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
 
 
 def pack(job: Job, run: str) -> dict[str, Any]:
-    """What a worker is sent, as plain data. Raises UsageError and HostsFileError: a bad file goes nowhere."""
-    path = Path(job.file).absolute()
+    """What a worker is sent, as plain data. Raises UsageError and RenderError: what is bad goes nowhere."""
+    path = absolute(Path(job.file))
+    text = read(path)
     texts: dict[str, str] = {}
-    files = _templates(load(path, texts=texts).templates)
-    text = path.read_text(encoding="utf-8")
+    templates = load(path, text, texts).templates
+    require_own(templates)
+    files = _templates(templates)
     if job.command == "up":
         longer = max(job.options.lock_wait, RERUN_LOCK_SECONDS)
         job = replace(job, options=replace(job.options, lock_wait=longer))

@@ -12,7 +12,7 @@ from lbdeploy.ending import Ending, changed, looked, planned, verified
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.fleet import Fleet
-from lbdeploy.hosts import load
+from lbdeploy.hosts import load, read
 from lbdeploy.model import Cluster
 from lbdeploy.origin import Origin, origin
 from lbdeploy.rollout import Run
@@ -43,8 +43,8 @@ def perform(job: Job, source: Source, emit: Emit, sudo_password: str | None = No
 def of_file(file: str) -> tuple[Cluster, str]:
     """A source: what the file says now. Raises UsageError and HostsFileError."""
     path = Path(file)
-    cluster = load(path)
-    return cluster, path.read_text(encoding="utf-8")
+    text = read(path)
+    return load(path, text), text
 
 
 def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers) -> Ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
@@ -753,14 +754,33 @@ def test_a_missing_file_is_told_how_to_name_one(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe[\x00", b'[cluster]\nname = "\xe4"\n', None])
-def test_a_file_that_is_no_text_is_told_to_be_unreadable(tmp_path: Path, content: bytes | None) -> None:
-    """A file that is not UTF-8, or a folder, can't be read."""
-    path = tmp_path / "hosts.toml"
-    path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"hosts.toml can't be read") as caught:
-        hosts.load(path)
+@pytest.mark.parametrize(
+    ("make", "told", "fix"),
+    [
+        (lambda path: path.write_bytes(b"\xff\xfe[\x00"), "is no text in UTF-8: see its byte 1", "save it as UTF-8"),
+        (lambda path: path.write_bytes(b'[cluster]\nname = "\xe4"\n'), "see its byte 19", "save it as UTF-8"),
+        (lambda path: path.mkdir(), "hosts.toml is a folder", "hosts.toml/hosts.toml"),
+        (lambda path: path.symlink_to(path), "hosts.toml can't be read: Too many levels of symbolic links", "ls -l "),
+    ],
+)
+def test_a_file_that_is_no_text_is_told_to_be_unreadable(
+    tmp_path: Path, make: Callable[[Path], object], told: str, fix: str
+) -> None:
+    """A file that is not UTF-8, a folder, a link to itself: what it is, and what to do."""
+    make(tmp_path / "hosts.toml")
+    with pytest.raises(UsageError, match=re.escape(told)) as caught:
+        hosts.load(tmp_path / "hosts.toml")
     assert caught.value.exit_code == 2
+    assert fix in (caught.value.fix or "")
+
+
+def test_a_byte_order_mark_is_told_as_such(tmp_path: Path) -> None:
+    """Editors of Windows write one, and nobody sees it."""
+    (tmp_path / "hosts.toml").write_text(SEED.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    with pytest.raises(HostsFileError) as caught:
+        hosts.load(tmp_path / "hosts.toml")
+    assert [(each.line, each.fix) for each in caught.value.problems] == [(1, "save the file as UTF-8 without one")]
+    assert "byte order mark" in caught.value.problems[0].message
 
 
 # What can never happen, whatever the file says

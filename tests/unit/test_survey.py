@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from builders import LONG_AGO, SEED, as_by, cluster, links, observe, plans, stop
 
 from lbdeploy import hosts
 from lbdeploy.desired import HAPROXY_CFG
+from lbdeploy.ending import changed, planned, verified
 from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, RemoteError, SudoError
 from lbdeploy.health import Room
 from lbdeploy.model import Cluster
 from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
+from lbdeploy.rollout import Outcome
 from lbdeploy.survey import Survey
 
 DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_AGO, "edited\n")}
@@ -44,6 +47,28 @@ def test_a_node_that_will_not_have_us_is_never_left_out(seed: Cluster, error: Lb
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=error)
     with pytest.raises(type(error)):
         found.refuse()
+
+
+def test_all_nodes_that_can_not_be_reached_are_named(seed: Cluster) -> None:
+    """Nobody has to find them one by one."""
+    with pytest.raises(ConnectError) as caught:
+        survey(seed, lb1=ConnectError("no answer", node="lb1", fix="look"), lb2=LOST).refuse()
+    error = caught.value
+    assert (error.node, error.message, error.fix) == ("lb1", "no answer\nlb2: no answer", "look")
+    assert error.to_json()["message"] == error.message
+
+
+def test_all_nodes_that_were_left_out_are_named(seed: Cluster) -> None:
+    """At the end of `plan`, `up` and `verify`, on the screen and in JSON."""
+    others = {name: ConnectError(f"{name} is off", node=name) for name in ("lb2", "lb3")}
+    seen = survey(seed, observe(seed, seed.node("lb1"), holds=True))
+    outcome = Outcome(seen.plan, seen.verdict, errors=others)
+    for end in (planned, changed, verified):
+        ending = end(outcome)
+        assert ending.error
+        assert ending.error.node == "lb2"
+        assert re.search(r"lb2 is off\nlb3: .*lb3 is off$", ending.error.message)
+        assert ending.document["error"]["message"] == ending.error.message
 
 
 def test_a_node_that_can_not_be_reached_is_left_out_where_others_hold_the_vips(seed: Cluster) -> None:
