@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli.app import App, global_options
-from lbdeploy.errors import UsageError
+from lbdeploy.cli.app import App
+from lbdeploy.cli.parameters import global_options
+from lbdeploy.errors import UsageError, absolute
 
 if TYPE_CHECKING:
     from lbdeploy.hosts.draft import Draft
@@ -77,8 +78,8 @@ def init(app: App, /, output: Path | None, force: bool, **flags: object) -> None
     draft = _draft(app, Flags(**flags))  # type: ignore[arg-type]
     beside = _write(path, draft, force)
     app.reporter.say(("Wrote ", "good"), (str(path), "name"), f", and {beside} for editors" if beside else "")
-    app.reporter.say(("Next: ", "todo"), "lbdeploy check" if str(path) == "hosts.toml" else f"lbdeploy -f {path} check")
-    app.finish(0, path=str(path.absolute()))
+    app.reporter.say(("Next: ", "next"), app.advice_for(path).of("lbdeploy check"))
+    app.finish(0, path=str(absolute(path)))
 
 
 def _draft(app: App, flags: Flags) -> Draft:
@@ -97,9 +98,12 @@ def from_flags(flags: Flags) -> Draft:
     from lbdeploy.hosts import complaints, draft
 
     made: Draft = {"cluster": {"name": flags.name}} | ({"ssh": {"user": flags.user}} if flags.user else {})
-    networks = dict(draft.pairs(flags.network, "--network external=ens33"))
+    networks = draft.distinct(draft.pairs(flags.network, "--network external=ens33"))
     made["networks"] = {name: {"interface": interface} for name, interface in networks.items()}
-    nodes = dict(draft.pairs(flags.node, "--node lb1=192.168.0.11,192.168.1.11"))
+    nodes = draft.distinct(draft.pairs(flags.node, "--node lb1=192.168.0.11,192.168.1.11"))
+    if nodes and not networks:
+        fix = "name it with its interface: --network external=ens33, and so on, in the order of the nodes' addresses"
+        raise UsageError("the nodes' addresses are on no network", state=NOTHING, fix=fix)
     ranks = draft.priorities(list(nodes))
     made["nodes"] = {name: {"priority": ranks[name]} for name in nodes}
     for name, addresses in nodes.items():
@@ -117,7 +121,9 @@ def from_flags(flags: Flags) -> Draft:
 def _refuse_to_overwrite(path: Path, force: bool) -> None:
     if os.path.lexists(path) and not force:
         raise UsageError(
-            f"{path} is there already", state="it was left alone", fix="lbdeploy init --force, or --output FILE"
+            f"{path} is there already",
+            state="it was left alone",
+            fix=f"the same command with --force, which overwrites {path}; or with --output FILE",
         )
 
 

@@ -72,7 +72,7 @@ class Interview:
 
     def _refuse(self, message: str, fix: str, key: str = "") -> None:
         self.app.reporter.warn(("✗ ", "bad"), (f"{key}: " if key else "", "name"), message)
-        self.app.reporter.warn(("  right: ", "todo"), fix)
+        self.app.reporter.warn(("  right: ", "next"), fix)
 
     def _name(self, made: Draft, answer: str) -> None:
         made["cluster"] = {"name": answer}
@@ -88,7 +88,7 @@ class Interview:
             raise UsageError("two different nodes are needed, at least", fix="lb1=192.168.1.11 lb2=192.168.1.12")
 
     def _look(self) -> list[tuple[str, Shared]]:
-        """The networks that all nodes are on, by the names proposed for them: none where a node can't be looked at."""
+        """The networks that all nodes are on which can be looked at, by the names proposed for them."""
         ssh = self.app.ssh if self.app.lab else replace(hosts.ssh_of(self.made), answers=self.app.answers)
         while True:
             found = self._scouted(ssh)
@@ -100,7 +100,7 @@ class Interview:
         self.used = router_ids(seen)
         for name, one in seen.items():
             self._tell(name, one)
-        return _names_for(shared(seen), self.hosts) if len(seen) == len(found) else []
+        return _names_for(shared(seen), self.hosts) if seen else []
 
     def _scouted(self, ssh: Ssh) -> dict[str, Seen | LbdeployError]:
         try:
@@ -115,19 +115,20 @@ class Interview:
         self.app.reporter.warn((f"{name}: ", "name"), ", ".join(places))
 
     def _networks(self, made: Draft, answer: str, candidates: Sequence[tuple[str, Shared]]) -> None:
-        networks = dict(drafts.pairs(drafts.words(answer), "external=ens33 management=ens32"))
+        networks = drafts.distinct(drafts.pairs(drafts.words(answer), "external=ens33 management=ens32"))
         made["networks"] = {name: {"interface": interface} for name, interface in networks.items()}
         by_interface = {each.interface: each for _, each in candidates}
         self.shared = {name: by_interface[each] for name, each in networks.items() if each in by_interface}
         for node in self.hosts:
-            others = {n: s.members[node][0] for n, s in self.shared.items() if s.members[node][0] != s.interface}
+            own = {name: each.members[node][0] for name, each in self.shared.items() if node in each.members}
+            others = {name: interface for name, interface in own.items() if interface != networks[name]}
             made["nodes"][node] |= {"interfaces": others} if others else {}
 
     def _known(self, node: str) -> str | None:
         """A node's addresses, as they were seen; None where one was not."""
-        if len(self.shared) < len(self._names):
-            return None
-        return " ".join(str(self.shared[name].members[node][1].ip) for name in self._names)
+        members = [self.shared[name].members for name in self._names if name in self.shared]
+        seen = [str(each[node][1].ip) for each in members if node in each]
+        return " ".join(seen) if len(seen) == len(self._names) else None
 
     def _addresses(self, node: str) -> Put:
         return lambda made, answer: drafts.set_addresses(made, node, drafts.words(answer))
@@ -144,9 +145,9 @@ class Interview:
         return put
 
     def _vrrp(self) -> None:
-        network = next((n for n, s in self.shared.items() if s.is_at(self.hosts)), self._names[-1])
+        network = self.flags.vrrp or next((n for n, s in self.shared.items() if s.is_at(self.hosts)), self._names[-1])
         free = next(n for n in (drafts.ROUTER_ID, *range(1, 256)) if n not in self.used)
-        if len(self._names) > 1:
+        if len(self._names) > 1 or network not in self._names:
             question = f"Network for VRRP: {_listed(self._names)}"
             self._ask(question, lambda made, answer: drafts.set_vrrp(made, answer, free), default=network)
         else:

@@ -56,6 +56,14 @@ def pairs(answer: Sequence[str], example: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in split]
 
 
+def distinct(found: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Pairs by name. Raises UsageError for a name that there are two of."""
+    for name, _ in found:
+        if [each for each, _ in found].count(name) > 1:
+            raise UsageError(f"{name} is named twice", fix="give each its own name")
+    return dict(found)
+
+
 def priorities(names: Sequence[str]) -> dict[str, int]:
     """200 for the first, falling to 100 for the last: room for others between them."""
     steps = max(len(names) - 1, 1)

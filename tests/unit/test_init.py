@@ -18,6 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdeploy import hosts, scout
+from lbdeploy.cli.app import App
+from lbdeploy.cli.init import Flags
+from lbdeploy.cli.interview import Interview, Put
+from lbdeploy.errors import ConnectError
 from lbdeploy.hosts import draft, json_schema, writer
 
 pytestmark = pytest.mark.terminal
@@ -96,6 +100,9 @@ def test_several_vips_nodes_and_families(run: Run, tmp_path: Path) -> None:
         ((*NETWORKS, *VIPS, *SERVERS), "nodes: is missing"),
         ((*NETWORKS, *NODES[:2], *VIPS, *SERVERS), "nodes: one node is no pair; add a second"),
         ((*NETWORKS, *NODES, *SERVERS), 'no network has a VIP; add vip = "ADDRESS/PREFIX"'),
+        ((*NODES, *VIPS, *SERVERS), "the nodes' addresses are on no network"),
+        ((*FLAGS, "--network", "external=ens34"), "external is named twice"),
+        ((*FLAGS, "--node", "lb1=192.168.0.13,192.168.1.13"), "lb1 is named twice"),
         ((*FLAGS, "--vip", "extern=192.168.0.9/24"), "there is no network extern"),
         ((*FLAGS, "--node", "lb3=192.168.0.13"), "lb3 wants one address for each network"),
         ((*FLAGS, "--node", "lb3"), "lb3 is not NAME=VALUE"),
@@ -128,12 +135,13 @@ def test_a_file_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / json_schema.FILE_NAME).write_text("mine, too")
     done = run("init", *FLAGS)
     assert (done.returncode, path.read_text()) == (2, "mine")
-    assert "--force" in done.stderr
+    assert "next: the same command with --force, which overwrites hosts.toml; or with --output FILE" in done.stderr
     assert run("init", *FLAGS, "--force").returncode == 0
     assert hosts.load(path).name == "k8s-api"
     assert (tmp_path / json_schema.FILE_NAME).read_text() == "mine, too"
     assert run("init", *FLAGS, "--output", "other.toml").returncode == 0
     assert {each.name for each in tmp_path.iterdir()} == {"hosts.toml", "other.toml", json_schema.FILE_NAME}
+    assert "with --force, which overwrites other.toml" in run("init", *FLAGS, "--output", "other.toml").stderr
 
 
 def test_a_link_is_followed_when_it_is_overwritten(run: Run, tmp_path: Path) -> None:
@@ -313,3 +321,60 @@ def test_the_script_is_one_that_a_shell_can_read() -> None:
     assert subprocess.run(["sh", "-n"], input=scout.script(), text=True, check=False).returncode == 0
     listener = re.escape("perl -e ")
     assert re.search(listener, scout.script())
+
+
+BRIEF = """\
+1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536
+    inet 127.0.0.1/8 scope host lo
+2: ens33: <BROADCAST,UP,LOWER_UP> mtu 1500
+    inet 192.168.0.11/24 scope global ens33
+3: ens32: <BROADCAST,UP,LOWER_UP> mtu 1500
+    inet 192.168.1.11/24 scope global ens32
+"""
+
+
+class Asker(Interview):
+    """Answers the proposal, or what the test says, to each question; keeps what was proposed."""
+
+    def __init__(self, answers: dict[str, str], **flags: object) -> None:
+        defaults = {"name": "prod", "user": None, "router_id": None, "port": 6443, "vrrp": None}
+        given = dict.fromkeys(("network", "node", "vip", "server"), ()) | defaults | flags
+        super().__init__(App(), Flags(**given))  # type: ignore[arg-type]
+        self.answers = answers
+        self.proposed: dict[str, str | None] = {}
+
+    def _ask(self, question: str, put: Put, default: str | None = None) -> None:
+        self.proposed[question] = default
+        put(self.made, next((text for words, text in self.answers.items() if words in question), default or ""))
+
+
+@pytest.fixture
+def one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two nodes, one answers."""
+    found = {"lb1": seen(BRIEF), "lb2": ConnectError("can't be reached", node="lb2")}
+    monkeypatch.setattr("lbdeploy.cli.interview.scout", lambda *_: found)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+
+
+ANSWERS = {"Nodes": "lb1=192.168.1.11 lb2=192.168.1.12", "of lb2": "192.168.0.12 192.168.1.12",
+           "VIP on external": "192.168.0.10", "servers": "192.168.1.21"}  # fmt: skip
+
+
+@pytest.mark.usefixtures("one_of_two")
+def test_a_node_that_can_not_be_reached_leaves_the_proposals_of_the_other() -> None:
+    """Its own addresses are asked for; networks and prefix lengths are the other's."""
+    asker = Asker(ANSWERS)
+    made = asker.draft()
+    assert asker.proposed["Networks: NAME=INTERFACE ..."] == "external=ens33 management=ens32"
+    assert asker.proposed["Addresses of lb1 on external, management"] == "192.168.0.11 192.168.1.11"
+    assert asker.proposed["Addresses of lb2 on external, management"] is None
+    assert made["networks"]["external"] == {"interface": "ens33", "vip": "192.168.0.10/24"}
+    assert hosts.complaints(made) == []
+
+
+@pytest.mark.usefixtures("one_of_two")
+def test_the_vrrp_network_of_the_flags_is_proposed() -> None:
+    """As the other flags are."""
+    asker = Asker(ANSWERS, vrrp="external")
+    assert asker.draft()["vrrp"]["network"] == "external"
+    assert asker.proposed["Network for VRRP: external, management"] == "external"
