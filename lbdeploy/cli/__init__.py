@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,48 +13,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lbdeploy import __version__, slim
-from lbdeploy.checklist import IGNORED_BY_UP
-from lbdeploy.cli.app import App, global_options, in_fleets
-from lbdeploy.cli.complete import node_list
+from lbdeploy.cli.app import App
 from lbdeploy.cli.group import Commands
+from lbdeploy.cli.parameters import (
+    Seconds,
+    force_option,
+    global_options,
+    ignore_option,
+    in_fleets,
+    limit_option,
+    lock_option,
+    package_options,
+)
+from lbdeploy.cli.streams import UnwrittenError, prepare_streams, unwritten
 from lbdeploy.ending import UNHEALTHY as UNHEALTHY
 from lbdeploy.ending import Ending, changed, planned, verified
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
-from lbdeploy.options import PACKAGES, Options
+from lbdeploy.options import Options
 
 if TYPE_CHECKING:
     from lbdeploy.rollout import Run
-
-
-ignore_option = click.option(
-    "--ignore",
-    multiple=True,
-    type=click.Choice(IGNORED_BY_UP),
-    metavar="CHECK",
-    help=f"Go on though this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
-)
-
-
-def package_options(function: Any) -> Any:
-    """What a run may ask of packages."""
-    upgrade = click.option("--upgrade", is_flag=True, help="Packages in the newest version that the nodes' apt knows.")
-    reinstall = click.option(
-        "--reinstall", multiple=True, type=click.Choice(PACKAGES), help="Install this package anew; may be repeated."
-    )
-    return upgrade(reinstall(function))
-
-
-lock_option = click.option(
-    "--lock-wait",
-    type=click.FloatRange(0, 86400),
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait so long for another run to end.",
-)
-force_option = click.option(
-    "--force-last", is_flag=True, help="Change a node also when no other one could take over meanwhile."
-)
-limit_option = click.option("--limit", metavar="NODE[,NODE]", shell_complete=node_list, help="Only these nodes.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -84,7 +61,7 @@ def cli() -> None:
 @global_options
 @click.pass_obj
 @in_fleets
-def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) -> None:
+def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: Any) -> None:
     """Show what `up` would do, with a diff for each file.
 
     Looks at the nodes and changes nothing: files, packages, kernel settings, services, and the order of the nodes.
@@ -97,8 +74,7 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
         outcome = run.plan()
-    app.reporter.plan(outcome.plan)
-    end(app, planned(outcome))
+    end(app, planned(outcome), lambda: app.reporter.plan(outcome.plan))
 
 
 @cli.command()
@@ -111,7 +87,7 @@ def plan(app: App, /, limit: str | None, ignore: tuple[str, ...], **how: Any) ->
 @global_options
 @click.pass_obj
 @in_fleets
-def up(app: App, /, limit: str | None, ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
+def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
     """Make it so, node by node, and verify.
 
     Changes nothing where nothing has to change. On a living cluster the nodes that hold no VIP go first, one at a time.
@@ -126,19 +102,18 @@ def up(app: App, /, limit: str | None, ignore: tuple[str, ...], ask: bool, **how
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
-    app.reporter.up(outcome)
     end_changed(app, outcome)
 
 
 @cli.command()
 @limit_option
 @click.option(
-    "--wait", type=click.FloatRange(0, 3600), default=0.0, metavar="SECONDS", help="Give it so long to become healthy."
+    "--wait", type=Seconds(0, 3600), default=0.0, metavar="SECONDS", help="Give it so long to become healthy."
 )
 @global_options
 @click.pass_obj
 @in_fleets
-def verify(app: App, limit: str | None, wait: float) -> None:
+def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
     """Check the cluster as it runs, and say who holds the VIPs.
 
     VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the
@@ -184,14 +159,19 @@ def approve(app: App, plan: Any) -> bool:
     return click.confirm("Make these changes?", err=True)
 
 
-def end_changed(app: App, outcome: Any, **document: Any) -> None:
-    """End a run that may have changed something: a node that was left out makes it a failure."""
+def end_changed(app: App, outcome: Any, tell: Callable[[], None] = lambda: None, **document: Any) -> None:
+    """Report and end a run that may have changed something: a node that was left out makes it a failure.
+
+    `tell` says what else there is to say.
+    """
     ending = changed(outcome)
-    end(app, replace(ending, document=ending.document | document))
+    end(app, replace(ending, document=ending.document | document), lambda: (app.reporter.up(outcome), tell()))
 
 
-def end(app: App, ending: Ending) -> None:
-    """End a command: what went wrong is told after what was found."""
+def end(app: App, ending: Ending, tell: Callable[[], object]) -> None:
+    """End a command: `tell` says what was found, and what went wrong is told after that."""
+    app.outcome = ending.exit_code
+    tell()
     if ending.error:
         app.complain(ending.error)
     app.finish(ending.exit_code, **ending.document)
@@ -201,23 +181,37 @@ def main() -> None:
     """The console script. Every way out has an exit code of the contract, and none of them is a traceback."""
     gc.disable()  # a short run's garbage is not worth the looking for it
     slim.lean = True  # and here, nobody else uses our libraries
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no such character shows another one
+    prepare_streams()
     app = App()
     app.json = "--json" in sys.argv
     try:
-        app.exit_code = _call(app)
-        app.close()
-    except (KeyboardInterrupt, OSError):  # at its last words; or nobody is there any more to hear them
+        app.exit_code = _ended(app)
+    except KeyboardInterrupt:  # at its last words
         app.exit_code = app.exit_code or InterruptedRunError.exit_code
-    with suppress(OSError, KeyboardInterrupt):
+    with suppress(OSError, UnwrittenError, KeyboardInterrupt):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(app.exit_code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
 
 
+def _ended(app: App) -> int:
+    """The exit code, once all has been said."""
+    try:
+        app.exit_code = _call(app)
+        sys.stdout.flush()
+        app.close()
+    except BrokenPipeError:  # whoever read the output has left, and is told nothing
+        app.close(heard=False)
+        return LbdeployError.exit_code
+    except UnwrittenError as error:
+        app.exit_code = LbdeployError.exit_code
+        app.complain(unwritten(error, app.outcome))
+        app.close()
+    return app.exit_code
+
+
 def _call(app: App) -> int:
+    """Raises BrokenPipeError and UnwrittenError where standard output can't be written."""
     try:
         cli.main(prog_name="lbdeploy", obj=app, standalone_mode=False)
     except LbdeployError as error:
@@ -230,8 +224,9 @@ def _call(app: App) -> int:
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
     except (BrokenPipeError, SystemExit):  # click makes the one of the other
-        app.close(heard=False)  # whoever read the output has left, and is told nothing
-        os._exit(1)
+        raise BrokenPipeError from None
+    except UnwrittenError:
+        raise
     except Exception as error:
         from lbdeploy.cli.crash import crashed
 

@@ -1,20 +1,19 @@
-"""What every command shares: the global options, the file, the reporter, and how a command ends."""
+"""What every command shares: the file, the reporter, and how a command ends."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, wraps
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from lbdeploy.cli.files import SEVERAL
-from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.advice import Advice
+from lbdeploy.ending import CHANGES_PENDING
+from lbdeploy.errors import LbdeployError, absolute
 from lbdeploy.options import chosen
 
 if TYPE_CHECKING:
@@ -26,15 +25,13 @@ if TYPE_CHECKING:
     from lbdeploy.report import Reporter
 
 FORMAT_VERSION = 1
-CHANGES_PENDING = 3  # is no failure
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class App:
     """One invocation. Its options may have stood before or after the command."""
 
     def __init__(self) -> None:
-        self.file = Path(os.environ.get("LBDEPLOY_FILE") or "hosts.toml")
+        self.file = self._default = Path(os.environ.get("LBDEPLOY_FILE") or "hosts.toml")
         self.files: list[str] = []  # as they were typed
         self.parallel = 0
         self.canary = 0
@@ -46,6 +43,8 @@ class App:
         self.accept_new = False
         self.ask_sudo = False
         self.command = ""
+        self.limited: tuple[str, ...] = ()
+        self.outcome: int | None = None  # the exit code of what was asked for, whatever happens to its output
         self.exit_code = 0
         self.started = time.monotonic()
 
@@ -59,7 +58,23 @@ class App:
         """The cluster of the file. Raises UsageError and HostsFileError."""
         from lbdeploy.hosts import load
 
-        return load(self.file)
+        return load(self.file, self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """What the file says, read once: nodes keep the text that they were made from. Raises UsageError."""
+        from lbdeploy.hosts import read
+
+        return read(self.file)
+
+    def advised(self, text: str) -> str:
+        """A text whose commands are about the same nodes as this one, as far as is known by now."""
+        return self.advice_for(*self.files).of(text)
+
+    def advice_for(self, *files: str | Path) -> Advice:
+        """Advice like that, about these files."""
+        named = tuple(str(file) for file in files if self.fleet or Path(file) != self._default)
+        return Advice(self.command, named, self.lab, self.limited)
 
     @cached_property
     def log(self) -> Logbook:
@@ -67,7 +82,7 @@ class App:
         from lbdeploy.cli.crash import watch_over
         from lbdeploy.logbook import Logbook
 
-        log = Logbook(sys.argv, ", ".join(os.path.abspath(file) for file in self.files or [str(self.file)]))
+        log = Logbook(sys.argv, ", ".join(str(absolute(Path(file))) for file in self.files or [str(self.file)]))
         watch_over(log)
         return log
 
@@ -76,7 +91,7 @@ class App:
         """Made when first needed: rich takes a while to import."""
         from lbdeploy.report import Reporter
 
-        return Reporter(json=self.json, verbose=self.verbose)
+        return Reporter(json=self.json, verbose=self.verbose, advise=self.advised)
 
     @cached_property
     def ssh(self) -> Ssh:
@@ -88,9 +103,8 @@ class App:
 
         ssh = lab.enter(self.cluster)
         if not lab.is_current(self.cluster):
-            self.emit(
-                Note(None, "the lab was started for other hosts than the file has now; to follow: lbdeploy lab up")
-            )
+            follow = self.advised("lbdeploy lab up")
+            self.emit(Note(None, f"the lab was started for other hosts than the file has now; to follow: {follow}"))
         return replace(ssh, answers=self.answers)
 
     @cached_property
@@ -105,7 +119,7 @@ class App:
         """Who asks the nodes for changes, and with which file."""
         from lbdeploy.origin import origin
 
-        return origin(self.file.read_text(encoding="utf-8"))
+        return origin(self.text)
 
     def emit(self, event: Event) -> None:
         """Show an event, and take note of it; not while something else has the screen."""
@@ -113,20 +127,24 @@ class App:
             self.log.event(event)
             self.reporter.emit(event)
 
-    def limit(self, names: str | None) -> tuple[str, ...]:
-        """The nodes named by --limit. Raises UsageError for one that hosts.toml does not have."""
-        wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
-        return chosen(wanted, "node", [node.name for node in self.cluster.nodes], f" in {self.file}") if wanted else ()
+    def limit(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The nodes named by --limit, () for all. Raises UsageError for one that hosts.toml does not have."""
+        return chosen(names, "node", [node.name for node in self.cluster.nodes], f" in {self.file}")
+
+    def node(self, name: str) -> str:
+        """The one node of that name. Raises UsageError where hosts.toml has none."""
+        return chosen([name], "node", [node.name for node in self.cluster.nodes], f" in {self.file}")[0]
 
     def finish(self, exit_code: int, **document: Any) -> None:
         """End the command: print the JSON document where it was asked for."""
-        self.exit_code = exit_code
+        self.exit_code = self.outcome = exit_code
         self.print_json(exit_code, document)
 
     def fail(self, error: LbdeployError) -> int:
         """End the command with an error: show it, print it as JSON where that was asked for, return the exit code."""
-        self.print_json(error.exit_code, {"error": error.to_json()})
+        self.outcome = error.exit_code
         self.complain(error)
+        self.print_json(error.exit_code, {"error": error.to_json()})
         return error.exit_code
 
     def complain(self, error: LbdeployError) -> None:
@@ -138,7 +156,8 @@ class App:
         """Into the log, if there is one."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
-            told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}", f"next: {error.fix}"]
+            told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
+            told += [f"next: {self.advised(error.fix or '')}"]
             self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
 
     def close(self, *, heard: bool = True) -> None:
@@ -155,91 +174,10 @@ class App:
             took = round(time.monotonic() - self.started, 3)
             import json
 
-            print(json.dumps({**head, "exit_code": exit_code, "duration_s": took, **document}, ensure_ascii=False))
-
-
-def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        if value not in (None, False, 0):
-            setattr(context.ensure_object(App), name, value)
-        return value
-
-    return callback
-
-
-def _more(context: click.Context, parameter: click.Parameter, value: int) -> int:
-    """-v before the command and after it add up."""
-    context.ensure_object(App).verbose += value
-    return value
-
-
-def _add_files(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    """Files from before and after the command. Raises UsageError for a command that takes only one."""
-    app = context.ensure_object(App)
-    app.files = list(dict.fromkeys((*app.files, *value)))
-    app.file = Path(app.files[-1]) if app.files else app.file
-    if len(app.files) > 1 and not isinstance(context.command, click.Group) and context.info_name not in SEVERAL:
-        raise UsageError(f"{context.info_name} takes one file", fix=f"several can be given to {', '.join(SEVERAL)}")
-
-
-def global_options(function: F) -> F:
-    """The options that are accepted before and after every command."""
-    options: list[tuple[tuple[str, ...], dict[str, Any]]] = [
-        (
-            ("-f", "--file"),
-            {
-                "metavar": "FILE",
-                "type": click.Path(),  # so that shells complete it
-                "multiple": True,
-                "callback": _add_files,
-                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; several for some: -f sites/*.toml",
-            },
-        ),
-        (
-            ("-v", "--verbose"),
-            {
-                "count": True,
-                "callback": _more,
-                "help": "Say more: remote output, checks that passed; -vv: scripts on the wire.",
-            },
-        ),
-        (
-            ("--json",),
-            {"is_flag": True, "callback": _set("json"), "help": "Print one JSON document on standard output."},
-        ),
-        (("--lab",), {"is_flag": True, "callback": _set("lab"), "help": "Run inside the rehearsal lab of this file."}),
-        (
-            ("--ask-sudo",),
-            {"is_flag": True, "callback": _set("ask_sudo"), "help": "Ask for sudo's password, once for all nodes."},
-        ),
-        (
-            ("--accept-new",),
-            {"is_flag": True, "callback": _set("accept_new"), "help": "Trust host keys that known_hosts lacks."},
-        ),
-    ]
-    for names, settings in reversed(options):
-        function = click.option(*names, expose_value=False, **settings)(function)
-    return function
-
-
-def in_fleets(function: F) -> F:
-    """A command that takes many clusters, and what it takes besides then. For what `click.pass_obj` gives its App."""
-
-    @wraps(function)
-    def either(app: App, /, **how: Any) -> None:
-        if app.fleet:
-            from lbdeploy.cli.sites import fleet
-
-            fleet(app, **how)
-        else:
-            function(app, **how)
-
-    count = click.IntRange(1, 1000)
-    options: dict[str, dict[str, Any]] = {
-        "--parallel": {"type": count, "metavar": "N", "help": "With several files: N clusters at a time."},
-        "--canary": {"type": count, "metavar": "N", "help": "N clusters first, then batches, until one fails."},
-        "--scheduler": {"metavar": "ADDRESS", "help": "Let the workers of this Dask scheduler do it: tcp://HOST:8786."},
-    }
-    for name, settings in reversed(options.items()):
-        either = click.option(name, expose_value=False, callback=_set(name[2:]), **settings)(either)
-    return cast("F", either)
+            whole = {
+                **head,
+                "exit_code": exit_code,
+                "duration_s": took,
+                **self.advice_for(*self.files).within(document),
+            }
+            print(json.dumps(whole, ensure_ascii=False), flush=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from lbdeploy.checklist import IGNORED_BY_DOCTOR
-from lbdeploy.cli import UNHEALTHY, limit_option
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli import UNHEALTHY
+from lbdeploy.cli.app import App
+from lbdeploy.cli.parameters import global_options, limit_option
 
 
 @click.command()
@@ -20,7 +21,7 @@ from lbdeploy.cli.app import App, global_options
 )
 @global_options
 @click.pass_obj
-def doctor(app: App, limit: str | None, ignore: tuple[str, ...]) -> None:
+def doctor(app: App, limit: tuple[str, ...], ignore: tuple[str, ...]) -> None:
     """Look for everything that could be in the way of `up`.
 
     Looks at all nodes at once, and changes nothing: logins and sudo, releases, packages, room, interfaces, addresses,

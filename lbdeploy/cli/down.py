@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli import limit_option, lock_option
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App
+from lbdeploy.cli.parameters import global_options, limit_option, lock_option
 from lbdeploy.errors import ConnectError, UsageError
 from lbdeploy.options import Options
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @lock_option
 @global_options
 @click.pass_obj
-def down(app: App, /, limit: str | None, purge: bool, yes: bool, lock_wait: float) -> None:
+def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait: float) -> None:
     """Give the nodes back as they were before lbdeploy.
 
     Takes the load balancer away: files, kernel settings and services become what they were before the first `up`; what
@@ -50,6 +50,7 @@ def down(app: App, /, limit: str | None, purge: bool, yes: bool, lock_wait: floa
 
         removal = Removal(app.cluster, fleet, app.emit, app.origin, options, purge=purge)
         removed = removal.down(lambda farewell: yes or _approved(app, farewell))
+    app.outcome = ConnectError.exit_code if removed.errors else 0
     app.reporter.removed(removed, purge=purge, limited=bool(options.limit))
     _end(app, removed)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App
 from lbdeploy.cli.complete import nodes
+from lbdeploy.cli.parameters import Seconds, global_options
 from lbdeploy.drill.kinds import NAMES, OUTSIDE, Name, refuse_for_good
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("kind", required=False, type=click.Choice(NAMES))
 @click.option("--node", metavar="NODE", shell_complete=nodes, help="Break it there [the node that holds the VIPs].")
 @click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
-@click.option("--hold", type=click.FloatRange(1, 600), metavar="SECONDS", help="Undo it after so long [8, or more].")
+@click.option("--hold", type=Seconds(1, 600), metavar="SECONDS", help="Undo it after so long [8, or more].")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Write a page, too."
 )
@@ -76,8 +77,8 @@ def drill(
 
 def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None, results: list[Result]) -> None:
     """One after the other, until the cluster is not healthy any more; `results` has those that have ended."""
-    if node:
-        app.limit(node)
+    if node is not None:
+        app.node(node)
     ssh = app.ssh  # moves into the lab, before there are threads
     from lbdeploy.drill.course import Drill
 

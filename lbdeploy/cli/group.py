@@ -9,6 +9,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.files import spread
+from lbdeploy.errors import UsageError
 
 # In the order of the day's work, not of the alphabet.
 ORDER = (
@@ -47,7 +48,22 @@ ELSEWHERE = {
 }
 
 
-class Commands(click.Group):
+class Near(click.Group):
+    """A group that knows which command may have been meant."""
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        typed = not context.resilient_parsing and not name.startswith("-")  # or a shell asks for completions
+        if typed and self.get_command(context, name) is None:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, self.list_commands(context), 1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(f"there is no command {name}", fix=f"{meant}{context.command_path} --help lists them")
+        return super().resolve_command(context, args)
+
+
+class Commands(Near):
     """Commands of this package, and those of its modules."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.cli import end, lock_option
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli import end
+from lbdeploy.cli.app import App
 from lbdeploy.cli.complete import nodes
+from lbdeploy.cli.parameters import global_options, lock_option
 from lbdeploy.ending import handed_over
 from lbdeploy.errors import UsageError
 
@@ -32,17 +33,16 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
     lbdeploy handover --to lb2
     lbdeploy handover --back           when the work is done
     """
-    if to and back:
+    if to is not None and back:
         raise UsageError(
             "--to and --back exclude each other", state="nothing was contacted", fix="leave one of them out"
         )
-    if to:
-        app.limit(to)
+    if to is not None:
+        app.node(to)
     from lbdeploy.fleet import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
         from lbdeploy.handover import Handover
 
         moved = Handover(app.cluster, fleet, app.emit, app.origin.about, lock_wait).run(to, back=back)
-    app.reporter.handover(app.cluster, moved)
-    end(app, handed_over(moved))
+    end(app, handed_over(moved), lambda: app.reporter.handover(app.cluster, moved))

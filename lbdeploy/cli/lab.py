@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App
 from lbdeploy.cli.complete import hosts, networks, nodes, places
+from lbdeploy.cli.group import Near
+from lbdeploy.cli.parameters import global_options
 
 if TYPE_CHECKING:
     from lbdeploy.lab.state import LabStatus
@@ -18,7 +20,7 @@ network_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Near)
 @global_options
 def lab() -> None:
     """Rehearse: real nodes for this hosts.toml, on this machine.
@@ -38,9 +40,7 @@ def lab() -> None:
 @click.option(
     "--suite",
     type=click.Choice(["bullseye", "bookworm", "trixie"]),
-    default="bookworm",
-    show_default=True,
-    help="Debian release of the nodes.",
+    help="Debian release of the nodes [what the lab has, or bookworm].",
 )
 @click.option("--rebuild-image", is_flag=True, help="Make the nodes' image anew.")
 @global_options
@@ -76,8 +76,7 @@ def lab_down(app: App, everything: bool) -> None:
         lab.down_all(app.emit)
     else:
         lab.down(app.cluster, app.emit)
-    app.reporter.quiet()
-    app.finish(0)
+    _done(app)
 
 
 @lab.command("status")
@@ -125,7 +124,10 @@ def lab_stop(app: App, name: str) -> None:
     lbdeploy lab stop lb1
     lbdeploy lab stop master2
     """
-    _do(app, "stop", name)
+    from lbdeploy import lab
+
+    lab.stop(app.cluster, name, app.emit)
+    _done(app)
 
 
 @lab.command("start")
@@ -138,7 +140,10 @@ def lab_start(app: App, name: str) -> None:
     \b
     lbdeploy lab start lb1
     """
-    _do(app, "start", name)
+    from lbdeploy import lab
+
+    lab.start(app.cluster, name, app.emit)
+    _done(app)
 
 
 @lab.command("fresh")
@@ -151,7 +156,10 @@ def lab_fresh(app: App, name: str) -> None:
     \b
     lbdeploy lab fresh lb1
     """
-    _do(app, "fresh", name)
+    from lbdeploy import lab
+
+    lab.fresh(app.cluster, name, app.emit)
+    _done(app)
 
 
 @lab.command("cut")
@@ -166,7 +174,10 @@ def lab_cut(app: App, name: str, network: str | None) -> None:
     lbdeploy lab cut lb1
     lbdeploy lab cut lb1 --network external
     """
-    _cable(app, "cut", name, network)
+    from lbdeploy import lab
+
+    lab.cut(app.cluster, name, network, app.emit)
+    _done(app)
 
 
 @lab.command("join")
@@ -180,7 +191,10 @@ def lab_join(app: App, name: str, network: str | None) -> None:
     \b
     lbdeploy lab join lb1
     """
-    _cable(app, "join", name, network)
+    from lbdeploy import lab
+
+    lab.join(app.cluster, name, network, app.emit)
+    _done(app)
 
 
 def _show(app: App, status: LabStatus) -> None:
@@ -198,20 +212,10 @@ def _show(app: App, status: LabStatus) -> None:
         ],
     )
     if status.state == "up":
-        app.reporter.say("The lab is up. Run any command in it, for example: lbdeploy --lab up")
+        app.reporter.say("The lab is up. Run any command in it, for example: ", ("lbdeploy --lab up", "next"))
 
 
-def _do(app: App, action: str, name: str) -> None:
-    from lbdeploy import lab
-
-    getattr(lab, action)(app.cluster, name, app.emit)
-    app.reporter.quiet()
-    app.finish(0)
-
-
-def _cable(app: App, action: str, name: str, network: str | None) -> None:
-    from lbdeploy import lab
-
-    getattr(lab, action)(app.cluster, name, network, app.emit)
+def _done(app: App) -> None:
+    """End a command that has told all that there is to tell while it was at work."""
     app.reporter.quiet()
     app.finish(0)

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from lbdeploy.cli import end, ignore_option, lock_option
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli import end
+from lbdeploy.cli.app import App
 from lbdeploy.cli.complete import nodes
+from lbdeploy.cli.parameters import global_options, ignore_option, lock_option
 from lbdeploy.ending import rebuilt
 from lbdeploy.options import Options, fingerprint
 
@@ -38,16 +39,15 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
     lbdeploy rebuild lb1 --host-key SHA256:...
     lbdeploy --json rebuild lb1 --host-key SHA256:... --wait    from a script
     """
-    (name,) = app.limit(node) or ("",)
+    app.node(node)
     if host_key:
-        app.answers.stated[name] = fingerprint(host_key)
+        app.answers.stated[node] = fingerprint(host_key)
     from lbdeploy.fleet import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
         from lbdeploy.rebuild import Rebuild
 
-        run = Rebuild(app.cluster, fleet, app.emit, app.origin, Options(limit=(name,), **how))
+        run = Rebuild(app.cluster, fleet, app.emit, app.origin, Options(limit=(node,), **how))
         app.reporter.prepare()
         outcome = run.rebuild(wait=wait)
-    app.reporter.rebuilt(outcome)
-    end(app, rebuilt(outcome))
+    end(app, rebuilt(outcome), lambda: app.reporter.rebuilt(outcome))

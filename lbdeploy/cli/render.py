@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App
 from lbdeploy.cli.complete import nodes
+from lbdeploy.cli.parameters import global_options
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
 
     if diff and out:
         raise UsageError("--diff and --out exclude each other", fix="leave one of them out")
-    names = app.limit(node) or tuple(each.name for each in app.cluster.nodes)
+    names = tuple(each.name for each in app.cluster.nodes) if node is None else (app.node(node),)
     rendered = {name: files(app.cluster, app.cluster.node(name)) for name in names}
     if diff:
         show_differences(app, rendered)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdeploy.cli import approve, end_changed, force_option, ignore_option, lock_option
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli import approve, end_changed
+from lbdeploy.cli.app import App
+from lbdeploy.cli.parameters import force_option, global_options, ignore_option, lock_option
+from lbdeploy.errors import UsageError
 from lbdeploy.options import Options
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     lbdeploy rollback --list           what can be undone
     lbdeploy rollback --ask            shows what would change, and asks
     """
+    if to is not None and not to.strip():
+        raise UsageError("--to names no run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")
     from lbdeploy.fleet import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
@@ -48,9 +52,7 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
         goal = target(known, to)
         run = restoring(app.cluster, fleet, app.emit, app.origin, Options(**how), goal)
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
-    app.reporter.up(outcome)
-    app.reporter.rolled_back(goal.id, goal.about)
-    end_changed(app, outcome, rolled_back=goal.id)
+    end_changed(app, outcome, lambda: app.reporter.rolled_back(goal.id, goal.about), rolled_back=goal.id)
 
 
 def _show(app: App, generations: dict[str, list[Generation]]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.cli.app import App, global_options
+from lbdeploy.cli.app import App
+from lbdeploy.cli.parameters import global_options
 
 
 @click.command()

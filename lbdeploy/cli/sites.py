@@ -24,22 +24,26 @@ STOPPING = "stopping as soon as the clusters under way are done"
 
 
 def fleet(
-    app: App, *, limit: str | None, wait: float = 0.0, ask: bool = False, watch: bool = False, **how: object
+    app: App, *, limit: tuple[str, ...], wait: float = 0.0, ask: bool = False, watch: bool = False, **how: object
 ) -> None:
     """Do the command in every cluster, tell of each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch)
     gc.enable()  # unlike a run on one cluster, this one goes on for long enough to need its memory back
-    limited = tuple(name.strip() for name in (limit or "").split(",") if name.strip())
-    options = Options(limit=limited, **how)  # type: ignore[arg-type]
+    options = Options(limit=limit, **how)  # type: ignore[arg-type]
     files, about = app.files or [str(app.file)], origin("").about
-    sites = Sites(app.reporter, app.command, labels(files))
+    sites = Sites(app.reporter, app.command, labels(files), lambda file: app.advice_for(file).of)
     with Interrupt(app.emit, STOPPING) as interrupt:
         jobs = [Job(file, app.command, options, about, wait, app.accept_new) for file in files]
         found = {each.file: each for each in _results(app, jobs, sites, interrupt)}
-    results = [found[file] for file in files]
+    results = [_advised(app, found[file]) for file in files]
     sites.summary(results)
     code = 130 if interrupt.asked and None in [each.exit_code for each in results] else worst(results)
     app.finish(code, clusters=[each.to_json() for each in results])
+
+
+def _advised(app: App, result: Result) -> Result:
+    """With advice that is about this very file."""
+    return replace(result, document=app.advice_for(result.file).within(result.document))
 
 
 def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) -> Iterator[Result]:

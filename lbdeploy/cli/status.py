@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli import limit_option
-from lbdeploy.cli.app import App, global_options, in_fleets
+from lbdeploy.cli.app import App
+from lbdeploy.cli.parameters import global_options, in_fleets, limit_option
 from lbdeploy.ending import looked
 from lbdeploy.errors import InterruptedRunError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @global_options
 @click.pass_obj
 @in_fleets
-def status(app: App, *, watch: bool, limit: str | None) -> None:
+def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
     """Show who holds what, at this moment.
 
     VRRP states and priorities as keepalived itself says, VIPs from `ip a`, services, servers and sessions from

@@ -7,7 +7,7 @@ display on a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.errors import HostsFileError, LbdeployError
@@ -39,8 +39,10 @@ SHOWN = 4000  # characters of a script
 class Reporter:
     """Draws progress on standard error, and results on standard output, or on standard error where that is for JSON."""
 
-    def __init__(self, *, json: bool, verbose: int) -> None:
+    def __init__(self, *, json: bool, verbose: int, advise: Callable[[str], str] = str) -> None:
+        """`advise` makes advice of general validity, such as `lbdeploy up`, that of this invocation."""
         self.verbose = verbose
+        self._advise = advise
         self._results = sys.stderr if json else sys.stdout
         self._progress: Live | Lines = Live() if lively(sys.stderr) else Lines()
 
@@ -83,7 +85,7 @@ class Reporter:
     def say(self, *parts: Part) -> None:
         """One line of results: text, and (text, style) pairs."""
         self.quiet()
-        write(self._results, parts)
+        write(self._results, self._advised(parts))
 
     def _say_all(self, lines: Iterable[Sequence[Part]]) -> None:
         for line in lines:
@@ -92,7 +94,13 @@ class Reporter:
     def warn(self, *parts: Part) -> None:
         """One line on standard error."""
         self.quiet()
-        write(sys.stderr, parts)
+        write(sys.stderr, self._advised(parts))
+
+    def _advised(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """A line that says what to do next, which is one with a part of that style, names commands to be typed."""
+        if not any(isinstance(part, tuple) and part[1] == "next" for part in parts):
+            return parts
+        return [(self._advise(part[0]), part[1]) if isinstance(part, tuple) else self._advise(part) for part in parts]
 
     def error(self, error: LbdeployError) -> None:
         """What happened, where, in what state things are, and what to type next."""
@@ -102,7 +110,7 @@ class Reporter:
         if error.state:
             self.warn(("  now: ", "quiet"), error.state)
         if error.fix:
-            self.warn(("  next: ", "todo"), error.fix)
+            self.warn(("  next: ", "next"), error.fix)
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
 
@@ -112,7 +120,7 @@ class Reporter:
             self._nothing_to_do(plan)
             return
         self._say_all(steps(plan, diffs=True))
-        self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "todo"))
+        self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "next"))
 
     def farewell(self, farewell: Farewell) -> None:
         """What `down` is about to do; with -v, what of each file goes."""
@@ -145,7 +153,7 @@ class Reporter:
                 self.say(f"  {line}")
         self.verdict(outcome.verdict)
         if outcome.done and outcome.verdict.healthy and not outcome.errors:
-            self.say(("Next: ", "todo"), "lbdeploy verify, after every change to the nodes or the servers")
+            self.say(("Next: ", "next"), "lbdeploy verify, after every change to the nodes or the servers")
 
     def rebuilt(self, outcome: Rebuilt) -> None:
         """The same, and where it stays a standby, why the VIPs don't return to it."""
@@ -156,7 +164,7 @@ class Reporter:
     def rolled_back(self, run: str, about: str) -> None:
         """What was undone, and what hosts.toml has to do with it."""
         self.say(("Undone: ", "good"), f"the run {run} of {about}")
-        self.say(("Next: ", "todo"), "edit hosts.toml, too: lbdeploy plan shows what the next up would change again")
+        self.say(("Next: ", "next"), "edit hosts.toml, too: lbdeploy plan shows what the next up would change again")
 
     def verdict(self, verdict: Verdict) -> None:
         """Where the VIPs are, how the servers do, and what is wrong; with -v also all that is right."""
@@ -176,7 +184,7 @@ class Reporter:
         mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
         self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
         if finding.fix and not finding.ok and last:
-            self.say(("    next: ", "todo"), finding.fix)
+            self.say(("    next: ", "next"), finding.fix)
 
     def _summary(self, verdict: Verdict) -> None:
         good = _count(sum(each.ok for each in verdict.findings), "check")
@@ -242,7 +250,7 @@ class Reporter:
             where = ":".join(str(part) for part in (each.node, each.file, each.line) if part is not None)
             style = "bad" if each.severity == "error" else "warn"
             self.say((f"{each.severity}: ", style), (where, "name"), f": {each.message}")
-            self.say(("    next: ", "todo"), each.fix)
+            self.say(("    next: ", "next"), each.fix)
         servers = sum(len(frontend.servers) for frontend in cluster.frontends)
         counts = (
             f"{_count(len(cluster.nodes), 'node')}, {_count(len(cluster.vips), 'VIP')}, {_count(servers, 'server')}"

@@ -31,7 +31,7 @@ def _finding(finding: Finding, *, last: bool) -> Iterator[Line]:
     mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
     yield "  ", (f"{mark} ", style), finding.detail, (f" [{finding.check}]", "quiet")
     if finding.fix and not finding.ok and last:
-        yield ("      next: ", "todo"), finding.fix
+        yield ("      next: ", "next"), finding.fix
 
 
 def _summary(diagnosis: Diagnosis) -> Iterator[Line]:
@@ -40,10 +40,10 @@ def _summary(diagnosis: Diagnosis) -> Iterator[Line]:
     rest = f"{_count(good, 'check')} passed" + (f", {_count(warnings, 'warning')}." if warnings else ".")
     if not bad:
         yield ("Ready: ", "good"), rest
-        yield ("Next: ", "todo"), "lbdeploy plan"
+        yield ("Next: ", "next"), "lbdeploy plan"
         return
     yield ("Not ready: ", "bad"), f"{_count(bad, 'problem')}, {rest}"
-    yield ("Next: ", "todo"), "mend what is marked ✗, then: lbdeploy doctor"
+    yield ("Next: ", "next"), "mend what is marked ✗, then: lbdeploy doctor"
 
 
 def _count(number: int, noun: str) -> str:

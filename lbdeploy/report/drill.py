@@ -110,7 +110,7 @@ def _numbers(result: Result) -> Iterator[Line]:
     if result.stalled > TOLERANCE:
         yield ("! ", "warn"), f"this machine was too busy: it did not probe for {_seconds(result.stalled)}"
     if not result.healthy:
-        yield ("Not healthy afterwards", "bad"), "; next: ", ("lbdeploy verify --wait 60", "todo")
+        yield ("Not healthy afterwards", "bad"), "; next: ", ("lbdeploy verify --wait 60", "next")
     for detail in result.after:
         yield ("! ", "warn"), detail
 

@@ -36,9 +36,9 @@ def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
         yield (name, "name"), f": {_names(packages)} not purged, since lbdeploy does not know to have installed them"
     if not purge:
         only = f"--limit {','.join(removed.done)} " if limited else ""
-        yield "Packages stay, and what lbdeploy has kept. To remove them: ", (f"lbdeploy down {only}--purge", "todo")
+        yield "Packages stay, and what lbdeploy has kept. To remove them: ", (f"lbdeploy down {only}--purge", "next")
     if limited:
-        yield ("Next: ", "todo"), f"take {_names(removed.done)} out of hosts.toml, then: lbdeploy up"
+        yield ("Next: ", "next"), f"take {_names(removed.done)} out of hosts.toml, then: lbdeploy up"
 
 
 def _unknown(farewell: Farewell) -> Iterator[Line]:
@@ -47,7 +47,7 @@ def _unknown(farewell: Farewell) -> Iterator[Line]:
         yield ("! ", "warn"), (name, "name"), told
     if farewell.unknown:
         fix = "apt-get -o Dpkg::Options::=--force-confmiss install --reinstall haproxy"
-        yield ("    next: ", "todo"), f"for Debian's haproxy.cfg, there: {fix}"
+        yield ("    next: ", "next"), f"for Debian's haproxy.cfg, there: {fix}"
 
 
 def _names(names: Iterable[str]) -> str:

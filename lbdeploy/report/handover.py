@@ -20,7 +20,7 @@ def lines(cluster: Cluster, moved: Moved) -> Iterator[Line]:
         yield ("Nothing to move: ", "good"), (moved.taker, "name"), " holds the VIPs"
     yield from _until(cluster, moved)
     if not moved.verdict.healthy:
-        yield ("Not healthy: ", "bad"), "see ", ("lbdeploy verify", "todo")
+        yield ("Not healthy: ", "bad"), "see ", ("lbdeploy verify", "next")
 
 
 def _cost(moved: Moved) -> Iterator[Line]:
@@ -37,7 +37,8 @@ def _cost(moved: Moved) -> Iterator[Line]:
 def _until(cluster: Cluster, moved: Moved) -> Iterator[Line]:
     vrrp, best = cluster.vrrp, cluster.preferred.name
     if moved.holds:
-        yield f"They stay there until lbdeploy handover --back, or until {moved.taker} is started again:"
+        back = ("lbdeploy handover --back", "next")
+        yield "They stay there until ", back, f", or until {moved.taker} is started again:"
         yield f"{best} takes them then, after preempt_delay ({vrrp.preempt_delay:g} s)."
     elif moved.taker != best and not vrrp.preempt:
-        yield ("They stay there, since preempt is off. To bring them back: lbdeploy handover --back",)
+        yield "They stay there, since preempt is off. To bring them back: ", ("lbdeploy handover --back", "next")

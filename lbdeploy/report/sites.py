@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.ending import CHANGES_PENDING
@@ -17,9 +17,16 @@ MARKS = {None: ("-", "quiet"), 0: ("✓", "good"), CHANGES_PENDING: ("~", "todo"
 
 
 class Sites:
-    """Tells of many clusters. `labels` has the short name of each file."""
+    """Tells of many clusters. `labels` has the short name of each file; `advise` makes advice that of one file."""
 
-    def __init__(self, reporter: Reporter, command: str, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        reporter: Reporter,
+        command: str,
+        labels: Mapping[str, str],
+        advise: Callable[[str], Callable[[str], str]],
+    ) -> None:
+        self._advise = advise
         self._reporter = reporter
         self._command = command
         self.labels = labels
@@ -59,7 +66,7 @@ class Sites:
         say, error = self._reporter.say, result.document.get("error")
         say(("✗ ", "bad"), (self.labels[result.file], "name"), f": {said(result)}")
         if error:
-            for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "todo")):
+            for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "next")):
                 if error.get(key):
                     say((f"    {heading}: ", style), error[key])
         for node in result.document.get("nodes", ()):
@@ -68,7 +75,7 @@ class Sites:
         for finding in bad(result.document)[:SHOWN_FINDINGS] if not error else ():
             node = f"{finding['node']}: " if finding["node"] else ""
             say("    ", (node, "name"), finding["detail"])
-        say(("    alone: ", "quiet"), f"lbdeploy -f {result.file} {self._command}")
+        say(("    alone: ", "quiet"), self._advise(result.file)(f"lbdeploy {self._command}"))
 
     def _end(self, results: Sequence[Result]) -> None:
         counts = {

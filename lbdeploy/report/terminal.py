@@ -25,6 +25,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "name": {"bold": True},
     "quiet": {"dim": True},
     "todo": {"fg": "cyan"},
+    "next": {"fg": "cyan"},  # advice: Reporter sees to the commands in such a line
 }
 RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
 Part = str | Pair

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from clients import traffic
 
@@ -160,6 +161,23 @@ class Lab:
             f"print(r.urlopen('https://{vip}:6443/readyz', timeout=3, context=c).read().decode())"
         )
         return self.on("client", f'{sys.executable} -c "{program}"', check=False)
+
+
+def asked(lab: Lab, question: str, answer: str, *args: str) -> Done:
+    """Run lbdeploy in the lab on a terminal, and answer its question; what stood there before and after that."""
+    env = {**os.environ, "TERM": "dumb"}
+    argv = ["-f", str(lab.file), "--lab", *args]
+    terminal = pexpect.spawn(LBDEPLOY, argv, encoding="utf-8", env=env, timeout=60, dimensions=(50, 200))
+    terminal.delaybeforesend = 0.5  # seconds: in the instant before it begins to read, Python does not heed a Ctrl-C
+    terminal.expect_exact(question)
+    before = terminal.before or ""
+    terminal.send(answer)
+    terminal.expect(pexpect.EOF)
+    after = terminal.before or ""
+    terminal.close()
+    assert terminal.exitstatus is not None
+    assert "Traceback" not in before + after
+    return Done(terminal.exitstatus, before, after)
 
 
 def held_by(lab: Lab, node: str, *vips: str) -> bool:

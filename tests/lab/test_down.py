@@ -6,10 +6,9 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
-import pexpect
 import pytest
 from clients import traffic, turned_away
-from conftest import LBDEPLOY, VIPS, Lab, wait_for
+from conftest import LBDEPLOY, VIPS, Lab, asked, wait_for
 
 # Everything but what is in memory, what is logged or cached, and what this test writes: kind, mode, owner, path and
 # goal of a link, and what is in the files below /etc.
@@ -98,18 +97,16 @@ def differing(before: list[str], after: list[str], but: str = "") -> list[str]:
 
 def test_a_holder_that_is_retired_hands_over_first(pair: Lab) -> None:
     """Nobody is turned away; the node that is left stays; and whoever says no changes nothing."""
-    ask = pexpect.spawn(
-        LBDEPLOY, ["-f", str(pair.file), "--lab", "down", "--limit", "lb1"], encoding="utf-8", timeout=60
-    )
-    ask.expect("Take it away")
-    assert "move to another node first" in " ".join(ask.before.split())
-    ask.sendline("n")
-    ask.expect(pexpect.EOF)
-    ask.close()
-    assert ask.exitstatus == 130
+    question = ("down", "--limit", "lb1")
+    for refusal in ("n\n", "\x03"):
+        refused = asked(pair, "Take it away?", refusal, *question)
+        assert "move to another node first" in " ".join(refused.out.split())
+        assert (refused.code, "now: nothing was changed" in refused.err) == (130, True)
     assert pair.do("plan")["changes"] == []
     with traffic(pair, *VIPS) as seen:
-        assert pair.do("down", "--limit", "lb1", "--yes")["removed"] == ["lb1"]
+        approved = asked(pair, "Take it away?", "y\n", *question)
+        assert (approved.code, "Gone: lb1: as before lbdeploy came" in approved.err) == (0, True)
+        assert f"then: lbdeploy -f {pair.file} --lab up\r\n" in approved.err
         assert [pair.holder(vip) for vip in VIPS] == [["lb2"], ["lb2"]]
         error = pair.do("down", "--limit", "lb2", "--yes", code=1)["error"]
         assert error["type"] == "LastNode"

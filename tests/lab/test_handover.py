@@ -74,7 +74,7 @@ def test_it_ends_with_the_next_start_of_its_node(home: Lab) -> None:
     """`verify` says why the standby holds the VIPs and until when; a node's start forgets its lift."""
     said = home.run("handover")
     assert said.code == 0
-    assert "lbdeploy handover --back" in said.out
+    assert "--lab handover --back" in said.out
     assert "lb1 takes them then, after preempt_delay (2 s)" in said.out
     verified = home.do("verify")
     (why,) = [each["detail"] for each in verified["findings"] if each["check"] == "holder"]

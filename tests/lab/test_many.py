@@ -139,7 +139,7 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
     for command in ("plan", "up"):
         error = trio.do(command, code=1)["error"]
         assert "lb3 (192.168.1.13) is no more in hosts.toml" in error["message"]
-        assert "lbdeploy down --limit lb3" in error["fix"]
+        assert "--lab down --limit lb3" in error["fix"]
     assert trio.on("lb1", f"stat -c %y {CONF}") == before
     assert trio.on_one("lb3")
     with traffic(trio, *VIPS) as seen:

@@ -87,7 +87,7 @@ def test_a_changed_key_is_refused_with_both_fingerprints(fresh: Lab) -> None:
     refused = fresh.do("rebuild", "lb1", code=4)["error"]
     assert new in refused["message"]
     assert refused["message"].count("SHA256:") == 2
-    assert f"lbdeploy rebuild lb1 --host-key {new}" in refused["fix"]
+    assert f"--lab rebuild lb1 --host-key {new}" in refused["fix"]
     wrong = fresh.do("rebuild", "lb1", "--host-key", fingerprint(fresh, "lb2"), code=4)["error"]
     assert "as stated" in wrong["message"]
     assert fresh.do("rebuild", "lb1", "--host-key", "MD5:00", code=2)["error"]["type"] == "Usage"

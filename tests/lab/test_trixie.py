@@ -55,6 +55,7 @@ def test_a_pair_of_another_debian(debian: Debian, tmp_path: Path) -> None:
         assert lab.on(node, "systemctl is-enabled lbdeploy-firewall") == "enabled"
     assert lab.on("lb1", "grep -E '^ +(state|preempt|nopreempt)' /etc/keepalived/keepalived.conf") == "state MASTER"
     assert lab.do("up")["changes"] == []
+    lab.lab("up")  # what the lab has is what is meant
     states = {each["node"]: each["vrrp"]["state"] for each in lab.do("status")["nodes"]}
     assert states == {"lb1": "MASTER", "lb2": "BACKUP"}
     assert lab.answers("192.168.0.10") == "ok"

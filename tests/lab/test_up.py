@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from conftest import TOP, VIPS, Lab, traffic, wait_for
+from conftest import TOP, VIPS, Lab, asked, traffic, wait_for
 from strangers import stranger
 
 FILES = (
@@ -85,6 +85,24 @@ def test_bare_nodes_become_a_working_pair_and_a_second_up_changes_nothing(sessio
     assert again["changes"] == []
     assert fingerprint(lab) == before
     assert lab.do("plan")["changes"] == []
+
+
+def test_up_asks_where_that_is_wanted(pair: Lab) -> None:
+    """The plan is shown first; no and Ctrl-C change nothing, and hold no lock; yes makes the change."""
+    pair.edit('balance = "roundrobin"', 'balance = "leastconn"')
+    before = fingerprint(pair)
+    assert f"To make them: lbdeploy -f {pair.file} --lab up\n" in pair.run("plan").out
+    for refusal, state in (("n\n", "not approved"), ("\x03", "interrupted")):
+        refused = asked(pair, "Make these changes?", refusal, "up", "--ask")
+        assert (refused.code, f"error: {state}" in refused.err) == (130, True)
+        assert "now: nothing was changed" in refused.err
+        assert "+    balance leastconn" in refused.out
+        assert fingerprint(pair) == before
+    approved = asked(pair, "Make these changes?", "y\n", "up", "--ask")
+    assert (approved.code, "Changed lb2 and lb1:" in approved.err) == (0, True)  # the holder last
+    for node in ("lb1", "lb2"):
+        assert "balance leastconn" in pair.on(node, "cat /etc/haproxy/haproxy.cfg")
+    assert pair.do("plan")["changes"] == []
 
 
 def test_a_vip_that_a_foreign_host_answers_for_is_not_taken(session_lab: Lab) -> None:

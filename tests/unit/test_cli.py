@@ -7,17 +7,29 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from builders import SEED, TOP
+from builders import SEED, TOP, observe, survey
 
 import lbdeploy
 from lbdeploy import cli
+from lbdeploy.cli.app import App
+from lbdeploy.errors import RenderError
+from lbdeploy.lab.state import LabStatus
+from lbdeploy.model import Cluster
+from lbdeploy.options import Options
+from lbdeploy.rollout import Outcome
+from lbdeploy.sites.job import Job
+from lbdeploy.sites.remote import pack
+from lbdeploy.sites.work import of_file
 
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 GOOD = SEED.read_text()
@@ -238,6 +250,26 @@ def test_a_missing_file_is_a_usage_error(run: Run, tmp_path: Path) -> None:
         ("up", "--limit", "lb1,lb9"),
         ("verify", "--wait", "long"),
         ("verify", "--wait", "-1"),
+        ("verify", "--wait", "nan"),
+        ("verify", "--wait", "inf"),
+        ("up", "--lock-wait", "nan"),
+        ("drill", "hang", "--hold", "nan"),
+        ("up", "--limit", ""),
+        ("verify", "--limit", ","),
+        ("plan", "--limit", "lb1,"),
+        ("down", "--yes", "--limit", ""),
+        ("down", "--yes", "--limit", "lb1", "--limit", " "),
+        ("-f", "hosts.toml", "other.toml", "up", "--limit", ""),
+        ("render", ""),
+        ("render", "lb1,lb2"),
+        ("rebuild", ""),
+        ("rebuild", "lb1,lb2"),
+        ("handover", "--to", ""),
+        ("handover", "--to", "lb1,lb2"),
+        ("handover", "--to", "", "--back"),
+        ("drill", "hang", "--node", ""),
+        ("drill", "hang", "--node", "lb1,lb2"),
+        ("rollback", "--to", ""),
         ("check", "-f"),
         ("lab", "stop"),
         ("lab", "up", "--suite", "potato"),
@@ -250,6 +282,7 @@ def test_bad_usage_ends_with_exit_2(run: Run, args: tuple[str, ...]) -> None:
     assert done.err.strip()
     done = run("--json", *args)
     assert (done.code, done.json["error"]["type"], done.json["ok"]) == (2, "Usage", False)
+    assert done.json["error"]["state"] == "nothing was contacted"
 
 
 def test_a_document_is_printed_also_where_the_command_line_is_not_understood(run: Run) -> None:
@@ -260,9 +293,24 @@ def test_a_document_is_printed_also_where_the_command_line_is_not_understood(run
 
 def test_an_unknown_node_is_told_which_there_are(run: Run) -> None:
     """The error names the nodes of the file."""
-    error = run("--json", "plan", "--limit", "lb1,lb3").json["error"]
-    assert error["message"].startswith("there is no node lb3")
-    assert error["fix"] == "one of: lb1, lb2"
+    for limit in (("lb1,lb3",), ("lb3", "--limit", "lb1"), (" lb1 , lb3",)):
+        error = run("--json", "plan", "--limit", *limit).json["error"]
+        assert error["message"].startswith("there is no node lb3")
+        assert error["fix"] == "one of: lb1, lb2"
+
+
+@pytest.mark.parametrize(
+    ("typed", "fix"),
+    [
+        (("chek",), "did you mean check? lbdeploy --help lists them"),
+        (("lab", "stat"), "did you mean start? lbdeploy lab --help lists them"),
+        (("xyz",), "lbdeploy --help lists them"),
+    ],
+)
+def test_an_unknown_command_is_told_which_may_be_meant(run: Run, typed: tuple[str, ...], fix: str) -> None:
+    """The nearest one, if there is one."""
+    error = run("--json", *typed).json["error"]
+    assert (error["message"], error["fix"]) == (f"there is no command {typed[-1]}", fix)
 
 
 @pytest.mark.parametrize("args", [("--help",), ("-h",), ("check", "--help"), ("lab", "--help"), ("lab", "up", "-h")])
@@ -323,7 +371,7 @@ def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
 ) -> None:
     """What nobody expected ends with exit 1, a message, and a log that only its owner can read."""
 
-    def broken(path: Path) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody expected this")
 
     monkeypatch.setattr("lbdeploy.hosts.load", broken)
@@ -359,3 +407,166 @@ def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path) -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command line of a shell, which has lbdeploy as $L, beside the sample hosts.toml."""
+    (tmp_path / "hosts.toml").write_text(GOOD)
+
+    def call(line: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "LBDEPLOY_FILE": "", "L": LBDEPLOY, "XDG_STATE_HOME": str(tmp_path / "state")}
+        argv = ["unshare", "--net", "sh", "-c", line] if os.geteuid() == 0 else ["sh", "-c", line]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=30)
+        assert "Traceback" not in done.stderr
+        assert "a mistake in lbdeploy" not in done.stderr
+        return done
+
+    return call
+
+
+@pytest.mark.parametrize("command", ["check", "--help", "schema", "render", "--json check"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(
+    shell: Callable[..., subprocess.CompletedProcess[str]], command: str, closed: str
+) -> None:
+    """As cron jobs and daemons have them: what is said there goes nowhere, and the exit code is what it would be."""
+    done = shell(f"$L {command} {closed}")
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert bool(done.stderr) == ("--json" in command and "2>&-" not in closed)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("init", "init asks its questions on a terminal, and there is none"),
+        ("down", "down asks first, and wants a terminal for that"),
+        ("--ask-sudo plan", "--ask-sudo wants a terminal to ask on"),
+    ],
+)
+def test_without_standard_input_nobody_is_asked(
+    shell: Callable[..., subprocess.CompletedProcess[str]], command: str, told: str
+) -> None:
+    """The same as without a terminal."""
+    done = shell(f"$L -f new.toml {command} <&-" if command == "init" else f"$L {command} <&-")
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "state"),
+    [
+        ("--json check", "it had ended well, before it could say so"),
+        ("--json render lb9", "it had ended with exit code 2, before it could say so"),
+        ("check", "what was under way has been given up"),
+        ("render", "what was under way has been given up"),
+        ("schema", "what was under way has been given up"),
+    ],
+)
+def test_output_that_can_not_be_written_is_a_failure(
+    shell: Callable[..., subprocess.CompletedProcess[str]], command: str, state: str
+) -> None:
+    """A full disk: exit 1, what kept it from being written, and what came of the run."""
+    done = shell(f"$L {command} >/dev/full")
+    assert done.returncode == 1
+    assert "error: the output could not be written: No space left on device\n" in done.stderr
+    assert f"now: {state}\n" in done.stderr
+
+
+def test_a_run_that_succeeded_says_so_where_its_report_can_not_be_written(
+    run: Run, seed: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to fear that nodes were left in the middle of a change."""
+
+    def changed(**_: object) -> None:
+        cli.end_changed(click.get_current_context().obj, outcome)
+
+    plan = survey(seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2")))
+    outcome = Outcome(plan.plan, plan.verdict)
+    monkeypatch.setattr(cli.up, "callback", changed)
+    with (
+        suppress(OSError),
+        open("/dev/full", "w", encoding="utf-8") as full,
+    ):  # which can't be flushed when it is closed
+        monkeypatch.setattr(sys, "stdout", full)
+        done = run("up")
+    assert done.code == 1
+    assert "now: it had ended with exit code 6, before it could say so" in done.err
+
+
+def test_the_current_folder_may_be_gone(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    """A file that is named from the root is read; others are not there."""
+    gone = "mkdir gone && cd gone && rmdir ../gone && "
+    assert shell(f"{gone} $L -f {tmp_path}/hosts.toml check").returncode == 0
+    (tmp_path / "bad.toml").write_text(BAD)
+    assert f"{tmp_path}/bad.toml:30: " in shell(f"{gone} $L -f {tmp_path}/bad.toml check").stderr
+    done = shell(f"{gone} $L check")
+    assert (done.returncode, "error: there is no hosts.toml\n" in done.stderr) == (2, True)
+
+
+def test_the_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may change meanwhile, or be a pipe: nodes are told the text that they are made from."""
+    pipe = tmp_path / "pipe.toml"
+    for source in (of_file, of_app):
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_text, args=(GOOD,))
+        writer.start()
+        cluster, text = source(str(pipe))
+        writer.join()
+        pipe.unlink()
+        assert (cluster.name, text.rstrip()) == ("k8s-api", GOOD.rstrip())
+
+
+def of_app(file: str) -> tuple[Cluster, str]:
+    app = App()
+    app.file = Path(file)
+    return app.cluster, app.origin.hosts
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda own: own.symlink_to("nowhere"), "templates is a link that leads nowhere"),
+        (lambda own: own.write_text("x"), "templates is no folder"),
+        (lambda own: (own / "haproxy.cfg.j2").mkdir(parents=True), "templates/haproxy.cfg.j2 is no file"),
+        (lambda own: own.mkdir() or (own / "sysctl.conf.j2").symlink_to("nowhere"), "leads nowhere"),
+    ],
+)
+def test_own_templates_are_not_passed_over(run: Run, tmp_path: Path, make: Callable[[Path], object], told: str) -> None:
+    """Built-in ones instead of those that somebody has put there would be a surprise; a fleet's workers get none."""
+    make(tmp_path / "templates")
+    for command in ("check", "render"):
+        done = run("--json", command)
+        assert (done.code, done.json["error"]["type"]) == (2, "Render")
+        assert told in done.json["error"]["message"]
+    with pytest.raises(RenderError, match=told):
+        pack(Job(str(tmp_path / "hosts.toml"), "plan", Options(), "me"), "0")
+
+
+@pytest.mark.parametrize(
+    ("typed", "call"),
+    [
+        ("up", ("up", (), {"suite": None, "rebuild_image": False})),
+        ("up --suite trixie", ("up", (), {"suite": "trixie", "rebuild_image": False})),
+        ("stop lb1", ("stop", ("lb1",), {})),
+        ("start lb1", ("start", ("lb1",), {})),
+        ("fresh lb1", ("fresh", ("lb1",), {})),
+        ("cut lb1", ("cut", ("lb1", None), {})),
+        ("join lb1 --network external", ("join", ("lb1", "external"), {})),
+    ],
+)
+def test_the_lab_is_told_what_was_typed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, typed: str, call: tuple[object, ...]
+) -> None:
+    """Without --suite, it is the lab's own: nobody has to repeat it."""
+    seen: list[tuple[object, ...]] = []
+
+    def told(name: str, cluster: Cluster, *given: object, **how: object) -> LabStatus:
+        seen.append((name, tuple(each for each in given if not callable(each)), how))
+        return LabStatus("k8s-api", "hosts.toml", "up", None, [])
+
+    for name in ("up", "stop", "start", "fresh", "cut", "join"):
+        monkeypatch.setattr(f"lbdeploy.lab.{name}", partial(told, name))
+    assert run("lab", *typed.split()).code == 0
+    assert seen == [call]

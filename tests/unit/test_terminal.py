@@ -136,7 +136,7 @@ def test_help_on_a_terminal_is_as_wide_as_it(show: Show) -> None:
     shown = show("up", "--help")
     assert shown.rows[0] == "Usage: lbdeploy up [OPTIONS]"
     assert widest(shown.sent) <= 80
-    assert "  --limit NODE[,NODE]             Only these nodes." in shown.rows
+    assert "  --limit NODE[,NODE]             Only these nodes; repeatable." in shown.rows
 
 
 def test_check_on_a_terminal(show: Show) -> None:

@@ -173,3 +173,23 @@ def test_where_nobody_listens_to_standard_error_the_run_goes_on(refused: Path, t
     assert json.loads(done.stdout)["error"]["type"] == "Connect"
     (log,) = (tmp_path / "state").rglob("*.log")
     assert "ConnectError: lb1: " in log.read_text()
+
+
+ASKING = """
+import signal, threading, time
+import click
+from lbdeploy.cli.streams import prepare_streams
+prepare_streams()
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+click.confirm("Sure?", err=True)
+"""
+
+
+def test_ctrl_c_at_a_question_is_heeded_whichever_thread_hears_it() -> None:
+    """The system may give it to one that waits for a node, and not to the one that asks."""
+    terminal = pexpect.spawn(sys.executable, ["-c", ASKING], encoding="utf-8", timeout=10)
+    terminal.expect_exact("Sure? [y/N]: ")
+    terminal.sendintr()
+    terminal.expect_exact("click.exceptions.Abort")
+    terminal.close(force=True)

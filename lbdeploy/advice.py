@@ -1,0 +1,51 @@
+"""What to type next, as this invocation would have it typed: about the same file, the same lab, the same nodes.
+
+Whoever advises `lbdeploy up` knows nothing of the command line. After `lbdeploy -f prod.toml --lab plan` that would be
+a change to other nodes, and to real ones.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+OFFLINE = ("init", "check", "render", "lab")
+LIMITED = ("doctor", "plan", "up", "verify", "status")  # they take --limit, and are about the same nodes
+CONNECTING = (*LIMITED, "rebuild", "handover", "drill", "rollback", "down")
+COMMAND = re.compile(rf"\blbdeploy((?: -v| --lab)*) ({'|'.join((*OFFLINE, *CONNECTING))})\b(?! --help)")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """An invocation: its `command`; `files` as they were typed after -f, () for the default; and the --limit it had."""
+
+    command: str = ""
+    files: tuple[str, ...] = ()
+    lab: bool = False
+    limit: tuple[str, ...] = ()
+
+    def of(self, text: str) -> str:
+        """The text, each `lbdeploy COMMAND` in it with this invocation's options."""
+        limited = bool(self.limit) and "--limit" not in text
+        return COMMAND.sub(lambda found: self._typed(found[1].split(), found[2], limited=limited), text)
+
+    def within(self, document: Any) -> Any:
+        """A JSON document, or a part of it, with every `fix` like that."""
+        if isinstance(document, dict):
+            return {
+                key: self.of(value) if key == "fix" and isinstance(value, str) else self.within(value)
+                for key, value in document.items()
+            }
+        return [self.within(each) for each in document] if isinstance(document, list | tuple) else document
+
+    def _typed(self, flags: list[str], command: str, *, limited: bool) -> str:
+        files = [word for file in self.files for word in ("-f", file)]
+        lab = ["--lab"] if self.lab and command in CONNECTING and "--lab" not in flags else []
+        limit = ["--limit", ",".join(self.limit)] if limited and self._limits(command) else []
+        return shlex.join(["lbdeploy", *files, *lab, *flags, command, *limit])
+
+    def _limits(self, command: str) -> bool:
+        """Whether the nodes of --limit are meant: those that `down` takes away are no others' any more."""
+        return command == "down" if self.command == "down" else command in LIMITED

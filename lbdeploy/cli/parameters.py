@@ -1,0 +1,165 @@
+"""The options that commands share: those that all have, before and after the command, and those of several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from lbdeploy.checklist import IGNORED_BY_UP
+from lbdeploy.cli.app import App
+from lbdeploy.cli.complete import node_list
+from lbdeploy.cli.files import SEVERAL
+from lbdeploy.errors import UsageError
+from lbdeploy.options import PACKAGES
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Seconds(click.FloatRange):
+    """A time. Python takes "nan" and "inf" for numbers, too, and no comparison holds for the one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is not a number of seconds.", param, ctx)
+        return seconds
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """NODE[,NODE], and more of them where the option is repeated. Raises UsageError for what names no node.
+
+    An empty word is a variable of a script that is not set, and not the wish to have all nodes.
+    """
+    names = [name.strip() for each in value for name in each.split(",")]
+    if not all(names) and not context.resilient_parsing:  # a shell may ask for completions of it
+        raise UsageError(
+            f"--limit '{','.join(value)}' lacks a node's name",
+            state="nothing was contacted",
+            fix="name one; all nodes are meant where there is no --limit",
+        )
+    context.ensure_object(App).limited = found = tuple(dict.fromkeys(names))
+    return found
+
+
+limit_option = click.option(
+    "--limit",
+    multiple=True,
+    callback=_names,
+    metavar="NODE[,NODE]",
+    shell_complete=node_list,
+    help="Only these nodes; repeatable.",
+)
+ignore_option = click.option(
+    "--ignore",
+    multiple=True,
+    type=click.Choice(IGNORED_BY_UP),
+    metavar="CHECK",
+    help=f"Go on though this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
+)
+lock_option = click.option(
+    "--lock-wait", type=Seconds(0, 86400), default=0.0, metavar="SECONDS", help="Wait so long for another run to end."
+)
+force_option = click.option(
+    "--force-last", is_flag=True, help="Change a node also when no other one could take over meanwhile."
+)
+
+
+def package_options(function: Any) -> Any:
+    """What a run may ask of packages."""
+    upgrade = click.option("--upgrade", is_flag=True, help="Packages in the newest version that the nodes' apt knows.")
+    reinstall = click.option(
+        "--reinstall", multiple=True, type=click.Choice(PACKAGES), help="Install this package anew; may be repeated."
+    )
+    return upgrade(reinstall(function))
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value not in (None, False, 0):
+            setattr(context.ensure_object(App), name, value)
+        return value
+
+    return callback
+
+
+def _more(context: click.Context, parameter: click.Parameter, value: int) -> int:
+    """-v before the command and after it add up."""
+    context.ensure_object(App).verbose += value
+    return value
+
+
+def _add_files(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    """Files from before and after the command. Raises UsageError for a command that takes only one."""
+    app = context.ensure_object(App)
+    app.files = list(dict.fromkeys((*app.files, *value)))
+    app.file = Path(app.files[-1]) if app.files else app.file
+    if len(app.files) > 1 and not isinstance(context.command, click.Group) and context.info_name not in SEVERAL:
+        raise UsageError(f"{context.info_name} takes one file", fix=f"several can be given to {', '.join(SEVERAL)}")
+
+
+def global_options(function: F) -> F:
+    """The options that are accepted before and after every command."""
+    options: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+        (
+            ("-f", "--file"),
+            {
+                "metavar": "FILE",
+                "type": click.Path(),  # so that shells complete it
+                "multiple": True,
+                "callback": _add_files,
+                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; several for some: -f sites/*.toml",
+            },
+        ),
+        (
+            ("-v", "--verbose"),
+            {
+                "count": True,
+                "callback": _more,
+                "help": "Say more: remote output, checks that passed; -vv: scripts on the wire.",
+            },
+        ),
+        (
+            ("--json",),
+            {"is_flag": True, "callback": _set("json"), "help": "Print one JSON document on standard output."},
+        ),
+        (("--lab",), {"is_flag": True, "callback": _set("lab"), "help": "Run inside the rehearsal lab of this file."}),
+        (
+            ("--ask-sudo",),
+            {"is_flag": True, "callback": _set("ask_sudo"), "help": "Ask for sudo's password, once for all nodes."},
+        ),
+        (
+            ("--accept-new",),
+            {"is_flag": True, "callback": _set("accept_new"), "help": "Trust host keys that known_hosts lacks."},
+        ),
+    ]
+    for names, settings in reversed(options):
+        function = click.option(*names, expose_value=False, **settings)(function)
+    return function
+
+
+def in_fleets(function: F) -> F:
+    """A command that takes many clusters, and what it takes besides then. For what `click.pass_obj` gives its App."""
+
+    @wraps(function)
+    def either(app: App, /, **how: Any) -> None:
+        if app.fleet:
+            from lbdeploy.cli.sites import fleet
+
+            fleet(app, **how)
+        else:
+            function(app, **how)
+
+    count = click.IntRange(1, 1000)
+    options: dict[str, dict[str, Any]] = {
+        "--parallel": {"type": count, "metavar": "N", "help": "With several files: N clusters at a time."},
+        "--canary": {"type": count, "metavar": "N", "help": "N clusters first, then batches, until one fails."},
+        "--scheduler": {"metavar": "ADDRESS", "help": "Let the workers of this Dask scheduler do it: tcp://HOST:8786."},
+    }
+    for name, settings in reversed(options.items()):
+        either = click.option(name, expose_value=False, callback=_set(name[2:]), **settings)(either)
+    return cast("F", either)
