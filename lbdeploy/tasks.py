@@ -71,13 +71,12 @@ def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator
 
 
 def _option(parameter: click.Parameter, value: Any) -> Iterator[str]:
-    """An option with a value: a list is repeated where the command says so, and has commas in it elsewhere."""
+    """An option with a value, or as often as a list has values."""
     option = max(parameter.opts, key=len)
     if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
         yield from [option] * int(value)
         return
-    values = [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
-    yield from (f"{option}={one}" for one in (values if parameter.multiple else [",".join(values)] * bool(values)))
+    yield from (f"{option}={one}" for one in (value if isinstance(value, list | tuple) else [value]))
 
 
 def _run(context: Context, words: list[str]) -> None:

@@ -237,7 +237,7 @@ def test_an_argument_that_there_is_not_is_a_type_error() -> None:
         (
             "plan",
             {"limit": ["lb1", "lb2"], "ignore": ["disk", "apt"]},
-            "plan --limit=lb1,lb2 --ignore=disk --ignore=apt",
+            "plan --limit=lb1 --limit=lb2 --ignore=disk --ignore=apt",
         ),
         (
             "plan",
