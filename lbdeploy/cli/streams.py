@@ -12,7 +12,6 @@ import click
 
 from lbdeploy.errors import LbdeployError
 
-
 HEED_SECONDS = 0.2
 
 
