@@ -163,12 +163,18 @@ class Lab:
         return self.on("client", f'{sys.executable} -c "{program}"', check=False)
 
 
+def heed_ctrl_c() -> None:
+    """A shell has what it runs in the background ignore it, and these tests, too, if they are run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def asked(lab: Lab, question: str, answer: str, *args: str) -> Done:
     """Run lbdeploy in the lab on a terminal, and answer its question; what stood there before and after that."""
     env = {**os.environ, "TERM": "dumb"}
     argv = ["-f", str(lab.file), "--lab", *args]
-    terminal = pexpect.spawn(LBDEPLOY, argv, encoding="utf-8", env=env, timeout=60, dimensions=(50, 200))
-    terminal.delaybeforesend = 0.5  # seconds: in the instant before it begins to read, Python does not heed a Ctrl-C
+    terminal = pexpect.spawn(
+        LBDEPLOY, argv, encoding="utf-8", env=env, timeout=60, dimensions=(50, 200), preexec_fn=heed_ctrl_c
+    )
     terminal.expect_exact(question)
     before = terminal.before or ""
     terminal.send(answer)
