@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,7 +101,7 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
-    end_changed(app, outcome)
+    end(app, changed(outcome), lambda: app.reporter.up(outcome))
 
 
 @cli.command()
@@ -159,16 +158,7 @@ def approve(app: App, plan: Any) -> bool:
     return click.confirm("Make these changes?", err=True)
 
 
-def end_changed(app: App, outcome: Any, tell: Callable[[], None] = lambda: None, **document: Any) -> None:
-    """Report and end a run that may have changed something: a node that was left out makes it a failure.
-
-    `tell` says what else there is to say.
-    """
-    ending = changed(outcome)
-    end(app, replace(ending, document=ending.document | document), lambda: (app.reporter.up(outcome), tell()))
-
-
-def end(app: App, ending: Ending, tell: Callable[[], object]) -> None:
+def end(app: App, ending: Ending, tell: Callable[[], None]) -> None:
     """End a command: `tell` says what was found, and what went wrong is told after that."""
     app.outcome = ending.exit_code
     tell()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdeploy.cli import approve, end_changed
+from lbdeploy.cli import approve, end
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import force_option, global_options, ignore_option, lock_option
+from lbdeploy.ending import changed
 from lbdeploy.errors import UsageError
 from lbdeploy.options import Options
 
@@ -52,7 +54,13 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
         goal = target(known, to)
         run = restoring(app.cluster, fleet, app.emit, app.origin, Options(**how), goal)
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
-    end_changed(app, outcome, lambda: app.reporter.rolled_back(goal.id, goal.about), rolled_back=goal.id)
+
+    def tell() -> None:
+        app.reporter.up(outcome)
+        app.reporter.rolled_back(goal.id, goal.about)
+
+    ending = changed(outcome)
+    end(app, replace(ending, document={**ending.document, "rolled_back": goal.id}), tell)
 
 
 def _show(app: App, generations: dict[str, list[Generation]]) -> None:

@@ -22,6 +22,7 @@ from builders import SEED, TOP, observe, survey
 import lbdeploy
 from lbdeploy import cli
 from lbdeploy.cli.app import App
+from lbdeploy.ending import changed
 from lbdeploy.errors import RenderError
 from lbdeploy.lab.state import LabStatus
 from lbdeploy.model import Cluster
@@ -479,12 +480,13 @@ def test_a_run_that_succeeded_says_so_where_its_report_can_not_be_written(
 ) -> None:
     """Nobody has to fear that nodes were left in the middle of a change."""
 
-    def changed(**_: object) -> None:
-        cli.end_changed(click.get_current_context().obj, outcome)
+    def up(**_: object) -> None:
+        app = click.get_current_context().obj
+        cli.end(app, changed(outcome), lambda: app.reporter.up(outcome))
 
     plan = survey(seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2")))
     outcome = Outcome(plan.plan, plan.verdict)
-    monkeypatch.setattr(cli.up, "callback", changed)
+    monkeypatch.setattr(cli.up, "callback", up)
     with (
         suppress(OSError),
         open("/dev/full", "w", encoding="utf-8") as full,
