@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UnhealthyError, together
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, RenderError, UnhealthyError, together
 
 if TYPE_CHECKING:
+    from lbdeploy.doctor import Diagnosis
+    from lbdeploy.finding import Finding
+    from lbdeploy.lint import Lint
     from lbdeploy.moved import Moved
     from lbdeploy.rebuild import Rebuilt
     from lbdeploy.rollout import Outcome
@@ -16,16 +19,19 @@ if TYPE_CHECKING:
     from lbdeploy.verdict import Verdict
 
 CHANGES_PENDING = 3
-UNHEALTHY = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The exit code, and what the document of a command has besides its head. `error` is in it, where there is one."""
+    """The exit code, and what the document of a command has besides its head. `error` is in it, where there is one.
+
+    `told`: what was found says all of the error, so people need not be told of it again.
+    """
 
     exit_code: int
     document: dict[str, Any]
     error: LbdeployError | None = None
+    told: bool = False
 
 
 def planned(outcome: Outcome) -> Ending:
@@ -45,7 +51,7 @@ def changed(outcome: Outcome) -> Ending:
     document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json()}
     if outcome.errors:
         return _failed(together(_left_out(outcome)), document)
-    return Ending(0 if outcome.verdict.healthy else UNHEALTHY, document)
+    return _judged("nothing is left to do, but", outcome.verdict, document)
 
 
 def rebuilt(outcome: Rebuilt) -> Ending:
@@ -72,8 +78,8 @@ def verified(outcome: Outcome) -> Ending:
     """The end of `verify`: an unreachable node comes before an unhealthy cluster."""
     document = outcome.verdict.to_json()
     if outcome.errors:
-        return _failed(together(outcome.errors.values()), document)
-    return Ending(0 if outcome.verdict.healthy else UNHEALTHY, document)
+        return _failed(together(outcome.errors.values()), document, told=True)
+    return _judged("", outcome.verdict, document)
 
 
 def looked(status: Status) -> Ending:
@@ -81,18 +87,57 @@ def looked(status: Status) -> Ending:
     document = status.to_json()
     if not status.errors:
         return Ending(0, document)
-    error = together(status.errors.values())
-    return Ending(ConnectError.exit_code, {**document, "error": error.to_json()}, error)
+    return replace(_failed(together(status.errors.values()), document, told=True), exit_code=ConnectError.exit_code)
 
 
-def _failed(error: LbdeployError, document: dict[str, Any]) -> Ending:
-    return Ending(error.exit_code, {**document, "error": error.to_json()}, error)
+def linted(lints: Sequence[Lint]) -> Ending:
+    """The end of `check`: warnings are no failure."""
+    document = {"findings": [each.to_json() for each in lints]}
+    wrong = [each for each in lints if each.severity == "error"]
+    if not wrong:
+        return Ending(0, document)
+    told = "; ".join(f"{each.file}: {each.message}" for each in wrong)
+    error = RenderError(
+        f"what would be written will not work: {told}",
+        node=wrong[0].node,
+        state="nothing was contacted",
+        fix=wrong[0].fix,
+    )
+    return _failed(error, document, told=True)
+
+
+def examined(diagnosis: Diagnosis) -> Ending:
+    """The end of `doctor`: a node that could not be looked at comes before what is in the way on the others."""
+    document: dict[str, Any] = {"findings": [each.to_json() for each in diagnosis.findings]}
+    if diagnosis.errors:
+        return _failed(together(diagnosis.errors.values()), document, told=True)
+    if not diagnosis.problems:
+        return Ending(0, document)
+    error = UnhealthyError(
+        f"something is in the way of lbdeploy up: {_listed(diagnosis.problems)}",
+        state="nothing was changed",
+        fix=diagnosis.problems[0].fix,
+    )
+    return _failed(error, document, told=True)
+
+
+def _failed(error: LbdeployError, document: dict[str, Any], *, told: bool = False) -> Ending:
+    return Ending(error.exit_code, {**document, "error": error.to_json()}, error, told)
+
+
+def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> Ending:
+    """The end of a command whose report has the findings."""
+    return Ending(0, document) if verdict.healthy else _failed(_unhealthy(what, verdict), document, told=True)
 
 
 def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:
     failed = [each for each in verdict.findings if each.failed]
-    told = "; ".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in failed)
-    return UnhealthyError(f"{what} the cluster is not healthy: {told}", state="nothing is undone", fix=failed[0].fix)
+    message = f"{what} the cluster is not healthy: {_listed(failed)}".lstrip()
+    return UnhealthyError(message, state="nothing is undone", fix=failed[0].fix)
+
+
+def _listed(findings: Iterable[Finding]) -> str:
+    return "; ".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in findings)
 
 
 def _lossy(moved: Moved) -> UnhealthyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError, together
 from lbdeploy.finding import Finding
@@ -18,7 +19,7 @@ from lbdeploy.verdict import Verdict, judge
 REFUSED = (HostKeyError, LoginError, SudoError)  # a node that is there, and won't have us
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Survey:
     """What each node was like, and what would have to be done. `errors` has those that could not be observed.
 
@@ -33,18 +34,18 @@ class Survey:
     beside: Mapping[str, Observation] = field(default_factory=dict)
     unseen: Mapping[str, LbdeployError] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def seen(self) -> dict[str, Observation]:
         """All nodes that were seen, by name; those that are not to be changed, too."""
         return {**self.beside, **self.observations}
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """What would have to be done, and in which order."""
         plan = staged(self.cluster, self.plans, list(self.seen.values()))
         return replace(plan, scope=tuple(self.observations))
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
         mine = {name: plan for name, plan in self.plans.items() if name in self.observations}
         return judge(self.cluster, list(self.observations.values()), mine, self.errors)

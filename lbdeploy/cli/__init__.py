@@ -25,7 +25,6 @@ from lbdeploy.cli.parameters import (
     package_options,
 )
 from lbdeploy.cli.streams import UnwrittenError, prepare_streams, unwritten
-from lbdeploy.ending import UNHEALTHY as UNHEALTHY
 from lbdeploy.ending import Ending, changed, planned, verified
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.options import Options
@@ -125,11 +124,7 @@ def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
     """
     with running(app, Options(limit=app.limit(limit))) as run:
         outcome = run.verify(wait)
-    app.reporter.verdict(outcome.verdict)
-    ending = verified(outcome)
-    if ending.error:
-        app.write_down(ending.error)  # its findings have told what went wrong
-    app.finish(ending.exit_code, **ending.document)
+    end(app, verified(outcome), lambda: app.reporter.verdict(outcome.verdict))
 
 
 @contextmanager
@@ -159,11 +154,11 @@ def approve(app: App, plan: Any) -> bool:
 
 
 def end(app: App, ending: Ending, tell: Callable[[], None]) -> None:
-    """End a command: `tell` says what was found, and what went wrong is told after that."""
+    """End a command: `tell` says what was found, and what went wrong is told after that, if it was not by then."""
     app.outcome = ending.exit_code
     tell()
     if ending.error:
-        app.complain(ending.error)
+        (app.write_down if ending.told else app.complain)(ending.error)
     app.finish(ending.exit_code, **ending.document)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lbdeploy.cli import end
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options
 
@@ -18,9 +19,8 @@ def check(app: App) -> None:
     lbdeploy check
     lbdeploy -f prod/hosts.toml check  another file
     """
+    from lbdeploy.ending import linted
     from lbdeploy.lint import lint
 
     lints = lint(app.cluster)
-    exit_code = 2 if any(each.severity == "error" for each in lints) else 0
-    app.reporter.lints(app.cluster, lints)
-    app.finish(exit_code, findings=[each.to_json() for each in lints])
+    end(app, linted(lints), lambda: app.reporter.lints(app.cluster, lints))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lbdeploy.checklist import IGNORED_BY_DOCTOR
-from lbdeploy.cli import UNHEALTHY
+from lbdeploy.cli import end
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options, limit_option
 
@@ -38,11 +38,7 @@ def doctor(app: App, limit: tuple[str, ...], ignore: tuple[str, ...]) -> None:
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
         from lbdeploy.doctor import examine
+        from lbdeploy.ending import examined
 
         diagnosis = examine(app.cluster, fleet, app.emit, ignore)
-    app.reporter.doctor(diagnosis)
-    document: dict[str, object] = {"findings": [finding.to_json() for finding in diagnosis.findings]}
-    for error in diagnosis.errors.values():
-        app.finish(error.exit_code, **document, error=error.to_json())
-        return
-    app.finish(UNHEALTHY if diagnosis.problems else 0, **document)
+    end(app, examined(diagnosis), lambda: app.reporter.doctor(diagnosis))

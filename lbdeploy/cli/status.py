@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbdeploy.cli import end
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options, in_fleets, limit_option
 from lbdeploy.ending import looked
@@ -46,13 +47,9 @@ def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
         if screen or (watch and app.json):
             _follow(app, fleet, found)
             return
-    app.reporter.status(found)
+    end(app, looked(found), lambda: app.reporter.status(found))
     if watch:
         app.reporter.warn("--watch wants a terminal that can be drawn on, or --json: shown once")
-    ending = looked(found)
-    if ending.error:
-        app.write_down(ending.error)  # the screen has told it
-    app.finish(ending.exit_code, **ending.document)
 
 
 def _follow(app: App, fleet: Fleet, found: Status) -> None:

@@ -63,7 +63,7 @@ class Sites:
 
     def _trouble(self, result: Result) -> None:
         """What stopped it, or what is wrong with it, and the command that shows it alone."""
-        say, error = self._reporter.say, result.document.get("error")
+        say, error = self._reporter.say, stopped(result.document)
         say(("✗ ", "bad"), (self.labels[result.file], "name"), f": {said(result)}")
         if error:
             for heading, key, style in (("now", "state", "quiet"), ("next", "fix", "next")):
@@ -97,7 +97,7 @@ def said(result: Result) -> str:
     document = result.document
     if result.exit_code is None:
         return "not begun"
-    error = document.get("error")
+    error = stopped(document)
     if error and "nodes" not in document:  # `status` says more than that
         node = f"{error['node']}: " if error.get("node") else ""
         return node + str(error["message"]).partition("\n")[0]
@@ -120,6 +120,12 @@ def _found(document: Mapping[str, Any]) -> Iterator[str]:
         nobody = "none of those looked at" if any(vip.get("unknown") for vip in vips) else "nobody"
         holders = dict.fromkeys(name for vip in vips for name in vip["holders"] or [nobody])
         yield f"VIPs on {' and '.join(holders)}"
+
+
+def stopped(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The error that ended it; that a cluster is not healthy, its findings tell better."""
+    error: Mapping[str, Any] | None = document.get("error")
+    return None if error and error.get("type") == "Unhealthy" and "findings" in document else error
 
 
 def bad(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

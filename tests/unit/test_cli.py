@@ -131,6 +131,10 @@ def test_check_fails_with_errors_in_what_would_be_written(run: Run, tmp_path: Pa
     done = run("--json", "check")
     assert (done.code, done.json["ok"]) == (2, False)
     assert {each["severity"] for each in done.json["findings"]} == {"error"}
+    error = done.json["error"]
+    assert error["message"].startswith("what would be written will not work: /etc/haproxy/haproxy.cfg: is empty")
+    assert (error["state"], error["fix"]) == ("nothing was contacted", done.json["findings"][0]["fix"])
+    assert "what would be written" not in done.err, "what the findings say is not said again"
     assert "is empty" in " ".join(done.err.split())
 
 
@@ -460,7 +464,7 @@ def test_without_standard_input_nobody_is_asked(
     [
         ("--json check", "it had ended well, before it could say so"),
         ("--json render lb9", "it had ended with exit code 2, before it could say so"),
-        ("check", "what was under way has been given up"),
+        ("check", "it had ended well, before it could say so"),
         ("render", "what was under way has been given up"),
         ("schema", "what was under way has been given up"),
     ],

@@ -1,0 +1,36 @@
+"""How runs end: the contract has `error` in the document of any failure."""
+
+from __future__ import annotations
+
+from lbdeploy.doctor import Diagnosis
+from lbdeploy.ending import changed, examined, verified
+from lbdeploy.finding import Finding
+from lbdeploy.plan import Plan
+from lbdeploy.rollout import Outcome
+from lbdeploy.verdict import Verdict
+
+WRONG = (
+    Finding("lb1", "vip", True, "fine"),
+    Finding("lb2", "service", False, "keepalived is not running", "lbdeploy up"),
+    Finding(None, "holder", False, "the VIPs are elsewhere"),
+)
+TOLD = "the cluster is not healthy: lb2: keepalived is not running; the VIPs are elsewhere"
+
+
+def test_a_cluster_that_is_not_healthy_is_an_error_for_scripts() -> None:
+    """With what is wrong and what to type; people have it from the findings."""
+    outcome = Outcome(Plan({}, ()), Verdict(WRONG, (), ()))
+    for ending, message in ((verified(outcome), TOLD), (changed(outcome), f"nothing is left to do, but {TOLD}")):
+        assert (ending.exit_code, ending.told) == (6, True)
+        assert ending.document["error"]["type"] == "Unhealthy"
+        assert (ending.document["error"]["message"], ending.document["error"]["fix"]) == (message, "lbdeploy up")
+        assert len(ending.document["findings"]) == 3
+
+
+def test_what_is_in_the_way_of_up_is_an_error_for_scripts() -> None:
+    """Findings that are well, or only warnings, are not in it."""
+    ending = examined(Diagnosis(WRONG, {}))
+    assert (ending.exit_code, ending.told) == (6, True)
+    assert ending.document["error"]["message"].startswith("something is in the way of lbdeploy up: lb2: keepalived")
+    assert "fine" not in ending.document["error"]["message"]
+    assert examined(Diagnosis(WRONG[:1], {})).document.keys() == {"findings"}
