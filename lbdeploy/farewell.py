@@ -9,7 +9,6 @@ from lbdeploy.errors import LastNodeError, RemoteError
 from lbdeploy.model import Cluster
 from lbdeploy.placement import able, unable
 from lbdeploy.plan import NodePlan, Plan, Stage, Way
-from lbdeploy.probe import Observation
 from lbdeploy.resources import OriginalFile, Purge
 from lbdeploy.resources.original import UNKNOWN, OriginalFileState
 from lbdeploy.resources.purge import PurgeState
@@ -55,11 +54,6 @@ def whole(cluster: Cluster, survey: Survey) -> bool:
     return len(survey.observations) + len(survey.errors) == len(cluster.nodes)
 
 
-def holds(cluster: Cluster, seen: Observation) -> bool:
-    """Whether a node has any VIP."""
-    return any(seen.holds(vip.ip) for vip in cluster.vips)
-
-
 def hands_over(plan: NodePlan) -> bool:
     """Whether the keepalived that runs can have another node take its VIPs."""
     found = [read(each.now.content) for each in _files(plan)]
@@ -74,7 +68,7 @@ def purges(stage: Stage) -> bool:
 def _plan(cluster: Cluster, survey: Survey) -> Plan:
     """Nodes that hold no VIP first, the holder last; then, for all at once, what can't be undone."""
     seen = survey.observations
-    order = sorted(seen, key=lambda name: (holds(cluster, seen[name]), seen[name].node.priority))
+    order = sorted(seen, key=lambda name: (seen[name].holds_any(cluster), seen[name].node.priority))
     plans = {name: leaving(survey.plans[name]) for name in order}
     stages = [
         Stage(Way.LEAVE, {name: each}, _cost(cluster, survey, name)) for name, each in plans.items() if each.changes
@@ -84,7 +78,7 @@ def _plan(cluster: Cluster, survey: Survey) -> Plan:
 
 
 def _cost(cluster: Cluster, survey: Survey, name: str) -> str:
-    if not holds(cluster, survey.seen[name]):
+    if not survey.seen[name].holds_any(cluster):
         return "clients notice nothing"
     if whole(cluster, survey):
         return "the VIPs are gone"

@@ -19,7 +19,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.finding import Finding
 from lbdeploy.fleet import Fleet
 from lbdeploy.hosts.earlier import members
-from lbdeploy.model import Cluster, Node
+from lbdeploy.model import Node
 from lbdeploy.probe import PRELUDE, Observation
 from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.survey import Survey
@@ -108,11 +108,7 @@ def _gone(survey: Survey, names: Mapping[str, str]) -> set[str]:
 
 
 def _standbys_first(survey: Survey) -> list[str]:
-    return sorted(survey.observations, key=lambda name: _holds(survey.cluster, survey.seen[name]))
-
-
-def _holds(cluster: Cluster, seen: Observation) -> bool:
-    return any(seen.holds(vip.ip) for vip in cluster.vips)
+    return sorted(survey.observations, key=lambda name: survey.seen[name].holds_any(survey.cluster))
 
 
 def _instance(seen: Observation) -> vrrp.Instance:

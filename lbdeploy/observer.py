@@ -88,7 +88,7 @@ class Observer:
         deadline = time.monotonic() + settle_seconds(self.cluster)
         while time.monotonic() < deadline:
             seen = self.look().seen
-            if any(all(seen[name].holds(vip.ip) for vip in self.cluster.vips) for name in names if name in seen):
+            if any(seen[name].holds_all(self.cluster) for name in names if name in seen):
                 return True
             time.sleep(POLL_SECONDS)
         return False

@@ -59,7 +59,7 @@ def asked(cluster: Cluster, observations: Sized, errors: Sized) -> str | None:
 
 def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str, ...]:
     """The nodes on which `ip a` shows any VIP."""
-    return tuple(each.node.name for each in observations if any(each.holds(vip.ip) for vip in cluster.vips))
+    return tuple(each.node.name for each in observations if each.holds_any(cluster))
 
 
 def living(cluster: Cluster, observations: Sequence[Observation]) -> bool:

@@ -107,6 +107,14 @@ class Observation:
         """The interfaces on which this node has the address."""
         return [link.name for link in self.links for address in link.addresses if address.ip == ip]
 
+    def holds_any(self, cluster: Cluster) -> bool:
+        """Whether this node has any of the cluster's VIPs."""
+        return any(self.holds(vip.ip) for vip in cluster.vips)
+
+    def holds_all(self, cluster: Cluster) -> bool:
+        """Whether this node has all of the cluster's VIPs."""
+        return all(self.holds(vip.ip) for vip in cluster.vips)
+
 
 class Joined:
     """Some `probes` of a node, by name, joined into one script, and the reader of what it prints."""

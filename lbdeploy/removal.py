@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lbdeploy import takedown
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
-from lbdeploy.farewell import Farewell, farewell, hands_over, holds, purges, whole
+from lbdeploy.farewell import Farewell, farewell, hands_over, purges, whole
 from lbdeploy.fleet import Fleet
 from lbdeploy.interrupt import Interrupt
 from lbdeploy.lock import Lock, locking
@@ -125,7 +125,7 @@ class Removal:
     def _task(self, before: Survey, name: str, plan: NodePlan) -> Task:
         vips = tuple(str(vip.ip) for vip in self.cluster.vips)
         stays = not whole(self.cluster, before)
-        away = stays and holds(self.cluster, before.seen[name]) and hands_over(plan)
+        away = stays and before.seen[name].holds_any(self.cluster) and hands_over(plan)
         limit = int(self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster))
         lift = GIVE_UP if self.cluster.vrrp.preempt else FAULT
         task = Task(plan, (), self._patience, away=vips if away else (), away_seconds=limit, lift=lift)
@@ -134,7 +134,7 @@ class Removal:
     def _gate(self, before: Survey, gone: Sequence[str]) -> None:
         """Where one node had all VIPs, and others stay, one of these has them all."""
         staying = [name for name in before.seen if name not in gone]
-        had = any(all(each.holds(vip.ip) for vip in self.cluster.vips) for each in before.seen.values())
+        had = any(each.holds_all(self.cluster) for each in before.seen.values())
         if had and staying:
             who = " or ".join(staying)
             self._emit(Note(None, f"looking whether {who} has the VIPs"))

@@ -101,7 +101,7 @@ class Status:
         if snapshot.state == "FAULT":
             fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
             yield Finding(name, "vrrp", False, "keepalived is in the state FAULT: it can't hold the VIPs", fix)
-        holds = any(seen.holds(vip.ip) for vip in self.cluster.vips)
+        holds = seen.holds_any(self.cluster)
         if snapshot.vrrp.state in ("MASTER", "BACKUP") and holds != (snapshot.vrrp.state == "MASTER"):
             what = "has VIPs" if holds else "has no VIP"
             yield Finding(name, "vrrp", False, f"keepalived says {snapshot.state}, but it {what}", "lbdeploy verify")

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from lbdeploy.diff import difference
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd, here
 
@@ -43,9 +44,8 @@ class Gone:
         return {path: text for path, text in found.items() if path not in self.but}
 
     def compare(self, state: Mapping[str, str], changing: Collection[str]) -> list[Change]:
-        return [
-            Change("file", path, "remove", "hosts.toml does not ask for it", _diff(path, state[path])) for path in state
-        ]
+        why = "hosts.toml does not ask for it"
+        return [Change("file", path, "remove", why, difference(path, old, "")) for path, old in state.items()]
 
     def fix(self, state: Mapping[str, str], changes: list[Change]) -> Raw:
         """Their old content is kept first: see `transaction`."""
@@ -58,9 +58,3 @@ class Gone:
         stop = f"run systemctl disable --quiet --now {cmd(self.unit)}"
         known = f"systemctl cat {cmd(self.unit)} > /dev/null 2>&1"
         return f"if {known}; then\nstep stop {cmd(self.unit)}\nundo_last {here(back)}\n{stop}\nfi"
-
-
-def _diff(path: str, old: str) -> str:
-    from difflib import unified_diff
-
-    return "".join(unified_diff(old.splitlines(keepends=True), [], "a" + path, "/dev/null"))

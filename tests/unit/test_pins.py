@@ -178,6 +178,8 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     first, _ = gone.compare(seen, ())
     assert (first.action, first.name) == ("remove", f"{tmp_path}/lbdeploy-ab.asc")
     assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
+    (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": 'Proxy "http://me:secret@proxy";\n'}, ())
+    assert "secret" not in str(hidden.diff)
     assert gone.fix(seen, [first]) == f"drop {first.name}"
 
 
