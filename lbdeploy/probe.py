@@ -269,7 +269,7 @@ _LACKS = f"""\
 [ -d /run/systemd/system ] || echo systemd
 for setting in {{settings}}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done
 for link in {{links}}; do
-    read -r off < "/proc/sys/net/ipv6/conf/$link/disable_ipv6" && [ "$off" = 0 ] || echo "{NO_IPV6}$link"
+    [ "$(cat "/proc/sys/net/ipv6/conf/$link/disable_ipv6")" = 0 ] || echo "{NO_IPV6}$link"
 done"""
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
