@@ -12,7 +12,7 @@
     ├── DrillError               exit 6   an outage was longer than predicted, or did not end in health
     ├── RemoteError              exit 1   a step failed on a node; what it had begun is named
     │   ├── RolledBackError      exit 7   a step failed, and the node is as it was before
-    │   ├── RebootedError        exit 1   the node was started again in the middle of a change
+    │   ├── RebootedError        exit 1   the node rebooted in the middle of a change
     │   └── LastNodeError        exit 1   no other node could take over while this one is changed
     ├── RenderError              exit 2   a template does not render
     ├── UnhealthyError           exit 6   what was asked for was done, and all is not well
@@ -241,7 +241,7 @@ class RolledBackError(RemoteError):
 
 
 class RebootedError(RemoteError):
-    """The node was started again in the middle of a change, which was interrupted by that.
+    """The node rebooted in the middle of a change, which interrupted it.
 
     `lbdeploy up` repairs what is half done.
     """

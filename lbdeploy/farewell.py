@@ -96,7 +96,7 @@ def _refuse_the_last(cluster: Cluster, survey: Survey) -> None:
     why = [unable(survey.beside[name]) if name in survey.beside else "it can't be reached" for name in others]
     raise LastNodeError(
         f"no other node could take over when {' and '.join(fit)} is gone"
-        + "".join(f"; {name} is not able to: {reason}" for name, reason in zip(others, why, strict=True)),
+        + "".join(f"; {name} cannot take over: {reason}" for name, reason in zip(others, why, strict=True)),
         node=fit[0],
         state="nothing was changed",
         fix="bring another node back first; to take the whole cluster down: lbdeploy down, without --limit",

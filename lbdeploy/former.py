@@ -1,4 +1,4 @@
-"""Former peers: hosts that were nodes at the last run, and that hosts.toml has no more.
+"""Former peers: hosts that were nodes at the last run and are no longer in hosts.toml.
 
 With unicast, a backup that is sent no adverts any more takes the VIPs, too, while another node has them. With multicast
 it goes on as a member, or as the holder, with a configuration that is nobody's any more. So whoever takes a node out of
@@ -78,15 +78,15 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
         limit = peer.name or "NODE"
         if peer.there and not peer.deaf:
             does = "hearing nobody, it takes the VIPs, too" if peer.unicast else "it may have the VIPs, or take them"
-            detail = f"{who} is no more in hosts.toml, but listens for VRRP: {does}"
+            detail = f"{who} is no longer in hosts.toml, but listens for VRRP: {does}"
             fix = f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
             yield Finding(None, CHECK, False, detail, f"{fix}; to go on all the same: --ignore {CHECK}")
         elif not peer.there:
             does = "takes the VIPs" if peer.unicast else "may take the VIPs"
-            detail = f"{who} is no more in hosts.toml, and does not answer: coming back as it was, it {does}"
+            detail = f"{who} is no longer in hosts.toml, and does not answer: coming back as it was, it {does}"
             yield Finding(None, CHECK, False, detail, "reinstall it, or stop keepalived there first", warning=True)
         elif peer.unicast:  # as after `down --limit`; but also where keepalived was only stopped
-            detail = f"{who} is no more in hosts.toml, and no keepalived runs there now"
+            detail = f"{who} is no longer in hosts.toml, and no keepalived runs there now"
             fix = f"fine, if lbdeploy down --limit {limit} has been there; if not, it takes the VIPs at its next start"
             yield Finding(None, CHECK, False, detail, fix, warning=True)
 

@@ -87,7 +87,7 @@ class Lock:
                 )
 
     def forget(self, name: str) -> None:
-        """A node that was started again has no lock any more, and needs none for this run to go on."""
+        """A node that was rebooted has no lock any more, and needs none for this run to go on."""
         self._held.pop(name, None)
 
     def leave(self) -> None:

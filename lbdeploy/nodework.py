@@ -18,7 +18,7 @@ from lbdeploy.transaction import Task, Transaction
 if TYPE_CHECKING:
     from lbdeploy.transport import Session
 
-RETURN_SECONDS = 120.0  # how long to wait for a node that ended the connection, to start again for example
+RETURN_SECONDS = 120.0  # how long to wait for a node that ended the connection, to reboot for example
 LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmation has run out
 RETRY_SECONDS = 1.0
 
@@ -125,7 +125,7 @@ class Workers:
             if lost.silent and not work.progress.acted:
                 lost.state = going_on(work)
                 raise
-            # It ended the connection, to start again perhaps; or what it did has cut it off, and it will undo that.
+            # It ended the connection, perhaps to reboot; or what it did has cut it off, and it will undo that.
             self._rejoin(work, time.monotonic() + RETURN_SECONDS)
             if work.progress.undecided and work.progress.restored:
                 raise _cut_off(work, lost) from None

@@ -119,7 +119,7 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
     elif holding.lift > 0:
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs, as handed over to it{_as_long_as(cluster)}")
     else:
-        why = "".join(f"; {each.node.name} is not able to: {unable(each)}" for each in better)
+        why = "".join(f"; {each.node.name} cannot take over: {unable(each)}" for each in better)
         why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, observations))
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority wants"))
     yield from _gives_up(observations)

@@ -72,7 +72,7 @@ class Progress:
 
     @property
     def rebooted(self) -> bool:
-        """Whether the node was started again before the script came to its end."""
+        """Whether the node rebooted before the script came to its end."""
         return self.exit != 0 and bool(self.boots) and self.boots.get("boot") != self.boots.get("now")
 
     def error(self, plan: NodePlan) -> LbdeployError | None:
@@ -89,7 +89,7 @@ class Progress:
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(
-            f"the node was started again during: {self.step}",
+            f"the node rebooted during: {self.step}",
             node=self.node,
             state="what it had begun was interrupted",
             fix="lbdeploy up repairs it",

@@ -28,7 +28,7 @@ from lbdeploy.resources import File, Gone, Packages, Service
 from lbdeploy.survey import Survey, unfit
 from lbdeploy.verdict import Verdict
 
-REBOOTS = 2  # how often a run goes on after a node was started again in its middle
+REBOOTS = 2  # how often a run goes on after a node rebooted in its middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Run:
         """Go through the stages; the names of the nodes that were changed.
 
         Where a stage fails and is undone, the nodes of the stages before it get back what they had, too. Where a node
-        was started again in the middle, the run goes on with what is left to do.
+        rebooted in the middle, the run goes on with what is left to do.
         """
         self._observer.wanted = {name: lasting(each) for name, each in self._observer.wanted.items()}
         done: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class Run:
     def _go_on(self, error: RebootedError, lock: Lock, reboots: int) -> tuple[str, ...]:
         if not reboots:
             raise error
-        self._emit(Note(None, f"{error.node} was started again, and is back: going on with what is left to do"))
+        self._emit(Note(None, f"{error.node} rebooted and is back: continuing with what is left to do"))
         lock.forget(error.node or "")
         survey = self._observer.until_settled(self.scope)
         survey.refuse(self.options.ignore)

@@ -1,6 +1,6 @@
 """In which order nodes are changed, and what it costs. Pure.
 
-Where nothing lives yet, all nodes at once. On a living cluster one at a time: those that hold no VIP first, and the
+Where no cluster runs yet, all nodes at once. On a live cluster one at a time: those that hold no VIP first, and the
 holder last, so that every stage leaves a tried node to fall back on. Some changes can't go that way: see Way.
 """
 

@@ -88,7 +88,7 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
 def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
     """Make it so, node by node, and verify.
 
-    Changes nothing where nothing has to change. On a living cluster the nodes that hold no VIP go first, one at a time.
+    Changes nothing where nothing has to change. On a live cluster the nodes that hold no VIP go first, one at a time.
     What was done on a node stays only if all is well afterwards: otherwise, and when nobody confirms it over a new
     connection, the node undoes it by itself. Asks nothing, unless --ask is given. Ctrl-C stops after the node in
     change, twice at once.

@@ -22,7 +22,7 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
     """Move the VIPs in a planned way.
 
     Another node takes all VIPs, after preempt_delay: new connections go through all the while, open ones are cut. It
-    keeps them until `handover --back`, or until it is started again: then the preferred node takes them back. Reloads
+    keeps them until `handover --back`, or until it is rebooted: then the preferred node takes them back. Reloads
     and restarts of keepalived don't end it. Refuses a node that could not hold them.
 
     The VIPs are probed from here 50 times a second meanwhile. Exit code 6: moved, but more connections failed than the

@@ -42,7 +42,7 @@ def expected(
         # The holder leaves with an advert of priority 0, and the heir waits for its skew alone.
         "haproxy": (TOLD_SECONDS if told else stopped_noticed(vrrp)) + wait,
         "hang": hang_noticed(vrrp) + wait,
-        # The VIPs stay and haproxy answers, until the keepalived that systemd starts again removes them.
+        # The VIPs stay and haproxy answers, until the keepalived that systemd restarts removes them.
         "keepalived": max(0.0, silence - RESTART_SECONDS),
         "link": silence,
         "power": silence,

@@ -214,7 +214,7 @@ class Table(BaseModel):
 
 
 class ClusterTable(Table):
-    """What the load balancers are of."""
+    """The cluster that these load balancers serve."""
 
     name: Name = Field(description="Name of the cluster; names the VRRP instance.")
     firewall: Literal["none", "nftables"] = Field(

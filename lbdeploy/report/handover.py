@@ -38,7 +38,7 @@ def _until(cluster: Cluster, moved: Moved) -> Iterator[Line]:
     vrrp, best = cluster.vrrp, cluster.preferred.name
     if moved.holds:
         back = ("lbdeploy handover --back", "next")
-        yield "They stay there until ", back, f", or until {moved.taker} is started again:"
+        yield "They stay there until ", back, f", or until {moved.taker} is rebooted:"
         yield f"{best} takes them then, after preempt_delay ({vrrp.preempt_delay:g} s)."
     elif moved.taker != best and not vrrp.preempt:
         yield "They stay there, since preempt is off. To bring them back: ", ("lbdeploy handover --back", "next")

@@ -1,4 +1,4 @@
-"""What an earlier run left behind on a node that was started again in its middle."""
+"""What an earlier run left behind on a node that rebooted in its middle."""
 
 from __future__ import annotations
 

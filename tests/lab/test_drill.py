@@ -129,7 +129,7 @@ def test_a_pair_that_is_told_nothing_learns_it_without_a_failed_connection(pair:
 
 
 def test_a_haproxy_that_comes_back_at_once_is_not_called_stopped(pair: Lab) -> None:
-    """Restarted, or crashed and started again by systemd: only a check that fails meanwhile takes its node out."""
+    """Restarted by hand, or by systemd after a crash: only a check that fails meanwhile takes its node out."""
     since = pair.on("lb2", "date +%s")
     pair.on("lb2", "systemctl restart haproxy; sleep 1; systemctl kill --signal=SIGKILL --kill-who=main haproxy")
     wait_for(lambda: active(pair, "lb2"))

@@ -60,7 +60,7 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
     assert [(each["action"], each["name"]) for each in pair.do("up")["changes"]] == [("reload", "lbdeploy-firewall")]
     assert "policy drop" in pair.on("lb2", TABLE)
 
-    # A node that was started again has it before keepalived runs.
+    # A node that was rebooted has it before keepalived runs.
     pair.lab("stop", "lb2")
     pair.lab("start", "lb2")
     wait_for(lambda: pair.on("lb2", "systemctl is-active keepalived", check=False) == "active")

@@ -123,7 +123,7 @@ def test_with_multicast_too_a_node_that_was_taken_out_is_told_of(trio: Trio) -> 
     trio.edit(THIRD, "")
     (found,) = (each for each in trio.do("verify", code=6)["findings"] if each["check"] == "former-peer")
     assert found["detail"] == (
-        "lb3 (192.168.1.13) is no more in hosts.toml, but listens for VRRP: it may have the VIPs, or take them"
+        "lb3 (192.168.1.13) is no longer in hosts.toml, but listens for VRRP: it may have the VIPs, or take them"
     )
     for command in ("plan", "up"):
         assert trio.do(command, code=1)["error"]["message"] == found["detail"]
@@ -138,7 +138,7 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
     trio.of(trio.two)
     for command in ("plan", "up"):
         error = trio.do(command, code=1)["error"]
-        assert "lb3 (192.168.1.13) is no more in hosts.toml" in error["message"]
+        assert "lb3 (192.168.1.13) is no longer in hosts.toml" in error["message"]
         assert "--lab down --limit lb3" in error["fix"]
     assert trio.on("lb1", f"stat -c %y {CONF}") == before
     assert trio.on_one("lb3")
@@ -168,6 +168,6 @@ def test_a_node_that_can_not_be_reached_is_told_of(trio: Trio) -> None:
     trio.of(trio.two)
     done = trio.run("up")
     assert done.code == 0, done.err
-    assert "lb3 (192.168.1.13) is no more in hosts.toml, and does not answer" in done.err
+    assert "lb3 (192.168.1.13) is no longer in hosts.toml, and does not answer" in done.err
     assert "reinstall it, or stop keepalived there first" in done.err
     assert trio.on_one("lb1")

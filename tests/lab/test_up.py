@@ -149,7 +149,7 @@ def test_verify_tells_the_truth_before_during_and_after_a_stopped_haproxy(pair: 
     during = pair.do("verify", code=6)
     assert [each["holders"] for each in during["vips"]] == [["lb2"], ["lb2"]]
     assert any("haproxy is inactive" in each["detail"] for each in finding(during, "service", False))
-    assert any("lb1 is not able to" in each["detail"] for each in finding(during, "holder", True))
+    assert any("lb1 cannot take over" in each["detail"] for each in finding(during, "holder", True))
     assert all(pair.answers(vip) == "ok" for vip in VIPS)
 
     pair.on("lb1", "systemctl start haproxy")

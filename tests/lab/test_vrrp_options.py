@@ -79,7 +79,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
     pair.on("lb1", "touch /run/no-route")
     wait_for(lambda: held_by(pair, "lb2"))
     why, warning = track(pair)
-    assert "lb1 is not able to: its keepalived is in the state FAULT" in why["detail"]
+    assert "lb1 cannot take over: its keepalived is in the state FAULT" in why["detail"]
     pair.on("lb1", "rm /run/no-route")
     wait_for(lambda: held_by(pair, "lb1"))
     told = [line.split() for line in pair.on("lb1", f"cat {NOTIFIED}").splitlines()]

@@ -1,4 +1,4 @@
-"""Peers that hosts.toml has no more: who they are, and what is said of them."""
+"""Peers that are no longer in hosts.toml: who they are, and what is said of them."""
 
 from __future__ import annotations
 
@@ -129,4 +129,4 @@ def test_only_one_that_listens_is_a_problem() -> None:
     assert bare.warning
     assert "fine, if lbdeploy down --limit lb3 has been there" in str(bare.fix)
     (nameless,) = findings([replace(listens, name="")])
-    assert nameless.detail.startswith("192.168.1.13 is no more")
+    assert nameless.detail.startswith("192.168.1.13 is no longer")

@@ -220,7 +220,7 @@ def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster,
     with pytest.raises(LastNodeError) as caught:
         refuse_the_last(stage(found, way, "lb1"), found, force=False)
     assert caught.value.message == (
-        "no other node could take over while lb1 is changed; lb2 is not able to: haproxy does not run there"
+        "no other node could take over while lb1 is changed; lb2 cannot take over: haproxy does not run there"
     )
     assert (caught.value.node, caught.value.state) == ("lb1", "lb1 was left as it is")
     assert "lbdeploy up --force-last" in (caught.value.fix or "")
@@ -233,7 +233,7 @@ def test_where_another_node_has_to_take_the_vips_force_is_no_help(seed: Cluster)
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=ConnectError("no answer"))
     with pytest.raises(LastNodeError) as caught:
         refuse_the_last(stage(found, Way.AWAY, "lb1"), found, force=True)
-    assert caught.value.message.endswith("lb2 is not able to: no answer")
+    assert caught.value.message.endswith("lb2 cannot take over: no answer")
     assert caught.value.fix == "bring another node back first"
 
 

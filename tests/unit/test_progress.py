@@ -139,7 +139,7 @@ def test_the_journal_tells_whether_the_node_was_started_again(
     assert progress.rebooted is (kind is RebootedError)
     assert type(error) is (kind or type(None))
     if isinstance(error, RebootedError):
-        assert error.message == "the node was started again during: reload haproxy"
+        assert error.message == "the node rebooted during: reload haproxy"
         assert (error.node, error.fix, error.exit_code) == ("lb1", "lbdeploy up repairs it", 1)
 
 

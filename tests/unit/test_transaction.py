@@ -846,7 +846,7 @@ def test_a_unit_that_can_not_be_started_is_told(machine: Machine) -> None:
 
 @pytest.mark.parametrize("rebooted", [True, False])
 def test_where_the_log_is_gone_the_journal_is_told(machine: Machine, rebooted: bool) -> None:
-    """The node was started again: what was done, and in which boot, is known all the same."""
+    """The node rebooted: what was done, and in which boot, is known all the same."""
     plan = machine.here.plan(machine.here.file("conf", "new\n"))
     transaction = machine.here.transaction(plan)
     assert machine.tell(transaction.launch).exit == 0

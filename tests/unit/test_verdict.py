@@ -170,7 +170,7 @@ def test_the_standby_holds_while_haproxy_is_stopped_on_the_preferred_node(seed: 
     away = lb1(seed, holds=False, haproxy_answers=False, servers=(), states={HAPROXY: stopped()})
     found = verdict(seed, away, lb2(seed, holds=True))
     assert holder(found).ok
-    assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: haproxy does not run there"
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 cannot take over: haproxy does not run there"
     assert failed(found) == {
         ("lb1", "service", "haproxy is inactive"),
         ("lb1", "check", "haproxy does not answer: it does not run"),
@@ -182,7 +182,7 @@ def test_a_hung_haproxy_is_told_from_a_stopped_one(seed: Cluster) -> None:
     """systemd calls it running, but it answers nobody."""
     found = verdict(seed, lb1(seed, holds=False, haproxy_answers=False, servers=()), lb2(seed, holds=True))
     assert failed(found) == {("lb1", "check", "haproxy runs, but does not answer: it hangs")}
-    assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: its haproxy does not answer"
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 cannot take over: its haproxy does not answer"
     assert [each.node for each in of(found, "backend")] == ["lb2"]
     assert all(each.ok for each in of(found, "server"))
 
@@ -194,7 +194,8 @@ def test_a_stopped_keepalived_can_not_hold(seed: Cluster, daemons: tuple[str, ..
     found = verdict(seed, lb1(seed, holds=False, states=states), lb2(seed, holds=True))
     verb = "does" if len(daemons) == 1 else "do"
     assert (
-        holder(found).detail == f"lb2 holds the VIPs; lb1 is not able to: {' and '.join(daemons)} {verb} not run there"
+        holder(found).detail
+        == f"lb2 holds the VIPs; lb1 cannot take over: {' and '.join(daemons)} {verb} not run there"
     )
 
 
@@ -202,7 +203,7 @@ def test_an_interface_without_a_carrier_can_not_hold(seed: Cluster) -> None:
     """A pulled cable on the preferred node explains why the other one holds the VIPs."""
     down = tuple(replace(link, up=link.name != "ens33") for link in links(seed, seed.node("lb1"), holds=False))
     found = verdict(seed, lb1(seed, holds=False, links=down), lb2(seed, holds=True))
-    assert holder(found).detail == "lb2 holds the VIPs; lb1 is not able to: ens33 is down there"
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 cannot take over: ens33 is down there"
 
 
 def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:

@@ -215,7 +215,7 @@ def test_a_node_in_the_state_fault_can_not_hold(tmp_path: Path) -> None:
         of, seen(of, "lb1", Said(FAULT_STATE, 220, 1.0)), seen(of, "lb2", Said("MASTER", 120, 1.0), holds=True)
     )
     assert why.ok
-    assert "lb1 is not able to: its keepalived is in the state FAULT, by what it tracks" in why.detail
+    assert "lb1 cannot take over: its keepalived is in the state FAULT, by what it tracks" in why.detail
     assert (warning.warning, warning.settling) == (True, True)
 
 
