@@ -94,7 +94,7 @@ def metrics(observation: Observation) -> Iterator[Finding]:
     """Whether the node's haproxy tells of itself, where hosts.toml says that it should."""
     if observation.metrics is not None:
         place, ok = observation.metrics
-        detail = f"haproxy's metrics {'are' if ok else 'are not'} to be had at {place}"
+        detail = f"haproxy's metrics {'are' if ok else 'are not'} available at {place}"
         fix = None if ok else "lbdeploy plan shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp"
         yield Finding(observation.node.name, "metrics", ok, detail, fix)
 

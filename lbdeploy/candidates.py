@@ -26,7 +26,7 @@ def holder(survey: Survey) -> str:
         error.state = "nothing was moved"
         raise error
     where = ", ".join(f"{each.vip.ip} is on {' and '.join(each.holders) or 'no node'}" for each in survey.verdict.vips)
-    raise unmoved(f"the VIPs are not together on one node: {where}")
+    raise unmoved(f"the VIPs are not all on one node: {where}")
 
 
 def require_rules(survey: Survey) -> None:
@@ -64,7 +64,7 @@ def ill(survey: Survey, giver: str, node: Node) -> str:
     """Why a node should not have the VIPs; "" where it may.
 
     What the servers cause is so on the holder, too. What `up` would change does not matter where the node could hold
-    them: nobody should have to see to that first, who wants them away from a node that is ill.
+    them: nobody should have to fix that first who wants them away from a node that is ill.
     """
     if node.name in survey.errors:
         return survey.errors[node.name].message

@@ -39,7 +39,7 @@ LOGIN = (
     Check(
         "sudo",
         "the login is root, or sudo makes it so, with a password or without",
-        "gives root rights",
+        "gives root privileges",
         "give the user sudo rights, or lbdeploy its password: see docs/ssh.md",
     ),
 )
@@ -70,7 +70,7 @@ OF_NODES = (
         "apt-sources",
         "it can fetch from each of its apt sources (a warning, where all packages are installed)",
         "reaches its apt sources",
-        "see to its way out, its proxy, or correct /etc/apt/sources.list",
+        "check its route and proxy, or correct /etc/apt/sources.list",
     ),
     Check(
         "dpkg",
@@ -126,7 +126,7 @@ OF_NODES = (
     ),
     Check(
         "network-manager",
-        "systemd-networkd (netplan's, too) leaves VIPs alone when it restarts (a warning)",
+        "systemd-networkd (also netplan's) leaves VIPs alone when it restarts (a warning)",
         "has nothing that would drop VIPs as it restarts",
         "KeepConfiguration=static for the interface, as the message says",
     ),
@@ -186,7 +186,7 @@ OF_NETWORKS = (
     Check(
         "former-peer",
         "no host that was taken out of hosts.toml still listens for VRRP (one that does not answer: a warning); "
-        "`verify` looks, too",
+        "also in `verify`",
         "",
         "lbdeploy down --limit NODE, with a hosts.toml that still has it",
         up=True,

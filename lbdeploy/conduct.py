@@ -111,7 +111,7 @@ class Conductor:
         last = {"longer": self._patience, "linger": self._linger}
         self._workers.begin({name: self._task(stage, name, **last) for name in standby})
         if standby and holding:
-            self._emit(Note(None, f"waiting until {' or '.join(standby)} holds the VIPs, too"))
+            self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
             if not self._observer.until_holding(standby):
                 what, state = "the VIPs were not taken in time", "they stay where they were"
                 raise RemoteError(what, node=standby[0], state=state, fix="lbdeploy verify")

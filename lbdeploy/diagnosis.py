@@ -74,7 +74,7 @@ def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         if found := re.fullmatch(r"unreached (\S+) (.+)", line):
             why = found[2].removeprefix(f"Failed to fetch {found[1]}").strip()
             detail = f"can't fetch from its apt source {found[1]}: {why}"
-            fix = "see to its way out and its proxy, or correct /etc/apt/sources.list; then: apt-get update there"
+            fix = "check its route and proxy, or correct /etc/apt/sources.list; then: apt-get update there"
             warning = not _missing(cluster, checkup)
             yield Finding(checkup.node.name, "apt-sources", False, detail, fix, warning=warning)
 
@@ -180,7 +180,7 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             fix = "nothing to do: its content is kept on the node, and lbdeploy down gives it back"
             yield _warning(checkup, "foreign-config", detail, fix)
         elif kind == "unit":
-            detail = f"{name} runs there: it may move addresses, too"
+            detail = f"{name} runs there: it may also move addresses"
             yield _warning(
                 checkup, "foreign-config", detail, f"if it has to do with the VIPs: systemctl disable --now {name}"
             )

@@ -152,7 +152,7 @@ def _lossy(moved: Moved) -> UnhealthyError:
 def _left_out(outcome: Outcome) -> Iterator[RemoteError]:
     for name, error in outcome.errors.items():
         yield RemoteError(
-            f"left out, since {error.message}",
+            f"skipped: {error.message}",
             node=name,
             state=f"the others are as hosts.toml says, and hold the VIPs; {name} is not",
             fix="bring it back, then: lbdeploy up",

@@ -6,7 +6,7 @@
     ├── ConnectError             exit 4   a node could not be reached or logged into
     │   ├── HostKeyError         exit 4   the node's key is not the known one, or is unknown
     │   ├── LoginError           exit 4   the node refused the login
-    │   ├── SudoError            exit 4   the login has no root rights
+    │   ├── SudoError            exit 4   the login has no root privileges
     │   └── LostError            exit 4   the connection died under way
     ├── LockedError              exit 5   another run is at work
     ├── DrillError               exit 6   an outage was longer than predicted, or did not end in health
@@ -187,7 +187,7 @@ class LoginError(ConnectError):
 
 
 class SudoError(ConnectError):
-    """The login has no root rights: sudo wants a password that was not given, refused it, or does not know the user.
+    """The login has no root privileges: sudo needs a password, refused the one given, or does not know the user.
 
     Give the user sudo rights. Or give the password: on a terminal lbdeploy asks for it, elsewhere it is taken from
     `LBDEPLOY_SUDO_PASSWORD`. It is tried once on each node, so that nobody is locked out.
@@ -206,7 +206,7 @@ class LostError(ConnectError):
 
 
 class LockedError(LbdeployError):
-    """Another run is at work on the node, perhaps one whose laptop is gone.
+    """Another run is at work on the node, perhaps one whose operator has disconnected.
 
     Wait until it has ended, or let lbdeploy wait: `lbdeploy up --lock-wait 300`.
     """
@@ -227,7 +227,7 @@ class DrillError(LbdeployError):
 class RemoteError(LbdeployError):
     """A step failed on a node; the message names it, and what had been begun.
 
-    Read the node's own words with `-v`, mend what they complain of, then `lbdeploy up` again: it does what is left.
+    Read the node's own words with `-v`, fix what they complain of, then `lbdeploy up` again: it does what is left.
     """
 
 

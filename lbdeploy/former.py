@@ -77,7 +77,7 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
         who = f"{peer.name} ({peer.address})" if peer.name else peer.address
         limit = peer.name or "NODE"
         if peer.there and not peer.deaf:
-            does = "hearing nobody, it takes the VIPs, too" if peer.unicast else "it may have the VIPs, or take them"
+            does = "hearing nobody, it also takes the VIPs" if peer.unicast else "it may have the VIPs, or take them"
             detail = f"{who} is no longer in hosts.toml, but listens for VRRP: {does}"
             fix = f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
             yield Finding(None, CHECK, False, detail, f"{fix}; to go on all the same: --ignore {CHECK}")

@@ -59,7 +59,7 @@ def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:
 
 
 def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
-    """Findings that failed before a stage, and that it need not mend: the servers are the cause.
+    """Findings that failed before a stage, and that it need not fix: the servers are the cause.
 
     Or else the holder, who is still to be changed: nothing answers on a new port before it is. Servers that are up, and
     say nothing to a TLS greeting, excuse what was found because of them, word for word: no other port is to fail.
@@ -101,7 +101,7 @@ def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
     """Nodes that what is tracked keeps from holding the VIPs, since this change."""
     for name in stage.names:
         if unable(after.seen[name]) == IN_FAULT and able(before.seen[name]):
-            detail = "what it tracks keeps it from holding the VIPs since this change: keepalived is in the state FAULT"
+            detail = "what it tracks keeps it from holding the VIPs since this change: keepalived is in FAULT state"
             fix = "run the scripts of vrrp.track_scripts there by hand, and look into the files of vrrp.track_files"
             yield Finding(name, "track", False, detail, fix)
 

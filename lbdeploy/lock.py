@@ -40,7 +40,7 @@ if ! flock -n 9; then
 fi
 if systemctl is-active --quiet "$unit"; then
     about=$(systemctl show -p Description --value "$unit")
-    printf '%s locked %s (its laptop has gone; the node ends it by itself)\\n' "$mark" "${about#lbdeploy: }"
+    printf '%s locked %s (its operator has disconnected; the node ends it by itself)\\n' "$mark" "${about#lbdeploy: }"
     exit
 fi
 printf '%s\\n' "$about" > "$lock"
@@ -76,11 +76,11 @@ class Lock:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def check(self) -> None:
-        """Raise LostError where a node has let go of it, so that another run may be at work."""
+        """Raise LostError where a node has released it, so that another run may be at work."""
         for name, held in self._held.items():
             if not held.alive:
                 raise LostError(
-                    "the node has let go of the lock, since it did not hear of this run",
+                    "the node released the lock, since it heard nothing from this run",
                     node=name,
                     state="nothing more was changed",
                     fix="lbdeploy up",
@@ -91,7 +91,7 @@ class Lock:
         self._held.pop(name, None)
 
     def leave(self) -> None:
-        """Don't wait: the nodes let go of it when their connections end."""
+        """Don't wait: the nodes release it when their connections end."""
         self._over.set()
 
     def release(self) -> None:

@@ -121,7 +121,7 @@ class Vrrp:
 
     @property
     def tracks(self) -> bool:
-        """Whether more than haproxy has a say in who holds the VIPs: then priorities alone don't tell."""
+        """Whether more than haproxy affects who holds the VIPs: then priorities alone don't tell."""
         return bool(self.track_files or self.track_scripts)
 
     @property

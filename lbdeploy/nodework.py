@@ -192,7 +192,7 @@ def _cut_off(work: Work, lost: LostError) -> RolledBackError:
         f"the node could not be reached any more after the change ({lost.message})",
         node=work.node.name,
         state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before",
-        fix="mend the cause, then: lbdeploy plan",
+        fix="fix the cause, then: lbdeploy plan",
     )
 
 
@@ -224,7 +224,7 @@ def _undone(cause: LbdeployError, works: Sequence[Work]) -> LbdeployError:
     lasting = [work for work in works if work.progress.restored is False]
     installed = [work for work in works if any(each.kind == "package" for each in work.transaction.task.plan.changes)]
     names = " and ".join(work.node.name for work in works)
-    fix = cause.fix or "mend the cause, then: lbdeploy plan"
+    fix = cause.fix or "fix the cause, then: lbdeploy plan"
     if open_:
         state = "; ".join(going_on(work) for work in open_)
         return LostError(cause.message, node=cause.node, state=state, fix="lbdeploy verify", detail=cause.detail)

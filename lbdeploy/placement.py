@@ -10,7 +10,7 @@ from lbdeploy.model import Cluster, Node, Vip
 from lbdeploy.probe import FAULT_STATE, Observation
 from lbdeploy.vrrp import FAULT, GIVE_UP, HANDOVER, effective, master_down
 
-IN_FAULT = "its keepalived is in the state FAULT, by what it tracks"
+IN_FAULT = "its keepalived is in FAULT state, by what it tracks"
 DAEMONS = ("haproxy", "keepalived")
 
 
@@ -106,7 +106,8 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
     names = list(dict.fromkeys(name for placement in vips for name in placement.holders))
     if len(names) != 1 or not all(placement.holders for placement in vips):
         if names:
-            detail = "the VIPs are not together: " + ", ".join(f"{p.vip.ip} on {p.told('no node')}" for p in vips)
+            where = ", ".join(f"{p.vip.ip} on {p.told('no node')}" for p in vips)
+            detail = f"the VIPs are not all on one node: {where}"
             yield Finding(
                 None, "holder", False, detail, "see on each node: journalctl -u keepalived -n 20", settling=True
             )
@@ -117,11 +118,11 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
     if fit:
         yield _waiting(cluster, holding.node, fit[0], observations)
     elif holding.lift > 0:
-        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs, as handed over to it{_as_long_as(cluster)}")
+        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs after a handover{_as_long_as(cluster)}")
     else:
         why = "".join(f"; {each.node.name} cannot take over: {unable(each)}" for each in better)
         why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, observations))
-        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority wants"))
+        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority says"))
     yield from _gives_up(observations)
 
 
@@ -131,7 +132,7 @@ def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
     fix = "see what vrrp.track_files and vrrp.track_scripts look at there: journalctl -u keepalived -n 20"
     for each in observations if cluster.vrrp.tracks else ():
         if unable(each) == IN_FAULT:
-            detail = "what it tracks keeps it from holding the VIPs: keepalived is in the state FAULT"
+            detail = "what it tracks keeps it from holding the VIPs: keepalived is in FAULT state"
             yield Finding(each.node.name, "track", False, detail, fix, warning=True, settling=True)
         elif each.said.state in ("MASTER", "BACKUP") and each.said.priority is not None and each.tracked < usual:
             yield Finding(each.node.name, "track", False, f"it {_moved(each)}", fix, warning=True)

@@ -41,7 +41,7 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
         yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
         return
     if not links[interface].up:
-        fix = f"ip link set {interface} up, or see to its cable"
+        fix = f"ip link set {interface} up, or check its cable"
         yield Finding(node.name, "interface", False, f"its interface {interface} is down", fix)
     if NO_IPV6 + interface in observation.lacks:
         setting = f"net.ipv6.conf.{interface}.disable_ipv6"

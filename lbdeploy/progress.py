@@ -113,10 +113,10 @@ class Progress:
             None: "its files and services were not touched",
         }[self.restored]
         if self.restored is not False and not installs:
-            fix = "mend the cause, then: lbdeploy plan"
+            fix = "fix the cause, then: lbdeploy plan"
             return RolledBackError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
         state += "; packages that were installed stay" if self.restored else ""
-        fix = "mend the cause, then: lbdeploy up"
+        fix = "fix the cause, then: lbdeploy up"
         return RemoteError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
 
     def _what(self) -> str:

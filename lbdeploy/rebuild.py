@@ -94,7 +94,7 @@ class Rebuild(Run):
         deaf = list(_deaf(survey, self.name))
         if not deaf:
             return survey
-        self._emit(Note(None, f"{' and '.join(deaf)} must be told of it, too, or would not hear it"))
+        self._emit(Note(None, f"{' and '.join(deaf)} must also be told of it, or would not hear it"))
         self._change([self.name], told={name: survey.seen[name] for name in deaf})
         # One may be the only node that is left; but to be told of a peer, keepalived reads its file again, no more.
         self.options = replace(self.options, force_last=True)

@@ -27,7 +27,7 @@ from lbdeploy.transaction import Task
 from lbdeploy.vrrp import FAULT, GIVE_UP
 
 CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting
-AGAIN = "mend the cause, then again: lbdeploy down"
+AGAIN = "fix the cause, then again: lbdeploy down"
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ class Run:
         names = [name for name in done if _had_files(before.observations[name])]
         if not names:
             return error
-        self._emit(Note(None, f"undoing the change on {_names(names)}, too"))
+        self._emit(Note(None, f"also undoing the change on {_names(names)}"))
         wanted = self._observer.wanted
         self._observer.wanted = {
             **wanted, **{name: earlier(wanted[name], before.observations[name]) for name in names}

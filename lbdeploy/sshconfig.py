@@ -98,7 +98,7 @@ class Resolving:
         """The hosts on the way, and the host; `after` are the ways that led to it, None leaves its own out."""
         output, error = self._process.communicate()
         if self._process.returncode:
-            message, fix = f"ssh -G {self.host} failed: {error.strip()}", "mend ~/.ssh/config, or [ssh] in hosts.toml"
+            message, fix = f"ssh -G {self.host} failed: {error.strip()}", "fix ~/.ssh/config, or [ssh] in hosts.toml"
             raise ConnectError(message, state=NOT_BEGUN, fix=fix)
         values = Values(output)
         jump = self.ssh.jump or values.first("proxyjump", "none")
@@ -123,7 +123,7 @@ def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ..
     The first hop may have hops of its own before it; those of the others do not count, as with ssh itself.
     """
     if jump in after:
-        message, fix = f"the jump host {jump} is reached through itself", "mend ProxyJump in ~/.ssh/config"
+        message, fix = f"the jump host {jump} is reached through itself", "fix ProxyJump in ~/.ssh/config"
         raise ConnectError(message, state=NOT_BEGUN, fix=fix)
     hops: list[Target] = []
     for number, hop in enumerate(jump.split(",")):

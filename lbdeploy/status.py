@@ -100,7 +100,7 @@ class Status:
                 yield Finding(name, "service", False, f"{daemon} is {seen.service(daemon).active}", fix)
         if snapshot.state == "FAULT":
             fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
-            yield Finding(name, "vrrp", False, "keepalived is in the state FAULT: it can't hold the VIPs", fix)
+            yield Finding(name, "vrrp", False, "keepalived is in FAULT state: it can't hold the VIPs", fix)
         holds = seen.holds_any(self.cluster)
         if snapshot.vrrp.state in ("MASTER", "BACKUP") and holds != (snapshot.vrrp.state == "MASTER"):
             what = "has VIPs" if holds else "has no VIP"

@@ -147,9 +147,7 @@ def approve(app: App, plan: Any) -> bool:
     """Show a plan, and ask. Raises UsageError where nobody can be asked."""
     app.reporter.plan(plan)
     if not sys.stdin.isatty():
-        raise UsageError(
-            "--ask wants a terminal to ask on", state="nothing was changed", fix="lbdeploy up, without --ask"
-        )
+        raise UsageError("--ask needs a terminal", state="nothing was changed", fix="lbdeploy up, without --ask")
     return click.confirm("Make these changes?", err=True)
 
 

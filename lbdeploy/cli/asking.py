@@ -37,6 +37,6 @@ def answers(app: App) -> Answers:
     if app.ask_sudo:
         if not asker:
             fix = "set LBDEPLOY_SUDO_PASSWORD, in the environment"
-            raise UsageError("--ask-sudo wants a terminal to ask on", state="nothing was contacted", fix=fix)
+            raise UsageError("--ask-sudo needs a terminal", state="nothing was contacted", fix=fix)
         made.sudo_password = asker.secret("Password for sudo, on all nodes") or None
     return made

@@ -26,7 +26,7 @@ def doctor(app: App, limit: tuple[str, ...], ignore: tuple[str, ...]) -> None:
 
     Looks at all nodes at once, and changes nothing: logins and sudo, releases, packages, room, interfaces, addresses,
     clocks, firewalls, VIPs and virtual router IDs that others use. Listens for VRRP for three advert intervals.
-    docs/doctor.md lists the checks. Exit code 6: something has to be mended first; 4: a node could not be reached.
+    docs/doctor.md lists the checks. Exit code 6: something has to be fixed first; 4: a node could not be reached.
 
     \b
     lbdeploy doctor

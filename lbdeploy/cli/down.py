@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @limit_option
-@click.option("--purge", is_flag=True, help="The packages that lbdeploy installed, and /var/lib/lbdeploy, go, too.")
+@click.option("--purge", is_flag=True, help="Also remove the packages that lbdeploy installed, and /var/lib/lbdeploy.")
 @click.option("--yes", is_flag=True, help="Don't ask. Without a terminal, this is needed.")
 @lock_option
 @global_options
@@ -41,7 +41,7 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
     """
     if not yes and not sys.stdin.isatty():
         fix = "lbdeploy down --yes, if that is what you want"
-        raise UsageError("down asks first, and wants a terminal for that", state="nothing was contacted", fix=fix)
+        raise UsageError("down asks for confirmation, which needs a terminal", state="nothing was contacted", fix=fix)
     options = Options(limit=app.limit(limit), lock_wait=lock_wait)
     from lbdeploy.fleet import Fleet
 
@@ -57,7 +57,7 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
 
 def _approved(app: App, farewell: Farewell) -> bool:
     app.reporter.farewell(farewell)
-    return click.confirm("Take it away?", err=True)
+    return click.confirm("Remove the load balancer from these nodes?", err=True)
 
 
 def _end(app: App, removed: Removed) -> None:
@@ -65,7 +65,7 @@ def _end(app: App, removed: Removed) -> None:
     document = {"changes": removed.plan.to_json(), "removed": list(removed.done)}
     for name, error in removed.errors.items():
         left = ConnectError(
-            f"left out, since {error.message}",
+            f"skipped: {error.message}",
             node=name,
             state="lbdeploy's files and services are still on it: it takes the VIPs wherever it runs",
             fix="bring it back, then: lbdeploy down",

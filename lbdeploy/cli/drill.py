@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
 @click.option("--hold", type=Seconds(1, 600), metavar="SECONDS", help="Undo it after so long [8, or more].")
 @click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Write a page, too."
+    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Also write a page."
 )
 @click.option("--i-have-console", "console", is_flag=True, help="On real nodes, link and power may go wrong for good.")
 @global_options

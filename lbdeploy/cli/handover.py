@@ -35,7 +35,7 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
     """
     if to is not None and back:
         raise UsageError(
-            "--to and --back exclude each other", state="nothing was contacted", fix="leave one of them out"
+            "--to and --back cannot be combined", state="nothing was contacted", fix="leave one of them out"
         )
     if to is not None:
         app.node(to)

@@ -59,7 +59,7 @@ ignore_option = click.option(
     multiple=True,
     type=click.Choice(IGNORED_BY_UP),
     metavar="CHECK",
-    help=f"Go on though this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
+    help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
 )
 lock_option = click.option(
     "--lock-wait", type=Seconds(0, 86400), default=0.0, metavar="SECONDS", help="Wait so long for another run to end."

@@ -39,7 +39,7 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     from lbdeploy.desired import files
 
     if diff and out:
-        raise UsageError("--diff and --out exclude each other", fix="leave one of them out")
+        raise UsageError("--diff and --out cannot be combined", fix="leave one of them out")
     names = tuple(each.name for each in app.cluster.nodes) if node is None else (app.node(node),)
     rendered = {name: files(app.cluster, app.cluster.node(name)) for name in names}
     if diff:

@@ -33,7 +33,7 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
 
     The nodes keep what each file held before each of the last five runs that changed any, hand-edited text included.
     It comes back in the same way as a change by `up`: in the same order, with the same checks. hosts.toml is not
-    touched, so the next `up` makes the change again, unless you undo it there, too.
+    touched, so the next `up` makes the change again, unless you undo it there as well.
 
     \b
     lbdeploy rollback --list           what can be undone

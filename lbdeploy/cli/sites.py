@@ -87,7 +87,7 @@ Engine = tuple[Callable[[Job], "Future[Result]"], int, Callable[[], None]]
 
 @contextmanager
 def _engine(app: App, tell: Tell) -> Iterator[Engine]:
-    """How to begin a job, how many at a time, and what to see to now and then."""
+    """How to begin a job, how many at a time, and what to look after now and then."""
     if not app.scheduler:
         yield _here(app, tell)
         return

@@ -49,7 +49,7 @@ def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
             return
     end(app, looked(found), lambda: app.reporter.status(found))
     if watch:
-        app.reporter.warn("--watch wants a terminal that can be drawn on, or --json: shown once")
+        app.reporter.warn("--watch needs a terminal that can be drawn on, or --json: shown once")
 
 
 def _follow(app: App, fleet: Fleet, found: Status) -> None:

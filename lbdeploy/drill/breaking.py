@@ -57,7 +57,7 @@ class Breaking:
         except Exception as error:
             self._undo(disarm=isinstance(error, RemoteError))  # else it may still be at work
             if isinstance(error, ConnectError):
-                error.state = f"whatever was broken ({self._whole}) is undone; {self._by_itself}, too"
+                error.state = f"if anything was broken ({self._whole}), {self._by_itself}"
             raise
         self._undo()
         return at
@@ -91,7 +91,7 @@ class Breaking:
 
     @property
     def _by_itself(self) -> str:
-        return f"that is undone by itself within {BASELINE + self.hold + MARGIN:.0f} s"
+        return f"it is undone automatically within {BASELINE + self.hold + MARGIN:.0f} s"
 
 
 def _pause(seconds: float, interrupt: Interrupt) -> None:

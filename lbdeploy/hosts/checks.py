@@ -101,14 +101,14 @@ def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
 
 def _enough_nodes(nodes: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
     if len(nodes) == 1:
-        yield ("nodes",), "one node is no pair", "add a second [nodes.NAME] table"
+        yield ("nodes",), "at least two nodes are needed", "add a second [nodes.NAME] table"
 
 
 def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Complaint]:
     seen: dict[int, str] = {}
     for name, node in nodes.items():
         if node.priority in seen:
-            message = f"{node.priority} is the priority of {seen[node.priority]}, too"
+            message = f"{node.priority} is already the priority of {seen[node.priority]}"
             yield ("nodes", name, "priority"), message, "give each node its own: the highest is the preferred MASTER"
         seen.setdefault(node.priority, name)
 
@@ -119,7 +119,7 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
         for network, address in node.__pydantic_extra__.items():
             key = ("nodes", name, network)
             if address in seen:
-                yield key, f"{address} is the {seen[address]}, too", "give each node addresses of its own"
+                yield key, f"{address} is already the {seen[address]}", "give each node addresses of its own"
             seen.setdefault(address, f"address of node {name}")
             if address.version == 6 and address.is_link_local:
                 message = f"{address} is link-local: it belongs to an interface, which neither SSH nor VRRP is told"

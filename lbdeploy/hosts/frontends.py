@@ -42,7 +42,7 @@ def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator
         places = [(network, frontend.port) for network in frontend.networks or networks]
         others = [seen[place] for place in places if place in seen]
         if others:
-            message = f"{frontend.port} is the port of frontend {others[0]}, too"
+            message = f"{frontend.port} is already the port of frontend {others[0]}"
             fix = "give each frontend its own port, or, by the key networks, its own networks"
             yield ("frontends", name, "port"), message, fix
         for place in places:

@@ -230,7 +230,7 @@ class SshTable(Table):
     port: Port | None = Field(None, description="Port of sshd.")
     identity_file: FilePath | None = Field(None, description="Private key; relative to hosts.toml.")
     known_hosts_file: FilePath | None = Field(None, description="Known host keys; relative to hosts.toml.")
-    jump: Jump | None = Field(None, description="Jump host, as in `ssh -J`. Its key is verified, too.")
+    jump: Jump | None = Field(None, description="Jump host, as in `ssh -J`. Its key is also verified.")
     connect_timeout: Seconds | None = Field(
         None, description="Seconds until an unanswered connection is given up; 10, if ssh has no ConnectTimeout either."
     )
@@ -255,7 +255,7 @@ class NodeTable(Table):
 
 
 class TrackFileTable(Table):
-    """A file on the nodes, into which somebody writes a number that has a say in who holds the VIPs."""
+    """A file on the nodes whose number affects the VRRP priority."""
 
     file: TrackedPath = Field(
         description="The file, on each node: one in /run, or in /var/lib to last over a reboot. "
@@ -271,7 +271,7 @@ class TrackFileTable(Table):
 
 
 class TrackScriptTable(Table):
-    """A script that nodes run again and again, and that has a say in who holds the VIPs."""
+    """A script that nodes run at intervals, and whose result affects the VRRP priority."""
 
     script: LocalPath = Field(
         description="Script, relative to hosts.toml. It is put on the nodes; root runs it, and 0 is success."
@@ -313,10 +313,10 @@ class VrrpTable(Table):
         "change of state, with INSTANCE, its name, the state and the priority.",
     )
     track_files: dict[TrackName, TrackFileTable] = Field(
-        default={}, max_length=20, description="By name: files on the nodes that have a say in who holds the VIPs."
+        default={}, max_length=20, description="By name: files on the nodes that affect the VRRP priority."
     )
     track_scripts: dict[TrackName, TrackScriptTable] = Field(
-        default={}, max_length=20, description="By name: scripts that have a say in who holds the VIPs."
+        default={}, max_length=20, description="By name: scripts that affect the VRRP priority."
     )
     check_interval: WholeSeconds = Field(1, description="Whole seconds between checks of haproxy on a node.")
     check_timeout: WholeSeconds = Field(2, description="Whole seconds after which an unanswered check fails.")

@@ -56,7 +56,7 @@ def lint(cluster: Cluster) -> list[Lint]:
 
 def _whole(content: str) -> Iterator[Complaint]:
     if not content.strip():
-        yield "error", None, "is empty, which the validators accept", "see to its template"
+        yield "error", None, "is empty, which the validators accept", "check its template"
     elif not content.endswith("\n"):
         line = content.count("\n") + 1
         yield (

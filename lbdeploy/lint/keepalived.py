@@ -147,7 +147,7 @@ def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     text = plain(content)
     opened, closed = text.count("{"), text.count("}")
     if opened != closed:
-        yield "error", None, f"has {opened} opening and {closed} closing braces", "see to its template"
+        yield "error", None, f"has {opened} opening and {closed} closing braces", "check its template"
 
 
 RULES = (

@@ -164,7 +164,7 @@ class Reporter:
     def rolled_back(self, run: str, about: str) -> None:
         """What was undone, and what hosts.toml has to do with it."""
         self.say(("Undone: ", "good"), f"the run {run} of {about}")
-        self.say(("Next: ", "next"), "edit hosts.toml, too: lbdeploy plan shows what the next up would change again")
+        self.say(("Next: ", "next"), "also edit hosts.toml: lbdeploy plan shows what the next up would change again")
 
     def verdict(self, verdict: Verdict) -> None:
         """Where the VIPs are, how the servers do, and what is wrong; with -v also all that is right."""

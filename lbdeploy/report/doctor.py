@@ -43,7 +43,7 @@ def _summary(diagnosis: Diagnosis) -> Iterator[Line]:
         yield ("Next: ", "next"), "lbdeploy plan"
         return
     yield ("Not ready: ", "bad"), f"{_count(bad, 'problem')}, {rest}"
-    yield ("Next: ", "next"), "mend what is marked ✗, then: lbdeploy doctor"
+    yield ("Next: ", "next"), "fix what is marked ✗, then: lbdeploy doctor"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""SSH to the nodes: verified host keys, root rights, scripts over standard input, and a dead peer noticed.
+"""SSH to the nodes: verified host keys, root privileges, scripts over standard input, and a dead peer noticed.
 
 The only importer of paramiko, and but for the tasks that a fabfile imports the only one of fabric. Fabric opens the
 connections; a script goes through a plain channel, since Fabric's own input is slow (measured: 10 ms a byte).

@@ -179,5 +179,5 @@ def _writing(host: str) -> Iterator[None]:
         raise HostKeyError(
             f"the host key of {host} can't be written to {error.filename}: {error.strerror}",
             state="nothing was sent to it",
-            fix="mend that, or name another file: known_hosts_file, below [ssh] in hosts.toml",
+            fix="fix that, or name another file: known_hosts_file, below [ssh] in hosts.toml",
         ) from None

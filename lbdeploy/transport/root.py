@@ -1,4 +1,4 @@
-"""Root rights for a login: it is root, or sudo gives them, with or without a password."""
+"""Root privileges for a login: it is root, or sudo gives them, with or without a password."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Root:
         if self.user == "root":
             raise self._no_shell(refused)
         if not any(each in refused.output for each in WANTED):
-            raise self._error(refused, f"sudo gives {self.user} no root rights")
+            raise self._error(refused, f"sudo gives {self.user} no root privileges")
         if self.node.name in self.answers.refused | self.answers.proven:
             raise self._error(refused, "sudo refused the password")
         if self.answers.password is None:
-            error = self._error(refused, "sudo gives no root rights without a password")
+            error = self._error(refused, "sudo gives no root privileges without a password")
             error.wants_password = True
             raise error
         return self._with_password(":"), f"{self.answers.password}\n"

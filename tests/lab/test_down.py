@@ -99,12 +99,12 @@ def test_a_holder_that_is_retired_hands_over_first(pair: Lab) -> None:
     """Nobody is turned away; the node that is left stays; and whoever says no changes nothing."""
     question = ("down", "--limit", "lb1")
     for refusal in ("n\n", "\x03"):
-        refused = asked(pair, "Take it away?", refusal, *question)
+        refused = asked(pair, "Remove the load balancer from these nodes?", refusal, *question)
         assert "move to another node first" in " ".join(refused.out.split())
         assert (refused.code, "now: nothing was changed" in refused.err) == (130, True)
     assert pair.do("plan")["changes"] == []
     with traffic(pair, *VIPS) as seen:
-        approved = asked(pair, "Take it away?", "y\n", *question)
+        approved = asked(pair, "Remove the load balancer from these nodes?", "y\n", *question)
         assert (approved.code, "Gone: lb1: as before lbdeploy came" in approved.err) == (0, True)
         assert f"then: lbdeploy -f {pair.file} --lab up\r\n" in approved.err
         assert [pair.holder(vip) for vip in VIPS] == [["lb2"], ["lb2"]]

@@ -159,7 +159,7 @@ def test_a_laptop_that_dies_leaves_no_unconfirmed_change(pair: Lab, moment: str,
     process.wait()
     second = pair.run("--json", "up")
     if second.code == 5:
-        assert "its laptop has gone" in second.json["error"]["message"]
+        assert "its operator has disconnected" in second.json["error"]["message"]
     wait_for(lambda: all(not active(pair, node) for node in ("lb1", "lb2")), 60)
 
 

@@ -78,7 +78,7 @@ def test_it_ends_with_the_next_start_of_its_node(home: Lab) -> None:
     assert "lb1 takes them then, after preempt_delay (2 s)" in said.out
     verified = home.do("verify")
     (why,) = [each["detail"] for each in verified["findings"] if each["check"] == "holder"]
-    assert why.startswith("lb2 holds the VIPs, as handed over to it")
+    assert why.startswith("lb2 holds the VIPs after a handover")
     home.lab("stop", "lb2")
     wait_for(lambda: held_by(home, "lb1"), 20)
     home.lab("start", "lb2")

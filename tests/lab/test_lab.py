@@ -1,4 +1,4 @@
-"""The lab itself, on real nodes: `up`, the ways to break and mend what runs, and `down`, also after crashes."""
+"""The lab itself, on real nodes: `up`, the ways to break and repair what runs, and `down`, also after crashes."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_a_changed_key_is_refused_with_both_fingerprints(fresh: Lab) -> None:
     fresh.on("lb2", "echo 101 > /run/lbdeploy-handover")
     held = fresh.do("rebuild", "lb1", "--host-key", fingerprint(fresh, "lb1", "ecdsa"), "--wait")
     assert (held["role"], held["returns"]) == ("standby", False)
-    assert held["why"].startswith("lb2 holds the VIPs, as handed over to it")
+    assert held["why"].startswith("lb2 holds the VIPs after a handover")
     assert f"lb1 is a standby: {held['why']}" in fresh.run("rebuild", "lb1", "--wait").out
     fresh.on("lb2", "echo 0 > /run/lbdeploy-handover")
     assert fresh.do("rebuild", "lb1", "--wait")["changes"] == []

@@ -1,4 +1,4 @@
-"""Templates of the operator's own on real nodes: the procedure's files, mended as lint says."""
+"""Templates of the operator's own on real nodes: the procedure's files, corrected as lint says."""
 
 from __future__ import annotations
 

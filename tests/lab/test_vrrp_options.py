@@ -79,7 +79,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
     pair.on("lb1", "touch /run/no-route")
     wait_for(lambda: held_by(pair, "lb2"))
     why, warning = track(pair)
-    assert "lb1 cannot take over: its keepalived is in the state FAULT" in why["detail"]
+    assert "lb1 cannot take over: its keepalived is in FAULT state" in why["detail"]
     pair.on("lb1", "rm /run/no-route")
     wait_for(lambda: held_by(pair, "lb1"))
     told = [line.split() for line in pair.on("lb1", f"cat {NOTIFIED}").splitlines()]
@@ -96,7 +96,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
     pair.edit("[vrrp.track_files.uplink]", BAD + "[vrrp.track_files.uplink]")
     (scripts / "check-route.sh").write_text(SCRIPTS["check-route"])
     with traffic(pair, *VIPS) as seen:
-        assert "keepalived is in the state FAULT" in pair.do("up", code=7)["error"]["message"]
+        assert "keepalived is in FAULT state" in pair.do("up", code=7)["error"]["message"]
         pair.file.write_text(pair.original)
         pair.do("up")
     smooth(seen, 0)

@@ -446,8 +446,8 @@ def test_streams_may_be_closed(
     ("command", "told"),
     [
         ("init", "init asks its questions on a terminal, and there is none"),
-        ("down", "down asks first, and wants a terminal for that"),
-        ("--ask-sudo plan", "--ask-sudo wants a terminal to ask on"),
+        ("down", "down asks for confirmation, which needs a terminal"),
+        ("--ask-sudo plan", "--ask-sudo needs a terminal"),
     ],
 )
 def test_without_standard_input_nobody_is_asked(

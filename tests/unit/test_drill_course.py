@@ -121,13 +121,13 @@ def test_a_second_one_leaves_it_to_the_node(seed: Cluster, monkeypatch: pytest.M
     with pytest.raises(InterruptedRunError) as caught:
         broken(seed, hands, monkeypatch, 60)
     assert hands.done == ["arm"]
-    assert "lb1: haproxy is stopped; that is undone by itself within 60 s" in str(caught.value.state)
+    assert "lb1: haproxy is stopped; it is undone automatically within 60 s" in str(caught.value.state)
 
 
 @pytest.mark.parametrize(
     ("error", "undone", "state"),
     [
-        (LostError("the connection was lost"), "undo, still armed", "undone by itself within"),
+        (LostError("the connection was lost"), "undo, still armed", "undone automatically within"),
         (RuntimeError("a mistake"), "undo, still armed", ""),
         (RemoteError("it can't be stopped", state="what was begun is undone"), "undo", "what was begun is undone"),
     ],

@@ -135,7 +135,7 @@ BAD = {
     "a port twice on one network": (
         'networks = ["management"]',
         'networks = ["management", "external"]',
-        "frontends.inside.port: 443 is the port of frontend ingress, too; "
+        "frontends.inside.port: 443 is already the port of frontend ingress; "
         "give each frontend its own port, or, by the key networks, its own networks",
     ),
     "host bits": (
@@ -303,7 +303,7 @@ def test_backups_that_serve_alone_are_a_warning(rich: Cluster) -> None:
 def test_metrics_that_are_not_to_be_had_are_a_finding(rich: Cluster) -> None:
     """Where hosts.toml wants metrics, each node is asked for them at its own address."""
     found = findings(rich, metrics=("192.168.1.11 port 8404", False))
-    assert {each.detail for each in found} == {"haproxy's metrics are not to be had at 192.168.1.11 port 8404"}
+    assert {each.detail for each in found} == {"haproxy's metrics are not available at 192.168.1.11 port 8404"}
     assert all(each.failed and each.check == "metrics" for each in found)
     assert findings(rich, metrics=("192.168.1.11 port 8404", True)) == []
 

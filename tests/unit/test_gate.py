@@ -75,7 +75,7 @@ def test_a_changed_node_that_is_not_well_is_an_objection(
 
 
 def test_what_is_wrong_with_another_node_is_no_objection(after: Cluster) -> None:
-    """Undoing this stage would not mend it."""
+    """Undoing this stage would not fix it."""
     now = survey(after, old(after, "lb1", holds=True, own={"k8s-api": False}), new(after, "lb2"))
     assert objected(0, before(after), now) == []
 
@@ -113,7 +113,7 @@ def test_a_holder_where_there_was_none_is_no_objection(after: Cluster) -> None:
 
 
 def test_what_is_excused_is_no_objection(after: Cluster) -> None:
-    """Findings of before that this stage need not mend."""
+    """Findings of before that this stage need not fix."""
     silent = survey(after, old(after, "lb1", holds=True), new(after, "lb2", own={"k8s-api": False}))
     assert objected(0, before(after), silent, frozenset({("lb2", "frontend")})) == []
     assert objected(0, before(after), silent, frozenset({("lb1", "frontend")})) == [("lb2", "frontend")]
@@ -190,7 +190,7 @@ def _answered(of: Cluster, *silent: int) -> tuple[Answered, ...]:
 
 
 def test_what_is_not_the_servers_fault_is_never_excused(after: Cluster) -> None:
-    """A service that did not run before is what the stage is to mend."""
+    """A service that did not run before is what the stage is to fix."""
     was = survey(after, old(after, "lb1", holds=True), new(after, "lb2", states={"service haproxy": stopped()}))
     assert excuses(was.plan, was.plan.stages[0], was) == NOBODY
 

@@ -505,12 +505,12 @@ BAD = {
     "address given twice": (
         '"192.168.0.12"',
         '"192.168.0.11"',
-        "nodes.lb2.external: 192.168.0.11 is the address of node lb1, too; give each node addresses of its own",
+        "nodes.lb2.external: 192.168.0.11 is already the address of node lb1; give each node addresses of its own",
     ),
     "address that is a VIP": (
         '"192.168.0.12"',
         '"192.168.0.10"',
-        "nodes.lb2.external: 192.168.0.10 is the VIP of network external, too; give each node addresses of its own",
+        "nodes.lb2.external: 192.168.0.10 is already the VIP of network external; give each node addresses of its own",
     ),
     "address outside its VIP's network": (
         '"192.168.0.12"',
@@ -521,7 +521,7 @@ BAD = {
     "priority given twice": (
         "priority = 100",
         "priority = 200",
-        "nodes.lb2.priority: 200 is the priority of lb1, too; "
+        "nodes.lb2.priority: 200 is already the priority of lb1; "
         "give each node its own: the highest is the preferred MASTER",
     ),
     "VRRP on an unknown network": (
@@ -584,7 +584,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_lines(tmp_path: Path) -> 
         [str(line_of("k8s api", text)), "cluster.name", "'k8s api' is not a plain name"],
         [str(line_of('vip = "192.168.0', text)), "networks.external.vip", "'192.168.0.10' has no prefix length"],
         [str(line_of("[nodes.lb1]", text)), "nodes.lb1", "has no address on network external"],
-        [str(line_of("[nodes.lb2]", text) + 3), "nodes.lb2.priority", "200 is the priority of lb1, too"],
+        [str(line_of("[nodes.lb2]", text) + 3), "nodes.lb2.priority", "200 is already the priority of lb1"],
         [str(line_of("router_id", text)), "vrrp.router_id", "'x' is not a whole number"],
         [str(line_of("master2", text)), "frontends.k8s-api.servers.master2", "is the same address and port as master1"],
     ]
@@ -625,7 +625,7 @@ def test_tables_that_are_values_are_told_to_be_tables(tmp_path: Path) -> None:
 def test_one_node_is_no_pair(tmp_path: Path) -> None:
     """A single node is refused: it would be no highly available load balancer."""
     text = re.sub(r"\[nodes.lb2\][^\[]*", "", SHORT)
-    assert problems(tmp_path, text) == ["9: nodes: one node is no pair; add a second [nodes.NAME] table"]
+    assert problems(tmp_path, text) == ["9: nodes: at least two nodes are needed; add a second [nodes.NAME] table"]
 
 
 def test_some_network_must_have_a_vip(tmp_path: Path) -> None:
@@ -694,7 +694,7 @@ def test_two_frontends_need_two_ports(tmp_path: Path) -> None:
     """Every frontend listens on every VIP, so ports can't be shared."""
     text = SHORT + '[frontends.two]\nport = 6443\nservers = { a = "10.0.0.1" }\n'
     assert problems(tmp_path, text) == [
-        "27: frontends.two.port: 6443 is the port of frontend k8s-api, too; give each frontend its own port, "
+        "27: frontends.two.port: 6443 is already the port of frontend k8s-api; give each frontend its own port, "
         "or, by the key networks, its own networks"
     ]
 

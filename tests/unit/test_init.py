@@ -98,7 +98,7 @@ def test_several_vips_nodes_and_families(run: Run, tmp_path: Path) -> None:
     [
         ((*NETWORKS, *NODES, *VIPS), "frontends.k8s-api.servers: is empty"),
         ((*NETWORKS, *VIPS, *SERVERS), "nodes: is missing"),
-        ((*NETWORKS, *NODES[:2], *VIPS, *SERVERS), "nodes: one node is no pair; add a second"),
+        ((*NETWORKS, *NODES[:2], *VIPS, *SERVERS), "nodes: at least two nodes are needed; add a second"),
         ((*NETWORKS, *NODES, *SERVERS), 'no network has a VIP; add vip = "ADDRESS/PREFIX"'),
         ((*NODES, *VIPS, *SERVERS), "the nodes' addresses are on no network"),
         ((*FLAGS, "--network", "external=ens34"), "external is named twice"),
@@ -213,7 +213,7 @@ def test_questions_are_asked_until_the_answers_are_right(terminal: pexpect.spawn
     answer(terminal, "Networks", "external=ens33 management=ens32")
     answer(terminal, "Addresses of lb1", "192.168.0.11", "lb1 wants one address for each network")
     answer(terminal, "Addresses of lb1", "192.168.0.11 127.0.0.11")
-    answer(terminal, "Addresses of lb-2", "192.168.0.11 127.0.0.12", "192.168.0.11 is the address of node lb1, too")
+    answer(terminal, "Addresses of lb-2", "192.168.0.11 127.0.0.12", "192.168.0.11 is already the address of node lb1")
     answer(terminal, "Addresses of lb-2", "192.168.0.12 127.0.0.12")
     answer(terminal, "VIP on external", "192.168.0.10", "'192.168.0.10' has no prefix length")
     answer(terminal, "VIP on external", "192.168.2.10/24", "is not in 192.168.2.0/24, the network of its VIP")

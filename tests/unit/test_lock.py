@@ -112,7 +112,7 @@ def test_the_end_of_the_connection_frees_it(shell: Shell, seed: Cluster) -> None
     """A laptop that is gone holds nothing."""
     lock = taken(shell, seed.preferred)
     shell.held[0].release()
-    with pytest.raises(LostError, match="has let go of the lock") as caught:
+    with pytest.raises(LostError, match="released the lock") as caught:
         lock.check()
     assert (caught.value.node, caught.value.state) == ("lb1", "nothing more was changed")
 
@@ -138,11 +138,11 @@ def test_silence_frees_it_and_a_word_now_and_then_keeps_it(
 
 
 def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Cluster) -> None:
-    """Its laptop has gone, but the node has not come to the end of it."""
+    """Its operator has disconnected, but the node has not come to the end of it."""
     shell.systemctl = '[ "$1" = is-active ] || echo "lbdeploy: $OLD"'.replace("$OLD", BOB)
     with pytest.raises(LockedError) as caught:
         taken(shell, seed.preferred)
-    assert f"{BOB} (its laptop has gone; the node ends it by itself)" in caught.value.message
+    assert f"{BOB} (its operator has disconnected; the node ends it by itself)" in caught.value.message
     shell.systemctl = "return 1"
     taken(shell, seed.preferred).check()
 

@@ -98,7 +98,7 @@ def test_what_is_not_as_it_should_be_is_said(seed: Cluster) -> None:
     nodes = {"lb1": snapshot(seed, "lb1", "BACKUP", holds=True), "lb2": snapshot(seed, "lb2", "FAULT", holds=True)}
     said = " ".join(each.detail for each in Status(seed, nodes).warnings)
     assert "keepalived says BACKUP, but it has VIPs" in said
-    assert "in the state FAULT" in said
+    assert "in FAULT state" in said
     assert "is on lb1 and lb2 at once" in said
     alone = Status(seed, {"lb2": snapshot(seed, "lb2", "BACKUP", holds=False)}, {"lb1": ConnectError("no answer")})
     assert [each.detail for each in alone.warnings][:2] == [

@@ -43,7 +43,7 @@ def test_a_cluster_that_is_fit_is_not_refused(seed: Cluster) -> None:
 
 @pytest.mark.parametrize("error", [HostKeyError("x"), LoginError("x"), SudoError("x")])
 def test_a_node_that_will_not_have_us_is_never_left_out(seed: Cluster, error: LbdeployError) -> None:
-    """It is there, and somebody has to see to it: it may be the wrong machine."""
+    """It is there, and somebody has to look at it: it may be the wrong machine."""
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=error)
     with pytest.raises(type(error)):
         found.refuse()

@@ -66,7 +66,7 @@ def test_a_healthy_pair_has_its_vips_on_the_preferred_node(seed: Cluster) -> Non
         "192.168.0.10 is on ens33, and on no other node",
         "192.168.1.10 is on ens32, and on no other node",
     }
-    assert holder(found).detail == "lb1 holds the VIPs, as its priority wants"
+    assert holder(found).detail == "lb1 holds the VIPs, as its priority says"
     assert {each.detail for each in of(found, "server")} == {f"k8s-api/master{n} is up" for n in (1, 2, 3)}
     checks = {each.check for each in found.findings}
     assert checks == {
@@ -140,7 +140,9 @@ def test_vips_on_different_nodes_are_wrong(seed: Cluster) -> None:
         lb1(seed, links=only(seed, "lb1", "external")),
         lb2(seed, links=only(seed, "lb2", "management")),
     )
-    assert failed(found) == {(None, "holder", "the VIPs are not together: 192.168.0.10 on lb1, 192.168.1.10 on lb2")}
+    assert failed(found) == {
+        (None, "holder", "the VIPs are not all on one node: 192.168.0.10 on lb1, 192.168.1.10 on lb2")
+    }
 
 
 def test_one_vip_missing_is_wrong(seed: Cluster) -> None:
@@ -148,7 +150,7 @@ def test_one_vip_missing_is_wrong(seed: Cluster) -> None:
     found = verdict(seed, lb1(seed, links=only(seed, "lb1", "external")), lb2(seed))
     assert failed(found) == {
         (None, "vip", "192.168.1.10 is on no node"),
-        (None, "holder", "the VIPs are not together: 192.168.0.10 on lb1, 192.168.1.10 on no node"),
+        (None, "holder", "the VIPs are not all on one node: 192.168.0.10 on lb1, 192.168.1.10 on no node"),
     }
 
 
@@ -356,7 +358,7 @@ def test_of_vips_that_are_not_together_nothing_is_said_that_nobody_knows(seed: C
     (first, *_) = seed.vips
     some = [replace(each, addresses=[a for a in each.addresses if a.ip != first.ip]) for each in lb1(seed).links]
     assert holder(verdict(seed, lb1(seed, links=tuple(some)))).detail == (
-        "the VIPs are not together: 192.168.0.10 on none of those looked at, 192.168.1.10 on lb1"
+        "the VIPs are not all on one node: 192.168.0.10 on none of those looked at, 192.168.1.10 on lb1"
     )
 
 

@@ -215,7 +215,7 @@ def test_a_node_in_the_state_fault_can_not_hold(tmp_path: Path) -> None:
         of, seen(of, "lb1", Said(FAULT_STATE, 220, 1.0)), seen(of, "lb2", Said("MASTER", 120, 1.0), holds=True)
     )
     assert why.ok
-    assert "lb1 cannot take over: its keepalived is in the state FAULT, by what it tracks" in why.detail
+    assert "lb1 cannot take over: its keepalived is in FAULT state, by what it tracks" in why.detail
     assert (warning.warning, warning.settling) == (True, True)
 
 
@@ -223,7 +223,7 @@ def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
     """A script of weight 20 that is well on both raises both; keepalived that can't be asked says nothing."""
     of = with_options(tmp_path)
     (why,) = told(of, seen(of, "lb1", Said("MASTER", 220, 1.0), holds=True), seen(of, "lb2", Said("BACKUP", 120, 1.0)))
-    assert why.detail == "lb1 holds the VIPs, as its priority wants"
+    assert why.detail == "lb1 holds the VIPs, as its priority says"
     assert observe(of, of.node("lb1")).priority == 200
 
 

@@ -15,7 +15,7 @@ INTRODUCTION = """\
 
 looks at all nodes at once, and tells everything that could be in the way of `up`, each with what to do about it. It
 takes about five seconds: for three of VRRP's advert intervals the nodes listen who else is on their networks. Exit code
-0: ready, perhaps with warnings; 6: something has to be mended first; 4: a node could not be reached or logged into.
+0: ready, perhaps with warnings; 6: something has to be fixed first; 4: a node could not be reached or logged into.
 
 It changes nothing on the nodes, and needs no Python there, nor anything else that a bare Debian has not. What it sends
 besides SSH is on the nodes' own networks: questions who has the VIPs (ARP probes and neighbour solicitations, which
