@@ -41,14 +41,14 @@ def cli() -> None:
 
     \b
     lbdeploy init                      write a hosts.toml
-    lbdeploy check                     is it right?
+    lbdeploy check                     is it valid?
     lbdeploy doctor                    is anything in the way?
     lbdeploy plan                      what would change?
-    lbdeploy up                        make it so, and verify
+    lbdeploy up                        apply it, and verify
     lbdeploy verify                    is all well?
     lbdeploy drill haproxy             what would a failure cost?
-    lbdeploy lab up                    the same nodes on this machine, to rehearse
-    lbdeploy --lab COMMAND             any command in there
+    lbdeploy lab up                    a rehearsal: the same nodes, here
+    lbdeploy --lab COMMAND             run any command in that lab
     """
 
 
@@ -62,12 +62,12 @@ def cli() -> None:
 def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: Any) -> None:
     """Show what `up` would do, with a diff for each file.
 
-    Looks at the nodes and changes nothing: files, packages, kernel settings, services, and the order of the nodes.
-    Exit code 3: there is something to do.
+    Shows files, packages, kernel settings, services, and the order of the nodes; changes nothing. Exit code 3: changes
+    are pending.
 
     \b
     lbdeploy plan
-    lbdeploy plan --limit lb2          of one node only
+    lbdeploy plan --limit lb2          for one node only
     lbdeploy --json plan | jq '.changes'   for scripts
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
@@ -86,16 +86,15 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
 @click.pass_obj
 @in_fleets
 def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
-    """Make it so, node by node, and verify.
+    """Apply hosts.toml, node by node, and verify.
 
-    Changes nothing where nothing has to change. On a live cluster the nodes that hold no VIP go first, one at a time.
-    What was done on a node stays only if all is well afterwards: otherwise, and when nobody confirms it over a new
-    connection, the node undoes it by itself. Asks nothing, unless --ask is given. Ctrl-C stops after the node in
-    change, twice at once.
+    Changes only what differs from hosts.toml. On a live cluster, the nodes that hold no VIP go first, one at a time. A
+    change stays only if all is well afterwards and a new connection confirms it; otherwise the node undoes it by
+    itself. Asks nothing unless --ask is given. Ctrl-C stops after the current node; pressed twice, at once.
 
     \b
     lbdeploy up
-    lbdeploy up --ask                  shows the plan, and asks
+    lbdeploy up --ask                  show the plan, and ask
     lbdeploy --lab up                  in the rehearsal lab, not on the real nodes
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
@@ -106,7 +105,7 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
 @cli.command()
 @limit_option
 @click.option(
-    "--wait", type=Seconds(0, 3600), default=0.0, metavar="SECONDS", help="Give it so long to become healthy."
+    "--wait", type=Seconds(0, 3600), default=0.0, metavar="SECONDS", help="How long to wait for it to become healthy."
 )
 @global_options
 @click.pass_obj
@@ -114,12 +113,12 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
 def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
     """Check the cluster as it runs, and say who holds the VIPs.
 
-    VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and whether the
-    API answers through each VIP. Exit code 6: not healthy.
+    Checks VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and
+    whether the API answers through each VIP. Exit code 6: not healthy.
 
     \b
     lbdeploy verify
-    lbdeploy verify --wait 60          after a change: it may take a moment
+    lbdeploy verify --wait 60          after a change, which may take a moment
     lbdeploy --json verify | jq '.vips'    for scripts
     """
     with running(app, Options(limit=app.limit(limit))) as run:

@@ -17,21 +17,22 @@ from lbdeploy.cli.parameters import global_options, limit_option
     multiple=True,
     metavar="ID",
     type=click.Choice(IGNORED_BY_DOCTOR),
-    help="Take this check's problems for warnings; may be repeated.",
+    help="Treat this check's problems as warnings; may be repeated.",
 )
 @global_options
 @click.pass_obj
 def doctor(app: App, limit: tuple[str, ...], ignore: tuple[str, ...]) -> None:
-    """Look for everything that could be in the way of `up`.
+    """Check for everything that could get in the way of `up`.
 
-    Looks at all nodes at once, and changes nothing: logins and sudo, releases, packages, room, interfaces, addresses,
-    clocks, firewalls, VIPs and virtual router IDs that others use. Listens for VRRP for three advert intervals.
-    docs/doctor.md lists the checks. Exit code 6: something has to be fixed first; 4: a node could not be reached.
+    Checks all nodes at once, and changes nothing: logins and sudo, releases, packages, disk space, interfaces,
+    addresses, clocks, firewalls, and whether others use the VIPs or the virtual router ID. Listens for VRRP for three
+    advert intervals. docs/doctor.md lists the checks. Exit code 6: something has to be fixed first; 4: a node could not
+    be reached.
 
     \b
     lbdeploy doctor
     lbdeploy doctor --limit lb2        one node only
-    lbdeploy doctor --ignore clock     a problem that you know of
+    lbdeploy doctor --ignore clock     a problem you know about
     lbdeploy --json doctor | jq '.findings[] | select(.ok | not)'
     """
     from lbdeploy.fleet import Fleet

@@ -20,23 +20,22 @@ if TYPE_CHECKING:
 @click.command()
 @limit_option
 @click.option("--purge", is_flag=True, help="Also remove the packages that lbdeploy installed, and /var/lib/lbdeploy.")
-@click.option("--yes", is_flag=True, help="Don't ask. Without a terminal, this is needed.")
+@click.option("--yes", is_flag=True, help="Don't ask; required without a terminal.")
 @lock_option
 @global_options
 @click.pass_obj
 def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait: float) -> None:
-    """Give the nodes back as they were before lbdeploy.
+    """Remove the load balancer, and restore the nodes as they were.
 
-    Takes the load balancer away: files, kernel settings and services become what they were before the first `up`; what
-    lbdeploy has added goes. The nodes that hold no VIP go first, the holder last: then the VIPs are gone. Shows what it
-    will do, and asks.
+    Files, kernel settings and services become what they were before the first `up`; what lbdeploy has added is removed.
+    The nodes that hold no VIP go first, the holder last; then the VIPs are gone. Shows what it will do, and asks.
 
-    --limit takes single nodes away, for example one that is retired: the VIPs move to another node first, and no new
-    connection fails. Take it out of hosts.toml afterwards.
+    With --limit, removes it from some nodes only, for example one that is being retired: the VIPs move to another node
+    first, and no new connection fails. Take the node out of hosts.toml afterwards.
 
     \b
-    lbdeploy down                      shows what goes, and asks
-    lbdeploy down --purge --yes        all of it, without a question
+    lbdeploy down                      show what goes, and ask
+    lbdeploy down --purge --yes        all of it, without asking
     lbdeploy down --limit lb2          one node only
     """
     if not yes and not sys.stdin.isatty():

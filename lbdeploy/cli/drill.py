@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("kind", required=False, type=click.Choice(NAMES))
-@click.option("--node", metavar="NODE", shell_complete=nodes, help="Break it there [the node that holds the VIPs].")
+@click.option("--node", metavar="NODE", shell_complete=nodes, help="The node to break [the one that holds the VIPs].")
 @click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
-@click.option("--hold", type=Seconds(1, 600), metavar="SECONDS", help="Undo it after so long [8, or more].")
+@click.option("--hold", type=Seconds(1, 600), metavar="SECONDS", help="Undo it after this long [8, or more].")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Also write a page."
 )
-@click.option("--i-have-console", "console", is_flag=True, help="On real nodes, link and power may go wrong for good.")
+@click.option(
+    "--i-have-console", "console", is_flag=True, help="Allow link and power on real nodes; you may need the console."
+)
 @global_options
 @click.pass_obj
 def drill(
@@ -42,9 +44,9 @@ def drill(
 ) -> None:
     """Break something on purpose, and measure the outage.
 
-    It is measured as clients see it: one here, and one on each other node, connects to every VIP 50 times a second.
-    What was broken is undone after some seconds, also when this command or its network is gone by then: the node does
-    it by itself. Refuses to begin unless the cluster is healthy. Exit code 6: the outage was longer than the timers of
+    Measures the outage as clients see it: one here, and one on each other node, connects to every VIP 50 times a
+    second. What was broken is undone after some seconds; the node does that by itself if this command or its network is
+    gone by then. Refuses to start unless the cluster is healthy. Exit code 6: the outage was longer than the timers in
     hosts.toml predict, or the cluster is not healthy afterwards.
 
     \b
@@ -55,9 +57,9 @@ def drill(
     power        is cut               (in the lab, or with --i-have-console)
 
     \b
-    lbdeploy --lab drill --all             rehearse every kind, in the lab
+    lbdeploy --lab drill --all             rehearse every kind in the lab
     lbdeploy drill haproxy                 on the real nodes
-    lbdeploy drill hang --report a.html    and a page for colleagues
+    lbdeploy drill hang --report a.html    also write a page for colleagues
     """
     names = _names(app, kind, everything=everything, console=console)
     if report:

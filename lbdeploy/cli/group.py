@@ -32,16 +32,16 @@ ORDER = (
 )
 # Imported only when they are called: lbdeploy.cli.NAME has a command NAME. The help of all commands says this of them.
 ELSEWHERE = {
-    "init": "Write a hosts.toml, by questions or from flags.",
+    "init": "Write a hosts.toml, interactively or from flags.",
     "check": "Validate hosts.toml and lint what would be written, offline.",
-    "render": "Print every file as it would lie on each node, offline.",
-    "doctor": "Look for everything that could be in the way of `up`.",
-    "status": "Show who holds what, at this moment.",
+    "render": "Print every file as it would be on each node, offline.",
+    "doctor": "Check for everything that could get in the way of `up`.",
+    "status": "Show who holds what right now.",
     "rebuild": "Make a freshly installed host a member again.",
     "handover": "Move the VIPs in a planned way.",
     "drill": "Break something on purpose, and measure the outage.",
     "rollback": "Put the previous generation of files back.",
-    "down": "Give the nodes back as they were before lbdeploy.",
+    "down": "Remove the load balancer, and restore the nodes as they were.",
     "lab": "Rehearse: real nodes for this hosts.toml, on this machine.",
     "schema": "Print the JSON Schema of hosts.toml, for editors.",
     "completion": "Print the completion script for a shell.",

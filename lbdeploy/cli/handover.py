@@ -13,20 +13,20 @@ from lbdeploy.errors import UsageError
 
 
 @click.command()
-@click.option("--to", metavar="NODE", shell_complete=nodes, help="The node that takes them [the next in priority].")
-@click.option("--back", is_flag=True, help="End a handover: the VIPs go where the priorities have them.")
+@click.option("--to", metavar="NODE", shell_complete=nodes, help="The node to move them to [the next in priority].")
+@click.option("--back", is_flag=True, help="End a handover: the VIPs go where the priorities put them.")
 @lock_option
 @global_options
 @click.pass_obj
 def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
     """Move the VIPs in a planned way.
 
-    Another node takes all VIPs, after preempt_delay: new connections go through all the while, open ones are cut. It
-    keeps them until `handover --back`, or until it is rebooted: then the preferred node takes them back. Reloads
-    and restarts of keepalived don't end it. Refuses a node that could not hold them.
+    Another node takes all VIPs after preempt_delay; new connections succeed throughout, open ones are cut. It keeps
+    them until `handover --back`, or until it is rebooted; then the preferred node takes them back. Reloads and restarts
+    of keepalived don't end a handover. A node that could not hold the VIPs is refused.
 
-    The VIPs are probed from here 50 times a second meanwhile. Exit code 6: moved, but more connections failed than the
-    timers of hosts.toml predict, or the cluster is not healthy afterwards.
+    Meanwhile, the VIPs are probed from this machine 50 times a second. Exit code 6: moved, but more connections failed
+    than the timers in hosts.toml predict, or the cluster is not healthy afterwards.
 
     \b
     lbdeploy handover                  before work on the node that holds the VIPs

@@ -45,25 +45,30 @@ class Flags:
 @click.option("--user", metavar="LOGIN", help="Login on the nodes [as ssh resolves it].")
 @click.option("--network", multiple=True, metavar="NAME=INTERFACE", help="A network of the nodes; may be repeated.")
 @click.option(
-    "--node", multiple=True, metavar="NAME=ADDRESS,...", help="A node, an address a network; the first is preferred."
+    "--node",
+    multiple=True,
+    metavar="NAME=ADDRESS,...",
+    help="A node, with one address per network; the first is preferred.",
 )
 @click.option("--vip", multiple=True, metavar="NETWORK=ADDRESS/LEN", help="A virtual IP; may be repeated.")
 @click.option("--server", multiple=True, metavar="NAME=ADDRESS[:PORT]", help="An API server; may be repeated.")
-@click.option("--vrrp", metavar="NETWORK", help="Where VRRP's adverts travel, and SSH connects [the last network].")
+@click.option("--vrrp", metavar="NETWORK", help="The network that VRRP and SSH use [the last one].")
 @click.option("--router-id", type=click.IntRange(1, 255), metavar="ID", help="VRRP's virtual router ID [101].")
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=6443, metavar="PORT", show_default=True, help="Port on the VIPs."
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to [--file].")
-@click.option("--force", is_flag=True, help="Overwrite the file, if there is one.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to write it [--file]."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 @global_options
 @click.pass_obj
 def init(app: App, /, output: Path | None, force: bool, **flags: object) -> None:
-    """Write a hosts.toml, by questions or from flags.
+    """Write a hosts.toml, interactively or from flags.
 
-    On a terminal it asks; it connects to the nodes, where it can, and proposes what it sees there: interfaces,
-    addresses, a virtual router ID that is free. With any of --network, --node, --vip and --server it asks nothing and
-    contacts nobody.
+    On a terminal it asks questions. It connects to the nodes where it can, and suggests what it finds there:
+    interfaces, addresses, a virtual router ID that is free. With any of --network, --node, --vip and --server it asks
+    nothing and connects to nothing.
 
     \b
     lbdeploy init

@@ -29,7 +29,7 @@ def lab() -> None:
 
     \b
     lbdeploy lab up                    start nodes, servers, a client, an operator
-    lbdeploy --lab up                  run any command in there, as the operator
+    lbdeploy --lab up                  run any command in the lab, as the operator
     lbdeploy lab exec lb1 ip a         look into a node
     lbdeploy lab stop lb1              cut its power
     lbdeploy lab down                  leave nothing behind
@@ -42,7 +42,7 @@ def lab() -> None:
     type=click.Choice(["bullseye", "bookworm", "trixie"]),
     help="Debian release of the nodes [what the lab has, or bookworm].",
 )
-@click.option("--rebuild-image", is_flag=True, help="Make the nodes' image anew.")
+@click.option("--rebuild-image", is_flag=True, help="Rebuild the nodes' image.")
 @global_options
 @click.pass_obj
 def lab_up(app: App, suite: str | None, rebuild_image: bool) -> None:
@@ -68,7 +68,7 @@ def lab_down(app: App, everything: bool) -> None:
 
     \b
     lbdeploy lab down
-    lbdeploy lab down --all            also labs whose file is gone
+    lbdeploy lab down --all            also labs whose hosts.toml is gone
     """
     from lbdeploy import lab
 

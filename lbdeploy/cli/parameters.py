@@ -62,18 +62,24 @@ ignore_option = click.option(
     help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
 )
 lock_option = click.option(
-    "--lock-wait", type=Seconds(0, 86400), default=0.0, metavar="SECONDS", help="Wait so long for another run to end."
+    "--lock-wait",
+    type=Seconds(0, 86400),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for another run to end.",
 )
 force_option = click.option(
-    "--force-last", is_flag=True, help="Change a node also when no other one could take over meanwhile."
+    "--force-last", is_flag=True, help="Change a node even if no other node could take over meanwhile."
 )
 
 
 def package_options(function: Any) -> Any:
     """What a run may ask of packages."""
-    upgrade = click.option("--upgrade", is_flag=True, help="Packages in the newest version that the nodes' apt knows.")
+    upgrade = click.option(
+        "--upgrade", is_flag=True, help="Upgrade packages to the newest version that the nodes' apt offers."
+    )
     reinstall = click.option(
-        "--reinstall", multiple=True, type=click.Choice(PACKAGES), help="Install this package anew; may be repeated."
+        "--reinstall", multiple=True, type=click.Choice(PACKAGES), help="Reinstall this package; may be repeated."
     )
     return upgrade(reinstall(function))
 
@@ -112,7 +118,7 @@ def global_options(function: F) -> F:
                 "type": click.Path(),  # so that shells complete it
                 "multiple": True,
                 "callback": _add_files,
-                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; several for some: -f sites/*.toml",
+                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; some commands take many: -f sites/*.toml",
             },
         ),
         (
@@ -120,7 +126,7 @@ def global_options(function: F) -> F:
             {
                 "count": True,
                 "callback": _more,
-                "help": "Say more: remote output, checks that passed; -vv: scripts on the wire.",
+                "help": "Show more: remote output, passed checks; -vv: scripts sent to the nodes.",
             },
         ),
         (
@@ -134,7 +140,7 @@ def global_options(function: F) -> F:
         ),
         (
             ("--accept-new",),
-            {"is_flag": True, "callback": _set("accept_new"), "help": "Trust host keys that known_hosts lacks."},
+            {"is_flag": True, "callback": _set("accept_new"), "help": "Trust host keys that are not in known_hosts."},
         ),
     ]
     for names, settings in reversed(options):
@@ -158,7 +164,7 @@ def in_fleets(function: F) -> F:
     options: dict[str, dict[str, Any]] = {
         "--parallel": {"type": count, "metavar": "N", "help": "With several files: N clusters at a time."},
         "--canary": {"type": count, "metavar": "N", "help": "N clusters first, then batches, until one fails."},
-        "--scheduler": {"metavar": "ADDRESS", "help": "Let the workers of this Dask scheduler do it: tcp://HOST:8786."},
+        "--scheduler": {"metavar": "ADDRESS", "help": "Run on the workers of this Dask scheduler: tcp://HOST:8786."},
     }
     for name, settings in reversed(options.items()):
         either = click.option(name, expose_value=False, callback=_set(name[2:]), **settings)(either)

@@ -16,10 +16,8 @@ from lbdeploy.options import Options, fingerprint
 
 @click.command()
 @click.argument("node", metavar="NODE", shell_complete=nodes)
-@click.option(
-    "--host-key", metavar="SHA256:...", help="Its new host key, as its console shows it: known_hosts gets that."
-)
-@click.option("--wait", is_flag=True, help="Until it has taken the VIPs, if they are going to return to it.")
+@click.option("--host-key", metavar="SHA256:...", help="Its new host key, as its console shows it, for known_hosts.")
+@click.option("--wait", is_flag=True, help="Wait until it has taken the VIPs, if they return to it.")
 @ignore_option
 @lock_option
 @global_options
@@ -27,12 +25,12 @@ from lbdeploy.options import Options, fingerprint
 def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any) -> None:
     """Make a freshly installed host a member again.
 
-    Another node must be well and hold the VIPs. The host becomes a standby, and takes its role back after
-    preempt_delay; clients notice nothing. Other nodes are not touched, unless they would not hear it. Asks nothing; if
-    it fails half-way, run it again. Exit code 4: it could not be reached; 6: it is a member again, but the cluster is
-    not healthy.
+    Another node must be healthy and hold the VIPs. The host joins as a standby, and takes its role back after
+    preempt_delay; clients notice nothing. Other nodes are not touched, unless they would not hear its VRRP. Asks
+    nothing; if it fails halfway, run it again. Exit code 4: the host could not be reached; 6: it is a member again, but
+    the cluster is not healthy.
 
-    A new host key is refused, unless --host-key states its fingerprint. On the host:
+    A new host key is refused unless --host-key gives its fingerprint. To show it on the host:
     ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
 
     \b

@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("node", required=False, shell_complete=nodes)
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them below DIR/NODE."
-)
-@click.option("--diff", is_flag=True, help="Only what your templates make otherwise than the built-in ones.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them to DIR/NODE.")
+@click.option("--diff", is_flag=True, help="Show only what your templates change from the built-in ones.")
 @global_options
 @click.pass_obj
 def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
-    """Print every file as it would lie on each node, offline.
+    """Print every file as it would be on each node, offline.
 
     \b
     lbdeploy render lb1                to read
-    lbdeploy render --out rendered     to compare, or to keep
+    lbdeploy render --out rendered     to compare or keep
     lbdeploy render --diff             what your own templates change
     """
     from lbdeploy.desired import files

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--to", metavar="RUN", help="Go back to before this run; without it, to before the last one.")
+@click.option("--to", metavar="RUN", help="Go back to before this run [the last one].")
 @click.option("--list", "listing", is_flag=True, help="Show the runs that can be undone, and change nothing.")
 @click.option("--ask", is_flag=True, help="Show what would change, and ask before anything does.")
 @ignore_option
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) -> None:
     """Put the previous generation of files back.
 
-    The nodes keep what each file held before each of the last five runs that changed any, hand-edited text included.
-    It comes back in the same way as a change by `up`: in the same order, with the same checks. hosts.toml is not
-    touched, so the next `up` makes the change again, unless you undo it there as well.
+    The nodes keep the previous content of each file, hand edits included, for the last five runs that changed any. It
+    is put back just as `up` makes a change: in the same order, with the same checks. hosts.toml is not touched, so the
+    next `up` makes the change again unless you undo it there as well.
 
     \b
-    lbdeploy rollback --list           what can be undone
-    lbdeploy rollback --ask            shows what would change, and asks
+    lbdeploy rollback --list           list what can be undone
+    lbdeploy rollback --ask            show what would change, and ask
     """
     if to is not None and not to.strip():
         raise UsageError("--to names no run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")

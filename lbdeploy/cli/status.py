@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 @click.pass_obj
 @in_fleets
 def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
-    """Show who holds what, at this moment.
+    """Show who holds what right now.
 
-    VRRP states and priorities as keepalived itself says, VIPs from `ip a`, services, servers and sessions from
-    haproxy's `show stat`. It tells what there is, and what is not as it should be; to judge all of it is for `lbdeploy
-    verify`. Exit code 4: a node could not be looked at.
+    Shows VRRP states and priorities as keepalived reports them, VIPs from `ip a`, services, servers and sessions from
+    haproxy's `show stat`, and any obvious problem. For a full check: `lbdeploy verify`. Exit code 4: a node could not
+    be checked.
 
     \b
     lbdeploy status
     lbdeploy status --watch            every 2 seconds; Ctrl-C ends it
-    lbdeploy --json status --watch     a document a line, for scripts
+    lbdeploy --json status --watch     one document per line, for scripts
     """
     from lbdeploy.fleet import Fleet
 
