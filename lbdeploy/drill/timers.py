@@ -35,11 +35,11 @@ def expected(
     if not holds:
         return 0.0
     vrrp, effective = cluster.vrrp, {node.name: node.priority for node in cluster.nodes} | dict(priorities or {})
-    heir = max(cluster.peers(broken), key=lambda node: effective[node.name])
-    wait = skew(vrrp, heir, effective[heir.name])
-    silence = master_down(vrrp, heir, effective[heir.name])
+    successor = max(cluster.peers(broken), key=lambda node: effective[node.name])
+    wait = skew(vrrp, successor, effective[successor.name])
+    silence = master_down(vrrp, successor, effective[successor.name])
     return {
-        # The holder leaves with an advert of priority 0, and the heir waits for its skew alone.
+        # The holder leaves with an advert of priority 0, and the successor waits for its skew alone.
         "haproxy": (TOLD_SECONDS if told else stopped_noticed(vrrp)) + wait,
         "hang": hang_noticed(vrrp) + wait,
         # The VIPs stay and haproxy answers, until the keepalived that systemd restarts removes them.
