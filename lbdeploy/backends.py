@@ -20,10 +20,10 @@ def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
         up = [server for server, stat in seen.items() if stat and stat.up]
         waiting = any(stat and stat.settling for stat in seen.values())
         detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
-        fix = f"see whether the servers listen, and let {observation.node.name} connect to them"
+        fix = f"check that the servers listen, and let {observation.node.name} connect to them"
         yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
         if up and all(server.backup for server in up):
-            detail = f"{frontend.name} is served by its backup servers alone: none of the others is up"
+            detail = f"{frontend.name} is served by its backup servers only: none of the others is up"
             yield Finding(observation.node.name, "backup", False, detail, fix, warning=True, settling=waiting)
 
 
@@ -59,7 +59,7 @@ def lost_servers(
         gone = was and was.up and not _fine(server, now)
         elsewhere = [_stat(each, frontend, server) for each in others if each.haproxy_answers]
         if gone and not any(stat and not stat.up for stat in elsewhere):
-            detail = f"{frontend.name}/{server.name} was up before the change, and is not any more: {_describe(now)}"
+            detail = f"{frontend.name}/{server.name} was up before the change, and no longer is: {_describe(now)}"
             yield Finding(after.node.name, "server", False, detail, f"see whether {server.name} runs")
 
 
@@ -72,7 +72,7 @@ def answers(observation: Observation) -> Iterator[Finding]:
         if each.ok:
             yield Finding(observation.node.name, "api", True, f"{what} answers")
         elif any(each.ip in network for network in near):
-            fix = "see the findings above; if there are none, is the port let through between the nodes?"
+            fix = "see the findings above; if there are none, does a firewall block the port between the nodes?"
             yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=soon)
 
 

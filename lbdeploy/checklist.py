@@ -26,11 +26,11 @@ class Check:
 
 # Who fails one of these can't be looked at any further, so these can't be ignored.
 LOGIN = (
-    Check("reach", "its sshd answers", "answers", "see whether it runs, and its sshd listens"),
+    Check("reach", "its sshd answers", "answers", "check that it is running, and that its sshd listens"),
     Check(
         "host-key",
         "its host key is the known one",
-        "has the host key that is known",
+        "has the known host key",
         "compare the fingerprint on its console; then make it known, as the message says",
     ),
     Check(
@@ -61,27 +61,27 @@ OF_NODES = (
     ),
     Check(
         "versions",
-        "apt offers the versions that hosts.toml wants of packages, where it does not have them yet",
-        "has, or apt offers, the versions of packages that hosts.toml wants",
+        "apt offers the package versions that hosts.toml asks for, unless they are installed already",
+        "has, or apt offers, the package versions that hosts.toml asks for",
         "apt-get update; then see apt-cache policy, and correct the version in hosts.toml",
         up=True,
     ),
     Check(
         "apt-sources",
-        "it can fetch from each of its apt sources (a warning, where all packages are installed)",
+        "it can fetch from each of its apt sources (a warning if all packages are installed)",
         "reaches its apt sources",
         "check its route and proxy, or correct /etc/apt/sources.list",
     ),
     Check(
         "dpkg",
-        "no work of dpkg was interrupted (a warning: up repairs it)",
-        "has a dpkg that was not interrupted",
+        "dpkg was not interrupted (a warning: up repairs it)",
+        "has no interrupted dpkg",
         "lbdeploy up repairs it; or: dpkg --configure -a",
     ),
     Check(
         "apt-lock",
         "nobody holds the lock of apt or dpkg now (a warning: up waits for two minutes)",
-        "has nobody at work with apt",
+        "has nobody using apt",
         "wait until it has ended",
     ),
     Check(
@@ -92,14 +92,14 @@ OF_NODES = (
     ),
     Check(
         "disk",
-        "there is room, in KiB and in inodes, where files and packages go",
-        "has room on its disks",
+        "there is enough space, in KiB and in inodes, where files and packages go",
+        "has enough disk space",
         "make room: du -xh FOLDER | sort -h | tail",
         up=True,
     ),
     Check(
         "interface",
-        "it has each interface, that is up, and has IPv6 where a VIP of it is to be",
+        "it has each interface, up, and with IPv6 where it is to carry an IPv6 VIP",
         "has its interfaces, and they are up",
         "name the right one in hosts.toml, or: ip link set NAME up",
         up=True,
@@ -113,37 +113,40 @@ OF_NODES = (
     ),
     Check(
         "port",
-        "no other program listens on a port of a frontend, or where the metrics are to be had",
-        "has the ports free",
+        "no other program listens on a port of a frontend, or on that of the metrics",
+        "has its ports free",
         "stop that program, or choose another port",
     ),
     Check(
         "nonlocal-bind",
-        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, the same for IPv6)",
+        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, and the same for IPv6)",
         "lets haproxy bind to VIPs that are elsewhere",
-        "make /proc/sys/net writable: in a container that is a setting of its host",
+        "make /proc/sys/net writable; in a container, that is a setting of its host",
         up=True,
     ),
     Check(
         "network-manager",
-        "systemd-networkd (also netplan's) leaves VIPs alone when it restarts (a warning)",
-        "has nothing that would drop VIPs as it restarts",
+        "systemd-networkd (also netplan's) keeps VIPs when it restarts (a warning)",
+        "has nothing that would drop VIPs when it restarts",
         "KeepConfiguration=static for the interface, as the message says",
     ),
     Check(
         "clock",
         "its clock agrees with yours and with the other nodes' (2 s apart: a warning; 5 minutes: a problem)",
         "has a clock that agrees",
-        "set it, and have it kept by NTP",
+        "set it, and keep it in sync by NTP",
     ),
     Check(
-        "ntp", "its clock is kept by NTP (a warning)", "has a clock that is kept", "apt-get install systemd-timesyncd"
+        "ntp",
+        "its clock is kept in sync by NTP (a warning)",
+        "has a clock kept by NTP",
+        "apt-get install systemd-timesyncd",
     ),
     Check(
         "foreign-config",
         "there is no configuration, and no manager of VIPs, that lbdeploy did not put there (a warning)",
-        "has nothing of other tools",
-        "nothing for files: up keeps what they held, and lbdeploy down gives it back",
+        "has no configuration from other tools",
+        "nothing for files: up keeps their content, and lbdeploy down restores it",
     ),
 )
 
@@ -157,17 +160,17 @@ OF_NETWORKS = (
     ),
     Check(
         "vrid-in-use",
-        "no other router speaks for the virtual router ID: listening for three advert intervals",
-        "no other router speaks for the virtual router ID",
+        "no other router uses the virtual router ID: listening for three advert intervals",
+        "no other router uses the virtual router ID",
         "choose another router_id in hosts.toml",
         up=True,
     ),
     Check(
         "firewall",
-        "VRRP (IP protocol 112) gets from each node to each other: they send some, of router ID 0; and by its rules, "
-        "no node's firewall shuts the clients of a frontend, or of the metrics, out (a warning)",
+        "VRRP (IP protocol 112) gets from each node to each other, tried with router ID 0; and no node's firewall "
+        "rules block the clients of a frontend or of the metrics (a warning)",
         "VRRP gets from node to node",
-        "let it through, as the message says for the node's own firewall; or firewall = 'nftables'",
+        "allow it, as the message says for the node's own firewall; or set firewall = 'nftables'",
     ),
     Check(
         "lint",
@@ -177,7 +180,7 @@ OF_NETWORKS = (
     ),
     Check(
         "agreement",
-        "with --limit: nothing is changed on some nodes only that VRRP peers must agree on",
+        "with --limit: no setting that VRRP peers must agree on is changed on some nodes only",
         "",
         "lbdeploy up, without --limit",
         up=True,

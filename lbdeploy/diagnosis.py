@@ -111,7 +111,7 @@ def _begins(pattern: str, name: str) -> bool:
 def _lock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     for line in checkup.lines("locks")[:1]:
         if found := re.fullmatch(r"(\S+) (\d+) ?(.*)", line):
-            detail = f"{found[3] or 'somebody'} (process {found[2]}) is at work with apt: it holds {found[1]}"
+            detail = f"{found[3] or 'somebody'} (process {found[2]}) is using apt: it holds {found[1]}"
             yield _warning(checkup, "apt-lock", detail, "wait until it has ended; lbdeploy up does so for two minutes")
 
 
@@ -149,7 +149,7 @@ def _networkd(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         if len(words) == 3 and words[2] not in ("yes", "static", "true", "1", "on"):
             interface, file, _ = words
             drop_in = f"/etc/systemd/network/{file.rpartition('/')[2]}.d"
-            detail = f"systemd-networkd takes VIPs off {interface} as it restarts: {file} does not say to keep them"
+            detail = f"systemd-networkd takes VIPs off {interface} as it restarts: {file} does not tell it to keep them"
             fix = (
                 f"mkdir -p {drop_in}; printf '[Network]\\nKeepConfiguration=static\\n' > {drop_in}/keep.conf; "
                 "networkctl reload"
@@ -161,7 +161,7 @@ def _clock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     ahead = checkup.ahead or 0.0
     if abs(ahead) > SKEW_SECONDS:
         detail = f"its clock is {span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} yours"
-        fix = "see which of them is right: timedatectl, on both; then have it kept: timedatectl set-ntp true"
+        fix = "find out which is right: timedatectl, on both; then keep it in sync: timedatectl set-ntp true"
         yield Finding(checkup.node.name, "clock", False, detail, fix, warning=abs(ahead) <= SKEW_LIMIT)
 
 
@@ -176,8 +176,8 @@ def _ntp(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     for kind, _, name in (line.partition(" ") for line in checkup.lines("leftover")):
         if kind == "file":
-            detail = f"{name} is there, and not from lbdeploy: lbdeploy up puts its own in its place"
-            fix = "nothing to do: its content is kept on the node, and lbdeploy down gives it back"
+            detail = f"{name} is there, and not from lbdeploy: lbdeploy up replaces it"
+            fix = "nothing to do: its content is kept on the node, and lbdeploy down restores it"
             yield _warning(checkup, "foreign-config", detail, fix)
         elif kind == "unit":
             detail = f"{name} runs there: it may also move addresses"
@@ -196,7 +196,7 @@ def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             if culprit and port not in told:
                 told.add(port)
                 who = f" from {source}" if source else ""
-                detail = f"its firewall lets no clients{who} in at port {port} of {what}: {culprit}"
+                detail = f"its firewall blocks clients{who} at port {port} of {what}: {culprit}"
                 yield _warning(checkup, "firewall", detail, opening(culprit, packet))
 
 

@@ -80,14 +80,16 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
             does = "hearing nobody, it also takes the VIPs" if peer.unicast else "it may have the VIPs, or take them"
             detail = f"{who} is no longer in hosts.toml, but listens for VRRP: {does}"
             fix = f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
-            yield Finding(None, CHECK, False, detail, f"{fix}; to go on all the same: --ignore {CHECK}")
+            yield Finding(None, CHECK, False, detail, f"{fix}; to continue anyway: --ignore {CHECK}")
         elif not peer.there:
             does = "takes the VIPs" if peer.unicast else "may take the VIPs"
             detail = f"{who} is no longer in hosts.toml, and does not answer: coming back as it was, it {does}"
             yield Finding(None, CHECK, False, detail, "reinstall it, or stop keepalived there first", warning=True)
         elif peer.unicast:  # as after `down --limit`; but also where keepalived was only stopped
             detail = f"{who} is no longer in hosts.toml, and no keepalived runs there now"
-            fix = f"fine, if lbdeploy down --limit {limit} has been there; if not, it takes the VIPs at its next start"
+            fix = (
+                f"fine if lbdeploy down --limit {limit} was run; if not, it takes the VIPs when keepalived next starts"
+            )
             yield Finding(None, CHECK, False, detail, fix, warning=True)
 
 

@@ -127,7 +127,7 @@ def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNo
     lost = {name: error.message for name, error in survey.errors.items()}
     why = "".join(f"; {name} cannot take over: {reason}" for name, reason in (sick | lost).items())
     name = " and ".join(touched)
-    forced = "" if stage.way is Way.AWAY else "; to change it all the same: lbdeploy up --force-last"
+    forced = "" if stage.way is Way.AWAY else "; to change it anyway: lbdeploy up --force-last"
     return LastNodeError(
         f"no other node could take over while {name} is changed{why}",
         node=name,

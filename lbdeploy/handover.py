@@ -62,7 +62,7 @@ class Handover:
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
         with locking(self._fleet, nodes, self._about, self._lock_wait, self._emit) as lock:
             if lock.runs != survey.runs:
-                raise candidates.unmoved("another run has changed the nodes in this moment", fix="try again")
+                raise candidates.unmoved("another run has just changed the nodes", fix="try again")
             return self._carry_out(survey, giver, taker, back=back)
 
     def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> Moved:

@@ -107,7 +107,7 @@ def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> 
             f"before that run, {' and '.join(bare)} had no load balancer to go back to",
             node=bare[0],
             state="nothing was changed",
-            fix="lbdeploy rollback --list shows the runs that can be undone; lbdeploy down takes everything away",
+            fix="lbdeploy rollback --list shows the runs that can be undone; lbdeploy down removes everything",
         )
     about = next(each.about for those in generations.values() for each in those if each.id == chosen)
     return Target(chosen, about, next((each.hosts for each in nodes.values() if each.hosts), ""), nodes)

@@ -32,7 +32,7 @@ def fingerprint(text: str) -> str:
     if not found:
         fix = "on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
         raise UsageError(
-            f"{text} is no fingerprint of a host key: SHA256: and 43 characters", state="nothing was contacted", fix=fix
+            f"{text} is not a host key fingerprint: SHA256: and 43 characters", state="nothing was contacted", fix=fix
         )
     return f"SHA256:{found[1]}"
 

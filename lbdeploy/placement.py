@@ -77,7 +77,7 @@ def placed(placement: Placement, observations: Sequence[Observation], seen: str 
         fix = "see on each node: journalctl -u keepalived -n 20"
         yield Finding(None, "vip", False, f"{vip.ip} is on no node{seen}", fix, settling=not seen)
     if len(names) > 1:
-        fix = "the nodes do not hear each other's adverts: is VRRP (IP protocol 112) let through between them?"
+        fix = "the nodes do not hear each other's adverts: does a firewall block VRRP (IP protocol 112) between them?"
         yield Finding(None, "vip", False, f"{vip.ip} is on {' and '.join(names)} at once", fix, settling=True)
     for each in observations:
         want, have = each.node.interfaces[vip.network], each.holds(vip.ip)
@@ -163,7 +163,7 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
 
 def _waiting(cluster: Cluster, holder: Node, better: Observation, observations: Sequence[Observation]) -> Finding:
     """Why a node that could hold the VIPs, and is of higher priority than the holder, does not."""
-    detail = f"{holder.name} holds the VIPs, though {better.node.name} is able to and has the higher priority"
+    detail = f"{holder.name} holds the VIPs, although {better.node.name} could and has the higher priority"
     if not cluster.vrrp.preempt:
         return Finding(None, "holder", True, f"{detail}: preempt is off")
     left = _until_preemption(cluster, better, observations)

@@ -45,7 +45,7 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
         yield Finding(node.name, "interface", False, f"its interface {interface} is down", fix)
     if NO_IPV6 + interface in observation.lacks:
         setting = f"net.ipv6.conf.{interface}.disable_ipv6"
-        detail = f"its interface {interface} is to carry VIPs of IPv6, which is turned off there: {setting}"
+        detail = f"its interface {interface} is to carry IPv6 VIPs, but IPv6 is turned off there: {setting}"
         fix = f"sysctl -w {setting}=0, and correct what sets it in /etc/sysctl.d"
         yield Finding(node.name, "interface", False, detail, fix)
     if interface not in observation.holds(address):
@@ -68,7 +68,7 @@ def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterato
         for neighbour in each.neighbours:
             if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
                 detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
-                fix = "find that host, or choose another VIP; to go on all the same: lbdeploy up --ignore vip-in-use"
+                fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"
                 yield Finding(each.node.name, "vip-in-use", False, detail, fix)
 
 
@@ -116,7 +116,7 @@ def full(observation: Observation) -> Iterator[Finding]:
         if room.kib < kib or room.inodes < inodes:
             what = f"{room.kib} KiB" if room.kib < kib else f"{room.inodes} inodes"
             more = f", and {kib if room.kib < kib else inodes} are needed" if kib > ROOM_KIB else ""
-            fix = f"make room: du -xh {room.folder} | sort -h | tail; to go on all the same: --ignore disk"
+            fix = f"make room: du -xh {room.folder} | sort -h | tail; to continue anyway: --ignore disk"
             yield Finding(observation.node.name, "disk", False, f"{room.folder} has only {what} free{more}", fix)
 
 

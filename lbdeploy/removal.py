@@ -96,7 +96,7 @@ class Removal:
             except KeyboardInterrupt:
                 going = [going_on(work) for work in self._workers.under_way.values()]
                 state = "; ".join((*going, *_told(done)))
-                raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down goes on") from None
+                raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down continues") from None
             except LbdeployError as error:
                 raise _halfway(error, done) from None
             done += tuple(name for name in stage.names if name not in done)
@@ -107,7 +107,7 @@ class Removal:
         if self._interrupt.asked:
             left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
             state = "; ".join((*_told(done), *([f"{' and '.join(left)} left as it was"] if left else [])))
-            raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down goes on; lbdeploy up goes back")
+            raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down continues; lbdeploy up goes back")
         lock.check()
 
     def _perform(self, stage: Stage, before: Survey, done: Sequence[str]) -> None:
@@ -137,7 +137,7 @@ class Removal:
         had = any(each.holds_all(self.cluster) for each in before.seen.values())
         if had and staying:
             who = " or ".join(staying)
-            self._emit(Note(None, f"looking whether {who} has the VIPs"))
+            self._emit(Note(None, f"checking whether {who} has the VIPs"))
             if not self._observer.until_holding(staying):
                 state = "the VIPs stay where they were"
                 raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix="lbdeploy verify")

@@ -62,7 +62,7 @@ def require_own(templates: Path) -> None:
                 f"{path} is no {kind}" if path.exists() else f"{path} is a link that leads nowhere",
                 node=None,
                 state="nothing was contacted",
-                fix="put your own there; or remove it, to use what is built in",
+                fix="put your own there, or remove it to use the built-in one",
             )
 
 

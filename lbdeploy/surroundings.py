@@ -32,7 +32,7 @@ def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
         detail = f"{claim.ip} is in use: {claim.mac} answers for it on {claim.interface}"
         if away:
             detail += f"; it may be {' or '.join(away)}, which was not looked at"
-        fix = "find that host, or choose another VIP; to go on all the same: lbdeploy up --ignore vip-in-use"
+        fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"
         yield Finding(None, "vip-in-use", False, detail, fix, warning=bool(away))
 
 
@@ -51,7 +51,7 @@ def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Findin
     }
     for source in sorted(sources - members, key=str):
         detail = f"virtual router ID {vrrp.router_id} is in use: adverts come from {source} on network {vrrp.network}"
-        fix = "choose another vrrp.router_id in hosts.toml; to go on all the same: lbdeploy up --ignore vrid-in-use"
+        fix = "choose another vrrp.router_id in hosts.toml; to continue anyway: lbdeploy up --ignore vrid-in-use"
         yield Finding(None, "vrid-in-use", False, detail, fix)
 
 
@@ -116,7 +116,7 @@ def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     (behind, slow), (ahead, fast) = known[0], known[-1]
     if ahead - behind > SKEW_SECONDS >= max(ahead, -behind):
         detail = f"the clock of {fast} is {span(ahead - behind)} ahead of that of {slow}"
-        fix = "have both kept by NTP: timedatectl set-ntp true on each"
+        fix = "keep both in sync by NTP: timedatectl set-ntp true on each"
         yield Finding(None, "clock", False, detail, fix, warning=True)
 
 

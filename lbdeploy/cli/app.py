@@ -104,7 +104,9 @@ class App:
         ssh = lab.enter(self.cluster)
         if not lab.is_current(self.cluster):
             follow = self.advised("lbdeploy lab up")
-            self.emit(Note(None, f"the lab was started for other hosts than the file has now; to follow: {follow}"))
+            self.emit(
+                Note(None, f"the lab was started for hosts other than those in the file now; to update it: {follow}")
+            )
         return replace(ssh, answers=self.answers)
 
     @cached_property

@@ -143,6 +143,6 @@ def _write(app: App, results: Sequence[Result], report: Path) -> LbdeployError |
         report.write_text(page(app.cluster, results), encoding="utf-8")
     except OSError as error:
         what = f"{report} can't be written: {error.strerror}"
-        return LbdeployError(what, state="the drill has ended; what it measured stands above", fix="make room there")
+        return LbdeployError(what, state="the drill has ended; what it measured is shown above", fix="make room there")
     app.reporter.say("The same as a page: ", (str(report), "name"))
     return None

@@ -92,7 +92,7 @@ def _draft(app: App, flags: Flags) -> Draft:
         return from_flags(flags)
     if app.json or not sys.stdin.isatty() or not sys.stderr.isatty():
         fix = "give --network, --node, --vip and --server: see lbdeploy init --help"
-        raise UsageError("init asks its questions on a terminal, and there is none", state=NOTHING, fix=fix)
+        raise UsageError("init needs a terminal to ask its questions", state=NOTHING, fix=fix)
     from lbdeploy.cli.interview import Interview
 
     return Interview(app, flags).draft()
@@ -119,7 +119,9 @@ def from_flags(flags: Flags) -> Draft:
     problems = [f"{'.'.join(key)}: {message}; {fix}" for key, message, fix in complaints(made)]
     if problems:
         told = "".join(f"\n  {each}" for each in problems)
-        raise UsageError(f"these flags make no hosts.toml:{told}", state=NOTHING, fix="lbdeploy init --help")
+        raise UsageError(
+            f"these flags do not make a valid hosts.toml:{told}", state=NOTHING, fix="lbdeploy init --help"
+        )
     return draft.finished(made)
 
 
@@ -128,7 +130,7 @@ def _refuse_to_overwrite(path: Path, force: bool) -> None:
         raise UsageError(
             f"{path} is there already",
             state="it was left alone",
-            fix=f"the same command with --force, which overwrites {path}; or with --output FILE",
+            fix=f"run the same command with --force, which overwrites {path}; or with --output FILE",
         )
 
 

@@ -36,7 +36,7 @@ class Interview:
 
     def draft(self) -> Draft:
         """The answers, as a draft that makes a valid file. Raises click's Abort where someone has had enough."""
-        self.app.reporter.warn("Enter takes what stands in [brackets]; Ctrl-C leaves, and nothing is written.")
+        self.app.reporter.warn("Enter accepts what is in [brackets]; Ctrl-C exits, and nothing is written.")
         self._ask("Name of the cluster", self._name, default=self.flags.name)
         self._ask("Login on the nodes (Enter: as ssh would)", self._login, default=self.flags.user or "")
         self._ask("Nodes, the preferred first: lb1=ADDRESS lb2=ADDRESS", self._nodes)
@@ -85,7 +85,7 @@ class Interview:
         self.hosts = drafts.named(drafts.words(answer), "lb")
         drafts.set_nodes(made, self.hosts)
         if len(self.hosts) < 2 or len(set(self.hosts.values())) < len(self.hosts):
-            raise UsageError("two different nodes are needed, at least", fix="lb1=192.168.1.11 lb2=192.168.1.12")
+            raise UsageError("at least two different nodes are needed", fix="lb1=192.168.1.11 lb2=192.168.1.12")
 
     def _look(self) -> list[tuple[str, Shared]]:
         """The networks that all nodes are on which can be looked at, by the names proposed for them."""

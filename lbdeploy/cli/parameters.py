@@ -40,7 +40,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
         raise UsageError(
             f"--limit '{','.join(value)}' lacks a node's name",
             state="nothing was contacted",
-            fix="name one; all nodes are meant where there is no --limit",
+            fix="name one; without --limit, all nodes are meant",
         )
     context.ensure_object(App).limited = found = tuple(dict.fromkeys(names))
     return found

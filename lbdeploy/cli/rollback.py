@@ -40,7 +40,7 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     lbdeploy rollback --ask            show what would change, and ask
     """
     if to is not None and not to.strip():
-        raise UsageError("--to names no run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")
+        raise UsageError("--to needs a run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")
     from lbdeploy.fleet import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:

@@ -110,7 +110,7 @@ class Workers:
         lost = self._begun.get(said["file"])
         self._begun[said["file"]] = said["worker"]
         if lost:
-            self._tell(said["file"], Note(None, f"begun anew by {said['worker']}, since {lost} was lost"))
+            self._tell(said["file"], Note(None, f"restarted by {said['worker']}, since {lost} was lost"))
 
 
 _UNKNOWN = "not known; a node in change ends it, or restores what was there, by itself"
@@ -123,7 +123,7 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
         from distributed import Client
     except ImportError:
         fix = "pip install 'lbdeploy[fleet]', here and where the workers are"
-        raise UsageError("--scheduler wants Dask's distributed", state="nothing was contacted", fix=fix) from None
+        raise UsageError("--scheduler needs Dask's distributed", state="nothing was contacted", fix=fix) from None
     logging.disable()  # or Dask writes over what people are shown; all that it says is an exception, too
     try:
         client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)

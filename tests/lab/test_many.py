@@ -148,7 +148,7 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
         trio.of(trio.two)
         done = trio.run("up")
     assert done.code == 0, done.err
-    assert "fine, if lbdeploy down --limit lb3 has been there" in done.err
+    assert "fine if lbdeploy down --limit lb3 was run" in done.err
     unnoticed(seen, 1)
     assert trio.on("lb1", f"grep -c 192.168.1.13 {CONF} || :") == "0"
     assert trio.on_one("lb1")

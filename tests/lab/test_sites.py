@@ -110,7 +110,7 @@ def workers(operator: Operator, folder: Path) -> Iterator[list[subprocess.Popen[
 
 
 def test_workers_of_a_scheduler_do_it_and_one_may_be_lost(operator: Operator, tmp_path: Path) -> None:
-    """Events stream back; a lost worker's cluster is begun anew by the other one; no password is on the wire."""
+    """Events stream back; a lost worker's cluster is restarted by the other one; no password is on the wire."""
     words = ["verify", "--wait", "4", "-v", "--scheduler", RECORDED]
     env = {**os.environ, "LBDEPLOY_SUDO_PASSWORD": PASSWORD}
     argv = operator.argv(LBDEPLOY, "-f", operator.gone, operator.away, operator.good, "--json", *words)
@@ -132,7 +132,7 @@ def test_workers_of_a_scheduler_do_it_and_one_may_be_lost(operator: Operator, tm
         ("gone", 4), ("away", 4), ("k8s-api", 0),
     ]  # fmt: skip
     assert run.returncode == document["exit_code"] == 4
-    assert re.search(r"(gone|away): begun anew by tcp://\S+, since tcp://\S+ was lost", err)
+    assert re.search(r"(gone|away): restarted by tcp://\S+, since tcp://\S+ was lost", err)
     record = (tmp_path / "record").read_bytes()
     assert b"[frontends.k8s-api]" in record  # it can be read, and has what travels
     assert PASSWORD.encode() not in record
@@ -168,7 +168,7 @@ def test_a_worker_that_is_lost_in_a_change_costs_nobody_anything(pair: Lab, oper
         again = operator.lbdeploy([operator.good], "up", "--parallel", "1", "--scheduler", SCHEDULER)
     (document,) = json.loads(out)["clusters"]
     assert run.returncode == document["exit_code"] == 0, out + err
-    assert re.search(r"begun anew by tcp://\S+, since tcp://\S+ was lost", err)
+    assert re.search(r"restarted by tcp://\S+, since tcp://\S+ was lost", err)
     assert {each["name"] for each in document["changes"]} == {"/etc/haproxy/haproxy.cfg", "haproxy"}
     assert again.json["clusters"][0]["changes"] == []
     for node in ("lb1", "lb2"):

@@ -29,7 +29,7 @@ PROD = Advice("plan", ("my prod.toml",), lab=True, limit=("lb1", "lb2"))
         ("lbdeploy lab up", "lbdeploy -f 'my prod.toml' lab up"),
         ("lbdeploy up, without --limit", "lbdeploy -f 'my prod.toml' --lab up, without --limit"),
         ("lbdeploy down --limit lb3", "lbdeploy -f 'my prod.toml' --lab down --limit lb3"),
-        ("lbdeploy down gives it back", "lbdeploy -f 'my prod.toml' --lab down gives it back"),
+        ("lbdeploy down restores it", "lbdeploy -f 'my prod.toml' --lab down restores it"),
         ("lbdeploy -f other.toml check", "lbdeploy -f other.toml check"),
         ("lbdeploy plan --help", "lbdeploy plan --help"),
         ("lbdeploy needs systemd", "lbdeploy needs systemd"),

@@ -445,7 +445,7 @@ def test_streams_may_be_closed(
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("init", "init asks its questions on a terminal, and there is none"),
+        ("init", "init needs a terminal to ask its questions"),
         ("down", "down asks for confirmation, which needs a terminal"),
         ("--ask-sudo plan", "--ask-sudo needs a terminal"),
     ],

@@ -279,7 +279,7 @@ def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, all
     assert {(each.check, each.warning) for each in found} == {("firewall", True)}
     assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == ports
     assert found[0].detail == (
-        "its firewall lets no clients in at port 6443 of frontend k8s-api: chain inet filter input of nft"
+        "its firewall blocks clients at port 6443 of frontend k8s-api: chain inet filter input of nft"
     )
 
 

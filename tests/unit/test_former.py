@@ -127,6 +127,6 @@ def test_only_one_that_listens_is_a_problem() -> None:
     assert "coming back as it was, it takes the VIPs" in off.detail
     (bare,) = findings([replace(listens, deaf=True)])
     assert bare.warning
-    assert "fine, if lbdeploy down --limit lb3 has been there" in str(bare.fix)
+    assert "fine if lbdeploy down --limit lb3 was run" in str(bare.fix)
     (nameless,) = findings([replace(listens, name="")])
     assert nameless.detail.startswith("192.168.1.13 is no longer")

@@ -294,7 +294,7 @@ def test_backups_that_serve_alone_are_a_warning(rich: Cluster) -> None:
     found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN"))
     assert {(each.check, each.warning) for each in found} == {("backup", True), ("server", True)}
     assert {each.detail for each in found if each.check == "backup"} == {
-        "api is served by its backup servers alone: none of the others is up"
+        "api is served by its backup servers only: none of the others is up"
     }
     found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN", spare1="DOWN", spare2="DOWN"))
     assert {each.detail for each in found if each.failed} == {"api has 0 of 4 servers up"}

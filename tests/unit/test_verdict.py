@@ -216,7 +216,7 @@ def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:
     assert (holder(found).ok, holder(found).warning) == (False, True)
     # 30 s of delay, 2 s until the check has risen, 3.2 s until a silent master is given up, 2 s to spare, 10 s gone.
     assert holder(found).detail == (
-        "lb2 holds the VIPs, though lb1 is able to and has the higher priority: "
+        "lb2 holds the VIPs, although lb1 could and has the higher priority: "
         "it takes them in about 27 s, after preempt_delay"
     )
 
@@ -236,7 +236,7 @@ def test_a_delay_that_is_long_over_needs_a_look(seed: Cluster) -> None:
     found = verdict(seed, lb1(seed, holds=False), lb2(seed, holds=True))
     assert found.healthy
     assert not holder(found).ok
-    assert holder(found).detail == "lb2 holds the VIPs, though lb1 is able to and has the higher priority"
+    assert holder(found).detail == "lb2 holds the VIPs, although lb1 could and has the higher priority"
     assert "keepalived -n 20 on lb1" in (holder(found).fix or "")
 
 
@@ -526,7 +526,7 @@ def test_a_server_that_only_the_changed_node_lost_is_its_matter(
     assert bool(found) is lost
     for each in found:
         assert (each.node, each.check, each.failed) == ("lb2", "server", True)
-        assert each.detail.startswith("k8s-api/master1 was up before the change, and is not any more: ")
+        assert each.detail.startswith("k8s-api/master1 was up before the change, and no longer is: ")
 
 
 def test_a_node_whose_haproxy_is_silent_says_nothing_of_the_servers(seed: Cluster) -> None:
