@@ -201,7 +201,7 @@ def unable(observation: Observation) -> str:
     if observation.lift <= FAULT:
         return "it was told to leave the VIPs to others"
     if stopped:
-        return " and ".join(stopped) + (" does" if len(stopped) == 1 else " do") + " not run there"
+        return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"
     if not observation.haproxy_answers:
         return "its haproxy does not answer"
     if down:

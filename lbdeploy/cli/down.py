@@ -66,7 +66,7 @@ def _end(app: App, removed: Removed) -> None:
         left = ConnectError(
             f"skipped: {error.message}",
             node=name,
-            state="lbdeploy's files and services are still on it: it takes the VIPs wherever it runs",
+            state="lbdeploy's files and services are still on it: it takes the VIPs if it runs",
             fix="bring it back, then: lbdeploy down",
         )
         app.complain(left)

@@ -81,7 +81,7 @@ def set_addresses(draft: Draft, node: str, addresses: Sequence[str]) -> None:
     networks = list(draft.get("networks", {}))
     if len(addresses) != len(networks):
         fix = f"write {len(networks)}, in this order: {', '.join(networks)}"
-        raise UsageError(f"{node} wants one address for each network, and got {len(addresses)}", fix=fix)
+        raise UsageError(f"{node} needs one address for each network, but got {len(addresses)}", fix=fix)
     others = {key: value for key, value in draft["nodes"].get(node, {}).items() if key not in networks}
     draft["nodes"][node] = dict(zip(networks, addresses, strict=True)) | others
 

@@ -218,9 +218,9 @@ class ClusterTable(Table):
 
     name: Name = Field(description="Name of the cluster; names the VRRP instance.")
     firewall: Literal["none", "nftables"] = Field(
-        "none", description='"nftables": the nodes let in SSH, VRRP of their peers and the frontends, and no more.'
+        "none", description='"nftables": the nodes accept only SSH, VRRP from their peers and the ports of frontends.'
     )
-    firewall_allow: list[Port] = Field([], max_length=100, description="TCP ports to let in besides, from anywhere.")
+    firewall_allow: list[Port] = Field([], max_length=100, description="More TCP ports to accept, from anywhere.")
 
 
 class SshTable(Table):
@@ -232,15 +232,15 @@ class SshTable(Table):
     known_hosts_file: FilePath | None = Field(None, description="Known host keys; relative to hosts.toml.")
     jump: Jump | None = Field(None, description="Jump host, as in `ssh -J`. Its key is also verified.")
     connect_timeout: Seconds | None = Field(
-        None, description="Seconds until an unanswered connection is given up; 10, if ssh has no ConnectTimeout either."
+        None, description="Seconds after which a connection attempt times out; 10 if ssh has no ConnectTimeout either."
     )
 
 
 class NetworkTable(Table):
-    """A network that every node is on."""
+    """A network to which every node is connected."""
 
     interface: IfName = Field(description="Interface on the nodes; a node may override it.")
-    vip: Vips = Field((), description="VIP or VIPs that float on this network, with prefix length.")
+    vip: Vips = Field((), description="VIP or VIPs on this network, with prefix length.")
 
 
 class NodeTable(Table):
@@ -265,7 +265,7 @@ class TrackFileTable(Table):
         0,
         ge=-253,
         le=253,
-        description="What is added to the node's priority, times the number in the file. "
+        description="Added to the node's priority, multiplied by the number in the file. "
         "With 0, a number that is not 0 takes the node's VIPs away.",
     )
 
@@ -279,30 +279,30 @@ class TrackScriptTable(Table):
     interval: WholeSeconds = Field(1, description="Whole seconds between runs.")
     timeout: WholeSeconds = Field(2, description="Whole seconds after which a run has failed.")
     fall: Count = Field(1, description="Failed runs until it has failed.")
-    rise: Count = Field(2, description="Good runs until it is well again.")
+    rise: Count = Field(2, description="Successful runs until it is good again.")
     weight: int = Field(
         0,
         ge=-253,
         le=253,
-        description="Added to the node's priority: below 0 while it fails, above 0 while it is well. "
+        description="Added to the node's priority: below 0 while it fails, above 0 while it succeeds. "
         "With 0, failing takes the node's VIPs away.",
     )
 
 
 class VrrpTable(Table):
-    """VRRP, as keepalived speaks it between the nodes."""
+    """VRRP between the nodes, by keepalived."""
 
-    network: str = Field(description="Network that adverts travel on, and where SSH connects.")
+    network: str = Field(description="Network for adverts and for SSH.")
     router_id: int = Field(ge=1, le=255, description="Virtual router ID; unique on its network.")
     advert_interval: float = Field(
         1.0, ge=0.1, le=40.0, description="Seconds between adverts. With 0.1, VIPs move within half a second."
     )
     preempt: bool = Field(True, description="Whether a node of higher priority takes the VIPs back when it returns.")
-    preempt_delay: float = Field(30.0, ge=0, le=1000, description="Seconds that it waits before it does.")
+    preempt_delay: float = Field(30.0, ge=0, le=1000, description="Seconds that it waits before it does so.")
     initial_state: Literal["auto", "MASTER"] = Field(
         "auto",
         description='"auto" starts every node as BACKUP, so that preempt_delay holds; "MASTER" loses the delay, and '
-        "wants preempt.",
+        "needs preempt.",
     )
     mode: Literal["unicast", "multicast"] = Field(
         "unicast", description="Adverts go to each other node's address, or to the group of VRRP: 224.0.0.18, ff02::12."
@@ -321,17 +321,17 @@ class VrrpTable(Table):
     check_interval: WholeSeconds = Field(1, description="Whole seconds between checks of haproxy on a node.")
     check_timeout: WholeSeconds = Field(2, description="Whole seconds after which an unanswered check fails.")
     check_fall: Count = Field(1, description="Failed checks until the node gives up its VIPs.")
-    check_rise: Count = Field(2, description="Good checks until the node may hold VIPs again.")
+    check_rise: Count = Field(2, description="Successful checks until the node may hold VIPs again.")
 
 
 class ServerTable(Table):
-    """A server, where its address alone does not say everything."""
+    """A server that needs more than an address."""
 
     address: ServerAddress = Field(description='"address" or "address:port" (default: the frontend\'s).')
     backup: bool = Field(False, description="Whether it gets connections only while no other server is up.")
-    max_connections: Connections | None = Field(None, description="Connections at once; others wait for it.")
+    max_connections: Connections | None = Field(None, description="Concurrent connections; others wait for it.")
     weight: int | None = Field(
-        None, ge=0, le=256, description="Its share of the connections, to that of others; 1 if unset; 0: no new ones."
+        None, ge=0, le=256, description="Its share of connections, relative to the others; 1 if unset; 0: no new ones."
     )
 
 
@@ -343,37 +343,37 @@ ServerEntry = Annotated[ServerTable, BeforeValidator(_server_table, json_schema_
 
 
 class FrontendTable(Table):
-    """A port that is open on VIPs, and the servers that it is balanced to."""
+    """A port that is open on VIPs, and the servers behind it."""
 
     port: Port = Field(description="TCP port on the VIPs.")
-    networks: NetworkNames = Field((), description="Networks on whose VIPs it is open: a name or a list; else on all.")
+    networks: NetworkNames = Field((), description="Networks on whose VIPs it listens: a name or a list; all if unset.")
     allow: Subnets = Field(
         (),
-        description="Networks of the clients; others are refused, but for the cluster itself. Without it: everybody.",
+        description="Networks of allowed clients, besides the cluster itself. If unset: everybody.",
     )
-    max_connections: Connections | None = Field(None, description="Connections at once, on a node; others wait.")
+    max_connections: Connections | None = Field(None, description="Concurrent connections per node; others wait.")
     proxy_protocol: bool = Field(
-        False, description="Whether servers are told the client's address by a PROXY header (version 2)."
+        False, description="Whether servers get the client's address in a PROXY header (version 2)."
     )
     balance: Literal["roundrobin", "leastconn", "source"] = Field("roundrobin", description="Balancing algorithm.")
     check: Literal["tcp", "https"] = Field(
         "tcp", description='"tcp": the server accepts connections. "https": GET /readyz answers 200.'
     )
-    check_path: UrlPath = Field("/readyz", description="What the https check asks for.")
+    check_path: UrlPath = Field("/readyz", description="Path that the https check requests.")
     check_ca_file: FilePath | None = Field(
         None, description="CA that must have signed a server's certificate (PEM); relative to hosts.toml. For https."
     )
     check_host: DnsName | None = Field(
-        None, description="Name that the https check asks for (SNI and Host), and that the certificate must have."
+        None, description="Name that the https check sends (SNI and Host), and that the certificate must have."
     )
     interval: Seconds = Field(10.0, description="Seconds between checks of a server.")
     fast_interval: Seconds = Field(
-        1.0, description="The same while a server is down, or its state is changing or not yet known."
+        1.0, description="The same while a server is down, or its state is changing or unknown."
     )
-    rise: Count = Field(3, description="Good checks until a server is UP.")
+    rise: Count = Field(3, description="Successful checks until a server is UP.")
     fall: Count = Field(2, description="Failed checks until it is DOWN.")
     slow_start: Seconds | None = Field(
-        None, description="Seconds in which a server that comes back gets more and more of its share."
+        None, description="Seconds over which a server that comes back is given its share gradually."
     )
     connect_timeout: Seconds = Field(5.0, description="Seconds to wait for a server to accept a connection.")
     check_timeout: Seconds = Field(5.0, description="Seconds to wait for a server's answer to a check.")
@@ -389,30 +389,30 @@ class FrontendTable(Table):
 class MetricsTable(Table):
     """haproxy's metrics for Prometheus at /metrics, and its page at /stats, on each node's own address."""
 
-    network: str = Field(description="Network on whose addresses of the nodes it listens.")
+    network: str = Field(description="Network on which it listens, at each node's address.")
     port: Port = Field(8404, description="TCP port there.")
     allow: Subnets = Field(
-        (), description="Networks that may ask, besides the nodes. Without it: everybody who reaches the address."
+        (), description="Networks that may read them, besides the nodes. If unset: everybody who reaches the address."
     )
 
 
 class RepositoryTable(Table):
     """A repository that apt gets packages from, besides those that the node has."""
 
-    uri: AptUri = Field(description="Where it is: http, https, or file for a folder of the node.")
-    suite: Suite = Field(description='Suite, like "bookworm-backports"; "./" for one without suites.')
+    uri: AptUri = Field(description="Its address: http, https, or file for a folder on the node.")
+    suite: Suite = Field(description='Suite, like "bookworm-backports"; "./" for a repository without suites.')
     components: list[Component] = Field([], max_length=16, description='Components; none where suite ends in "/".')
     key_file: FilePath | None = Field(
-        None, description="Key that it is signed with, armored or binary; relative to hosts.toml. None: those of apt."
+        None, description="Key that signs it, armored or binary; relative to hosts.toml. If unset: apt's own."
     )
 
 
 class PackagesTable(Table):
     """Which versions of packages are installed, and where apt gets them."""
 
-    haproxy: Version | None = Field(None, description='Version that apt keeps to, like "2.6.*"; any, if not set.')
-    keepalived: Version | None = Field(None, description='The same of keepalived, like "1:2.2.7-1*".')
-    socat: Version | None = Field(None, description="The same of socat.")
+    haproxy: Version | None = Field(None, description='Version to pin, like "2.6.*"; any if unset.')
+    keepalived: Version | None = Field(None, description='The same for keepalived, like "1:2.2.7-1*".')
+    socat: Version | None = Field(None, description="The same for socat.")
     apt_proxy: ProxyUrl | None = Field(None, description="Proxy that apt gets packages through, without a password.")
     repositories: dict[Name, RepositoryTable] = Field(
         {}, max_length=20, description="Repositories to get packages from, by name: [packages.repositories.NAME]."

@@ -131,7 +131,7 @@ class Keys(AuthStrategy):  # type: ignore[misc]
             if not transport.is_active():
                 return f"it ended the connection: {error}"
             return str(error)
-        return f"it wants more than a key: {', '.join(wanted)}" if wanted else None
+        return f"it requires more than a key: {', '.join(wanted)}" if wanted else None
 
     def _error(self, found: Identities, reason: str) -> LoginError:
         hop = self.hop

@@ -105,7 +105,7 @@ def test_a_holder_that_is_retired_hands_over_first(pair: Lab) -> None:
     assert pair.do("plan")["changes"] == []
     with traffic(pair, *VIPS) as seen:
         approved = asked(pair, "Remove the load balancer from these nodes?", "y\n", *question)
-        assert (approved.code, "Gone: lb1: as before lbdeploy came" in approved.err) == (0, True)
+        assert (approved.code, "Removed: lb1: as before lbdeploy" in approved.err) == (0, True)
         assert f"then: lbdeploy -f {pair.file} --lab up\r\n" in approved.err
         assert [pair.holder(vip) for vip in VIPS] == [["lb2"], ["lb2"]]
         error = pair.do("down", "--limit", "lb2", "--yes", code=1)["error"]

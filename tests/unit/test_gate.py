@@ -220,7 +220,7 @@ def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster,
     with pytest.raises(LastNodeError) as caught:
         refuse_the_last(stage(found, way, "lb1"), found, force=False)
     assert caught.value.message == (
-        "no other node could take over while lb1 is changed; lb2 cannot take over: haproxy does not run there"
+        "no other node could take over while lb1 is changed; lb2 cannot take over: haproxy is not running there"
     )
     assert (caught.value.node, caught.value.state) == ("lb1", "lb1 was left as it is")
     assert "lbdeploy up --force-last" in (caught.value.fix or "")

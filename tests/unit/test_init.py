@@ -211,7 +211,7 @@ def test_questions_are_asked_until_the_answers_are_right(terminal: pexpect.spawn
     answer(terminal, "Networks", "external", "external is not NAME=VALUE")
     answer(terminal, "Networks", "external=en*", "'en*' is not an interface name")
     answer(terminal, "Networks", "external=ens33 management=ens32")
-    answer(terminal, "Addresses of lb1", "192.168.0.11", "lb1 wants one address for each network")
+    answer(terminal, "Addresses of lb1", "192.168.0.11", "lb1 needs one address for each network")
     answer(terminal, "Addresses of lb1", "192.168.0.11 127.0.0.11")
     answer(terminal, "Addresses of lb-2", "192.168.0.11 127.0.0.12", "192.168.0.11 is already the address of node lb1")
     answer(terminal, "Addresses of lb-2", "192.168.0.12 127.0.0.12")

@@ -162,7 +162,7 @@ def test_a_holder_that_goes_alone_hands_over(seed: Cluster) -> None:
 def test_the_last_node_that_could_hold_the_vips_is_not_taken_alone(seed: Cluster) -> None:
     """But one that could not hold them itself may go, and so may all of them at once."""
     lb1, lb2 = known(seed, "lb1", holds=True), known(seed, "lb2", **{"service haproxy": stopped()})
-    with pytest.raises(LastNodeError, match="lb2 cannot take over: haproxy does not run there"):
+    with pytest.raises(LastNodeError, match="lb2 cannot take over: haproxy is not running there"):
         farewell(seed, survey(seed, lb1, beside=(lb2,)))
     with pytest.raises(LastNodeError, match="lb2 cannot take over: it can't be reached"):
         farewell(seed, survey(seed, lb1))

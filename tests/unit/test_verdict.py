@@ -172,7 +172,7 @@ def test_the_standby_holds_while_haproxy_is_stopped_on_the_preferred_node(seed: 
     away = lb1(seed, holds=False, haproxy_answers=False, servers=(), states={HAPROXY: stopped()})
     found = verdict(seed, away, lb2(seed, holds=True))
     assert holder(found).ok
-    assert holder(found).detail == "lb2 holds the VIPs; lb1 cannot take over: haproxy does not run there"
+    assert holder(found).detail == "lb2 holds the VIPs; lb1 cannot take over: haproxy is not running there"
     assert failed(found) == {
         ("lb1", "service", "haproxy is inactive"),
         ("lb1", "check", "haproxy does not answer: it does not run"),
@@ -194,10 +194,10 @@ def test_a_stopped_keepalived_can_not_hold(seed: Cluster, daemons: tuple[str, ..
     """The holder is as expected while the preferred node has no keepalived to hold the VIPs with."""
     states = {f"service {daemon}": stopped() for daemon in daemons}
     found = verdict(seed, lb1(seed, holds=False, states=states), lb2(seed, holds=True))
-    verb = "does" if len(daemons) == 1 else "do"
+    verb = "is" if len(daemons) == 1 else "are"
     assert (
         holder(found).detail
-        == f"lb2 holds the VIPs; lb1 cannot take over: {' and '.join(daemons)} {verb} not run there"
+        == f"lb2 holds the VIPs; lb1 cannot take over: {' and '.join(daemons)} {verb} not running there"
     )
 
 
