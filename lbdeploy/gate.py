@@ -90,10 +90,10 @@ def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iter
     cluster, seen = after.cluster, list(before.seen.values())
     was, now = holders(cluster, seen), holders(cluster, list(after.seen.values()))
     expected = foreseen(cluster, plan, stage, seen)
-    strangers = [name for name in now if name not in expected]
-    if strangers and was:
+    unexpected = [name for name in now if name not in expected]
+    if unexpected and was:
         detail = f"the VIPs moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
-        fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *strangers))}"
+        fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *unexpected))}"
         yield Finding(None, "holder", False, detail, fix)
 
 

@@ -72,7 +72,7 @@ def built_in() -> frozenset[str]:
     return frozenset(path.name for path in shipped("templates").glob("*" + SUFFIX))
 
 
-def strangers(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
+def unused_templates(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
     """Files among the operator's templates that nothing uses: (file, what is the matter, what would be right)."""
     used = _used(_environment(cluster.templates), built_in())
     for path in sorted(cluster.templates.glob("*")):

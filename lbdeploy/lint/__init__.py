@@ -14,7 +14,7 @@ from lbdeploy.lint import haproxy, keepalived
 from lbdeploy.lint.settings import settings
 from lbdeploy.lint.text import Complaint, Rule
 from lbdeploy.model import Cluster
-from lbdeploy.render import strangers
+from lbdeploy.render import unused_templates
 
 RULES: dict[str, tuple[Rule, ...]] = {KEEPALIVED_CONF: keepalived.RULES, HAPROXY_CFG: haproxy.RULES}
 
@@ -41,7 +41,7 @@ def lint(cluster: Cluster) -> list[Lint]:
     """Everything that is suspicious in what would be written to the nodes. Raises RenderError."""
     path = str(shown(cluster.path))
     found = [Lint("warning", None, path, None, *each) for each in settings(cluster)]
-    for own, message, fix in strangers(cluster):
+    for own, message, fix in unused_templates(cluster):
         found.append(Lint("warning", None, str(shown(own)), None, message, fix))
     for node in cluster.nodes:
         for file in files(cluster, node):
