@@ -80,10 +80,10 @@ class Handover:
         elif lifts != last:
             self._write(last)
             survey = self._settled(taker)
-        lost = {each for shots in by_vip(prober.shots).values() for each in cut(shots)}
+        lost = {each for results in by_vip(prober.results).values() for each in cut(results)}
         return Moved(
             views=views(
-                HERE, [each for each in prober.shots if each not in lost], [vip for vip, _ in self.cluster.targets]
+                HERE, [each for each in prober.results if each not in lost], [vip for vip, _ in self.cluster.targets]
             ),
             streams=tuple(prober.streams),
             cut=len(lost),

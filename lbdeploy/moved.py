@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.gaps import ProbeResult
 from lbdeploy.drill.prober import PERIOD, Stream
 from lbdeploy.drill.result import Measured
 from lbdeploy.drill.timers import TOLERANCE
@@ -37,9 +37,9 @@ class Moved(Measured):
         return any(self.lifts.values())
 
     @property
-    def failures(self) -> tuple[Shot, ...]:
+    def failures(self) -> tuple[ProbeResult, ...]:
         """The probes that failed, in order."""
-        return tuple(shot for view in self.measured for shot in view.shots if not shot.good)
+        return tuple(probe for view in self.measured for probe in view.results if not probe.good)
 
     @property
     def in_time(self) -> bool:
@@ -67,8 +67,8 @@ class Moved(Measured):
             "probes": self.probes,
             "failed": self.failed,
             "failures": [
-                {"address": str(shot.vip), "at_ms": round((shot.start - self.began) * 1000), "why": shot.failure}
-                for shot in self.failures
+                {"address": str(probe.vip), "at_ms": round((probe.start - self.began) * 1000), "why": probe.failure}
+                for probe in self.failures
             ],
             "streams": {"opened": len(self.long_lived), "broken": self.broken},
             "held": self.holds,

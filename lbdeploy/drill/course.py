@@ -108,7 +108,7 @@ class Drill:
     def _views(self, here: Prober, there: Listen, clocks: Mapping[str, Clock], broken: Node) -> Iterator[View]:
         """What each client saw of each VIP: the one on this machine first."""
         vips = [vip for vip, _ in self._targets]
-        yield from views(HERE, here.shots, vips)
+        yield from views(HERE, here.results, vips)
         for each in self.cluster.peers(broken):
             yield from views(each.name, watch.read(there.lines(each.name), self._targets, clocks[each.name]), vips)
 

@@ -15,7 +15,7 @@ from lbdeploy.model import Address
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class ProbeResult:
     """One probe of a VIP: when it started (s, Unix, the operator's clock), and why it failed: "" if it did not.
 
     `accepted`: TCP connected.
@@ -44,44 +44,44 @@ class Gap:
         return self.end - self.start
 
 
-def gaps(shots: Iterable[Shot]) -> list[Gap]:
+def gaps(results: Iterable[ProbeResult]) -> list[Gap]:
     """Every gap in the probes of one VIP, in order."""
-    ordered = sorted(shots, key=attrgetter("start"))
+    ordered = sorted(results, key=attrgetter("start"))
     runs = [(good, list(run)) for good, run in groupby(ordered, attrgetter("good"))]
     return [_gap(runs, index) for index, (good, _) in enumerate(runs) if not good]
 
 
-def cut(shots: Iterable[Shot]) -> list[Shot]:
+def cut(results: Iterable[ProbeResult]) -> list[ProbeResult]:
     """The probes of one VIP that were connections already when it moved: its new holder knows of none.
 
     Such a one fails between two good ones, and so may the next one, which was being accepted. More are an outage.
     """
-    ordered = sorted(shots, key=attrgetter("start"))
+    ordered = sorted(results, key=attrgetter("start"))
     runs = [list(run) for good, run in groupby(ordered, attrgetter("good")) if not good]
-    return [shot for run in runs if len(run) <= 2 and all(each.accepted for each in run) for shot in run]
+    return [probe for run in runs if len(run) <= 2 and all(each.accepted for each in run) for probe in run]
 
 
-def longest(shots: Iterable[Shot]) -> Gap | None:
+def longest(results: Iterable[ProbeResult]) -> Gap | None:
     """The longest gap in the probes of one VIP, if there is any."""
-    return max(gaps(shots), key=attrgetter("seconds"), default=None)
+    return max(gaps(results), key=attrgetter("seconds"), default=None)
 
 
-def _gap(runs: Sequence[tuple[bool, list[Shot]]], index: int) -> Gap:
+def _gap(runs: Sequence[tuple[bool, list[ProbeResult]]], index: int) -> Gap:
     failed = runs[index][1]
     start = runs[index - 1][1][-1].start if index else failed[0].start
     closed = index + 1 < len(runs)
     return Gap(start, runs[index + 1][1][0].start if closed else failed[-1].start, closed)
 
 
-def by_vip(shots: Iterable[Shot]) -> dict[Address, list[Shot]]:
+def by_vip(results: Iterable[ProbeResult]) -> dict[Address, list[ProbeResult]]:
     """The probes of each VIP."""
-    found: dict[Address, list[Shot]] = {}
-    for shot in shots:
-        found.setdefault(shot.vip, []).append(shot)
+    found: dict[Address, list[ProbeResult]] = {}
+    for probe in results:
+        found.setdefault(probe.vip, []).append(probe)
     return found
 
 
-def stall(shots: Sequence[Shot]) -> float:
+def stall(results: Sequence[ProbeResult]) -> float:
     """The longest time (s) in which no probe of a VIP was started: how far the prober itself can be trusted."""
-    starts = sorted(shot.start for shot in shots)
+    starts = sorted(probe.start for probe in results)
     return max((later - earlier for earlier, later in pairwise(starts)), default=0.0)

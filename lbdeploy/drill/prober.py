@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from lbdeploy.drill.gaps import Shot, by_vip
+from lbdeploy.drill.gaps import ProbeResult, by_vip
 from lbdeploy.hello import client_hello
 from lbdeploy.model import Address
 
@@ -43,10 +43,10 @@ class Stream:
 
 
 class Prober:
-    """Probes the targets while it is open as a context manager; `shots` and `streams` grow meanwhile."""
+    """Probes the targets while it is open as a context manager; `results` and `streams` grow meanwhile."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
-        self.shots: list[Shot] = []
+        self.results: list[ProbeResult] = []
         self.streams: list[Stream] = []
         self._targets = targets
         self._stop = threading.Event()
@@ -63,8 +63,10 @@ class Prober:
     @property
     def refused(self) -> list[Address]:
         """The VIPs that have cut off every connection so far: those of others they may serve."""
-        by = by_vip([*self.shots])
-        return [vip for vip, shots in by.items() if all(s.accepted and s.failure not in ("", SILENT) for s in shots)]
+        by = by_vip([*self.results])
+        return [
+            vip for vip, results in by.items() if all(s.accepted and s.failure not in ("", SILENT) for s in results)
+        ]
 
     async def _probe(self) -> None:
         streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]
@@ -72,7 +74,7 @@ class Prober:
         due = time.monotonic()
         while not self._stop.is_set():
             for vip, port in self._targets:
-                probe = asyncio.create_task(self._shoot(vip, port))
+                probe = asyncio.create_task(self._probe_once(vip, port))
                 probes.add(probe)
                 probe.add_done_callback(probes.discard)
             due = max(due + PERIOD, time.monotonic())  # one that comes late is not made up for by a burst
@@ -82,7 +84,7 @@ class Prober:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
 
-    async def _shoot(self, vip: Address, port: int) -> None:
+    async def _probe_once(self, vip: Address, port: int) -> None:
         start, accepted = time.time(), False
         try:
             async with asyncio.timeout(PATIENCE), _connected(vip, port) as connection:
@@ -93,7 +95,7 @@ class Prober:
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
             accepted |= error.errno == errno.ECONNRESET  # nothing else is reset; that may come before we know of it
-        self.shots.append(Shot(vip, start, failure, accepted))
+        self.results.append(ProbeResult(vip, start, failure, accepted))
 
     async def _stream(self, vip: Address, port: int) -> None:
         """Keep a connection alive, and make another when it breaks, as a client would."""

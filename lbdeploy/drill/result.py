@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.drill import holding
-from lbdeploy.drill.gaps import Gap, Shot, by_vip, longest, stall
+from lbdeploy.drill.gaps import Gap, ProbeResult, by_vip, longest, stall
 from lbdeploy.drill.holding import Placed
 from lbdeploy.drill.journal import Event
 from lbdeploy.drill.kinds import Kind
@@ -25,20 +25,20 @@ class View:
 
     client: str
     vip: Address
-    shots: tuple[Shot, ...]
+    results: tuple[ProbeResult, ...]
 
     @property
     def reached(self) -> bool:
         """Whether it was ever answered: a client may have no way to the VIP's network."""
-        return any(shot.good for shot in self.shots)
+        return any(probe.good for probe in self.results)
 
     @property
     def failed(self) -> int:
-        return sum(not shot.good for shot in self.shots)
+        return sum(not probe.good for probe in self.results)
 
     @property
     def gap(self) -> Gap | None:
-        return longest(self.shots)
+        return longest(self.results)
 
     @property
     def outage(self) -> float:
@@ -50,7 +50,7 @@ class View:
             "client": self.client,
             "address": str(self.vip),
             "reached": self.reached,
-            "probes": len(self.shots),
+            "probes": len(self.results),
             "failed": self.failed,
             "outage_ms": _ms(self.outage),
         }
@@ -87,7 +87,7 @@ class Measured:
 
     @property
     def probes(self) -> int:
-        return sum(len(view.shots) for view in self.measured)
+        return sum(len(view.results) for view in self.measured)
 
     @property
     def failed(self) -> int:
@@ -96,7 +96,7 @@ class Measured:
     @property
     def stalled(self) -> float:
         """Seconds in which the prober itself did nothing, at most."""
-        return max((stall(view.shots) for view in self.measured), default=0.0)
+        return max((stall(view.results) for view in self.measured), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +180,9 @@ class Result(Measured):
         }
 
 
-def views(client: str, shots: Sequence[Shot], vips: Sequence[Address]) -> tuple[View, ...]:
+def views(client: str, results: Sequence[ProbeResult], vips: Sequence[Address]) -> tuple[View, ...]:
     """What one client saw of each VIP."""
-    seen = by_vip(shots)
+    seen = by_vip(results)
     return tuple(View(client, vip, tuple(seen.get(vip, ()))) for vip in vips)
 
 

@@ -62,12 +62,12 @@ def _label(view: View) -> str:
 
 
 def _over(view: View) -> float:
-    return max((gap.end for gap in gaps(view.shots)), default=0.0)
+    return max((gap.end for gap in gaps(view.results)), default=0.0)
 
 
 def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span]:
-    at, end = start, min(end, max(shot.start for shot in view.shots) - zero)  # it may have left before the end
-    for gap in gaps(view.shots):
+    at, end = start, min(end, max(probe.start for probe in view.results) - zero)  # it may have left before the end
+    for gap in gaps(view.results):
         yield from _span(at, gap.start - zero, "answers", start, end)
         yield from _span(gap.start - zero, gap.end - zero, "silent", start, end)
         at = gap.end - zero

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from lbdeploy import hello
-from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.gaps import ProbeResult
 from lbdeploy.drill.journal import Clock
 from lbdeploy.drill.prober import PATIENCE, PERIOD, Target
 from lbdeploy.shell import Raw, cmd, here
@@ -46,7 +46,7 @@ def script(targets: Sequence[Target], seconds: float) -> Raw:
     return Raw(f"timeout -k 1 {ceil(seconds)} {loop} {pairs} </dev/null")
 
 
-def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[Shot]:
+def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[ProbeResult]:
     """The probes that the loop told of. The last ones had no time to be answered, and tell nothing."""
     asked = [words for words in map(str.split, lines) if len(words) == 3 and words[0] == "ask"]
     answers = (words for words in map(str.split, lines) if len(words) == 4 and words[0] == "good")
@@ -54,7 +54,7 @@ def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[
     end = max((float(began) for *_, began in asked), default=0.0) - PATIENCE
     vips = {str(vip): vip for vip, _ in targets}
     return [
-        Shot(vips[vip], clock.here(float(began)), "" if (vip, began) in good else "no answer in time")
+        ProbeResult(vips[vip], clock.here(float(began)), "" if (vip, began) in good else "no answer in time")
         for _, vip, began in asked
         if vip in vips and float(began) <= end
     ]

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from lbdeploy import hosts
 from lbdeploy.drill import holding, journal, kinds, watch
-from lbdeploy.drill.gaps import Shot, cut, gaps, longest, stall
+from lbdeploy.drill.gaps import ProbeResult, cut, gaps, longest, stall
 from lbdeploy.drill.holding import Placed
 from lbdeploy.drill.journal import Clock, Event
 from lbdeploy.drill.kinds import NAMES, Name, kind
@@ -36,9 +36,9 @@ from lbdeploy.report.page import page
 VIP, OTHER = ip_address("192.168.0.10"), ip_address("192.168.1.10")
 
 
-def shots(pattern: str, start: float = 0.0) -> list[Shot]:
+def results(pattern: str, start: float = 0.0) -> list[ProbeResult]:
     """A probe every 20 ms: a dot was answered, an x was not."""
-    return [Shot(VIP, start + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)]
+    return [ProbeResult(VIP, start + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)]
 
 
 patterns = st.text(alphabet=".x", max_size=80)
@@ -49,7 +49,7 @@ patterns = st.text(alphabet=".x", max_size=80)
     [("", 0, True), ("....", 0, True), ("..x..", 2, True), (".xxx.x.", 4, True), ("..xx", 2, False), ("xx..", 2, True)],
 )
 def test_the_gap_is_from_the_last_good_probe_to_the_next_good_one(pattern: str, probes: int, closed: bool) -> None:
-    gap = longest(shots(pattern))
+    gap = longest(results(pattern))
     assert (gap.seconds if gap else 0) == pytest.approx(probes * PERIOD)
     assert gap is None or gap.closed == closed
 
@@ -57,39 +57,39 @@ def test_the_gap_is_from_the_last_good_probe_to_the_next_good_one(pattern: str, 
 @pytest.mark.parametrize(("failed", "lost"), [("a", 1), ("aa", 2), ("aaa", 0), ("x", 0), ("ax", 0)])
 def test_a_connection_that_a_move_cut_is_no_outage(failed: str, lost: int) -> None:
     """One or two accepted probes (a) between good ones were cut; a third, or one not accepted, is an outage."""
-    run = [Shot(VIP, 1 + number, "reset", each == "a") for number, each in enumerate(failed)]
-    assert len(cut([Shot(VIP, 0), *run, Shot(VIP, 9)])) == lost
+    run = [ProbeResult(VIP, 1 + number, "reset", each == "a") for number, each in enumerate(failed)]
+    assert len(cut([ProbeResult(VIP, 0), *run, ProbeResult(VIP, 9)])) == lost
 
 
 @given(patterns)
 def test_there_is_a_gap_where_and_only_where_probes_failed(pattern: str) -> None:
-    assert bool(gaps(shots(pattern))) == ("x" in pattern)
+    assert bool(gaps(results(pattern))) == ("x" in pattern)
 
 
 @given(patterns)
 def test_gaps_follow_on_each_other_and_hold_every_failure(pattern: str) -> None:
-    found, fired = gaps(shots(pattern)), shots(pattern)
+    found, fired = gaps(results(pattern)), results(pattern)
     assert all(before.end <= after.start for before, after in pairwise(found))
-    assert all(any(gap.start <= shot.start <= gap.end for gap in found) for shot in fired if not shot.good)
+    assert all(any(gap.start <= probe.start <= gap.end for gap in found) for probe in fired if not probe.good)
     assert all(0 <= gap.seconds <= PERIOD * len(pattern) for gap in found)
 
 
 @given(patterns, st.randoms())
 def test_the_order_in_which_probes_ended_does_not_matter(pattern: str, random: object) -> None:
-    shuffled = shots(pattern)
+    shuffled = results(pattern)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert gaps(shuffled) == gaps(shots(pattern))
+    assert gaps(shuffled) == gaps(results(pattern))
 
 
 @given(patterns, st.integers(0, 79))
 def test_another_failure_never_shortens_the_longest_gap(pattern: str, index: int) -> None:
     worse = pattern[:index] + "x" + pattern[index + 1 :]
-    before, after = longest(shots(pattern)), longest(shots(worse))
+    before, after = longest(results(pattern)), longest(results(worse))
     assert before is None or (after is not None and after.seconds >= before.seconds - 1e-9)
 
 
 def test_a_prober_that_stood_still_is_found_out() -> None:
-    assert stall([*shots("..."), *shots("...", 1.0)]) == pytest.approx(0.96)
+    assert stall([*results("..."), *results("...", 1.0)]) == pytest.approx(0.96)
 
 
 def seeded(advert: float = 1, **vrrp: object) -> Cluster:
@@ -172,8 +172,8 @@ def test_probes_of_another_node_are_told_by_the_operators_clock() -> None:
     answered = [f"good {VIP} {100 + n * 0.02:.6f} {100 + n * 0.02 + 0.001:.6f}" for n in range(100) if n != 5]
     late = [f"good {VIP} 100.100000 101.2", "a word from a shell", "ask"]
     found = watch.read([*asked, *answered, *late], [(VIP, 6443)], Clock(ahead=50.0))
-    assert [shot.start for shot in found if not shot.good] == pytest.approx([50.1])
-    assert max(shot.start for shot in found) == pytest.approx(51.08, abs=0.02)
+    assert [probe.start for probe in found if not probe.good] == pytest.approx([50.1])
+    assert max(probe.start for probe in found) == pytest.approx(51.08, abs=0.02)
 
 
 JOURNAL = """\
@@ -243,7 +243,7 @@ def test_a_vip_is_on_one_node_again_when_it_stays_there(moves: str, one: float |
 
 def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
     """A drill in which lb1's haproxy was stopped at 1000, and lb2 took over at 1001.2."""
-    view = View(HERE, VIP, tuple(shots(pattern, 999.0)))
+    view = View(HERE, VIP, tuple(results(pattern, 999.0)))
     given = Result(
         kind=kind("haproxy", cluster.preferred, cluster.vrrp.network),
         node="lb1",
@@ -269,8 +269,8 @@ def test_the_contract_of_the_document(seed: Cluster) -> None:
 
 
 def test_a_vip_that_cant_be_reached_from_here_counts_as_another_node_saw_it(seed: Cluster) -> None:
-    blind = View(HERE, OTHER, tuple(Shot(OTHER, 999.0 + n, "No route to host") for n in range(5)))
-    seen = View("lb2", OTHER, tuple(Shot(OTHER, each.start, each.failure) for each in shots(".xxx.", 1000.0)))
+    blind = View(HERE, OTHER, tuple(ProbeResult(OTHER, 999.0 + n, "No route to host") for n in range(5)))
+    seen = View("lb2", OTHER, tuple(ProbeResult(OTHER, each.start, each.failure) for each in results(".xxx.", 1000.0)))
     both = result(seed, ".....")
     both = replace(both, views=(*both.views, blind, seen))
     assert both.outage == pytest.approx(0.08)
@@ -322,7 +322,7 @@ def test_the_rows_of_a_timeline_have_no_holes(pattern: str) -> None:
 
 def test_the_report_says_what_others_saw_and_who_had_the_vips(seed: Cluster) -> None:
     placed = (Placed(0.0, "lb1", VIP, has=True), Placed(1000.1, "lb1", VIP, has=False))
-    other = View("lb2", VIP, tuple(shots("." * 50 + "x" * 59 + ".", 999.0)))
+    other = View("lb2", VIP, tuple(results("." * 50 + "x" * 59 + ".", 999.0)))
     whole = result(seed, placed=(*placed, Placed(1000.8, "lb2", VIP, has=True)))
     whole = replace(whole, views=(*whole.views, other))
     assert "Outage 1.22 s (lb2 saw 1.20 s), predicted" in text(whole)
@@ -368,11 +368,11 @@ def test_the_prober_tells_what_answers_from_what_does_not(server: socket.socket)
         targets = [(here, server.getsockname()[1]), (ip_address("127.0.0.2"), mute.getsockname()[1])]
         with Prober([*targets, (ip_address("127.0.0.3"), 1)]) as prober:
             time.sleep(0.4)
-    seen = {str(vip): {shot.failure for shot in prober.shots if shot.vip == vip} for vip, _ in targets}
+    seen = {str(vip): {probe.failure for probe in prober.results if probe.vip == vip} for vip, _ in targets}
     assert "" in seen["127.0.0.1"]
     assert seen["127.0.0.2"] == {"no answer in time"}
-    assert {shot.failure for shot in prober.shots if str(shot.vip) == "127.0.0.3"} == {"Connection refused"}
-    assert len([shot for shot in prober.shots if shot.vip == here]) >= 10
+    assert {probe.failure for probe in prober.results if str(probe.vip) == "127.0.0.3"} == {"Connection refused"}
+    assert len([probe for probe in prober.results if probe.vip == here]) >= 10
 
 
 def test_where_the_repair_may_fail_the_operator_must_say_so(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from builders import SEED, as_by, cluster, observe, server, stopped, survey
 
 from lbdeploy import candidates, hosts
 from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF
-from lbdeploy.drill.gaps import Shot
+from lbdeploy.drill.gaps import ProbeResult
 from lbdeploy.drill.prober import PERIOD, Stream
 from lbdeploy.drill.result import HERE, View
 from lbdeploy.ending import handed_over
@@ -111,11 +111,13 @@ def test_where_the_vips_are_is_said_where_they_are_apart(seed: Cluster) -> None:
 
 def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool = True, **other: Any) -> Moved:
     """A handover that began at 1000; a probe every 20 ms from 999 on, of which an x failed."""
-    shots = tuple(Shot(VIP, 999 + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern))
+    results = tuple(
+        ProbeResult(VIP, 999 + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)
+    )
     ill = {} if healthy else {"haproxy_answers": False}
     after = survey(seed, observe(seed, seed.node("lb1"), **ill), observe(seed, seed.node("lb2"), holds=True, lift=101))
     done = Moved(
-        views=(View(HERE, VIP, shots),),
+        views=(View(HERE, VIP, results),),
         giver="lb1",
         taker="lb2",
         began=1000.0,
