@@ -82,12 +82,12 @@ class Conductor:
         """
         first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
-        foremost = replace(self._task(stage, first), unspoken=self._unspoken(first))
+        foremost = replace(self._task(stage, first), free_vrid=self._free_vrid(first))
         self._workers.begin({first: foremost, **tasks})
         starts = {name: stage.plans[name].only(_starts_last) for name in rest}
         self._workers.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
 
-    def _unspoken(self, name: str) -> tuple[str, ...]:
+    def _free_vrid(self, name: str) -> tuple[str, ...]:
         """The virtual router ID that must be free, on which interface of the node, and who may use it all the same."""
         interface = self._cluster.node(name).interfaces[self._cluster.vrrp.network]
         addresses = (str(node.addresses[self._cluster.vrrp.network]) for node in self._cluster.nodes)

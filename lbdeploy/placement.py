@@ -62,7 +62,7 @@ def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str,
     return tuple(each.node.name for each in observations if each.holds_any(cluster))
 
 
-def living(cluster: Cluster, observations: Sequence[Observation]) -> bool:
+def is_live(cluster: Cluster, observations: Sequence[Observation]) -> bool:
     """Whether clients may be using the cluster: a VIP is there, or a keepalived that may be about to place one."""
     return bool(holders(cluster, observations)) or any(each.service("keepalived").running for each in observations)
 

@@ -13,7 +13,7 @@ from typing import Any
 from lbdeploy import vrrp
 from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.model import Cluster
-from lbdeploy.placement import DAEMONS, holders, living
+from lbdeploy.placement import DAEMONS, holders, is_live
 from lbdeploy.plan import NodePlan, Plan, Stage, Way
 from lbdeploy.probe import Observation
 from lbdeploy.resource import Change, Resource
@@ -48,7 +48,7 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
     """The plan of a run: the changes of each node, in stages."""
     members = [_member(cluster, plans[each.node.name], each) for each in observations]
     needy = [member for member in members if member.plan.changes]
-    if not living(cluster, observations):
+    if not is_live(cluster, observations):
         return Plan(plans, _begin(needy))
     needy.sort(key=lambda member: (_unheard(member, members, cluster), member.holds, member.plan.node.priority))
     joint, way = _joint(needy)

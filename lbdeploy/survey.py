@@ -9,7 +9,7 @@ from functools import cached_property
 from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError, together
 from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster
-from lbdeploy.placement import holders, living
+from lbdeploy.placement import holders, is_live
 from lbdeploy.plan import NodePlan, Plan
 from lbdeploy.preflight import foreigners, left_out, preflight, refused_versions
 from lbdeploy.probe import Observation
@@ -51,8 +51,8 @@ class Survey:
         return judge(self.cluster, list(self.observations.values()), mine, self.errors)
 
     @property
-    def living(self) -> bool:
-        return living(self.cluster, list(self.seen.values()))
+    def is_live(self) -> bool:
+        return is_live(self.cluster, list(self.seen.values()))
 
     @property
     def runs(self) -> dict[str, str]:

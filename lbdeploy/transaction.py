@@ -41,7 +41,7 @@ class Task:
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
     wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
     VIPs that another node must have taken first, within `away_seconds`; `lift` is added to its priority for that. A
-    `rehearsal` writes the files beside their places, has them validated, and removes them again. `unspoken`: the
+    `rehearsal` writes the files beside their places, has them validated, and removes them again. `free_vrid`: the
     virtual router ID that nobody may be heard to use before keepalived is started, the interface, who may all the same.
     `script`: steps that take the place of those that the plan would have; see `takedown`.
     """
@@ -54,7 +54,7 @@ class Task:
     away_seconds: int = 0
     lift: int = GIVE_UP
     rehearsal: bool = False
-    unspoken: tuple[str, ...] = ()
+    free_vrid: tuple[str, ...] = ()
     script: tuple[str, ...] = ()
 
 
@@ -151,7 +151,7 @@ def _steps(task: Task) -> list[str]:
         *_put_in_place(files, units),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
-        *(line for unit, part in units for line in (*_unspoken(task, unit), *_bring_up(unit, part))),
+        *(line for unit, part in units for line in (*_free_vrid(task, unit), *_bring_up(unit, part))),
         *(f"drop {cmd(path)}" for path in late),
         *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
         *(line for unit, part in units for line in unit.enable(part.changes)),
@@ -166,11 +166,11 @@ def _rehearsal(plan: NodePlan) -> list[str]:
 
 def _listen(task: Task) -> list[str]:
     """From the beginning: as long as packages are being installed, it costs no time."""
-    return [f"listen {here(remote_text('vrrp.pl'))}"] if task.unspoken else []
+    return [f"listen {here(remote_text('vrrp.pl'))}"] if task.free_vrid else []
 
 
-def _unspoken(task: Task, service: Service) -> list[str]:
-    return [f"unspoken {cmd(*task.unspoken)}"] if task.unspoken and service.unit == "keepalived" else []
+def _free_vrid(task: Task, service: Service) -> list[str]:
+    return [f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and service.unit == "keepalived" else []
 
 
 def go_away(task: Task) -> list[str]:

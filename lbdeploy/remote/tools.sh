@@ -194,7 +194,7 @@ takes_over() {
     done
     journalctl -q -u haproxy -n 20 -o cat --no-pager | grep ALERT | tail -n 2
     if [ -n "$1" ]; then
-        printf 'haproxy did not take the new configuration; the process with the old one goes on\n'
+        printf 'haproxy did not accept the new configuration; the old process keeps running\n'
     else
         printf 'haproxy does not answer on its socket\n'
     fi
@@ -242,9 +242,9 @@ listen() {
     listening=$now
 }
 
-# unspoken ID INTERFACE ADDRESS...: nobody but those at the addresses speaks for this virtual router there. A master does
+# free_vrid ID INTERFACE ADDRESS...: nobody but those at the addresses speaks for this virtual router there. A master does
 # so every second.
-unspoken() {
+free_vrid() {
     step 'listen for the VRRP of others'
     uptime
     while [ "$now" -lt $((listening + 3)) ]; do
@@ -252,8 +252,8 @@ unspoken() {
         uptime
     done
     if ! kill "$listener"; then
-        printf 'nobody listened for the VRRP of others: perl could not\n'
-        printf 'see that perl-base works there, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
+        printf 'could not listen for the VRRP of others: perl does not work\n'
+        printf 'repair perl-base there, or to continue anyway: lbdeploy up --ignore vrid-in-use\n'
         fail listen
     fi
     wanted=$1 interface=$2
@@ -261,7 +261,7 @@ unspoken() {
     while read -r heard source where; do
         case "$heard $where, $* " in "$wanted $interface, "*" $source "*) ;; "$wanted $interface, "*)
             printf 'virtual router ID %s is in use: adverts come from %s; ' "$wanted" "$source"
-            printf 'choose another router_id in hosts.toml, or go on all the same: lbdeploy up --ignore vrid-in-use\n'
+            printf 'choose another router_id in hosts.toml, or to continue anyway: lbdeploy up --ignore vrid-in-use\n'
             fail listen
             ;;
         esac

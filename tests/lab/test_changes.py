@@ -257,8 +257,8 @@ def only_on(node: str, change: Callable[[str], str]) -> Callable[[str], str]:
     ("change", "says"),
     [
         (reject, "does not answer on this node's own haproxy"),
-        (nowhere, "did not take the new configuration"),
-        (only_on("lb1", nowhere), "did not take the new configuration"),
+        (nowhere, "did not accept the new configuration"),
+        (only_on("lb1", nowhere), "did not accept the new configuration"),
     ],
     ids=["the VIP would not answer", "the reload fails", "the reload fails on the holder"],
 )

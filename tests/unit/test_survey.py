@@ -129,7 +129,7 @@ def test_nodes_that_are_not_to_be_changed_are_seen_too(seed: Cluster) -> None:
     """They hold VIPs, and make a cluster alive; but they are not judged, and nothing is done to them."""
     found = limited(seed)
     assert list(found.seen) == ["lb1", "lb2"]
-    assert found.living
+    assert found.is_live
     assert found.plan.order == (("lb2",),)
     assert {each.node for each in found.verdict.findings} <= {None, "lb2"}
 
@@ -138,9 +138,9 @@ def test_a_cluster_is_alive_where_any_node_is(seed: Cluster) -> None:
     """Also one that is not to be changed."""
     dead = {"service keepalived": stopped()}
     both = survey(seed, *(observe(seed, node, states=dead) for node in seed.nodes))
-    assert not both.living
+    assert not both.is_live
     assert replace(both, beside={"lb1": observe(seed, seed.node("lb1"), states=dead, holds=True)}, observations={
-        "lb2": both.observations["lb2"]}).living  # fmt: skip
+        "lb2": both.observations["lb2"]}).is_live  # fmt: skip
 
 
 def test_what_is_still_to_be_changed_is_no_drift_yet(seed: Cluster) -> None:

@@ -670,7 +670,7 @@ def test_haproxy_must_answer_with_another_process_after_a_reload(here: Here, she
 @pytest.mark.parametrize(
     ("state", "pid", "reason"),
     [
-        (running(), "100", "haproxy did not take the new configuration; the process with the old one goes on"),
+        (running(), "100", "haproxy did not accept the new configuration; the old process keeps running"),
         (stopped(), "", "haproxy does not answer on its socket"),
     ],
 )
@@ -929,7 +929,7 @@ def test_a_listener_that_died_is_no_silence(tmp_path: Path, program: str, status
     """Whether a virtual router ID is in use is not known where nobody listened: nothing goes on then."""
     start = f"mark=M state={tmp_path} run={tmp_path}/run\n"
     script = f"{start}{remote_text('tools.sh')}\ntrap - EXIT\nlisten '{program}'\nlistening=0\nsleep 0.2\n"
-    argv = ["sh", "-c", f"{script}unspoken 101 eth0"]
+    argv = ["sh", "-c", f"{script}free_vrid 101 eth0"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == status
     assert ("nobody listened" in done.stdout) == (status == 1)

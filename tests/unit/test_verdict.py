@@ -15,7 +15,7 @@ from lbdeploy.errors import ConnectError
 from lbdeploy.finding import Finding
 from lbdeploy.health import Answered, ServerStat, parse_ip_a, parse_show_stat
 from lbdeploy.model import Cluster
-from lbdeploy.placement import holders, living
+from lbdeploy.placement import holders, is_live
 from lbdeploy.probe import Observation
 from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
@@ -424,9 +424,9 @@ def test_a_warning_costs_no_health(seed: Cluster) -> None:
 def test_a_cluster_lives_while_a_vip_or_a_keepalived_is_there(seed: Cluster) -> None:
     """Fresh nodes are told from those that clients may be using."""
     dead = {KEEPALIVED: stopped()}
-    assert not living(seed, [lb1(seed, holds=False, states=dead), lb2(seed, states=dead)])
-    assert living(seed, [lb1(seed, holds=False, states=dead), lb2(seed)])
-    assert living(seed, [lb1(seed, states=dead), lb2(seed, states=dead)])
+    assert not is_live(seed, [lb1(seed, holds=False, states=dead), lb2(seed, states=dead)])
+    assert is_live(seed, [lb1(seed, holds=False, states=dead), lb2(seed)])
+    assert is_live(seed, [lb1(seed, states=dead), lb2(seed, states=dead)])
     assert holders(seed, [lb1(seed, links=only(seed, "lb1", "external")), lb2(seed)]) == ("lb1",)
 
 
