@@ -160,7 +160,7 @@ def drill(
     refuse_for_good(kind, undoable=in_lab or i_have_console)
     outside = None
     if in_lab:
-        from lbdeploy.lab.hands import InLab
+        from lbdeploy.lab.injector import InLab
 
         outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab knows the file's own settings
     about = _origin(cluster, "drill").about

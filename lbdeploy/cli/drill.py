@@ -1,4 +1,4 @@
-"""`lbdeploy drill`: arguments, and the hands of the lab. What is measured, and how, is `lbdeploy.drill`'s."""
+"""`lbdeploy drill`: arguments, and the fault injector of the lab. What is measured, and how, is `lbdeploy.drill`'s."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None
 
     outside = None
     if app.lab:
-        from lbdeploy.lab.hands import InLab
+        from lbdeploy.lab.injector import InLab
 
         outside = partial(InLab, app.cluster)
     course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)

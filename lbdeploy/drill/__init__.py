@@ -8,7 +8,7 @@ listen   the nodes tell of the last two meanwhile
 gaps     what a series of probes says about an outage
 journal  who took over when
 clocks   what time it is on each node
-hands    breaking and undoing over SSH
+injector breaking and undoing over SSH
 breaking arming that, breaking, undoing, and Ctrl-C
 eyes     looking until all is well again
 course   the order of a drill

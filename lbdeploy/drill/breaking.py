@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from lbdeploy.drill.hands import Hands
+from lbdeploy.drill.injector import FaultInjector
 from lbdeploy.drill.kinds import BREAK_DELAY, Kind
 from lbdeploy.drill.prober import Prober
 from lbdeploy.errors import ConnectError, InterruptedRunError, RemoteError
@@ -24,11 +24,11 @@ LOOK = "lbdeploy verify --wait 60"
 
 @dataclass(frozen=True, slots=True)
 class Breaking:
-    """`what` is to be broken on `node`, by `hands`, for `hold` seconds."""
+    """`what` is to be broken on `node`, by `injector`, for `hold` seconds."""
 
     what: Kind
     node: Node
-    hands: Hands
+    injector: FaultInjector
     hold: float
     emit: Emit
 
@@ -40,7 +40,7 @@ class Breaking:
         """
         try:
             with Interrupt(self.emit, "undoing it") as interrupt:
-                self.hands.arm(self.hold + BASELINE + (BREAK_DELAY if self.what.cuts_off else MARGIN))
+                self.injector.arm(self.hold + BASELINE + (BREAK_DELAY if self.what.cuts_off else MARGIN))
                 at = self._broken(here, interrupt)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted", state=f"{self._whole}; {self._by_itself}", fix=LOOK) from None
@@ -71,13 +71,13 @@ class Breaking:
         if interrupt.asked:
             return 0.0
         self.emit(Step(self.node.name, f"{self.what.what}; undone in {self.hold:.0f} s"))
-        return self.hands.break_it()
+        return self.injector.break_it()
 
     def _undo(self, *, disarm: bool = True) -> None:
         """From here; where that fails, it is left to what was armed."""
         self.emit(Step(self.node.name, "undo it"))
         try:
-            self.hands.undo(disarm=disarm)
+            self.injector.undo(disarm=disarm)
         except ConnectError as error:
             why = f"not undone from here ({error.message}): it is by itself, in {MARGIN:.0f} s"
             self.emit(Note(self.node.name, why))

@@ -10,8 +10,8 @@ from lbdeploy.drill import holding, journal, watch
 from lbdeploy.drill.breaking import BASELINE, Breaking
 from lbdeploy.drill.clocks import clocks_of
 from lbdeploy.drill.eyes import Eyes, pending
-from lbdeploy.drill.hands import Hands, OnNode
 from lbdeploy.drill.holding import Placed
+from lbdeploy.drill.injector import FaultInjector, OnNode
 from lbdeploy.drill.journal import Clock
 from lbdeploy.drill.kinds import Kind, Name, kind
 from lbdeploy.drill.listen import Listen
@@ -33,13 +33,13 @@ HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer o
 BOOT_SECONDS = 600.0  # a server's firmware takes its time, and checks all of its memory first
 RETURN_PATIENCE = 15.0  # seconds that one drill waits until the VIPs are back where they were
 
-Outside = Callable[[Kind, Node], Hands]
+Outside = Callable[[Kind, Node], FaultInjector]
 
 
 class Drill:
     """Drills on one cluster. `about` says who asks for them: others that find the cluster locked are told.
 
-    `outside` makes the hands for what can't be undone on a node: its power and its cables.
+    `outside` makes the injector for what can't be undone on a node: its power and its cables.
     """
 
     def __init__(self, cluster: Cluster, ssh: Ssh, emit: Emit, about: str, outside: Outside | None = None) -> None:
@@ -65,10 +65,10 @@ class Drill:
             predicted = self._predicted(name, node, before)
             what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
             clocks = clocks_of(fleet)
-            hands = self._hands(what, node, fleet, clocks[node.name])
+            injector = self._injector(what, node, fleet, clocks[node.name])
             here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
             with there, here:
-                at, undone = Breaking(what, node, hands, hold, self._emit).run(here)
+                at, undone = Breaking(what, node, injector, hold, self._emit).run(here)
                 survey = self._heal(what, patient=patient)
                 time.sleep(BASELINE)
                 ended = time.time()
@@ -166,7 +166,7 @@ class Drill:
         if isinstance(event, Wire):
             self._emit(event)
 
-    def _hands(self, what: Kind, node: Node, fleet: Fleet, clock: Clock) -> Hands:
+    def _injector(self, what: Kind, node: Node, fleet: Fleet, clock: Clock) -> FaultInjector:
         if what.cuts_off and self._outside:
             return self._outside(what, node)
         return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock, emit=self._wire)

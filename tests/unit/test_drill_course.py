@@ -40,7 +40,7 @@ def press(times: int = 1) -> None:
 
 
 class Doing:
-    """Hands that write down what they do. `during` is done in the middle of a step, by its name."""
+    """An injector that writes down what it does. `during` is done in the middle of a step, by its name."""
 
     def __init__(self, **during: Callable[[], Any]) -> None:
         self.done: list[str] = []
@@ -69,17 +69,17 @@ def raising(error: BaseException) -> Callable[[], None]:
     return do
 
 
-def broken(cluster: Cluster, hands: Doing, monkeypatch: pytest.MonkeyPatch, hold: float = 0.1) -> Any:
+def broken(cluster: Cluster, injector: Doing, monkeypatch: pytest.MonkeyPatch, hold: float = 0.1) -> Any:
     monkeypatch.setattr(breaking, "BASELINE", 0.1)
     monkeypatch.setattr(breaking, "MARGIN", 0.1)
     what = kind("haproxy", cluster.preferred, cluster.vrrp.network)
-    return Breaking(what, cluster.preferred, hands, hold, silent).run(Prober([]))
+    return Breaking(what, cluster.preferred, injector, hold, silent).run(Prober([]))
 
 
 def test_what_was_broken_is_undone_after_a_while(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    hands = Doing()
-    at, undone = broken(seed, hands, monkeypatch)
-    assert hands.done == ["arm", "break", "undo"]
+    injector = Doing()
+    at, undone = broken(seed, injector, monkeypatch)
+    assert injector.done == ["arm", "break", "undo"]
     assert 0.1 <= undone - at < 5
 
 
@@ -95,32 +95,32 @@ def test_ctrl_c_never_comes_in_the_middle(
     seed: Cluster, monkeypatch: pytest.MonkeyPatch, step: str, done: list[str], state: str
 ) -> None:
     """What has begun on the node ends before it is undone; and what was armed for nothing is disarmed."""
-    hands = Doing(**{step: press})
+    injector = Doing(**{step: press})
     with pytest.raises(InterruptedRunError) as caught:
-        broken(seed, hands, monkeypatch, 0.1 if step == "undo" else 60)
-    assert (hands.done, caught.value.state) == (done, state)
+        broken(seed, injector, monkeypatch, 0.1 if step == "undo" else 60)
+    assert (injector.done, caught.value.state) == (done, state)
 
 
 def test_ctrl_c_ends_the_wait(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is broken, it is undone at once."""
-    hands, began = Doing(), time.monotonic()
+    injector, began = Doing(), time.monotonic()
     key = threading.Timer(0.5, press)
     key.start()
     try:
         with pytest.raises(InterruptedRunError, match="interrupted"):
-            broken(seed, hands, monkeypatch, 60)
+            broken(seed, injector, monkeypatch, 60)
     finally:
         key.cancel()
-    assert hands.done == ["arm", "break", "undo"]
+    assert injector.done == ["arm", "break", "undo"]
     assert time.monotonic() - began < 10
 
 
 def test_a_second_one_leaves_it_to_the_node(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes on there may come after an undoing from here: what was armed stays so."""
-    hands = Doing(**{"break": lambda: press(2)})
+    injector = Doing(**{"break": lambda: press(2)})
     with pytest.raises(InterruptedRunError) as caught:
-        broken(seed, hands, monkeypatch, 60)
-    assert hands.done == ["arm"]
+        broken(seed, injector, monkeypatch, 60)
+    assert injector.done == ["arm"]
     assert "lb1: haproxy is stopped; it is undone automatically within 60 s" in str(caught.value.state)
 
 
@@ -136,10 +136,10 @@ def test_where_it_may_still_be_at_work_it_stays_armed(
     seed: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, undone: str, state: str
 ) -> None:
     """A break whose end nobody has seen may come after its undoing."""
-    hands = Doing(**{"break": raising(error)})
+    injector = Doing(**{"break": raising(error)})
     with pytest.raises(type(error)) as caught:
-        broken(seed, hands, monkeypatch)
-    assert hands.done == ["arm", undone]
+        broken(seed, injector, monkeypatch)
+    assert injector.done == ["arm", undone]
     assert state in str(getattr(caught.value, "state", ""))
 
 
@@ -147,8 +147,8 @@ def test_where_it_cant_be_undone_from_here_the_node_is_waited_for(
     seed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that is lost while it is broken ends no drill."""
-    hands = Doing(undo=raising(ConnectError("no answer")))
-    at, undone = broken(seed, hands, monkeypatch)
+    injector = Doing(undo=raising(ConnectError("no answer")))
+    at, undone = broken(seed, injector, monkeypatch)
     assert undone - at >= 0.2
 
 

@@ -1,4 +1,4 @@
-"""Hands at the lab's power switches and cables, for drills."""
+"""Fault injection at the power switches and cables of the lab, for drills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands that break something and undo it. Those of OnNode work over SSH; the lab's are the command line's."""
+"""Fault injectors: they break something and undo it. OnNode works over SSH; the lab has its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BUSY = 5  # what the arming script ends with where something is armed already
 
 
-class Hands(Protocol):
+class FaultInjector(Protocol):
     """How one thing is broken on one node, and undone. Every method raises LbdeployError."""
 
     def arm(self, seconds: float) -> None:
