@@ -75,7 +75,7 @@ def ill(survey: Survey, giver: str, node: Node) -> str:
     conf = vrrp.read(seen.states[f"file {KEEPALIVED_CONF}"].content)
     if not own and not (conf and conf.hands_over):
         own = [f"its keepalived.conf does not track {HANDOVER}, as the built-in template does"]
-    return (unable(seen) if seen.lift > FAULT else "") or "; ".join(own)
+    return (unable(seen) if seen.priority_offset > FAULT else "") or "; ".join(own)
 
 
 def unmoved(message: str, giver: str = "", fix: str = "lbdeploy verify") -> RemoteError:

@@ -34,7 +34,7 @@ class Checkup:
     """
 
     observation: Observation
-    wire: wire.Wire
+    wire: wire.Heard
     ahead: float | None = None
 
     @property

@@ -133,7 +133,7 @@ class Conductor:
             linger=linger,
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
-            lift=GIVE_UP if self._cluster.vrrp.preempt else FAULT,
+            priority_offset=GIVE_UP if self._cluster.vrrp.preempt else FAULT,
         )
 
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:

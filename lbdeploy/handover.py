@@ -1,7 +1,7 @@
 """Moving the VIPs in a planned way, and holding them there.
 
-The node that is to have the VIPs gets the highest priority (see `lifts`), and takes them as any such node does: after
-preempt_delay, and without a moment in which nobody has them. The lifts stay, through reloads and restarts of
+The node that is to have the VIPs gets the highest priority (see `offsets`), and takes them as any such node does: after
+preempt_delay, and without a moment in which nobody has them. The offsets stay, through reloads and restarts of
 keepalived; a node's next start forgets its own. See docs/decisions/045-handover-holds.md.
 """
 
@@ -20,11 +20,11 @@ from lbdeploy.events import Done, Emit, Step
 from lbdeploy.fleet import Fleet
 from lbdeploy.health import parse_ip_a
 from lbdeploy.interrupt import Interrupt
-from lbdeploy.lifts import Lifts, held, raised
 from lbdeploy.lock import locking
 from lbdeploy.model import Cluster
 from lbdeploy.moved import Moved
 from lbdeploy.observer import Observer, settle_seconds
+from lbdeploy.offsets import Offsets, held, raised
 from lbdeploy.probe import PRELUDE
 from lbdeploy.survey import Survey
 from lbdeploy.vrrp import FAULT, HANDOVER, skew
@@ -67,17 +67,17 @@ class Handover:
 
     def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> Moved:
         """Move, see that it lasts, and measure meanwhile."""
-        lifts = {name: seen.lift for name, seen in survey.seen.items()}
+        offsets = {name: seen.priority_offset for name, seen in survey.seen.items()}
         last = self._last(taker, back=back)
-        last = {name: last[name] for name in lifts}
+        last = {name: last[name] for name in offsets}
         prober = Prober(self.cluster.targets)
         began = time.time() + BASELINE
         if giver != taker:
             with prober, self._interrupt:
-                self._move(lifts, giver, taker, again="handover --back" if back else f"handover --to {taker}")
+                self._move(offsets, giver, taker, again="handover --back" if back else f"handover --to {taker}")
                 self._write(last)
                 survey = self._settled(taker)
-        elif lifts != last:
+        elif offsets != last:
             self._write(last)
             survey = self._settled(taker)
         lost = {each for results in by_vip(prober.results).values() for each in cut(results)}
@@ -91,19 +91,19 @@ class Handover:
             taker=taker,
             began=began,
             expected=0.0 if self.cluster.vrrp.preempt or giver == taker else self._gap(taker),
-            lifts=last,
+            offsets=last,
             verdict=survey.verdict,
         )
 
     def _last(self, taker: str, *, back: bool) -> dict[str, int]:
-        """The lifts that remain: enough of them also when nothing is tracked any more that speaks for the taker now."""
+        """The offsets that remain: enough also when nothing that is tracked speaks for the taker any more."""
         if back or not self.cluster.vrrp.preempt:
             return dict.fromkeys(self._priorities, 0)
         least = {node.name: node.priority for node in self.cluster.nodes}
         worst = {name: max(each, least[name]) for name, each in self._priorities.items()}
         return held(taker, worst | {taker: min(self._priorities[taker], least[taker])})
 
-    def _move(self, lifts: Lifts, giver: str, taker: str, again: str) -> None:
+    def _move(self, offsets: Offsets, giver: str, taker: str, again: str) -> None:
         """Until the taker alone has the VIPs. Where that fails, or is interrupted, all is as before.
 
         `again`: the command that would do it.
@@ -111,23 +111,23 @@ class Handover:
         self._emit(Step(taker, "probe the VIPs"))
         time.sleep(BASELINE)
         try:
-            self._prefer(taker, lifts)
+            self._prefer(taker, offsets)
             self._await(giver, taker, again)
         except KeyboardInterrupt:
             state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
             fix = "lbdeploy verify; to undo it: lbdeploy handover --back"
             raise InterruptedRunError("interrupted", state=state, fix=fix) from None
         except LbdeployError:
-            self._write(lifts, sure=False)
+            self._write(offsets, sure=False)
             raise
 
-    def _prefer(self, taker: str, lifts: Lifts) -> None:
+    def _prefer(self, taker: str, offsets: Offsets) -> None:
         """Have VRRP prefer a node to all others."""
         if self.cluster.vrrp.preempt:
-            new = raised(taker, self._priorities, dict.fromkeys(self._priorities, 0) | dict(lifts))
-            self._write({name: each for name, each in new.items() if name in lifts})
+            new = raised(taker, self._priorities, dict.fromkeys(self._priorities, 0) | dict(offsets))
+            self._write({name: each for name, each in new.items() if name in offsets})
         else:
-            self._step_aside([name for name in lifts if name != taker], taker)
+            self._step_aside([name for name in offsets if name != taker], taker)
 
     def _await(self, giver: str, taker: str, again: str) -> None:
         delay = f" (preempt_delay is {self.cluster.vrrp.preempt_delay:g} s)" if self.cluster.vrrp.preempt else ""
@@ -164,9 +164,9 @@ class Handover:
         self._emit(Done(taker, "holds the VIPs"))
         return after
 
-    def _write(self, lifts: Lifts, *, sure: bool = True) -> None:
-        """Set lifts. Raises the first node's error, if `sure`."""
-        self._run({name: f"printf '%s\\n' {each} > {HANDOVER}" for name, each in lifts.items()}, sure=sure)
+    def _write(self, offsets: Offsets, *, sure: bool = True) -> None:
+        """Set offsets. Raises the first node's error, if `sure`."""
+        self._run({name: f"printf '%s\\n' {each} > {HANDOVER}" for name, each in offsets.items()}, sure=sure)
 
     def _step_aside(self, names: Sequence[str], taker: str) -> None:
         """Where preempt is off, priorities move nothing: nodes leave the election, and come back as standby nodes.

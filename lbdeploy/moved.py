@@ -8,13 +8,13 @@ from lbdeploy.drill.gaps import ProbeResult
 from lbdeploy.drill.prober import PERIOD, Stream
 from lbdeploy.drill.result import Measured
 from lbdeploy.drill.timers import TOLERANCE
-from lbdeploy.lifts import Lifts
+from lbdeploy.offsets import Offsets
 from lbdeploy.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved(Measured):
-    """What became of a handover. `expected` is the outage (s) that the timers predict; `lifts` are what remains.
+    """What became of a handover. `expected` is the outage (s) that the timers predict; `offsets` are what remains.
 
     `began` is when the VIPs began to move (s, Unix). `cut` are probes that were open connections at the very moment.
     """
@@ -24,7 +24,7 @@ class Moved(Measured):
     began: float
     cut: int
     expected: float
-    lifts: Lifts
+    offsets: Offsets
     verdict: Verdict
 
     @property
@@ -34,7 +34,7 @@ class Moved(Measured):
     @property
     def holds(self) -> bool:
         """Whether something is left that keeps the VIPs from where VRRP would have them otherwise."""
-        return any(self.lifts.values())
+        return any(self.offsets.values())
 
     @property
     def failures(self) -> tuple[ProbeResult, ...]:

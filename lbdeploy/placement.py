@@ -117,7 +117,7 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
     fit = [each for each in better if able(each)]
     if fit:
         yield _waiting(cluster, holding.node, fit[0], observations)
-    elif holding.lift > 0:
+    elif holding.priority_offset > 0:
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs after a handover{_as_long_as(cluster)}")
     else:
         why = "".join(f"; {each.node.name} cannot take over: {unable(each)}" for each in better)
@@ -140,9 +140,9 @@ def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
 
 def _outdone(holding: Observation, observations: Sequence[Observation]) -> list[Observation]:
     """Nodes that would hold the VIPs, but for what they, or the holder, track."""
-    mine = effective(holding.node.priority, holding.lift)
+    mine = effective(holding.node.priority, holding.priority_offset)
     others = [each for each in observations if each.tracked != holding.tracked and able(each)]
-    return [each for each in others if effective(each.node.priority, each.lift) > mine]
+    return [each for each in others if effective(each.node.priority, each.priority_offset) > mine]
 
 
 def _moved(seen: Observation) -> str:
@@ -156,8 +156,9 @@ def _as_long_as(cluster: Cluster) -> str:
 def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
     """A node that has been told to let others have the VIPs, and nobody is there any more to tell it otherwise."""
     for each in observations:
-        if each.lift <= GIVE_UP and "service lbdeploy" in each.states and not each.states["service lbdeploy"].active:
-            detail = f"it leaves the VIPs to others: {HANDOVER} says {each.lift}"
+        run = each.states.get("service lbdeploy")
+        if each.priority_offset <= GIVE_UP and run is not None and not run.active:
+            detail = f"it leaves the VIPs to others: {HANDOVER} says {each.priority_offset}"
             yield Finding(each.node.name, "holder", False, detail, "lbdeploy handover --back", warning=True)
 
 
@@ -198,7 +199,7 @@ def unable(observation: Observation) -> str:
     up = {link.name for link in observation.links if link.up}
     down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
     stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
-    if observation.lift <= FAULT:
+    if observation.priority_offset <= FAULT:
         return "it was told to leave the VIPs to others"
     if stopped:
         return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"

@@ -60,9 +60,9 @@ class Observation:
     """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
 
     `lacks` are checks that it does not pass, of those that take no program to look at. `own` says of each frontend
-    whether anything behind it answers through this node's own haproxy, VIPs or not. `lift` is what a handover adds to
-    the node's priority. `said` is what keepalived says of itself, where that was asked: where the cluster tracks more
-    than haproxy. `metrics`: where haproxy should tell of itself, and whether it does.
+    whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
+    handover adds to the node's priority. `said` is what keepalived says of itself, where that was asked: where the
+    cluster tracks more than haproxy. `metrics`: where haproxy should tell of itself, and whether it does.
     """
 
     node: Node
@@ -77,7 +77,7 @@ class Observation:
     own: Mapping[str, bool] = field(default_factory=dict)
     room: tuple[Room, ...] = ()
     lacks: frozenset[str] = frozenset()
-    lift: int = 0
+    priority_offset: int = 0
     said: keepalived.Vrrp = field(default_factory=keepalived.Vrrp)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
@@ -90,14 +90,14 @@ class Observation:
     @property
     def priority(self) -> int:
         """The one that keepalived goes by while its check of haproxy succeeds."""
-        return effective(self.node.priority, self.lift + self.tracked)
+        return effective(self.node.priority, self.priority_offset + self.tracked)
 
     @property
     def tracked(self) -> int:
         """What the operator's own files and scripts add to the priority, as far as keepalived has said."""
         if self.said.priority is None or self.said.state == FAULT_STATE:
             return 0
-        return self.said.priority - effective(self.node.priority, self.lift)
+        return self.said.priority - effective(self.node.priority, self.priority_offset)
 
     def doubt(self, ip: object) -> str:
         """Why an address that the node has can't be used, in the kernel's word: "" where it can."""
@@ -179,7 +179,7 @@ class Probe(Joined):
             own=parse_greeted(marks["vips"].output),
             room=parse_room(marks["room"].output),
             lacks=frozenset(marks["lacks"].output.split()),
-            lift=number(marks["handover"].output),
+            priority_offset=number(marks["handover"].output),
             said=keepalived.parse_vrrp(marks["vrrp"].output, self.instance) if "vrrp" in marks else keepalived.Vrrp(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),

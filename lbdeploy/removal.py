@@ -127,8 +127,10 @@ class Removal:
         stays = not whole(self.cluster, before)
         away = stays and before.seen[name].holds_any(self.cluster) and hands_over(plan)
         limit = int(self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster))
-        lift = GIVE_UP if self.cluster.vrrp.preempt else FAULT
-        task = Task(plan, (), self._patience, away=vips if away else (), away_seconds=limit, lift=lift)
+        priority_offset = GIVE_UP if self.cluster.vrrp.preempt else FAULT
+        task = Task(
+            plan, (), self._patience, away=vips if away else (), away_seconds=limit, priority_offset=priority_offset
+        )
         return takedown.leave(task, vips, purge=self._purge)
 
     def _gate(self, before: Survey, gone: Sequence[str]) -> None:

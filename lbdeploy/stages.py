@@ -77,14 +77,16 @@ def identity_changes(plan: NodePlan) -> bool:
 
 def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
     runs = all(seen.service(daemon).running for daemon in DAEMONS)
-    return Member(plan, *instances(plan, seen.lift + seen.tracked), runs, seen.node.name in holders(cluster, [seen]))
+    return Member(
+        plan, *instances(plan, seen.priority_offset + seen.tracked), runs, seen.node.name in holders(cluster, [seen])
+    )
 
 
-def instances(plan: NodePlan, lift: int = 0) -> tuple[Instance | None, Instance | None]:
+def instances(plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None, Instance | None]:
     """A node's VRRP instance as it is there, and as it should be."""
     for part in plan.parts:
         if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
-            return vrrp.read(part.state.content, lift), vrrp.read(part.resource.content, lift)
+            return vrrp.read(part.state.content, priority_offset), vrrp.read(part.resource.content, priority_offset)
     return None, None
 
 

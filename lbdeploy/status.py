@@ -148,7 +148,7 @@ class Look(Joined):
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
-            lift=number(marks["handover"].output),
+            priority_offset=number(marks["handover"].output),
             said=said if self.cluster.vrrp.tracks else Vrrp(),
         )
         return Snapshot(seen, said, parse_loads(marks["show stat"].output))

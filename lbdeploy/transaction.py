@@ -40,10 +40,10 @@ class Task:
 
     `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
     wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
-    VIPs that another node must have taken first, within `away_seconds`; `lift` is added to its priority for that. A
-    `rehearsal` writes the files beside their places, has them validated, and removes them again. `free_vrid`: the
-    virtual router ID that nobody may be heard to use before keepalived is started, the interface, who may all the same.
-    `script`: steps that take the place of those that the plan would have; see `takedown`.
+    VIPs that another node must have taken first, within `away_seconds`; `priority_offset` is added to its priority for
+    that. A `rehearsal` writes the files beside their places, has them validated, and removes them again. `free_vrid`:
+    the virtual router ID that nobody may be heard to use before keepalived is started, the interface, who may all the
+    same. `script`: steps that take the place of those that the plan would have; see `takedown`.
     """
 
     plan: NodePlan
@@ -52,7 +52,7 @@ class Task:
     linger: int = 0
     away: tuple[str, ...] = ()
     away_seconds: int = 0
-    lift: int = GIVE_UP
+    priority_offset: int = GIVE_UP
     rehearsal: bool = False
     free_vrid: tuple[str, ...] = ()
     script: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ def _free_vrid(task: Task, service: Service) -> list[str]:
 
 def go_away(task: Task) -> list[str]:
     """Another node takes the VIPs first, where the task says so."""
-    return [f"give_up_vips {task.away_seconds} {task.lift} {cmd(*task.away)}"] if task.away else []
+    return [f"give_up_vips {task.away_seconds} {task.priority_offset} {cmd(*task.away)}"] if task.away else []
 
 
 def _of_apt(file: File) -> bool:

@@ -18,9 +18,9 @@ GIVE_UP = -253  # as low as a priority gets: every other node takes the VIPs
 FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_file)
 
 
-def effective(priority: int, lift: int) -> int:
-    """The priority that keepalived goes by, where `lift` is added to it: from 1 to 254 (measured)."""
-    return min(254, max(1, priority + lift))
+def effective(priority: int, priority_offset: int) -> int:
+    """The priority that keepalived goes by, where `priority_offset` is added to it: from 1 to 254 (measured)."""
+    return min(254, max(1, priority + priority_offset))
 
 
 def skew(vrrp: Vrrp, node: Node, priority: int) -> float:
@@ -45,20 +45,20 @@ def _version_3(vrrp: Vrrp, node: Node) -> bool:
 class Instance:
     """A vrrp_instance: its `settings` by keyword, `vips` with the interface that each is on, and the `peers`.
 
-    `lift` is what the file for handovers adds to its priority.
+    `priority_offset` is what the file for handovers adds to its priority.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     vips: Mapping[str, str] = field(default_factory=dict)
     peers: frozenset[str] = frozenset()
     hands_over: bool = False
-    lift: int = 0
+    priority_offset: int = 0
 
     @property
     def priority(self) -> int:
         """The effective one, from 1 to 254; keepalived's default is 100."""
         text = self.settings.get("priority", "100")
-        return effective(int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 100, self.lift)
+        return effective(int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 100, self.priority_offset)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class Instance:
         return self.settings.get("interface", ""), frozenset(self.vips.items())
 
 
-def read(conf: str, lift: int = 0) -> Instance | None:
+def read(conf: str, priority_offset: int = 0) -> Instance | None:
     """The first instance of a keepalived.conf, or None. No text makes it raise."""
     lines = list(_lines(conf))
     version = next((words[-1] for _, words in lines if words[0] == "vrrp_version"), "2")
@@ -103,7 +103,7 @@ def read(conf: str, lift: int = 0) -> Instance | None:
         {words[0]: _device(words, settings) for path, words in own if _is_vip(path, words)},
         frozenset(words[0] for path, words in own if path == ("unicast_peer",)),
         any(path == ("track_file",) and words[0] in handovers for path, words in own),
-        lift,
+        priority_offset,
     )
 
 

@@ -36,7 +36,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class Heard:
     """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: why, by peer.
 
     `done` are the programs that ran to their end: what others did not hear or ask is not known.
@@ -79,11 +79,11 @@ def _bounded(took: float, name: str, *arguments: object) -> Raw:
     return cmd("timeout", took + 5, "perl", "-e", remote_text(name), *arguments)
 
 
-def read(text: str) -> Wire:
+def read(text: str) -> Heard:
     """What the three printed. What can't be read is passed over, and no text makes it raise."""
     lines = text.splitlines()
     through = (source for _, source in _found(r"through (\d{1,3}) (\S+)", lines))
-    return Wire(
+    return Heard(
         adverts=frozenset(Advert(int(number), source, name) for number, source, name in _adverts(lines)),
         through=frozenset(source for each in through for source in _address(each)),
         claims=frozenset(

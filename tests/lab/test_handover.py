@@ -31,7 +31,7 @@ def settle(lab: Lab) -> None:
 
 
 def begun(lab: Lab) -> subprocess.Popen[str]:
-    """A handover to lb2 that has set lb2's lift, and waits for it to take the VIPs."""
+    """A handover to lb2 that has set lb2's priority offset, and waits for it to take the VIPs."""
     argv = [LBDEPLOY, "-f", str(lab.file), "--lab", "handover", "--to", "lb2"]
     run = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     wait_for(lambda: lab.on("lb2", f"cat {LIFT}", check=False) == "101", 20)
@@ -71,7 +71,7 @@ def test_vips_are_handed_over_and_come_back(home: Lab) -> None:
 
 
 def test_it_ends_with_the_next_start_of_its_node(home: Lab) -> None:
-    """`verify` says why the standby holds the VIPs and until when; a node's start forgets its lift."""
+    """`verify` says why the standby holds the VIPs and until when; a node's start forgets its priority offset."""
     said = home.run("handover")
     assert said.code == 0
     assert "--lab handover --back" in said.out

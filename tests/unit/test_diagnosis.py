@@ -35,13 +35,13 @@ MISSING = PackageState(
 
 
 def looked(
-    seed: Cluster, name: str = "lb1", hears: wire.Wire | None = None, ahead: float = 0.0, **marks: str
+    seed: Cluster, name: str = "lb1", hears: wire.Heard | None = None, ahead: float = 0.0, **marks: str
 ) -> Checkup:
     """A node that is fit, but for what it is said to have printed; it hears its peer."""
     node = seed.node(name)
     peer = LB2 if name == "lb1" else LB1
     network = node.interfaces["management"]
-    fine = wire.Wire(frozenset({wire.Advert(101, peer, network)}), frozenset({peer}), done=ALL)
+    fine = wire.Heard(frozenset({wire.Advert(101, peer, network)}), frozenset({peer}), done=ALL)
     seen = observe(seed, node, marks={each: Answer(text) for each, text in {"os": BOOKWORM, **marks}.items()})
     return Checkup(seen, hears or fine, ahead)
 
@@ -186,13 +186,13 @@ def test_what_up_looks_at_too_is_found(seed: Cluster) -> None:
     assert {"systemd", "nonlocal-bind", "vip-in-use", "vrid-in-use"} <= set(IGNORED_BY_UP)
 
 
-def heard(name: str = "lb1", **changes: Any) -> wire.Wire:
+def heard(name: str = "lb1", **changes: Any) -> wire.Heard:
     peer = LB2 if name == "lb1" else LB1
-    fine = wire.Wire(frozenset({wire.Advert(0, peer, "ens32")}), frozenset({peer}), done=ALL)
+    fine = wire.Heard(frozenset({wire.Advert(0, peer, "ens32")}), frozenset({peer}), done=ALL)
     return replace(fine, **changes)
 
 
-def together(seed: Cluster, lb1: wire.Wire, lb2: wire.Wire | None = None) -> list[Finding]:
+def together(seed: Cluster, lb1: wire.Heard, lb2: wire.Heard | None = None) -> list[Finding]:
     return list(surroundings.problems(seed, [looked(seed, hears=lb1), looked(seed, "lb2", hears=lb2 or heard("lb2"))]))
 
 
@@ -232,7 +232,7 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
     (found,) = together(seed, heard(through=frozenset()))
     assert (found.node, found.check) == ("lb1", "firewall")
     assert "its firewall drops VRRP (IP protocol 112) from lb2 (192.168.1.12) to lb1" in found.detail
-    gone = wire.Wire(done=ALL)
+    gone = wire.Heard(done=ALL)
     (found,) = together(seed, gone, heard("lb2", unsent={LB1: "Operation not permitted"}))
     assert (found.node, found.check) == ("lb2", "firewall")
     assert found.detail.endswith("Operation not permitted")
@@ -243,7 +243,7 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
 
 def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
     """A node whose perl does not run is told, and neither its silence nor its peer's is taken for an answer."""
-    found = together(seed, wire.Wire())
+    found = together(seed, wire.Heard())
     assert [(each.check, each.warning) for each in found] == [
         ("vip-in-use", True), ("vrid-in-use", True), ("firewall", True), ("firewall", True)
     ]  # fmt: skip

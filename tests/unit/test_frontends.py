@@ -37,7 +37,7 @@ from lbdeploy.resources import Gone, Service
 from lbdeploy.shell import Raw
 from lbdeploy.takedown import original
 from lbdeploy.verdict import judge
-from lbdeploy.wire import Wire
+from lbdeploy.wire import Heard
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ def test_who_else_listens_is_told_with_what_for(rich: Cluster, listens: str, wha
     """Only where haproxy is to listen: a frontend on its networks' VIPs, the metrics on the node's own address."""
     line = f'LISTEN 0 511 {listens} 0.0.0.0:* users:(("nginx",pid=9,fd=5))'
     seen = observe(rich, rich.preferred, marks={"listening": Answer(line)})
-    found = [each for each in diagnosis.problems(rich, Checkup(seen, Wire())) if each.check == "port"]
+    found = [each for each in diagnosis.problems(rich, Checkup(seen, Heard())) if each.check == "port"]
     told = f"{what} is in use: nginx (process 9) listens on {listens.rpartition(':')[0]}"
     assert [each.detail for each in found] == ([told] if what else [])
 

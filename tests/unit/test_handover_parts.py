@@ -115,7 +115,9 @@ def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool =
         ProbeResult(VIP, 999 + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)
     )
     ill = {} if healthy else {"haproxy_answers": False}
-    after = survey(seed, observe(seed, seed.node("lb1"), **ill), observe(seed, seed.node("lb2"), holds=True, lift=101))
+    after = survey(
+        seed, observe(seed, seed.node("lb1"), **ill), observe(seed, seed.node("lb2"), holds=True, priority_offset=101)
+    )
     done = Moved(
         views=(View(HERE, VIP, results),),
         giver="lb1",
@@ -123,7 +125,7 @@ def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool =
         began=1000.0,
         cut=0,
         expected=expected,
-        lifts={"lb1": 0, "lb2": 101},
+        offsets={"lb1": 0, "lb2": 101},
         verdict=after.verdict,
     )
     return replace(done, **other)

@@ -77,7 +77,7 @@ def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
     assert found.haproxy_answers
     assert found.lacks == {"nonlocal-bind"}
     assert [each.ok for each in found.answered] == [True, False]
-    assert (found.lift, found.priority) == (101, 254)
+    assert (found.priority_offset, found.priority) == (101, 254)
     assert found.own == {"k8s-api": True}
     assert [(room.folder, room.kib) for room in found.room] == [("/var/lib/dpkg", 7168592), ("/etc/haproxy", 123)]
 

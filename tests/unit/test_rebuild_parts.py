@@ -168,7 +168,7 @@ def test_vips_that_will_not_return_are_no_failure_and_it_is_said_why(tmp_path: P
     """A handover holds them elsewhere, or nothing preempts."""
     still = cluster(tmp_path, SEED.read_text().replace("preempt_delay = 30", "preempt = false"))
     for outcome, why in (
-        (waited(run, seed, lift=101), "lb2 holds the VIPs after a handover: until lbdeploy handover --back"),
+        (waited(run, seed, priority_offset=101), "lb2 holds the VIPs after a handover: until lbdeploy handover --back"),
         (waited(run, still), "preempt is off"),
     ):
         ending = rebuilt(outcome)

@@ -249,15 +249,15 @@ def test_without_preemption_whoever_holds_keeps(tmp_path: Path) -> None:
 
 
 def test_a_handover_is_why_the_standby_holds(seed: Cluster) -> None:
-    """A lift makes the standby the preferred one: that is as it should be, and how it ends is said."""
-    judged = verdict(seed, lb1(seed, holds=False), lb2(seed, holds=True, lift=101))
+    """A priority offset makes the standby the preferred one: that is as it should be, and how it ends is said."""
+    judged = verdict(seed, lb1(seed, holds=False), lb2(seed, holds=True, priority_offset=101))
     assert holder(judged).ok
     assert "lbdeploy handover --back" in holder(judged).detail
 
 
 def test_a_node_that_was_left_out_of_the_election_is_told_of(seed: Cluster) -> None:
     """What a run that was killed may leave: the node would never take the VIPs."""
-    judged = verdict(seed, lb1(seed, holds=True), lb2(seed, holds=False, lift=-254))
+    judged = verdict(seed, lb1(seed, holds=True), lb2(seed, holds=False, priority_offset=-254))
     assert judged.healthy
     (told,) = [each for each in of(judged, "holder") if not each.ok]
     assert (told.node, told.fix) == ("lb2", "lbdeploy handover --back")

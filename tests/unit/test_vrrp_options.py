@@ -179,7 +179,7 @@ def test_a_weight_that_can_move_nothing_is_told_with_the_one_that_can(tmp_path: 
 
 
 def test_sums_that_keepalived_does_not_go_by_are_told(tmp_path: Path) -> None:
-    """Below 1 for more than one node, addresses decide; above 254, lbdeploy's own lifts don't suffice."""
+    """Below 1 for more than one node, addresses decide; above 254, lbdeploy's own offsets don't suffice."""
     (low,) = weights(tmp_path, ("s", -101), ("s", -101))
     assert "priorities of lb1 (200-202) and of lb2 (100-202) count as 1, and addresses decide" in low
     assert "add up to -199 or more" in low

@@ -1,6 +1,6 @@
 """What is added to the nodes' priorities, so that the VIPs go to a node and stay there. Pure.
 
-keepalived adds the number in a file to a priority (vrrp_track_file in keepalived.conf(5)): a node's lift.
+keepalived adds the number in a file to a priority (vrrp_track_file in keepalived.conf(5)): a node's priority offset.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from lbdeploy.vrrp import effective
 
 HIGHEST = 254  # RFC 5798, 5.2.4: 255 is for the address's owner
 
-Lifts = Mapping[str, int]  # by the node's name
+Offsets = Mapping[str, int]  # by the node's name
 
 
-def raised(taker: str, priorities: Mapping[str, int], lifts: Lifts) -> dict[str, int]:
-    """The lifts with which `taker` is preferred to all others, where the others have `lifts` so far.
+def raised(taker: str, priorities: Mapping[str, int], offsets: Offsets) -> dict[str, int]:
+    """The offsets with which `taker` is preferred to all others, where the others have `offsets` so far.
 
     Its own is no higher than it takes, and 0 where its priority is the highest anyway. Others are lowered only where
     there is no higher priority.
     """
-    others = {name: effective(each, lifts[name]) for name, each in priorities.items() if name != taker}
+    others = {name: effective(each, offsets[name]) for name, each in priorities.items() if name != taker}
     highest = min(HIGHEST, max(priorities[taker], *(each + 1 for each in others.values())))
     lowered = {name: highest - 1 - priorities[name] for name, each in others.items() if each >= highest}
-    return {**lifts, taker: highest - priorities[taker], **lowered}
+    return {**offsets, taker: highest - priorities[taker], **lowered}
 
 
 def held(taker: str, priorities: Mapping[str, int]) -> dict[str, int]:
-    """The lifts that remain after a handover: whatever earlier ones have left is gone."""
+    """The offsets that remain after a handover: whatever earlier ones have left is gone."""
     return raised(taker, priorities, dict.fromkeys(priorities, 0))

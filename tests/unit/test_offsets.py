@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.lifts import held, raised
+from lbdeploy.offsets import held, raised
 from lbdeploy.vrrp import effective
 
 PRIORITIES = st.lists(st.integers(1, 254), min_size=2, max_size=7, unique=True).map(
@@ -14,23 +14,23 @@ PRIORITIES = st.lists(st.integers(1, 254), min_size=2, max_size=7, unique=True).
 )
 
 
-def best(priorities: dict[str, int], lifts: dict[str, int]) -> list[str]:
+def best(priorities: dict[str, int], offsets: dict[str, int]) -> list[str]:
     """The nodes of the highest effective priority."""
-    every = {name: effective(each, lifts[name]) for name, each in priorities.items()}
+    every = {name: effective(each, offsets[name]) for name, each in priorities.items()}
     return [name for name, each in every.items() if each == max(every.values())]
 
 
 @given(PRIORITIES, st.data())
 def test_the_taker_alone_is_preferred(priorities: dict[str, int], data: st.DataObject) -> None:
     """Whatever earlier handovers have left, the taker's priority is the highest, and no other node has the same."""
-    lifts = {name: data.draw(st.integers(-253, 253)) for name in priorities}
+    offsets = {name: data.draw(st.integers(-253, 253)) for name in priorities}
     taker = data.draw(st.sampled_from(sorted(priorities)))
-    assert best(priorities, raised(taker, priorities, lifts)) == [taker]
+    assert best(priorities, raised(taker, priorities, offsets)) == [taker]
     assert best(priorities, held(taker, priorities)) == [taker]
 
 
 @pytest.mark.parametrize(
-    ("priorities", "taker", "lifts"),
+    ("priorities", "taker", "offsets"),
     [
         pytest.param({"lb1": 200, "lb2": 100}, "lb2", {"lb1": 0, "lb2": 101}, id="the standby goes above the holder"),
         pytest.param({"lb1": 200, "lb2": 100}, "lb1", {"lb1": 0, "lb2": 0}, id="the preferred node needs nothing"),
@@ -40,6 +40,6 @@ def test_the_taker_alone_is_preferred(priorities: dict[str, int], data: st.DataO
         ),
     ],
 )
-def test_what_remains_after_a_handover(priorities: dict[str, int], taker: str, lifts: dict[str, int]) -> None:
+def test_what_remains_after_a_handover(priorities: dict[str, int], taker: str, offsets: dict[str, int]) -> None:
     """Only what it takes is added, and only where it has to be."""
-    assert held(taker, priorities) == lifts
+    assert held(taker, priorities) == offsets
