@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from lbdeploy import takedown
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
-from lbdeploy.farewell import Farewell, farewell, hands_over, purges, whole
 from lbdeploy.fleet import Fleet
 from lbdeploy.interrupt import Interrupt
 from lbdeploy.lock import Lock, locking
@@ -22,6 +21,7 @@ from lbdeploy.observer import Observer, settle_seconds
 from lbdeploy.options import Options
 from lbdeploy.origin import Origin
 from lbdeploy.plan import NodePlan, Plan, Stage
+from lbdeploy.removal_plan import RemovalPlan, hands_over, plan_removal, purges, whole
 from lbdeploy.survey import REFUSED, Survey
 from lbdeploy.transaction import Task
 from lbdeploy.vrrp import FAULT, GIVE_UP
@@ -34,13 +34,13 @@ AGAIN = "fix the cause, then again: lbdeploy down"
 class Removed:
     """What was to be done, and on which nodes it was; `errors` are of those that could not be reached."""
 
-    farewell: Farewell
+    planned: RemovalPlan
     done: tuple[str, ...] = ()
     errors: Mapping[str, LbdeployError] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan:
-        return self.farewell.plan
+        return self.planned.plan
 
 
 class Removal:
@@ -62,7 +62,7 @@ class Removal:
         self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 
-    def down(self, approve: Callable[[Farewell], bool]) -> Removed:
+    def down(self, approve: Callable[[RemovalPlan], bool]) -> Removed:
         """Take it away. `approve` is shown what that means, where there is anything to do, and may refuse."""
         before, goodbye = self._begin()
         if not goodbye.plan.changes:
@@ -78,14 +78,14 @@ class Removal:
             done = self._carry_out(goodbye.plan, before, lock)
         return Removed(goodbye, done, before.errors)
 
-    def _begin(self) -> tuple[Survey, Farewell]:
+    def _begin(self) -> tuple[Survey, RemovalPlan]:
         """A look, and what follows from it. Raises where a node refuses us, or none that is to go can be reached."""
         survey = self._observer.survey()
         for error in survey.errors.values():
             if isinstance(error, REFUSED) or not survey.observations or not whole(self.cluster, survey):
                 error.state = error.state or "nothing was changed"
                 raise error
-        return survey, farewell(self.cluster, survey)
+        return survey, plan_removal(self.cluster, survey)
 
     def _carry_out(self, plan: Plan, before: Survey, lock: Lock) -> tuple[str, ...]:
         done: tuple[str, ...] = ()
@@ -146,14 +146,14 @@ class Removal:
 
     def _look_again(self) -> None:
         """Raise where what was done has not come about."""
-        left = farewell(self.cluster, self._observer.look()).plan.changes
+        left = plan_removal(self.cluster, self._observer.look()).plan.changes
         if left:
             what = ", ".join(f"{change.action} {change.name} on {name}" for name, change in left)
             state = "the rest is as it was before lbdeploy"
             raise RemoteError(f"not everything is as before: {what}", node=left[0][0], state=state, fix="lbdeploy down")
 
 
-def _still(approved: Farewell, now: Farewell) -> Farewell:
+def _still(approved: RemovalPlan, now: RemovalPlan) -> RemovalPlan:
     if approved.plan.to_json() != now.plan.to_json():
         state = "nothing was changed"
         raise RemoteError("another run has changed the nodes meanwhile", state=state, fix="lbdeploy down")

@@ -13,8 +13,8 @@ from lbdeploy.errors import ConnectError, UsageError
 from lbdeploy.options import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.farewell import Farewell
     from lbdeploy.removal import Removed
+    from lbdeploy.removal_plan import RemovalPlan
 
 
 @click.command()
@@ -48,14 +48,14 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
         from lbdeploy.removal import Removal
 
         removal = Removal(app.cluster, fleet, app.emit, app.origin, options, purge=purge)
-        removed = removal.down(lambda farewell: yes or _approved(app, farewell))
+        removed = removal.down(lambda planned: yes or _approved(app, planned))
     app.outcome = ConnectError.exit_code if removed.errors else 0
     app.reporter.removed(removed, purge=purge, limited=bool(options.limit))
     _end(app, removed)
 
 
-def _approved(app: App, farewell: Farewell) -> bool:
-    app.reporter.farewell(farewell)
+def _approved(app: App, planned: RemovalPlan) -> bool:
+    app.reporter.removal_plan(planned)
     return click.confirm("Remove the load balancer from these nodes?", err=True)
 
 

@@ -19,7 +19,6 @@ from lbdeploy.report.terminal import Part, console, lively, write
 if TYPE_CHECKING:
     from lbdeploy.doctor import Diagnosis
     from lbdeploy.drill.result import Result
-    from lbdeploy.farewell import Farewell
     from lbdeploy.finding import Finding
     from lbdeploy.lint import Lint
     from lbdeploy.model import Cluster
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from lbdeploy.plan import Plan
     from lbdeploy.rebuild import Rebuilt
     from lbdeploy.removal import Removed
+    from lbdeploy.removal_plan import RemovalPlan
     from lbdeploy.rollout import Outcome
     from lbdeploy.status import Status
     from lbdeploy.verdict import Verdict
@@ -122,15 +122,15 @@ class Reporter:
         self._say_all(steps(plan, diffs=True))
         self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "next"))
 
-    def farewell(self, farewell: Farewell) -> None:
+    def removal_plan(self, planned: RemovalPlan) -> None:
         """What `down` is about to do; with -v, what of each file goes."""
-        from lbdeploy.report.farewell import warnings
+        from lbdeploy.report.removal import warnings
 
-        self._say_all((*steps(farewell.plan, diffs=self.verbose > 0), *warnings(farewell)))
+        self._say_all((*steps(planned.plan, diffs=self.verbose > 0), *warnings(planned)))
 
     def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
         """What `down` has done."""
-        from lbdeploy.report.farewell import outcome
+        from lbdeploy.report.removal import outcome
 
         self._say_all(outcome(removed, purge=purge, limited=limited))
 

@@ -11,12 +11,12 @@ from builders import observe, stopped
 
 from lbdeploy.desired import files, sysctls
 from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
-from lbdeploy.farewell import farewell, purges
 from lbdeploy.model import Cluster
 from lbdeploy.plan import diff
 from lbdeploy.probe import Observation
 from lbdeploy.removal import Removed
-from lbdeploy.report.farewell import outcome
+from lbdeploy.removal_plan import plan_removal, purges
+from lbdeploy.report.removal import outcome
 from lbdeploy.resource import Answer
 from lbdeploy.resources import OriginalFile, OriginalService, OriginalSysctl, Purge
 from lbdeploy.resources.original import Content, OriginalFileState, Unit
@@ -141,21 +141,21 @@ def test_the_holder_goes_last_and_packages_after_all(seed: Cluster) -> None:
     """Whatever the priorities say; what can't be undone comes when nothing runs any more."""
     gone = PurgeState(("haproxy",), kept=True)
     seen = (known(seed, "lb1", purge=gone), known(seed, "lb2", holds=True, purge=gone))
-    goodbye = farewell(seed, survey(seed, *seen))
-    assert [stage.names for stage in goodbye.plan.stages] == [("lb1",), ("lb2",), ("lb1", "lb2")]
-    assert [purges(stage) for stage in goodbye.plan.stages] == [False, False, True]
-    assert goodbye.vips == ("192.168.0.10", "192.168.1.10")
-    assert goodbye.plan.stages[1].cost == "the VIPs are gone"
+    planned = plan_removal(seed, survey(seed, *seen))
+    assert [stage.names for stage in planned.plan.stages] == [("lb1",), ("lb2",), ("lb1", "lb2")]
+    assert [purges(stage) for stage in planned.plan.stages] == [False, False, True]
+    assert planned.vips == ("192.168.0.10", "192.168.1.10")
+    assert planned.plan.stages[1].cost == "the VIPs are gone"
 
 
 def test_a_holder_that_goes_alone_hands_over(seed: Cluster) -> None:
     """No VIP is gone then; one whose keepalived.conf can't hand over says what that costs."""
     lb1, lb2 = known(seed, "lb1", holds=True), known(seed, "lb2")
-    goodbye = farewell(seed, survey(seed, lb1, beside=(lb2,)))
-    assert goodbye.vips == ()
-    assert goodbye.plan.stages[0].cost.startswith("the VIPs move to another node first")
+    planned = plan_removal(seed, survey(seed, lb1, beside=(lb2,)))
+    assert planned.vips == ()
+    assert planned.plan.stages[0].cost.startswith("the VIPs move to another node first")
     conf = {"original /etc/keepalived/keepalived.conf": file_state(now="vrrp_instance a {\n}\n")}
-    [stage] = farewell(seed, survey(seed, known(seed, "lb1", holds=True, **conf), beside=(lb2,))).plan.stages
+    [stage] = plan_removal(seed, survey(seed, known(seed, "lb1", holds=True, **conf), beside=(lb2,))).plan.stages
     assert "connections fail for about a second" in stage.cost
 
 
@@ -163,26 +163,26 @@ def test_the_last_node_that_could_hold_the_vips_is_not_taken_alone(seed: Cluster
     """But one that could not hold them itself may go, and so may all of them at once."""
     lb1, lb2 = known(seed, "lb1", holds=True), known(seed, "lb2", **{"service haproxy": stopped()})
     with pytest.raises(LastNodeError, match="lb2 cannot take over: haproxy is not running there"):
-        farewell(seed, survey(seed, lb1, beside=(lb2,)))
+        plan_removal(seed, survey(seed, lb1, beside=(lb2,)))
     with pytest.raises(LastNodeError, match="lb2 cannot take over: it can't be reached"):
-        farewell(seed, survey(seed, lb1))
-    assert farewell(seed, survey(seed, lb2, beside=(lb1,))).plan.changes
-    assert farewell(seed, survey(seed, lb1, lb2)).plan.changes
-    assert farewell(seed, survey(seed, lb1, lb2=LbdeployError("off"))).unreached == ("lb2",)
+        plan_removal(seed, survey(seed, lb1))
+    assert plan_removal(seed, survey(seed, lb2, beside=(lb1,))).plan.changes
+    assert plan_removal(seed, survey(seed, lb1, lb2)).plan.changes
+    assert plan_removal(seed, survey(seed, lb1, lb2=LbdeployError("off"))).unreached == ("lb2",)
 
 
 def test_where_lbdeploy_is_not_there_is_nothing_to_do(seed: Cluster) -> None:
     """Not even a reason to refuse."""
-    assert farewell(seed, survey(seed, untouched(seed, "lb1"))).plan.changes == ()
+    assert plan_removal(seed, survey(seed, untouched(seed, "lb1"))).plan.changes == ()
 
 
 def test_what_is_not_known_and_what_is_needed_is_said(seed: Cluster) -> None:
     """Nodes of an earlier lbdeploy; and packages of others that would be lost."""
     lb2 = known(seed, "lb2", **{f"original {CONF.path}": file_state("unknown")})
-    assert farewell(seed, survey(seed, known(seed, "lb1"), lb2)).unknown == ("lb2",)
+    assert plan_removal(seed, survey(seed, known(seed, "lb1"), lb2)).unknown == ("lb2",)
     needed = known(seed, "lb2", purge=PurgeState(("haproxy",), ("hatop",)))
     with pytest.raises(RemoteError, match="hatop would be removed along"):
-        farewell(seed, survey(seed, known(seed, "lb1"), needed))
+        plan_removal(seed, survey(seed, known(seed, "lb1"), needed))
 
 
 def test_the_steps_of_a_node_that_leaves(seed: Cluster) -> None:
@@ -201,7 +201,7 @@ def test_the_steps_of_a_node_that_leaves(seed: Cluster) -> None:
 def test_whoever_took_one_node_away_is_not_told_to_take_all(seed: Cluster) -> None:
     """What is named as the next step has the same --limit."""
     lb1, lb2 = known(seed, "lb1"), known(seed, "lb2")
-    removed = Removed(farewell(seed, survey(seed, lb1, beside=(lb2,))), done=("lb1",))
+    removed = Removed(plan_removal(seed, survey(seed, lb1, beside=(lb2,))), done=("lb1",))
     told = str(list(outcome(removed, purge=False, limited=True)))
     assert "lbdeploy down --limit lb1 --purge" in told
     assert "take lb1 out of hosts.toml" in told

@@ -18,7 +18,7 @@ from lbdeploy.vrrp import read
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class RemovalPlan:
     """A plan, and what an operator should know before it is carried out.
 
     `vips` will be gone, and `sessions` (by node) end. `unreached` and `unknown` are nodes: those that are left out, and
@@ -33,13 +33,13 @@ class Farewell:
     staying: Mapping[str, tuple[str, ...]]
 
 
-def farewell(cluster: Cluster, survey: Survey) -> Farewell:
+def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
     """Taking away what was looked at. Raises LastNodeError and RemoteError where that must not be."""
     plan = _plan(cluster, survey)
     if plan.changes:
         _refuse_the_last(cluster, survey)
         _refuse_needed(plan)
-    return Farewell(
+    return RemovalPlan(
         plan,
         tuple(str(vip.ip) for vip in cluster.vips) if whole(cluster, survey) else (),
         {name: sum(each.sessions for each in seen.servers) for name, seen in survey.observations.items()},
