@@ -131,7 +131,7 @@ def test_down_that_was_cut_short_is_run_again(pair: Lab) -> None:
     pair.lab("stop", "lb1")
     document = pair.do("down", "--yes", code=4)
     assert document["error"]["node"] == "lb1"
-    assert "it takes the VIPs wherever it runs" in document["error"]["state"]
+    assert "it takes the VIPs if it runs" in document["error"]["state"]
     pair.lab("start", "lb1")
     assert pair.do("down", "--yes")["removed"] == ["lb1"]
     assert gone(pair, "lb1")

@@ -104,7 +104,7 @@ def test_several_vips_nodes_and_families(run: Run, tmp_path: Path) -> None:
         ((*FLAGS, "--network", "external=ens34"), "external is named twice"),
         ((*FLAGS, "--node", "lb1=192.168.0.13,192.168.1.13"), "lb1 is named twice"),
         ((*FLAGS, "--vip", "extern=192.168.0.9/24"), "there is no network extern"),
-        ((*FLAGS, "--node", "lb3=192.168.0.13"), "lb3 wants one address for each network"),
+        ((*FLAGS, "--node", "lb3=192.168.0.13"), "lb3 needs one address for each network"),
         ((*FLAGS, "--node", "lb3"), "lb3 is not NAME=VALUE"),
         ((*FLAGS, "--server", "master1=192.168.1.29"), "master1 is named twice"),
         ((*FLAGS, "--server", "master3=master3.example.org"), "names are not resolved"),
@@ -135,7 +135,7 @@ def test_a_file_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / json_schema.FILE_NAME).write_text("mine, too")
     done = run("init", *FLAGS)
     assert (done.returncode, path.read_text()) == (2, "mine")
-    assert "next: the same command with --force, which overwrites hosts.toml; or with --output FILE" in done.stderr
+    assert "next: run the same command with --force, which overwrites hosts.toml; or with --output FILE" in done.stderr
     assert run("init", *FLAGS, "--force").returncode == 0
     assert hosts.load(path).name == "k8s-api"
     assert (tmp_path / json_schema.FILE_NAME).read_text() == "mine, too"
