@@ -227,10 +227,11 @@ def pair(session_lab: Lab) -> Iterator[Lab]:
 
 
 def converge(lab: Lab) -> None:
-    """Make it healthy, and as hosts.toml says: `up` ends with 0 only then."""
+    """Make it healthy, and as hosts.toml says, `up` ends with 0 only then; and the VIPs are on lb1."""
     if lab.run("up").code:
         healed = lab.run("verify", "--wait", "60")
         assert healed.code == 0, healed.out + healed.err
+    wait_for(lambda: held_by(lab, "lb1"), 30)
 
 
 def sound(lab: Lab) -> None:

@@ -123,6 +123,6 @@ def test_one_that_is_ended_leaves_one_holder(home: Lab, number: signal.Signals) 
     if number is signal.SIGINT:
         assert run.returncode == 130
         assert "lb1 holds the VIPs, as before" in said
-        assert "to move them after all: lbdeploy handover --to lb2" in said
+        assert f"to move them after all: lbdeploy -f {home.file} --lab handover --to lb2" in said
         assert home.on("lb2", f"cat {LIFT}") == "0"
     assert turned_away(seen) == []

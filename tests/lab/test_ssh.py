@@ -258,8 +258,8 @@ def test_proxy_commands(operator: Operator) -> None:
     assert time.monotonic() - begun < 10
     _, _, by_hand = error["fix"].partition("and try: ")
     argv = shlex.split(by_hand)
-    assert argv[:5] == ["lbdeploy", "lab", "exec", "operator", "ssh"]
-    inside = [LBDEPLOY, "-f", str(operator.lab.file), *argv[1:]]
+    assert argv[:7] == ["lbdeploy", "-f", str(operator.lab.file), "lab", "exec", "operator", "ssh"]
+    inside = [LBDEPLOY, *argv[1:]]
     heard = subprocess.run(inside, check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert "no proxy at 192.168.1.12" in heard.stderr
     operator.config_file.write_bytes(jump.read_bytes())
