@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from lbdeploy.hosts import REQUIRED
-from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, Name, Table
+from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, Table
+from lbdeploy.hosts.values import Name
 
 FILE_NAME = "hosts.schema.json"
 TITLES = {

@@ -16,7 +16,8 @@ from jsonschema import Draft4Validator
 
 from lbdeploy.cli import cli
 from lbdeploy.hosts.json_schema import json_schema
-from lbdeploy.hosts.schema import NAMED, SINGLE, split_server
+from lbdeploy.hosts.schema import NAMED, SINGLE
+from lbdeploy.hosts.values import split_server
 
 GOOD = SEED.read_text()
 VALIDATOR = Draft4Validator(json_schema())

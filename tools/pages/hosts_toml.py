@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from lbdeploy.hosts import schema
+from lbdeploy.hosts import schema, values
 
 TOP = Path(__file__).parents[2]
 
@@ -32,29 +32,29 @@ HEADERS = {
 }
 TABLES = {**schema.SINGLE, **schema.NAMED, "servers": schema.ServerTable}
 TYPES = {
-    schema.Name: "name",
-    schema.IfName: "interface name",
-    schema.Login: "login name",
-    schema.Host: "host name or address",
-    schema.Jump: "`user@host:port`",
-    schema.FilePath: "path",
-    schema.LocalPath: "path of a script",
-    schema.TrackedPath: "path on the nodes",
-    schema.Vips: "`address/prefix`, or a list of them",
-    schema.Port: "port",
-    schema.NetworkNames: "name, or a list of them",
-    schema.Subnets: "`address/prefix`, or a list of them",
-    schema.ServerAddress: "`address` or `address:port`",
-    schema.UrlPath: "path",
-    schema.DnsName: "DNS name",
-    schema.Connections: "whole number",
-    schema.Count: "whole number",
-    schema.Seconds: "seconds",
-    schema.Version: "version, or pattern with `*`",
-    schema.ProxyUrl: "`http://address:port`",
-    schema.AptUri: "URI",
-    schema.Suite: "suite",
-    schema.Component: "component",
+    values.Name: "name",
+    values.IfName: "interface name",
+    values.Login: "login name",
+    values.Host: "host name or address",
+    values.Jump: "`user@host:port`",
+    values.FilePath: "path",
+    values.LocalPath: "path of a script",
+    values.TrackedPath: "path on the nodes",
+    values.Vips: "`address/prefix`, or a list of them",
+    values.Port: "port",
+    values.NetworkNames: "name, or a list of them",
+    values.Subnets: "`address/prefix`, or a list of them",
+    values.ServerAddress: "`address` or `address:port`",
+    values.UrlPath: "path",
+    values.DnsName: "DNS name",
+    values.Connections: "whole number",
+    values.Count: "whole number",
+    values.Seconds: "seconds",
+    values.Version: "version, or pattern with `*`",
+    values.ProxyUrl: "`http://address:port`",
+    values.AptUri: "URI",
+    values.Suite: "suite",
+    values.Component: "component",
     str: "name",
     int: "whole number",
     float: "number",
