@@ -251,10 +251,11 @@ def test_proxy_commands(operator: Operator) -> None:
     jump.write_bytes(operator.config_file.read_bytes())
     operator.config("Host 192.168.1.12", f"    ProxyCommand ssh -F {jump} -W %h:%p %r@192.168.1.11")
     operator.plan()
-    operator.config("Host 192.168.1.12", "    ProxyCommand echo no proxy at %h >&2; false")
+    # A shell of its own, whose standard output stays open until it has spoken: ssh ends the command with that.
+    operator.config("Host 192.168.1.12", "    ProxyCommand sh -c 'echo no proxy at %h >&2; false'")
     begun = time.monotonic()
     error = operator.plan(code=4)
-    assert "through its ProxyCommand (echo no proxy at 192.168.1.12" in error["message"]
+    assert "through its ProxyCommand (sh -c 'echo no proxy at 192.168.1.12" in error["message"]
     assert time.monotonic() - begun < 10
     _, _, by_hand = error["fix"].partition("and try: ")
     argv = shlex.split(by_hand)
