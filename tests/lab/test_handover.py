@@ -91,7 +91,7 @@ def test_a_node_that_is_not_healthy_is_refused(home: Lab) -> None:
     home.on("lb2", "systemctl stop haproxy")
     for args in ((), ("--to", "lb2")):
         refused = home.do("handover", *args, code=1)["error"]
-        assert "haproxy does not run" in refused["message"]
+        assert "haproxy is not running there" in refused["message"]
         assert refused["state"] == "nothing was moved; lb1 holds the VIPs"
     assert held_by(home, "lb1")
     home.on("lb2", "systemctl start haproxy")
