@@ -161,14 +161,14 @@ def test_verify_tells_the_truth_before_during_and_after_a_stopped_haproxy(pair: 
 
 def test_a_hung_haproxy_loses_the_vips(pair: Lab) -> None:
     """SIGSTOP leaves the process there and its socket open: the health check notices all the same."""
-    pair.on("lb1", "kill -STOP $(pgrep haproxy)")
+    pair.on("lb1", "kill -STOP $(pgrep -x haproxy)")
     try:
         wait_for(lambda: held_by(pair, "lb2"), 8)
         document = pair.do("verify", code=6)
         assert any("hangs" in each["detail"] for each in finding(document, "check", False))
         assert pair.answers(VIPS[0]) == "ok"
     finally:
-        pair.on("lb1", "kill -CONT $(pgrep haproxy)")
+        pair.on("lb1", "kill -CONT $(pgrep -x haproxy)")
     wait_for(lambda: held_by(pair, "lb1"))
 
 
