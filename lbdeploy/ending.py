@@ -133,7 +133,8 @@ def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> Ending:
 def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:
     failed = [each for each in verdict.findings if each.failed]
     message = f"{what} the cluster is not healthy: {_listed(failed)}".lstrip()
-    return UnhealthyError(message, state="nothing is undone", fix=failed[0].fix)
+    state = "what was done is not undone" if what else "nothing was changed"
+    return UnhealthyError(message, state=state, fix=failed[0].fix)
 
 
 def _listed(findings: Iterable[Finding]) -> str:

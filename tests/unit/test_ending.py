@@ -25,6 +25,7 @@ def test_a_cluster_that_is_not_healthy_is_an_error_for_scripts() -> None:
         assert ending.document["error"]["type"] == "Unhealthy"
         assert (ending.document["error"]["message"], ending.document["error"]["fix"]) == (message, "lbdeploy up")
         assert len(ending.document["findings"]) == 3
+    assert verified(outcome).document["error"]["state"] == "nothing was changed"
 
 
 def test_what_is_in_the_way_of_up_is_an_error_for_scripts() -> None:
