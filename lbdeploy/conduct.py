@@ -16,7 +16,7 @@ from lbdeploy.observer import Observer, settle_seconds
 from lbdeploy.placement import DAEMONS, holders
 from lbdeploy.plan import Plan, Stage, Way
 from lbdeploy.resource import Change, Resource
-from lbdeploy.stages import hands_over
+from lbdeploy.stages import hands_over, joins
 from lbdeploy.survey import Survey
 from lbdeploy.transaction import Task
 from lbdeploy.vrrp import FAULT, GIVE_UP
@@ -134,6 +134,7 @@ class Conductor:
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
             priority_offset=GIVE_UP if self._cluster.vrrp.preempt else FAULT,
+            joins=stage.way is Way.RELOAD and self._cluster.vrrp.preempt and joins(plan),
         )
 
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:

@@ -178,12 +178,13 @@ def _waiting(cluster: Cluster, holder: Node, better: Observation, observations: 
 def _until_preemption(cluster: Cluster, better: Observation, observations: Sequence[Observation]) -> float:
     """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4).
 
-    A keepalived that read its file again, on either side, may have given it that priority only then.
+    A keepalived that read its file again, or another number to add, on either side, may have given it that priority
+    only then.
     """
     vrrp = cluster.vrrp
     since = max(
         *(better.service(daemon).since for daemon in DAEMONS),
-        *(each.service("keepalived").loaded for each in observations),
+        *(max(each.service("keepalived").loaded, each.offset_since) for each in observations),
     )
     silence = master_down(vrrp, better.node, better.priority)
     return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - better.now

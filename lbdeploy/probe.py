@@ -61,8 +61,9 @@ class Observation:
 
     `lacks` are checks that it does not pass, of those that take no program to look at. `own` says of each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
-    handover adds to the node's priority. `said` is what keepalived says of itself, where that was asked: where the
-    cluster tracks more than haproxy. `metrics`: where haproxy should tell of itself, and whether it does.
+    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `said` is what keepalived
+    says of itself, where that was asked: where the cluster tracks more than haproxy. `metrics`: where haproxy should
+    tell of itself, and whether it does.
     """
 
     node: Node
@@ -78,6 +79,7 @@ class Observation:
     room: tuple[Room, ...] = ()
     lacks: frozenset[str] = frozenset()
     priority_offset: int = 0
+    offset_since: float = 0.0
     said: keepalived.Vrrp = field(default_factory=keepalived.Vrrp)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
@@ -166,6 +168,7 @@ class Probe(Joined):
     def read(self, output: str) -> Observation:
         """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
         marks = self.answers(output)
+        offset, since = tracked_file(marks["handover"].output)
         return Observation(
             node=self.node,
             now=float(marks["now"].output or 0),
@@ -179,16 +182,18 @@ class Probe(Joined):
             own=parse_greeted(marks["vips"].output),
             room=parse_room(marks["room"].output),
             lacks=frozenset(marks["lacks"].output.split()),
-            priority_offset=number(marks["handover"].output),
+            priority_offset=offset,
+            offset_since=since,
             said=keepalived.parse_vrrp(marks["vrrp"].output, self.instance) if "vrrp" in marks else keepalived.Vrrp(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
         )
 
 
-def number(text: str) -> int:
-    """What keepalived reads in a track file: nothing is 0."""
-    return int(text) if re.fullmatch(r"-?[0-9]{1,6}", text.strip()) else 0
+def tracked_file(text: str) -> tuple[int, float]:
+    """The number that keepalived reads in the file for handovers, nothing is 0; and since when it says so (s, Unix)."""
+    found = re.fullmatch(r"(-?[0-9]{1,6}) ([0-9]+[.,]?[0-9]*)", text.strip())
+    return (int(found[1]), float(found[2].replace(",", "."))) if found else (0, 0.0)
 
 
 def health(cluster: Cluster) -> dict[str, Raw]:
@@ -202,7 +207,7 @@ def health(cluster: Cluster) -> dict[str, Raw]:
         "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
-        "handover": Raw(f"read -r number < {HANDOVER} && echo $number"),
+        "handover": Raw(f"read -r number < {HANDOVER} && echo $number $(stat -c %.Y {HANDOVER})"),
         "room": Raw(
             f'for folder in {cmd(*FOLDERS, *INSTALLED_IN)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
             'df -k --output=avail,iavail,file "$@"'

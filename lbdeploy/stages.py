@@ -147,6 +147,13 @@ def hands_over(plan: NodePlan) -> bool:
     return now is not None and now.hands_over
 
 
+def joins(plan: NodePlan) -> bool:
+    """Whether a daemon is started by this plan, and keepalived can be told to leave the VIPs to others meanwhile."""
+    starts = any(change.name in DAEMONS and change.action == "start" for change in plan.changes)
+    _, after = instances(plan)
+    return starts and after is not None and after.hands_over
+
+
 def winner(instances: Mapping[str, Instance | None]) -> str | None:
     """The node that VRRP prefers among these: the highest priority wins (RFC 5798, 6.4)."""
     able = {name: each.priority for name, each in instances.items() if each}

@@ -17,7 +17,7 @@ from lbdeploy.health import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.keepalived import PROBE, Vrrp, parse_vrrp
 from lbdeploy.model import Cluster, Node
 from lbdeploy.placement import DAEMONS, Placement, asked, holder, placed, placement_of, tracked
-from lbdeploy.probe import Joined, Observation, health, number
+from lbdeploy.probe import Joined, Observation, health, tracked_file
 from lbdeploy.resource import Resource
 from lbdeploy.resources import Journal, Service
 
@@ -148,7 +148,7 @@ class Look(Joined):
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
-            priority_offset=number(marks["handover"].output),
+            priority_offset=tracked_file(marks["handover"].output)[0],
             said=said if self.cluster.vrrp.tracks else Vrrp(),
         )
         return Snapshot(seen, said, parse_loads(marks["show stat"].output))

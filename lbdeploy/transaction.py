@@ -43,7 +43,8 @@ class Task:
     VIPs that another node must have taken first, within `away_seconds`; `priority_offset` is added to its priority for
     that. A `rehearsal` writes the files beside their places, has them validated, and removes them again. `free_vrid`:
     the virtual router ID that nobody may be heard to use before keepalived is started, the interface, who may all the
-    same. `script`: steps that take the place of those that the plan would have; see `takedown`.
+    same. `joins`: a daemon is started, and until the end the node leaves the VIPs to others, by `priority_offset`, too.
+    `script`: steps that take the place of those that the plan would have; see `takedown`.
     """
 
     plan: NodePlan
@@ -55,6 +56,7 @@ class Task:
     priority_offset: int = GIVE_UP
     rehearsal: bool = False
     free_vrid: tuple[str, ...] = ()
+    joins: bool = False
     script: tuple[str, ...] = ()
 
 
@@ -151,6 +153,7 @@ def _steps(task: Task) -> list[str]:
         *_put_in_place(files, units),
         *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
         *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
+        *([f"lower {task.priority_offset}"] if task.joins else []),
         *(line for unit, part in units for line in (*_free_vrid(task, unit), *_bring_up(unit, part))),
         *(f"drop {cmd(path)}" for path in late),
         *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
@@ -261,9 +264,8 @@ def _bring_up(service: Service, part: Part) -> list[str]:
     """Start, reload or restart, and see that it runs. What is undone is a start; files undo their own reload."""
     unit = cmd(service.unit)
     haproxy = service.unit == "haproxy"
-    # One of our own is stopped before its file goes, which says how.
-    when = "undo" if service.ours else "undo_last"
-    undo = [] if part.state.running else [f"{when} {here(f'systemctl stop {unit}')}"]
+    # What started last, keepalived, is stopped first; and all before their files go, which say how.
+    undo = [] if part.state.running else [f"undo {here(f'systemctl stop {unit}')}"]
     before = ["old=$(worker)"] if haproxy else []
     healthy = ['takes_over "$old"'] if haproxy and service.acts(part.changes) else []
     return [*undo, *before, _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]

@@ -48,6 +48,7 @@ commit() {
     disarm
     if [ -d "$kept" ]; then keep_generation "$id"; fi
     drop_folders
+    at_the_end='' # there is no keepalived of ours to tell a number
     rm -rf "$handover" "$state/hosts.toml" "$state/packages"
     case $more in
         '') rm -rf "$original" ;;

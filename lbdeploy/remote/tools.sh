@@ -3,7 +3,8 @@
 # words: staged (files), managed (files), packages.
 #
 # Every step that changes something first says how it is undone. When a step fails, or nobody confirms, `finish` undoes
-# them: first what was changed, the latest first; then, in their order, the services, which by then find their old files.
+# them: first what was changed or started, the latest first; then, in their order, services that read files, which by then
+# find their old ones.
 
 set -eu
 export DEBIAN_FRONTEND=noninteractive
@@ -210,19 +211,23 @@ holds() {
     return 1
 }
 
-# give_up_vips SECONDS NUMBER VIP...: have another node take the VIPs, and wait until it has. keepalived adds what is in the
-# file to its priority, and notices at once. Whatever happens to this run, the file says what it said when it has ended,
-# or 0 where that was what another run left that could not end.
-give_up_vips() {
-    limit=$1 number=$2
-    shift 2
+# lower NUMBER: keepalived adds it to its priority from now on, and notices at once. Whatever becomes of this run, the file
+# says what it said when it has ended, or 0 where that was what another run left that could not end.
+lower() {
     { read -r was < "$handover"; } 2> /dev/null || was=0
     case $was in '' | -25[34] | *[!0-9-]*) was=0 ;; esac
     at_the_end="echo $was > $handover"
+    printf '%s\n' "$1" > "$handover"
+}
+
+# give_up_vips SECONDS NUMBER VIP...: have another node take the VIPs, and wait until it has.
+give_up_vips() {
+    limit=$1 number=$2
+    shift 2
     uptime
     deadline=$((now + limit))
     if holds "$@"; then step 'wait for another node to take the VIPs'; fi
-    printf '%s\n' "$number" > "$handover"
+    lower "$number"
     while holds "$@"; do
         uptime
         if [ "$now" -ge "$deadline" ]; then
@@ -332,7 +337,6 @@ finish() {
     trap - EXIT
     trap '' TERM INT HUP
     set +e
-    eval "$at_the_end"
     if [ "$status" -eq 0 ]; then
         [ "$rehearsal" ] || commit
     elif [ -n "$undo_first$undo_then" ]; then
@@ -341,6 +345,7 @@ finish() {
         disarm
         rm -rf "$kept" # nothing was changed, so there is nothing to go back to
     fi
+    eval "$at_the_end" # only now, or a node might take the VIPs while it is being undone
     # shellcheck disable=SC2086
     rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" "$run.heard" $staged
     tell exit "$status"

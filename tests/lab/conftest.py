@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pexpect
 import pytest
@@ -48,6 +48,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Of a test that failed, show what the nodes' daemons said meanwhile: it may never fail again."""
+    report = yield
+    if report.failed and item.path.parent == Path(__file__).parent:
+        for lab in Lab.known:
+            report.sections += [(f"journal of {node}", lab.journal(node, call.start)) for node in ("lb1", "lb2")]
+    return report
+
+
 @dataclass
 class Done:
     """A finished lbdeploy command."""
@@ -63,14 +73,16 @@ class Done:
 
 @dataclass
 class Lab:
-    """The lab of one hosts.toml, through its front door."""
+    """The lab of one hosts.toml, through its front door. `known` are all of this session."""
 
+    known: ClassVar[list[Lab]] = []
     file: Path
     original: str = field(init=False)
     _pids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.original = self.file.read_text()
+        self.known.append(self)
 
     def lbdeploy(self, *args: str, env: dict[str, str] | None = None, timeout: float = 170) -> Done:
         """Run lbdeploy with this file; never inside the lab unless --lab is among the arguments."""
@@ -109,6 +121,12 @@ class Lab:
             self._pids[where] = leader(self._place, where) or 0
         # Of a node that is off there is no process, and nsenter says so.
         return ["nsenter", "--target", str(self._pids[where]), "--all", "--root", "--wd"]
+
+    def journal(self, node: str, since: float) -> str:
+        """The end of what daemons and lbdeploy logged since a time (s, Unix), with times like those of `traffic`."""
+        log = f"journalctl -q -u haproxy -u keepalived -u lbdeploy --since=@{since:.0f} -o short-monotonic 2>&1"
+        connections = r"\[[0-9]+/[A-Z][a-z]+/20"  # each has a line
+        return self.on(node, f"{log} | grep -vE '{connections}' | tail -n 60", check=False)
 
     def root(self, node: str) -> Path:
         """A node's file system, as it is seen from here."""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,7 +122,10 @@ def test_a_host_that_moved_comes_back_and_one_that_was_begun_on_is_finished(else
     again = ("rebuild", "lb1", "--host-key", fingerprint(lab, "lb1"), "--wait", "--lock-wait", "60")
     with traffic(lab, *VIPS) as seen:
         first = subprocess.Popen([LBDEPLOY, "-f", str(lab.file), "--lab", *again], stderr=subprocess.DEVNULL)
-        wait_for(lambda: lab.on("lb1", "systemctl is-active lbdeploy", check=False) == "active", 40)
+        wait_for(lambda: lab.on("lb1", "systemctl is-active keepalived", check=False) == "active", 40)
+        first.send_signal(signal.SIGSTOP)  # a laptop that falls asleep, while the node waits to be confirmed
+        time.sleep(8)  # well over preempt_delay and three adverts
+        assert held_by(lab, "lb2")
         first.send_signal(signal.SIGKILL)
         first.wait()
         document = lab.do(*again, code=6)

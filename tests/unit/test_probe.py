@@ -39,7 +39,7 @@ HEALTH = {
     "vips": Raw("printf '%s\\n' '192.168.0.10 6443 16' '192.168.1.10 6443' 'own k8s-api 16'"),
     "lacks": Raw("echo nonlocal-bind"),
     "hosts": Raw("echo '# hosts.toml'"),
-    "handover": Raw("echo 101"),
+    "handover": Raw("echo 101 1795711.123456789"),
     "room": Raw("printf '%s\\n' '   Avail  IFree File' '7168592 458110 /var/lib/dpkg' '123 - /etc/haproxy'"),
 }
 
@@ -77,7 +77,7 @@ def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
     assert found.haproxy_answers
     assert found.lacks == {"nonlocal-bind"}
     assert [each.ok for each in found.answered] == [True, False]
-    assert (found.priority_offset, found.priority) == (101, 254)
+    assert (found.priority_offset, found.offset_since, found.priority) == (101, 1795711.123456789, 254)
     assert found.own == {"k8s-api": True}
     assert [(room.folder, room.kib) for room in found.room] == [("/var/lib/dpkg", 7168592), ("/etc/haproxy", 123)]
 

@@ -21,7 +21,7 @@ from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
-from lbdeploy.stages import NOTHING, foreseen, hands_over, identity_changes, staged, winner
+from lbdeploy.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
 
 GOOD = SEED.read_text()
 HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
@@ -272,6 +272,16 @@ def test_a_standby_that_comes_back_takes_nothing(change: Change) -> None:
     assert scene.stages == [("reload", "lb2", NOTHING)]
     assert [each.action for _, each in scene.plan.changes] == ["start", "restart"]
     assert scene.foreseen(0) == "lb1"
+
+
+def test_a_node_whose_daemons_are_started_can_be_told_to_wait(change: Change) -> None:
+    """By the file that its keepalived will track; one that runs already, or tracks none, is not told."""
+    plans = {name: change(states=states).plan.nodes["lb1"] for name, states in {
+        "haproxy": {"lb1": {HAPROXY: stopped()}},
+        "keepalived": {"lb1": {KEEPALIVED: stopped()}},
+        "runs": {"lb1": {KEEPALIVED: running(replaced=True)}},
+    }.items()}  # fmt: skip
+    assert {name: joins(plan) for name, plan in plans.items()} == {"haproxy": True, "keepalived": True, "runs": False}
 
 
 def test_where_nothing_lives_yet_all_begin_at_once(seed: Cluster) -> None:

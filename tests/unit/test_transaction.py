@@ -68,7 +68,8 @@ STATES: dict[type, list[Any]] = {
 }  # fmt: skip
 
 
-WAYS: list[dict[str, Any]] = [{}, {"confirm": 30, "linger": 3}, {"away": ("10.0.0.1", "fd00::1")}, {"rehearsal": True}]
+WAYS: list[dict[str, Any]] = [{}, {"confirm": 30, "linger": 3}, {"away": ("10.0.0.1", "fd00::1")}, {"rehearsal": True},
+                              {"confirm": 30, "joins": True}]  # fmt: skip
 
 
 @st.composite
@@ -89,9 +90,7 @@ def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObjec
     plan = data.draw(node_plans(seed))
     services = tuple(data.draw(st.sets(st.sampled_from(DAEMONS))))
     who = data.draw(st.sampled_from(["me@host (process 1)", "it's me", "$(id)\n`id`"]))
-    how = data.draw(
-        st.sampled_from([{}, {"confirm": 30, "linger": 3}, {"away": ("10.0.0.1", "fd00::1")}, {"rehearsal": True}])
-    )
+    how = data.draw(st.sampled_from(WAYS))
     transaction = Transaction(Task(plan, services, **how), Origin("1", who, "it's\n$(id)"))
     launch = transaction.launch()
     for each in (launch, body(launch), transaction.follow(3), transaction.follow(3, "confirm")):
@@ -386,7 +385,7 @@ def test_a_service_that_did_not_run_is_stopped_again(here: Here) -> None:
     """A service that was started, and does not run, is as before when it is stopped."""
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=stopped())
     progress = here.apply(plan, systemctl='[ "$1" != is-active ]')
-    assert here.asked() == ["start keepalived", "is-active --quiet keepalived", "daemon-reload", "stop keepalived"]
+    assert here.asked() == ["start keepalived", "is-active --quiet keepalived", "stop keepalived", "daemon-reload"]
     assert progress.restored is True
     assert not here.path("conf").exists()
 
@@ -683,7 +682,9 @@ def test_a_haproxy_that_does_not_take_over_is_a_failure(here: Here, state: Servi
     assert isinstance(error, RolledBackError)
     assert error.message == f"wait for haproxy to answer: [ALERT] cannot bind; {reason}"
     assert here.path("cfg").read_text() == "old\n"
-    assert here.asked()[-1] == ("reload haproxy" if state.running else "stop haproxy")
+    assert here.asked()[-2:] == (
+        ["daemon-reload", "reload haproxy"] if state.running else ["stop haproxy", "daemon-reload"]
+    )
 
 
 VIPS = ("10.0.0.10", "fd00::10")
@@ -737,6 +738,23 @@ def test_an_address_that_only_begins_like_a_vip_is_none(here: Here) -> None:
     more = "ip() { echo '2: eth0    inet 10.0.0.100/24 scope global'; echo '3: x inet 110.0.0.10/8'; }"
     plan = here.plan(here.file("conf", "new\n"))
     assert here.apply(plan, more=more, away=VIPS, away_seconds=1).exit == 0
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("decision", "asked"), [("confirm", []), ("abandon", ["stop keepalived", "stop haproxy"])])
+def test_a_node_that_joins_takes_no_vip_before_it_is_confirmed(
+    here: Here, shell: str, decision: str, asked: list[str]
+) -> None:
+    """Also while it is being undone: keepalived is stopped before haproxy is, and the file says so to the very end."""
+    seen = here.folder / "seen"
+    here.handover.write_text("7\n")
+    plan = here.plan(haproxy(here), keepalived(here), haproxy=stopped(), keepalived=stopped())
+    see = f'case "$*" in "start keepalived" | stop*) cat {here.handover} >> {seen} ;; esac'
+    more = f"{QUICK}worker() {{ grep -sx 'start haproxy' {here.log} || :; }}"
+    progress = here.apply(plan, see, shell, more=more, decision=decision, confirm=30, joins=True)
+    assert (progress.exit, here.handover.read_text()) == (1 if asked else 0, "7\n")
+    assert [each for each in here.asked() if each.startswith("stop")] == asked
+    assert seen.read_text().split() == ["-253"] * (1 + len(asked))
 
 
 # Kernel settings

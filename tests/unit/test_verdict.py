@@ -221,6 +221,12 @@ def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:
     )
 
 
+def test_preempt_delay_begins_anew_where_a_priority_was_restored(seed: Cluster) -> None:
+    """As after a handover, or once a node that joined was confirmed, though its daemons have run for long by then."""
+    found = verdict(seed, lb1(seed, holds=False, offset_since=NOW - 5), lb2(seed, holds=True))
+    assert "it takes them in about 32 s, after preempt_delay" in holder(found).detail
+
+
 def test_the_skew_of_version_2_is_part_of_a_second(tmp_path: Path) -> None:
     """Of a second, whatever the advert interval: priority 16 waits for 0.9 s of skew (RFC 3768, 6.1), not for 9."""
     slow = GOOD.replace("advert_interval = 1", "advert_interval = 10").replace("priority = 200", "priority = 16")
