@@ -3,6 +3,8 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BIN := .venv/bin
 # Tests, and the many short runs of lbdeploy in them, are quicker with bytecode; it lies apart, for those who keep none.
 CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytecode
+# Tests that start processes wait for them half of the time.
+WORKERS := -n $(shell expr 2 '*' `nproc`)
 
 .PHONY: help demo demo-down test unit terminal lint bench chaos docs lock clean
 
@@ -22,11 +24,11 @@ test: lint unit terminal  ## everything: style, types, tests, tests on real node
 
 unit:            ## the tests that need no nodes, in seconds
 	@tools/setup
-	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q -n auto
+	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q $(WORKERS)
 
 terminal:        ## the tests in shells and terminals
 	@tools/setup terminal
-	$(CACHED) $(BIN)/pytest tests/unit -m terminal -q -n auto
+	$(CACHED) $(BIN)/pytest tests/unit -m terminal -q $(WORKERS)
 
 lint:            ## style, types, import rules
 	@tools/setup

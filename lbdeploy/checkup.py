@@ -13,7 +13,7 @@ from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
 from lbdeploy.health import Neighbour
 from lbdeploy.model import Cluster, Node
 from lbdeploy.placement import DAEMONS
-from lbdeploy.probe import PRELUDE, Observation, Probe
+from lbdeploy.probe import Observation, Probe
 from lbdeploy.resource import Resource
 from lbdeploy.resources import Journal, Packages, Service
 from lbdeploy.resources.journal import JOURNAL
@@ -69,7 +69,7 @@ class Examination(Probe):
         """POSIX sh, to be run as root. What takes long goes on while the rest is looked at."""
         *looking, heard = self.sections()
         long = "".join(f"{{\n{each}\n}} 2>/dev/null </dev/null &\n" for each in beside(self.cluster, self.node))
-        return f"{PRELUDE}exec 3>&1\nheard=$(\n{long}{{\n{''.join(looking)}}} >&3\nwait\n)\n{heard}"
+        return f"{self.head()}exec 3>&1\nheard=$(\n{long}{{\n{''.join(looking)}}} >&3\nwait\n)\n{heard}"
 
     def on_line(self, line: str) -> None:
         """To be told each line as it comes: the first that is a time is the node's, now."""

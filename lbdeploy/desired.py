@@ -10,9 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from lbdeploy import validators
-from lbdeploy.model import METRICS, Cluster, Node, Vip
+from lbdeploy.model import METRICS, Cluster, Node, Vip, frontend_socket
 from lbdeploy.passwords import mode_for
-from lbdeploy.probe import frontend_socket
 from lbdeploy.render import render
 from lbdeploy.resource import Resource
 from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl

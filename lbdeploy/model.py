@@ -23,6 +23,11 @@ Subnet = IPv4Network | IPv6Network
 METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that tells of haproxy itself
 
 
+def frontend_socket(frontend: str) -> str:
+    """Where a frontend can be reached on its node, whoever holds the VIPs."""
+    return f"/run/haproxy/{frontend}.sock"
+
+
 @dataclass(frozen=True, slots=True)
 class Ssh:
     """How to log in. What is None comes from the operator's own SSH configuration, as `ssh -G` resolves it."""

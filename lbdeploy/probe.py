@@ -23,10 +23,11 @@ from lbdeploy.health import (
     parse_room,
     parse_show_stat,
 )
-from lbdeploy.model import Cluster, Node
+from lbdeploy.model import Cluster, Node, frontend_socket
 from lbdeploy.resource import Answer, Resource
+from lbdeploy.resources import File, Journal, Service
 from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.shell import Raw, cmd, here, remote_text
 from lbdeploy.vrrp import HANDOVER, effective
 
 FAULT_STATE = "FAULT"
@@ -48,11 +49,6 @@ INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages take their room
 LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
-
-
-def frontend_socket(frontend: str) -> str:
-    """Where a frontend can be reached on its node, whoever holds the VIPs."""
-    return f"/run/haproxy/{frontend}.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +115,24 @@ class Observation:
 
 
 class Joined:
-    """Some `probes` of a node, by name, joined into one script, and the reader of what it prints."""
+    """The probes of a node's `resources`, and `more` by name, joined into one script, and the reader of its output."""
 
-    def __init__(self, node: Node, probes: Mapping[str, Raw]) -> None:
+    def __init__(self, node: Node, resources: Sequence[Resource[Any]], more: Mapping[str, Raw]) -> None:
         self.node = node
-        self.probes = dict(probes)
+        self.resources = resources
+        self.probes = {resource.id: resource.probe() for resource in resources} | dict(more)
         self.nonce = secrets.token_hex(8)  # so that no content of a file can pass for a mark
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing."""
-        return PRELUDE + "".join(self.sections())
+        return self.head() + "".join(self.sections())
+
+    def head(self) -> str:
+        """What comes before all probes: those of resources go by what is asked once for several, see look.sh."""
+        units = [f"{each.unit}.service" for each in self.resources if isinstance(each, Service | Journal)]
+        files = [each.path for each in self.resources if isinstance(each, File)]
+        given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
+        return f"{PRELUDE}{given}{remote_text('look.sh')}"
 
     def sections(self) -> list[str]:
         """The script, probe by probe."""
@@ -160,10 +164,8 @@ class Probe(Joined):
     """The observing script for one node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
-        probes = {resource.id: resource.probe() for resource in resources} | health(cluster)
-        super().__init__(node, probes | {"lacks": _lacks(cluster, node)} | _metrics(cluster, node))
+        super().__init__(node, resources, health(cluster) | {"lacks": _lacks(cluster, node)} | _metrics(cluster, node))
         self.instance = cluster.instance
-        self.resources = resources
 
     def read(self, output: str) -> Observation:
         """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
@@ -284,7 +286,7 @@ _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid 
 _OWN = f"""own() {{
     [ -S "$2" ] || return
     byte=$(printf '{hello.escaped()}' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - "UNIX-CONNECT:$2" |
-        head -c 1 | od -An -tx1 | tr -d ' ')
+        od -An -tx1 -N1)
     printf 'own %s %s\\n' "$1" "$byte"
 }}"""
 

@@ -9,9 +9,8 @@ from lbdeploy.errors import LastNodeError, RemoteError
 from lbdeploy.model import Cluster
 from lbdeploy.placement import able, unable
 from lbdeploy.plan import NodePlan, Plan, Stage, Way
-from lbdeploy.resources import OriginalFile, Purge
-from lbdeploy.resources.original import UNKNOWN, OriginalFileState
-from lbdeploy.resources.purge import PurgeState
+from lbdeploy.resources.original import UNKNOWN, OriginalFile, OriginalFileState
+from lbdeploy.resources.purge import Purge, PurgeState
 from lbdeploy.survey import Survey
 from lbdeploy.takedown import leaving, purging
 from lbdeploy.vrrp import read

@@ -74,8 +74,9 @@ def built_in() -> frozenset[str]:
 
 def unused_templates(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
     """Files among the operator's templates that nothing uses: (file, what is the matter, what would be right)."""
-    used = _used(_environment(cluster.templates), built_in())
-    for path in sorted(cluster.templates.glob("*")):
+    strange = [path for path in sorted(cluster.templates.glob("*")) if path.name not in built_in()]
+    used = _used(_environment(cluster.templates), built_in()) if strange else set()
+    for path in strange:
         if path.name + SUFFIX in built_in() and path.name not in used:
             yield path, f"is not used: templates end in {SUFFIX}", f"call it {path.name}{SUFFIX}"
         elif path.suffix == SUFFIX and path.name not in used:

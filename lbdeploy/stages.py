@@ -148,10 +148,13 @@ def hands_over(plan: NodePlan) -> bool:
 
 
 def joins(plan: NodePlan) -> bool:
-    """Whether a daemon is started by this plan, and keepalived can be told to leave the VIPs to others meanwhile."""
+    """Whether a daemon is started by this plan, and keepalived can be told to leave the VIPs to others meanwhile.
+
+    One that starts as MASTER takes them whatever its priority, and would only have to give them back.
+    """
     starts = any(change.name in DAEMONS and change.action == "start" for change in plan.changes)
     _, after = instances(plan)
-    return starts and after is not None and after.hands_over
+    return starts and after is not None and after.hands_over and after.settings.get("state") != "MASTER"
 
 
 def winner(instances: Mapping[str, Instance | None]) -> str | None:

@@ -132,10 +132,9 @@ class Look(Joined):
 
     def __init__(self, cluster: Cluster, node: Node) -> None:
         self.cluster = cluster
-        self.resources: list[Resource[Any]] = [Journal(), *(Service(name) for name in DAEMONS)]
-        probes = {resource.id: resource.probe() for resource in self.resources}
+        resources: list[Resource[Any]] = [Journal(), *(Service(name) for name in DAEMONS)]
         checks = health(cluster)
-        super().__init__(node, probes | {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
+        super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
         """Raises RemoteError where the output is not whole."""

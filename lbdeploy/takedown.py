@@ -24,7 +24,9 @@ from lbdeploy.desired import (
 )
 from lbdeploy.plan import NodePlan, Part
 from lbdeploy.resource import Change, Resource
-from lbdeploy.resources import Gone, Journal, OriginalFile, OriginalService, OriginalSysctl, Purge, Service
+from lbdeploy.resources import Gone, Journal, Service
+from lbdeploy.resources.original import OriginalFile, OriginalService, OriginalSysctl
+from lbdeploy.resources.purge import Purge
 from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.transaction import Task, dropped, go_away
 

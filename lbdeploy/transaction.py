@@ -20,7 +20,8 @@ from lbdeploy.plan import NodePlan, Part
 from lbdeploy.probe import PRELUDE
 from lbdeploy.progress import MARK
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone, OriginalFile, Packages, Service, Sysctl
+from lbdeploy.resources import File, Gone, Packages, Service, Sysctl
+from lbdeploy.resources.original import OriginalFile
 from lbdeploy.resources.package import update_of
 from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.vrrp import GIVE_UP, HANDOVER

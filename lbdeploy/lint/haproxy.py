@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from lbdeploy.desired import HAPROXY_SOCKET
 from lbdeploy.lint.text import Complaint, plain
-from lbdeploy.model import Cluster, Node
-from lbdeploy.probe import frontend_socket
+from lbdeploy.model import Cluster, Node, frontend_socket
 
 
 def _no_socket(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:

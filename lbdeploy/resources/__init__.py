@@ -1,11 +1,12 @@
-"""The kinds of things that lbdeploy puts on a node, one a module, each independent of the others."""
+"""The kinds of things that lbdeploy puts on a node, one a module, each independent of the others.
+
+Those that only `down` looks at are in `original` and `purge`: nobody else has to import them.
+"""
 
 from lbdeploy.resources.file import File
 from lbdeploy.resources.gone import Gone
 from lbdeploy.resources.journal import Journal
-from lbdeploy.resources.original import OriginalFile, OriginalService, OriginalSysctl
 from lbdeploy.resources.package import Packages
-from lbdeploy.resources.purge import Purge
 from lbdeploy.resources.service import Service
 from lbdeploy.resources.sysctl import Sysctl
 
@@ -13,11 +14,7 @@ __all__ = [
     "File",
     "Gone",
     "Journal",
-    "OriginalFile",
-    "OriginalService",
-    "OriginalSysctl",
     "Packages",
-    "Purge",
     "Service",
     "Sysctl",
 ]

@@ -42,10 +42,10 @@ class File:
         return self.path + STAGED
 
     def probe(self) -> Raw:
-        # The content ends in a mark of its own, since the last newline is part of it.
+        # `attributes` is in look.sh. The content ends in a mark of its own, since the last newline is part of it.
         path = cmd(self.path)
         return Raw(
-            f"if [ -f {path} ] && [ ! -L {path} ]; then stat -c 'file %a %U:%G %.Z' {path} && cat {path} && echo '|'\n"
+            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && cat {path} && echo '|'\n"
             f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
         )
 

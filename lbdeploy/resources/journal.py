@@ -27,12 +27,16 @@ class JournalState:
 class Journal:
     """The last run has come to an end, good or bad. Whatever runs next tidies up what it left (remote/tools.sh)."""
 
+    unit: str = UNIT
+
     @property
     def id(self) -> str:
-        return "service lbdeploy"
+        return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        return Raw(f"systemctl is-active {UNIT}\ncat {JOURNAL}")
+        # `show` is in look.sh.
+        active = f'state=$(show {self.unit}.service)\nstate=${{state#*ActiveState=}}\necho "${{state%%[!a-z]*}}"'
+        return Raw(f"{active}\ncat {JOURNAL}")
 
     def read(self, answer: Answer) -> JournalState:
         active, *lines = answer.output.splitlines() or [""]
@@ -50,7 +54,7 @@ class Journal:
     def compare(self, state: JournalState, changing: Collection[str]) -> list[Change]:
         if state.ended or state.active:
             return []
-        return [Change("service", UNIT, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
+        return [Change("service", self.unit, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
 
     def fix(self, state: JournalState, changes: list[Change]) -> Raw:
         """Nothing of its own: every applying script begins with tidying up."""

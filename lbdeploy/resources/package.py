@@ -67,8 +67,8 @@ class Packages:
         lines = [
             f"{query} 2>/dev/null",
             # apt's own test: a journal of dpkg's that was not yet merged into the status file.
-            '[ -z "$(ls /var/lib/dpkg/updates)" ] || echo interrupted',
-            f"[ ! -e {RECORD} ] || sed 's/^/recorded /' {RECORD}",
+            'for each in /var/lib/dpkg/updates/*; do [ ! -e "$each" ] || echo interrupted; done',
+            f'while read -r each; do echo "recorded $each"; done < {RECORD}',
         ]
         if self.upgrade or self.pins:
             lines.append(f"{cmd('apt-cache', 'policy', *self.names)} | {_CANDIDATES}")

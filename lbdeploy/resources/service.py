@@ -13,12 +13,6 @@ from datetime import datetime
 from lbdeploy.resource import Answer, Change
 from lbdeploy.shell import Raw, cmd, here
 
-PROPERTIES = (
-    "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts,"
-    "ActiveEnterTimestamp,StateChangeTimestamp"
-)
-
-
 _ACTIONS = ("start", "reload", "restart")
 
 # What the kernel says of the file that the process was started from: proc(5), /proc/pid/exe.
@@ -76,10 +70,10 @@ class Service:
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        show = cmd("systemctl", "show", "--timestamp=us", "-p", PROPERTIES, f"{self.unit}.service")
-        newest = cmd("stat", "-c", "newest=%.Z", *self.watches)
+        # `show` and `attributes` are in look.sh.
+        newest = "".join(f'\nfile=$(attributes {cmd(path)}) && echo "newest=${{file##* }}"' for path in self.watches)
         lost = f"\n{self.in_force} || echo InForce=no" if self.in_force else ""
-        return Raw(f"state=$(TZ=UTC {show})\nprintf '%s\\n' \"$state\"\n{_PROGRAM}\n{newest} 2>/dev/null || :{lost}")
+        return Raw(f"state=$(show {self.unit}.service)\nprintf '%s\\n' \"$state\"\n{_PROGRAM}{newest}{lost}")
 
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]

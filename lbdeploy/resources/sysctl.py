@@ -25,7 +25,7 @@ class Sysctl:
         return "/proc/sys/" + self.name.replace(".", "/")
 
     def probe(self) -> Raw:
-        return cmd("cat", self._path)
+        return Raw(f'read -r value < {cmd(self._path)} && echo "$value"')
 
     def read(self, answer: Answer) -> str | None:
         return answer.output.strip() if answer.status == 0 else None

@@ -22,6 +22,7 @@ from lbdeploy.resources.file import FileState
 from lbdeploy.resources.journal import JournalState
 from lbdeploy.resources.package import PackageState
 from lbdeploy.resources.service import ServiceState
+from lbdeploy.shell import remote_text
 from lbdeploy.survey import Survey
 
 TOP = Path(__file__).parents[2]
@@ -41,6 +42,11 @@ def cluster(folder: Path, text: str) -> Cluster:
 def captured(name: str) -> str:
     """A command's output, as it was captured on a node."""
     return (CAPTURED / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def alone(resource: Resource[Any]) -> str:
+    """The probe of a resource as a script of its own, in which nothing was asked for others, too."""
+    return f"units='' files=''\n{remote_text('look.sh')}(\n{resource.probe()}\n) 2>/dev/null </dev/null"
 
 
 def running(**changes: Any) -> ServiceState:

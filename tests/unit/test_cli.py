@@ -430,6 +430,7 @@ def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
+@pytest.mark.terminal
 @pytest.mark.parametrize("command", ["check", "--help", "schema", "render", "--json check"])
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_streams_may_be_closed(
@@ -442,6 +443,7 @@ def test_streams_may_be_closed(
     assert bool(done.stderr) == ("--json" in command and "2>&-" not in closed)
 
 
+@pytest.mark.terminal
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -459,6 +461,7 @@ def test_without_standard_input_nobody_is_asked(
     assert told in done.stderr
 
 
+@pytest.mark.terminal
 @pytest.mark.parametrize(
     ("command", "state"),
     [
@@ -501,6 +504,7 @@ def test_a_run_that_succeeded_says_so_where_its_report_can_not_be_written(
     assert "now: it had ended with exit code 6, before it could say so" in done.err
 
 
+@pytest.mark.terminal
 def test_the_current_folder_may_be_gone(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     """A file that is named from the root is read; others are not there."""
     gone = "mkdir gone && cd gone && rmdir ../gone && "

@@ -13,7 +13,8 @@ from lbdeploy.diff import difference
 from lbdeploy.passwords import hidden, hidden_in_base64, holds_password
 from lbdeploy.render import shipped
 from lbdeploy.resource import Answer
-from lbdeploy.resources import File, OriginalFile
+from lbdeploy.resources import File
+from lbdeploy.resources.original import OriginalFile
 
 SECRETS = (
     "        auth_pass s3cret",

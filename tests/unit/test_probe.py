@@ -25,9 +25,9 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.health import parse_ip_a
 from lbdeploy.hello import client_hello, escaped
 from lbdeploy.model import Cluster
-from lbdeploy.probe import Observation, Probe
+from lbdeploy.probe import Joined, Observation, Probe
 from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Packages, Service, Sysctl
+from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.resources.package import PackageState
 from lbdeploy.shell import Raw, cmd
 
@@ -80,6 +80,30 @@ def test_one_script_observes_everything(seed: Cluster, tmp_path: Path) -> None:
     assert (found.priority_offset, found.offset_since, found.priority) == (101, 1795711.123456789, 254)
     assert found.own == {"k8s-api": True}
     assert [(room.folder, room.kib) for room in found.room] == [("/var/lib/dpkg", 7168592), ("/etc/haproxy", 123)]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_what_is_asked_once_is_what_each_probe_would_have_asked(seed: Cluster, tmp_path: Path, shell: str) -> None:
+    """systemctl is started once for all units, and stat for all files; a file that comes later is still found."""
+    for name in ("a", "a file 644 x:y 1", "link"):
+        (tmp_path / name).write_text(f"{name}\n")
+    (tmp_path / "late").symlink_to("a")
+    asked = tmp_path / "asked"
+    tell = (
+        'for each; do case $each in *.service) printf "LoadState=%s\\nActiveState=active\\n\\n" "$each" ;; esac; done'
+    )
+    fakes = f'systemctl() {{ echo "$#" >> {asked}; {tell}; }}\nstat() {{ echo stat >> {asked}; command stat "$@"; }}\n'
+    files = [File(str(tmp_path / name), "") for name in ("none", "a", "link", "late")]
+    daemons = [Service("haproxy", (files[1].path, files[0].path)), Service("keepalived")]
+    seen = Joined(seed.preferred, [*files, Journal(), *daemons], {})
+    answers = seen.answers(run(fakes + seen.script(), shell))
+    states = {each.id: each.read(answers[each.id]) for each in seen.resources}
+    assert [states[each.id].kind for each in files] == ["missing", "file", "file", "other"]
+    assert [states[each.id].content for each in files] == ["", "a\n", "link\n", ""]
+    assert [states[each.id].load for each in daemons] == ["haproxy.service", "keepalived.service"]
+    assert states["service haproxy"].newest == states[files[1].id].changed > 0
+    assert states["service lbdeploy"].active
+    assert asked.read_text().split() == ["7", "stat", "stat"]  # again only for what was not there
 
 
 def test_a_silent_haproxy_is_noticed(seed: Cluster) -> None:

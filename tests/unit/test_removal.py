@@ -18,9 +18,8 @@ from lbdeploy.removal import Removed
 from lbdeploy.removal_plan import plan_removal, purges
 from lbdeploy.report.removal import outcome
 from lbdeploy.resource import Answer
-from lbdeploy.resources import OriginalFile, OriginalService, OriginalSysctl, Purge
-from lbdeploy.resources.original import Content, OriginalFileState, Unit
-from lbdeploy.resources.purge import PurgeState
+from lbdeploy.resources.original import Content, OriginalFile, OriginalFileState, OriginalService, OriginalSysctl, Unit
+from lbdeploy.resources.purge import Purge, PurgeState
 from lbdeploy.survey import Survey
 from lbdeploy.takedown import FILES, SYSCTLS, leave, original, purge
 from lbdeploy.transaction import Task

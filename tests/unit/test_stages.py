@@ -274,14 +274,20 @@ def test_a_standby_that_comes_back_takes_nothing(change: Change) -> None:
     assert scene.foreseen(0) == "lb1"
 
 
-def test_a_node_whose_daemons_are_started_can_be_told_to_wait(change: Change) -> None:
-    """By the file that its keepalived will track; one that runs already, or tracks none, is not told."""
-    plans = {name: change(states=states).plan.nodes["lb1"] for name, states in {
-        "haproxy": {"lb1": {HAPROXY: stopped()}},
-        "keepalived": {"lb1": {KEEPALIVED: stopped()}},
-        "runs": {"lb1": {KEEPALIVED: running(replaced=True)}},
-    }.items()}  # fmt: skip
-    assert {name: joins(plan) for name, plan in plans.items()} == {"haproxy": True, "keepalived": True, "runs": False}
+@pytest.mark.parametrize(
+    ("state", "replaced", "told"),
+    [
+        ({HAPROXY: stopped()}, (), True),
+        ({KEEPALIVED: stopped()}, (), True),
+        ({KEEPALIVED: running(replaced=True)}, (), False),
+        ({KEEPALIVED: stopped()}, (("[vrrp]", '[vrrp]\ninitial_state = "MASTER"'),), False),
+    ],
+)
+def test_a_node_whose_daemons_are_started_can_be_told_to_wait(
+    change: Change, state: dict[str, Any], replaced: tuple[tuple[str, str], ...], told: bool
+) -> None:
+    """By the file that its keepalived will track; not one that runs already, or that would take the VIPs at once."""
+    assert joins(change(*replaced, states={"lb1": state}).plan.nodes["lb1"]) is told
 
 
 def test_where_nothing_lives_yet_all_begin_at_once(seed: Cluster) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import observe, running, stopped, wanted_state
+from builders import alone, observe, running, stopped, wanted_state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -179,7 +179,7 @@ class Here:
         return NodePlan(self.node, tuple(parts))
 
     def look(self, file: File) -> FileState:
-        done = subprocess.run(["sh", "-c", file.probe()], check=False, capture_output=True)
+        done = subprocess.run(["sh", "-c", alone(file)], check=False, capture_output=True)
         return file.read(Answer(done.stdout.decode(errors="surrogateescape"), done.returncode))
 
     def transaction(self, plan: NodePlan, origin: Origin = ME, **task: Any) -> Transaction:

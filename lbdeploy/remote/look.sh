@@ -1,0 +1,38 @@
+# What several probes would ask, asked once: to start a program is most of what a look costs a node (measured). Given, in
+# words: units and files.
+
+line='
+'
+properties=LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts
+properties=$properties,ActiveEnterTimestamp,StateChangeTimestamp
+ask_systemd() { TZ=UTC systemctl show --timestamp=us -p "$properties" "$@"; }
+ask_files() { stat -c '%n file %a %U:%G %.Z' -- "$@"; }
+
+# shellcheck disable=SC2086
+{
+    shown=${units:+$(ask_systemd $units)}
+    found=${files:+$(ask_files $files)}
+} 2> /dev/null
+
+# show UNIT: its properties. systemctl tells them in a paragraph for each unit, in their order.
+show() {
+    rest=$shown$line$line
+    for unit in $units; do
+        if [ "$unit" = "$1" ]; then
+            printf '%s\n' "${rest%%"$line$line"*}"
+            return
+        fi
+        rest=${rest#*"$line$line"}
+    done
+    ask_systemd "$1"
+}
+
+# attributes FILE: "file", its mode, its owner, and the time of its last change.
+attributes() {
+    case $line$found in
+        *"$line$1 file "*) rest=$line$found ;;
+        *) rest=$line$(ask_files "$1") || return ;;
+    esac
+    rest=${rest#*"$line$1 "}
+    printf '%s\n' "${rest%%"$line"*}"
+}
