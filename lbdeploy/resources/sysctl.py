@@ -25,7 +25,8 @@ class Sysctl:
         return "/proc/sys/" + self.name.replace(".", "/")
 
     def probe(self) -> Raw:
-        return Raw(f'read -r value < {cmd(self._path)} && echo "$value"')
+        # Not `read`, which takes a byte at a time: of a number, the kernel gives the first one, and then nothing.
+        return cmd("cat", self._path)
 
     def read(self, answer: Answer) -> str | None:
         return answer.output.strip() if answer.status == 0 else None
