@@ -53,8 +53,9 @@ class Target:
 
     `key_name` is what known_hosts calls it; `revoked_in` files with keys that are not accepted; `new_keys` what becomes
     of a key that is not known, `remember_in` the file that such a key is written to, `hash_names` whether its name is
-    hidden. `agent` is the socket of the agent. `by_hand` tells a person how to log in the same way. `missing` are keys
-    that hosts.toml names and that are not there.
+    hidden. Of algorithms, those that are allowed are listed, the best first; where none is, all are. `agent` is the
+    socket of the agent. `by_hand` tells a person how to log in the same way. `missing` are keys that hosts.toml names
+    and that are not there.
     """
 
     host: str
@@ -74,6 +75,10 @@ class Target:
     authority_algorithms: tuple[str, ...]
     connect_timeout: float
     by_hand: ByHand
+    ciphers: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    key_exchanges: tuple[str, ...] = ()
+    public_keys: tuple[str, ...] = ()
     revoked_in: tuple[Path, ...] = ()
     source: Source = field(default_factory=Source)
     missing: tuple[Path, ...] = ()
@@ -170,6 +175,10 @@ def _target(ssh: Ssh, host: str, values: Values) -> Target:
         hash_names=values.first("hashknownhosts") == "yes",
         host_key_algorithms=values.words("hostkeyalgorithms"),
         authority_algorithms=values.words("casignaturealgorithms"),
+        ciphers=values.words("ciphers"),
+        macs=values.words("macs"),
+        key_exchanges=values.words("kexalgorithms"),
+        public_keys=values.words("pubkeyacceptedalgorithms") or values.words("pubkeyacceptedkeytypes"),
         connect_timeout=ssh.connect_timeout or values.seconds("connecttimeout") or CONNECT_SECONDS,
         source=Source(values.first("addressfamily"), values.first("bindaddress"), values.first("bindinterface")),
         by_hand=ByHand(ssh, host),

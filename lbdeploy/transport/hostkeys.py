@@ -16,6 +16,7 @@ from lbdeploy.knownhosts import fingerprint, forget, remember
 from lbdeploy.model import Node
 from lbdeploy.shell import cmd
 from lbdeploy.sshconfig import Known, Target
+from lbdeploy.transport.allowed import refused, restrict
 from lbdeploy.transport.certificate import SUFFIX, authority, complaint
 from lbdeploy.transport.revoked import revoked
 
@@ -41,11 +42,12 @@ def algorithms(hop: Target) -> tuple[str, ...]:
 
 
 class Verified(Transport):  # type: ignore[misc]
-    """A transport that asks the host for the keys that can be verified."""
+    """A transport that asks the host for the keys that can be verified, and offers what is allowed."""
 
     def __init__(self, *args: Any, hop: Target, **more: Any) -> None:
         self._wanted = algorithms(hop)
-        super().__init__(*args, **more)
+        super().__init__(*args, **more | {"disabled_algorithms": {"pubkeys": refused(hop)}})
+        restrict(self, hop)
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from paramiko.pkey import OPENSSH_AUTH_MAGIC, PublicBlob
 
 from lbdeploy.answers import Answers
 from lbdeploy.sshconfig import Target
+from lbdeploy.transport.allowed import may_log_in
 from lbdeploy.transport.certificate import subject
 
 CLASSES = ((Ed25519PrivateKey, Ed25519Key), (EllipticCurvePrivateKey, ECDSAKey), (RSAPrivateKey, RSAKey))
@@ -39,10 +40,11 @@ class LockedKeyError(Exception):
 
 @dataclass
 class Identities:
-    """What there is to log in to a host with: (name for people, key), the first first; and what is locked."""
+    """What there is to log in to a host with: (name for people, key), the first first; what is locked; not allowed."""
 
     keys: list[tuple[str, PKey]] = field(default_factory=list)
     locked: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def identities(hop: Target, answers: Answers) -> Identities:
@@ -60,6 +62,8 @@ def identities(hop: Target, answers: Answers) -> Identities:
             _add_file(found, path, hop, answers)
     if not hop.identities_only:
         found.keys += [(f"{key.comment} (agent)", each) for key in held for each in _with_certificates(key, hop)]
+    found.left_out = [name for name, key in found.keys if not may_log_in(hop, key)]
+    found.keys = [(name, key) for name, key in found.keys if may_log_in(hop, key)]
     return found
 
 

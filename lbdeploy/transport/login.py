@@ -137,6 +137,7 @@ class Keys(AuthStrategy):  # type: ignore[misc]
         hop = self.hop
         tried = ", ".join(dict.fromkeys(name for name, _ in found.keys)) or "none"
         gone = "".join(f"; {path}, which hosts.toml names, is not there" for path in hop.missing)
+        gone += "".join(f"; PubkeyAcceptedAlgorithms does not list that of {name}" for name in found.left_out)
         locked = ", ".join(map(str, found.locked))
         error = LoginError(
             f"{where(hop)} refused the login of {hop.user}: {reason}",

@@ -408,6 +408,28 @@ def test_the_hosts_other_keys_are_asked_for(operator: Operator) -> None:
     assert "known is ecdsa-sha2-nistp256" in error["message"]
 
 
+def test_algorithms_are_those_that_ssh_config_allows(nodes_sshd: Operator) -> None:
+    """A host that takes others only is not logged in to, though both sides would have them."""
+    operator = nodes_sshd
+    for node in NODES:
+        operator.sshd(node, "Ciphers aes128-ctr", "MACs hmac-sha2-256-etm@openssh.com")
+    own = f"IdentityFile {operator.key}"
+    operator.config(own)
+    operator.plan()
+    operator.config(own, "Ciphers aes128-ctr,chacha20-poly1305@openssh.com", "MACs hmac-sha2-256-etm@openssh.com")
+    operator.plan()
+    operator.config(own, "Ciphers aes256-gcm@openssh.com")
+    assert "no acceptable ciphers" in operator.plan(code=4)["message"]
+    operator.config(own, "Ciphers chacha20-poly1305@openssh.com")
+    error = operator.plan(code=4)
+    assert "lists nothing that lbdeploy can do: chacha20-poly1305@openssh.com" in error["message"]
+    assert "aes128-ctr" in error["fix"]
+    operator.config(own, "PubkeyAcceptedAlgorithms rsa-sha2-512")
+    error = operator.plan(code=4)
+    assert error["type"] == "Login"
+    assert "PubkeyAcceptedAlgorithms does not list that of" in error["state"]
+
+
 @pytest.fixture
 def with_password(operator: Operator) -> Iterator[Operator]:
     """sudo wants a password on both nodes."""

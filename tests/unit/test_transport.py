@@ -33,7 +33,7 @@ from lbdeploy.model import Node, Ssh
 from lbdeploy.sshconfig import Known, Source, Target
 from lbdeploy.transport import Result
 from lbdeploy.transport.certificate import authority, complaint, subject
-from lbdeploy.transport.hostkeys import KnownHosts, algorithms
+from lbdeploy.transport.hostkeys import KnownHosts, Verified, algorithms
 from lbdeploy.transport.identities import Identities, LockedKeyError, identities, unlock
 from lbdeploy.transport.login import Keys
 from lbdeploy.transport.revoked import revoked
@@ -233,6 +233,42 @@ def test_a_connection_comes_from_where_it_is_told_to() -> None:
         for source in (Source("inet6"), Source(address="192.0.2.77"), Source(interface="no-such")):
             with pytest.raises(ConnectError, match="can't be reached"):
                 dial(NODE, replace(hop, source=source))
+
+
+def test_what_is_offered_is_what_ssh_config_allows() -> None:
+    """In its order, under either name of a method; what lbdeploy does not have is passed over."""
+    hop = target(
+        ciphers=("chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr"),
+        macs=("hmac-sha2-512-etm@openssh.com",),
+        key_exchanges=("sntrup761x25519-sha512", "curve25519-sha256", "curve25519-sha256@libssh.org"),
+        public_keys=("ssh-ed25519", "rsa-sha2-256"),
+    )
+    here, there = socket.socketpair()
+    with here, there:
+        offered = Verified(here, hop=hop).get_security_options()
+        assert offered.ciphers == ("aes256-gcm@openssh.com", "aes128-ctr")
+        assert offered.digests == ("hmac-sha2-512-etm@openssh.com",)
+        assert offered.kex == ("curve25519-sha256@libssh.org",)
+        assert "aes128-ctr" in Verified(here, hop=target()).get_security_options().ciphers
+        assert Verified(here, hop=hop).preferred_pubkeys[-1] == "rsa-sha2-256"
+        assert "rsa-sha2-512" not in Verified(here, hop=hop).preferred_pubkeys
+        with pytest.raises(ConnectError, match="Ciphers for lb1 in ssh_config lists nothing that lbdeploy can do: x"):
+            Verified(here, hop=target(ciphers=("x",)))
+
+
+def test_keys_that_are_not_accepted_are_not_tried(tmp_path: Path) -> None:
+    """Nor their certificates, where those are not; the error names what was left out."""
+    (tmp_path / "key").write_bytes(HOST.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    (tmp_path / "key-cert.pub").write_text(certificate_line())
+    hop = target(identity_files=(tmp_path / "key",))
+    found = {
+        allowed: [bool(key.public_blob) for _, key in identities(replace(hop, public_keys=allowed), Answers()).keys]
+        for allowed in ((), ("ssh-ed25519",), (CERT,), ("rsa-sha2-512",))
+    }
+    assert list(found.values()) == [[True, False], [False], [True], []]
+    nothing = identities(replace(hop, public_keys=("rsa-sha2-512",)), Answers())
+    error = Keys(NODE, hop, Answers())._error(nothing, "there is no key to log in with")
+    assert f"PubkeyAcceptedAlgorithms does not list that of {tmp_path}/key" in error.state
 
 
 def test_a_missing_key_is_told_where_a_login_fails(tmp_path: Path) -> None:
