@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from clients import traffic
 from lbdeploy import hosts
 from lbdeploy.lab.nodes import leader
 from lbdeploy.lab.place import Place, place_of
-from lbdeploy.lab.system import ENVIRONMENT, alive
+from lbdeploy.lab.system import ENVIRONMENT
 
 TOP = Path(__file__).parents[2]
 VIPS = ("192.168.0.10", "192.168.1.10")
@@ -71,6 +72,26 @@ class Done:
         return json.loads(self.out)
 
 
+class Init:
+    """A node's PID 1, by this machine's number for it, or 0.
+
+    After a minute of tests, numbers come again, and another node's process may have it: what was opened stays the same.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._opened = os.pidfd_open(pid) if pid else None
+
+    def __del__(self) -> None:
+        if self._opened:
+            os.close(self._opened)
+
+    @property
+    def runs(self) -> bool:
+        """pidfd_open(2): it can be read from once the process has ended."""
+        return bool(self._opened) and not select.select([self._opened], [], [], 0)[0]
+
+
 @dataclass
 class Lab:
     """The lab of one hosts.toml, through its front door. `known` are all of this session."""
@@ -78,7 +99,7 @@ class Lab:
     known: ClassVar[list[Lab]] = []
     file: Path
     original: str = field(init=False)
-    _pids: dict[str, int] = field(default_factory=dict)
+    _inits: dict[str, Init] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.original = self.file.read_text()
@@ -117,10 +138,10 @@ class Lab:
     def _entry(self, where: str) -> list[str]:
         if not where.startswith("lb"):
             return ["ip", "netns", "exec", self._place.namespace(where)]
-        if where not in self._pids or not alive(self._pids[where]):
-            self._pids[where] = leader(self._place, where) or 0
-        # Of a node that is off there is no process, and nsenter says so.
-        return ["nsenter", "--target", str(self._pids[where]), "--all", "--root", "--wd"]
+        if where not in self._inits or not self._inits[where].runs:
+            # Of a node that is off there is no process, and nsenter says so.
+            self._inits[where] = Init(leader(self._place, where) or 0)
+        return ["nsenter", "--target", str(self._inits[where].pid), "--all", "--root", "--wd"]
 
     def journal(self, node: str, since: float) -> str:
         """The end of what daemons and lbdeploy logged since a time (s, Unix), with times like those of `traffic`."""
@@ -235,13 +256,15 @@ def session_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def pair(session_lab: Lab) -> Iterator[Lab]:
-    """A healthy, converged pair; what a test did to hosts.toml, the templates and the nodes is undone after it."""
+    """A healthy, converged pair; what a test did to hosts.toml, the templates and the lab is undone after it.
+
+    What it did to the nodes' configuration is undone for the next test that wants a pair.
+    """
     converge(session_lab)
     yield session_lab
     session_lab.file.write_text(session_lab.original)
     shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
     session_lab.lab("up")
-    converge(session_lab)
 
 
 def converge(lab: Lab) -> None:

@@ -14,12 +14,11 @@ TAKING = "VRRP elects anew"
 
 @pytest.fixture
 def live(session_lab: Lab) -> Iterator[Lab]:
-    """The pair, converged and with the VIPs on lb1; put back afterwards."""
+    """The pair, converged and with the VIPs on lb1."""
     settle(session_lab)
     yield session_lab
     session_lab.file.write_text(session_lab.original)
     shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
-    settle(session_lab)
 
 
 def settle(lab: Lab) -> None:

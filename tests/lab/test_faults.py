@@ -63,7 +63,6 @@ def pair(session_lab: Lab) -> Iterator[Lab]:
     session_lab.file.write_text(session_lab.original)
     shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
     session_lab.lab("up")
-    wait_for(lambda: session_lab.run("up").code == 0, 60)
 
 
 @pytest.mark.usefixtures("unnoticed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import TOP, VIPS, Lab, traffic
+from conftest import TOP, VIPS, Lab, converge, traffic
 from judges import objections
 
 KEEPALIVED = """\
@@ -90,6 +90,6 @@ def test_the_procedures_files_as_templates(pair: Lab) -> None:
 
 def test_golden_renderings_pass_the_nodes_own_validators(session_lab: Lab, tmp_path: Path) -> None:
     """haproxy, keepalived and nft take each of them without a word."""
-    session_lab.do("up")
+    converge(session_lab)
     session_lab.on("lb2", "dpkg -s nftables > /dev/null 2>&1 || apt-get install --yes nftables")
     assert objections(session_lab, "lb2", tmp_path) == []
