@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Tests, and the many short runs of lbdeploy in them, are quicker with bytecode; it lies apart, for those who keep none.
 CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytecode
 # Tests that start processes wait for them half of the time.
-WORKERS := -n $(shell expr 2 '*' `nproc`)
+WORKERS = -n $(shell expr 2 '*' `nproc`)
 
 .PHONY: help demo demo-down test unit terminal lint bench chaos docs lock clean
 

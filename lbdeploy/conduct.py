@@ -82,7 +82,9 @@ class Conductor:
         """
         first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
-        foremost = replace(self._task(stage, first), free_vrid=self._free_vrid(first))
+        # One that can't be reached may live: then this is no new cluster.
+        joins = bool(before.unseen) and self._joins(stage, first, before)
+        foremost = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
         self._workers.begin({first: foremost, **tasks})
         starts = {name: stage.plans[name].only(_starts_last) for name in rest}
         self._workers.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
@@ -94,7 +96,7 @@ class Conductor:
         return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), interface, *addresses)
 
     def _change(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        self._workers.begin({name: self._task(stage, name) for name in stage.names})
+        self._workers.begin({name: self._task(stage, name, before) for name in stage.names})
         self._gate(plan, stage, before)
 
     def _change_all(self, plan: Plan, stage: Stage, before: Survey) -> None:
@@ -109,20 +111,26 @@ class Conductor:
         standby = [name for name in stage.names if name not in holding]
         # It holds the VIPs until the other one has them back, should all be undone.
         last = {"longer": self._patience, "linger": self._linger}
-        self._workers.begin({name: self._task(stage, name, **last) for name in standby})
+        self._workers.begin({name: self._task(stage, name, before, **last) for name in standby})
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
             if not self._observer.until_holding(standby):
                 what, state = "the VIPs were not taken in time", "they stay where they were"
                 raise RemoteError(what, node=standby[0], state=state, fix="lbdeploy verify")
             self._workers.linger(standby)
-        self._workers.begin({name: self._task(stage, name) for name in holding})
+        self._workers.begin({name: self._task(stage, name, before) for name in holding})
         self._gate(plan, stage, before)
 
     def _rehearse(self, stage: Stage) -> None:
         self._workers.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
 
-    def _task(self, stage: Stage, name: str, longer: int = 0, linger: int = 0) -> Task:
+    def _joins(self, stage: Stage, name: str, before: Survey) -> bool:
+        """Whether a node whose daemons are started leaves the VIPs to others first. One that has them keeps them."""
+        seen = before.seen[name]
+        holds = seen.holds_any(self._cluster) and seen.service("keepalived").running
+        return self._cluster.vrrp.preempt and joins(stage.plans[name]) and not holds
+
+    def _task(self, stage: Stage, name: str, before: Survey, longer: int = 0, linger: int = 0) -> Task:
         """A node's share of a stage, which it undoes when it is not confirmed in time (`longer`: s, besides)."""
         plan = stage.plans[name]
         away = stage.way is Way.AWAY and hands_over(plan)
@@ -134,7 +142,7 @@ class Conductor:
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
             priority_offset=GIVE_UP if self._cluster.vrrp.preempt else FAULT,
-            joins=stage.way is Way.RELOAD and self._cluster.vrrp.preempt and joins(plan),
+            joins=stage.way is Way.RELOAD and self._joins(stage, name, before),
         )
 
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:

@@ -116,7 +116,7 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
     better = [each for each in observations if each.priority > holding.priority]
     fit = [each for each in better if able(each)]
     if fit:
-        yield _waiting(cluster, holding.node, fit[0], observations)
+        yield _waiting(cluster, holding, fit[0])
     elif holding.priority_offset > 0:
         yield Finding(None, "holder", True, f"{names[0]} holds the VIPs after a handover{_as_long_as(cluster)}")
     else:
@@ -162,12 +162,12 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
             yield Finding(each.node.name, "holder", False, detail, "lbdeploy handover --back", warning=True)
 
 
-def _waiting(cluster: Cluster, holder: Node, better: Observation, observations: Sequence[Observation]) -> Finding:
+def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Finding:
     """Why a node that could hold the VIPs, and is of higher priority than the holder, does not."""
-    detail = f"{holder.name} holds the VIPs, although {better.node.name} could and has the higher priority"
+    detail = f"{holding.node.name} holds the VIPs, although {better.node.name} could and has the higher priority"
     if not cluster.vrrp.preempt:
         return Finding(None, "holder", True, f"{detail}: preempt is off")
-    left = _until_preemption(cluster, better, observations)
+    left = _until_preemption(cluster, holding, better)
     if left > 0:
         text = f"{detail}: it takes them in about {left:.0f} s, after preempt_delay"
         return Finding(None, "holder", False, text, "wait, then: lbdeploy verify", warning=True)
@@ -175,19 +175,18 @@ def _waiting(cluster: Cluster, holder: Node, better: Observation, observations: 
     return Finding(None, "holder", False, detail, fix, warning=True)
 
 
-def _until_preemption(cluster: Cluster, better: Observation, observations: Sequence[Observation]) -> float:
+def _until_preemption(cluster: Cluster, holding: Observation, better: Observation) -> float:
     """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4).
 
     A keepalived that read its file again, or another number to add, on either side, may have given it that priority
-    only then.
+    only then. Each node's times are by its own clock.
     """
     vrrp = cluster.vrrp
-    since = max(
-        *(better.service(daemon).since for daemon in DAEMONS),
-        *(max(each.service("keepalived").loaded, each.offset_since) for each in observations),
-    )
+    started = max(better.service(daemon).since for daemon in DAEMONS)
+    told = [(each, max(each.service("keepalived").loaded, each.offset_since)) for each in (holding, better)]
+    passed = min(better.now - started, *(each.now - time for each, time in told))
     silence = master_down(vrrp, better.node, better.priority)
-    return since + vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - better.now
+    return vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - passed
 
 
 def able(observation: Observation) -> bool:

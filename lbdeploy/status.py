@@ -140,6 +140,7 @@ class Look(Joined):
         """Raises RemoteError where the output is not whole."""
         marks = self.answers(output)
         said = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
+        offset, since = tracked_file(marks["handover"].output)
         seen = Observation(
             node=self.node,
             now=float(marks["now"].output or 0),
@@ -147,7 +148,8 @@ class Look(Joined):
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
-            priority_offset=tracked_file(marks["handover"].output)[0],
+            priority_offset=offset,
+            offset_since=since,
             said=said if self.cluster.vrrp.tracks else Vrrp(),
         )
         return Snapshot(seen, said, parse_loads(marks["show stat"].output))

@@ -12,14 +12,15 @@ ask_files() { stat -c '%n file %a %U:%G %.Z' -- "$@"; }
 {
     shown=${units:+$(ask_systemd $units)}
     found=${files:+$(ask_files $files)}
-} 2> /dev/null
+} < /dev/null 2> /dev/null
 
 # show UNIT: its properties. systemctl tells them in a paragraph for each unit, in their order.
 show() {
     rest=$shown$line$line
     for unit in $units; do
-        if [ "$unit" = "$1" ]; then
-            printf '%s\n' "${rest%%"$line$line"*}"
+        told=${rest%%"$line$line"*}
+        if [ "$unit" = "$1" ] && [ -n "$told" ]; then
+            printf '%s\n' "$told"
             return
         fi
         rest=${rest#*"$line$line"}

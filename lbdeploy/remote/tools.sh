@@ -41,7 +41,8 @@ uptime() {
     now=${now%.*}
 }
 
-# What an earlier run left that was interrupted: files that were never put in place, and what there was before it.
+# What an earlier run left that was interrupted: files that were never put in place, what there was before it, and a
+# node that leaves the VIPs to others.
 begin() {
     mkdir -p "$state/generations" 2> /dev/null || unwritable "$state/generations"
     chmod 700 "$state"
@@ -54,6 +55,7 @@ begin() {
     printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
         > "$state/journal" || unwritable "$state/journal"
     for path in $staged; do printf 'staged %s\n' "$path"; done >> "$state/journal"
+    read -r was < "$handover" && case $was in -25[34]) at_the_end="echo 0 > $handover" ;; esac || :
 } 2> /dev/null
 
 # Somebody else may be using apt or dpkg, unattended-upgrades for example: wait for them, and say who it is.
@@ -217,7 +219,7 @@ lower() {
     { read -r was < "$handover"; } 2> /dev/null || was=0
     case $was in '' | -25[34] | *[!0-9-]*) was=0 ;; esac
     at_the_end="echo $was > $handover"
-    printf '%s\n' "$1" > "$handover"
+    printf '%s\n' "$1" > "$handover" || unwritable "$handover"
 }
 
 # give_up_vips SECONDS NUMBER VIP...: have another node take the VIPs, and wait until it has.

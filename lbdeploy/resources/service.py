@@ -124,7 +124,10 @@ class Service:
         unmask = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
         actions = [change.action for change in changes if change.action in _ACTIONS]
         lines = unmask if state.load == "masked" else []
-        lines += [line for action in actions for line in (f"step {action} {unit}", f"run systemctl {action} {unit}")]
+        # Something else may have started it since it was looked at: dpkg, or systemd after a crash.
+        verbs = {"start": "reload-or-restart"}
+        for action in actions:
+            lines += [f"step {action} {unit}", f"run systemctl {verbs.get(action, action)} {unit}"]
         return Raw("\n".join(lines))
 
     def enable(self, changes: Collection[Change]) -> list[Raw]:

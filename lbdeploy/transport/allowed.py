@@ -45,6 +45,7 @@ def _common(hop: Target, keyword: str, allowed: Sequence[str], ours: Collection[
         return common or tuple(ours)
     raise ConnectError(
         f"{keyword} for {where(hop)} in ssh_config lists nothing that lbdeploy can do: {', '.join(allowed)}",
+        node=None,  # whoever connects knows which
         state="nothing was sent to it",
         fix=f"list one of these there, too: {', '.join(ours)}",
     )

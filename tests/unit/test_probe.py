@@ -106,6 +106,14 @@ def test_what_is_asked_once_is_what_each_probe_would_have_asked(seed: Cluster, t
     assert asked.read_text().split() == ["7", "stat", "stat"]  # again only for what was not there
 
 
+def test_a_unit_that_systemctl_said_nothing_of_is_asked_about_again(seed: Cluster) -> None:
+    """It may have been killed after the first one."""
+    told = 'case $# in 5) printf "ActiveState=active\\n" ;; *) printf "ActiveState=inactive\\n\\n" ;; esac'
+    seen = Joined(seed.preferred, [Service("haproxy"), Service("keepalived")], {})
+    answers = seen.answers(run(f"systemctl() {{ {told}; }}\n{seen.script()}"))
+    assert [each.read(answers[each.id]).active for each in seen.resources] == ["inactive", "active"]
+
+
 def test_a_silent_haproxy_is_noticed(seed: Cluster) -> None:
     """Without an answer on its socket, haproxy does not answer, and there are no servers to tell of."""
     seen = probe(seed, [])

@@ -104,7 +104,7 @@ def test_only_the_named_services_are_touched(seed: Cluster) -> None:
     states = {each.id: ServiceState() for each in desired(seed, seed.preferred) if isinstance(each, Service)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
     text = steps(plan, ("haproxy",))
-    assert "systemctl start haproxy" in text
+    assert "step start haproxy" in text
     assert "keepalived" not in re.sub(r"/etc/keepalived/\S+", "", text)
 
 
@@ -385,7 +385,12 @@ def test_a_service_that_did_not_run_is_stopped_again(here: Here) -> None:
     """A service that was started, and does not run, is as before when it is stopped."""
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=stopped())
     progress = here.apply(plan, systemctl='[ "$1" != is-active ]')
-    assert here.asked() == ["start keepalived", "is-active --quiet keepalived", "stop keepalived", "daemon-reload"]
+    assert here.asked() == [
+        "reload-or-restart keepalived",
+        "is-active --quiet keepalived",
+        "stop keepalived",
+        "daemon-reload",
+    ]
     assert progress.restored is True
     assert not here.path("conf").exists()
 
@@ -499,7 +504,7 @@ def test_a_run_that_changes_no_file_leaves_no_generation(here: Here) -> None:
     """There would be nothing to go back to."""
     plan = here.plan(keepalived(here), keepalived=stopped())
     assert here.apply(plan).exit == 0
-    assert here.asked() == ["start keepalived", "is-active --quiet keepalived"]
+    assert here.asked() == ["reload-or-restart keepalived", "is-active --quiet keepalived"]
     assert here.generations == {}
 
 
@@ -749,12 +754,22 @@ def test_a_node_that_joins_takes_no_vip_before_it_is_confirmed(
     seen = here.folder / "seen"
     here.handover.write_text("7\n")
     plan = here.plan(haproxy(here), keepalived(here), haproxy=stopped(), keepalived=stopped())
-    see = f'case "$*" in "start keepalived" | stop*) cat {here.handover} >> {seen} ;; esac'
-    more = f"{QUICK}worker() {{ grep -sx 'start haproxy' {here.log} || :; }}"
+    see = f'case "$*" in "reload-or-restart keepalived" | stop*) cat {here.handover} >> {seen} ;; esac'
+    more = f"{QUICK}worker() {{ grep -sx 'reload-or-restart haproxy' {here.log} || :; }}"
     progress = here.apply(plan, see, shell, more=more, decision=decision, confirm=30, joins=True)
     assert (progress.exit, here.handover.read_text()) == (1 if asked else 0, "7\n")
     assert [each for each in here.asked() if each.startswith("stop")] == asked
     assert seen.read_text().split() == ["-253"] * (1 + len(asked))
+
+
+@pytest.mark.parametrize("left", ["-253", "-254", "101"])
+def test_a_node_that_a_killed_run_left_aside_is_taken_back_in(here: Here, left: str) -> None:
+    """By the next run, at its end: until then it goes on as it was found. What a handover has set stays."""
+    here.handover.write_text(f"{left}\n")
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
+    seen = here.folder / "seen"
+    assert here.apply(plan, f"cat {here.handover} >> {seen}").exit == 0
+    assert (set(seen.read_text().split()), here.handover.read_text()) == ({left}, "101\n" if left == "101" else "0\n")
 
 
 # Kernel settings
