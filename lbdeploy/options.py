@@ -25,6 +25,12 @@ class Options:
     upgrade: bool = False
     reinstall: tuple[str, ...] = ()
 
+    @property
+    def typed(self) -> str:
+        """What `up` needs to make the changes that `plan` has shown; of --limit, see Advice."""
+        words = [f" --ignore {check}" for check in self.ignore] + [f" --reinstall {name}" for name in self.reinstall]
+        return "".join([*words, " --upgrade" if self.upgrade else ""])
+
 
 def fingerprint(text: str) -> str:
     """A host key's fingerprint that an operator states, as ssh-keygen -l shows it. Raises UsageError."""

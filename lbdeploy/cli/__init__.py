@@ -70,9 +70,10 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
     lbdeploy plan --limit lb2          for one node only
     lbdeploy --json plan | jq '.changes'   for scripts
     """
-    with running(app, Options(limit=app.limit(limit), ignore=ignore, **how)) as run:
+    options = Options(limit=app.limit(limit), ignore=ignore, **how)
+    with running(app, options) as run:
         outcome = run.plan()
-    end(app, planned(outcome), lambda: app.reporter.plan(outcome.plan))
+    end(app, planned(outcome), lambda: app.reporter.plan(outcome.plan, then=f"lbdeploy up{options.typed}"))
 
 
 @cli.command()

@@ -114,13 +114,13 @@ class Reporter:
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
 
-    def plan(self, plan: Plan) -> None:
-        """Every change, node by node in the order of the run, with a diff for each file."""
+    def plan(self, plan: Plan, then: str = "") -> None:
+        """Every change, node by node in the order of the run, with a diff for each file; `then`: what makes them."""
         if not plan.changes:
             self._nothing_to_do(plan)
             return
         self._say_all(steps(plan, diffs=True))
-        self.say(f"{_count(len(plan.changes), 'change')}. To make them: ", ("lbdeploy up", "next"))
+        self.say(_count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
 
     def removal_plan(self, planned: RemovalPlan) -> None:
         """What `down` is about to do; with -v, what of each file goes."""

@@ -161,14 +161,18 @@ apt-get -q update >/dev/null 2>&1
 
 
 def test_a_package_is_upgraded_on_both_nodes(live: Lab) -> None:
-    """What apt has newer is planned only when asked for, and gets onto the nodes without a failed connection."""
+    """What apt has newer is planned only when asked for, and gets onto the nodes without a failed connection.
+
+    A haproxy that was stopped is started by dpkg, before lbdeploy comes to it.
+    """
     for node in ("lb2", "lb1"):
         live.on(node, NEWER)
     try:
         assert live.do("plan")["changes"] == []
+        live.on("lb2", "systemctl stop haproxy")
         changes = live.do("plan", "--upgrade", code=3)["changes"]
         assert [(each["node"], each["name"], each["action"]) for each in changes] == [
-            ("lb2", "haproxy", "upgrade"), ("lb1", "haproxy", "upgrade"),
+            ("lb2", "haproxy", "upgrade"), ("lb2", "haproxy", "start"), ("lb1", "haproxy", "upgrade"),
         ]  # fmt: skip
         with traffic(live, *VIPS) as seen:
             done = live.run("up", "--upgrade")

@@ -11,6 +11,7 @@ from test_cli import BAD, GOOD, Run, run  # noqa: F401  the fixture
 from lbdeploy.advice import Advice
 from lbdeploy.desired import HAPROXY_CFG
 from lbdeploy.model import Cluster
+from lbdeploy.options import Options
 from lbdeploy.report import Reporter
 from lbdeploy.resources.file import FileState
 
@@ -62,9 +63,13 @@ def test_the_plan_names_the_command_that_makes_it_so(seed: Cluster, capsys: pyte
     """After `-f prod.toml --lab plan`, `lbdeploy up` alone would change other nodes, and real ones."""
     edited = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_AGO, "edited\n")}
     plan = survey(seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2"), states=edited)).plan
-    Reporter(json=False, verbose=0, advise=Advice("plan", ("prod.toml",), lab=True).of).plan(plan)
+    reporter = Reporter(json=False, verbose=0, advise=Advice("plan", ("prod.toml",), lab=True).of)
+    reporter.plan(plan, "lbdeploy up" + Options(upgrade=True, ignore=("vip-in-use",), reinstall=("socat",)).typed)
     said = capsys.readouterr().out
-    assert said.endswith("To make them: lbdeploy -f prod.toml --lab up\n")
+    typed = "lbdeploy -f prod.toml --lab up --ignore vip-in-use --reinstall socat --upgrade"
+    assert said.endswith(f"2 changes. To make them: {typed}\n")
+    reporter.plan(plan)
+    assert capsys.readouterr().out.endswith("\n2 changes.\n")
 
 
 @pytest.mark.parametrize("where", [("-f", "prod.toml", "--lab"), ("--lab", "--file=prod.toml")])
