@@ -1,4 +1,4 @@
-"""One run a cluster: a lock on every node, held for as long as this process is heard of.
+"""One run at a time per cluster: a lock on every node, held for as long as this process is heard of.
 
 On each node a small process holds a lock file, and listens. It ends when the connection does, or when nothing was heard
 for a while, so a dead run's lock frees itself. A change that goes on by itself on a node locks it, too, until it ends.
