@@ -18,7 +18,7 @@ from lbdeploy.model import Node
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
-GLANCE_SECONDS = 0.05  # within which Ctrl-C is answered
+GLANCE_SECONDS = 0.05  # within which Ctrl-C is noticed
 LOOK = "lbdeploy verify --wait 60"
 
 
@@ -33,10 +33,10 @@ class Breaking:
     emit: Emit
 
     def run(self, here: Prober) -> tuple[float, float]:
-        """Break it, and undo it; when it was broken, and when undone (s, Unix). `here` probes meanwhile.
+        """Break it and undo it; returns when it was broken and when it was undone (s, Unix). `here` probes meanwhile.
 
-        Ctrl-C never comes between: what has begun on the node ends, and then it is undone. A second one leaves at once,
-        and leaves the rest to the node: whatever still goes on there could come after an undoing from here.
+        Ctrl-C does not interrupt a step: what has begun on the node is finished, then undone. A second Ctrl-C exits at
+        once and leaves the undoing to the node: a step still running there could take effect after one from here.
         """
         try:
             with Interrupt(self.emit, "undoing it") as interrupt:
@@ -50,12 +50,12 @@ class Breaking:
         return at, time.time()
 
     def _broken(self, here: Prober, interrupt: Interrupt) -> float:
-        """Break and undo it; when it was broken (s, Unix), 0 if it was not."""
+        """Break and undo it; returns when it was broken (s, Unix), or 0 if it was not."""
         try:
             at = self._begin(here, interrupt)
             _pause(at + self.hold - time.time(), interrupt)
         except Exception as error:
-            self._undo(disarm=isinstance(error, RemoteError))  # else it may still be at work
+            self._undo(disarm=isinstance(error, RemoteError))  # otherwise the break may still be running
             if isinstance(error, ConnectError):
                 error.state = f"if anything was broken ({self._whole}), {self._by_itself}"
             raise
@@ -74,7 +74,7 @@ class Breaking:
         return self.injector.break_it()
 
     def _undo(self, *, disarm: bool = True) -> None:
-        """From here; where that fails, it is left to what was armed."""
+        """Undo it from here; if that fails, leave it to the armed repair."""
         self.emit(Step(self.node.name, "undo it"))
         try:
             self.injector.undo(disarm=disarm)
@@ -95,7 +95,7 @@ class Breaking:
 
 
 def _pause(seconds: float, interrupt: Interrupt) -> None:
-    """Wait so long, or until Ctrl-C."""
+    """Wait for `seconds`, or until Ctrl-C."""
     until = time.monotonic() + seconds
     while not interrupt.asked and time.monotonic() < until:
         time.sleep(min(GLANCE_SECONDS, max(0.0, until - time.monotonic())))

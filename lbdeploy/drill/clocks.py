@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def clocks_of(fleet: Fleet) -> dict[str, Clock]:
-    """Each node's clock: the best known of three questions. Raises the error of a node that can't be asked."""
+    """Each node's clock, by the most precise of three measurements. Raises the error of a node that can't be asked."""
 
     def compare(_: Node, session: Session) -> Clock:
         return min((_ask(session) for _ in range(3)), key=lambda clock: clock.within)

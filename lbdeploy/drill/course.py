@@ -1,4 +1,4 @@
-"""The course of a drill: alone, healthy? arm, probe, break, wait, undo, healthy again? who took over when."""
+"""The steps of a drill: lock, check health, arm, probe, break, wait, undo, check health again, read who took over."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from lbdeploy.probe import PRELUDE
 from lbdeploy.resources import File
 from lbdeploy.survey import Survey
 
-TAIL = 6.0  # seconds that the nodes go on telling what they see after the repair
+TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
 HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
 BOOT_SECONDS = 600.0  # a server's firmware takes its time, and checks all of its memory first
-RETURN_PATIENCE = 15.0  # seconds that one drill waits until the VIPs are back where they were
+RETURN_PATIENCE = 15.0  # seconds; a single drill waits until the VIPs are back only where that takes less
 
 Outside = Callable[[Kind, Node], FaultInjector]
 
 
 class Drill:
-    """Drills on one cluster. `about` says who asks for them: others that find the cluster locked are told.
+    """Drills on one cluster. `about` says who runs them, for others who find the cluster locked.
 
-    `outside` makes the injector for what can't be undone on a node: its power and its cables.
+    `outside` makes the injector for what cuts a node off (power, cables), where that can be undone from outside of it.
     """
 
     def __init__(self, cluster: Cluster, ssh: Ssh, emit: Emit, about: str, outside: Outside | None = None) -> None:
@@ -52,10 +52,10 @@ class Drill:
         self._targets: list[Target] = list(cluster.targets)
 
     def run(self, name: Name, broken: str | None = None, hold: float | None = None, *, patient: bool = False) -> Result:
-        """One drill, on the holder unless a node is named. `patient`: wait at the end until the VIPs are home again.
+        """Run one drill, on the holder unless a node is named. `patient`: at the end, wait until the VIPs are back.
 
-        Raises LbdeployError where it refuses to begin, and InterruptedRunError; what was broken is undone then.
-        KeyboardInterrupt comes only while nothing is broken.
+        Raises LbdeployError where it refuses to begin, and InterruptedRunError once the break is undone, or left to the
+        node to undo. KeyboardInterrupt is raised only while nothing is broken.
         """
         fleet = Fleet(self.cluster, self._emit, ssh=self._ssh)
         with fleet, self._fleet() as ears, locking(fleet, fleet.nodes, self._about, 0, self._emit):
@@ -90,17 +90,17 @@ class Drill:
         )
 
     def _predicted(self, name: Name, node: Node, seen: Survey) -> float:
-        """The outage (s) that the timers allow, with the priorities that keepalived goes by."""
+        """The longest outage (s) that the timers allow, at the nodes' effective priorities."""
         holds, priorities = node.name in seen.verdict.holders, {name: each.priority for name, each in seen.seen.items()}
         return expected(self.cluster, name, node, holds=holds, told=self._told(node), priorities=priorities)
 
     def _told(self, node: Node) -> bool:
-        """Whether its keepalived.conf, which may be of the operator's own making, asks if haproxy is stopped."""
+        """Whether its keepalived.conf, which may be from the operator's own template, tracks HAPROXY_STOPPED."""
         files = {each.path: each.content for each in self._wanted[node.name] if isinstance(each, File)}
         return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
 
     def _telling(self, broken: Node, seconds: float) -> dict[str, str]:
-        """What each node runs meanwhile: all tell who has the VIPs; those that are not broken are clients, too."""
+        """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs."""
         whole = PRELUDE + holding.script(seconds)
         client = watch.script(self._targets, seconds)
         return {each.name: whole if each is broken else f"{whole}\n{client}" for each in self.cluster.nodes}
@@ -115,7 +115,7 @@ class Drill:
     def _placed(
         self, there: Listen, clocks: Mapping[str, Clock], what: Kind, broken: Node, at: float
     ) -> Iterator[Placed]:
-        """Who had each VIP when. What a node has that nobody can reach is of no concern to anybody."""
+        """Which node had each VIP when. A node that is cut off counts as having none from then on."""
         vips = [vip for vip, _ in self._targets]
         for name, clock in clocks.items():
             told = holding.read(there.lines(name), name, vips, clock)
@@ -124,7 +124,7 @@ class Drill:
             yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
 
     def _require_health(self, fleet: Fleet) -> Survey:
-        """What all is like. A holder that is about to be preempted is waited for: that would be measured, too."""
+        """The state of all nodes. A pending preemption is waited for: its outage would be measured, too."""
         observer = self._observer(fleet, self._emit)
         survey = observer.survey()
         _refuse(survey)
@@ -135,7 +135,7 @@ class Drill:
         return survey
 
     def _heal(self, what: Kind, *, patient: bool) -> Survey:
-        """Look until all is well, and (where that does not take long) the VIPs are back where they were."""
+        """Look until all is well and, if `patient` or if it does not take long, the VIPs are back where they were."""
         try:
             with self._fleet() as fleet:
                 eyes = Eyes(fleet, self._observer(fleet, self._wire))
@@ -150,7 +150,7 @@ class Drill:
 
     @property
     def _return_seconds(self) -> float:
-        """How long VIPs may take to return to a node that is able again; haproxy's checks are part of that."""
+        """How long (s) VIPs may take to return to a node that has recovered, including the checks of its haproxy."""
         vrrp = self.cluster.vrrp
         return vrrp.preempt_delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
 
@@ -158,11 +158,11 @@ class Drill:
         return Observer(self.cluster, fleet, self._wanted, self._wanted, emit)
 
     def _fleet(self) -> Fleet:
-        """New connections: those from before may have been cut."""
+        """A fleet with new connections: the earlier ones may have been cut."""
         return Fleet(self.cluster, self._wire, ssh=self._ssh)
 
     def _wire(self, event: Event) -> None:
-        """What goes over them is for the log; that some fail is what a drill is about."""
+        """Pass on only what goes over the wire, for the log: failing connections are expected in a drill."""
         if isinstance(event, Wire):
             self._emit(event)
 
@@ -172,7 +172,7 @@ class Drill:
         return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock, emit=self._wire)
 
     def _events(self, clocks: Mapping[str, Clock], since: float) -> list[journal.Event]:
-        """Every node's, in order; those of a node that can't be asked are missing."""
+        """The events of every node, in order of time; those of a node that can't be asked are missing."""
         with self._fleet() as fleet:
             script = {name: journal.script(since + clock.ahead) for name, clock in clocks.items()}
             found = fleet.each(fleet.nodes, lambda node, session: session.run(script[node.name]).output)

@@ -15,7 +15,7 @@ POLL_SECONDS = 0.5
 
 
 class Eyes:
-    """Looks through the connections of a fleet; one that has failed is made anew for the next look."""
+    """Observes over the connections of a fleet; one that has failed is reopened before the next look."""
 
     def __init__(self, fleet: Fleet, observer: Observer) -> None:
         self._fleet = fleet
@@ -23,7 +23,7 @@ class Eyes:
         self._failed: Mapping[str, LbdeployError] = {}
 
     def look(self) -> Survey:
-        """Once."""
+        """Look once."""
         for node in self._fleet.nodes:
             if node.name in self._failed:
                 with suppress(LbdeployError):  # then the look itself fails, too, and says why
@@ -33,7 +33,7 @@ class Eyes:
         return survey
 
     def until_well(self, seconds: float, *, home: bool = False) -> Survey:
-        """For so long at most; `home`: and until the VIPs are where VRRP's priorities want them."""
+        """Look until all is well, for `seconds` at most; `home`: and the VIPs are where VRRP's priorities put them."""
         deadline = time.monotonic() + seconds
         while True:
             survey = self.look()

@@ -18,7 +18,7 @@ from lbdeploy.model import Address
 class ProbeResult:
     """One probe of a VIP: when it started (s, Unix, the operator's clock), and why it failed: "" if it did not.
 
-    `accepted`: TCP connected.
+    `accepted`: the TCP connection was established.
     """
 
     vip: Address
@@ -52,9 +52,10 @@ def gaps(results: Iterable[ProbeResult]) -> list[Gap]:
 
 
 def cut(results: Iterable[ProbeResult]) -> list[ProbeResult]:
-    """The probes of one VIP that were connections already when it moved: its new holder knows of none.
+    """The probes of one VIP whose connections were open when it moved: its new holder does not know them.
 
-    Such a one fails between two good ones, and so may the next one, which was being accepted. More are an outage.
+    Such a probe fails between two good ones, and so may the next, which was being accepted. More failures in a row are
+    an outage.
     """
     ordered = sorted(results, key=attrgetter("start"))
     runs = [list(run) for good, run in groupby(ordered, attrgetter("good")) if not good]

@@ -1,4 +1,4 @@
-"""Who had each VIP when, as the nodes' kernels tell it: to the microsecond, whatever keepalived believes. Pure."""
+"""Which node had each VIP when: from the nodes' kernels, to the microsecond, whatever keepalived believes. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOVE = 0.1  # seconds within which a VIP that is moved may be on both nodes, or 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A node got a VIP, or lost it, at a moment (s, Unix, the operator's clock); 0: it had it from the beginning."""
+    """A node got a VIP, or lost it, at a moment (s, Unix, the operator's clock); 0: it had the VIP at the start."""
 
     at: float
     node: str
@@ -29,7 +29,7 @@ class Placed:
 
 
 def script(seconds: float) -> Raw:
-    """Prints the addresses that there are, and each that comes or goes within so long."""
+    """Prints the node's addresses, then each that is added or deleted within `seconds`."""
     return Raw(f"TZ=UTC timeout -k 1 {ceil(seconds)} ip -ts -o monitor address 2>/dev/null &\nip -o address")
 
 
@@ -42,9 +42,9 @@ def read(lines: Sequence[str], node: str, vips: Sequence[Address], clock: Clock)
 
 
 def one_holder(placed: Sequence[Placed], since: float, until: float) -> float | None:
-    """How long (s) it took from `since` until every VIP was on one node, and stayed so; None: not so before `until`.
+    """How long (s) it took from `since` until every VIP was on exactly one node, and stayed so.
 
-    None also where no node has told anything.
+    None if that was not the case before `until`, or if no node has reported anything.
     """
     shaky = [end for _, end, count in _spans(placed, since, until) if count != 1]
     last = max(shaky, default=since)
@@ -52,12 +52,12 @@ def one_holder(placed: Sequence[Placed], since: float, until: float) -> float | 
 
 
 def two_holders(placed: Sequence[Placed], since: float, until: float) -> float:
-    """For how long (s) a VIP was on more than one node at a time, at most."""
+    """The longest time (s) for which a VIP was on more than one node at once."""
     return max((end - at for at, end, count in _spans(placed, since, until) if count > 1), default=0.0)
 
 
 def _spans(placed: Sequence[Placed], since: float, until: float) -> Iterator[tuple[float, float, int]]:
-    """From when to when a VIP was on how many nodes; a move that went well is passed over."""
+    """(start, end, number of nodes that have the VIP), for every VIP; spans no longer than MOVE are left out."""
     for vip in {each.vip for each in placed}:
         counts = list(_counts(placed, vip))
         ends = [at for at, _ in counts[1:]] + [until]
@@ -68,7 +68,7 @@ def _spans(placed: Sequence[Placed], since: float, until: float) -> Iterator[tup
 
 
 def _counts(placed: Sequence[Placed], vip: Address) -> Iterator[tuple[float, int]]:
-    """From when on a VIP was on how many nodes."""
+    """(time, number of nodes that have the VIP from then on), in order of time."""
     having: set[str] = set()
     for each in sorted((each for each in placed if each.vip == vip), key=attrgetter("at")):
         having = having | {each.node} if each.has else having - {each.node}

@@ -18,27 +18,27 @@ from lbdeploy.probe import PRELUDE
 if TYPE_CHECKING:
     from lbdeploy.transport import Result
 
-BUSY = 5  # what the arming script ends with where something is armed already
+BUSY = 5  # exit status of the arming script where an earlier repair is still armed
 
 
 class FaultInjector(Protocol):
     """How one thing is broken on one node, and undone. Every method raises LbdeployError."""
 
     def arm(self, seconds: float) -> None:
-        """See to it that it is undone in so long, even if this process or its network should be gone by then."""
+        """Have it undone in `seconds`, even if this process or its network should be gone by then."""
 
     def break_it(self) -> float:
-        """Break it; when that was (s, Unix, the operator's clock)."""
+        """Break it; returns when that was (s, Unix, the operator's clock)."""
 
     def undo(self, *, disarm: bool = True) -> None:
-        """Undo it now, and disarm. May be called when nothing was broken, or armed.
+        """Undo it now, and disarm the armed repair. May be called when nothing was broken, or armed.
 
-        What was armed is left, without `disarm`: where it may be broken only after this.
+        Without `disarm` the repair stays armed: for a break that may take effect only after this call.
         """
 
 
 class OnNode:
-    """Over SSH. What cuts the node off is undone by the node alone, when its time has come."""
+    """Works over SSH. What cuts the node off is undone by the node itself, when the armed repair is due."""
 
     def __init__(
         self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock, emit: Emit
@@ -78,7 +78,7 @@ class OnNode:
         script = kinds.undo(self._kind, disarm=disarm)
         try:
             result = on(self._fleet, self._node, script)
-        except ConnectError:  # what it was broken over may be gone
+        except ConnectError:  # the connection that it was broken over may be gone
             with Fleet(self._cluster, self._emit, ssh=self._ssh, limit=(self._node.name,)) as fleet:
                 result = on(fleet, self._node, script)
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"

@@ -1,4 +1,4 @@
-"""Who took over when: what keepalived wrote into each node's journal, told by the operator's clock. Pure."""
+"""Which node took over when: keepalived's lines in each node's journal, in the operator's time. Pure."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Clock:
 
     @classmethod
     def compared(cls, asked: float, node: float, answered: float) -> Clock:
-        """Of one question: when it was asked and answered by the operator's clock, and what the node's said between.
+        """From one question: when it was asked and answered by the operator's clock, and the node's time in between.
 
-        A difference that is smaller than what can be known is none.
+        A difference within the uncertainty counts as none.
         """
         ahead, within = node - (asked + answered) / 2, (answered - asked) / 2
         return cls(ahead if abs(ahead) > within else 0.0, within)
 
     def here(self, node_time: float) -> float:
-        """A moment on the node's clock, on the operator's."""
+        """Converts a time of the node's clock to the operator's."""
         return node_time - self.ahead
 
 

@@ -12,11 +12,11 @@ from lbdeploy.shell import Raw, cmd, here
 
 Name = Literal["haproxy", "hang", "keepalived", "link", "power"]
 NAMES: tuple[Name, ...] = get_args(Name)
-OUTSIDE: tuple[Name, ...] = ("link", "power")  # what can't be undone on the node itself
+OUTSIDE: tuple[Name, ...] = ("link", "power")  # what cuts the node off, so that it can't be undone over SSH
 
 UNIT = "lbdeploy-drill"  # the armed repair: a timer on the node, which outlives the operator's connection
 BREAK_UNIT = "lbdeploy-drill-break"  # a break that ends the connection it came over
-BREAK_DELAY = 1.0  # seconds that such a break waits, until its command has been acknowledged
+BREAK_DELAY = 1.0  # seconds by which such a break is delayed, so that its command is acknowledged first
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Kind:
 
 
 def kind(name: Name, node: Node, vrrp_network: str) -> Kind:
-    """What a kind of drill does on `node`. VRRP's interface goes down first: no farewell gets out."""
+    """What a kind of drill does on `node`. VRRP's interface goes down first: no advert of priority 0 gets out."""
     interfaces = tuple(dict.fromkeys((node.interfaces[vrrp_network], *node.interfaces.values())))
     kinds = {
         "haproxy": Kind("haproxy", "haproxy is stopped", cmd("systemctl", "stop", "haproxy"), _start("haproxy")),
         "hang": Kind("hang", "haproxy hangs (SIGSTOP)", _signal("SIGSTOP", "haproxy"), _signal("SIGCONT", "haproxy")),
         "keepalived": Kind("keepalived", "keepalived is killed (SIGKILL)", _kill("keepalived"), _start("keepalived")),
         "link": Kind("link", "its cables are pulled", _down(interfaces), _up(interfaces), cuts_off=True),
-        # systemd can undo nothing on a machine without power: this one boots by itself.
+        # Without power, systemd can undo nothing; but this is a reset, after which the machine boots by itself.
         "power": Kind("power", "its power is cut", Raw("echo b > /proc/sysrq-trigger"), Raw("true"), cuts_off=True),
     }
     return kinds[name]
@@ -55,9 +55,9 @@ def refuse_for_good(name: Name, *, undoable: bool) -> None:
 
 
 def arm(kind: Kind, seconds: float) -> Raw:
-    """Sets the repair to run on the node after so long, whatever happens to the operator.
+    """Schedules the repair to run on the node after `seconds`, whatever happens to the operator's machine.
 
-    Exit status 5: one from an earlier drill is still armed there.
+    Exit status 5: the repair of an earlier drill is still armed there.
     """
     timer = f"systemd-run --quiet --collect --unit={UNIT} --on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
     return Raw(
@@ -68,7 +68,7 @@ def arm(kind: Kind, seconds: float) -> Raw:
 
 
 def break_it(kind: Kind) -> Raw:
-    """Breaks it, and prints when (the node's clock, s, Unix). What cuts the node off comes a bit later."""
+    """Breaks it, and prints when (the node's clock, s, Unix). What cuts the node off is delayed by BREAK_DELAY."""
     if not kind.cuts_off:
         return Raw(f"date +%s.%N\n{kind.breaking}")
     timer = (
@@ -88,17 +88,17 @@ def _start(unit: str) -> Raw:
 
 
 def _signal(signal: str, unit: str) -> Raw:
-    """To every process of the unit."""
+    """Sends a signal to every process of the unit."""
     return cmd("systemctl", "kill", f"--signal={signal}", unit)
 
 
 def _kill(unit: str) -> Raw:
-    """All at once: a child that survives its parent for a moment would be told of it, and bid its peers farewell."""
+    """All at once: a child that outlives its parent for a moment would notice, and send an advert of priority 0."""
     return Raw(f"{_signal('SIGSTOP', unit)}\n{_signal('SIGKILL', unit)}")
 
 
 def _down(interfaces: Sequence[str]) -> Raw:
-    """Takes interfaces down. What the kernel forgets of one that is down is kept: routes, and IPv6 addresses."""
+    """Takes interfaces down, and preserves what the kernel drops with them: routes, and IPv6 addresses."""
     keep = (
         f'ip -4 route show dev "$i" >{_KEPT}.4; ip -6 route show dev "$i" >{_KEPT}.6; '
         f"cat {_STAY} >{_KEPT}.stay; echo 1 >{_STAY}"
@@ -108,9 +108,9 @@ def _down(interfaces: Sequence[str]) -> Raw:
 
 
 def _up(interfaces: Sequence[str]) -> Raw:
-    """Takes them up again, with their routes; those that the kernel has made itself by then are not made twice.
+    """Brings them up again, with their routes; those that the kernel has added itself by then are not added twice.
 
-    Appended, since `replace` takes the place of the same route on another interface: as fe80::/64 is on each.
+    With `append`, since `replace` would replace the same route on another interface: fe80::/64 is on each.
     """
     routes = f'for f in 4 6; do while read -r route; do ip "-$f" route append $route dev "$i"; done <{_KEPT}.$f; done'
     tidy = f"cat {_KEPT}.stay >{_STAY}; rm -f {_KEPT}.4 {_KEPT}.6 {_KEPT}.stay"

@@ -1,4 +1,4 @@
-"""Scripts that tell something for as long as a drill lasts: what each node has said so far."""
+"""Scripts that report from the nodes for as long as a drill lasts, and what each node has printed so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Listen:
-    """Runs a script on each node of a fleet, which does nothing else, while it is open as a context manager."""
+    """Runs a script on each node while it is open as a context manager, over a fleet that is used for nothing else."""
 
     def __init__(self, fleet: Fleet, scripts: Mapping[str, str]) -> None:
         self._lines: dict[str, list[str]] = {name: [] for name in scripts}
@@ -35,5 +35,5 @@ class Listen:
         """Nothing to wait for: scripts end by themselves, or with their connections."""
 
     def lines(self, node: str) -> tuple[str, ...]:
-        """What a node has said."""
+        """The lines that a node has printed so far."""
         return tuple(self._lines[node])

@@ -31,7 +31,7 @@ Target = tuple[Address, int]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A long connection to a VIP. `broken` is when it was found to be (s, Unix); None: it lived until the end."""
+    """A long connection to a VIP. `broken` is when it was found broken (s, Unix); None: it lived until the end."""
 
     vip: Address
     opened: float
@@ -62,7 +62,7 @@ class Prober:
 
     @property
     def refused(self) -> list[Address]:
-        """The VIPs that have cut off every connection so far: those of others they may serve."""
+        """The VIPs that have closed every connection from here so far, although they may serve other clients."""
         by = by_vip([*self.results])
         return [
             vip for vip, results in by.items() if all(s.accepted and s.failure not in ("", SILENT) for s in results)
@@ -77,7 +77,7 @@ class Prober:
                 probe = asyncio.create_task(self._probe_once(vip, port))
                 probes.add(probe)
                 probe.add_done_callback(probes.discard)
-            due = max(due + PERIOD, time.monotonic())  # one that comes late is not made up for by a burst
+            due = max(due + PERIOD, time.monotonic())  # a late round is not made up for by a burst
             await asyncio.sleep(due - time.monotonic())
         await asyncio.gather(*probes)
         for stream in streams:
@@ -94,7 +94,7 @@ class Prober:
             failure = SILENT
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
-            accepted |= error.errno == errno.ECONNRESET  # nothing else is reset; that may come before we know of it
+            accepted |= error.errno == errno.ECONNRESET  # only what was accepted is reset, maybe before we see it
         self.results.append(ProbeResult(vip, start, failure, accepted))
 
     async def _stream(self, vip: Address, port: int) -> None:
@@ -127,14 +127,14 @@ async def _connected(vip: Address, port: int) -> AsyncIterator[socket.socket]:
 
 
 async def _ask(connection: socket.socket) -> str:
-    """Greet, and wait for the first byte of an answer; why there was none. haproxy accepts also where no server is."""
+    """Send a ClientHello; why no byte of an answer came, or "". haproxy also accepts while it has no server."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(connection, client_hello())
     return "" if await loop.sock_recv(connection, 1) else "closed without an answer"
 
 
 async def _exchange(host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Ask something over a long connection; whether anything came back in time. Raises OSError and TimeoutError."""
+    """Send a request over a long connection; whether an answer came in time. Raises OSError and TimeoutError."""
     async with asyncio.timeout(STREAM_PATIENCE):
         writer.write(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         await writer.drain()

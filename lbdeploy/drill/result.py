@@ -16,7 +16,7 @@ from lbdeploy.errors import DrillError
 from lbdeploy.model import Address
 
 LOOK = "lbdeploy verify --wait 60"
-HERE = "here"  # who probed, where it was the operator's machine
+HERE = "here"  # the client's name where that is the operator's machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class View:
 
     @property
     def reached(self) -> bool:
-        """Whether it was ever answered: a client may have no way to the VIP's network."""
+        """Whether any probe was answered: a client may have no route to the VIP's network."""
         return any(probe.good for probe in self.results)
 
     @property
@@ -72,7 +72,7 @@ class Measured:
 
     @property
     def worst(self) -> View | None:
-        """The VIP that was away for longest."""
+        """The view with the longest outage."""
         return max(self.measured, key=lambda view: view.outage, default=None)
 
     @property
@@ -81,7 +81,7 @@ class Measured:
         return self.worst.outage if self.worst else 0.0
 
     def within(self, expected: float) -> bool:
-        """Whether the outage is over, and was no longer than that (s), within the tolerance."""
+        """Whether the outage is over, and was no longer than `expected` (s) plus the tolerance."""
         closed = all(view.gap is None or view.gap.closed for view in self.measured)
         return closed and self.outage <= expected + TOLERANCE
 
@@ -95,7 +95,7 @@ class Measured:
 
     @property
     def stalled(self) -> float:
-        """Seconds in which the prober itself did nothing, at most."""
+        """The longest time (s) in which the prober itself started no probe."""
         return max((stall(view.results) for view in self.measured), default=0.0)
 
 
@@ -104,7 +104,7 @@ class Result(Measured):
     """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
 
     `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
-    says what is not as it should be then: also when the VIPs go back to where they were, if that is still to come.
+    says what is not as it should be at the end: also when the VIPs will return, if they have not yet.
     """
 
     kind: Kind
@@ -137,7 +137,7 @@ class Result(Measured):
 
     @property
     def long_lived(self) -> tuple[Stream, ...]:
-        """The streams that lived when it was broken."""
+        """The streams that were open at the break."""
         return tuple(each for each in self.streams if each.alive_at(self.broken))
 
     @property
@@ -201,7 +201,7 @@ def failure(results: Sequence[Result]) -> DrillError | None:
 
 
 def together(results: Sequence[Result]) -> Mapping[str, object]:
-    """Several drills in one document: the worst of each number, and every drill by itself."""
+    """Several drills in one document: the longest outage, the sums of probes, and every drill by itself."""
     first, *_ = results
     return {
         "outage_ms": max(_ms(each.outage) for each in results),

@@ -25,20 +25,20 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one VIP, or one node, went through. The spans follow on each other."""
+    """The states of one VIP, or of one node: spans in order of time."""
 
     label: str
     spans: tuple[Span, ...]
 
     def during(self, start: float, end: float) -> State | None:
-        """The state that it was last in within that time; silence, however short, is not passed over."""
+        """The last state within that time; but silence, however short, takes precedence."""
         states = [span.state for span in self.spans if span.start < end and start < span.end]
         return "silent" if "silent" in states else states[-1] if states else None
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Everything from `start` to `end` (s from the break); `undone` is when the break was."""
+    """Everything from `start` to `end` (s from the break); `undone` is when the break was undone."""
 
     start: float
     end: float
@@ -66,7 +66,7 @@ def _over(view: View) -> float:
 
 
 def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span]:
-    at, end = start, min(end, max(probe.start for probe in view.results) - zero)  # it may have left before the end
+    at, end = start, min(end, max(probe.start for probe in view.results) - zero)  # a client may stop before the end
     for gap in gaps(view.results):
         yield from _span(at, gap.start - zero, "answers", start, end)
         yield from _span(gap.start - zero, gap.end - zero, "silent", start, end)
@@ -75,7 +75,7 @@ def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span
 
 
 def _states(result: Result, name: str, start: float, end: float) -> Iterator[Span]:
-    """From one change to the next. A node without power, or keepalived, is in no state until it says one."""
+    """Spans from one change to the next. A node without power, or keepalived, is off until it reports a state."""
     state: State = "MASTER" if name == result.holder else "BACKUP"
     at = start
     for change, becomes in (*_ended(result, name), *_changes(result.events, name)):
@@ -92,7 +92,7 @@ def _ended(result: Result, name: str) -> Iterator[tuple[float, State]]:
 def _changes(events: tuple[Event, ...], name: str) -> Iterator[tuple[float, State]]:
     for event in events:
         if event.node == name and event.state in ("MASTER", "BACKUP", "FAULT"):
-            yield event.at, event.state  # type: ignore[misc]  # one of State's, as was just asked
+            yield event.at, event.state  # type: ignore[misc]  # one of State's, as was just checked
 
 
 def _span(since: float, until: float, state: State, start: float, end: float) -> Iterator[Span]:

@@ -14,8 +14,8 @@ from lbdeploy.model import Cluster, Node, Vrrp
 from lbdeploy.vrrp import master_down, skew
 
 RESTART_SECONDS = 1.0  # RestartSec= of keepalived's unit, as templates/keepalived.service.conf.j2 has it
-TOLD_SECONDS = 0.1  # until keepalived has read what it is told, and its peer has heard of it (measured: 0.03 to 0.06)
-TOLERANCE = 0.3  # seconds for what no timer says: the check's own run, address placement, gratuitous ARP, scheduling
+TOLD_SECONDS = 0.1  # until keepalived has read the tracked file, and its peer the advert (measured: 0.03 to 0.06)
+TOLERANCE = 0.3  # seconds for what no timer covers: the check's own run, address placement, gratuitous ARP, scheduling
 
 
 def expected(
@@ -27,10 +27,10 @@ def expected(
     told: bool = True,
     priorities: Mapping[str, int] | None = None,
 ) -> float:
-    """Seconds that a VIP may go unanswered when `broken` fails so; none where it does not hold the VIPs.
+    """Seconds that a VIP may go unanswered when `broken` fails in this way; 0 if it does not hold the VIPs.
 
-    `told`: its keepalived is told of a haproxy that is about to be stopped, and need not find out. `priorities` are the
-    effective ones, by node, where they are known: what is tracked, and a handover, make them others than hosts.toml's.
+    `told`: its keepalived is told that haproxy is about to stop, and need not wait for failed checks. `priorities` are
+    the effective ones, by node, where known: what is tracked, and a handover, change them from hosts.toml's.
     """
     if not holds:
         return 0.0
@@ -39,7 +39,7 @@ def expected(
     wait = skew(vrrp, successor, effective[successor.name])
     silence = master_down(vrrp, successor, effective[successor.name])
     return {
-        # The holder leaves with an advert of priority 0, and the successor waits for its skew alone.
+        # The holder leaves with an advert of priority 0, and the successor waits only for its Skew_Time.
         "haproxy": (TOLD_SECONDS if told else stopped_noticed(vrrp)) + wait,
         "hang": hang_noticed(vrrp) + wait,
         # The VIPs stay and haproxy answers, until the keepalived that systemd restarts removes them.
@@ -50,11 +50,11 @@ def expected(
 
 
 def stopped_noticed(vrrp: Vrrp) -> float:
-    """Until a haproxy that is gone has failed `check_fall` checks: the first comes within an interval."""
+    """Seconds until a stopped haproxy has failed `check_fall` checks: the first comes within an interval."""
     return float(vrrp.check_interval * vrrp.check_fall)
 
 
 def hang_noticed(vrrp: Vrrp) -> float:
-    """Until a hung haproxy has failed them: each takes its timeout, and the next begins at a whole interval."""
+    """Seconds until a hung haproxy has failed as many: each takes its timeout; the next begins at a whole interval."""
     between = vrrp.check_interval * ceil(vrrp.check_timeout / vrrp.check_interval)
     return float(vrrp.check_interval + (vrrp.check_fall - 1) * between + vrrp.check_timeout)

@@ -12,7 +12,7 @@ from lbdeploy.drill.prober import PATIENCE, PERIOD, Target
 from lbdeploy.shell import Raw, cmd, here
 
 # For bash, whose /dev/tcp needs no program that a bare node may lack. A line is printed when a probe starts, and
-# another when it was answered. Reading from a pipe that nobody writes to waits without a process of its own.
+# another when it was answered. A timed `read` from a pipe that nothing writes to is a sleep that needs no process.
 _LOOP = f"""\
 exec {{idle}}<> <(:)
 ask() {{
@@ -40,14 +40,14 @@ done
 
 
 def script(targets: Sequence[Target], seconds: float) -> Raw:
-    """Probes for so long. As nobody, and all of it ends together: `timeout` ends its whole process group."""
+    """Probes for `seconds`, as the user nobody. All of it ends together: `timeout` ends its whole process group."""
     loop = cmd("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", here(_LOOP), "bash")
     pairs = cmd(*(f"{vip} {port}" for vip, port in targets))
     return Raw(f"timeout -k 1 {ceil(seconds)} {loop} {pairs} </dev/null")
 
 
 def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[ProbeResult]:
-    """The probes that the loop told of. The last ones had no time to be answered, and tell nothing."""
+    """The probes that the loop reported. The last ones, which had no time to be answered, are left out."""
     asked = [words for words in map(str.split, lines) if len(words) == 3 and words[0] == "ask"]
     answers = (words for words in map(str.split, lines) if len(words) == 4 and words[0] == "good")
     good = {(vip, began) for _, vip, began, at in answers if float(at) - float(began) <= PATIENCE}

@@ -40,8 +40,8 @@ REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
 def load(path: Path, text: str | None = None, texts: dict[str, str] | None = None) -> Cluster:
     """The cluster that the file at `path` describes; or that it would, if it held `text`.
 
-    `texts` are those of scripts and certificates that the file names, by path. Those that are not in it are read beside
-    the file, and put into it.
+    `texts` holds the scripts, certificates and repository keys that the file names, by path. Those that it lacks are
+    read from beside the file, and added to it.
 
     Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
     """
@@ -56,14 +56,14 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
 
 
 def complaints(data: dict[str, Any]) -> list[tuple[Key, str, str]]:
-    """What is wrong with the tables of a file that is not written yet: key, what is wrong, what would be right."""
+    """The problems in the tables of a file that is not written yet: (key, message, fix)."""
     reader = _Reader(Path(), data)
     reader.read()
     return reader.complaints
 
 
 def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
-    """How to log in, as the table of a file says that is not written yet."""
+    """How to log in, from the [ssh] table of a file that is not written yet."""
     return build.ssh(absolute(path), SshTable(**data.get("ssh", {})))
 
 
@@ -114,12 +114,12 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads every table by itself, and keeps what is well-formed and what is wrong."""
+    """Reads each table on its own; collects the well-formed ones, and the complaints about the others."""
 
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
         self.data = data
-        self.texts = {} if texts is None else texts  # of scripts and certificates, by the path that the file has
+        self.texts = {} if texts is None else texts  # of scripts, certificates and keys, by their path in hosts.toml
         self.complaints: list[tuple[Key, str, str]] = []
 
     def read(self) -> dict[str, Any]:

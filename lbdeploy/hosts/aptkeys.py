@@ -1,6 +1,6 @@
-"""Keys of apt repositories: read from beside hosts.toml, and armored where they are not.
+"""Keys of apt repositories: read from beside hosts.toml, and armored if they are binary.
 
-Armored, a key is text like all that lbdeploy writes, and can be shown in a diff; apt reads it since 1.4.
+An armored key is text, like everything that lbdeploy writes, and can be shown in a diff; apt reads it since 1.4.
 """
 
 from __future__ import annotations

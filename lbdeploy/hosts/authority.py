@@ -1,4 +1,4 @@
-"""The certificates of a CA, read from a file of the operator's that is to lie on the nodes."""
+"""The certificates of a CA, read from a file of the operator's, to be installed on the nodes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from lbdeploy.errors import shown
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
-LARGEST = 200_000  # bytes; a CA has a few certificates, and all of the web's CAs together have no place in a check
+LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all public CAs does not belong in a check
 
 
 def certificates(path: Path) -> str:
-    """The certificates in a PEM file (RFC 7468 section 5), and nothing else of it. Raises ValueError, in words."""
+    """The certificates in a PEM file (RFC 7468 section 5), nothing else in it. Raises ValueError with a message."""
     try:
         with path.open(encoding="utf-8") as file:  # "\r\n" becomes "\n"
             text = file.read(LARGEST + 1)

@@ -1,4 +1,4 @@
-"""The tables of a hosts.toml that is right, as frozen data."""
+"""The tables of a valid hosts.toml, as frozen data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cluster(
 
 
 def beside(path: Path, name: str) -> Path:
-    """A file that hosts.toml names: relative to it."""
+    """The path of a file that hosts.toml (`path`) names, relative to it."""
     return path.parent / Path(name).expanduser()
 
 

@@ -1,7 +1,6 @@
 """A hosts.toml that is being put together: from flags, or answer by answer. Pure.
 
-A draft is the file's tables, as tomllib would read them. Whether they are right is asked of the same checks that read
-the file.
+A draft is the file's tables, as tomllib would read them; it is validated by the same checks as a file that is read.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ ROUTER_ID = 101
 
 
 def words(text: str) -> list[str]:
-    """The parts of an answer, which spaces or commas keep apart."""
+    """The parts of an answer, separated by spaces or commas."""
     return text.replace(",", " ").split()
 
 
@@ -48,7 +47,7 @@ def _is_address(text: str) -> bool:
 
 
 def pairs(answer: Sequence[str], example: str) -> list[tuple[str, str]]:
-    """NAME=VALUE words, also several of one name. Raises UsageError for one without."""
+    """NAME=VALUE words as pairs; a name may occur more than once. Raises UsageError for any other word."""
     split = [word.partition("=") for word in answer]
     for name, equals, value in split:
         if not (name and equals and value):
@@ -57,7 +56,7 @@ def pairs(answer: Sequence[str], example: str) -> list[tuple[str, str]]:
 
 
 def distinct(found: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Pairs by name. Raises UsageError for a name that there are two of."""
+    """Pairs by name. Raises UsageError for a name that occurs twice."""
     for name, _ in found:
         if [each for each, _ in found].count(name) > 1:
             raise UsageError(f"{name} is named twice", fix="give each its own name")
@@ -71,7 +70,7 @@ def priorities(names: Sequence[str]) -> dict[str, int]:
 
 
 def set_nodes(draft: Draft, hosts: dict[str, str]) -> None:
-    """Nodes by name, with what SSH connects to."""
+    """The nodes: `hosts` has what SSH connects to, by name."""
     ranks = priorities(list(hosts))
     draft["nodes"] = {name: {"priority": ranks[name], "host": host} for name, host in hosts.items()}
 
@@ -103,7 +102,7 @@ def with_prefix(vip: str, like: Interface | None) -> str:
 
 
 def set_vrrp(draft: Draft, network: str, router_id: int) -> None:
-    """VRRP with what one may want to change; all else is left at its default."""
+    """VRRP, with the keys that one may want to change; the others are left at their defaults."""
     draft["vrrp"] = {"network": network, "router_id": router_id, "advert_interval": 1, "preempt_delay": 30}
 
 

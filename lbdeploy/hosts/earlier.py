@@ -1,4 +1,4 @@
-"""What an earlier hosts.toml said of its nodes, also where this lbdeploy can't read all of it any more."""
+"""The nodes of an earlier hosts.toml, even of one that this version of lbdeploy can't read as a whole any more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def members(text: str) -> dict[str, str]:
-    """By address, the name of each node: where VRRP reached it, as far as that can be read."""
+    """The name of each node by its address on the VRRP network, as far as these can be read."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

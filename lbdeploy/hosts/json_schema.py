@@ -37,7 +37,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema, as a file has it."""
+    """The schema, as the text of a file."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -61,7 +61,7 @@ def _table(kind: type[Table]) -> dict[str, Any]:
 
 
 def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
-    """With each table in the place where it is referred to: taplo shows a key's description only so."""
+    """The schema with each $ref replaced by the table it refers to: only then does taplo show a key's description."""
     if isinstance(schema, list):
         return [_inline(each, definitions) for each in schema]
     if not isinstance(schema, dict):
@@ -72,7 +72,7 @@ def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _plainer(schema: Any) -> Any:
-    """Without what pydantic says and TOML has no use for: titles that repeat the key, null, and defaults of nothing."""
+    """Without what pydantic adds and TOML has no use for: titles that repeat the key, null, and empty defaults."""
     if isinstance(schema, list):
         return [_plainer(each) for each in schema if each != {"type": "null"}]
     if not isinstance(schema, dict):

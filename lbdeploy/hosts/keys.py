@@ -1,4 +1,4 @@
-"""Keys of hosts.toml in words: what is said of one, and how it is written."""
+"""Keys of hosts.toml in messages: complaints about a key, hints, and how it is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
-Complaint = tuple[tuple[str, ...], str, str]  # key, what is the matter, what would be right
+Complaint = tuple[tuple[str, ...], str, str]  # key, message, fix
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -19,5 +19,5 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def key_text(*parts: str) -> str:
-    """A key as one writes it in the file: a part that is no bare key in quotes, on one line (toml.io, Keys)."""
+    """A key as it is written in the file: a part that is not a bare key is quoted, on one line (toml.io, Keys)."""
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part) for part in parts)

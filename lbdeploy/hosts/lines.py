@@ -1,4 +1,4 @@
-"""Where a key stands in hosts.toml. Only needed once something is wrong, so tree-sitter is imported no sooner."""
+"""The line of a key in hosts.toml. Needed only to report problems, so tree-sitter is imported only then."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from lbdeploy.hosts.schema import VrrpTable
 
-LONGEST = 256 * 1024  # bytes; all of it travels to each node in every look at a change
+LONGEST = 256 * 1024  # bytes; every look reads all of it from each node, and a change sends it there
 
 Complaint = tuple[tuple[str, ...], str, str]
 
 
 def named(vrrp: VrrpTable | None) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every key that names a script, with what it says."""
+    """Every key that names a script, with its value."""
     if vrrp:
         yield from (
             (("vrrp", "track_scripts", name, "script"), each.script) for name, each in vrrp.track_scripts.items()

@@ -1,6 +1,6 @@
 """The types of values in hosts.toml: each admits only what can't be read as a directive, an option or a command.
 
-So nothing has to be escaped later. A type brings its complaint, with an example, and its shape in the JSON Schema.
+So nothing has to be escaped later. Each type has its own error message, with an example, and its JSON Schema.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def server_address(value: object) -> tuple[Address, int | None]:
 
 
 def _list(value: object) -> list[object]:
-    """What may be written as a list, or by itself where there is but one."""
+    """A value that may be written as a list, or on its own if there is only one."""
     if value == []:
         raise PydanticCustomError("empty", "is empty", {"fix": "name at least one, or leave the key out"})
     return value if isinstance(value, list) else [value]
@@ -124,7 +124,7 @@ def _whole_seconds(value: object) -> object:
 
 
 class Like:
-    """Text of this pattern, as the JSON Schema says it; nothing is refused for it here."""
+    """Text whose pattern is only stated in the JSON Schema; nothing is refused here because of it."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = f"^(?:{pattern})$"
@@ -134,7 +134,7 @@ class Like:
 
 
 class Plain(Like):
-    """Text that matches the pattern as a whole, or it is refused."""
+    """Text that is refused unless the whole of it matches the pattern."""
 
     def __init__(self, pattern: str, what: str, example: str) -> None:
         super().__init__(pattern)
@@ -165,7 +165,7 @@ Jump = Annotated[str, Plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump
 FilePath = Annotated[str, Plain(r"[^\x00-\x1f\x7f]{1,4095}", "a path", "~/.ssh/id_ed25519")]
 TrackedPath = Annotated[
     str,
-    # A folder that is there at each start: without one, keepalived 2.3.3 ends (measured: by a segmentation fault).
+    # Folders that always exist: where the file's is missing, keepalived 2.3.3 ends (measured: a segmentation fault).
     Plain(
         r"/(run|var/lib)/(?!lbdeploy)[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}",
         "a file directly in /run or /var/lib",

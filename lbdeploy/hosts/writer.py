@@ -1,4 +1,4 @@
-"""The tables of a new hosts.toml to its text, with comments that say what else may stand there."""
+"""From the tables of a new hosts.toml to its text, with comments that say what else can be set."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def text(data: dict[str, Any]) -> str:
 
 
 class _Tables:
-    """Writes tables, each comment where its key comes first."""
+    """Writes tables, with each comment at the first occurrence of its key."""
 
     def __init__(self) -> None:
         self._unsaid = dict(COMMENTS)
@@ -51,7 +51,7 @@ class _Tables:
                 yield from (self._table((section, name), table) for name, table in data[section].items())
 
     def _table(self, path: tuple[str, ...], table: dict[str, Any]) -> str:
-        """A table, and below it the servers, which have a table of their own; an empty line before."""
+        """A table after an empty line, and below it the servers, which have a table of their own."""
         lines = [self._line(f"[{key_text(*path)}]", path)]
         lines += [self._pair(path[0], key, value) for key, value in table.items() if key != "servers"]
         if "servers" in table:
@@ -68,7 +68,7 @@ class _Tables:
 
 
 def _value(value: Any) -> str:
-    """As TOML writes it: its basic strings are those of JSON, but for DEL, which no key admits."""
+    """A value in TOML. Its basic strings are those of JSON except for DEL, which no key of hosts.toml admits."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key_text(key)} = {_value(each)}" for key, each in value.items()) + " }"
     if isinstance(value, list):

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def up(cluster: Cluster, emit: Emit, *, suite: str | None = None, rebuild_image: bool = False) -> LabStatus:
-    """Starts what of the lab does not run, repairs what is damaged, and follows what changed in hosts.toml.
+    """Starts the parts of the lab that do not run, repairs damaged ones, and follows changes of hosts.toml.
 
-    Returns when each node lets users log in and each server listens. `suite` is Debian's name of its release; without
-    one, it is what the lab has, or bookworm.
+    Returns when each node lets users log in and each server listens. `suite` is the name of a Debian release; the
+    default is the lab's own, or bookworm.
     """
     from lbdeploy.lab import launch
 
@@ -30,7 +30,7 @@ def up(cluster: Cluster, emit: Emit, *, suite: str | None = None, rebuild_image:
 
 
 def down(cluster: Cluster, emit: Emit) -> None:
-    """Removes the lab: processes, namespaces, disks. What is kept is the cache with the image."""
+    """Removes the lab: processes, namespaces, disks. The cache with the image is kept."""
     from lbdeploy.lab import clear
 
     clear.down(cluster, emit)
@@ -51,9 +51,9 @@ def status(cluster: Cluster) -> LabStatus:
 
 
 def enter(cluster: Cluster) -> Ssh:
-    """Puts this process into the operator's namespace, for good; how to log in to the nodes from there.
+    """Puts this process into the operator's namespace, for good; returns how to log in to the nodes from there.
 
-    To be called while the process has one thread.
+    To be called while the process has only one thread.
     """
     from lbdeploy.lab import entrance
 
@@ -61,7 +61,7 @@ def enter(cluster: Cluster) -> Ssh:
 
 
 def is_current(cluster: Cluster) -> bool:
-    """Whether the lab was brought up for the hosts that the file gives now; `up` makes it follow a change."""
+    """Whether the lab was brought up for the hosts that hosts.toml has now; `up` makes it follow a change."""
     from lbdeploy.lab import entrance
 
     return entrance.is_current(cluster)

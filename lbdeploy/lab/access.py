@@ -24,7 +24,7 @@ def access(place: Place, cluster: Cluster) -> Ssh:
 
 
 def host_key(place: Place, node: str) -> Path:
-    """Where the node's public ed25519 host key lies, as its installation made it."""
+    """Where the node's public ed25519 host key is, as its installation made it."""
     return place.host(node) / "host_key.pub"
 
 
@@ -65,9 +65,9 @@ def _block(cluster: Cluster, node: Node) -> str:
 
 
 def remember(place: Place, cluster: Cluster, installed: Sequence[Node]) -> None:
-    """known_hosts: the keys of newly installed nodes, in place of what stood there for them, and of new addresses.
+    """Writes known_hosts: the keys of newly installed nodes, in place of their old lines, and of new addresses.
 
-    What else stands there stays. Only the ed25519 key, as after a first login with ssh(1).
+    Other lines stay. Only the ed25519 key is written, as after a first login with ssh(1).
     """
     path = place.dir / "known_hosts"
     lines = path.read_text().splitlines() if path.exists() else []

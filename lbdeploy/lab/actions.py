@@ -21,7 +21,7 @@ from lbdeploy.model import Cluster
 def _running(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
     require_current(cluster)
     with opened(cluster, emit) as lab:
-        require_current(cluster)  # it may have gone while another command was at work
+        require_current(cluster)  # another command may have removed it meanwhile
         yield lab
 
 

@@ -10,7 +10,7 @@ Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds
     /stream   the same each 50 ms
 
 A connection may begin with a PROXY header of version 2 (haproxy's doc/proxy-protocol.txt, section 2.2), as an ingress
-controller takes it: the client of /version is the one that it names then.
+controller takes it: /version then reports the client that the header names.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def start(server: dict[str, Any], context: ssl.SSLContext) -> None:
-    """One server: its sockets are made here, so that a failure is seen; a child of its own serves them."""
+    """Starts one server: its sockets are made here, so that a failure is reported; a child process serves them."""
     enter(server["namespace"])
     listeners = [Listener(server, port, context) for port in server["ports"]]
     pid = os.fork()
@@ -74,7 +74,7 @@ def serve(listeners: list[Listener]) -> None:
     own = {listener.fileno() for listener in listeners}
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         if descriptor not in own:
-            with contextlib.suppress(OSError):  # the one that listed them
+            with contextlib.suppress(OSError):  # the one that listdir had open
                 os.close(descriptor)
     for _ in (0, 1, 2):
         os.open(os.devnull, os.O_RDWR)
@@ -84,7 +84,7 @@ def serve(listeners: list[Listener]) -> None:
 
 
 def proxied(connection: socket.socket) -> tuple[str, int] | None:
-    """The client that a PROXY header names, which is taken off the connection; None where none is named."""
+    """The client that a PROXY header names, and None without one. The header is consumed from the connection."""
     if connection.recv(1, socket.MSG_PEEK) != _PROXIED[:1]:
         return None
     head = connection.recv(16, socket.MSG_WAITALL)

@@ -1,4 +1,4 @@
-"""Control groups: each node has its own, or the systemd of one would find the services of another among its own."""
+"""Control groups: each node has its own; else one node's systemd would find another's services among its own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _ROOT = Path("/sys/fs/cgroup")
 
 
 def _hierarchies() -> list[Path]:
-    """Those that systemd uses: one, or two on a machine that still has version 1."""
+    """The hierarchies that systemd uses: one, or two on a machine that still has version 1."""
     if (_ROOT / "cgroup.controllers").exists():
         return [_ROOT]
     return [path for path in (_ROOT / "systemd", _ROOT / "unified") if path.is_dir()]
 
 
 def is_unified() -> bool:
-    """Whether nodes can have version 2, as Debian has it since bullseye; systemd 257 wants nothing else."""
+    """Whether nodes can have version 2, as Debian has it since bullseye; systemd 257 insists on it."""
     return any((path / "cgroup.controllers").exists() for path in _hierarchies())
 
 

@@ -41,7 +41,7 @@ def _down(place: Place, emit: Emit) -> None:
 
 
 def clear(place: Place) -> None:
-    """Removes a lab that the caller holds or nobody can use. Raises LabError where something resists."""
+    """Removes a lab that the caller has locked, or nobody can use. Raises LabError where something can't be removed."""
     system.kill(machinery(place.dir))
     namespaces = place.namespaces()
     _kill_inside(namespaces)

@@ -1,4 +1,4 @@
-"""A node's disk, as its installation left it: the differences from the image, laid under the node's overlay."""
+"""A node's disk, as its installation left it: the differences from the image, the upper layer of its overlay."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Installation:
         self._like_image(changes, root)
 
     def run(self, node: str, user: str, port: int, key: str) -> None:
-        """All that makes one machine of the image."""
+        """Writes all that makes the image one particular machine."""
         hostname = hostname_of(node)
         self.write("etc/hostname", f"{hostname}\n")
         self.write("etc/hosts", _HOSTS.format(hostname=hostname))
@@ -70,7 +70,7 @@ class _Installation:
         path.chmod(mode)
 
     def _home(self, user: str) -> Path:
-        """The home of `user`, who is made where the image does not know the name, and may become root."""
+        """The home of `user`, who is added if the image does not have that name, and may become root with sudo."""
         if user == "root":
             return Path("root")
         known = self._lines("etc/passwd", user)
@@ -96,7 +96,7 @@ class _Installation:
         self._like_image(path, source)
 
     def _path(self, name: str) -> Path:
-        """A path of the layer; directories on the way are made as the image has them."""
+        """A path of the layer; missing parent directories are made, with the image's owners and modes."""
         path = self.changes / name
         missing = [each for each in (path, *path.parents) if each.is_relative_to(self.changes) and not each.exists()]
         for directory in reversed(missing[1:]):

@@ -16,11 +16,11 @@ from lbdeploy.model import Cluster, Ssh
 
 
 def enter(cluster: Cluster) -> Ssh:
-    """Puts this process into the operator's namespace, for good; how to log in to the nodes from there."""
+    """Puts this process into the operator's namespace, for good; returns how to log in to the nodes from there."""
     if threading.active_count() > 1:
         raise RuntimeError("only the calling thread would enter: do it before other threads start")
     place = place_of(cluster.name, cluster.path)
-    is_current(cluster)  # raises where there is no lab; a change to hosts.toml is what operators rehearse
+    is_current(cluster)  # raises if there is no lab; hosts.toml may have changed: that is what operators rehearse
     try:
         setns(place.namespace_file(OPERATOR))
     except OSError as error:

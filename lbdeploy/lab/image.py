@@ -60,7 +60,7 @@ class Image:
 
 
 def cached(suite: str) -> Image | None:
-    """The newest image of the suite, by the recipe as it is now."""
+    """The newest image of the suite that was built by the current recipe."""
     found = sorted(CACHE.glob(f"{suite}-{_recipe(suite)}-[0-9]*"))
     return Image(found[-1]) if found else None
 
@@ -89,7 +89,7 @@ def _recipe(suite: str) -> str:
 
 @contextmanager
 def _building(emit: Emit) -> Iterator[int]:
-    """Holds the cache against other builds."""
+    """Locks the cache against other builds; yields the descriptor of the lock."""
     with (CACHE / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +118,7 @@ def _mmdebstrap(suite: str, half: Path, emit: Emit, lock: int) -> None:
     with log.open("w") as output, _started(_arguments(suite, half), lock) as process:
         for line in process.stdout or ():
             output.write(line)
-            if line.startswith("I: ") and line.endswith("...\n"):  # it begins something
+            if line.startswith("I: ") and line.endswith("...\n"):  # a new step begins
                 emit(Step("image", f"building {suite}: {line[3:-4]}"))
     if process.returncode:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
@@ -129,8 +129,8 @@ def _mmdebstrap(suite: str, half: Path, emit: Emit, lock: int) -> None:
 def _started(argv: list[str], lock: int) -> subprocess.Popen[str]:
     """Starts mmdebstrap, which mounts /proc, /sys and /dev under the root.
 
-    In namespaces of its own all of it ends with its first process, and that ends with this one. The lock goes along, so
-    that the next build waits for the end.
+    It gets namespaces of its own, so that all of it ends with its first process, and that ends with this one. It
+    inherits the lock, so that the next build waits for its end.
     """
     alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
     return subprocess.Popen(
@@ -170,7 +170,7 @@ def _arguments(suite: str, half: Path) -> list[str]:
 
 
 def _finish(root: Path) -> None:
-    """What makes of any root one that can be many machines, with the repository as its only source."""
+    """Makes the root one that can be booted as many machines, with the repository as its only apt source."""
     etc = root / "etc"
     for path in (*etc.glob("ssh/ssh_host_*"), *etc.glob("apt/apt.conf.d/99mmdebstrap"), etc / "apt/sources.list"):
         path.unlink(missing_ok=True)
@@ -199,5 +199,5 @@ def _megabytes(path: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Removes a tree, but nothing of a file system that may be mounted in it. Raises LabError where that stops it."""
+    """Removes a tree, but nothing of a file system that is mounted in it. Raises LabError if one prevents it."""
     run(["rm", "--recursive", "--force", "--one-file-system", str(path)])

@@ -24,7 +24,7 @@ class InLab:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def arm(self, seconds: float) -> None:
-        """A process of its own undoes it, if this one should be killed: a node without power can't."""
+        """Start a separate process that undoes it if this one is killed: a node without power can't."""
         program = "import sys, time; time.sleep(float(sys.argv.pop(1))); from lbdeploy.cli import main; main()"
         undo = ["lab", "start" if self._kind.name == "power" else "join", self._node.name]
         argv = [sys.executable, "-c", program, str(seconds + 6), "-f", str(self._cluster.path), *undo]

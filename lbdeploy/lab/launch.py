@@ -26,7 +26,7 @@ _BOOT_LIMIT = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab as it should be; every step of a command is given it."""
+    """A lab as it should be; it is passed to every step of a command."""
 
     place: Place
     cluster: Cluster
@@ -36,7 +36,7 @@ class Lab:
 
 @contextmanager
 def opened(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
-    """The lab of `cluster`, held against other lab commands. Raises LabError."""
+    """The lab of `cluster`, locked against other lab commands. Raises LabError."""
     requirements.require_root()
     lab = Lab(place_of(cluster.name, cluster.path), cluster, topology(cluster), emit)
     with locked(lab.place, lambda: emit(Step("lab", "waiting for another lab command to end"))):
@@ -44,7 +44,7 @@ def opened(cluster: Cluster, emit: Emit) -> Iterator[Lab]:
 
 
 def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> LabStatus:
-    """Brings the lab up. Raises LabError; what was begun then is completed by another `up`, or removed by `down`."""
+    """Brings the lab up. Raises LabError; another `up` then completes what was begun, or `down` removes it."""
     with opened(cluster, emit) as lab:
         base = _image(lab, suite, rebuild_image)
         _forget(lab)
@@ -59,7 +59,7 @@ def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> 
 
 
 def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
-    """The image that the lab's disks lie over: the one that it began with, as long as it exists."""
+    """The image under the lab's disks: the one that the lab began with, as long as it exists."""
     began = origin.read(lab.place)
     if began and suite and suite != began.suite:
         fix = f"lbdeploy lab down, then: lbdeploy lab up --suite {suite}"
@@ -121,7 +121,7 @@ def _start_servers(lab: Lab) -> None:
 
 
 def start_nodes(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
-    """Installs nodes that are not, boots those that are off, and waits for them."""
+    """Installs nodes that are not installed, boots those that are off, and waits for all of them."""
     new = [host for host in hosts if not _is_installed(lab, host, base)]
     for host in new:
         lab.emit(Step(host.name, "installing"))
@@ -138,13 +138,13 @@ def _is_installed(lab: Lab, host: Host, base: Image) -> bool:
 
 
 def _installation(lab: Lab, base: Image) -> str:
-    """What a node's disk depends on: after a change of it the node has to be installed again."""
+    """What a node's disk depends on: if it changes, the node has to be installed again."""
     ssh = access.access(lab.place, lab.cluster)
     return f"{ssh.user} {ssh.port} {base.path}"
 
 
 def install(lab: Lab, host: Host, base: Image) -> None:
-    """Installs a node anew, whatever it was; it stays off."""
+    """Installs a node anew, whatever its state; it stays off."""
     nodes.power_off(lab.place, host)
     mark = lab.place.host(host.name) / "installed"
     mark.unlink(missing_ok=True)
@@ -167,7 +167,7 @@ def _boot(hosts: Sequence[Host], lab: Lab, base: Image) -> None:
 def _wait(hosts: Sequence[Host], lab: Lab, base: Image, booted: Sequence[Host]) -> None:
     """Returns when each node lets users log in.
 
-    One that was not `booted` just now, since it was on, may have crashed, and been about to end: it is booted, too.
+    One that was on, and so was not `booted` just now, may have been about to end after a crash: it is booted, too.
     """
     given_up = threading.Event()
 
@@ -191,7 +191,7 @@ def _wait(hosts: Sequence[Host], lab: Lab, base: Image, booted: Sequence[Host]) 
 
 
 def _answers(lab: Lab, host: Host) -> bool:
-    """Whether the node's sshd answers the operator, or can't because of a cable that somebody pulled."""
+    """Whether the node's sshd answers the operator, or can't because somebody has pulled a cable."""
     if any(wiring.cut_ports(lab.place, each) for each in (host, lab.plan.find(OPERATOR))):
         return True
     address = access.address_of(lab.cluster, lab.cluster.node(host.name))

@@ -24,7 +24,7 @@ def setns(namespace: Path) -> None:
 
 
 def inside(namespace: Path, work: Callable[[], T]) -> T:
-    """What `work` returns or raises, done in a namespace: in a thread of its own, so that the caller stays outside."""
+    """Does `work` in a namespace; returns or raises what it does. In its own thread, so the caller stays outside."""
     outcome: list[T] = []
     failure: list[BaseException] = []
 
@@ -44,7 +44,7 @@ def inside(namespace: Path, work: Callable[[], T]) -> T:
 
 
 def network(namespace: Path) -> int | None:
-    """The inode of the network namespace mounted there. A machine that lost power leaves an empty file in its place."""
+    """The inode of the network namespace mounted there; None without one: a power loss leaves an empty file there."""
     try:
         found = namespace.stat()
         return found.st_ino if found.st_dev != namespace.parent.stat().st_dev else None

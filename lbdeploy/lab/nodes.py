@@ -22,7 +22,7 @@ _MACHINERY = ("sh", "unshare", "systemd-nspawn")  # what a node runs on
 
 
 def power_on(place: Place, host: Host, image: Image) -> None:
-    """Switches the node on; returns at once. Its disk is installed."""
+    """Switches the node on; returns at once. Its disk must have been installed."""
     directory = place.host(host.name)
     wiring.write_wiring(place, host)
     (directory / "root").mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def power_off(place: Place, host: Host) -> None:
 
 
 def machinery(directory: Path) -> list[int]:
-    """The processes that nodes run on, by the scripts and roots below `directory` that they were started with."""
+    """The processes that nodes run on, found by their arguments: scripts and roots below `directory`."""
     return [
         process.pid
         for process in system.processes()
@@ -115,7 +115,7 @@ def wait(place: Place, name: str, answers: Callable[[], bool], given_up: Callabl
 
 
 def _admits(place: Place, name: str) -> bool:
-    """pam_nologin(8) keeps users out until the boot is far enough, and sshd does not wait for that."""
+    """Whether users may log in: pam_nologin(8) keeps them out early in the boot, when sshd may already answer."""
     pid = leader(place, name)
     return pid is not None and not Path(f"/proc/{pid}/root/run/nologin").exists()
 

@@ -12,7 +12,7 @@ from lbdeploy.model import Cluster
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The hosts.toml that the lab is of, and the image that its nodes' disks lie over."""
+    """The hosts.toml that the lab is for, and the image under its nodes' disks."""
 
     path: str
     suite: str
@@ -20,7 +20,7 @@ class Origin:
 
 
 def read(place: Place) -> Origin | None:
-    """None where the lab was never made, or not far enough."""
+    """What the lab was started for; None where it was never made, or not far enough."""
     import json  # `--lab` commands do not need it
 
     try:
@@ -30,16 +30,16 @@ def read(place: Place) -> Origin | None:
 
 
 def write(place: Place, origin: Origin) -> None:
-    """For `read`."""
+    """Writes it, for `read`."""
     import json
 
     replace(place.dir / "origin.json", json.dumps(asdict(origin)))
 
 
 def is_complete(place: Place, cluster: Cluster) -> bool | None:
-    """Whether the lab was brought up in whole for a cluster that asks for the same; None where it was not at all.
+    """Whether the lab was brought up completely for a cluster with the same hosts; None where it is not up at all.
 
-    The same cluster is known at once. One that differs may still ask for the same hosts: a VIP is the nodes' business.
+    An identical cluster is recognized at once. A different one may still need the same hosts: VIPs do not matter here.
     """
     try:
         same, alike = (place.dir / "complete").read_text().split()
@@ -69,7 +69,7 @@ def _digest(value: object) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Writes a file so that it is there in whole or as it was."""
+    """Writes a file atomically: it has its old content or the whole new one."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)
     new.rename(path)

@@ -80,7 +80,7 @@ def _mark(path: Path) -> str:
 
 @contextmanager
 def locked(place: Place, waiting: Callable[[], None]) -> Iterator[None]:
-    """Holds the lab against other lab commands; `waiting` is told once if another has it. Raises LabError."""
+    """Locks the lab against other lab commands; `waiting` is called once if another one has it. Raises LabError."""
     descriptor = _locked(place)
     if descriptor is None:
         waiting()
@@ -106,7 +106,7 @@ def _locked(place: Place) -> int | None:
     STATE.chmod(0o700)
     descriptor = os.open(place.dir, os.O_RDONLY | os.O_DIRECTORY)
     if _lock(descriptor) and _same(descriptor, place.dir):
-        # What this command starts for a moment holds the lock, too: a command that is killed may leave it at work.
+        # Short-lived child processes inherit the lock: they may still be at work after this command is killed.
         os.set_inheritable(descriptor, True)
         return descriptor
     os.close(descriptor)

@@ -9,7 +9,7 @@ from lbdeploy.lab.netns import inside
 
 
 def ssh_answers(namespace: Path, address: str, port: int, timeout: float = 0.5) -> bool:
-    """Whether an SSH server greets whoever connects from that namespace."""
+    """Whether an SSH server answers connections from that namespace with its banner."""
 
     def greeting() -> bytes:
         with socket.create_connection((address, port), timeout) as connection:

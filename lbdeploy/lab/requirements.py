@@ -1,4 +1,4 @@
-"""What this machine must have to be a lab. All that is missing is told at once, with how to get it."""
+"""What this machine needs to run a lab. All that is missing is reported at once, with how to get it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEEDED_MEGABYTES = 2000
 
 
 def require_root(command: str = "lbdeploy lab up") -> None:
-    """Raises LabError for who is not root, or not on Linux."""
+    """Raises LabError unless this is run as root, on Linux."""
     if sys.platform != "linux":
         raise LabError("the lab needs Linux: its nodes are containers", fix="run it on a Debian machine, as root")
     if os.geteuid() != 0:

@@ -17,7 +17,7 @@ _SCRIPT = Path(__file__).with_name("apiserver.py")
 
 
 def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) -> bool:
-    """Makes the stand-ins' certificate, where it is missing or lacks a name. True: those that run have an old one."""
+    """Makes the stand-ins' certificate, where it is missing or lacks a name. True: running ones have an old one."""
     names = {str(vip.ip) for vip in cluster.vips} | {str(a) for host in servers for a in host.addresses}
     wanted = "\n".join(sorted({"kubernetes", "localhost", cluster.name.replace("_", "-"), *names}))
     file = place.dir / "certificate-names"
@@ -31,7 +31,7 @@ def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) 
 
 
 def start(place: Place, servers: Sequence[Host]) -> None:
-    """Starts stand-ins, in place of those that may run; when this returns, all listen. Raises LabError."""
+    """Starts stand-ins, after stopping those that run; when this returns, all listen. Raises LabError."""
     if not servers:
         return
     for host in servers:
@@ -66,7 +66,7 @@ def stop(place: Place, host: Host) -> None:
 
 
 def pid_of(place: Place, host: Host) -> int | None:
-    """The stand-in's process, where it runs: by its file, if that process is in the server's namespace."""
+    """The stand-in's process ID, if it runs: from its pid file, if that process is in the server's namespace."""
     try:
         pid = int((place.host(host.name) / "pid").read_text())
         inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == network(place.namespace_file(host.name))
@@ -76,7 +76,7 @@ def pid_of(place: Place, host: Host) -> int | None:
 
 
 def set_ready(place: Place, host: Host, ready: bool) -> None:
-    """Lets /readyz answer 200, or 500 as a kube-apiserver that shuts down."""
+    """Lets /readyz answer 200, or 500 as a kube-apiserver does that is shutting down."""
     flag = place.host(host.name) / "notready"
     flag.unlink(missing_ok=True) if ready else flag.touch()
 

@@ -1,4 +1,4 @@
-"""This machine's apt settings, as far as they tell where Debian's archive is: its mirrors, for any suite of Debian."""
+"""The mirrors of Debian's archive that this machine's apt settings name, for any suite of Debian."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lbdeploy.lab.system import run
 
-# What Debian calls its suites. The rest of a name, as in bookworm-security, tells an archive's part.
+# Debian's names of its suites. The rest of a name, as in bookworm-security, is the part of the archive.
 _DEBIAN = re.compile(
     r"(?:buster|bullseye|bookworm|trixie|forky|duke|sid|unstable|testing|stable|oldstable|oldoldstable)"
     r"(?P<part>|-updates|-security)"
@@ -32,7 +32,7 @@ class Source:
 
 
 def sources(suite: str) -> list[str]:
-    """Lines of sources.list(5) for `suite`; none, and mmdebstrap takes its own, where this machine has no Debian's."""
+    """Lines of sources.list(5) for `suite`; none if this machine has no Debian sources: mmdebstrap has a default."""
     found = list(dict.fromkeys(_of_this_machine(Path("/etc/apt"))))
     return [source.line(suite) for source in found] if any(source.part == "" for source in found) else []
 

@@ -38,7 +38,7 @@ class Process:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Its ids, from the one here down into its innermost PID namespace; none when it has ended."""
+        """Its process IDs, from the one here to that in its innermost PID namespace; none when it has ended."""
         try:
             status = Path(f"/proc/{self.pid}/status").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -102,7 +102,7 @@ def detach(argv: Sequence[str], log: Path) -> None:
 
 
 def too_few_watches(proc: Path = Path("/proc")) -> str:
-    """What systemd says nothing of: it can't boot without inotify instances, which all nodes' roots share.
+    """A problem that systemd does not report: it can't boot without inotify instances, which all nodes' roots share.
 
     Measured: a node takes about seven, so that the kernel's usual 128 are enough for some 18 nodes.
     """

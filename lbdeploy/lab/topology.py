@@ -1,7 +1,7 @@
 """Cluster to Topology: which hosts the lab has, on which segment each has a cable, and with which addresses. Pure.
 
 A segment is a layer 2 network. Networks that share an interface on some node share a segment, as they would in a rack.
-Whoever can't reach a neighbour by the prefix of an address gets an on-link route to it, so every hosts.toml works: VIPs
+A host that can't reach a neighbour by the prefix of an address gets an on-link route, so every hosts.toml works: VIPs
 with a prefix length of 32, servers outside every network, subnets that have no address left for the client.
 """
 
@@ -21,7 +21,7 @@ Subnet = IPv4Network | IPv6Network
 Kind = Literal["node", "server", "client", "operator"]
 Plugs = dict[int, tuple[str, list[Interface]]]  # by segment: a host's interface, and its addresses there
 
-# A subnet that no VIP's prefix tells; and addresses that no real network has (RFC 2544, RFC 5180), for full subnets.
+# Prefix lengths where no VIP gives one; and addresses that no real network has (RFC 2544, RFC 5180), for full ones.
 _USUAL_PREFIX = {4: 24, 6: 64}
 _SPARE = {4: ip_network("198.18.0.0/24"), 6: ip_network("2001:2::/64")}
 
@@ -105,7 +105,7 @@ def _problems(cluster: Cluster) -> Iterator[str]:
 
 
 class _Builder:
-    """Gives out segments, ports and addresses."""
+    """Assigns segments, ports and addresses."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -126,7 +126,7 @@ class _Builder:
         return Topology(self.segments, tuple(self._routed(host) for host in self.hosts))
 
     def _subnets(self, segment: tuple[str, ...]) -> list[Subnet]:
-        """The widest subnets that VIPs tell, and a usual one around each node's address that lies in none."""
+        """The widest subnets of the VIPs, and one of the usual size around each node's address that is in none."""
         networks = [self.cluster.networks[name] for name in segment]
         told = [v.network for network in networks for v in network.vips if v.network.prefixlen < v.max_prefixlen]
         subnets: list[Subnet] = [net for net in told if not net.is_link_local]
@@ -162,7 +162,7 @@ class _Builder:
         return next(name for name in names if name not in taken)
 
     def _segment_of(self, address: Address) -> int:
-        """Where the narrowest subnet around it is; or else VRRP's segment, or one whose nodes speak its IP version."""
+        """The segment with the narrowest subnet around it; or else VRRP's, or one whose nodes have its IP version."""
         around = [(net.prefixlen, -at) for at, nets in enumerate(self.subnets) for net in nets if address in net]
         if around:
             return -max(around)[1]
@@ -176,7 +176,7 @@ class _Builder:
         }
 
     def _free(self, subnet: Subnet, segment: int) -> Interface:
-        """The highest address that nobody has, or a spare one where the subnet is full."""
+        """The highest free address, or a spare one where the subnet is full."""
         highest = int(subnet.broadcast_address) - (1 if subnet.version == 4 and subnet.prefixlen < 31 else 0)
         lowest = max(int(subnet.network_address) + 1, highest - len(self.taken))
         kind = IPv4Address if subnet.version == 4 else IPv6Address
@@ -200,19 +200,19 @@ class _Builder:
         wanted += [] if host.kind == "node" else self.vips[cable.segment]
         for address in dict.fromkeys(wanted):
             near = any(address in each.network for each in cable.addresses)
-            # IPv6 speaks from its link-local address where there is no other; IPv4 has none.
+            # IPv6 can use its link-local address as the source where there is no other; IPv4 has none.
             speaks = address.version == 6 or any(each.version == 4 for each in cable.addresses)
             if speaks and not near and not address.is_link_local:
                 yield address
 
 
 def _talk(one: Host, other: Host) -> bool:
-    """Servers have nothing to say to each other, and there may be many."""
+    """Whether the two communicate. Servers do not with each other, and there may be many."""
     return one is not other and not one.kind == other.kind == "server"
 
 
 def _port(host: Host, interface: str) -> str:
-    """The same whatever other hosts there are, so that a change of one leaves the others plugged in."""
+    """The switch port's name, independent of other hosts, so that a change of one leaves the others plugged in."""
     return "p" + hashlib.sha256(f"{host.name} {interface}".encode()).hexdigest()[:12]
 
 

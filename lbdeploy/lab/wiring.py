@@ -83,7 +83,7 @@ def _bridge(segment: int) -> str:
 
 
 def switch_on(place: Place, topology: Topology) -> None:
-    """The switch, with a bridge for each segment; what is there already stays."""
+    """Makes the switch, with a bridge for each segment; what is there already stays."""
     switch = place.namespace(SWITCH)
     if not network(place.namespace_file(SWITCH)):
         run(["ip", "netns", "del", switch], check=False)
@@ -138,16 +138,16 @@ def _setting(cable: Cable, plug: Plug) -> str:
 
 
 def cut_ports(place: Place, host: Host) -> dict[str, str]:
-    """The ports whose cables are not plugged in, with how they are instead."""
+    """The ports whose cables are not plugged in, with their state: "pulled" or "deaf"."""
     return dict(line.split() for line in _text(place.host(host.name) / "cut").splitlines())
 
 
 def pull_out(place: Place, host: Host) -> None:
-    """Takes a host's cables out of the switch, for good: whatever its kernel still sends, nobody hears it.
+    """Takes a host's cables out of the switch, for good: whatever its kernel still sends is lost.
 
-    Connections that its processes had outlive them for minutes, as the FIN that nobody acknowledges is sent again; and
-    a namespace lives as long as they do, with its addresses. To remove a port takes the kernel a while, in which the
-    host would see one cable gone, and say farewell by another: so all ports leave their bridges before the first goes.
+    TCP connections outlive their processes for minutes, while the unacknowledged FIN is sent again, and the namespace
+    lives as long, with its addresses. Removing a port takes the kernel a while, in which the host would see one cable
+    gone, and send a priority 0 advert on another: so all ports leave their bridges before the first is removed.
     """
     deaf = (f"link set {cable.port} nomaster" for cable in host.cables)
     gone = (f"link del {cable.port}" for cable in host.cables)

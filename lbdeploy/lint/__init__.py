@@ -1,4 +1,4 @@
-"""What is known to go wrong with a rendered configuration, found offline. Every rule was measured on real daemons.
+"""Known problems of a rendered configuration, found offline. Every rule was measured on real daemons.
 
 The built-in templates pass; these rules are for what an operator's own templates and settings may do.
 """

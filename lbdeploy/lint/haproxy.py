@@ -1,4 +1,4 @@
-"""What goes wrong with a haproxy.cfg."""
+"""Rules for haproxy.cfg."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a keepalived.conf."""
+"""Rules for keepalived.conf."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _tracked_nowhere(cluster: Cluster, node: Node, content: str) -> Iterator[Com
 
 
 def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
-    """lbdeploy goes by hosts.toml as it listens for others, moves VIPs, and tells who should hold them."""
+    """lbdeploy goes by hosts.toml when it listens for other VRRP routers, moves VIPs, and says who should hold them."""
     instance = vrrp.read(content)
     source = (node.addresses[cluster.vrrp.network], "{{ node.addresses[vrrp.network] }}")
     wanted = {

@@ -1,4 +1,4 @@
-"""Settings of hosts.toml that are allowed, and are likely not what is meant."""
+"""Settings of hosts.toml that are allowed, but are probably not what is meant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Suspicion = tuple[str, str]
 
 
 def settings(cluster: Cluster) -> Iterator[Suspicion]:
-    """(what is the matter, what would be right) for each."""
+    """(message, fix) for each suspicious setting."""
     yield from _missing(cluster.ssh)
     vrrp = cluster.vrrp
     if vrrp.initial_state == "MASTER" and vrrp.preempt_delay:
@@ -34,7 +34,7 @@ def settings(cluster: Cluster) -> Iterator[Suspicion]:
 
 
 def _missing(ssh: Ssh) -> Iterator[Suspicion]:
-    """Files that are named, and are not on this machine; another one may have them."""
+    """Files that hosts.toml names and this machine lacks; another machine may have them."""
     key, known = ssh.identity_file, ssh.known_hosts_file
     if key and not (key.exists() or key.with_name(f"{key.name}.pub").exists()):
         yield (
@@ -46,7 +46,7 @@ def _missing(ssh: Ssh) -> Iterator[Suspicion]:
 
 
 def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
-    """Settings of a frontend that its servers do not understand, or that have not the effect that one expects."""
+    """Settings of a frontend that its servers do not understand, or that do not have the effect one expects."""
     key = f"frontends.{frontend.name}"
     if frontend.proxy_protocol and (frontend.port == 6443 or any(each.port == 6443 for each in frontend.servers)):
         message = f"{key}.proxy_protocol: kube-apiserver (port 6443) takes a PROXY header for a broken connection"
@@ -57,9 +57,10 @@ def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
 
 
 def _slower_than_vrrp(cluster: Cluster) -> Iterator[Suspicion]:
-    """Frontends whose servers may be dead for longer than a node can be: then quick adverts alone are of little use.
+    """Frontends where a dead server may go unnoticed for longer than a dead node: quick adverts alone help little then.
 
-    What fails together, as a rack does, is not over when the VIPs have moved: it is when haproxy has seen it, too.
+    If both fail together, as in a rack, the outage does not end when the VIPs have moved, but when haproxy has noticed
+    the dead servers, too.
     """
     vrrp = cluster.vrrp
     nodes = vrrp.check_interval * vrrp.check_fall + 3 * vrrp.advert_interval
@@ -75,7 +76,7 @@ def _slower_than_vrrp(cluster: Cluster) -> Iterator[Suspicion]:
 
 
 def _weights(cluster: Cluster) -> Iterator[Suspicion]:
-    """Weights that can't do what they are there for: keepalived keeps each priority from 1 to 254 (measured)."""
+    """Weights without the effect that they are for: keepalived clamps each priority to 1 to 254 (measured)."""
     vrrp, nodes = cluster.vrrp, cluster.nodes
     distance = max(above.priority - below.priority for above, below in pairwise(nodes))
     above, below = next(pair for pair in pairwise(nodes) if pair[0].priority - pair[1].priority == distance)
@@ -94,10 +95,10 @@ def _weights(cluster: Cluster) -> Iterator[Suspicion]:
 
 
 def _clamped(cluster: Cluster) -> Iterator[Suspicion]:
-    """Sums that keepalived does not go by.
+    """Sums of priority and weights that keepalived clamps.
 
-    One that falls below 1 is harmless, as long as no other does: then their addresses decide. One that rises over 254
-    is not even low when lbdeploy takes all that it can from it.
+    One node below 1 is harmless; with several, their addresses decide. Above 254, the priority is not low even when
+    lbdeploy subtracts all that it can to move the VIPs away.
     """
     vrrp, nodes = cluster.vrrp, cluster.nodes
     every = [each.weight for each in vrrp.track_files] + [each.weight for each in vrrp.track_scripts]
@@ -115,7 +116,7 @@ def _clamped(cluster: Cluster) -> Iterator[Suspicion]:
 
 
 def _as_quick(seconds: float, fall: int) -> str:
-    """Settings of a frontend by which a server is seen to be gone within so many seconds."""
+    """Settings of a frontend with which a dead server is noticed within `seconds`."""
     fall = min(fall, 3)
     step = max(int(seconds / (fall + 1) * 10) / 10, 0.1)  # an interval takes two steps, a fast one takes one
     return f"interval = {2 * step:g}, fast_interval = {step:g}, fall = {fall}"

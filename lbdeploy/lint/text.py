@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from lbdeploy.model import Cluster, Node
 
-Complaint = tuple[str, int | None, str, str]  # severity, line, what is the matter, what would be right
+Complaint = tuple[str, int | None, str, str]  # severity, line, message, fix
 Rule = Callable[[Cluster, Node, str], Iterator[Complaint]]
 
 
@@ -17,7 +17,7 @@ def plain(content: str) -> str:
 
 
 def matches(content: str, pattern: str) -> Iterator[tuple[int, re.Match[str]]]:
-    """Each line, comments aside, in which the pattern is found; they count from 1."""
+    """(line number, match) for each line, without comments, in which the pattern is found; lines count from 1."""
     for number, line in enumerate(plain(content).splitlines(), 1):
         if found := re.search(pattern, line):
             yield number, found

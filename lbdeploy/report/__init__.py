@@ -40,7 +40,7 @@ class Reporter:
     """Draws progress on standard error, and results on standard output, or on standard error where that is for JSON."""
 
     def __init__(self, *, json: bool, verbose: int, advise: Callable[[str], str] = str) -> None:
-        """`advise` makes advice of general validity, such as `lbdeploy up`, that of this invocation."""
+        """`advise` adapts general advice, such as `lbdeploy up`, to the options of this invocation."""
         self.verbose = verbose
         self._advise = advise
         self._results = sys.stderr if json else sys.stdout
@@ -70,11 +70,11 @@ class Reporter:
         return lively(self._results)
 
     def forget(self, who: str) -> None:
-        """Who has ended needs no live line any more."""
+        """Remove the live line of one that has ended."""
         self._progress.forget(who)
 
     def prepare(self) -> None:
-        """Import what drawing results will take, while there is something to wait for."""
+        """Import what drawing results will need, while there is something else to wait for."""
         import rich.console
         import rich.table  # noqa: F401
 
@@ -97,7 +97,7 @@ class Reporter:
         write(sys.stderr, self._advised(parts))
 
     def _advised(self, parts: Sequence[Part]) -> Sequence[Part]:
-        """A line that says what to do next, which is one with a part of that style, names commands to be typed."""
+        """Adapt the commands in a line of advice, which is one that has a part of the style "next"."""
         if not any(isinstance(part, tuple) and part[1] == "next" for part in parts):
             return parts
         return [(self._advise(part[0]), part[1]) if isinstance(part, tuple) else self._advise(part) for part in parts]
@@ -115,7 +115,7 @@ class Reporter:
             self.warn((f"  | {line}", "quiet"))
 
     def plan(self, plan: Plan, then: str = "") -> None:
-        """Every change, node by node in the order of the run, with a diff for each file; `then`: what makes them."""
+        """Every change, node by node in the order of the run, with a diff for each file; `then`: a command for them."""
         if not plan.changes:
             self._nothing_to_do(plan)
             return
@@ -123,7 +123,7 @@ class Reporter:
         self.say(_count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
 
     def removal_plan(self, planned: RemovalPlan) -> None:
-        """What `down` is about to do; with -v, what of each file goes."""
+        """What `down` is about to do; with -v, also a diff for each file."""
         from lbdeploy.report.removal import warnings
 
         self._say_all((*steps(planned.plan, diffs=self.verbose > 0), *warnings(planned)))
@@ -156,7 +156,7 @@ class Reporter:
             self.say(("Next: ", "next"), "lbdeploy verify, after every change to the nodes or the servers")
 
     def rebuilt(self, outcome: Rebuilt) -> None:
-        """The same, and where it stays a standby, why the VIPs don't return to it."""
+        """As `up` shows it, and where the node stays a standby, why the VIPs don't return to it."""
         self.up(outcome)
         if outcome.role == "standby" and not outcome.returns and outcome.why:
             self.say((outcome.name, "name"), f" is a standby: {outcome.why}")
@@ -180,7 +180,7 @@ class Reporter:
         self._summary(verdict)
 
     def _finding(self, finding: Finding, *, last: bool) -> None:
-        """One line, and below the last of those with the same remedy what that is."""
+        """One line; the remedy is below the last of the findings that share it."""
         mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
         self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
         if finding.fix and not finding.ok and last:
@@ -197,7 +197,7 @@ class Reporter:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
 
     def difference(self, node: str, path: str, diff: str) -> None:
-        """What the operator's own template makes otherwise."""
+        """What the operator's own template makes different."""
         from lbdeploy.report.steps import difference
 
         self.say((f"{node}:{path}", "name"))

@@ -13,7 +13,7 @@ Line = Sequence[Part]
 
 
 def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
-    """All of it; what passed only where that is asked for."""
+    """All findings; those that passed only if `verbose`."""
     for name, group in groupby(diagnosis.findings, key=lambda each: each.node):
         findings = list(group)
         shown = [each for each in findings if verbose or not each.ok]
@@ -27,7 +27,7 @@ def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
 
 
 def _finding(finding: Finding, *, last: bool) -> Iterator[Line]:
-    """One finding with its id, and below the last of those with the same remedy what that is."""
+    """One finding with its id; the remedy is below the last of the findings that share it."""
     mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
     yield "  ", (f"{mark} ", style), finding.detail, (f" [{finding.check}]", "quiet")
     if finding.fix and not finding.ok and last:

@@ -35,12 +35,12 @@ def lines(result: Result, width: int) -> Iterator[Line]:
 
 
 def headings() -> tuple[str, ...]:
-    """Of the table of several drills."""
+    """The headings of the table of several drills."""
     return ("drill", "node", "outage", "predicted", "failed", "streams", "to", "")
 
 
 def row(result: Result) -> tuple[str, ...]:
-    """A drill's row in it."""
+    """A drill's row in that table."""
     return (
         result.kind.name,
         result.node,
@@ -79,7 +79,7 @@ def _axis(shown: Timeline, columns: int, step: float) -> str:
     for second in range(0, int(shown.end) + 1, every):
         column = int((second - shown.start) / step)
         label = f"{second} s" if second == 0 else str(second)
-        if column + len(label) <= columns:  # half a number would be another one
+        if column + len(label) <= columns:  # a truncated number would be a different one
             text[column : column + len(label)] = label
     return "".join(text).rstrip()
 

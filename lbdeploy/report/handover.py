@@ -12,7 +12,7 @@ Line = Sequence[Part]
 
 
 def lines(cluster: Cluster, moved: Moved) -> Iterator[Line]:
-    """What is said of a handover."""
+    """The lines about a handover."""
     if moved.moved:
         yield ("Moved: ", "good"), (moved.taker, "name"), " has taken the VIPs from ", (moved.giver, "name")
         yield from _cost(moved)

@@ -31,17 +31,17 @@ class Lines:
                 write(sys.stderr, [f"{event.who}: {event.text}" if event.who else event.text])
 
     def forget(self, who: str) -> None:
-        """There is no line that stays."""
+        """Nothing to do: no line is live."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to do: no display is open."""
 
 
 class Live:
     """Progress on a terminal: one live line a node, with its current step and how long that has taken.
 
-    All drawing is done under one lock. rich's own refreshing thread is not: what it draws while another one prints may
-    wipe that out, since each works out from the other's height how far up the cursor has to go.
+    All drawing is done under one lock, without rich's own refresh thread, which ignores it: what that draws while
+    another thread prints may overwrite it, since each computes from the other's height how far to move the cursor up.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Live:
             self._note = ""
 
     def _tell(self, who: str, text: str) -> None:
-        """What is said of somebody stays on the screen, above the live lines."""
+        """A note about a node stays on the screen, above the live lines."""
         from rich.text import Text
 
         self._live.console.print(Text.assemble((f"{who}: ", "name"), text))

@@ -12,12 +12,12 @@ from lbdeploy.sites.job import Result, worst
 if TYPE_CHECKING:
     from lbdeploy.report import Reporter
 
-SHOWN_FINDINGS = 5  # of one cluster; the rest is for `verify` of it alone
+SHOWN_FINDINGS = 5  # of one cluster; `verify` of that cluster alone shows the rest
 MARKS = {None: ("-", "quiet"), 0: ("✓", "good"), CHANGES_PENDING: ("~", "todo")}
 
 
 class Sites:
-    """Tells of many clusters. `labels` has the short name of each file; `advise` makes advice that of one file."""
+    """Reports on many clusters. `labels` has the short name of each file; `advise` adapts advice to one file."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ WELL = {"plan": "nothing to do", "up": "up to date and healthy", "verify": "heal
 
 
 def said(result: Result) -> str:
-    """What came of a cluster, in a few words."""
+    """The result for a cluster, in a few words."""
     document = result.document
     if result.exit_code is None:
         return "not begun"
@@ -123,7 +123,7 @@ def _found(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def stopped(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The error that ended it; that a cluster is not healthy, its findings tell better."""
+    """The error that ended it; not that a cluster is unhealthy, which its findings tell better."""
     error: Mapping[str, Any] | None = document.get("error")
     return None if error and error.get("type") == "Unhealthy" and "findings" in document else error
 

@@ -21,7 +21,7 @@ STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": 
 
 
 def screen(status: Status, silent: Mapping[str, float], last: Mapping[str, Snapshot]) -> RenderableType:
-    """All of it. `silent` are nodes that say nothing, for so many seconds; `last` is what they said, shown grey."""
+    """All of it. `silent`: seconds without an answer, by node; `last`: what such nodes last answered, shown grey."""
     shown = {**last, **status.nodes}
     servers = (_servers(status, frontend.name, shown, silent) for frontend in status.cluster.frontends)
     warnings = list(_warnings(status))
@@ -69,7 +69,7 @@ def _node(snapshot: Snapshot) -> Iterator[Text]:
 
 
 def _moment(run: str) -> str:
-    """When a run began (UTC), from its name."""
+    """When a run began (UTC), from its ID."""
     found = re.match(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)", run)
     return f"{found[1]}-{found[2]} {found[3]}:{found[4]}" if found else run[:11]
 

@@ -1,4 +1,4 @@
-"""A plan, step by step: which nodes, at what cost, and what is changed there; and in short, once it was done."""
+"""A plan, step by step: which nodes, at what cost, and what is changed there; and a summary once it was done."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _past(change: Change) -> str:
 
 
 def _short(paths: Sequence[str]) -> list[str]:
-    """The names of files without their folders, but for the last one where names would be the same."""
+    """The names of files without their folders; with the last folder where names would be the same."""
     bare = Counter(path.rpartition("/")[2] for path in paths)
     parts = [path.split("/") for path in paths]
     return ["/".join(each[-2:] if bare[each[-1]] > 1 else each[-1:]) for each in parts]

@@ -48,7 +48,7 @@ def lively(stream: IO[str]) -> bool:
 def write(stream: IO[str], parts: Iterable[Part]) -> None:
     """One line, of text and (text, style) pairs; on a terminal broken between words where it is too long.
 
-    Where nobody reads standard error any more, as in `lbdeploy up 2>&1 | head`, that is no reason to leave a node in
+    A standard error that nobody reads any more, as in `lbdeploy up 2>&1 | head`, is ignored: a node must not be left in
     the middle of its change. Results that nobody reads raise BrokenPipeError.
     """
     colour = coloured(stream)
@@ -59,7 +59,7 @@ def write(stream: IO[str], parts: Iterable[Part]) -> None:
 
 
 def _lines(parts: Iterable[Part]) -> list[list[Pair]]:
-    """The parts as pairs, line by line. What a node says must not steer the terminal: control characters are shown."""
+    """The parts as pairs, line by line. What a node says must not steer the terminal: controls are replaced."""
     lines: list[list[Pair]] = [[]]
     for text, style in (part if isinstance(part, tuple) else (part, "") for part in parts):
         first, *rest = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text).split("\n")

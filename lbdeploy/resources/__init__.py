@@ -1,6 +1,6 @@
-"""The kinds of things that lbdeploy puts on a node, one a module, each independent of the others.
+"""The kinds of things that lbdeploy puts on a node, one per module, each independent of the others.
 
-Those that only `down` looks at are in `original` and `purge`: `check` need not import them.
+Those that only `down` uses are in `original` and `purge`, which are not imported here: `check` does not need them.
 """
 
 from lbdeploy.resources.file import File

@@ -42,7 +42,7 @@ class File:
         return self.path + STAGED
 
     def probe(self) -> Raw:
-        # `attributes` is in look.sh. The content ends in a mark of its own, since the last newline is part of it.
+        # `attributes` is in look.sh. A mark follows the content, since the content's last newline is part of it.
         path = cmd(self.path)
         return Raw(
             f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && cat {path} && echo '|'\n"
@@ -78,7 +78,7 @@ class File:
                 (
                     cmd("mkdir", "-p", folder),
                     cmd("rm", "-rf", "--", staged),
-                    # Nobody else ever reads what only root may read, also while it is being written.
+                    # What only root may read is never readable by others, not even while it is being written.
                     Raw(f"{{ {empty} && {write} {cmd(staged)}; }} 2>/dev/null || {cmd('unwritable', self.path)}"),
                     cmd("chown", "root:root", staged),
                 )

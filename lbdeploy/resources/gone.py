@@ -19,10 +19,10 @@ done"""
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """No files of these `patterns` (of the shell, without spaces), but for those that are listed. `name`: in words.
+    """No file matches `patterns` (of the shell, without spaces), except for those in `but`. `name` is for people.
 
-    `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. `late`: they go once no daemon
-    needs them any more, not before. The state is the content of each that is there, by path.
+    `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. `late`: they are removed only
+    once no daemon needs them any more. The state is the content of each file found, by path.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Gone:
         return Raw("\n".join([*([self._stop()] if self.unit and changes else []), *drop]))
 
     def _stop(self) -> str:
-        """While its file is still there, which says how it is stopped; undone once it is there again."""
+        """Stop the unit while its unit file, which says how, still exists; undone once the file is back."""
         back = cmd("systemctl", "enable", "--quiet", "--now", self.unit)
         stop = f"run systemctl disable --quiet --now {cmd(self.unit)}"
         known = f"systemctl cat {cmd(self.unit)} > /dev/null 2>&1"

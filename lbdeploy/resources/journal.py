@@ -1,4 +1,4 @@
-"""What an earlier run left behind on a node that rebooted in its middle."""
+"""What an earlier run left behind on a node that rebooted in the middle of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNIT = "lbdeploy"
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """The last run on a node: its id, who it was, its last step; `ended` also where there was none; `active` now."""
+    """The last run on a node: its id, who ran it, its last step. `ended`: or there was none; `active`: it runs now."""
 
     run: str = ""
     about: str = ""
@@ -25,7 +25,7 @@ class JournalState:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The last run has come to an end, good or bad. Whatever runs next tidies up what it left (remote/tools.sh)."""
+    """The last run has ended, in success or failure. If it was cut short, the next run cleans up (remote/tools.sh)."""
 
     unit: str = UNIT
 
@@ -57,5 +57,5 @@ class Journal:
         return [Change("service", self.unit, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
 
     def fix(self, state: JournalState, changes: list[Change]) -> Raw:
-        """Nothing of its own: every applying script begins with tidying up."""
+        """Nothing of its own: every applying script begins with that cleanup."""
         return Raw("")

@@ -1,7 +1,7 @@
-"""What there was on a node before lbdeploy came, so that `lbdeploy down` can give it back.
+"""What was on a node before lbdeploy, so that `lbdeploy down` can restore it.
 
-The node itself remembers: see remote/original.sh. Where lbdeploy is not, or not any more, nothing is remembered, and
-nothing has to change. A node that an earlier lbdeploy was first at may know its old files, but no more than that.
+The record is kept on the node itself: see remote/original.sh. A node without lbdeploy, or from which it was removed,
+has no record, and nothing to change. A node first set up by an earlier version may have a record of its old files only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lbdeploy.shell import Raw, cmd
 STATE = "/var/lib/lbdeploy"
 NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
 
-# `was` is the folder with the old files; `record` says whether lbdeploy has replaced anything here, and remembers.
+# `was` is the folder with the old files; `record`: whether lbdeploy has replaced anything here, and has a record of it.
 _RECORD = f"""\
 record={NONE} was={STATE}/original
 if [ -e {STATE}/hosts.toml ] || [ -d {STATE}/undo ] || [ "$(ls {STATE}/generations)" ]; then
@@ -44,7 +44,7 @@ look() {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`kind` is file, link, other (a folder) or missing; `attributes`: mode and owner; a link's content is its goal."""
+    """`kind` is file, link, other (a folder) or missing; `attributes`: mode and owner; a link's content: its target."""
 
     kind: str = "missing"
     attributes: str = ""
@@ -57,7 +57,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class OriginalFileState:
-    """What is at the path `now`, and what `was` there, of which a copy is at `source`; `record` as above."""
+    """What is at the path `now`, and what `was` there before, with a copy at `source`; `record` as in _RECORD."""
 
     record: str
     now: Content
@@ -100,7 +100,7 @@ class OriginalFile:
         return [Change("file", self.path, "remove", why, diff)]
 
     def fix(self, state: OriginalFileState, changes: list[Change]) -> Raw:
-        """Put the old one beside its place, where there is one; `takedown` lets it take its place."""
+        """Stage the old content beside the path, if there is any; `takedown` moves it into place."""
         if not state.was.there:
             return Raw("")
         folder = self.path.rpartition("/")[0]
@@ -110,9 +110,9 @@ class OriginalFile:
 
 @dataclass(frozen=True, slots=True)
 class OriginalSysctl:
-    """A kernel setting as it was; `conf` is the file that sets it at boot, where it is lbdeploy that did.
+    """A kernel setting as it was before lbdeploy; `conf` is lbdeploy's own file that sets it at boot.
 
-    The state is (value now, value before), and the same value twice where lbdeploy is not.
+    The state is (value now, value before), or the current value twice on a node without lbdeploy.
     """
 
     name: str
@@ -126,7 +126,7 @@ class OriginalSysctl:
         path = "/proc/sys/" + self.name.replace(".", "/")
         pattern = cmd(f"^{self.name.replace('.', '[.]')} ")
         known = f'sed -n "s/"{pattern}"//p" "$was/sysctls"'
-        # Where it was not remembered, it was the kernel's default if our file sets it, and is not ours if not.
+        # If it was not recorded: it was the kernel's default if our file sets it, and it is not ours otherwise.
         unknown = f"! grep -qs {pattern} {self.conf} || echo 0"
         was = f'if [ -e "$was/known" ]; then {known}; else {unknown}; fi'
         return Raw(f"{_RECORD}\necho $record\ncat {cmd(path)} || echo\n{was}")
@@ -162,9 +162,9 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class OriginalService:
-    """A service as it was: running or not, started at boot or not. `reads`: files that it must be restarted for.
+    """A service as it was before lbdeploy: running or not, enabled or not. `reads`: files whose change needs a restart.
 
-    The state is (unit now, unit before). One that was not there does not run, as one of which nothing is known.
+    The state is (unit now, unit before). A unit that was not there before, or is not on record, counts as not running.
     """
 
     unit: str
@@ -191,7 +191,7 @@ class OriginalService:
         return [self._change(action, was) for action in self._actions(now, was, changing)]
 
     def fix(self, state: tuple[Unit, Unit], changes: list[Change]) -> Raw:
-        """Nothing: `takedown` stops and starts services around what happens to their files."""
+        """Nothing: `takedown` stops services before their files change, and starts them after that."""
         return Raw("")
 
     def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:

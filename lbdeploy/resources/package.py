@@ -13,7 +13,7 @@ _HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, 
 RECORD = "/var/lib/lbdeploy/packages"  # the versions at the end of the last run
 _RENEWING = ("upgrade", "replace", "reinstall")  # what makes Debian restart a daemon
 
-# How apt is to behave without a person: no questions, and a configuration file that was changed stays as it is.
+# apt unattended: it asks no questions, and a configuration file that was changed stays as it is.
 _APT = (
     "apt-get -q -y -o Dpkg::Use-Pty=0 -o APT::Cmd::Disable-Script-Warning=true "
     "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
@@ -45,11 +45,11 @@ class PackageState:
 class Packages:
     """Packages that must be installed. One resource, since apt installs them in one go.
 
-    `pins`: the versions that packages are to have, as patterns of the shell and of apt_preferences(5); others, any.
+    `pins`: the versions that packages must have, as patterns of the shell and of apt_preferences(5); unpinned, any.
 
     `daemons` are those whose unit must not start before its configuration is there: Debian starts a daemon as it
-    installs it, so they are masked meanwhile (until a reboot at the latest). `upgrade`: in the newest version that
-    the node's package lists have. `reinstall`: those to install anew, whatever is there.
+    installs it, so they are masked meanwhile (until a reboot at the latest). `upgrade`: bring all to the newest version
+    in the node's package lists. `reinstall`: those to install anew, even if they are installed.
     """
 
     names: tuple[str, ...]
@@ -78,7 +78,7 @@ class Packages:
         lines = [line.split() for line in answer.output.splitlines()]
         told = {word: {each[1]: each[2] for each in lines if each[:1] == [word] and len(each) == 3} for word in _TOLD}
         mine = [words for words in lines if words and words[0] in self.names and len(words) > 1]
-        # The second letter is the state, a third says that the package must be installed anew (dpkg-query(1)).
+        # The second letter is the state, a third says that the package must be reinstalled (dpkg-query(1)).
         half = ["interrupted"] in lines or any(words[1][1:2] in _HALF for words in mine)
         versions = {words[0]: words[2] for words in mine if len(words) == 3 and words[1][1:2] == "i"}
         held = frozenset(words[0] for words in mine if words[1][:1] == "h")
@@ -95,9 +95,9 @@ class Packages:
         ]
 
     def unoffered(self, state: PackageState) -> Iterator[tuple[str, str, list[str]]]:
-        """Packages that would have to be installed in a version that no source offers: with it, and what is offered.
+        """(name, pinned version, offered versions) for each package that needs a version that no source offers.
 
-        Of packages that apt knows no version of, nothing can be said: it may have no lists yet.
+        Packages of which apt knows no version are left out: it may have no lists yet.
         """
         for name, pattern in self.pins:
             offered = state.offered(name)
@@ -129,7 +129,7 @@ class Packages:
             yield "record", f"is {version}, was {recorded} after the last run"
 
     def _to_pinned(self, name: str, pattern: str, state: PackageState, changing: Collection[str]) -> tuple[str, str]:
-        """To the version that hosts.toml wants. Which that is, a source that is new there may have to tell first."""
+        """The change to the version that hosts.toml wants, which may be known only once a new source has been read."""
         version = state.versions[name]
         wanted = f"is {version}, hosts.toml wants {pattern}"
         if any(path.startswith("/etc/apt/sources.list.d/") for path in changing):
@@ -161,7 +161,7 @@ class Packages:
         return Raw("\n".join(lines))
 
     def _to_version(self, name: str) -> str:
-        """Where apt goes by the pins that lbdeploy has written, so that the version it would get is the wanted one."""
+        """Install with the pins that lbdeploy has written, by which apt's candidate is the wanted version."""
         install = _INSTALL.format(apt=_APT, options="$options", names=cmd(name))
         return f"options=--only-upgrade\npinned {cmd(name, dict(self.pins)[name])}\n{install}"
 
@@ -191,9 +191,9 @@ awk '
 
 
 def update_of(sources: str) -> str:
-    """apt-get update of one file of sources alone; any of them that can't be fetched, or trusted, is an error.
+    """apt-get update for one file of sources only; a source that can't be fetched, or trusted, is an error.
 
-    What others offer stays known. Error-Mode is of apt 2.1 and later (apt.conf(5)).
+    The lists of other sources are kept. Error-Mode needs apt 2.1 or later (apt.conf(5)).
     """
     only = f"-o Dir::Etc::sourcelist={cmd(sources)} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0"
     return f"apt-get -q -o APT::Update::Error-Mode=any {only} update"
@@ -217,7 +217,7 @@ def _masked(units: list[str], install: str) -> str:
     return f"{mask} 2>&1\n{install}\n{unmask} 2>&1\nrun systemctl daemon-reload"
 
 
-# Where no repository has the version that is installed any more, apt says so, does nothing, and calls that a success.
+# Where no repository has the installed version any more, apt says so, does nothing, and exits with status 0.
 _REINSTALLABLE = (
     "! {apt} --simulate --reinstall install {names} | grep 'is not possible' || fail apt-get install --reinstall"
 )

@@ -1,4 +1,4 @@
-"""Everything gone: the packages that lbdeploy installed, and what it kept on the node."""
+"""Removing everything: the packages that lbdeploy installed, and its own records on the node."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ apt-get -s --auto-remove purge $asked | removed frees"""
 
 @dataclass(frozen=True, slots=True)
 class PurgeState:
-    """`purgeable`: packages to purge. `needing`: those of others that need them. `kept`: our folder is there.
+    """`purgeable`: packages to purge. `needing`: packages of others that depend on them. `kept`: our folder exists.
 
-    `staying`: packages that lbdeploy needed, and found there, or does not know to have installed.
+    `staying`: packages that lbdeploy needed, but found there, or has no record of installing.
     """
 
     purgeable: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class PurgeState:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """No package that lbdeploy installed: of `names`, and of what came along with them and is of no more use."""
+    """No package that lbdeploy installed is left: of `names`, and of their dependencies that nothing needs any more."""
 
     names: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""A systemd service: enabled, running, and running with the files that lie there now.
+"""A systemd service: enabled, running, and running with its files as they are now.
 
 Reload is a state, not an event: a service is stale while a file that it watches is newer than its last load, whoever
 wrote the file. So a run that dies between writing and reloading is repaired by the next one.
@@ -26,8 +26,8 @@ pid=${pid%%[!0-9]*}
 class ServiceState:
     """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
 
-    `newest` is the time of the last change of the youngest of the watched files that exist. `replaced`: the program on
-    the disk is another one than the one that runs. `lost`: what it did as it started is not in force any more.
+    `newest`: when any of the watched files that exist was last changed. `replaced`: the program on the disk is not the
+    one that runs. `lost`: what it set up as it started is not in force any more.
     """
 
     load: str = "not-found"
@@ -57,7 +57,7 @@ class Service:
     """A unit that must be enabled and running. `watches` are the files that it reads when it starts or reloads.
 
     systemd's StateChangeTimestamp moves with every start and reload (measured on systemd 252 and 257), so it is the
-    time of the last load. `in_force`: a command that succeeds while what the service did is as it left it.
+    time of the last load. `in_force`: a command that succeeds while what the service set up is unchanged.
     """
 
     unit: str
@@ -84,7 +84,7 @@ class Service:
     def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         if state.load == "masked" and state.enabled != "masked-runtime":
             return [self._change("unmask", "is masked"), self._change("start", "is masked")]
-        # Masked for the time being: by Packages, in a run that ended before it came to starting the service.
+        # Masked at run time only: by Packages, in a run that ended before it started the service.
         disabled = state.enabled != "enabled"
         enable = [self._change("enable", f"is {state.enabled or 'not there'}")] if disabled else []
         return enable + self._run(state, changing)
@@ -115,11 +115,11 @@ class Service:
 
     @property
     def ours(self) -> bool:
-        """Whether it is lbdeploy that brings its unit file."""
+        """Whether its unit file is lbdeploy's own."""
         return f"/etc/systemd/system/{self.unit}.service" in self.unit_files
 
     def fix(self, state: ServiceState, changes: list[Change]) -> Raw:
-        """Start, reload or restart it. That it is enabled can wait until all services run: see `enable`."""
+        """Start, reload or restart it. Enabling it can wait until all services run: see `enable`."""
         unit = cmd(self.unit)
         unmask = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
         actions = [change.action for change in changes if change.action in _ACTIONS]
@@ -131,7 +131,7 @@ class Service:
         return Raw("\n".join(lines))
 
     def enable(self, changes: Collection[Change]) -> list[Raw]:
-        """Have it started at boot; nothing where it is already. Takes half a second, for the sake of SysV scripts."""
+        """Have it started at boot, unless it is already. Takes half a second, since systemctl handles SysV scripts."""
         if not any(change.action in ("enable", "unmask") for change in changes):
             return []
         undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))
@@ -159,10 +159,10 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
 
 
 def _time(text: str) -> float:
-    """Unix time of "Mon 2026-11-23 05:16:01.123456 UTC"; 0.0 of an empty one, as of a unit that never ran.
+    """Unix time of "Mon 2026-11-23 05:16:01.123456 UTC"; 0.0 for an empty text, as for a unit that never ran.
 
-    Of whole seconds, which is all that systemd 247 (Debian 11) tells, the end counts: a reload that follows the writing
-    of a file within a second must not look like one that came before it.
+    A time in whole seconds, all that systemd 247 (Debian 11) gives, counts as the end of its second: a reload in the
+    same second in which a file was written must not seem to precede the writing.
     """
     if not text:
         return 0.0

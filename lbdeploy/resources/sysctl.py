@@ -1,4 +1,4 @@
-"""A kernel setting, as it is in force. What keeps it over a reboot is a file of its own below /etc/sysctl.d."""
+"""A kernel setting in force. A separate file, below /etc/sysctl.d, keeps it over a reboot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sysctl:
         return "/proc/sys/" + self.name.replace(".", "/")
 
     def probe(self) -> Raw:
-        # Not `read`, which takes a byte at a time: of a number, the kernel gives the first one, and then nothing.
+        # Not the shell's `read`, which reads byte by byte: the kernel gives the first digit of a number, then nothing.
         return cmd("cat", self._path)
 
     def read(self, answer: Answer) -> str | None:

@@ -10,13 +10,13 @@ from lbdeploy.sites.job import Job, Result, not_begun
 
 Begin = Callable[
     [Job], "Future[Result]"
-]  # of what was cancelled or failed in no expected way, the caller makes a Result
+]  # the caller makes a Result also of what was cancelled, or failed unexpectedly
 
 POLL_SECONDS = 1.0
 
 
 def batches(jobs: Sequence[Job], parallel: int, canary: int) -> list[Sequence[Job]]:
-    """Jobs that may go on at the same time. Without canaries there is one batch, and no barrier in it."""
+    """Batches of jobs that may run at the same time. Without canaries there is one batch, and so no barrier."""
     if not canary:
         return [jobs]
     first, rest = jobs[:canary], jobs[canary:]
@@ -28,7 +28,7 @@ def carry_out(
 ) -> Iterator[Result]:
     """The results, as they come. With canaries, a batch begins only if nothing in the ones before it has failed.
 
-    `stop` is asked all the time: once it is true, nothing more begins.
+    `stop` is polled: once it is true, nothing more begins.
     """
     failed = False
     for batch in batches(jobs, parallel, canary):

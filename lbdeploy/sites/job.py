@@ -1,4 +1,4 @@
-"""What is asked for one cluster, and what came of it. Both are plain data, which may travel, and hold no secret."""
+"""A request for one cluster, and its result. Both are plain data without secrets, which can be sent to a worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lbdeploy.errors import LbdeployError, absolute
 from lbdeploy.options import Options
 
 WELL = (0, CHANGES_PENDING)
-# Worst first: what was cut short, then what needs hands, then what is down, then what did not even begin.
+# Worst first: what was interrupted, then what needs a person, then what is down, then what did not even begin.
 WORST = (130, 1, 7, 4, 6, 5, 2, CHANGES_PENDING, 0)
 
 
@@ -34,7 +34,7 @@ class Job:
 
     @classmethod
     def of_json(cls, data: Mapping[str, Any]) -> Job:
-        """What `to_json` gave, also after a journey as JSON."""
+        """A job from what `to_json` gave, also after a round trip through JSON."""
         lists = {key: tuple(each) for key, each in data["options"].items() if isinstance(each, list)}
         options: dict[str, Any] = {**data["options"], **lists}
         return cls(**{**data, "options": Options(**options)})
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a job: the document is what the command prints of one cluster alone, but for its head.
+    """The result of a job. `document` is what the command prints for a single cluster, but for its head.
 
     `exit_code` None: it was not begun. `name` is the cluster's, "" where its file can't be read.
     """
@@ -74,13 +74,13 @@ def not_begun(job: Job) -> Result:
 
 
 def worst(results: Iterable[Result]) -> int:
-    """The exit code of a run. One that nobody has heard of is as bad as a failure."""
+    """The exit code of a run: the worst one. An unknown code counts as 1."""
     codes = [result.exit_code for result in results if result.exit_code is not None]
     return min((code if code in WORST else 1 for code in codes), key=WORST.index, default=0)
 
 
 def labels(files: Sequence[str]) -> dict[str, str]:
-    """A short name for each file: its own without .toml, the folder's for hosts.toml; all of it where two are alike."""
+    """A short name for each file: its own without .toml, the folder's for hosts.toml; the path if two are alike."""
     short = {file: _short(Path(file)) for file in files}
     names = list(short.values())
     return {file: name if names.count(name) == 1 else file for file, name in short.items()}

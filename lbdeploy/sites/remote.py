@@ -1,6 +1,6 @@
 """Clusters as tasks of Dask's distributed: `Workers` is the operator's side, `perform_there` what a worker runs.
 
-What travels is one parcel a cluster: the file with what it names, its templates, and what is asked. Keys, agents,
+One parcel is sent per cluster: hosts.toml with the files that it names, its templates, and the job. Keys, agents,
 known_hosts and passwords are the worker's own.
 """
 
@@ -31,7 +31,7 @@ from lbdeploy.sites.work import perform
 TOPIC = "lbdeploy"  # one for all runs: what Dask keeps of a topic is bounded, the number of topics is not
 ANSWER_SECONDS = 5  # for the scheduler to answer
 NO_WORKER_SECONDS = 60.0  # how long a run waits for workers, once there is none
-RERUN_LOCK_SECONDS = 60.0  # a lost worker's run lets go of the nodes by itself, within this time
+RERUN_LOCK_SECONDS = 60.0  # a lost worker's run releases the nodes' locks by itself, within this time
 
 KINDS: dict[str, type[Told]] = {"Step": Step, "Done": Done, "Note": Note}
 Tell = Callable[[str, Told], None]
@@ -58,7 +58,7 @@ class Workers:
         return count
 
     def begin(self, job: Job) -> Future[Result]:
-        """Have a worker do it. What keeps it from being done is a result, too."""
+        """Have a worker carry it out. An error that prevents this is a result, too."""
         result: Future[Result] = Future()
         result.set_running_or_notify_cancel()
         try:
@@ -71,16 +71,16 @@ class Workers:
         return result
 
     def _submit(self, job: Job, parcel: Mapping[str, Any]) -> Future[Any]:
-        # Looking may be tried anew whatever happened. A lost worker's job is given to another one in any case.
+        # What only looks may be retried after any failure. A lost worker's job is given to another one in any case.
         retries = 0 if job.command == "up" else 1
         try:
             task: Future[Any] = self._client.get_executor(pure=False, retries=retries).submit(perform_there, parcel)
-        except Exception:  # of a client that has lost its scheduler; they are of many kinds
+        except Exception:  # from a client that has lost its scheduler: of many types
             raise _no_worker("nothing was contacted") from None
         return task
 
     def check(self) -> None:
-        """Give up what nobody is left to do. Called now and then."""
+        """Cancel all tasks if there has been no worker for NO_WORKER_SECONDS. To be called now and then."""
         with suppress(Exception):
             if self._client.nthreads():
                 self._seen = time.monotonic()
@@ -95,12 +95,12 @@ class Workers:
             return Result(**{**task.result(), "file": job.file})
         except CancelledError:
             return ended_by(job, _no_worker(state))
-        except Exception as error:  # of the worker: it died each time, or there is a mistake in what it runs
+        except Exception as error:  # from the worker: it died each time, or its code has a bug
             fix = f"see the worker's log; lbdeploy -f {job.file} plan shows what is left to do"
             return ended_by(job, RemoteError(f"no worker could do it: {error}", state=state, fix=fix))
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        """What a worker says; the same topic has other runs' words, too."""
+        """An event from a worker; the topic also has those of other runs."""
         said = event[1]
         if said["run"] != self._run:
             return
@@ -124,7 +124,7 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
     except ImportError:
         fix = "pip install 'lbdeploy[fleet]', here and where the workers are"
         raise UsageError("--scheduler needs Dask's distributed", state="nothing was contacted", fix=fix) from None
-    logging.disable()  # or Dask writes over what people are shown; all that it says is an exception, too
+    logging.disable()  # or Dask's log writes over the display; all that it tells is also raised
     try:
         client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -133,13 +133,13 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
     try:
         yield Workers(client, tell)
     finally:
-        with suppress(Exception):  # it has done its part; whether it hears of the end is its own affair
+        with suppress(Exception):  # all results are in: it does not matter if closing fails
             client.close(timeout=2)
         logging.disable(logging.NOTSET)
 
 
 def pack(job: Job, run: str) -> dict[str, Any]:
-    """What a worker is sent, as plain data. Raises UsageError and RenderError: what is bad goes nowhere."""
+    """What a worker is sent, as plain data. Raises UsageError and RenderError: nothing invalid is sent."""
     path = absolute(Path(job.file))
     text = read(path)
     texts: dict[str, str] = {}
@@ -161,9 +161,9 @@ def pack(job: Job, run: str) -> dict[str, Any]:
 
 
 def _templates(folder: Path) -> dict[str, bytes]:
-    """By name, as they lie there: what is wrong with one is told by whoever renders it. Raises UsageError.
+    """The templates by name, as they are: what is wrong with one is reported by rendering it. Raises UsageError.
 
-    What is hidden stays here: an editor's swap files, a repository.
+    Hidden files are left out: an editor's swap files, a version control folder.
     """
     try:
         paths = {str(each.relative_to(folder)): each for each in folder.rglob("*") if each.is_file()}
@@ -174,7 +174,7 @@ def _templates(folder: Path) -> dict[str, bytes]:
 
 
 def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
-    """Run by a worker: a job, with the worker's own keys. The result as plain data."""
+    """Run by a worker: carries out a job with the worker's own keys. Returns the result as plain data."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -186,7 +186,7 @@ def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
     _stop_profiler(worker)
 
     def emit(event: Event) -> None:
-        """Of scripts and their answers nothing is said: the scheduler would keep them."""
+        """Scripts and their output are not passed on: the scheduler would keep them."""
         if isinstance(event, Told):
             say(type(event).__name__, **asdict(event))
 
@@ -195,7 +195,7 @@ def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stop_profiler(worker: Any) -> None:
-    """CPython 3.11 may hang where a thread starts while Dask's profiler looks at all: python/cpython issue 106883."""
+    """CPython 3.11 may hang if a thread starts while Dask's profiler inspects all: python/cpython issue 106883."""
     profiler = worker.periodic_callbacks.get("profile")
     if sys.version_info >= (3, 12) or not profiler or not profiler.is_running():
         return
@@ -215,7 +215,7 @@ def _unpacked(parcel: Mapping[str, Any], worker: str, emit: Emit) -> Result:
 
 
 def _cluster(parcel: Mapping[str, Any], folder: Path) -> tuple[Cluster, str]:
-    """The operator's file, templates, scripts and certificates, and no others; other paths are the worker's."""
+    """The operator's file, templates and what the file names, from the parcel alone; other paths are the worker's."""
     for name, content in parcel["templates"].items():
         path = folder / "templates" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ RUNS: dict[str, Callable[[Run, Job], Ending]] = {
 
 
 def perform(job: Job, source: Source, emit: Emit, sudo_password: str | None = None) -> Result:
-    """Do it; what is expected to go wrong is a result. Nobody is asked anything."""
+    """Carry out a job; an expected error is a result, too. Nobody is asked anything."""
     began, name = time.monotonic(), ""
     try:
         cluster, text = source()

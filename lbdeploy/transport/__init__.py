@@ -1,6 +1,6 @@
 """SSH to the nodes: verified host keys, root privileges, scripts over standard input, and a dead peer noticed.
 
-The only importer of paramiko, and but for the tasks that a fabfile imports the only one of fabric. Fabric opens the
+The only importer of paramiko and, apart from the tasks that a fabfile imports, of fabric. Fabric opens the
 connections; a script goes through a plain channel, since Fabric's own input is slow (measured: 10 ms a byte).
 """
 
@@ -50,7 +50,7 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        """Whether the connection still is one. Asks the other side, and waits for its answer."""
+        """Whether the connection still works. Asks the node, and waits for its answer."""
         if not self._connection.transport.is_active():
             return False
         try:
@@ -60,7 +60,7 @@ class Session:
         return True
 
     def run(self, script: str, on_line: Callable[[str], None] | None = None) -> Result:
-        """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError and SudoError.
+        """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError, SudoError, LoginError.
 
         The remote command is the same for every login shell, and no part of the script is in a process list.
         """
@@ -71,9 +71,9 @@ class Session:
         return result
 
     def hold(self, script: str, mark: str) -> tuple[Held, str]:
-        """Run a script as root that goes on until its input ends, and what it says after `mark`.
+        """Start a script as root that runs until its input ends; returns it, and what it prints after `mark`.
 
-        Raises LostError and SudoError. It must say that line within seconds.
+        It must print that line within seconds. Raises LostError, also where sudo refuses.
         """
         try:
             return self._hold(script, mark)
@@ -86,7 +86,7 @@ class Session:
             connection.close()
 
     def _run(self, script: str, on_line: Callable[[str], None] | None) -> Result:
-        started = secrets.token_hex(8)  # tells a script that ran from a login that may not, and what stands before it
+        started = secrets.token_hex(8)  # marks where the script's output begins; missing if it did not run
         result = self._exchange(*self._root.way, f"echo {started}\n{script}", on_line, started)
         _, ran, output = result.output.partition(f"{started}\n")
         if ran:
@@ -95,7 +95,10 @@ class Session:
         return self._run(script, on_line)
 
     def _give_password(self, refused: Result) -> None:
-        """Find out whether sudo takes the password: with nothing after it, as it would read on. Raises SudoError."""
+        """Find out whether sudo takes the password. No script follows it: a refusing sudo would read on.
+
+        Raises SudoError, and LoginError where root has no shell.
+        """
         self._root.proven(self._exchange(*self._root.proof(refused), ""))
 
     def _hold(self, script: str, mark: str) -> tuple[Held, str]:
@@ -125,12 +128,12 @@ class Session:
         on_line: Callable[[str], None] | None = None,
         after: str | None = None,
     ) -> Result:
-        """Run a command with a script on its standard input, and before that what nobody else may read."""
+        """Run a command; its standard input is `secret`, which is never told, and then the script."""
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
         with closing(channel):
             channel.set_combine_stderr(True)
             channel.exec_command(command)
-            with suppress(OSError):  # it has ended already, as a sudo does that refuses; what it said of that comes now
+            with suppress(OSError):  # the command has ended already, as when sudo refuses: its output is read below
                 channel.sendall((secret + script).encode(errors="surrogateescape"))
                 channel.shutdown_write()
             begun, lines = time.monotonic(), Lines(on_line, after)
@@ -143,7 +146,7 @@ class Session:
             return Result(lines.text(), status)
 
     def _tell(self, wire: Wire, secret: str) -> None:
-        """Tell what went over the wire, but for what is secret: not even where the node repeats it."""
+        """Tell what went over the wire, without secrets, even where the node echoes them."""
         output = hidden_in_base64(hidden(masked(wire.output, secret)))
         self._emit(replace(wire, script=hidden(wire.script), output=output))
 
@@ -188,7 +191,7 @@ class Session:
         return lost
 
     def _was_cut(self) -> bool:
-        """Whether the way to the node is gone, rather than that it ended the connection: as when it shuts down."""
+        """Whether the network path to the node was lost, rather than the connection closed by it, as in a shutdown."""
         error = self._connection.transport.get_exception()
         return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
 

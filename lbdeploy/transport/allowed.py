@@ -16,7 +16,7 @@ SAME = {"curve25519-sha256": "curve25519-sha256@libssh.org"}  # RFC 8731, sectio
 
 
 def restrict(transport: Transport, hop: Target) -> None:
-    """Offer the host what Ciphers, MACs and KexAlgorithms list, in their order. Raises ConnectError if that is none."""
+    """Offer the host what Ciphers, MACs and KexAlgorithms list, in their order. Raises ConnectError if none is left."""
     options = transport.get_security_options()
     options.ciphers = _common(hop, "Ciphers", hop.ciphers, options.ciphers)
     options.digests = _common(hop, "MACs", hop.macs, options.digests)
@@ -24,12 +24,12 @@ def restrict(transport: Transport, hop: Target) -> None:
 
 
 def refused(hop: Target) -> list[str]:
-    """How an RSA key may not sign, since PubkeyAcceptedAlgorithms does not list it, for certificates neither."""
+    """RSA signature algorithms that PubkeyAcceptedAlgorithms lists neither for keys nor for certificates."""
     return [name for name in RSA if hop.public_keys and not {name, name + SUFFIX} & {*hop.public_keys}]
 
 
 def may_log_in(hop: Target, key: PKey) -> bool:
-    """Whether PubkeyAcceptedAlgorithms lists a way in which a key, or its certificate, can be used."""
+    """Whether PubkeyAcceptedAlgorithms lists an algorithm with which a key, or its certificate, can be used."""
     blob = key.public_blob
     kind = blob.key_type if blob else key.get_name()
     suffix = SUFFIX if kind.endswith(SUFFIX) else ""
@@ -39,13 +39,13 @@ def may_log_in(hop: Target, key: PKey) -> bool:
 
 
 def _common(hop: Target, keyword: str, allowed: Sequence[str], ours: Collection[str]) -> tuple[str, ...]:
-    """What is allowed, if anything is said of that, and there."""
+    """The allowed algorithms that paramiko has; all that it has if ssh_config sets none. Raises ConnectError."""
     common = tuple(dict.fromkeys(name for name in allowed if name in ours))
     if common or not allowed:
         return common or tuple(ours)
     raise ConnectError(
         f"{keyword} for {where(hop)} in ssh_config lists nothing that lbdeploy can do: {', '.join(allowed)}",
-        node=None,  # whoever connects knows which
+        node=None,  # the caller knows which
         state="nothing was sent to it",
         fix=f"list one of these there, too: {', '.join(ours)}",
     )

@@ -1,4 +1,4 @@
-"""Certificates (OpenSSH's PROTOCOL.certkeys): paramiko can ask for a host's, but does not look at what it says."""
+"""Certificates (OpenSSH's PROTOCOL.certkeys): paramiko can ask for a host's, but does not check its contents."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SUFFIX = "-cert-v01@openssh.com"
 
 
 def authority(blob: PublicBlob) -> str:
-    """The key (base64) of who has signed a certificate, or is said to have. Raises ValueError."""
+    """The key (base64) of the authority that a certificate names as its signer, unverified. Raises ValueError."""
     return _text(_parsed(blob).signature_key())
 
 
 def subject(blob: PublicBlob) -> bytes:
-    """The key that a certificate is for; of a plain key, itself. Raises ValueError."""
+    """The key that a certificate is for; a plain key is returned as it is. Raises ValueError."""
     return b64decode(_text(_parsed(blob).public_key())) if blob.key_type.endswith(SUFFIX) else blob.key_blob
 
 
 def complaint(blob: PublicBlob, host: str, algorithms: Sequence[str], now: float | None = None) -> str | None:
-    """What is wrong with a certificate for a host that shows it; None where it proves who that is (ssh(1)).
+    """Why a certificate does not prove the identity of the host that presents it; None where it does (ssh(1)).
 
-    `algorithms` are those that an authority may sign with. Whether the authority is trusted is asked elsewhere.
+    `algorithms` are those that an authority may sign with, any if empty. Whether it is trusted is checked elsewhere.
     """
     try:
         certificate = _parsed(blob)
@@ -73,16 +73,16 @@ def _text(key: SSHCertPublicKeyTypes) -> str:
 
 
 def _algorithm(blob: PublicBlob) -> str:
-    """What it was signed with: the first part of the last field."""
+    """The algorithm of its signature: the first part of the last field."""
     algorithm: str = Message(_last_field(blob.key_blob)).get_text()
     return algorithm
 
 
 def _last_field(blob: bytes) -> bytes:
-    """The signature. It can't be found from the end, so the fields before it are passed over, one by one."""
+    """The signature. It can't be located from the end, so the fields before it are skipped, one by one."""
     message = Message(blob)
     kind = message.get_text().removesuffix(SUFFIX)
-    for _ in range(2 if kind == "ssh-ed25519" else 3):  # the nonce, and what the key consists of
+    for _ in range(2 if kind == "ssh-ed25519" else 3):  # the nonce, and the parts of the key
         message.get_binary()
     message.get_int64()
     message.get_int()

@@ -19,7 +19,7 @@ class Result:
 
 @contextmanager
 def closing(channel: Channel) -> Iterator[None]:
-    """Close a channel at the end; where the connection is gone, what was said of that already is not replaced."""
+    """Close a channel at the end; if that fails, as the connection is gone, an earlier error is not replaced."""
     try:
         yield
     finally:
@@ -28,7 +28,7 @@ def closing(channel: Channel) -> Iterator[None]:
 
 
 class Held:
-    """A script on a node that lives as long as its input: what ends it is the end of the connection, or silence."""
+    """A script on a node that runs until its input ends: with the connection, or when this side has been silent."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -38,7 +38,7 @@ class Held:
         return not self._channel.closed and not self._channel.exit_status_ready()
 
     def beat(self) -> None:
-        """Say that this side is still there. Nothing happens where the other one is not."""
+        """Tell the script that this side is still there. Errors are ignored where the node is not."""
         with suppress(SSHException, OSError, EOFError):
             self._channel.sendall(b"\n")
 
@@ -49,7 +49,7 @@ class Held:
 
 
 class Lines:
-    """Bytes to lines, as they come; what stands before the line `after` is not passed on."""
+    """Bytes to lines, as they arrive; nothing up to the line that ends in `after` is passed on."""
 
     def __init__(self, on_line: Callable[[str], None] | None, after: str | None) -> None:
         self._on_line = on_line
@@ -66,7 +66,7 @@ class Lines:
             text = line.decode(errors="replace").rstrip("\r")
             if not self._waiting:
                 self._on_line(text)
-            elif text.endswith(self._waiting):  # sudo's prompt stands before it
+            elif text.endswith(self._waiting):  # sudo's prompt may precede it
                 self._waiting = None
 
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""Host keys: a node is who known_hosts says it is, or nobody talks to it."""
+"""Host keys: a host must prove its identity by known_hosts, or nothing is sent to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lbdeploy.transport.allowed import refused, restrict
 from lbdeploy.transport.certificate import SUFFIX, authority, complaint
 from lbdeploy.transport.revoked import revoked
 
-# Algorithms that paramiko can verify, in OpenSSH's order, and the types of key that they show (RFC 8332 for RSA).
+# Algorithms that paramiko can verify, in OpenSSH's order, and the key types that go with them (RFC 8332 for RSA).
 TYPES = {
     "ssh-ed25519": "ssh-ed25519",
     "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
@@ -32,7 +32,7 @@ TYPES = {
 
 
 def algorithms(hop: Target) -> tuple[str, ...]:
-    """What to ask the host for: first what known_hosts can prove. What HostKeyAlgorithms leaves out is not there."""
+    """Host key algorithms to ask for: first those that known_hosts can prove; none that HostKeyAlgorithms omits."""
     known = {line.type for line in hop.known if not line.marker}
     certified = any(line.marker == "@cert-authority" for line in hop.known)
     wanted = hop.host_key_algorithms or (*(name + SUFFIX for name in TYPES), *TYPES)
@@ -42,7 +42,7 @@ def algorithms(hop: Target) -> tuple[str, ...]:
 
 
 class Verified(Transport):  # type: ignore[misc]
-    """A transport that asks the host for the keys that can be verified, and offers what is allowed."""
+    """A transport that asks the host for keys that can be verified, and offers only algorithms that are allowed."""
 
     def __init__(self, *args: Any, hop: Target, **more: Any) -> None:
         self._wanted = algorithms(hop)
@@ -55,10 +55,10 @@ class Verified(Transport):  # type: ignore[misc]
 
 
 class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
-    """Accepts exactly the keys that known_hosts proves. paramiko asks it about every key, as it is given none itself.
+    """Accepts only keys that known_hosts proves, or new ones where that is allowed. paramiko, given none, always asks.
 
-    `news` is what the operator should hear of it. `stated`: the fingerprint of the only key that is accepted, whatever
-    known_hosts has, where the operator gave one. From then on known_hosts has that.
+    `news` is what the operator should hear of it. `stated`: a fingerprint that the operator gave, of the only key that
+    is accepted, whatever known_hosts has; that key then replaces what known_hosts had.
     """
 
     def __init__(self, node: Node, hop: Target, answers: Answers, stated: str = "") -> None:
@@ -82,7 +82,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         self._meet(key)
 
     def _authority(self, key: PKey) -> str | None:
-        """Who has signed the certificate that a host shows; None where it shows none."""
+        """The key of the authority that signed the certificate a host presents; None where it presents none."""
         try:
             return authority(key.public_blob) if key.public_blob else None
         except (ValueError, UnsupportedAlgorithm):
@@ -97,7 +97,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
                 raise self._error(why, key, "do not log in; find out who answers there, and what RevokedHostKeys says")
 
     def _certified(self, key: PKey) -> bool:
-        """Whether a trusted authority says that this is the host. With another authority's word, it is a plain key."""
+        """Whether a trusted authority has certified the host. A certificate of any other counts as a plain key."""
         trusted = [line.key for line in self.hop.known if line.marker == "@cert-authority"]
         if self._authority(key) not in trusted:
             return False
@@ -108,7 +108,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         return True
 
     def _meet(self, key: PKey) -> None:
-        """A host whose key nobody knows."""
+        """Accept a new key where that is allowed. Raises HostKeyError."""
         hop = self.hop
         new = _new_key(hop, key)
         if (new.name, new.key) in self.answers.accepted:
@@ -123,7 +123,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         write(new)
 
     def _replace(self, key: PKey, known: Sequence[Known]) -> None:
-        """A key that the operator has vouched for."""
+        """Accept the key that the operator stated, and let known_hosts have it alone. Raises HostKeyError."""
         if fingerprint(key.get_base64()) != self.stated:
             fix = "compare with what its console shows: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
             raise self._error(f"is not {self.stated}, as stated", key, fix, known)
@@ -141,7 +141,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
         return f"{file}, which is not there" if file else "no known_hosts file"
 
     def _if_reinstalled(self, key: PKey) -> str:
-        """What to type, if that is why the key has changed."""
+        """What to type if the key has changed because the host was reinstalled."""
         if self.hop.host != self.node.host:
             return f"only if it was reinstalled: {self._forget()}"
         again = f"lbdeploy rebuild {self.node.name} --host-key {fingerprint(key.get_base64())}"
@@ -167,7 +167,7 @@ def _new_key(hop: Target, key: PKey) -> NewKey:
 
 
 def write(new: NewKey) -> None:
-    """Make a key known. Raises HostKeyError where the file can't be written."""
+    """Add a key to known_hosts. Raises HostKeyError where the file can't be written."""
     with _writing(new.host):
         if new.file:
             remember(new.file, new.name, 22, new.kind, new.key, hashed=new.hashed)

@@ -35,12 +35,12 @@ CLASSES = ((Ed25519PrivateKey, Ed25519Key), (EllipticCurvePrivateKey, ECDSAKey),
 
 
 class LockedKeyError(Exception):
-    """A key has a passphrase, which is not known, or not this one."""
+    """A key has a passphrase, which was not given, or was wrong."""
 
 
 @dataclass
 class Identities:
-    """What there is to log in to a host with: (name for people, key), the first first; what is locked; not allowed."""
+    """`keys` to try, in order, as (name for people, key); `locked` by a passphrase; `left_out`, as not allowed."""
 
     keys: list[tuple[str, PKey]] = field(default_factory=list)
     locked: list[Path] = field(default_factory=list)
@@ -48,9 +48,9 @@ class Identities:
 
 
 def identities(hop: Target, answers: Answers) -> Identities:
-    """The keys of files come before the agent's other ones, since hosts count what they refuse.
+    """The keys to log in with. Those of files come before the agent's others, since hosts limit refusals.
 
-    Each with its certificates first: CertificateFile, KEY-cert.pub, and the agent's own.
+    Before each key come its certificates: CertificateFile, KEY-cert.pub, and the agent's own.
     """
     held = _held(hop.agent)
     found = Identities()
@@ -92,13 +92,13 @@ def _add_file(found: Identities, path: Path, hop: Target, answers: Answers) -> N
     except LockedKeyError:
         found.locked.append(path)
     except (OSError, ValueError, SSHException):
-        return  # no key, or one that can't be read: ssh passes it over, too
+        return  # no key, or one that can't be read: ssh skips it, too
     else:
         found.keys += [(str(path), each) for each in _with_certificates(key, hop, path)]
 
 
 class _Agent(AgentSSH):  # type: ignore[misc]
-    """An agent at a socket, rather than at the one that the environment names."""
+    """An agent at a given socket, rather than at the one that the environment names."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _Agent(AgentSSH):  # type: ignore[misc]
 
 
 class _Held(AgentKey):  # type: ignore[misc]
-    """A key of an agent, which is asked by the very name it gave: for a certificate, paramiko asks for its key."""
+    """An agent's key, named by the very blob that the agent listed: for a certificate, paramiko sends the plain key."""
 
     def asbytes(self) -> bytes:
         blob: bytes = self.blob
@@ -122,11 +122,11 @@ def _held(path: Path | None) -> list[AgentKey]:
     try:
         return [_Held(key.agent, key.blob, key.comment) for key in _Agent(path).get_keys()]
     except (OSError, SSHException):
-        return []  # no agent there any more
+        return []  # the agent is gone
 
 
 def _with_certificates(key: PKey, hop: Target, path: Path | None = None) -> Iterator[PKey]:
-    """The key with each certificate for it, then the key itself. The host says whether it likes one."""
+    """The key with each certificate for it, then the key itself. The host decides which one it accepts."""
     beside = [path.with_name(f"{path.name}-cert.pub")] if path else []
     for file in dict.fromkeys((*hop.certificates, *filter(Path.is_file, beside))):
         with suppress(OSError, ValueError, UnsupportedAlgorithm):
@@ -137,7 +137,7 @@ def _with_certificates(key: PKey, hop: Target, path: Path | None = None) -> Iter
 
 
 def _certified(key: PKey, blob: PublicBlob) -> PKey:
-    held = isinstance(key, AgentKey)  # which can't be copied: it looks for what it lacks in a key that it lacks
+    held = isinstance(key, AgentKey)  # copy() would recurse: a bare copy looks up its inner_key in itself
     certified = _Held(key.agent, key.blob, key.comment) if held else copy(key)
     certified.public_blob = blob
     return certified
@@ -151,7 +151,7 @@ def _plain(key: AgentKey) -> bytes | None:
 
 
 def _public(path: Path) -> bytes | None:
-    """The public key of a file: beside it, or in it, where no passphrase hides it."""
+    """The public key of a private key's file: beside it, or in it, where it is not encrypted."""
     readers: Sequence[Callable[[], bytes]] = (
         lambda: PublicBlob.from_file(f"{path}.pub").key_blob,
         lambda: PublicBlob.from_file(str(path)).key_blob,
@@ -164,7 +164,7 @@ def _public(path: Path) -> bytes | None:
 
 
 def _head(data: bytes) -> bytes:
-    """The public key in a private one of OpenSSH's format (PROTOCOL.key). Raises ValueError for what is none."""
+    """The public key in a private key of OpenSSH's format (PROTOCOL.key). Raises ValueError for any other format."""
     head = b64decode(b"".join(data.strip().splitlines()[1:-1]), validate=True)
     if not head.startswith(OPENSSH_AUTH_MAGIC):
         raise ValueError("another format")

@@ -1,4 +1,4 @@
-"""Logging in, from hop to hop. Fabric opens the connections; who is there, and with which keys, is decided here."""
+"""Logging in, hop by hop. Fabric opens the connections; which host keys and which login keys to use is decided here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lbdeploy.sshconfig import Target
 from lbdeploy.transport.hostkeys import KnownHosts, Verified, algorithms
 from lbdeploy.transport.identities import Identities, identities
 
-ANSWER_SECONDS = 15  # for a greeting, and for what comes of a key
+ANSWER_SECONDS = 15  # for the SSH banner, and for the answer to a key
 
 
 def login(node: Node, target: Target, answers: Answers, dialled: socket.socket) -> tuple[Connection, str]:
@@ -48,7 +48,7 @@ def chain(connection: Connection | bool) -> Iterator[Connection]:
 def _open_stated(
     node: Node, hop: Target, policy: KnownHosts, gateway: Connection | None, dialled: socket.socket | None
 ) -> Connection:
-    """Where a certain host key is asked for, the host may have to be asked for each kind of key that it has."""
+    """Where the operator stated a host key, the host is asked for each kind of key until it presents that one."""
     kinds = algorithms(hop)
     if not policy.stated or not kinds:
         return _open(node, hop, policy, gateway, dialled)
@@ -73,19 +73,19 @@ def _open(
         hop.host,
         user=hop.user,
         port=hop.port,
-        config=Config(lazy=True, ssh_config=SSHConfig()),  # not from fabric.yml or ~/.ssh/config: `ssh -G` knows
+        config=Config(lazy=True, ssh_config=SSHConfig()),  # neither fabric.yml nor ~/.ssh/config: `ssh -G` was asked
         gateway=gateway or False,
         connect_timeout=hop.connect_timeout,
         connect_kwargs=_how(node, hop, policy.answers) | ({"sock": dialled} if dialled else {}),
     )
     connection.client.set_missing_host_key_policy(policy)
-    if gateway:  # it connects to the next hop, and would be waited for for an hour
+    if gateway:  # it connects to the next hop, and paramiko would wait for that for an hour
         gateway.transport.channel_timeout = hop.connect_timeout
     try:
         connection.open()
     except BaseException as error:
         for each in chain(connection):
-            each.client.close()  # Fabric's own close leaves one alone that it has not seen succeed
+            each.client.close()  # Fabric's own close skips a connection that has not succeeded
         if isinstance(error, LbdeployError) or not isinstance(error, SSHException | OSError | EOFError):
             raise
         raise unreachable(node, hop, error) from None
@@ -102,7 +102,7 @@ def _how(node: Node, hop: Target, answers: Answers) -> dict[str, Any]:
 
 
 class Keys(AuthStrategy):  # type: ignore[misc]
-    """One key after the other, until the host takes one."""
+    """Tries one key after the other, until the host takes one."""
 
     def __init__(self, node: Node, hop: Target, answers: Answers) -> None:
         self.node = node
@@ -110,7 +110,7 @@ class Keys(AuthStrategy):  # type: ignore[misc]
         self.answers = answers
 
     def authenticate(self, transport: Transport) -> None:
-        """Raises LoginError; with `locked`, where a passphrase may help."""
+        """Raises LoginError; its `locked` is set where a passphrase may help."""
         found = identities(self.hop, self.answers)
         reason = "none of its keys was taken" if found.keys else "there is no key to log in with"
         for _, key in found.keys:

@@ -16,9 +16,9 @@ KRL = b"SSHKRL\n\0"  # what such a file begins with (OpenSSH's PROTOCOL.krl)
 
 
 def revoked(file: Path, key: PKey) -> str | None:
-    """Why a key that a host shows is not accepted; None where the file has nothing against it.
+    """Why a key that a host presents is not accepted; None where the file does not revoke it.
 
-    As with ssh, a file that can't be read or understood is against every key.
+    As with ssh, a file that can't be read or parsed counts as revoking every key.
     """
     try:
         content = file.read_bytes()
@@ -32,7 +32,7 @@ def revoked(file: Path, key: PKey) -> str | None:
 
 
 def _in_krl(file: Path, key: PKey) -> bool:
-    """Whether ssh-keygen finds it there; a certificate also by its number, its name, and its authority's key."""
+    """Whether ssh-keygen finds it there; a certificate also by its serial number, key ID, and its authority's key."""
     with NamedTemporaryFile("w", suffix=".pub") as shown:
         blob = key.public_blob
         kind, data = (blob.key_type, blob.key_blob) if blob else (key.get_name(), key.asbytes())
@@ -45,7 +45,7 @@ def _in_krl(file: Path, key: PKey) -> bool:
 
 
 def _in_text(content: bytes, key: PKey) -> bool:
-    """Whether it is on one of the lines, or the key of the authority that has signed its certificate."""
+    """Whether the key is on one of the lines, or the key of the authority that has signed its certificate."""
     shown = {key.get_base64(), authority(key.public_blob) if key.public_blob else None}
     lines = [line.split() for line in content.decode(errors="replace").splitlines()]
     keys = [words for words in lines if words and not words[0].startswith("#")]

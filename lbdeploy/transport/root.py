@@ -9,12 +9,12 @@ from lbdeploy.errors import ConnectError, LoginError, SudoError
 from lbdeploy.model import Node
 from lbdeploy.transport.channel import Result
 
-# In one language, so that it can be told why sudo refuses; and the same for every login shell, fish and csh included.
+# In the C locale, so that sudo's refusals can be told apart; it works in every login shell, fish and csh included.
 SUDO = "env LC_ALL=C sudo"
-# Where sudo has left the password in the input, since a rule with NOPASSWD has come meanwhile, it is no command: the
-# script begins after the mark. `read` takes no byte too many (POSIX). In single quotes, all login shells pass it on.
+# If sudo leaves the password in the input, as a NOPASSWD rule was added meanwhile, it must not run as a command: the
+# script begins after the mark. `read` reads not a byte beyond a line (POSIX). All login shells pass on single quotes.
 _SKIP = "while read -r line; do case $line in {mark}) exec sh -s;; esac; done"
-# The last one is of sudo-rs, which is the sudo of Ubuntu 26.04 (0.2.13).
+# The last one is from sudo-rs, which is the sudo of Ubuntu 26.04 (0.2.13).
 WANTED = ("a password is required", "a terminal is required", "must have a tty", "authentication is required")
 
 
@@ -40,7 +40,7 @@ class Root:
         return f"{SUDO} -k -S -p {self._mark} -- sh -c {program}"
 
     def proof(self, refused: Result) -> tuple[str, str]:
-        """What to run, and to tell it, to find out whether sudo takes the password. Raises SudoError and LoginError."""
+        """The command, and its input, that test whether sudo takes the password. Raises SudoError and LoginError."""
         if self.user == "root":
             raise self._no_shell(refused)
         if not any(each in refused.output for each in WANTED):
@@ -54,7 +54,7 @@ class Root:
         return self._with_password(":"), f"{self.answers.password}\n"
 
     def proven(self, result: Result) -> None:
-        """Take note of what came of it. Raises SudoError."""
+        """Record the result of that test. Raises SudoError where sudo refused the password."""
         if result.status:
             self.answers.refused.add(self.node.name)
             said = Result(result.output.replace(self._mark, ""), result.status)
@@ -82,7 +82,7 @@ class Root:
 
 
 def masked(output: str, secret: str) -> str:
-    """What a node said, without the password that is the first line of what it was told."""
+    """A node's output without the password, which is the first line of `secret`."""
     password = secret.partition("\n")[0]
     return output.replace(password, "(password)") if password else output
 
