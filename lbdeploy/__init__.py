@@ -36,7 +36,7 @@ def __getattr__(name):
 
 
 class _Package(type(sys)):
-    """Some operations are called as the modules that do their work: `lbdeploy.plan` is the operation, all the same.
+    """Some operations have the same name as the module that does their work; `lbdeploy.plan` is still the operation.
 
     `from lbdeploy.plan import Plan` finds the module. See docs/decisions/039-use-as-a-library.md.
     """

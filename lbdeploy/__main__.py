@@ -1,4 +1,4 @@
-"""`python -m lbdeploy`, for those who know which Python has it, and not where its scripts lie."""
+"""`python -m lbdeploy`: to run it without knowing where its Python environment puts scripts."""
 
 from lbdeploy.cli import main
 

@@ -1,7 +1,7 @@
-"""What to type next, as this invocation would have it typed: about the same file, the same lab, the same nodes.
+"""What to type next, with the options of this invocation: for the same file, the same lab, the same nodes.
 
-Whoever advises `lbdeploy up` knows nothing of the command line. After `lbdeploy -f prod.toml --lab plan` that would be
-a change to other nodes, and to real ones.
+The code that suggests `lbdeploy up` does not know the command line. Typed as it is after
+`lbdeploy -f prod.toml --lab plan`, it would change other nodes, and real ones.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 OFFLINE = ("init", "check", "render", "lab")
-LIMITED = ("doctor", "plan", "up", "verify", "status")  # they take --limit, and are about the same nodes
+LIMITED = ("doctor", "plan", "up", "verify", "status")  # they take --limit, for the same nodes
 CONNECTING = (*LIMITED, "rebuild", "handover", "drill", "rollback", "down")
 COMMAND = re.compile(rf"\blbdeploy((?: -v| --lab)*) ({'|'.join((*OFFLINE, *CONNECTING))})\b(?! --help)")
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """An invocation: its `command`; `files` as they were typed after -f, () for the default; and the --limit it had."""
+    """An invocation: its `command`; `files` as typed after -f, () for the default; and its --limit."""
 
     command: str = ""
     files: tuple[str, ...] = ()
@@ -27,12 +27,12 @@ class Advice:
     limit: tuple[str, ...] = ()
 
     def of(self, text: str) -> str:
-        """The text, each `lbdeploy COMMAND` in it with this invocation's options."""
+        """The text, with this invocation's options added to each `lbdeploy COMMAND` in it."""
         limited = bool(self.limit) and "--limit" not in text
         return COMMAND.sub(lambda found: self._typed(found[1].split(), found[2], limited=limited), text)
 
     def within(self, document: Any) -> Any:
-        """A JSON document, or a part of it, with every `fix` like that."""
+        """A JSON document, or a part of it, with these options added to every `fix`."""
         if isinstance(document, dict):
             return {
                 key: self.of(value) if key == "fix" and isinstance(value, str) else self.within(value)
@@ -47,5 +47,5 @@ class Advice:
         return shlex.join(["lbdeploy", *files, *lab, *flags, command, *limit])
 
     def _limits(self, command: str) -> bool:
-        """Whether the nodes of --limit are meant: those that `down` takes away are no others' any more."""
+        """Whether to add --limit: after `down`, only to `down` itself, since its nodes concern no other command."""
         return command == "down" if self.command == "down" else command in LIMITED

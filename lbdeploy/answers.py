@@ -11,24 +11,25 @@ SUDO_VARIABLE = "LBDEPLOY_SUDO_PASSWORD"
 
 
 class Asker(Protocol):
-    """A person at a terminal. Ctrl-C at a question raises what the command line makes of it."""
+    """A person at a terminal. Ctrl-C at a question raises whatever the command line turns it into."""
 
     def confirm(self, text: str, question: str) -> bool:
-        """Show some lines, and ask a question that is answered by yes or no."""
+        """Show some lines, and ask a yes-or-no question."""
 
     def secret(self, prompt: str) -> str:
-        """Ask for what must not be seen; "" for no answer."""
+        """Ask for a secret, without echo; "" for no answer."""
 
 
 @dataclass(eq=False)
 class Answers:
-    """What was answered, and what came of it. `asker` None: nobody can be asked.
+    """The answers given, and their results. `asker` None: nobody can be asked.
 
-    `accept_new` takes unknown host keys without asking. `stated` are fingerprints (SHA256:...) of nodes' host keys, by
-    name: such a key takes the place of what known_hosts has. `accepted` are the keys that were taken: (name as in
-    known_hosts, key in base64). `unlocked` are keys that had passphrases, by file; the passphrases are not kept.
-    `proven` and `refused` are the names of nodes on which sudo took the password, and did not: those are not tried
-    again, so that nobody is locked out. `declined` is what nobody wanted to answer, and is not asked again.
+    `accept_new` accepts unknown host keys without asking. `stated` are fingerprints (SHA256:...) of nodes' host keys,
+    by node name: such a key replaces what known_hosts has. `accepted` are the keys that were accepted: (name as in
+    known_hosts, key in base64). `unlocked` are private keys that had passphrases, by file; the passphrases are not
+    kept. `proven` and `refused` are the names of the nodes on which sudo accepted or refused the password; it is not
+    tried again on the latter, so that nobody is locked out. `declined` are questions that were left unanswered, and
+    are not asked again.
     """
 
     asker: Asker | None = None
@@ -43,5 +44,5 @@ class Answers:
 
     @property
     def password(self) -> str | None:
-        """What sudo is to be told."""
+        """The password for sudo."""
         return self.sudo_password or os.environ.get(SUDO_VARIABLE) or None

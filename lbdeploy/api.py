@@ -1,8 +1,9 @@
-"""lbdeploy as a library: each operation is a function that takes a cluster, and returns what came of it.
+"""lbdeploy as a library: each operation is a function that takes a cluster and returns the result.
 
-Nothing is printed, asked or exited; failures are raised as LbdeployError. From any thread, and for several clusters at
-once. Ctrl-C is handled where the command line does it: in the main thread, while nodes are being changed. `on_event`
-is told what happens. To add an operation: a function here, and its name in __init__.py and __init__.pyi.
+Functions print nothing, ask nothing and never exit; they raise LbdeployError on failure. They may be called from any
+thread, and for several clusters at once. Ctrl-C is handled as by the command line: in the main thread, while nodes are
+being changed. `on_event` is called with each event. To add an operation: a function here, and its name in __init__.py
+and __init__.pyi.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ __all__ = [
 
 
 class Asked(TypedDict, total=False):
-    """What may be asked of a run: see Options, and `lbdeploy up --help`."""
+    """The options of a run: see Options, and `lbdeploy up --help`."""
 
     limit: Iterable[str]
     ignore: Iterable[str]
@@ -54,10 +55,10 @@ class Asked(TypedDict, total=False):
 
 
 def load(path: str | Path = "hosts.toml", *, answers: Answers | None = None, lab: bool = False) -> Cluster:
-    """The cluster that a hosts.toml describes. Contacts nobody. Raises HostsFileError with every problem of the file.
+    """The cluster that a hosts.toml describes. Contacts no host. Raises HostsFileError with every problem of the file.
 
-    `answers`: what logging in takes, where no file says it: `Answers(sudo_password=...)`. With `lab`, this process
-    moves into the file's rehearsal lab, for good, and the cluster is the one in there; to be done while the process has
+    `answers`: what logging in needs and no file contains: `Answers(sudo_password=...)`. With `lab`, this process
+    moves into the file's rehearsal lab, irreversibly, and the cluster is the lab's; call it while the process has only
     one thread. Raises LabError.
     """
     from lbdeploy.hosts import load as read
@@ -68,7 +69,7 @@ def load(path: str | Path = "hosts.toml", *, answers: Answers | None = None, lab
 
 
 def plan(cluster: Cluster, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
-    """What `up` would do; changes nothing. `errors` are of nodes that could not be looked at."""
+    """What `up` would do; changes nothing. `errors` has the nodes that could not be observed."""
     options = _options(cluster, asked)
     with _run(cluster, options, on_event, "plan", limit=options.limit) as run:
         return run.plan()
@@ -81,7 +82,7 @@ def up(
     on_event: Emit = silent,
     **asked: Unpack[Asked],
 ) -> Outcome:
-    """Make it so, node by node, and verify. Raises the first node's error where one fails.
+    """Bring every node to the desired state, one by one, and verify. Raises the first node's error where one fails.
 
     `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised.
     """
@@ -90,14 +91,14 @@ def up(
 
 
 def verify(cluster: Cluster, *, wait: float = 0.0, limit: Iterable[str] = (), on_event: Emit = silent) -> Outcome:
-    """The cluster as it runs; looked at again for up to `wait` seconds, until all is well. Changes nothing."""
+    """The state of the running cluster; observed again for up to `wait` s until it is healthy. Changes nothing."""
     options = _options(cluster, {"limit": limit})
     with _run(cluster, options, on_event, "verify", limit=options.limit) as run:
         return run.verify(wait)
 
 
 def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
-    """Put the files back that there were before the run `to`, or before the last one."""
+    """Restore the files as they were before the run `to`, or before the last one."""
     options = _options(cluster, asked)
     with _fleet(cluster, on_event) as (fleet, emit):
         from lbdeploy.history import target
@@ -116,7 +117,7 @@ def rebuild(
     on_event: Emit = silent,
     **asked: Unpack[Asked],
 ) -> Rebuilt:
-    """Make a freshly installed host a member again. `host_key`: its new one, SHA256:...; `wait`: for its role."""
+    """Make a reinstalled host a member again. `host_key`: its new one, SHA256:...; `wait`: until it has its role."""
     options = _options(cluster, {**asked, "limit": [node]})
     if host_key:
         cluster.ssh.answers.stated[node] = fingerprint(host_key)
@@ -129,7 +130,7 @@ def rebuild(
 def handover(
     cluster: Cluster, to: str | None = None, *, back: bool = False, lock_wait: float = 0.0, on_event: Emit = silent
 ) -> Moved:
-    """Move the VIPs to a node, or to the next in priority, and hold them there; `back` ends that."""
+    """Move the VIPs to a node, or to the one of next highest priority, and keep them there; `back` ends that."""
     if to is not None:
         _limit(cluster, to)
     with _fleet(cluster, on_event) as (fleet, emit):
@@ -149,7 +150,7 @@ def drill(
 ) -> Result:
     """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it.
 
-    Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at its console.
+    Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at the console.
     """
     if node is not None:
         _limit(cluster, node)
@@ -162,7 +163,7 @@ def drill(
     if in_lab:
         from lbdeploy.lab.injector import InLab
 
-        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab knows the file's own settings
+        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab uses the file's own settings
     about = _origin(cluster, "drill").about
     return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(kind, node, hold)
 
@@ -175,7 +176,7 @@ def down(
     lock_wait: float = 0.0,
     on_event: Emit = silent,
 ) -> Removed:
-    """Give the nodes back as they were before lbdeploy, without asking. `purge`: the packages go, too."""
+    """Restore the nodes to how they were before lbdeploy, without asking. `purge`: also remove the packages."""
     options = _options(cluster, {"limit": limit, "lock_wait": lock_wait})
     with _fleet(cluster, on_event) as (fleet, emit):
         from lbdeploy.removal import Removal
@@ -184,7 +185,7 @@ def down(
 
 
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
-    """Who holds what, at this moment."""
+    """Which node holds which VIP at this moment, and the state of daemons and servers."""
     with _fleet(cluster, on_event, _limit(cluster, limit)) as (fleet, _):
         from lbdeploy.watch import once
 
@@ -198,20 +199,20 @@ def _fleet(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Itera
     try:
         yield fleet, emit
     finally:
-        fleet.close()  # also when it was interrupted: this process lives on
+        fleet.close()  # also after an interruption: this process goes on running
 
 
 @contextmanager
 def _run(
     cluster: Cluster, options: Options, on_event: Emit, operation: str, limit: Iterable[str] = ()
 ) -> Iterator[Run]:
-    """A run on all nodes, or on those of `limit`: the others are not even looked at."""
+    """A run on all nodes, or on those of `limit`; the others are not even observed."""
     with _fleet(cluster, on_event, limit) as (fleet, emit):
         yield Run(cluster, fleet, emit, _origin(cluster, operation), options)
 
 
 def _options(cluster: Cluster, asked: Asked) -> Options:
-    """Raises UsageError for what can't be asked."""
+    """The options as checked. Raises UsageError for invalid ones."""
     limit = _limit(cluster, asked.get("limit", ()))
     ignore = chosen(_several(asked.get("ignore", ())), "check", IGNORED_BY_UP)
     reinstall = chosen(_several(asked.get("reinstall", ())), "package", PACKAGES)
@@ -224,12 +225,12 @@ def _limit(cluster: Cluster, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _several(names: Iterable[str]) -> tuple[str, ...]:
-    """Also of a name that stands alone, which would be taken for its letters."""
+    """The names as a tuple; a single string is one name, not a sequence of letters."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _telling(on_event: Emit) -> Emit:
-    """Tells one event at a time, whichever thread it comes from. A mistake in `on_event` ends no run."""
+    """Passes on one event at a time, from whichever thread. An exception in `on_event` does not end the run."""
     lock = threading.RLock()
 
     def emit(event: Event) -> None:
@@ -243,12 +244,12 @@ def _telling(on_event: Emit) -> Emit:
 
 
 def _origin(cluster: Cluster, operation: str) -> Origin:
-    """This program: by its name, as its arguments may be secret."""
+    """The calling program, by its name only, as its arguments may be secret."""
     return origin(_text(cluster), f"lbdeploy.{operation}() in {Path(sys.argv[0]).name or 'python'}")
 
 
 def _text(cluster: Cluster) -> str:
-    """The text of the hosts.toml that the cluster was made from; "" where it says something else by now."""
+    """The text of the hosts.toml that the cluster was made from; "" where the file has changed since."""
     from lbdeploy.hosts import load as read
 
     try:

@@ -1,4 +1,4 @@
-"""Whether there is anybody behind the VIPs: haproxy's servers, and what answers through it. Pure."""
+"""Whether anything serves behind the VIPs: haproxy's servers, and what answers through haproxy. Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
 def lost_servers(
     cluster: Cluster, before: Observation, after: Observation, others: Sequence[Observation]
 ) -> Iterator[Finding]:
-    """Servers that a node saw up before it was changed, and does not now, though no other node lost them."""
+    """Servers that a node saw up before it was changed and does not see up now, though no other node lost them."""
     for frontend, server in cluster.servers():
         was, now = _stat(before, frontend, server), _stat(after, frontend, server)
         gone = was and was.up and not _fine(server, now)
@@ -64,7 +64,7 @@ def lost_servers(
 
 
 def answers(observation: Observation) -> Iterator[Finding]:
-    """Whether something behind each VIP answers this node. One on another network may have no way to it: no finding."""
+    """Whether something behind each VIP answers this node. A VIP of another network may be unreachable: no finding."""
     near = [address.network for link in observation.links for address in link.addresses]
     soon = any(server.up or server.settling for server in observation.servers)
     for each in observation.answered:
@@ -77,7 +77,7 @@ def answers(observation: Observation) -> Iterator[Finding]:
 
 
 def serves(observation: Observation) -> Iterator[Finding]:
-    """Whether this node's own haproxy would serve clients, if it held the VIPs. None where a template has no socket."""
+    """Whether this node's haproxy would serve clients as holder. No finding where a template has no socket."""
     soon = any(server.settling for server in observation.servers)
     for name, answered in observation.own.items():
         detail = f"{name} answers on this node's own haproxy" if answered else silence(name)
@@ -86,12 +86,12 @@ def serves(observation: Observation) -> Iterator[Finding]:
 
 
 def silence(frontend: str) -> str:
-    """What is found of a frontend that the node itself gets no answer from."""
+    """The detail of a finding about a frontend from which the node itself gets no answer."""
     return f"{frontend} does not answer on this node's own haproxy"
 
 
 def metrics(observation: Observation) -> Iterator[Finding]:
-    """Whether the node's haproxy tells of itself, where hosts.toml says that it should."""
+    """Whether the node's haproxy serves its metrics, where hosts.toml asks for them."""
     if observation.metrics is not None:
         place, ok = observation.metrics
         detail = f"haproxy's metrics {'are' if ok else 'are not'} available at {place}"
@@ -100,7 +100,7 @@ def metrics(observation: Observation) -> Iterator[Finding]:
 
 
 def _fine(server: Server, stat: ServerStat | None) -> bool:
-    """Whether it is as hosts.toml wants it: up, or drained where its weight says so."""
+    """Whether a server is as hosts.toml wants it: up, or drained where its weight is 0."""
     return stat is not None and (stat.up or (server.weight == 0 and stat.drained))
 
 

@@ -1,4 +1,4 @@
-"""What a person types to log in as lbdeploy does: for errors, so that what is wrong can be seen without lbdeploy."""
+"""What to type to log in the way lbdeploy does: for error messages, so that a fault can be examined without it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IN_LAB = ("lbdeploy", "lab", "exec", "operator")
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """Commands for a host. What hosts.toml says is in them, and the operator's own configuration says the rest."""
+    """Commands for a host. They contain what hosts.toml sets; the operator's own SSH configuration sets the rest."""
 
     ssh: Ssh
     host: str
@@ -24,7 +24,7 @@ class ByHand:
         return cmd(*self._where, "ssh", *self._options(), *self._key, *jump, self._host, "true")
 
     def copy_key(self) -> str:
-        """Has the host accept the operator's key; it wants another way to log in, such as a password."""
+        """Makes the host accept the operator's key; this needs another way to log in, such as a password."""
         jump = ("-o", f"ProxyJump={self.ssh.jump}") if self.ssh.jump else ()
         return cmd(*self._where, "ssh-copy-id", *self._key, *self._options(), *jump, self._host)
 
@@ -38,14 +38,14 @@ class ByHand:
 
     @property
     def _key(self) -> tuple[object, ...]:
-        """The lab's configuration names its key, and its known_hosts."""
+        """The key of hosts.toml; none in the lab, whose SSH configuration names its own key and known_hosts."""
         return ("-i", self.ssh.identity_file) if self.ssh.identity_file and not self.ssh.config_file else ()
 
     def _options(self) -> Iterator[str]:
         if self.ssh.config_file:
             yield from ("-F", str(self.ssh.config_file))
         elif self.ssh.known_hosts_file:
-            path = str(self.ssh.known_hosts_file).replace("%", "%%")  # or it would be one of ssh's tokens
+            path = str(self.ssh.known_hosts_file).replace("%", "%%")  # ssh would expand it as a token otherwise
             yield from ("-o", f'UserKnownHostsFile="{path}"')
         if self.ssh.port:
             yield from ("-p", str(self.ssh.port))

@@ -1,4 +1,4 @@
-"""Who has the VIPs, and which node may have them next. Pure."""
+"""Which node holds the VIPs, and which one may take them next. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRIFT = ("file", "packages", "sysctl", "service")  # findings about what `up` wo
 
 
 def holder(survey: Survey) -> str:
-    """The one node that has every VIP. Raises RemoteError, or what kept a node from being looked at."""
+    """The one node that holds every VIP. Raises RemoteError, or the error that kept a node from being observed."""
     names = survey.verdict.holders
     if len(names) == 1 and all(placement.holders for placement in survey.verdict.vips):
         return names[0]
@@ -30,7 +30,7 @@ def holder(survey: Survey) -> str:
 
 
 def require_rules(survey: Survey) -> None:
-    """Raise where VRRP goes by other rules than hosts.toml has: what is asked of it would have other effects."""
+    """Raise where VRRP runs with other settings than hosts.toml has: a handover would have other effects."""
     for name, seen in survey.seen.items():
         there, wanted = instances(survey.plans[name])
         differing = there.unlike(wanted) if there and wanted and seen.service("keepalived").running else []
@@ -41,7 +41,7 @@ def require_rules(survey: Survey) -> None:
 
 
 def chosen(survey: Survey, giver: str, priorities: Mapping[str, int], *, back: bool) -> str:
-    """The node of the highest priority among those that are well; to move away, not the holder."""
+    """The healthy node of the highest priority; unless `back`, not the holder."""
     nodes = [node for node in survey.cluster.nodes if back or node.name != giver]
     why = {node.name: ill(survey, giver, node) for node in nodes}
     fit = [name for name, reason in why.items() if not reason]
@@ -52,7 +52,7 @@ def chosen(survey: Survey, giver: str, priorities: Mapping[str, int], *, back: b
 
 
 def refuse(survey: Survey, giver: str, taker: str) -> None:
-    """Raise where a node should not have the VIPs."""
+    """Raise where a node should not take the VIPs."""
     if error := survey.errors.get(taker):
         error.state = f"nothing was moved; {giver} holds the VIPs"
         raise error
@@ -61,10 +61,10 @@ def refuse(survey: Survey, giver: str, taker: str) -> None:
 
 
 def ill(survey: Survey, giver: str, node: Node) -> str:
-    """Why a node should not have the VIPs; "" where it may.
+    """Why a node should not take the VIPs; "" where it may.
 
-    What the servers cause is so on the holder, too. What `up` would change does not matter where the node could hold
-    them: nobody should have to fix that first who wants them away from a node that is ill.
+    Failures that the holder has, too, because of the servers, don't count. Neither does drift, as long as the node
+    could hold the VIPs: moving them away from an unhealthy node must not require fixing drift first.
     """
     if node.name in survey.errors:
         return survey.errors[node.name].message
@@ -79,6 +79,6 @@ def ill(survey: Survey, giver: str, node: Node) -> str:
 
 
 def unmoved(message: str, giver: str = "", fix: str = "lbdeploy verify") -> RemoteError:
-    """The error of a handover that is not begun."""
+    """The error for a handover that was not started."""
     state = f"nothing was moved; {giver} holds the VIPs" if giver else "nothing was moved"
     return RemoteError(message, state=state, fix=fix)

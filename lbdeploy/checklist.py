@@ -1,7 +1,7 @@
-"""Everything that is looked at before anything is put on the nodes: docs/doctor.md is made of it.
+"""Everything that is checked before anything is put on the nodes; docs/doctor.md is generated from it.
 
-The findings are made elsewhere: `diagnosis` and `wire` have those of `lbdeploy doctor`, `preflight` those that every
-`plan` and `up` begins with.
+The findings are made elsewhere: those of `lbdeploy doctor` in `diagnosis` and `surroundings`, those that every `plan`
+and `up` begins with in `preflight`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`looks_at` completes "whether"; `passed` is what is said of a node where it is so; `remedy` says what to do else.
+    """`looks_at` completes "whether"; `passed` is said of a node that passes; `remedy` says what to do otherwise.
 
-    `up`: also looked at by every `plan` and `up`, which can be told to ignore it. `doctor`: looked at by `doctor`.
+    `up`: also checked by every `plan` and `up`, which can be told to ignore it. `doctor`: checked by `doctor`.
     """
 
     id: str
@@ -24,7 +24,7 @@ class Check:
     doctor: bool = True
 
 
-# Who fails one of these can't be looked at any further, so these can't be ignored.
+# A node that fails one of these can't be examined any further, so these can't be ignored.
 LOGIN = (
     Check("reach", "its sshd answers", "answers", "check that it is running, and that its sshd listens"),
     Check(

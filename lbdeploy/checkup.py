@@ -23,14 +23,14 @@ LOCKS = (
     "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
 )  # fmt: skip
 FETCH_SECONDS = 8  # how long an apt source may take to answer
-MANAGERS = ("corosync", "pacemaker", "heartbeat", "ucarp", "vrrpd")  # of VIPs, other than keepalived
+MANAGERS = ("corosync", "pacemaker", "heartbeat", "ucarp", "vrrpd")  # programs other than keepalived that manage VIPs
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """A node as it was found. `ahead`: seconds by which its clock is ahead of this machine's, None if not known.
+    """A node as it was found. `ahead`: seconds by which its clock is ahead of this machine's, None if unknown.
 
-    The answers of this module's own probes are among the observation's marks, by name.
+    The answers to this module's own probes are in the observation's marks, by name.
     """
 
     observation: Observation
@@ -58,7 +58,7 @@ class Examination(Probe):
         ]
         super().__init__(cluster, node, resources)
         self.cluster = cluster
-        # The kernel's own way to ask for VIPs is for those who have no time to listen.
+        # Asking the kernel about VIPs is for runs that have no time to listen: who-has.pl asks here.
         others = {name: probe for name, probe in self.probes.items() if name != "neighbours"}
         asked = {"neighbours": Raw(":")} | probes(cluster, node)
         self.probes = {"clock": Raw("date +%s.%N")} | others | asked | {"heard": Raw("printf '%s\\n' \"$heard\"")}
@@ -66,18 +66,18 @@ class Examination(Probe):
         self._ahead: float | None = None
 
     def script(self) -> str:
-        """POSIX sh, to be run as root. What takes long goes on while the rest is looked at."""
+        """POSIX sh, to be run as root. The slow parts run in the background while the probes run."""
         *looking, heard = self.sections()
         long = "".join(f"{{\n{each}\n}} 2>/dev/null </dev/null &\n" for each in beside(self.cluster, self.node))
         return f"{self.head()}exec 3>&1\nheard=$(\n{long}{{\n{''.join(looking)}}} >&3\nwait\n)\n{heard}"
 
     def on_line(self, line: str) -> None:
-        """To be told each line as it comes: the first that is a time is the node's, now."""
+        """Takes each line as it arrives: the first that is a time is the node's current time."""
         if self._ahead is None and re.fullmatch(r"\d{9,11}\.\d{9}", line):
             self._ahead = float(line) - self._clock()
 
     def checkup(self, output: str) -> Checkup:
-        """What the script's output tells. Raises RemoteError where it is not whole."""
+        """The checkup from the script's output. Raises RemoteError where the output is incomplete."""
         seen = self.read(output)
         heard = wire.read(seen.marks["heard"].output)
         neighbours = tuple(Neighbour(claim.ip, claim.mac) for claim in heard.claims)
@@ -85,7 +85,7 @@ class Examination(Probe):
 
 
 def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
-    """What only doctor looks at, by name."""
+    """The probes that only doctor runs, by name."""
     carriers = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips)
     return {
         "os": Raw("cat /etc/os-release"),
@@ -103,11 +103,11 @@ def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
 
 
 def beside(cluster: Cluster, node: Node) -> list[Raw]:
-    """What goes on at the same time, since it takes as long as listening does."""
+    """What runs in the background, since it is slow: listening, and fetching from the apt sources."""
     return [*wire.programs(cluster, node), Raw(_SOURCES.format(seconds=FETCH_SECONDS))]
 
 
-# Whether it would run, as its own timer and script ask; what it leaves alone are patterns of Python's `re.match`.
+# Whether it would run: the conditions of its own timer and script. Its blacklist has patterns for Python's `re.match`.
 _UNATTENDED = """\
 command -v unattended-upgrade > /dev/null && systemctl -q is-enabled apt-daily-upgrade.timer || exit 0
 apt-config dump | sed -n 's/^APT::Periodic::\\(Enable\\|Unattended-Upgrade\\) "\\(.*\\)";$/\\1 \\2/p
@@ -122,7 +122,7 @@ for lock in {locks}; do
     [ -z "$pid" ] || printf '%s %s %s\\n' $lock $pid "$(cat /proc/$pid/comm)"
 done"""
 
-# For each interface that networkd has a file for: the file, and what that says of addresses that networkd did not set.
+# For each interface that has a .network file: that file, and its setting for addresses that networkd did not add.
 _NETWORKD = """\
 systemctl -q is-active systemd-networkd || exit 0
 for link in {interfaces}; do
@@ -134,7 +134,7 @@ for link in {interfaces}; do
     printf '%s %s %s\\n' $link "$file" "${{keep:-no}}"
 done"""
 
-# Configuration on a node on which lbdeploy never was, unless it is as the package brought it.
+# Configuration on a node that lbdeploy has never changed, unless it is the package's unmodified file.
 _LEFTOVER = """\
 for unit in {units}; do ! systemctl -q is-active $unit || echo "unit $unit"; done
 [ ! -e {journal} ] || exit 0
@@ -144,8 +144,8 @@ for file in {files}; do
     [ "$shipped" = "$(md5sum < $file | cut -d ' ' -f 1)" ] || echo "file $file"
 done"""
 
-# apt's own program fetches from each source what `apt-get update` would begin with, the way apt does, to a folder that
-# is removed again. Sources that have a password in their address are left out: it would stand in the list of processes.
+# apt's own helper fetches from each source the file that `apt-get update` would fetch first, into a folder that is
+# removed afterwards. Sources with a password in their URL are left out: it would be visible in the process list.
 _SOURCES = """\
 scratch=$(mktemp -d -p /run lbdeploy-doctor.XXXXXX) || exit 0
 trap 'rm -rf "$scratch"' EXIT

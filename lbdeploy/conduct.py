@@ -1,4 +1,4 @@
-"""How the nodes of a stage are changed: begun, looked at, and confirmed or undone."""
+"""How the nodes of a stage are changed: begin, observe, then confirm or undo."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lbdeploy.transaction import Task
 from lbdeploy.vrrp import FAULT, GIVE_UP
 
 SERVICES = (*DAEMONS, FIREWALL_SERVICE)
-CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting for it
+CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 
 
 class Conductor:
-    """Performs stages. `force_last`: also where no other node could take over meanwhile. `ignore`: checks left out."""
+    """Performs stages. `force_last`: also where no other node could take over meanwhile. `ignore`: checks to skip."""
 
     def __init__(
         self,
@@ -46,14 +46,15 @@ class Conductor:
         self._ignore = ignore
         self._excused: Excuses = frozenset()
         self._back = False
-        # A node waits as long as looking may take, and then some.
+        # How long a node waits for a confirmation: as long as the cluster may take to settle, plus a margin.
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
-        self._linger = int(4 * cluster.vrrp.advert_interval) + 6  # until a peer that was undone has the VIPs again
+        self._linger = int(4 * cluster.vrrp.advert_interval) + 6  # until a peer, its change undone, has the VIPs again
 
     def perform(self, plan: Plan, stage: Stage, before: Survey, *, back: bool = False) -> None:
-        """Change the nodes of a stage, look whether all is well, and confirm; or have it undone, and raise.
+        """Change the nodes of a stage, check that they are healthy, and confirm; otherwise undo it, and raise.
 
-        `back`: to what they had, which hosts.toml does not describe. It has been tried, so nothing is objected to.
+        `back`: back to an earlier state, which hosts.toml does not describe. It has worked before, so the gate objects
+        to nothing.
         """
         self._back = back
         self._excused = of_servers(before) if back else excuses(plan, stage, before)
@@ -70,19 +71,19 @@ class Conductor:
             ways[stage.way](plan, stage, before)
             self._workers.confirm()
         except LbdeployError as error:
-            # Peers that hear each other are undone side by side; others so that one always has the VIPs.
+            # Peers that hear each other are undone in parallel; others in an order such that one always holds the VIPs.
             order = list(reversed(stage.names)) if stage.way is Way.REELECT else []
             raise self._workers.abandon(error, order) from None
 
     def _begin(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        """Make a cluster where there was none: all nodes side by side, but for the start of keepalived.
+        """Set up a new cluster: all nodes in parallel, except for the start of keepalived.
 
-        The preferred node starts it first, and so becomes the holder: one that finds another holding the VIPs waits
-        for preempt_delay, also when it has only just started (keepalived.conf(5)).
+        The preferred node starts keepalived first, and so becomes the holder: a node that finds another one holding
+        the VIPs waits for preempt_delay, even when it has only just started (keepalived.conf(5)).
         """
         first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
-        # One that can't be reached may live: then this is no new cluster.
+        # A node that can't be reached may be running: then this is not a new cluster.
         joins = bool(before.unseen) and self._joins(stage, first, before)
         foremost = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
         self._workers.begin({first: foremost, **tasks})
@@ -90,7 +91,7 @@ class Conductor:
         self._workers.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
 
     def _free_vrid(self, name: str) -> tuple[str, ...]:
-        """The virtual router ID that must be free, on which interface of the node, and who may use it all the same."""
+        """The virtual router ID that must be free, the node's interface, and the addresses that may use it anyway."""
         interface = self._cluster.node(name).interfaces[self._cluster.vrrp.network]
         addresses = (str(node.addresses[self._cluster.vrrp.network]) for node in self._cluster.nodes)
         return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), interface, *addresses)
@@ -100,16 +101,16 @@ class Conductor:
         self._gate(plan, stage, before)
 
     def _change_all(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        """All or none: what one would refuse, none gets."""
+        """All or none: if one node would refuse the change, none gets it."""
         self._rehearse(stage)
         self._change(plan, stage, before)
 
     def _reelect(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        """The standby nodes, which then don't hear the holder any more and take the VIPs; at once, the holder."""
+        """Change the standby nodes, which then no longer hear the holder and take the VIPs; right after, the holder."""
         self._rehearse(stage)
         holding = [name for name in stage.names if name in holders(self._cluster, list(before.seen.values()))]
         standby = [name for name in stage.names if name not in holding]
-        # It holds the VIPs until the other one has them back, should all be undone.
+        # Should everything be undone, a standby keeps the VIPs until the former holder has them again.
         last = {"longer": self._patience, "linger": self._linger}
         self._workers.begin({name: self._task(stage, name, before, **last) for name in standby})
         if standby and holding:
@@ -125,13 +126,13 @@ class Conductor:
         self._workers.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
 
     def _joins(self, stage: Stage, name: str, before: Survey) -> bool:
-        """Whether a node whose daemons are started leaves the VIPs to others first. One that has them keeps them."""
+        """Whether a node whose daemons are started leaves the VIPs to others first. A holder keeps them."""
         seen = before.seen[name]
         holds = seen.holds_any(self._cluster) and seen.service("keepalived").running
         return self._cluster.vrrp.preempt and joins(stage.plans[name]) and not holds
 
     def _task(self, stage: Stage, name: str, before: Survey, longer: int = 0, linger: int = 0) -> Task:
-        """A node's share of a stage, which it undoes when it is not confirmed in time (`longer`: s, besides)."""
+        """A node's share of a stage, which the node undoes unless confirmed in time (`longer`: s, on top)."""
         plan = stage.plans[name]
         away = stage.way is Way.AWAY and hands_over(plan)
         return Task(
@@ -146,7 +147,7 @@ class Conductor:
         )
 
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        """Go on only once the changed nodes are as they should be, and the VIPs are where the plan foresees them."""
+        """Continue only once the changed nodes are as desired, and the VIPs are where the plan expects them."""
         self._emit(Note(None, f"{' and '.join(stage.names)} changed: it stays only if all is well"))
         survey = self._observer.until_settled(stage.names, before.errors, self._excused)
         errors = [error for name, error in survey.errors.items() if name not in before.errors]
@@ -160,7 +161,7 @@ class Conductor:
 
 
 def _starts_last(resource: Resource[Any], _: Change) -> bool:
-    """What has to be confirmed: VRRP, and who is let in."""
+    """The changes that have to be confirmed: VRRP, and the firewall."""
     return resource.id in ("service keepalived", f"service {FIREWALL_SERVICE}")
 
 

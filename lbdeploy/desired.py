@@ -1,6 +1,6 @@
 """What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
 
-The order is the order in which it is brought about: what apt goes by, packages, files, kernel settings, services.
+They are listed in the order in which they are applied: apt's configuration, packages, files, kernel settings, services.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
-OWN_CAS = "/etc/haproxy/lbdeploy-"  # what the names of files with certificates of CAs begin with there
-OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # what the names of the operator's own scripts begin with there
+OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
+OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
-SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # the last to be read has the last word, also after /etc/sysctl.conf
+SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # read last, even after /etc/sysctl.conf, so it takes precedence
 KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
 APT_PREFERENCES = "/etc/apt/preferences.d/lbdeploy"
 APT_CONF = "/etc/apt/apt.conf.d/lbdeploy"
 APT_SOURCES = "/etc/apt/sources.list.d/lbdeploy.sources"
 APT_KEYS = "/etc/apt/keyrings/lbdeploy-*.asc"
-APT = (APT_PREFERENCES, APT_CONF, APT_SOURCES, APT_KEYS)  # none of it is there where hosts.toml does not ask for it
+APT = (APT_PREFERENCES, APT_CONF, APT_SOURCES, APT_KEYS)  # each exists only where hosts.toml asks for it
 FIREWALL = "/etc/lbdeploy/firewall.nft"
 FIREWALL_SERVICE = "lbdeploy-firewall"
 FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
 NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
-FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft showed it right after it was loaded
+FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft listed it right after loading
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
 def ca_file(frontend: str) -> str:
-    """Where the CA lies by which a frontend's servers are checked."""
+    """The path of the CA certificates against which a frontend's servers are checked."""
     return f"{OWN_CAS}{frontend}-ca.crt"
 
 
@@ -66,9 +66,9 @@ PATHS = SimpleNamespace(
 def desired(
     cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = ()
 ) -> list[Resource[Any]]:
-    """Everything that `node` should have, in the order in which it is brought about. Raises RenderError.
+    """Everything that `node` should have, in the order in which it is applied. Raises RenderError.
 
-    `upgrade` and `reinstall` are what a run may ask of packages: see Packages.
+    `upgrade` and `reinstall` are a run's options for packages: see Packages.
     """
     pins = tuple(cluster.packages.pins.items())
     of_apt, others = apt_files(cluster, node), other_files(cluster, node)
@@ -104,7 +104,7 @@ def packages(cluster: Cluster) -> tuple[str, ...]:
 
 
 def ca_files(cluster: Cluster) -> dict[str, str]:
-    """By path, the certificates of the CAs by which servers are checked."""
+    """The certificates of the CAs against which servers are checked, by path."""
     return {ca_file(each.name): each.check_ca for each in cluster.frontends if each.check_ca}
 
 
@@ -114,7 +114,7 @@ def files(cluster: Cluster, node: Node) -> list[File]:
 
 
 def apt_files(cluster: Cluster, node: Node) -> list[File]:
-    """What apt goes by. A repository's key stands before what names it. Raises RenderError."""
+    """apt's configuration. A repository's key comes before the file that names it. Raises RenderError."""
     wanted = cluster.packages
     keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
     conf = [File(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
@@ -124,7 +124,7 @@ def apt_files(cluster: Cluster, node: Node) -> list[File]:
 
 
 def other_files(cluster: Cluster, node: Node) -> list[File]:
-    """The files beside those of apt. A file stands after those that its validator looks at. Raises RenderError."""
+    """The files other than apt's. A file comes after those that its validator reads. Raises RenderError."""
     haproxy, keepalived = _haproxy_cfg(cluster, node), _keepalived_conf(cluster, node)
     return [
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
@@ -155,13 +155,13 @@ def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
 
 
 def sysctls(cluster: Cluster) -> dict[str, str]:
-    """haproxy binds to VIPs that are not there (ip-sysctl.rst: ip_nonlocal_bind); each family has its own setting."""
+    """Let haproxy bind to VIPs that the node does not hold (ip-sysctl.rst: ip_nonlocal_bind); one setting a family."""
     families = {4: "net.ipv4.ip_nonlocal_bind", 6: "net.ipv6.ip_nonlocal_bind"}
     return {families[version]: "1" for version in sorted({vip.ip.version for vip in cluster.vips})}
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:
-    """The operator's, as they are: keepalived reads them anew each time it runs them."""
+    """The operator's own scripts, unchanged; keepalived rereads them each time it runs them."""
     vrrp = cluster.vrrp
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
@@ -193,7 +193,7 @@ def _keepalived_conf(cluster: Cluster, node: Node) -> str:
 
 
 def _split(vips: tuple[Vip, ...], family: int) -> tuple[list[Vip], list[Vip]]:
-    """The VIPs of VRRP's own address family, and those of the other one."""
+    """The VIPs of the address family that VRRP itself uses, and those of the other one."""
     return [vip for vip in vips if vip.ip.version == family], [vip for vip in vips if vip.ip.version != family]
 
 

@@ -1,6 +1,6 @@
-"""What is wrong with one node, as far as it can be seen before anything is put on it. Pure.
+"""What is wrong with one node, as far as can be seen before anything is put on it. Pure.
 
-Each judge is given a node's checkup, and yields findings that are not ok; docs/doctor.md lists what they look at.
+Each judge takes a node's checkup, and yields findings that are not ok; docs/doctor.md lists what they check.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lbdeploy.resources import Packages
 from lbdeploy.resources.package import PackageState
 
 KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
-SKEW_SECONDS = 2.0  # from where on logs and journals of nodes can't be put in order
-SKEW_LIMIT = 300.0  # from where on certificates and apt's lists are taken for not valid yet
+SKEW_SECONDS = 2.0  # beyond this, the logs and journals of nodes can't be put in order
+SKEW_LIMIT = 300.0  # beyond this, certificates and apt's lists may count as not valid yet
 METRICS = "the metrics"
 EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104  as `ss` shows who listens on all addresses
 _LISTENER = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
@@ -62,14 +62,14 @@ def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _versions(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    """What repositories of hosts.toml offer is not known before `up` has made them known."""
+    """Versions that apt does not offer; what repositories of hosts.toml offer is unknown until `up` has added them."""
     wanted = Packages(packages(cluster), pins=tuple(cluster.packages.pins.items()))
     for each in unoffered(checkup.node.name, wanted, _state(checkup)):
         yield replace(each, warning=bool(cluster.packages.repositories))
 
 
 def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    """A node that has all packages can do without, until it has to be upgraded or built anew."""
+    """A node that has all packages needs no apt source until it has to be upgraded or rebuilt: a warning."""
     for line in checkup.lines("heard"):
         if found := re.fullmatch(r"unreached (\S+) (.+)", line):
             why = found[2].removeprefix(f"Failed to fetch {found[1]}").strip()
@@ -85,7 +85,7 @@ def _dpkg(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _unattended(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    """An exact version is kept to; within a pattern it upgrades, on each node at a random time of the morning."""
+    """A pin to an exact version holds; within a pattern it upgrades, at a random time of the morning on each node."""
     told = [line.partition(" ")[::2] for line in checkup.lines("unattended")]
     if dict(told).get("Unattended-Upgrade", "0") in ("", "0") or dict(told).get("Enable", "1") == "0":
         return
@@ -136,7 +136,7 @@ def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _listening(cluster: Cluster, node: Node) -> Iterator[tuple[Address, int, str, tuple[Subnet, ...]]]:
-    """Where haproxy is to listen on a node: address, port, what for, and the networks that it lets in, or none."""
+    """Where haproxy is to listen on a node: address, port, purpose, and the networks it allows (none: everybody)."""
     for frontend in cluster.frontends:
         for vip in cluster.vips_of(frontend):
             yield vip.ip, frontend.port, f"frontend {frontend.name}", frontend.allow
@@ -166,7 +166,7 @@ def _clock(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _ntp(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    """The clock of a container is its host's."""
+    """NTP; not checked in a container, whose clock is its host's."""
     lines = checkup.lines("ntp")
     if "NTPSynchronized=no" in lines and "container" not in lines:
         fix = "timedatectl set-ntp true there; where there is no NTP yet: apt-get install systemd-timesyncd"
@@ -187,7 +187,7 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
-    """Nobody listens there before `up`, so that it can't be tried: rules are read, and may be meant otherwise."""
+    """Nothing listens on the ports before `up`, so reachability can't be tried: firewall rules are read instead."""
     told = set()
     for address, port, what, allow in _listening(cluster, checkup.node):
         for source in _clients(allow, address):
@@ -201,7 +201,7 @@ def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 
 def _clients(allow: Sequence[Subnet], target: Address) -> Sequence[Address | None]:
-    """An address of each network that haproxy lets in; None stands for any client, where it lets in all."""
+    """An address of each network that haproxy allows; None stands for any client, where it allows everybody."""
     return [each.network_address for each in allow if each.version == target.version] if allow else [None]
 
 

@@ -1,4 +1,4 @@
-"""The way to a node's sshd: the first thing of a login, and it needs no SSH library to be imported yet."""
+"""The TCP connection to a node's sshd: the first step of a login, and one that needs no SSH library imported yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 def dial(node: Node, target: Target) -> socket.socket:
-    """A connection to the target, or to the first host on the way to it, in time. Raises ConnectError."""
+    """A connection to the target, or to its first jump host. Raises ConnectError, also on a timeout."""
     first = (*target.jumps, target)[0]
     try:
         return _through(first.proxy_command) if first.proxy_command else _tcp(first)
@@ -26,7 +26,7 @@ def dial(node: Node, target: Target) -> socket.socket:
 
 
 def _tcp(hop: Target) -> socket.socket:
-    """To the first of its addresses that takes it. Raises OSError, of the last one."""
+    """Connect to the first of its addresses that accepts. Raises the OSError of the last one."""
     family = FAMILIES.get(hop.source.family, socket.AF_UNSPEC)
     *others, last = socket.getaddrinfo(hop.host, hop.port, family, socket.SOCK_STREAM)
     for each in others:
@@ -47,7 +47,7 @@ def _connected(hop: Target, family: int, address: tuple[Any, ...]) -> socket.soc
     except BaseException:
         connection.close()
         raise
-    # paramiko never asks for it, and its small packets wait for delayed acknowledgements: 80 ms of a login.
+    # paramiko never sets it; without it, small packets wait for delayed acknowledgements: 80 ms of a login.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -57,7 +57,7 @@ def _through(command: str) -> socket.socket:
     here, there = socket.socketpair()
     shell = os.environ.get("SHELL", "/bin/sh")
     with there:
-        # What it says goes nowhere: it would be written over the progress. The error says how to hear it.
+        # Its stderr is discarded: it would garble the progress display. The error says how to see it.
         null, end = subprocess.DEVNULL, there.fileno()
         argv = [shell, "-c", f"exec {command}"]
         subprocess.Popen(argv, stdin=end, stdout=end, stderr=null, env=environment(), start_new_session=True)
@@ -76,7 +76,7 @@ def unreachable(node: Node, hop: Target, error: Exception) -> ConnectError:
 
 
 def where(hop: Target) -> str:
-    """A host as people write it: with its port, where that is not SSH's own."""
+    """A host as people write it: with its port, where that is not 22."""
     return hop.host if hop.port == 22 else f"{hop.host} port {hop.port}"
 
 

@@ -1,4 +1,4 @@
-"""Unified diffs, of which people see all but passwords."""
+"""Unified diffs, with passwords hidden."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lbdeploy.passwords import hidden
 
 
 def difference(path: str, old: str, new: str) -> str:
-    """What makes `new` of `old`, two contents of a file; "" is that of one that is not there."""
+    """The diff from `old` to `new`, two contents of a file; "" stands for a file that does not exist."""
     from difflib import unified_diff
 
     names = ("a" + path if old else "/dev/null", "b" + path if new else "/dev/null")

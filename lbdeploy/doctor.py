@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 KINDS = ((HostKeyError, "host-key"), (LoginError, "login"), (SudoError, "sudo"), (LbdeployError, "reach"))
 
-ENOUGH = {"lint": 0, "firewall": 2}  # how many nodes must be looked at for such a check, where that is not one
+ENOUGH = {"lint": 0, "firewall": 2}  # how many examined nodes a check needs, where that is not one
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All that was found, by node, what concerns all nodes together last; `errors` of those that can't be asked."""
+    """All findings, by node, those about the whole cluster last; `errors` of the nodes that can't be examined."""
 
     findings: tuple[Finding, ...]
     errors: Mapping[str, LbdeployError]
@@ -37,7 +37,7 @@ class Diagnosis:
 
 
 def examine(cluster: Cluster, fleet: Fleet, emit: Emit, ignore: Collection[str] = ()) -> Diagnosis:
-    """Look at every node that can be reached, all at once. Findings of checks to `ignore` become warnings."""
+    """Examine every node that can be reached, in parallel. Findings of the checks to `ignore` become warnings."""
 
     def look(node: Node, session: Session) -> Checkup:
         emit(Step(node.name, f"look, and listen to its networks for {wire.seconds(cluster):.0f} s"))
@@ -55,7 +55,7 @@ def examine(cluster: Cluster, fleet: Fleet, emit: Emit, ignore: Collection[str] 
 def diagnose(
     cluster: Cluster, checkups: Sequence[Checkup], errors: Mapping[str, LbdeployError], ignore: Collection[str] = ()
 ) -> Diagnosis:
-    """What can be said of nodes that were looked at, and of those that could not be."""
+    """The findings about the nodes that were examined, and about those that could not be."""
     bad = [
         *(_barred(name, error) for name, error in errors.items()),
         *(finding for each in checkups for finding in diagnosis.problems(cluster, each)),
@@ -69,7 +69,7 @@ def diagnose(
 
 
 def linted(cluster: Cluster) -> Iterator[Finding]:
-    """The same as `lbdeploy check` says, once where it is the same for all nodes."""
+    """The findings of `lbdeploy check`; one that is the same for all nodes only once."""
     try:
         lints = lint(cluster)
     except RenderError as error:
@@ -97,7 +97,7 @@ def _ignored(finding: Finding) -> Finding:
 def _passed(
     checkups: Sequence[Checkup], errors: Mapping[str, LbdeployError], bad: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """What nobody complained of: said of each node, or of all together where it is about their networks."""
+    """The checks that passed: for each node, or once for the cluster where they are about the networks."""
     complaints = {(each.node, each.check) for each in bad}
     for each in checkups:
         for check in (*LOGIN, *OF_NODES):
@@ -114,7 +114,7 @@ def _passed(
 
 
 def _before(error: LbdeployError) -> Sequence[Check]:
-    """The checks that somebody passed on the way to that error."""
+    """The checks that a node passed before that error."""
     ids = [check.id for check in LOGIN]
     return LOGIN[: ids.index(next(check for kind, check in KINDS if isinstance(error, kind)))]
 

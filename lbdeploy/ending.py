@@ -1,4 +1,4 @@
-"""How a run ends: its exit code and its JSON document, as the contract has them. Pure."""
+"""How a run ends: its exit code and its JSON document, as the JSON contract defines them. Pure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CHANGES_PENDING = 3
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The exit code, and what the document of a command has besides its head. `error` is in it, where there is one.
+    """The exit code, and the document of a command without its common head. It includes `error`, if there is one.
 
-    `told`: what was found says all of the error, so people need not be told of it again.
+    `told`: the findings shown already say everything in the error, so it need not be shown again.
     """
 
     exit_code: int
@@ -35,7 +35,7 @@ class Ending:
 
 
 def planned(outcome: Outcome) -> Ending:
-    """The end of `plan`: a node that could not be looked at comes before changes that are pending."""
+    """The end of `plan`: a node that could not be observed takes precedence over pending changes."""
     document = {
         "changes": outcome.plan.to_json(),
         "order": outcome.plan.order,
@@ -55,7 +55,7 @@ def changed(outcome: Outcome) -> Ending:
 
 
 def rebuilt(outcome: Rebuilt) -> Ending:
-    """The end of `rebuild`: what is wrong with other nodes makes the cluster unhealthy, and nothing else."""
+    """The end of `rebuild`: problems of other nodes only make the cluster unhealthy."""
     document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json(), **outcome.to_json()}
     if outcome.errors:
         return _failed(together(outcome.errors.values()), document)
@@ -65,7 +65,7 @@ def rebuilt(outcome: Rebuilt) -> Ending:
 
 
 def handed_over(moved: Moved) -> Ending:
-    """The end of `handover`: connections that failed come before a cluster that is not healthy."""
+    """The end of `handover`: failed connections take precedence over an unhealthy cluster."""
     document = moved.to_json()
     if not moved.in_time:
         return _failed(_lossy(moved), document)
@@ -75,7 +75,7 @@ def handed_over(moved: Moved) -> Ending:
 
 
 def verified(outcome: Outcome) -> Ending:
-    """The end of `verify`: an unreachable node comes before an unhealthy cluster."""
+    """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster."""
     document = outcome.verdict.to_json()
     if outcome.errors:
         return _failed(together(outcome.errors.values()), document, told=True)
@@ -83,7 +83,7 @@ def verified(outcome: Outcome) -> Ending:
 
 
 def looked(status: Status) -> Ending:
-    """The end of `status`, which judges nothing but whether every node could be looked at."""
+    """The end of `status`, which judges only whether every node could be observed."""
     document = status.to_json()
     if not status.errors:
         return Ending(0, document)
@@ -107,7 +107,7 @@ def linted(lints: Sequence[Lint]) -> Ending:
 
 
 def examined(diagnosis: Diagnosis) -> Ending:
-    """The end of `doctor`: a node that could not be looked at comes before what is in the way on the others."""
+    """The end of `doctor`: a node that could not be examined takes precedence over problems on the others."""
     document: dict[str, Any] = {"findings": [each.to_json() for each in diagnosis.findings]}
     if diagnosis.errors:
         return _failed(together(diagnosis.errors.values()), document, told=True)
@@ -126,7 +126,7 @@ def _failed(error: LbdeployError, document: dict[str, Any], *, told: bool = Fals
 
 
 def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> Ending:
-    """The end of a command whose report has the findings."""
+    """The end of a command whose report shows the findings."""
     return Ending(0, document) if verdict.healthy else _failed(_unhealthy(what, verdict), document, told=True)
 
 

@@ -42,7 +42,7 @@ class LbdeployError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
-    usual_state: ClassVar[str | None] = None  # of things, where an error does not say otherwise
+    usual_state: ClassVar[str | None] = None  # the `state` of an error that is not given one
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class UsageError(LbdeployError):
 
 
 def shown(path: Path) -> Path:
-    """A path as one would type it here: from the current folder, where it lies below that."""
+    """A path as one would type it here: relative to the current folder, where it lies below it."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # it was removed
@@ -90,7 +90,7 @@ def shown(path: Path) -> Path:
 
 
 def absolute(path: Path) -> Path:
-    """The path from the root on; as it is where the current folder was removed, and there is nothing in it."""
+    """The absolute path; unchanged where the current folder was removed."""
     try:
         return path.absolute()
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def absolute(path: Path) -> Path:
 
 
 def together(errors: Iterable[LbdeployError]) -> LbdeployError:
-    """The first, which tells of the other nodes', too: a line for each."""
+    """The first error, with the messages of the others appended, one line each."""
     first, *rest = errors
     if rest:
         first = copy(first)
@@ -108,7 +108,7 @@ def together(errors: Iterable[LbdeployError]) -> LbdeployError:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in hosts.toml: where (`line` counts from 1), what, and what would be right."""
+    """One thing wrong in hosts.toml: where (`line` counts from 1), what, and how to correct it."""
 
     line: int
     key: str
@@ -140,7 +140,7 @@ class HostsFileError(UsageError):
         ]
 
     def to_json(self) -> dict[str, object]:
-        """Besides, `problems`: [{line, key, message, fix}]."""
+        """In addition, `problems`: [{line, key, message, fix}]."""
         message = "\n".join([self.message, *self.lines()])
         return {**super().to_json(), "message": message, "problems": [asdict(problem) for problem in self.problems]}
 
@@ -173,7 +173,7 @@ class HostKeyError(ConnectError):
     nobody can explain may be somebody in between.
     """
 
-    new: NewKey | None = None  # set where somebody may be asked whether it is the right one
+    new: NewKey | None = None  # set where the operator may be asked whether to accept it
 
 
 class LoginError(ConnectError):
@@ -183,7 +183,7 @@ class LoginError(ConnectError):
     node with `ssh-copy-id`.
     """
 
-    locked: tuple[Path, ...] = ()  # keys that were not tried, as they have passphrases
+    locked: tuple[Path, ...] = ()  # keys that were not tried, since they have passphrases
 
 
 class SudoError(ConnectError):
@@ -193,7 +193,7 @@ class SudoError(ConnectError):
     `LBDEPLOY_SUDO_PASSWORD`. It is tried once on each node, so that nobody is locked out.
     """
 
-    wants_password: bool = False  # nobody has given it yet
+    wants_password: bool = False  # and none has been given yet
 
 
 class LostError(ConnectError):

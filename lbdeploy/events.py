@@ -1,4 +1,4 @@
-"""What happens during a run, told to whoever watches. The work yields or emits these; only `report` draws them."""
+"""The events of a run. The code that does the work yields or emits them; only `report` draws them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Note:
 class Wire:
     """A script was run on the node `who`: given to `command` over SSH, it ended after `seconds` with `status`.
 
-    Passwords are no part of it, neither those that it was given nor those of the nodes' files.
-    `status` -1: it was not told, or the script goes on.
+    It contains no passwords, neither those that were sent nor those in the nodes' files.
+    `status` -1: the node did not report it, or the script is still running.
     """
 
     who: str
@@ -53,7 +53,7 @@ class Wire:
 
     @property
     def plain(self) -> str:
-        """The script without what differs each time, and what comes with lbdeploy: what is left is its point."""
+        """The script without nonces and without the texts that ship with lbdeploy: the part worth reading."""
         script = self.script
         for text, name in _shipped().items():
             script = script.replace(text, name)
@@ -62,13 +62,13 @@ class Wire:
 
 @cache
 def _shipped() -> dict[str, str]:
-    """What is shown of the scripts that come with lbdeploy, and of its programs for perl, which are words: by text."""
+    """By text: what is shown instead of the scripts that ship with lbdeploy, and of its (quoted) perl programs."""
     folder = Path(__file__).parent / "remote"
     scripts = {remote_text(path.name): f"# ... lbdeploy/remote/{path.name}\n" for path in folder.glob("*.sh")}
     return scripts | {here(remote_text(path.name)): f"lbdeploy/remote/{path.name}" for path in folder.glob("*.pl")}
 
 
-Told = Step | Done | Note  # for people
+Told = Step | Done | Note  # shown to people
 Event = Told | Wire
 
 

@@ -1,4 +1,4 @@
-"""One thing that was checked, and how it stands."""
+"""One thing that was checked, and the result."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Finding:
     """One thing that was checked. `node` is None where it concerns the whole cluster.
 
-    A finding that is not ok makes a cluster unhealthy, unless it is a warning: something that the operator should know,
-    and that costs clients nothing now. `settling`: it may become ok by itself within seconds.
+    A finding that is not ok makes the cluster unhealthy, unless it is a warning: something that the operator should
+    know, but that does not affect clients now. `settling`: it may become ok by itself within seconds.
     """
 
     node: str | None

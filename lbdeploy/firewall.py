@@ -1,4 +1,4 @@
-"""Who stops VRRP or a frontend's clients on a node, and what to type there for that firewall to let them in. Pure."""
+"""Which firewall on a node blocks VRRP or a frontend's clients, and what to type there to allow them. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 from lbdeploy import iptables, nft
 from lbdeploy.netfilter import ACCEPT, DROP, Chain, Packet, fates
 
-OWN = "inet lbdeploy"  # the table that lbdeploy may have put there: it lets in what has to be
+OWN = "inet lbdeploy"  # the table that lbdeploy may have put there: it allows what it must
 Direction = Literal["input", "output"]
-# What is asked of a node; each of the three lists may be missing.
+# Lists a node's rules; each of the three lists may be missing.
 PROBE = """\
 nft -j list ruleset | head -c 4000000
 printf '\\nip\\n'
@@ -22,7 +22,7 @@ ip6tables -S | head -n 20000"""
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """A chain that stops a packet, and whose it is: ufw, firewalld, iptables or nft."""
+    """A chain that drops a packet, and the program it belongs to: ufw, firewalld, iptables or nft."""
 
     whose: str
     chain: str
@@ -32,9 +32,9 @@ class Culprit:
 
 
 def shuts_out(lines: Sequence[str], packet: Packet) -> Culprit | None:
-    """Who drops the first packet of a connection to a port. `lines`: what PROBE prints.
+    """The chain that drops the first packet of a connection to a port. `lines`: what PROBE prints.
 
-    Rules that accept by an address of more than one host, an interface or a mark may let clients in: then nothing is.
+    None where rules that accept by a network, an interface or a mark may let clients in.
     """
     return next((who for who, ends in _met(lines, "input", packet) if ACCEPT not in ends), None)
 
@@ -53,7 +53,7 @@ def opening(culprit: Culprit, packet: Packet) -> str:
 
 
 def remedy(lines: Sequence[str], direction: Direction, packet: Packet, interface: str) -> str:
-    """What to do for VRRP, which was seen not to get through, to get in from a peer, or out to it."""
+    """How to let VRRP, which was found to be blocked, in from a peer, or out to it."""
     peer, side = (packet.source, "s") if direction == "input" else (packet.target, "d")
     culprit = next((who for who, ends in _met(lines, direction, packet) if DROP in ends), Culprit("", ""))
     six = "" if packet.version == 4 else "6"
@@ -78,9 +78,9 @@ def _program(packet: Packet) -> str:
 
 
 def _met(lines: Sequence[str], direction: Direction, packet: Packet) -> Iterator[tuple[Culprit, frozenset[str]]]:
-    """The chains that a packet comes to, and what may become of it there. A packet has to be accepted by each.
+    """The base chains that a packet passes, and what may become of it there. Each has to accept it.
 
-    iptables comes first: where it works by nf_tables, nft shows its rules, too, and not all that they say.
+    iptables comes first: where it is the nf_tables variant, nft lists its rules, too, but incompletely.
     """
     rules = iptables.chains(_section(lines, "ip" if packet.version == 4 else "ip6"), packet)
     yield from _ends(rules, direction, "ufw" if any(name.startswith("ufw") for name in rules) else "iptables")
@@ -96,7 +96,7 @@ def _ends(chains: dict[str, Chain], direction: Direction, whose: str) -> Iterato
 
 
 def _section(lines: Sequence[str], name: str) -> list[str]:
-    """The lines after this one, up to that of the next section; "" is the first."""
+    """The lines of the section with this header line; "" is the first section."""
     found, now = [], ""
     for line in lines:
         if line in ("ip", "ip6"):

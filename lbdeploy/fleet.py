@@ -1,4 +1,4 @@
-"""The sessions to a cluster's nodes, opened and used side by side. A node that fails is an entry, not an exception."""
+"""The SSH sessions to a cluster's nodes, opened and used in parallel. A failed node is an entry, not an exception."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from lbdeploy.transport import Session
 
 T = TypeVar("T")
-WORKERS = 3  # a node: one that connects, one that works, one that still waits for what nobody waits for any more
+WORKERS = 3  # threads a node: one connects, one works, one may still be stuck in work that was given up on
 
 
 class Fleet:
-    """Connections to a cluster's nodes, or to those named in `limit`. Closes them as a context manager.
+    """Connections to a cluster's nodes, or to those named in `limit`. As a context manager, it closes them.
 
-    Opening begins at once and goes on while the caller does something else.
+    Connecting begins at once, in the background.
     """
 
     def __init__(self, cluster: Cluster, emit: Emit, *, ssh: Ssh | None = None, limit: Sequence[str] = ()) -> None:
@@ -37,14 +37,14 @@ class Fleet:
         self._sessions: dict[str, Future[Session]] = {
             node.name: self._pool.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
         }
-        # Importing fabric takes as long as it takes `ssh -G` to resolve the hosts and sshd to greet.
+        # Import fabric now: it takes as long as `ssh -G` takes to resolve the hosts and sshd to send its banner.
         from lbdeploy import transport  # noqa: F401
 
     def __enter__(self) -> Fleet:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not InterruptedRunError:  # whoever leaves at once does not wait for connections to be ended in order
+        if kind is not InterruptedRunError:  # leaving at once does not wait for an orderly close
             self.close()
 
     def each(
@@ -52,8 +52,8 @@ class Fleet:
     ) -> dict[str, T | LbdeployError]:
         """What `work` returned for each node, or the error that ended it, by name and in the order given.
 
-        Where a person has to answer something first, for nodes that did nothing yet, it is begun anew after that.
-        With `patience`, nobody waits longer for a node than so many seconds after another one has answered.
+        Where a login failed for want of a person's answer, the answer is asked for, and `work` is started again there.
+        `patience`: how many seconds to wait for further nodes after the last result, once one has succeeded.
         """
         nodes = tuple(nodes)
         results = self._at_once(nodes, work, patience)
@@ -65,11 +65,11 @@ class Fleet:
         return results
 
     def another(self, node: Node) -> Session:
-        """A second connection, which the caller closes. Raises ConnectError and its like."""
+        """A second connection, which the caller closes. Raises ConnectError and its subclasses."""
         return self._open(node, Resolving(self._ssh, node.host))
 
     def reopen(self, node: Node) -> Session:
-        """Connect anew, for a connection that was lost. Raises ConnectError and its like."""
+        """Replace a lost connection by a new one. Raises ConnectError and its subclasses."""
         opened: Future[Session] = Future()
         opened.set_result(self.another(node))
         old, self._sessions[node.name] = self._sessions[node.name], opened
@@ -77,7 +77,7 @@ class Fleet:
         return opened.result()
 
     def close(self) -> None:
-        """Leave every node, also those that are still being connected to."""
+        """Close every connection, including those that are still being opened."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         for future in self._sessions.values():
             _close(future)
@@ -128,7 +128,7 @@ class Fleet:
 
 
 def _late(futures: Iterable[Future[T | LbdeployError]], patience: float | None) -> set[Future[T | LbdeployError]]:
-    """Wait for all; the rest, once nothing has come for `patience` seconds and something good before that."""
+    """Wait for all; those still pending once one has succeeded and nothing more came for `patience` seconds."""
     done: set[Future[T | LbdeployError]] = set()
     pending = set(futures)
     while pending:
@@ -141,7 +141,7 @@ def _late(futures: Iterable[Future[T | LbdeployError]], patience: float | None) 
 
 
 def _close(session: Future[Session]) -> None:
-    """Now, or as soon as it is open."""
+    """Close it now, or as soon as it is open."""
     session.add_done_callback(_end)
 
 

@@ -1,8 +1,8 @@
 """Former peers: hosts that were nodes at the last run and are no longer in hosts.toml.
 
-With unicast, a backup that is sent no adverts any more takes the VIPs, too, while another node has them. With multicast
-it goes on as a member, or as the holder, with a configuration that is nobody's any more. So whoever takes a node out of
-hosts.toml without having taken lbdeploy off it is told before anything is changed, and by `verify`. See
+With unicast, a backup that no longer receives adverts takes the VIPs, too, while another node holds them. With
+multicast it remains a member, or the holder, with a configuration that nobody maintains. So an operator who takes a
+node out of hosts.toml without removing lbdeploy from it is told before anything is changed, and by `verify`. See
 docs/decisions/061-former-peers.md.
 """
 
@@ -25,16 +25,15 @@ from lbdeploy.shell import cmd, here, remote_text
 from lbdeploy.survey import Survey
 from lbdeploy.transport import Session
 
-ASK_SECONDS = 1.0  # in which a host says three times over that nobody there wants VRRP
+ASK_SECONDS = 1.0  # time in which a host is asked three times whether anything there accepts VRRP
 
 CHECK = "former-peer"
 
 
 @dataclass(frozen=True, slots=True)
 class FormerPeer:
-    """`name` is what the last run's hosts.toml called it, or "". `there`: it answers at all; `deaf`: not to VRRP.
-
-    `unicast`: nodes send it their adverts, and would not any more.
+    """`name` is what the last run's hosts.toml called it, or "". `there`: it answers at all; `deaf`: nothing there
+    accepts VRRP. `unicast`: nodes send it their adverts now, and would stop.
     """
 
     address: str
@@ -45,14 +44,14 @@ class FormerPeer:
 
 
 def former_peers(survey: Survey, fleet: Fleet) -> list[FormerPeer]:
-    """Who they are, asked of one node: one round trip, and none where there are no former peers.
+    """The former peers as one node finds them: one round trip, and none where there are no candidates.
 
-    Raises the last node's error where none could be asked: that is no answer.
+    Raises the last node's error where no node could be asked, since that does not mean that there are none.
     """
     names = _names(survey)
     conf = {name: _instance(each) for name, each in survey.observations.items()}
     ours = {str(address) for node in survey.cluster.nodes for address in node.addresses.values()}
-    # A node whose address is another one now is still among the nodes.
+    # A node whose address has changed is still a node: its old address belongs to no former peer.
     ours |= {each.settings.get(key, "") for each in conf.values() for key in ("unicast_src_ip", "mcast_src_ip")}
     sent_to = {peer for each in conf.values() for peer in each.peers}
     dropped = sorted((sent_to | _gone(survey, names)) - ours)
@@ -72,7 +71,7 @@ def _ask(network: str, addresses: list[str], node: Node, session: Session) -> st
 
 
 def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
-    """A problem for each that would take the VIPs, and a warning for each that may do so once it starts again."""
+    """An error for each that would take the VIPs, and a warning for each that may do so once it starts again."""
     for peer in peers:
         who = f"{peer.name} ({peer.address})" if peer.name else peer.address
         limit = peer.name or "NODE"
@@ -94,7 +93,7 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
 
 
 def _names(survey: Survey) -> dict[str, str]:
-    """By address, the nodes of the hosts.toml that the last run on each node was made from."""
+    """By address: the nodes in the hosts.toml of the last run on each node."""
     return {
         address: name
         for each in survey.observations.values()
@@ -104,7 +103,7 @@ def _names(survey: Survey) -> dict[str, str]:
 
 
 def _gone(survey: Survey, names: Mapping[str, str]) -> set[str]:
-    """The addresses of those that are no more there by name: a node may have another address now."""
+    """The addresses of those whose name is gone from hosts.toml: a node that is still there may have a new address."""
     now = {node.name for node in survey.cluster.nodes}
     return {address for address, name in names.items() if name not in now}
 
@@ -118,7 +117,7 @@ def _instance(seen: Observation) -> vrrp.Instance:
 
 
 def _script(own: str, addresses: list[str]) -> str:
-    """POSIX sh, for root: what deaf.pl says, and whom the kernel has heard of."""
+    """POSIX sh, for root: prints what deaf.pl finds, and the kernel's neighbour entries."""
     ask = f"timeout {ASK_SECONDS + 5} perl -e {here(remote_text('deaf.pl'))} {cmd(ASK_SECONDS, own, *addresses)}"
     forget = "\n".join(f"ip neigh flush to {cmd(each)}" for each in addresses)
     show = "\n".join(f"ip neigh show to {cmd(each)}" for each in addresses)
@@ -129,5 +128,5 @@ def _read(said: str, addresses: list[str], names: Mapping[str, str]) -> Iterator
     for each in addresses:
         answers = re.search(rf"^{re.escape(each)} .*\blladdr\b(?!.*FAILED)", said, re.MULTILINE)
         deaf = re.search(rf"^deaf {re.escape(each)}$", said, re.MULTILINE)
-        there = answers or deaf or "done deaf" not in said  # nobody is called gone whom nobody could ask
+        there = answers or deaf or "done deaf" not in said  # a host that could not be asked does not count as gone
         yield FormerPeer(each, names.get(each, ""), there=bool(there), deaf=bool(deaf))

@@ -1,4 +1,4 @@
-"""What stops a run after a stage, and what must be so before one. Pure."""
+"""What stops a run after a stage, and what a stage requires before it. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lbdeploy.stages import foreseen
 from lbdeploy.survey import Survey
 
 OF_ANSWERS = ("api", "frontend")
-OF_SERVERS = ("backend", *OF_ANSWERS)  # what also fails where the servers are the cause, not the load balancers
+OF_SERVERS = ("backend", *OF_ANSWERS)  # checks that may also fail because of the servers, not the nodes
 JOINT = (Way.TOGETHER, Way.REELECT)
 
 
-Excuses = frozenset[tuple[str | None, str]]  # findings: a node with a check, or with a finding's very words
+Excuses = frozenset[tuple[str | None, str]]  # findings: (node, check) or (node, exact detail)
 
 
 def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused: Excuses) -> list[Finding]:
-    """Why a run must not go on after a stage: what is wrong with its nodes or the VIPs, and is not excused.
+    """Why a run must not continue after a stage: what is wrong with its nodes or the VIPs, and is not excused.
 
-    What was wrong with the VIPs before, word for word, is not made worse by it: a run may be what repairs them.
+    A finding about the VIPs that was there before in the same words is no objection: the run may be what repairs it.
     """
     ill = {each.detail for each in before.verdict.findings if each.failed and each.node is None}
     failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
@@ -41,7 +41,7 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
 
 
 def _mute(before: Survey, after: Survey, name: str | None) -> set[str]:
-    """What is said of frontends that did not answer before either, though their servers are up: those are silent."""
+    """Details about frontends that did not answer before either, though servers are up: such servers say nothing."""
     was, now = before.seen[name or ""], after.seen[name or ""]
     up = {server.frontend for server in now.servers if server.up}
     return {
@@ -50,7 +50,7 @@ def _mute(before: Survey, after: Survey, name: str | None) -> set[str]:
 
 
 def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:
-    """VIPs that other nodes, over the network, get no answer from any more, where it was changed who is let in."""
+    """VIPs that no longer answer other nodes over the network, where this stage changes the firewall."""
     if not any(change.name == FIREWALL_SERVICE for plan in stage.plans.values() for change in plan.changes):
         return []
     was = {(each.node, each.detail) for each in before.verdict.findings if each.failed}
@@ -59,10 +59,10 @@ def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:
 
 
 def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
-    """Findings that failed before a stage, and that it need not fix: the servers are the cause.
+    """Findings that failed before a stage, and that it need not fix, since the servers are the cause.
 
-    Or else the holder, who is still to be changed: nothing answers on a new port before it is. Servers that are up, and
-    say nothing to a TLS greeting, excuse what was found because of them, word for word: no other port is to fail.
+    Or the holder is, where it is changed in a later stage: nothing answers on a new port before that. Servers that are
+    up but do not answer a TLS greeting excuse only findings with the same detail: no other port may fail.
     """
     failed = of_servers(before)
     later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
@@ -71,7 +71,7 @@ def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
 
 
 def _silent(before: Survey) -> Excuses:
-    """What failed before because of servers that say nothing, on nodes whose haproxy is well, and has servers up."""
+    """What failed before because of servers that say nothing, on nodes whose haproxy works and has servers up."""
     failed = [each for each in before.verdict.findings if each.failed]
     down = {each.node for each in failed if each.check == "backend"}
     well = [name for name, each in before.seen.items() if each.haproxy_answers and name not in down]
@@ -80,7 +80,7 @@ def _silent(before: Survey) -> Excuses:
 
 
 def of_servers(survey: Survey) -> Excuses:
-    """Findings that failed, and may be the servers' fault."""
+    """Findings that failed, possibly because of the servers."""
     found = survey.verdict.findings
     return frozenset((each.node, each.check) for each in found if each.failed and each.check in OF_SERVERS)
 
@@ -98,7 +98,7 @@ def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iter
 
 
 def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
-    """Nodes that what is tracked keeps from holding the VIPs, since this change."""
+    """Nodes that went into FAULT state with this change, because of something they track."""
     for name in stage.names:
         if unable(after.seen[name]) == IN_FAULT and able(before.seen[name]):
             detail = "what it tracks keeps it from holding the VIPs since this change: keepalived is in FAULT state"
@@ -107,9 +107,9 @@ def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
 
 
 def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:
-    """Raise LastNodeError where no healthy node is left while the stage's nodes are changed.
+    """Raise LastNodeError where no healthy node would be left while the stage's nodes are changed.
 
-    Where all are changed together, one that can be done without is enough: what is new was rehearsed on all.
+    Where they are changed together, two healthy ones among them are enough: the change was rehearsed on all.
     """
     healthy = [name for name, each in survey.seen.items() if able(each)]
     touched = [name for name in stage.names if name in healthy]

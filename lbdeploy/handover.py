@@ -1,8 +1,8 @@
-"""Moving the VIPs in a planned way, and holding them there.
+"""Moving the VIPs in a planned way, and keeping them there.
 
-The node that is to have the VIPs gets the highest priority (see `offsets`), and takes them as any such node does: after
-preempt_delay, and without a moment in which nobody has them. The offsets stay, through reloads and restarts of
-keepalived; a node's next start forgets its own. See docs/decisions/045-handover-holds.md.
+The node that is to take the VIPs gets the highest priority (see `offsets`), and preempts as usual: after
+preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of
+keepalived; a reboot of a node clears its own. See docs/decisions/045-handover-holds.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ POLL_SECONDS = 0.25
 
 
 class Handover:
-    """A handover on the nodes of `fleet`. `about` says who asks for it: others find the cluster locked."""
+    """A handover on the nodes of `fleet`. `about` says who asks for it, to runs that find the cluster locked."""
 
     def __init__(self, cluster: Cluster, fleet: Fleet, emit: Emit, about: str, lock_wait: float = 0.0) -> None:
         self.cluster = cluster
@@ -49,9 +49,9 @@ class Handover:
         self._limit = cluster.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
 
     def run(self, to: str | None = None, *, back: bool = False) -> Moved:
-        """Move the VIPs to a node; without one, to the standby that VRRP prefers; `back`: to where VRRP prefers them.
+        """Move the VIPs to a node; without `to`, to the standby that VRRP prefers; `back`: to where VRRP wants them.
 
-        Raises LbdeployError where it refuses to begin, or where they don't move: they are where they were then.
+        Raises LbdeployError where it refuses to begin, or where the VIPs don't move; they are then where they were.
         """
         survey = self._observer.survey()
         candidates.require_rules(survey)
@@ -66,7 +66,7 @@ class Handover:
             return self._carry_out(survey, giver, taker, back=back)
 
     def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> Moved:
-        """Move, see that it lasts, and measure meanwhile."""
+        """Move the VIPs, check that they stay there, and measure meanwhile."""
         offsets = {name: seen.priority_offset for name, seen in survey.seen.items()}
         last = self._last(taker, back=back)
         last = {name: last[name] for name in offsets}
@@ -96,7 +96,7 @@ class Handover:
         )
 
     def _last(self, taker: str, *, back: bool) -> dict[str, int]:
-        """The offsets that remain: enough also when nothing that is tracked speaks for the taker any more."""
+        """The offsets that remain: high enough even if nothing that is tracked raises the taker's priority any more."""
         if back or not self.cluster.vrrp.preempt:
             return dict.fromkeys(self._priorities, 0)
         least = {node.name: node.priority for node in self.cluster.nodes}
@@ -104,9 +104,9 @@ class Handover:
         return held(taker, worst | {taker: min(self._priorities[taker], least[taker])})
 
     def _move(self, offsets: Offsets, giver: str, taker: str, again: str) -> None:
-        """Until the taker alone has the VIPs. Where that fails, or is interrupted, all is as before.
+        """Move the VIPs until the taker alone holds them. On failure, or after one Ctrl-C, the offsets are restored.
 
-        `again`: the command that would do it.
+        `again`: the command to try again with.
         """
         self._emit(Step(taker, "probe the VIPs"))
         time.sleep(BASELINE)
@@ -143,7 +143,7 @@ class Handover:
         self._emit(Done(taker, "has the VIPs"))
 
     def _alone(self, taker: str) -> bool:
-        """Whether the taker has every VIP, and no other node any."""
+        """Whether the taker holds every VIP, and no other node any."""
         vips = {vip.ip for vip in self.cluster.vips}
         found = self._each({node.name: "ip a" for node in self._fleet.nodes})
         there = {
@@ -165,20 +165,20 @@ class Handover:
         return after
 
     def _write(self, offsets: Offsets, *, sure: bool = True) -> None:
-        """Set offsets. Raises the first node's error, if `sure`."""
+        """Write the offsets to the nodes. Raises the first node's error, if `sure`."""
         self._run({name: f"printf '%s\\n' {each} > {HANDOVER}" for name, each in offsets.items()}, sure=sure)
 
     def _step_aside(self, names: Sequence[str], taker: str) -> None:
-        """Where preempt is off, priorities move nothing: nodes leave the election, and come back as standby nodes.
+        """Without preempt, priorities move nothing: the nodes leave the election, and come back as standby nodes.
 
-        Each comes back by itself, whatever becomes of this process.
+        Each comes back by itself, even if this process dies.
         """
         seconds = self._gap(taker) + 2 * self.cluster.vrrp.advert_interval
         script = f"trap 'echo 0 > {HANDOVER}' EXIT\ntrap '' HUP PIPE\necho {FAULT} > {HANDOVER}\nsleep {seconds:.2f}"
         self._run(dict.fromkeys(names, script), sure=True)
 
     def _gap(self, taker: str) -> float:
-        """Seconds until a node takes VIPs that nobody has: its skew."""
+        """Seconds until a node takes VIPs that no node holds: its Skew_Time."""
         return skew(self.cluster.vrrp, self.cluster.node(taker), self._priorities[taker])
 
     def _run(self, scripts: Mapping[str, str], *, sure: bool) -> None:

@@ -1,6 +1,6 @@
-"""Reading what `ip a`, haproxy's `show stat` and the VIPs themselves say. Pure: text in, frozen data out.
+"""Parsers for `ip a`, haproxy's `show stat` and the answers of the VIPs. Pure: text in, frozen data out.
 
-A node may say anything: what can't be read is passed over, and no text makes these functions raise.
+A node may print anything: what can't be parsed is skipped, and no text makes these functions raise.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ UP_CHECKS = ("L4OK", "L6OK", "L7OK")
 class Link:
     """A network interface: name, whether it is up and has a carrier, addresses with prefix length, MAC or "".
 
-    `doubtful` are addresses that can't be used, each with why, as `ip a` flags it: tentative, while the kernel asks
-    whether another host has it, and dadfailed, where one has (ip-address(8), RFC 4862 section 5.4).
+    `doubtful` are addresses that can't be used, each with the flag that `ip a` shows: tentative, while duplicate
+    address detection is running, or dadfailed, where another host has it (ip-address(8), RFC 4862 section 5.4).
     """
 
     name: str
@@ -34,7 +34,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Who answered for an address on the wire (ARP, or IPv6 neighbour discovery)."""
+    """A host that answered for an address on the wire (ARP, or IPv6 neighbour discovery)."""
 
     ip: Address
     mac: str
@@ -54,12 +54,12 @@ class ServerStat:
 
     @property
     def up(self) -> bool:
-        """Whether a check has proved it: a server that was not checked yet shows "UP 1/2" or the check status INI."""
+        """Whether a check has proved it up: a server not checked yet shows "UP 1/2" or the check status INI."""
         return self.status == "UP" and self.check_status in UP_CHECKS
 
     @property
     def drained(self) -> bool:
-        """Whether it is well, but gets no new connections: its weight is 0."""
+        """Whether it is healthy, but gets no new connections: its weight is 0."""
         return self.status == "DRAIN" and self.check_status in UP_CHECKS
 
     @property
@@ -69,13 +69,13 @@ class ServerStat:
 
     @property
     def settling(self) -> bool:
-        """Whether more checks are needed, that come soon: the first, or those after one that was good ("DOWN 1/3")."""
+        """Whether more checks are due soon: the first one, or those after a successful one ("DOWN 1/3")."""
         return self.initial or (self.check_status in UP_CHECKS and bool(re.fullmatch(r"DOWN \d+/\d+", self.status)))
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a frontend has to do on a node: open sessions, new ones a second, all since haproxy read its file."""
+    """A frontend's load on a node: open sessions, new ones a second, all since haproxy last loaded its file."""
 
     frontend: str
     sessions: int
@@ -98,7 +98,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a folder's file system has free for root; `inodes` is a large number where there is no limit."""
+    """What is free for root in a folder's file system; `inodes` is a large number where there is no limit."""
 
     folder: str
     kib: int
@@ -110,13 +110,13 @@ _ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
 _ADDRESS = re.compile(
     r"^\s+inet6? (?P<address>[0-9a-fA-F.:]+)(?: peer [0-9a-fA-F.:]+)?(?:/(?P<prefix>\d+))?\s(?P<rest>.*)"
 )
-_DOUBTS = ("dadfailed", "tentative")  # what has failed is tentative, too
+_DOUBTS = ("dadfailed", "tentative")  # a failed one is flagged tentative, too
 
 
 def parse_ip_a(text: str) -> tuple[Link, ...]:
-    """The interfaces in the output of `ip a`, in its order; lines that say something else are passed over.
+    """The interfaces in the output of `ip a`, in its order; other lines are skipped.
 
-    Understands iproute2 of any age: newer ones add flags and fields, never take one away.
+    Works with any version of iproute2: newer ones add flags and fields, and remove none.
     """
     links: list[Link] = []
     for line in text.splitlines():
@@ -135,7 +135,7 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
 
 
 def parse_show_stat(text: str) -> tuple[ServerStat, ...]:
-    """The servers in the output of `show stat`, in its order; frontends and backends are passed over."""
+    """The servers in the output of `show stat`, in its order; frontends and backends are skipped."""
     return tuple(_server(row) for row in _stats(text) if row["svname"] not in ("FRONTEND", "BACKEND"))
 
 
@@ -145,7 +145,7 @@ def parse_loads(text: str) -> tuple[Load, ...]:
 
 
 def _stats(text: str) -> Iterator[dict[str, str]]:
-    """The rows of `show stat` (management guide, section 9.1). No output gives none.
+    """The rows of `show stat` (management guide, section 9.1). Empty output has none.
 
     Columns are found by the names in the first line, since haproxy adds to them.
     """
@@ -189,7 +189,7 @@ def _answered(words: list[str]) -> Answered | None:
 
 
 def parse_neighbours(text: str) -> tuple[Neighbour, ...]:
-    """Those in the output of `ip neigh` that have answered, and so have a link-layer address (ip-neighbour(8))."""
+    """The neighbours in the output of `ip neigh` that answered, and so have a link-layer address (ip-neighbour(8))."""
     words = [line.split() for line in text.splitlines() if " lladdr " in line and "FAILED" not in line]
     return tuple(neighbour for each in words if (neighbour := _neighbour(each)))
 

@@ -1,4 +1,4 @@
-"""A TLS ClientHello, the smallest question that any TLS server answers without being told a secret or a name."""
+"""A TLS ClientHello, the smallest request that any TLS server answers without a secret or a server name."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def client_hello() -> bytes:
 
 
 def escaped() -> str:
-    """The greeting as octal escapes, as every printf takes them."""
+    """The greeting as octal escapes, which every printf understands."""
     return "".join(f"\\{byte:03o}" for byte in client_hello())

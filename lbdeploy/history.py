@@ -20,9 +20,9 @@ from lbdeploy.transaction import STATE
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What there was on a node before the run `id`. `about`: whose that was; `hosts`: the hosts.toml before it, or "".
+    """A node's files before the run `id`. `about`: who started it; `hosts`: the hosts.toml before it, or "".
 
-    `files` are (mode, content) by path; a file that did not exist is not among them.
+    `files` are (mode, content) by path, without files that did not exist.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Reader:
         return f"{PRELUDE}{files} | while read -r path; do {line}; done\n"
 
     def read(self, output: str) -> list[Generation]:
-        """The generations, the latest first."""
+        """The generations, newest first."""
         found: dict[str, dict[str, tuple[str, str]]] = {}
         for path, mode, content in self._lines(output):
             name, _, rest = path.removeprefix("./").partition("/")
@@ -64,7 +64,7 @@ def _generation(name: str, files: Mapping[str, tuple[str, str]]) -> Generation:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to go back to: how the nodes were before the run `id`. `nodes` has those that have changed since."""
+    """What to roll back to: the nodes before the run `id`. `nodes` has those that were changed by it or since."""
 
     id: str
     about: str
@@ -72,7 +72,7 @@ class Target:
     nodes: Mapping[str, Generation]
 
     def wanted(self, name: str, resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
-        """The resources of a node, with files as they were then."""
+        """The resources of a node, with the files as they were then."""
         files = self.nodes[name].files if name in self.nodes else {}
         then = {path: File(path, content, mode) for path, (mode, content) in files.items()}
         own = {path: each for path, each in then.items() if path.startswith(OWN)}
@@ -82,7 +82,7 @@ class Target:
                 case File() if each.path in then:
                     own.pop(each.path, None)
                     wanted.append(replace(each, mode=then[each.path].mode, content=then[each.path].content))
-                case Gone(late=True):  # scripts and CAs that hosts.toml does not name any more
+                case Gone(late=True):  # scripts and CAs that hosts.toml no longer names
                     wanted += [*own.values(), replace(each, but=(*each.but, *own))]
                 case _:
                     wanted.append(each)
@@ -90,9 +90,9 @@ class Target:
 
 
 def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> Target:
-    """How to go back to before `run`, or before the last run where it is None.
+    """The state before `run`, or before the last run where it is None.
 
-    Raises UsageError for a run that no node knows, and RemoteError where there was nothing to go back to.
+    Raises UsageError for a run that no node knows, and RemoteError where there is nothing to roll back to.
     """
     known = sorted({each.id for those in generations.values() for each in those}, reverse=True)
     if not known:

@@ -14,7 +14,7 @@ from lbdeploy.events import Emit, Note
 class Interrupt:
     """Within the block, the first SIGINT is remembered, and a second one raises KeyboardInterrupt.
 
-    `doing` is what the operator is told that happens now.
+    `doing` is what the operator is told is happening meanwhile.
     """
 
     def __init__(self, emit: Emit, doing: str = "stopping as soon as the node in change is done") -> None:
@@ -35,7 +35,7 @@ class Interrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def check(self, state: str, fix: str) -> None:
-        """A safe point: raise InterruptedRunError if it was asked for. `state`: how things are; `fix`: what to type."""
+        """A safe point: raise InterruptedRunError after Ctrl-C. `state`: how things are; `fix`: what to type."""
         if self.asked:
             raise InterruptedRunError("interrupted", state=state, fix=fix)
 
@@ -44,5 +44,5 @@ class Interrupt:
             raise KeyboardInterrupt
         self.asked = True
         note = Note(None, f"{self._doing}; Ctrl-C again leaves at once")
-        # Not in this thread, which may be holding what the drawing of it needs.
+        # Not in this thread: it may hold a lock that drawing needs.
         threading.Thread(target=self._emit, args=(note,), daemon=True).start()

@@ -9,12 +9,12 @@ from lbdeploy.netfilter import ACCEPT, DROP, Chain, Fits, Packet, Rule, every, i
 
 HOOKS = {"INPUT": "input", "OUTPUT": "output"}
 VERDICTS = {"ACCEPT": ACCEPT, "NFQUEUE": ACCEPT, "QUEUE": ACCEPT, "DROP": DROP, "REJECT": DROP, "RETURN": "return"}
-MODULES = ("tcp", "multiport", "conntrack", "state", "comment", "addrtype")  # which by themselves ask for nothing more
+MODULES = ("tcp", "multiport", "conntrack", "state", "comment", "addrtype")  # loading these adds no condition by itself
 NUMBERS = {"tcp": "6", "vrrp": "112"}
 
 
 def chains(lines: Sequence[str], packet: Packet) -> dict[str, Chain]:
-    """By name; lines that are none of its are passed over."""
+    """The chains by name; other lines are skipped."""
     words = [found for found in map(_words, lines) if len(found) > 1]
     found = {each[1]: Chain(each[1], HOOKS.get(each[1], "")) for each in words if each[0] in ("-P", "-N")}
     for first, name, *rest in words:
@@ -37,7 +37,7 @@ def _rule(words: Sequence[str], packet: Packet) -> Rule:
     for negated, option, values in _options(words):
         if option in ("-j", "-g"):
             target = " ".join(values[:1])
-            verdict = VERDICTS.get(target, "jump" if option == "-j" else "goto")  # of what is no chain, nothing comes
+            verdict = VERDICTS.get(target, "jump" if option == "-j" else "goto")  # no such chain: no effect
             return Rule(every(fits), verdict, target)
         its = _fits(option, values, packet)
         fits.append(inverted(its) if negated else its)
@@ -45,7 +45,7 @@ def _rule(words: Sequence[str], packet: Packet) -> Rule:
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[bool, str, list[str]]]:
-    """Each option: whether a "!" stands before it, and the words after it."""
+    """Each option of a rule: whether it follows a "!", its name, and its arguments."""
     at = 0
     while at < len(words):
         negated = words[at] == "!"
@@ -71,7 +71,7 @@ def _fits(option: str, values: Sequence[str], packet: Packet) -> Fits:
         "-i": lambda: False if value == "lo" else None,
         "--dport": lambda: some(_has(each, packet.port) for each in value.split(",")),
         "--state": lambda: "NEW" in value.split(","),
-        "--ctstatus": lambda: False,  # nothing was translated, or answered, yet
+        "--ctstatus": lambda: False,  # the first packet: no NAT or reply yet
         "--dst-type": lambda: value == "LOCAL",
         "--syn": lambda: True,
         "--tcp-flags": lambda: list(values[1:]) == ["SYN"] and "SYN" in value,

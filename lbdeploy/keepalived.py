@@ -1,4 +1,4 @@
-"""What a running keepalived says of itself: its VRRP state, its effective priority, since when."""
+"""What a running keepalived reports: its VRRP state, its effective priority, since when."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lbdeploy.shell import Raw
 
 STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}  # VRRP_STATE_* of keepalived (measured on 2.2.7 and 2.3.3)
 
-# keepalived writes what it knows when it gets a certain signal. Its number is asked for, as a wrong one would end it.
-# What it wrote is believed only if it is root's own, no link, and no older than the question: /tmp is everybody's.
-# Where that does not work, its journal has the last state that it entered.
+# keepalived dumps its data on a certain signal. Its number is asked for, since a wrong one would end keepalived.
+# The dump is trusted only if it is owned by root, no link, and no older than the request: /tmp is world-writable.
+# Where that does not work, keepalived's journal has the last state that it entered.
 PROBE = Raw(r"""
 for file in /run/keepalived.pid /run/keepalived/keepalived.pid; do [ ! -e $file ] || read -r pid < $file; done
 [ -d "/proc/${pid:-none}" ] || exit 1
@@ -38,7 +38,7 @@ journalctl -q -u keepalived -o cat -n 500 | sed -n 's/.*Entering \([A-Z]*\) STAT
 
 @dataclass(frozen=True, slots=True)
 class Vrrp:
-    """What keepalived says of itself; `since`: when it entered the state (s, Unix), 0 where only its journal knows."""
+    """What keepalived reports; `since`: when it entered the state (s, Unix), 0 where only its journal was read."""
 
     state: str = ""
     priority: int | None = None
@@ -46,7 +46,7 @@ class Vrrp:
 
 
 def parse_vrrp(text: str, instance: str) -> Vrrp:
-    """keepalived's JSON, or a state's name from its journal. What can't be read says nothing."""
+    """keepalived's JSON, or a state's name from its journal. Unreadable text gives an empty Vrrp."""
     if text.strip() in STATES.values():
         return Vrrp(text.strip())
     with suppress(ValueError, TypeError, KeyError, AttributeError):

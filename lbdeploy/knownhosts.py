@@ -1,4 +1,4 @@
-"""Writing known_hosts: a host's key is added or taken out as OpenSSH would do it, and every other line stays as it is.
+"""Writing known_hosts: a host's key is added or removed as OpenSSH does it; every other line is left unchanged.
 
 Reading is left to `ssh-keygen -F`: see `lbdeploy.sshconfig`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
 """
@@ -19,7 +19,7 @@ _writing = threading.Lock()
 
 
 def known_name(host: str, port: int = 22) -> str:
-    """How known_hosts names a host: in lower case, and with the port where that is not 22."""
+    """A host's name in known_hosts: in lower case, and with the port where that is not 22."""
     name = host.lower()
     return name if port == 22 else f"[{name}]:{port}"
 
@@ -31,9 +31,9 @@ def fingerprint(key: str) -> str:
 
 
 def remember(file: Path, host: str, port: int, kind: str, key: str, *, hashed: bool = False) -> None:
-    """Add a host's key (its type, and base64) to a file, which is made where there is none. Raises OSError.
+    """Add a host's key (its type, and base64) to a file, which is created if missing. Raises OSError.
 
-    Nothing happens where such a line is there already. `hashed`: as with HashKnownHosts of ssh_config(5).
+    Does nothing where the file has such a line already. `hashed`: as with HashKnownHosts of ssh_config(5).
     """
     name = known_name(host, port)
     with _writing:
@@ -45,9 +45,9 @@ def remember(file: Path, host: str, port: int, kind: str, key: str, *, hashed: b
 
 
 def forget(file: Path, host: str, port: int = 22) -> int:
-    """Take every key of this one host out of a file; how many there were. Raises OSError.
+    """Remove every key of this one host from a file; returns the number of lines that had one. Raises OSError.
 
-    Other names on its lines stay, and so do patterns, @cert-authority and @revoked: they speak of more than this host.
+    Other names on these lines stay, and so do patterns, @cert-authority and @revoked: they concern more than this host.
     """
     name = known_name(host, port)
     with _writing:
@@ -70,7 +70,7 @@ def _lines(file: Path) -> list[bytes]:
 
 
 def _names(line: bytes, name: str) -> bool:
-    """Whether a line gives a key to exactly this name, among others or hashed."""
+    """Whether a line assigns a key to exactly this name, alone, in a list or hashed."""
     names = line.split(maxsplit=1)[:1]
     return bool(names) and any(_is(each, name) for each in names[0].split(b","))
 
@@ -86,7 +86,7 @@ def _is(written: bytes, name: str) -> bool:
 
 
 def _without(line: bytes, name: str) -> bytes:
-    """A line without this name; nothing, where only exclusions would be left."""
+    """The line without this name; empty where only negated patterns would be left."""
     names, rest = line.split(maxsplit=1)
     others = [each for each in names.split(b",") if not _is(each, name)]
     if all(each.startswith(b"!") for each in others):
@@ -95,7 +95,7 @@ def _without(line: bytes, name: str) -> bytes:
 
 
 def _append(file: Path, text: str) -> None:
-    """In one write, as OpenSSH does it: what another program appends at the same time is not lost."""
+    """Append in one write, as OpenSSH does, so that what another program appends at the same time is not lost."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -105,7 +105,7 @@ def _append(file: Path, text: str) -> None:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """The whole file by a rename, with mode and owner as before; a link stays one."""
+    """Replace the whole file by a rename, keeping mode and owner; a symbolic link stays one."""
     target = file.resolve()
     before = target.stat()
     new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")

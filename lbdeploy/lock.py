@@ -1,7 +1,8 @@
-"""One run at a time per cluster: a lock on every node, held for as long as this process is heard of.
+"""One run at a time per cluster: a lock on every node, held for as long as the node hears from this process.
 
-On each node a small process holds a lock file, and listens. It ends when the connection does, or when nothing was heard
-for a while, so a dead run's lock frees itself. A change that goes on by itself on a node locks it, too, until it ends.
+On each node a small process holds a lock file, and listens. It ends when the connection does, or when it has heard
+nothing for a while, so the lock of a dead run is released. A change that continues on a node without its operator also
+counts as a lock, until it ends.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lbdeploy.transport import Held, Session
 
 BEAT_SECONDS = 5.0
-SILENCE_SECONDS = 20  # after so long without a word the node lets go of the lock
+SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock
 RETRY_SECONDS = 1.0
 
 _TAKE = """\
@@ -50,7 +51,7 @@ exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; d
 
 
 class Lock:
-    """The lock of a cluster, once it was taken. `runs` is the last run of each node, as it was at that moment."""
+    """The lock of a cluster. `runs` is the last run of each node, at the moment when it was locked."""
 
     def __init__(self, about: str) -> None:
         self.runs: dict[str, str] = {}
@@ -72,7 +73,7 @@ class Lock:
         self.runs[node.name] = rest
 
     def keep(self) -> None:
-        """Let the nodes hear of this process from now on, in the background."""
+        """Send heartbeats to the nodes from now on, in the background."""
         threading.Thread(target=self._beat, daemon=True).start()
 
     def check(self) -> None:
@@ -87,11 +88,11 @@ class Lock:
                 )
 
     def forget(self, name: str) -> None:
-        """A node that was rebooted has no lock any more, and needs none for this run to go on."""
+        """Drop the lock of a node that rebooted: it is gone, and this run can continue without it."""
         self._held.pop(name, None)
 
     def leave(self) -> None:
-        """Don't wait: the nodes release it when their connections end."""
+        """Stop the heartbeats without waiting: the nodes release the lock when their connections end."""
         self._over.set()
 
     def release(self) -> None:
@@ -108,9 +109,9 @@ class Lock:
 
 @contextmanager
 def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: Emit) -> Iterator[Lock]:
-    """The cluster's lock, for the time of the block. Where it is taken, tries for `wait` seconds; then LockedError.
+    """The cluster's lock, for the duration of the block. If it is taken, retries for `wait` s; then LockedError.
 
-    The first node is locked before the others, so that of two runs that begin at once exactly one gets through.
+    The first node is locked before the others, so that exactly one of two simultaneous runs gets the lock.
     """
     deadline = time.monotonic() + wait
     while True:

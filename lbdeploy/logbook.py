@@ -1,7 +1,7 @@
-"""The log of a run: every event, every script on the wire and what it answered, in a file of the user's.
+"""The log of a run: every event, every script sent to a node and its output, in a file of the user's.
 
-It is written by a thread of its own, so that no run waits for it, and opened when there is something to write: commands
-that contact nothing leave none. See docs/decisions/041-the-log.md.
+It is written by its own thread, so that no run waits for it, and opened when there is something to write: commands
+that contact no host leave none. See docs/decisions/041-the-log.md.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from lbdeploy import __version__
 from lbdeploy.events import Event, Wire, excerpt
 
 KEPT = 50  # logs
-LIMIT = 6000  # characters of a script, or of what it answered
+LIMIT = 6000  # characters of a script, or of its output
 CLOSE_SECONDS = 2.0
 
 
 class Logbook:
-    """A log that is about to be written."""
+    """The log of this run; its file is created with the first entry."""
 
     def __init__(self, argv: list[str], about: str = "") -> None:
-        """`about`: what the run is about, such as the files that it reads."""
+        """`about`: what the run works on, such as the files that it reads."""
         self._path: Path | None = None
         self._trouble = ""
         self._argv = argv
@@ -40,7 +40,7 @@ class Logbook:
         self._known: dict[str, str] = {}
 
     def event(self, event: Event) -> None:
-        """Take note of what happens. From any thread."""
+        """Record an event. May be called from any thread."""
         self.write("\n".join(self._told(event)))
 
     def write(self, text: str) -> None:
@@ -51,7 +51,7 @@ class Logbook:
         self._lines.put(f"{_now()} {text}\n")
 
     def close(self) -> tuple[Path | None, str]:
-        """Write what is left: where the log is, or why there is none, which is said once."""
+        """Write what is left. Returns where the log is, or why there is none; the reason only once."""
         if self._thread:
             self._lines.put(None)
             self._thread.join(CLOSE_SECONDS)
@@ -68,7 +68,7 @@ class Logbook:
             yield f"{event.who}: {event.text}" if event.who else event.text
 
     def _once(self, script: str) -> str:
-        """A script that was written before, but for its nonces, is not written again."""
+        """The script, or a reference where the same one, nonces aside, was written before."""
         key = hashlib.sha256(script.encode(errors="surrogateescape")).hexdigest()
         if key in self._known:
             return f"(the same script as at {self._known[key]})"
@@ -84,7 +84,7 @@ class Logbook:
                         file.flush()
         except OSError as error:
             self._path, self._trouble = None, f"{error.filename or 'the log'}: {error.strerror}"
-        except Exception as error:  # whatever it is, it is no reason for the run to fail
+        except Exception as error:  # no error in the log may make the run fail
             self._path, self._trouble = None, f"{type(error).__name__}: {error}"
 
     def _opened(self) -> TextIO:
@@ -117,6 +117,6 @@ def _now() -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Old logs go; another run may be doing the same."""
+    """Delete old logs; another run may be doing the same."""
     for old in sorted(folder.glob("*.log"), key=lambda path: path.name.removeprefix("crash-"))[:-KEPT]:
         old.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""What an operator wrote in hosts.toml, as frozen data that the rest of lbdeploy works on.
+"""The contents of hosts.toml, as frozen data that the rest of lbdeploy works on.
 
-Made by `lbdeploy.hosts`, which has checked it: every reference resolves, every value is of a type that can't be read as
+Made and checked by `lbdeploy.hosts`: every reference resolves, and every value is of a type that can't be mistaken for
 a directive or a command. Times are in seconds.
 """
 
@@ -20,17 +20,17 @@ Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Subnet = IPv4Network | IPv6Network
 
-METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that tells of haproxy itself
+METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that serves haproxy's own metrics
 
 
 def frontend_socket(frontend: str) -> str:
-    """Where a frontend can be reached on its node, whoever holds the VIPs."""
+    """The socket of a frontend on its own node, usable whichever node holds the VIPs."""
     return f"/run/haproxy/{frontend}.sock"
 
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """How to log in. What is None comes from the operator's own SSH configuration, as `ssh -G` resolves it."""
+    """How to log in. Where a field is None, the operator's own SSH configuration applies, as `ssh -G` resolves it."""
 
     user: str | None = None
     port: int | None = None
@@ -39,12 +39,12 @@ class Ssh:
     jump: str | None = None
     connect_timeout: float | None = None
     config_file: Path | None = None  # what `ssh -F` takes; only the lab sets it
-    answers: Answers = field(default_factory=Answers, compare=False, repr=False)  # what no file says
+    answers: Answers = field(default_factory=Answers, compare=False, repr=False)  # what no file contains
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A layer 2 network that all nodes are on, with the VIPs that float on it."""
+    """A layer 2 network that all nodes are attached to, with the VIPs that float on it."""
 
     name: str
     interface: str
@@ -53,7 +53,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A virtual IP address: with its prefix length, the network it floats on, and nothing about who holds it."""
+    """A virtual IP address, with its prefix length and its network; which node holds it is not part of it."""
 
     address: Interface
     network: str
@@ -76,7 +76,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script of the operator's: its path as hosts.toml has it, and its text, which is put on the nodes."""
+    """A script of the operator's: its path as in hosts.toml, and its text, which is put on the nodes."""
 
     path: str
     text: str = field(repr=False)
@@ -84,7 +84,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class TrackFile:
-    """A file on the nodes whose number, times `weight`, is added to a node's priority; 0: a number is a failure."""
+    """A file on the nodes; its number times `weight` is added to a node's priority. Weight 0: a number is a failure."""
 
     name: str
     file: str
@@ -93,7 +93,7 @@ class TrackFile:
 
 @dataclass(frozen=True, slots=True)
 class TrackScript:
-    """A script whose `weight` is added to a node's priority: a positive one while it is well, a negative one while it
+    """A script whose `weight` is added to a node's priority: a positive one while it succeeds, a negative one while it
     fails. With 0, a node on which it fails leaves the election."""
 
     name: str
@@ -126,18 +126,18 @@ class Vrrp:
 
     @property
     def tracks(self) -> bool:
-        """Whether more than haproxy affects who holds the VIPs: then priorities alone don't tell."""
+        """Whether more than haproxy affects which node holds the VIPs: then configured priorities alone don't tell."""
         return bool(self.track_files or self.track_scripts)
 
     @property
     def scripts(self) -> tuple[Script, ...]:
-        """Everything that is put on the nodes for keepalived to run."""
+        """The operator's scripts that are put on the nodes for keepalived to run."""
         return tuple(each.script for each in self.track_scripts) + ((self.notify,) if self.notify else ())
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A backend server, such as a kube-apiserver. Of weight 0 it gets no new connections; None is 1."""
+    """A backend server, such as a kube-apiserver. With weight 0 it gets no new connections; None means 1."""
 
     name: str
     address: Address
@@ -185,7 +185,7 @@ class Frontend:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Where haproxy tells of itself: a port on each node's own address. `allow` as of a frontend."""
+    """Where haproxy serves its metrics: a port on each node's own address. `allow`: as for a frontend."""
 
     network: str
     port: int
@@ -194,7 +194,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Where apt gets packages, too (sources.list(5)). `key`: armored text (RFC 9580, section 6.2), or ""."""
+    """An additional apt repository (sources.list(5)). `key`: armored text (RFC 9580, section 6.2), or ""."""
 
     name: str
     uri: str
@@ -205,7 +205,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class PackageSources:
-    """What apt is told. `pins`: the version, or a pattern of it, that a package is to have, by name."""
+    """Settings for apt. `pins`: by package, the version that it is to have, or a pattern for it."""
 
     pins: Mapping[str, str] = field(default_factory=dict)
     proxy: str | None = None
@@ -214,7 +214,7 @@ class PackageSources:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One hosts.toml: the nodes that share VIPs, and what they balance. `nodes` are in order of falling priority."""
+    """One hosts.toml: the nodes that share VIPs, and what they balance. `nodes` are in descending priority."""
 
     name: str
     path: Path
@@ -239,13 +239,13 @@ class Cluster:
 
     @property
     def targets(self) -> tuple[tuple[Address, int], ...]:
-        """Where the cluster can be asked from outside: each VIP, with the port of its first frontend."""
+        """Where to probe the cluster from outside: each VIP, with the port of its first frontend."""
         first = {vip.ip: each.port for each in reversed(self.frontends) for vip in self.vips_of(each)}
         return tuple((vip.ip, first[vip.ip]) for vip in self.vips if vip.ip in first)
 
     @property
     def own(self) -> tuple[Address, ...]:
-        """The addresses that the cluster itself speaks from: the nodes' own, and a holder's VIPs."""
+        """The source addresses of the cluster itself: the nodes' own, and the VIPs of a holder."""
         return tuple(
             dict.fromkeys((*(a for node in self.nodes for a in node.addresses.values()), *(v.ip for v in self.vips)))
         )
@@ -262,7 +262,7 @@ class Cluster:
 
     @property
     def templates(self) -> Path:
-        """Where the operator's own templates lie, if there are any: beside hosts.toml."""
+        """The folder of the operator's own templates, if any: beside hosts.toml."""
         return self.path.parent / "templates"
 
     def node(self, name: str) -> Node:
@@ -277,5 +277,5 @@ class Cluster:
         return tuple(other for other in self.nodes if other is not node)
 
     def servers(self) -> Iterator[tuple[Frontend, Server]]:
-        """Every server with the frontend it stands behind."""
+        """Every server, with the frontend that it belongs to."""
         return ((frontend, server) for frontend in self.frontends for server in frontend.servers)

@@ -1,4 +1,4 @@
-"""What a handover did and cost. Pure."""
+"""The result of a handover, and what it cost clients. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lbdeploy.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved(Measured):
-    """What became of a handover. `expected` is the outage (s) that the timers predict; `offsets` are what remains.
+    """The result of a handover. `expected` is the outage (s) that the timers predict; `offsets` are those that remain.
 
-    `began` is when the VIPs began to move (s, Unix). `cut` are probes that were open connections at the very moment.
+    `began` is when the VIPs began to move (s, Unix). `cut`: the probes whose connections were open at that moment.
     """
 
     giver: str
@@ -33,7 +33,7 @@ class Moved(Measured):
 
     @property
     def holds(self) -> bool:
-        """Whether something is left that keeps the VIPs from where VRRP would have them otherwise."""
+        """Whether offsets remain that keep the VIPs away from where VRRP would put them otherwise."""
         return any(self.offsets.values())
 
     @property
@@ -43,22 +43,22 @@ class Moved(Measured):
 
     @property
     def in_time(self) -> bool:
-        """Whether clients lost no more than the timers predict, within the tolerance: at once, or bit by bit."""
+        """Whether clients lost no more than the timers predict, plus the tolerance: in one outage, and in total."""
         most = (self.expected + TOLERANCE) / PERIOD
         return self.within(self.expected) and all(view.failed <= most for view in self.measured)
 
     @property
     def long_lived(self) -> tuple[Stream, ...]:
-        """The streams that lived when it began."""
+        """The streams that were open when it began."""
         return tuple(each for each in self.streams if each.alive_at(self.began))
 
     @property
     def broken(self) -> int:
-        """Open connections that were cut: a move of the VIPs can't spare them."""
+        """Open connections that were cut, which a move of the VIPs can't avoid."""
         return self.cut + sum(each.broken is not None for each in self.long_lived)
 
     def to_json(self) -> dict[str, object]:
-        """The contract's keys. `outage_ms` is null where the VIPs can't be reached from here: nothing was measured."""
+        """The keys of the JSON contract. `outage_ms` is null (not measured) where no VIP can be reached from here."""
         return {
             "from": self.giver,
             "to": self.taker,

@@ -1,4 +1,4 @@
-"""The names that a hosts.toml has, for completion on the command line: read without pydantic, which takes 60 ms."""
+"""The names in a hosts.toml, for shell completion: read without pydantic, which takes 60 ms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def node_names(path: Path) -> list[str]:
-    """The nodes, in the order of the file; none of a file that can't be read, or is half edited."""
+    """The nodes, in the order of the file; none where the file can't be read or parsed."""
     return list(_table(_read(path), "nodes"))
 
 

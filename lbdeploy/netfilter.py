@@ -1,6 +1,6 @@
 """What a node's packet filter does with one packet, as far as its rules tell. Pure.
 
-`nft` and `iptables` read rules into these chains, each rule with whether it fits the packet in question.
+`nft` and `iptables` read rules into these chains, and note for each rule whether it matches the packet in question.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from lbdeploy.model import Address
 
 ACCEPT, DROP = "accept", "drop"
-NEXT, END = "next", "end"  # goes on with the next rule; comes out of the chain's end
+NEXT, END = "next", "end"  # continues with the next rule; leaves the chain at its end
 
-Fits = bool | None  # None: it depends on what can't be known here, such as who the client is
+Fits = bool | None  # None: unknown here, such as who the client is
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The first one of a connection, or an advert. `source` None: of any client; `port` None: it has no ports."""
+    """The first packet of a connection, or an advert. `source` None: any client; `port` None: it has no ports."""
 
     protocol: str
     target: Address
@@ -33,7 +33,7 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`verdict`: accept, drop, return, jump or goto (to `chain`); anything else lets a packet go on."""
+    """`verdict`: accept, drop, return, jump or goto (to `chain`); anything else continues with the next rule."""
 
     fits: Fits
     verdict: str
@@ -42,7 +42,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Chain:
-    """Its rules in their order; `hook` and `policy` of those that packets come to by themselves."""
+    """A chain with its rules in order; a base chain also has a `hook` and a `policy`."""
 
     name: str
     hook: str = ""
@@ -51,13 +51,13 @@ class Chain:
 
 
 def fates(chain: Chain, chains: Mapping[str, Chain]) -> frozenset[str]:
-    """What may become of the packet in a chain with a hook: accept, drop, or either."""
+    """What may become of the packet in a base chain: accept, drop, or either."""
     found = _Walk(chains).through(chain.name)
     return found - {END} | ({chain.policy} if END in found else set())
 
 
 class _Walk:
-    """Through chains that jump to each other. The kernel lets none jump to itself; text may."""
+    """A walk through chains that jump to each other. The kernel allows no loops; the text may have some."""
 
     def __init__(self, chains: Mapping[str, Chain]) -> None:
         self._chains = chains
@@ -96,24 +96,24 @@ class _Walk:
 
 
 def every(fits: Iterable[Fits]) -> Fits:
-    """Whether all of it fits."""
+    """Whether all conditions match."""
     found = set(fits)
     return False if False in found else None if None in found else True
 
 
 def some(fits: Iterable[Fits]) -> Fits:
-    """Whether any of it fits."""
+    """Whether any condition matches."""
     found = set(fits)
     return True if True in found else None if None in found else False
 
 
 def inverted(fits: Fits) -> Fits:
-    """Whether the opposite fits."""
+    """Whether the negated condition matches."""
     return None if fits is None else not fits
 
 
 def of_address(wanted: str, known: Address | None) -> Fits:
-    """Whether an address is this one or in this network; that of any client is not one host's, but may be in one."""
+    """Whether an address is this one or in this network; any client (None): False for a single host, else unknown."""
     network = _network(wanted)
     if network is None:
         return None

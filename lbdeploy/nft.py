@@ -1,4 +1,4 @@
-"""`nft -j list ruleset`: each rule judged by whether it fits one packet. Pure; libnftables-json(5) is its grammar."""
+"""`nft -j list ruleset`: each rule judged by whether it matches one packet. Pure; grammar: libnftables-json(5)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from lbdeploy.netfilter import ACCEPT, DROP, Chain, Fits, Packet, Rule, every, inverted, of_address, some
 
-# What says nothing about a packet, and lets it go on to the rest of its rule.
+# Statements that neither match nor decide: the packet goes on to the rest of the rule.
 NEUTRAL = ("counter", "log", "comment", "mangle", "notrack", "ct helper", "flow", "set", "last")
-UNREAD = Rule(None, ACCEPT)  # of a rule that nothing is known of, nothing is claimed
+UNREAD = Rule(None, ACCEPT)  # a rule that can't be understood may match, and then accepts
 NUMBERS = {"tcp": 6, "udp": 17, "vrrp": 112}
 
 
 def chains(text: str, packet: Packet, but: str = "") -> dict[str, Chain]:
-    """Those that such a packet may meet, by family, table and name; none of the table `but`, or where it is no JSON."""
+    """The chains of the packet's families, by "family table name", without the table `but`; none where not JSON."""
     try:
         objects = [(kind, body) for each in json.loads(text)["nftables"] for kind, body in each.items()]
         families = ("inet", "ip" if packet.version == 4 else "ip6")
@@ -50,7 +50,7 @@ class _Reader:
     named: Mapping[str, list[Any]]
 
     def rules(self, expressions: Any) -> list[Rule]:
-        """A rule is several where it has a map of verdicts."""
+        """The rule, as several ones where it has a verdict map."""
         try:
             return list(self._rules(expressions))
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
@@ -70,7 +70,7 @@ class _Reader:
                     fits = every((fits, None))
 
     def _verdict(self, fits: Fits, kind: str, body: Any) -> Rule | None:
-        if kind == "xt":  # of iptables-nft, which names at least its targets
+        if kind == "xt":  # from iptables-nft; at least its target has a name
             kind = {"REJECT": "reject", "LOG": "continue"}.get(str((body or {}).get("name")), "xt")
         if kind in ("jump", "goto"):
             return Rule(fits, kind, f"{self.table} {body['target']}")
@@ -78,7 +78,7 @@ class _Reader:
         return Rule(fits, verdict) if verdict in (ACCEPT, DROP, "return", "continue") else None
 
     def _mapped(self, fits: Fits, body: Mapping[str, Any]) -> Iterator[Rule]:
-        """The first element that fits says what is done."""
+        """One rule for each element of a verdict map: the first that matches decides."""
         for key, verdict in self._elements(body["data"]):
             ((kind, target),) = verdict.items()
             if rule := self._verdict(every((fits, self._fits(body["key"], key))), kind, target):
@@ -87,12 +87,12 @@ class _Reader:
     def _match(self, body: Mapping[str, Any]) -> Fits:
         left, right, op = body["left"], body["right"], body["op"]
         if "payload" in left and self._foreign(left["payload"]["protocol"]):
-            return False  # whatever is asked of it: the packet has no such header
+            return False  # also for "!=": the packet has no such header
         if op in ("<", ">", "<=", ">="):
             return self._compared(left, op, right)
         elements = self._elements(right)
         if left.get("payload", {}).get("field") == "saddr" and self.packet.source is None and len(elements) != 1:
-            return None  # several hosts may be all clients that there are
+            return None  # the set may contain every client
         fits = some(self._fits(left, each) for each in elements)
         return inverted(fits) if op == "!=" else fits
 
@@ -105,7 +105,7 @@ class _Reader:
         return compare[op](port, right) if is_port and port is not None else None
 
     def _elements(self, right: Any) -> list[Any]:
-        """What a value may be: one of a set, of a list of flags, or of a set that has a name."""
+        """The values to compare with: a single one, or those of a set, a list of flags, or a named set."""
         if isinstance(right, str) and right.startswith("@"):
             right = self.named.get(f"{self.table} {right[1:]}", [])
         elif isinstance(right, dict) and ("set" in right or "|" in right):
@@ -124,12 +124,12 @@ class _Reader:
         return self._of_first(left, wanted)
 
     def _of_first(self, left: Any, wanted: Any) -> Fits:
-        """What the first packet of a connection to this node is, whatever it is of."""
+        """What holds for the first packet of any connection to this node."""
         match left:
             case {"ct": {"key": "state"}}:
                 return bool(wanted == "new")
             case {"ct": {"key": "status"}}:
-                return False  # nothing was translated, or answered, yet
+                return False  # no NAT or reply yet
             case {"fib": {"result": "type", "flags": "daddr" | ["daddr"]}}:
                 return bool(wanted == "local")
             case {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]} if "syn" in mask:

@@ -1,4 +1,4 @@
-"""Changing nodes: each by a transaction of its own, which it finishes or undoes by itself, whatever becomes of us."""
+"""Changing nodes: each by its own transaction, which the node finishes or undoes even if this process dies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lbdeploy.transaction import Task, Transaction
 if TYPE_CHECKING:
     from lbdeploy.transport import Session
 
-RETURN_SECONDS = 120.0  # how long to wait for a node that ended the connection, to reboot for example
+RETURN_SECONDS = 120.0  # how long to wait for a node that closed the connection, for example to reboot
 LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmation has run out
 RETRY_SECONDS = 1.0
 
@@ -33,13 +33,13 @@ class Work:
         self.deadline = 0.0  # until when the node waits for a confirmation (monotonic, s)
 
     def tell(self, session: Session, script: str) -> None:
-        """Run one of the transaction's scripts, and follow what it says."""
+        """Run one of the transaction's scripts, and read its output."""
         session.run(script, self.progress.line)
         if self.progress.waits and not self.deadline:
             self.deadline = time.monotonic() + (self.progress.awaiting or 0)
 
     def decide(self, session: Session, decision: str = "") -> None:
-        """Make a decision known (confirm, abandon), or none, and follow to the end."""
+        """Send a decision (confirm, abandon), if any, and follow the task to its end."""
         self.tell(session, self.transaction.follow(self.progress.told, decision))
 
     @property
@@ -64,15 +64,15 @@ class Workers:
         _raise_worst(self._fleet.each(nodes, self._begin).values())
 
     def linger(self, names: Sequence[str]) -> None:
-        """Tell nodes that wait that others are going to depend on them. Raises the first one's error."""
+        """Tell waiting nodes that other nodes are about to depend on them. Raises the first one's error."""
         nodes = [node for node in self._waiting() if node.name in names]
         scripts = {node.name: self.under_way[node.name].transaction.linger() for node in nodes}
         _raise_worst(self._fleet.each(nodes, lambda node, session: session.run(scripts[node.name])).values())
 
     def confirm(self) -> None:
-        """Let what was done stay, over new connections: that they can be made is part of what is confirmed.
+        """Confirm the changes, over new connections: that these can be made is part of what is confirmed.
 
-        No node is told before all can be reached. Raises RolledBackError, or what else became of it.
+        No node is told before all can be reached. Raises RolledBackError, or the error of what happened instead.
         """
         nodes = self._waiting()
         reached = self._fleet.each(nodes, lambda node, _: self._reach(node))
@@ -87,7 +87,7 @@ class Workers:
         _raise_worst(results.values())
 
     def abandon(self, cause: LbdeployError, order: Sequence[str] = ()) -> LbdeployError:
-        """Have what waits undone, side by side or in an order. Returns the error to raise: cause and outcome."""
+        """Undo the waiting changes, in parallel or in an order. Returns the error to raise: cause and outcome."""
         waiting = self._waiting()
         if not waiting:
             self.under_way.clear()
@@ -100,7 +100,7 @@ class Workers:
         return _undone(cause, works)
 
     def reach(self, names: Sequence[str]) -> None:
-        """Connect anew to nodes whose connection is dead, for a while if need be. Raises the first one's error."""
+        """Reconnect to nodes whose connection is dead, retrying for a while. Raises the first one's error."""
         nodes = [node for node in self._fleet.nodes if node.name in names]
         _raise_worst(self._fleet.each(nodes, self._revive).values())
 
@@ -125,7 +125,7 @@ class Workers:
             if lost.silent and not work.progress.acted:
                 lost.state = going_on(work)
                 raise
-            # It ended the connection, perhaps to reboot; or what it did has cut it off, and it will undo that.
+            # The node closed the connection, perhaps to reboot; or its change has cut it off, and it will undo that.
             self._rejoin(work, time.monotonic() + RETURN_SECONDS)
             if work.progress.undecided and work.progress.restored:
                 raise _cut_off(work, lost) from None
@@ -144,7 +144,7 @@ class Workers:
         self._emit(Done(node.name, "confirmed"))
 
     def _reach(self, node: Node) -> Session:
-        """A new connection, tried for until the node gives up waiting. Raises ConnectError and its like."""
+        """A new connection, retried until the node stops waiting. Raises ConnectError and its subclasses."""
         work = self.under_way[node.name]
         self._emit(Step(node.name, "confirm over a new connection"))
         while True:
@@ -162,12 +162,12 @@ class Workers:
         try:
             work.decide(session, "abandon")
         except LostError:
-            with suppress(LostError):  # then its own time runs out, and it undoes the change all the same
+            with suppress(LostError):  # then the node's own timeout runs out, and it undoes the change anyway
                 self._rejoin(work, work.deadline + LATE_SECONDS, "abandon")
         self._emit(Done(node.name, "as before" if work.progress.restored else "not as before", ok=False))
 
     def _rejoin(self, work: Work, deadline: float, decision: str = "") -> None:
-        """Find the node again, and hear how it goes on. Raises LostError where it can't be reached in time."""
+        """Reconnect to the node, and follow its task. Raises LostError where it can't be reached in time."""
         self._emit(Step(work.node.name, "wait for the node to be there again"))
         while True:
             try:
@@ -181,7 +181,7 @@ class Workers:
 
 
 def _raise_worst(results: Iterable[object]) -> None:
-    """Raise the error that says most, if there is any: what could not be put back comes before what could."""
+    """Raise the most important error, if any: what could not be restored takes precedence over what could."""
     errors = [each for each in results if isinstance(each, LbdeployError)]
     if errors:
         raise min(errors, key=lambda error: isinstance(error, RolledBackError))
@@ -208,7 +208,7 @@ def _lost(work: Work, error: ConnectError) -> LostError:
 
 
 def going_on(work: Work) -> str:
-    """What a node does by itself when nobody talks to it any more, and how to look."""
+    """What a node does by itself once the connection is gone, and how to check on it."""
     name, step = work.node.name, work.progress.step
     if work.progress.waits:
         return f"{name} undoes its change by itself, within seconds, since nobody confirms it"
@@ -219,7 +219,7 @@ def going_on(work: Work) -> str:
 
 
 def _undone(cause: LbdeployError, works: Sequence[Work]) -> LbdeployError:
-    """The cause of a change that was undone, with the state that things are in now."""
+    """The error that led to undoing a change, with the present state added."""
     open_ = [work for work in works if work.progress.waits]
     lasting = [work for work in works if work.progress.restored is False]
     installed = [work for work in works if any(each.kind == "package" for each in work.transaction.task.plan.changes)]

@@ -1,4 +1,4 @@
-"""Looking at the nodes: all at once, with one remote command each, as often as it takes."""
+"""Observing the nodes: in parallel, with one remote command each, as often as needed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 Wanted = Mapping[str, list[Resource[Any]]]
 
 POLL_SECONDS = 0.25
-SETTLE_MARGIN = 10.0  # seconds that daemons may take beyond what their timers say, until a cluster has settled
+SETTLE_MARGIN = 10.0  # seconds that a cluster may take to settle, beyond what the daemons' timers say
 
 
 class Observer:
     """Surveys of a cluster. `wanted` is what each node should have; only the nodes in `scope` are to be changed.
 
-    Of those in `partly`, only these changes (name, action).
+    For those in `partly`, only the changes listed there (name, action) are to be made.
     """
 
     def __init__(self, cluster: Cluster, fleet: Fleet, wanted: Wanted, scope: Iterable[str], emit: Emit) -> None:
@@ -39,7 +39,7 @@ class Observer:
         self._emit = emit
 
     def survey(self) -> Survey:
-        """Look, and tell of it."""
+        """Observe the nodes, and emit events about it."""
         for node in self._fleet.nodes:
             self._emit(Step(node.name, "look"))
         survey = self.look()
@@ -48,7 +48,7 @@ class Observer:
         return survey
 
     def look(self) -> Survey:
-        """Look at every node that can be reached."""
+        """Observe every node that can be reached."""
         found = self._fleet.each(self._fleet.nodes, self._observe)
         seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
         errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
@@ -62,16 +62,16 @@ class Observer:
         )
 
     def _mine(self, plan: NodePlan) -> NodePlan:
-        """What of it is to be done."""
+        """The plan with only those changes that are to be made."""
         some = self.partly.get(plan.node.name) if plan.node.name in self.scope else ()
         return plan if some is None else plan.only(lambda _, change: (change.name, change.action) in some)
 
     def until_settled(
         self, names: Iterable[str], lost: Iterable[str] = (), but: Collection[tuple[str | None, str]] = ()
     ) -> Survey:
-        """Look until waiting would change nothing about these nodes and the VIPs, or no longer than it should take.
+        """Observe until waiting would change nothing about these nodes and the VIPs, for at most `settle_seconds`.
 
-        The nodes `lost` are known not to answer; nobody waits for the findings in `but`: see Verdict.settled.
+        The nodes `lost` are known not to answer; the findings in `but` are not waited for: see Verdict.settled.
         """
         names, known = list(names), set(lost)
         deadline = time.monotonic() + settle_seconds(self.cluster)
@@ -83,7 +83,7 @@ class Observer:
             time.sleep(POLL_SECONDS)
 
     def until_holding(self, names: Iterable[str]) -> bool:
-        """Look until one of these nodes has every VIP; False where none has in time."""
+        """Observe until one of these nodes holds every VIP; False where none does in time."""
         names = list(names)
         deadline = time.monotonic() + settle_seconds(self.cluster)
         while time.monotonic() < deadline:
@@ -99,7 +99,7 @@ class Observer:
 
 
 def settle_seconds(cluster: Cluster) -> float:
-    """How long VRRP's election and haproxy's first checks may take: RFC 5798 section 6.1, haproxy's `inter`."""
+    """How long a VRRP election and haproxy's first checks may take: RFC 5798 section 6.1, haproxy's `inter`."""
     vrrp = cluster.vrrp
     election = 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise
     checks = max(frontend.fast_interval * frontend.rise + frontend.check_timeout for frontend in cluster.frontends)

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 
 from lbdeploy.vrrp import effective
 
-HIGHEST = 254  # RFC 5798, 5.2.4: 255 is for the address's owner
+HIGHEST = 254  # RFC 5798, 5.2.4: 255 is for the address owner
 
 Offsets = Mapping[str, int]  # by the node's name
 
 
 def raised(taker: str, priorities: Mapping[str, int], offsets: Offsets) -> dict[str, int]:
-    """The offsets with which `taker` is preferred to all others, where the others have `offsets` so far.
+    """The offsets with which `taker` is preferred to all others, whose present ones are `offsets`.
 
-    Its own is no higher than it takes, and 0 where its priority is the highest anyway. Others are lowered only where
-    there is no higher priority.
+    Its own is no higher than needed, and 0 where its priority is the highest anyway. Others are lowered only where
+    the taker's priority can't be raised any further.
     """
     others = {name: effective(each, offsets[name]) for name, each in priorities.items() if name != taker}
     highest = min(HIGHEST, max(priorities[taker], *(each + 1 for each in others.values())))
@@ -27,5 +27,5 @@ def raised(taker: str, priorities: Mapping[str, int], offsets: Offsets) -> dict[
 
 
 def held(taker: str, priorities: Mapping[str, int]) -> dict[str, int]:
-    """The offsets that remain after a handover: whatever earlier ones have left is gone."""
+    """The offsets that remain after a handover; those left by earlier ones are cleared."""
     return raised(taker, priorities, dict.fromkeys(priorities, 0))

@@ -1,4 +1,4 @@
-"""What an operator may ask of a run."""
+"""The options of a run."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Options:
 
     @property
     def typed(self) -> str:
-        """What `up` needs to make the changes that `plan` has shown; of --limit, see Advice."""
+        """The options that `up` needs to make the changes that `plan` has shown; for --limit, see Advice."""
         words = [f" --ignore {check}" for check in self.ignore] + [f" --reinstall {name}" for name in self.reinstall]
         return "".join([*words, " --upgrade" if self.upgrade else ""])
 
 
 def fingerprint(text: str) -> str:
-    """A host key's fingerprint that an operator states, as ssh-keygen -l shows it. Raises UsageError."""
+    """A host key's fingerprint given by the operator, as ssh-keygen -l shows it. Raises UsageError."""
     found = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})=?", text.strip())
     if not found:
         fix = "on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
@@ -44,7 +44,7 @@ def fingerprint(text: str) -> str:
 
 
 def chosen(names: Sequence[str], what: str, known: Sequence[str], where: str = "") -> tuple[str, ...]:
-    """The names, if all are among those that are known. Raises UsageError, which says `what` they are, and `where`."""
+    """The names, if all are known. Raises UsageError, which says `what` they are, and `where` they should be."""
     for name in names:
         if name not in known:
             raise UsageError(f"there is no {what} {name or repr(name)}{where}", fix=f"one of: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Who asks for a change, since when, and with which command: for other runs, the journal, and the generations."""
+"""Who started a run, when, and with which command: for other runs, the journal, and the generations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Origin:
 
 
 def origin(hosts: str, command: str | None = None) -> Origin:
-    """This very command line, unless another `command` asks."""
+    """The origin of this run: its command line, or `command` where that is given."""
     now = datetime.now(UTC)
     command = command or shlex.join(["lbdeploy", *sys.argv[1:]])
     who = f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"

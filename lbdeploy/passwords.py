@@ -1,4 +1,4 @@
-"""Passwords in the files of nodes: what of a text is one, so that no screen, JSON document or log shows it."""
+"""Finding and hiding passwords in the nodes' files, so that no screen, JSON document or log shows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from base64 import b64decode
 from functools import cache
 
 HIDDEN = "(hidden)"
-# What stands before a value that is hidden: in keepalived.conf(5), and in haproxy's userlists, statistics and headers.
+# What precedes a value to hide: in keepalived.conf(5), and in haproxy's userlists, statistics and headers.
 BEFORE = (
     r"\bauth_pass[ \t]+",
     r"\buser[ \t]+\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?(?:insecure-)?password[ \t]+",
@@ -18,27 +18,27 @@ URL = r"(?P<user>://[^/\s:@]+:)[^/\s@]+(?=@)"
 
 
 def hidden(text: str) -> str:
-    """A text with every password in it replaced."""
+    """The text with every password in it replaced."""
     return "\n".join(_hidden(line) if _may_hold(line) else line for line in text.split("\n"))
 
 
 def holds_password(text: str) -> bool:
-    """Whether there is one in it."""
+    """Whether the text contains a password."""
     return any(_may_hold(line) and _passwords().search(line) for line in text.split("\n"))
 
 
 def mode_for(content: str) -> str:
-    """The mode of a file of root's that daemons read before they give up root's rights: passwords are for no user."""
+    """The mode of a file that daemons read before they drop root privileges: not world-readable with a password."""
     return "640" if holds_password(content) else "644"
 
 
 def hidden_in_base64(text: str) -> str:
-    """A text without the words in it that are base64 of something with a password."""
+    """The text, with the words hidden that are base64 of something with a password."""
     return re.sub(r"[A-Za-z0-9+/]{24,}={0,2}", lambda found: _unless_password(found[0]), text)
 
 
 def _may_hold(line: str) -> bool:
-    """Whether it is worth a closer look, which takes fifty times as long."""
+    """Whether a line is worth the full check, which takes fifty times as long."""
     line = line.lower()
     return "auth" in line or "password" in line or "://" in line
 

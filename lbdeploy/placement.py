@@ -18,7 +18,7 @@ DAEMONS = ("haproxy", "keepalived")
 class Placement:
     """A VIP and the nodes on which `ip a` shows it; `interface` is where it is meant to be.
 
-    `unknown` are the nodes that were not looked at, and may have it, too.
+    `unknown` are the nodes that were not observed, and may hold it, too.
     """
 
     vip: Vip
@@ -27,7 +27,7 @@ class Placement:
     unknown: tuple[str, ...] = ()
 
     def told(self, none: str = "nobody") -> str:
-        """Who has it, for people; `none` where that is known."""
+        """The nodes that hold it, as text; `none` where it is known that no node does."""
         return " and ".join(self.holders) or ("none of those looked at" if self.unknown else none)
 
     def to_json(self) -> dict[str, object]:
@@ -42,7 +42,7 @@ class Placement:
 
 
 def placement_of(cluster: Cluster, vip: Vip, observations: Sequence[Observation]) -> Placement:
-    """The nodes that have the VIP, among those that were observed (at least one)."""
+    """The placement of the VIP on the nodes that were observed (at least one)."""
     holding = [each for each in observations if each.holds(vip.ip)]
     interface = (holding or observations)[0].node.interfaces[vip.network]
     seen = {each.node.name for each in observations}
@@ -51,7 +51,7 @@ def placement_of(cluster: Cluster, vip: Vip, observations: Sequence[Observation]
 
 
 def asked(cluster: Cluster, observations: Sized, errors: Sized) -> str | None:
-    """What qualifies "node" where `errors` kept some from being looked at; None: only some were asked at all."""
+    """What to add to "node" in messages: "", or a qualifier where there are `errors`; None: only some were asked."""
     if len(observations) + len(errors) < len(cluster.nodes):
         return None
     return " that could be looked at" if errors else ""
@@ -63,14 +63,14 @@ def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str,
 
 
 def is_live(cluster: Cluster, observations: Sequence[Observation]) -> bool:
-    """Whether clients may be using the cluster: a VIP is there, or a keepalived that may be about to place one."""
+    """Whether clients may be using the cluster: a node has a VIP, or runs a keepalived, which may take one."""
     return bool(holders(cluster, observations)) or any(each.service("keepalived").running for each in observations)
 
 
 def placed(placement: Placement, observations: Sequence[Observation], seen: str | None) -> Iterator[Finding]:
-    """Exactly one node has the VIP, once, and on the right interface.
+    """Whether exactly one node holds the VIP, once, and on the right interface.
 
-    `seen` is what `asked` says: where only some nodes were, none of them need have the VIP.
+    `seen` is the result of `asked`: None means that none of the observed nodes needs to hold the VIP.
     """
     vip, names = placement.vip, placement.holders
     if not names and seen is not None:
@@ -92,7 +92,7 @@ def placed(placement: Placement, observations: Sequence[Observation], seen: str 
 
 
 def _doubtful(node: Node, what: str, doubt: str) -> Finding:
-    """A VIP on which nobody is answered: duplicate address detection is not over, or has found another host."""
+    """A VIP that does not answer: duplicate address detection is still running, or has found another host."""
     if doubt == "tentative":
         detail = f"{what}, and can't be used yet: the kernel asks whether another host has it (tentative)"
         fix = "wait, then: lbdeploy verify; keepalived itself places VIPs without asking"
@@ -102,7 +102,7 @@ def _doubtful(node: Node, what: str, doubt: str) -> Finding:
 
 
 def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[Observation]) -> Iterator[Finding]:
-    """Whether the VIPs are together, and on the node that VRRP's rules expect; if not, why not."""
+    """Whether the VIPs are all on one node, and on the one that VRRP prefers; if not, why not."""
     names = list(dict.fromkeys(name for placement in vips for name in placement.holders))
     if len(names) != 1 or not all(placement.holders for placement in vips):
         if names:
@@ -127,7 +127,7 @@ def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[O
 
 
 def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
-    """Nodes that the operator's own files and scripts lower, or forbid to hold the VIPs."""
+    """Nodes whose priority is lowered by the operator's own files and scripts, or that these keep from holding VIPs."""
     usual = sum(max(0, each.weight) for each in cluster.vrrp.track_scripts)
     fix = "see what vrrp.track_files and vrrp.track_scripts look at there: journalctl -u keepalived -n 20"
     for each in observations if cluster.vrrp.tracks else ():
@@ -139,7 +139,7 @@ def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[F
 
 
 def _outdone(holding: Observation, observations: Sequence[Observation]) -> list[Observation]:
-    """Nodes that would hold the VIPs, but for what they, or the holder, track."""
+    """Nodes that would hold the VIPs if neither they nor the holder tracked anything."""
     mine = effective(holding.node.priority, holding.priority_offset)
     others = [each for each in observations if each.tracked != holding.tracked and able(each)]
     return [each for each in others if effective(each.node.priority, each.priority_offset) > mine]
@@ -154,7 +154,7 @@ def _as_long_as(cluster: Cluster) -> str:
 
 
 def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
-    """A node that has been told to let others have the VIPs, and nobody is there any more to tell it otherwise."""
+    """Nodes that were told to leave the VIPs to others, by a run that is gone and can't take that back."""
     for each in observations:
         run = each.states.get("service lbdeploy")
         if each.priority_offset <= GIVE_UP and run is not None and not run.active:
@@ -163,7 +163,7 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
 
 
 def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Finding:
-    """Why a node that could hold the VIPs, and is of higher priority than the holder, does not."""
+    """Why a node that could hold the VIPs, and has a higher priority than the holder, does not hold them."""
     detail = f"{holding.node.name} holds the VIPs, although {better.node.name} could and has the higher priority"
     if not cluster.vrrp.preempt:
         return Finding(None, "holder", True, f"{detail}: preempt is off")
@@ -176,10 +176,10 @@ def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Fin
 
 
 def _until_preemption(cluster: Cluster, holding: Observation, better: Observation) -> float:
-    """Seconds until a node of higher priority takes the VIPs: from the last start of a daemon there (RFC 5798, 6.4).
+    """Seconds until a node of higher priority preempts, counted from the last start of a daemon there (RFC 5798, 6.4).
 
-    A keepalived that read its file again, or another number to add, on either side, may have given it that priority
-    only then. Each node's times are by its own clock.
+    Or from the last reload of keepalived or change of the priority offset on either node, since that may be what gave
+    it the higher priority. Times of a node are by its own clock.
     """
     vrrp = cluster.vrrp
     started = max(better.service(daemon).since for daemon in DAEMONS)
@@ -195,7 +195,7 @@ def able(observation: Observation) -> bool:
 
 
 def unable(observation: Observation) -> str:
-    """Why a node can't hold a VIP: "" where it can."""
+    """Why a node can't hold a VIP; "" where it can."""
     up = {link.name for link in observation.links if link.up}
     down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
     stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]

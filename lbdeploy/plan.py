@@ -1,4 +1,4 @@
-"""The difference between what nodes have and what they should have. Pure: plan, drift and idempotence are one diff."""
+"""The difference between the actual and the desired state of nodes. Pure: plan, drift and idempotence are one diff."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """Every resource of a node, in the order in which they are brought about."""
+    """Every resource of a node, in the order in which they are applied."""
 
     node: Node
     parts: tuple[Part, ...]
@@ -33,7 +33,7 @@ class NodePlan:
         return tuple(change for part in self.parts for change in part.changes)
 
     def only(self, wanted: Callable[[Resource[Any], Change], bool]) -> NodePlan:
-        """The same resources, with those of the changes that are wanted."""
+        """The same resources, with only the changes for which `wanted` is true."""
         parts = (
             replace(part, changes=tuple(each for each in part.changes if wanted(part.resource, each)))
             for part in self.parts
@@ -42,19 +42,19 @@ class NodePlan:
 
 
 class Way(StrEnum):
-    """How some nodes are changed at a time; what each costs stands in docs/reliability.md."""
+    """How the nodes of a stage are changed; docs/reliability.md says what each costs clients."""
 
-    BEGIN = "begin"  # nothing lives there yet: all at once
-    RELOAD = "reload"  # one node, whose daemons read their files again
-    TOGETHER = "together"  # what VRRP peers must agree on: all within a second, after a rehearsal
-    REELECT = "reelect"  # who VRRP peers are: the standby nodes first, which take the VIPs, then the holder
-    AWAY = "away"  # one node, while another one has the VIPs
-    LEAVE = "leave"  # one node, which stops being one; or what is left of several
+    BEGIN = "begin"  # no cluster is running yet: all at once
+    RELOAD = "reload"  # one node, whose daemons reload their files
+    TOGETHER = "together"  # settings that VRRP peers must agree on: all within a second, after a rehearsal
+    REELECT = "reelect"  # the identity of VRRP peers: the standby nodes first, which take the VIPs, then the holder
+    AWAY = "away"  # one node, while another one holds the VIPs
+    LEAVE = "leave"  # one node, which stops being a node; or the rest of what several have, such as packages
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Nodes that are changed at a time, each with what is changed then; `cost` is what clients will notice of it."""
+    """Nodes that are changed together, each with its changes in this stage; `cost` is what clients will notice."""
 
     way: Way
     plans: Mapping[str, NodePlan]
@@ -71,7 +71,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do: to which nodes, and in which stages. Nodes outside its `scope` were only looked at."""
+    """What a run would do: to which nodes, and in which stages. Nodes outside its `scope` were only observed."""
 
     nodes: Mapping[str, NodePlan]
     stages: tuple[Stage, ...]
@@ -100,7 +100,7 @@ def diff(resources: Sequence[Resource[Any]], observation: Observation) -> NodePl
 
 
 def _parts(resources: Sequence[Resource[Any]], observation: Observation) -> Iterator[Part]:
-    changing: set[str] = set()  # the files that earlier parts replace: services that watch them must read them
+    changing: set[str] = set()  # files that earlier parts replace; services that watch them must reload
     for resource in resources:
         state = observation.states[resource.id]
         changes = tuple(resource.compare(state, changing))

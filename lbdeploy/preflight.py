@@ -1,4 +1,4 @@
-"""What must be so before anything is put on the nodes. Pure."""
+"""What must be true before anything is put on the nodes. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lbdeploy.resources import Packages
 from lbdeploy.resources.package import PackageState
 from lbdeploy.stages import identity_changes
 
-ROOM_KIB = 1024  # what the files, their old content and a journal need, many times over
+ROOM_KIB = 1024  # many times what the files, their old content and a journal need
 ROOM_INODES = 100
-PACKAGES_KIB = 65536  # what haproxy, keepalived and what they depend on take, with some to spare
+PACKAGES_KIB = 65536  # what haproxy, keepalived and their dependencies take, plus a margin
 PACKAGES_INODES = 3000
 
 
@@ -56,9 +56,9 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
 
 
 def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
-    """VIPs that somebody answers for who is none of the nodes: taking them would put one address on two hosts.
+    """VIPs for which a host answers that is none of the nodes: taking them would put one address on two hosts.
 
-    Where only some of the nodes were observed, it may be one of the others.
+    No findings where only some of the nodes were observed: that host may be one of the others.
     """
     if len(observations) < len(cluster.nodes):
         return
@@ -73,7 +73,7 @@ def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterato
 
 
 def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Finding]:
-    """Where what VRRP peers must agree on is changed, and not on all nodes: the others would hear nobody any more."""
+    """Changes of settings that VRRP peers must agree on, on some nodes only: the others would no longer hear them."""
     others = [node.name for node in cluster.nodes if node.name not in plans]
     if others and any(identity_changes(plan) for plan in plans.values()):
         detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
@@ -82,7 +82,7 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
 
 
 def refused_versions(plan: NodePlan) -> Iterator[Finding]:
-    """Versions that hosts.toml wants, and no source of the node's offers. What new sources offer is not known yet."""
+    """Versions that hosts.toml wants and no apt source of the node offers; unknown where sources are to be added."""
     if any(change.name.startswith("/etc/apt/sources.list.d/") for change in plan.changes):
         return
     for part in plan.parts:
@@ -110,7 +110,7 @@ def _lacking(observation: Observation) -> Iterator[Finding]:
 
 
 def full(observation: Observation) -> Iterator[Finding]:
-    """File systems without room for what may have to be written: it is better to find out before than in between."""
+    """File systems without room for what may have to be written: better found out before a run than in the middle."""
     for room in observation.room:
         kib, inodes = _needed(observation, room.folder)
         if room.kib < kib or room.inodes < inodes:
@@ -121,7 +121,7 @@ def full(observation: Observation) -> Iterator[Finding]:
 
 
 def _needed(observation: Observation, folder: str) -> tuple[int, int]:
-    """KiB and inodes that must be free: much where packages will be installed, and nothing there where they are."""
+    """KiB and inodes that must be free: where packages go, much if any will be installed, and nothing otherwise."""
     if folder not in INSTALLED_IN:
         return ROOM_KIB, ROOM_INODES
     states = [state for state in observation.states.values() if isinstance(state, PackageState)]

@@ -44,8 +44,8 @@ FOLDERS = (
     "/var/lib/dpkg",
     "/run",
 )  # written to
-NO_IPV6 = "no-ipv6:"  # begins what a node lacks whose interface, named after it, is to carry a VIP of IPv6, and can't
-INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages take their room
+NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
+INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
 LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
 HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
@@ -53,13 +53,13 @@ PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a node looked like at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
+    """The state of a node at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
 
-    `lacks` are checks that it does not pass, of those that take no program to look at. `own` says of each frontend
+    `lacks` are checks that it does not pass, of those that need no program to run. `own` says for each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
     handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `said` is what keepalived
-    says of itself, where that was asked: where the cluster tracks more than haproxy. `metrics`: where haproxy should
-    tell of itself, and whether it does.
+    reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
+    metrics, and whether it does.
     """
 
     node: Node
@@ -81,24 +81,24 @@ class Observation:
     metrics: tuple[str, bool] | None = None
 
     def service(self, unit: str) -> ServiceState:
-        """How a service was found; that of one which was not looked at is as if there were none."""
+        """The state of a service; one that was not observed counts as not installed."""
         state = self.states.get(f"service {unit}")
         return state if isinstance(state, ServiceState) else ServiceState()
 
     @property
     def priority(self) -> int:
-        """The one that keepalived goes by while its check of haproxy succeeds."""
+        """The priority that keepalived uses while its check of haproxy succeeds."""
         return effective(self.node.priority, self.priority_offset + self.tracked)
 
     @property
     def tracked(self) -> int:
-        """What the operator's own files and scripts add to the priority, as far as keepalived has said."""
+        """What the operator's own files and scripts add to the priority, as far as keepalived has reported it."""
         if self.said.priority is None or self.said.state == FAULT_STATE:
             return 0
         return self.said.priority - effective(self.node.priority, self.priority_offset)
 
     def doubt(self, ip: object) -> str:
-        """Why an address that the node has can't be used, in the kernel's word: "" where it can."""
+        """Why an address that the node has can't be used, as the kernel's flag; "" where it can."""
         return next((why for link in self.links for address, why in link.doubtful.items() if address == ip), "")
 
     def holds(self, ip: object) -> list[str]:
@@ -121,14 +121,14 @@ class Joined:
         self.node = node
         self.resources = resources
         self.probes = {resource.id: resource.probe() for resource in resources} | dict(more)
-        self.nonce = secrets.token_hex(8)  # so that no content of a file can pass for a mark
+        self.nonce = secrets.token_hex(8)  # so that no file content can be mistaken for a mark
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing."""
         return self.head() + "".join(self.sections())
 
     def head(self) -> str:
-        """What comes before all probes: those of resources go by what is asked once for several, see look.sh."""
+        """What comes before all probes: look.sh, which asks once for what several resources' probes need."""
         units = [f"{each.unit}.service" for each in self.resources if isinstance(each, Service | Journal)]
         files = [each.path for each in self.resources if isinstance(each, File)]
         given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
@@ -144,7 +144,7 @@ class Joined:
         ]
 
     def answers(self, output: str) -> dict[str, Answer]:
-        """What each probe answered. Raises RemoteError where the output is not whole."""
+        """What each probe answered. Raises RemoteError where the output is incomplete."""
         found = re.findall(
             rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE
         )
@@ -168,7 +168,7 @@ class Probe(Joined):
         self.instance = cluster.instance
 
     def read(self, output: str) -> Observation:
-        """The observation that the script's output tells of. Raises RemoteError where it is not whole."""
+        """The observation from the script's output. Raises RemoteError where the output is incomplete."""
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
         return Observation(
@@ -193,7 +193,7 @@ class Probe(Joined):
 
 
 def tracked_file(text: str) -> tuple[int, float]:
-    """The number that keepalived reads in the file for handovers, nothing is 0; and since when it says so (s, Unix)."""
+    """The number that keepalived reads from the handover file, 0 if none; and since when it is there (s, Unix)."""
     found = re.fullmatch(r"(-?[0-9]{1,6}) ([0-9]+[.,]?[0-9]*)", text.strip())
     return (int(found[1]), float(found[2].replace(",", "."))) if found else (0, 0.0)
 
@@ -218,34 +218,34 @@ def health(cluster: Cluster) -> dict[str, Raw]:
 
 
 def nonlocal_bind(cluster: Cluster) -> list[str]:
-    """The kernel settings, below /proc/sys/net, that let haproxy bind to VIPs that are elsewhere: one a family."""
+    """The kernel settings, below /proc/sys/net, that let haproxy bind to VIPs held elsewhere: one per family."""
     return [f"ipv{version}/ip_nonlocal_bind" for version in sorted({vip.ip.version for vip in cluster.vips})]
 
 
 def _lacks(cluster: Cluster, node: Node) -> Raw:
-    """Print the checks that the node does not pass, of those that take no program to look at."""
+    """Print the checks that the node does not pass, of those that need no program to run."""
     of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
     return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6)))
 
 
 def _answers(cluster: Cluster) -> Raw:
-    """Ask each frontend on its VIPs, at once, and print a line for each: address, port, first byte of the answer.
+    """Probe each frontend on its VIPs, in parallel, and print a line for each: address, port, first byte of the answer.
 
-    haproxy accepts a connection also where no server is up, and then closes it: only an answer proves a server. So a
-    TLS greeting is sent, which a TLS server answers, and which others answer with an error of their own.
+    haproxy accepts a connection even where no server is up, and then closes it: only an answer proves a server. So a
+    TLS ClientHello is sent, which a TLS server answers, and which others answer with an error of their own.
     """
     pairs = [(vip, frontend) for vip in cluster.vips for frontend in cluster.frontends]
     there = [(vip, frontend) for vip, frontend in pairs if vip in cluster.vips_of(frontend)]
     asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip, frontend in there)
     asks += "".join(f"\nown {frontend.name} {frontend_socket(frontend.name)} &" for frontend in cluster.frontends)
-    # Where keepalived does not run there is no VIP to be asked yet, and asking would wait for nothing.
+    # Where keepalived does not run there is no VIP to probe yet, and probing would only wait for the timeout.
     answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
     ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
     return Raw(f"{_RUNNING} || exit 0\n{ask}\n{_OWN}\n{asks}\nwait")
 
 
 def _metrics(cluster: Cluster, node: Node) -> dict[str, Raw]:
-    """Ask haproxy for its metrics, where there are to be any: prints the address, and the status line of its answer."""
+    """Ask haproxy for its metrics, if hosts.toml wants any: prints the address, and the status line of the answer."""
     if not cluster.metrics:
         return {}
     address, port = node.addresses[cluster.metrics.network], cluster.metrics.port
@@ -261,10 +261,10 @@ def _told_metrics(answer: Answer | None) -> tuple[str, bool] | None:
 
 
 def _neighbours(cluster: Cluster) -> Raw:
-    """Who answers for the VIPs on the wire, before any keepalived of ours does: a datagram makes the kernel ask.
+    """Which hosts answer for the VIPs on the wire before our keepalived runs: a datagram makes the kernel ask.
 
-    What the kernel remembers from before is forgotten first: who has left would seem to be there for another minute.
-    Where keepalived runs this is not asked: a VIP that it has not is its peer's.
+    The kernel's old neighbour entries are flushed first: a host that is gone would seem present for another minute.
+    Where keepalived runs, nothing is asked: a VIP that the node does not hold is its peer's.
     """
     vips = cmd(*(vip.ip for vip in cluster.vips))
     ask = "ip neigh flush to $vip; bash -c 'echo > \"/dev/udp/$1/9\"' bash $vip &"
@@ -281,8 +281,8 @@ done"""
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
 
-# The same through a socket of this node's haproxy alone: a node that holds no VIP can't be asked through one. The end
-# of the greeting is the end of what is sent, so a server that has answered has nothing to wait for.
+# The same through a local socket of this node's haproxy: a node that holds no VIP can't be probed through one. The
+# sending side is closed after the greeting, so a server that has answered has nothing to wait for.
 _OWN = f"""own() {{
     [ -S "$2" ] || return
     byte=$(printf '{hello.escaped()}' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - "UNIX-CONNECT:$2" |
@@ -290,7 +290,7 @@ _OWN = f"""own() {{
     printf 'own %s %s\\n' "$1" "$byte"
 }}"""
 
-# For bash, whose /dev/tcp needs no program that a bare node may lack.
+# For bash, whose /dev/tcp needs no program that a minimal node may lack.
 _GREET = f"""\
 exec 3<>"/dev/tcp/$1/$2" || exit
 printf '{hello.escaped()}' >&3

@@ -1,4 +1,4 @@
-"""What an applying script tells, and what went wrong with it, if anything did. Pure: text in, errors out."""
+"""What an applying script reports, and what went wrong with it, if anything. Pure: text in, errors out."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError
 from lbdeploy.plan import NodePlan
 
 _ACTS = ("start", "stop", "reload", "restart", "set")
-MARK = "@@lbdeploy"  # what the lines that mean something begin with
+MARK = "@@lbdeploy"  # prefix of the lines that are meant for lbdeploy
 
 
 @dataclass(slots=True)
 class Progress:
-    """Reads what an applying script prints, line by line; `on_step` is told of each step as it begins.
+    """Reads what an applying script prints, line by line; `on_step` is called with each step as it begins.
 
     Marked lines: `step TEXT`, `failed COMMAND`, `await SECONDS` (it waits for the laptop), then `confirmed`,
-    `abandoned` or `unconfirmed SECONDS`, `restored` or `unrestored`, `locked WHO`, and at last `exit STATUS`. Of a
-    script whose log is gone the journal is told instead: besides, `boot ID` is the boot that it ran in, and `now ID`
-    the present one.
+    `abandoned` or `unconfirmed SECONDS`, `restored` or `unrestored`, `locked WHO`, and finally `exit STATUS`. Where
+    a script's log is gone, its journal is read instead, which also has `boot ID`, the boot that it ran in; `now ID` is
+    the present boot.
     """
 
     node: str
     on_step: Callable[[str], None]
     step: str = "start"
-    told: int = 0  # lines, so that another connection can go on where one was lost
+    told: int = 0  # lines read so far, so that a new connection can continue where one was lost
     failed: str | None = None
     awaiting: int | None = None
-    undecided: str | None = None  # why it was undone, though no step had failed
+    undecided: str | None = None  # why the change was undone, though no step had failed
     restored: bool | None = None
     locked: str | None = None
     exit: int | None = None
@@ -38,7 +38,7 @@ class Progress:
     said: list[str] = field(default_factory=list)
 
     def line(self, text: str) -> None:
-        """Take one line of output."""
+        """Read one line of output."""
         self.told += 1
         if not text.startswith(MARK + " "):
             self.said.append(text)
@@ -67,7 +67,7 @@ class Progress:
 
     @property
     def waits(self) -> bool:
-        """Whether all is done, and the node waits to be told that it may stay."""
+        """Whether all steps are done, and the node waits for the change to be confirmed."""
         return self.awaiting is not None and self.exit is None and not self.boots
 
     @property
@@ -142,9 +142,9 @@ _NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
 
 
 def _reason(said: list[str]) -> str:
-    """The lines that matter of what a failed command said: the last, and before it those that are marked as errors.
+    """The relevant lines of a failed command's output: the last, and before it those that are marked as errors.
 
-    apt, dpkg and haproxy mark theirs; of others the last three are shown.
+    apt, dpkg and haproxy mark theirs; for others, the last three lines are shown.
     """
     lines = [line for line in said if not _NOISE.match(line)]
     marked = [line for line in lines[:-1] if _MARKED.match(line)]

@@ -1,4 +1,4 @@
-"""What stopped a login and a person can answer, asked once for all nodes. Whoever called it then logs in again."""
+"""Questions that stopped a login and that a person can answer, asked once for all nodes. The caller then retries."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lbdeploy.errors import HostKeyError, LoginError, NewKey, SudoError
 from lbdeploy.knownhosts import fingerprint
 
 T = TypeVar("T")
-TRIES = 3  # at a passphrase, which is only tried here
+TRIES = 3  # at a passphrase, which is tried on this machine only
 
 
 def is_question(result: object) -> bool:
-    """Whether a result is an error that an answer would help."""
+    """Whether a result is an error that a person's answer could resolve."""
     if isinstance(result, HostKeyError):
         return result.new is not None
     if isinstance(result, LoginError):
@@ -26,9 +26,9 @@ def is_question(result: object) -> bool:
 
 
 def settle(results: Iterable[object], answers: Answers) -> bool:
-    """Ask what `results` leave open, and keep the answers. False: there was nothing to ask, or nobody answered.
+    """Ask the questions in `results`, and keep the answers. False: there was nothing to ask, or nobody answered.
 
-    Only the main thread can ask: nothing else hears of Ctrl-C. Raises HostKeyError where a key can't be written.
+    Only the main thread may ask: only it receives Ctrl-C. Raises HostKeyError where a key can't be written.
     """
     errors = [each for each in results if is_question(each)]
     asker = answers.asker if threading.current_thread() is threading.main_thread() else None
@@ -46,12 +46,12 @@ def settle(results: Iterable[object], answers: Answers) -> bool:
 
 
 def _open(subjects: Iterable[T], answers: Answers) -> list[T]:
-    """Each once, in order, without those that nobody wanted to answer."""
+    """Each subject once, in order, without those that nobody wanted to answer before."""
     return [each for each in dict.fromkeys(subjects) if each not in answers.declined]
 
 
 def _accept(new: Sequence[NewKey], answers: Answers, asker: Asker) -> bool:
-    """All new host keys in one question; whoever says yes has compared them."""
+    """Ask about all new host keys in one question; saying yes means having compared them."""
     if not new:
         return False
     rows = "".join(f"\n  {each.host}  {each.kind}  {fingerprint(each.key)}" for each in new)
@@ -70,7 +70,7 @@ def _accept(new: Sequence[NewKey], answers: Answers, asker: Asker) -> bool:
 
 
 def _unlock(locked: Sequence[Path], answers: Answers, asker: Asker) -> bool:
-    """The first key that is given its passphrase; an empty answer goes on to the next one."""
+    """Ask for passphrases until one key is unlocked; an empty answer goes on to the next key."""
     for path in locked:
         if key := _unlocked(path, asker):
             answers.unlocked[path] = key

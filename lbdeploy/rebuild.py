@@ -1,6 +1,6 @@
-"""A host that was installed anew becomes a member again, while another node holds the VIPs.
+"""A reinstalled host becomes a member again, while another node holds the VIPs.
 
-It is a run that changes one node, and others only where they would not hear it otherwise. See
+It is a run that changes one node, and others only where they would not hear its adverts otherwise. See
 docs/decisions/046-rebuild.md.
 """
 
@@ -33,7 +33,7 @@ PEERS = re.compile(r"unicast_peer\s*\{[^}]*\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt(Outcome):
-    """What became of the node `name`; `errors` are its own. `returns`: it is going to take the VIPs."""
+    """The result for the node `name`; `errors` has only its own. `returns`: it is about to take the VIPs."""
 
     name: str
     returns: bool
@@ -44,12 +44,12 @@ class Rebuilt(Outcome):
 
     @property
     def why(self) -> str:
-        """Who holds the VIPs, and why: "" where they are not on one node."""
+        """Which node holds the VIPs, and why; "" where they are not all on one node."""
         found = self.verdict.findings
         return next((each.detail for each in found if each.check == "holder" and each.node is None), "")
 
     def to_json(self) -> dict[str, object]:
-        """What the document has besides that of `up`."""
+        """What the JSON document has in addition to that of `up`."""
         return {"role": self.role, "returns": self.returns, "why": self.why}
 
 
@@ -61,10 +61,10 @@ class Rebuild(Run):
         return self.options.limit[0]
 
     def rebuild(self, *, wait: bool) -> Rebuilt:
-        """Bring the node in as a standby; `wait` until it has the VIPs, if it is going to take them.
+        """Bring the node in as a standby; with `wait`, wait until it holds the VIPs, if it is going to take them.
 
-        Raises the node's error where it can't be reached, RemoteError where no other node is well and holds the VIPs,
-        and what `up` raises. Everything is judged in the end, the other nodes included.
+        Raises the node's error where it can't be reached, RemoteError where no healthy node holds the VIPs, and what
+        `up` raises. The verdict covers all nodes.
         """
         self.again = f"lbdeploy rebuild {self.name} goes on"
         self._wanted = self._observer.wanted
@@ -79,7 +79,7 @@ class Rebuild(Run):
         return Rebuilt(outcome.plan, survey.verdict, outcome.done, errors, name=self.name, returns=returns)
 
     def _settle(self, plan: Plan, before: Survey, done: tuple[str, ...]) -> Outcome:
-        """The last look is at all nodes: one that could not be reached before is not waited for."""
+        """Observe all nodes in the end, without waiting for one that could not be reached before."""
         everybody = [node.name for node in self.cluster.nodes]
         self._wanted = {name: lasting(each) for name, each in self._wanted.items()}
         self._change(everybody)
@@ -96,12 +96,12 @@ class Rebuild(Run):
             return survey
         self._emit(Note(None, f"{' and '.join(deaf)} must also be told of it, or would not hear it"))
         self._change([self.name], told={name: survey.seen[name] for name in deaf})
-        # One may be the only node that is left; but to be told of a peer, keepalived reads its file again, no more.
+        # One of them may be the last healthy node; but to add a peer, keepalived is only reloaded.
         self.options = replace(self.options, force_last=True)
         return super()._begin()
 
     def _change(self, names: Sequence[str], told: Mapping[str, Observation] | None = None) -> None:
-        """Change these nodes; and of those `told`, the peers in the keepalived.conf that they have."""
+        """Make these nodes the ones to change; on those in `told`, only the peers in their present keepalived.conf."""
         told = told or {}
         self.scope = [*names, *told]
         self._observer.scope = frozenset(self.scope)
@@ -111,13 +111,13 @@ class Rebuild(Run):
         }  # fmt: skip
 
     def _refuse(self, survey: Survey) -> None:
-        """Other nodes may be away, this one not."""
+        """Raise where the node can't be reached, besides what `up` refuses; other nodes may be down."""
         for error in survey.errors.values():
             raise error
         super()._refuse(survey)
 
     def _require_holder(self, survey: Survey) -> None:
-        """Raise unless one node has the VIPs, and is well. It may be this one, where there is nothing to rebuild."""
+        """Raise unless one healthy node holds all VIPs. It may be this one, where there is nothing to rebuild."""
         verdict = _whole(survey)
         holders = verdict.holders
         if len(holders) != 1 or not all(placement.holders for placement in verdict.vips):
@@ -133,11 +133,11 @@ class Rebuild(Run):
 
     @property
     def _patience(self) -> float:
-        """Seconds in which the node takes the VIPs, once it is able to."""
+        """Seconds within which the node takes the VIPs, once it is able to hold them."""
         return self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster)
 
     def _followed(self) -> Survey:
-        """The cluster once the node has the VIPs; or as it is, if nothing gives them to it, or not in time."""
+        """The cluster once the node holds the VIPs; or as it is, if it is not to take them, or not in time."""
         deadline = time.monotonic() + self._patience
         survey = self._last
         with self._interrupt:
@@ -162,7 +162,7 @@ class Rebuild(Run):
         )
 
     def _takes_over(self, survey: Survey) -> bool:
-        """Whether the VIPs are about to be, or just being, taken by the node."""
+        """Whether the node is about to take the VIPs, or is taking them right now."""
         node, holders = survey.seen.get(self.name), survey.verdict.holders
         if node is None or not self.cluster.vrrp.preempt or holders == (self.name,):
             return False
@@ -175,7 +175,7 @@ def _whole(survey: Survey) -> Verdict:
 
 
 def _deaf(survey: Survey, name: str) -> Iterator[str]:
-    """The nodes that send the node no adverts, and would take its own for a stranger's."""
+    """The nodes that send the node no adverts, and would ignore its own."""
     address = str(survey.cluster.node(name).addresses[survey.cluster.vrrp.network])
     for other, seen in survey.seen.items():
         instance = vrrp.read(_conf(seen))
@@ -184,7 +184,7 @@ def _deaf(survey: Survey, name: str) -> Iterator[str]:
 
 
 def _with_peers(resources: Iterable[Resource[Any]], conf: str) -> list[Resource[Any]]:
-    """The same resources, where keepalived.conf is as this one, but for its peers."""
+    """The same resources, except that keepalived.conf is `conf` with only its peers updated."""
 
     def told(each: Resource[Any]) -> Resource[Any]:
         if not (isinstance(each, File) and each.path == KEEPALIVED_CONF):

@@ -1,7 +1,7 @@
-"""`lbdeploy down`: the load balancer is taken away, and what there was before it comes back.
+"""`lbdeploy down`: the load balancer is removed, and what was there before it is restored.
 
-The nodes that hold no VIP go first, one at a time; the holder last, so that clients notice as late as they can. Where
-only some nodes go, the VIPs must be on one of the others before anything of theirs stops.
+The nodes that hold no VIP go first, one at a time; the holder last, so that clients notice as late as possible. Where
+only some nodes go, one of the others must hold the VIPs before anything is stopped on those that go.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lbdeploy.survey import REFUSED, Survey
 from lbdeploy.transaction import Task
 from lbdeploy.vrrp import FAULT, GIVE_UP
 
-CONFIRM_MARGIN = 15  # seconds that looking and connecting may take besides, before a node gives up waiting
+CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 AGAIN = "fix the cause, then again: lbdeploy down"
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What was to be done, and on which nodes it was; `errors` are of those that could not be reached."""
+    """What was planned, and the nodes on which it was done; `errors` has those that could not be reached."""
 
     planned: RemovalPlan
     done: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Removal:
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 
     def down(self, approve: Callable[[RemovalPlan], bool]) -> Removed:
-        """Take it away. `approve` is shown what that means, where there is anything to do, and may refuse."""
+        """Remove the load balancer. `approve` is shown the plan, where there is anything to do, and may refuse it."""
         before, goodbye = self._begin()
         if not goodbye.plan.changes:
             return Removed(goodbye, errors=before.errors)
@@ -79,7 +79,7 @@ class Removal:
         return Removed(goodbye, done, before.errors)
 
     def _begin(self) -> tuple[Survey, RemovalPlan]:
-        """A look, and what follows from it. Raises where a node refuses us, or none that is to go can be reached."""
+        """A survey and its plan. Raises where a node refuses the login, or none that is to go can be reached."""
         survey = self._observer.survey()
         for error in survey.errors.values():
             if isinstance(error, REFUSED) or not survey.observations or not whole(self.cluster, survey):
@@ -111,7 +111,7 @@ class Removal:
         lock.check()
 
     def _perform(self, stage: Stage, before: Survey, done: Sequence[str]) -> None:
-        """A node leaves, which stays so if all is well; or all lose what can't be undone."""
+        """Take one node out, and confirm if all is well; or, in the last stage, purge all: this can't be undone."""
         try:
             if purges(stage):
                 self._workers.begin({name: takedown.purge(plan) for name, plan in stage.plans.items()})
@@ -134,7 +134,7 @@ class Removal:
         return takedown.leave(task, vips, purge=self._purge)
 
     def _gate(self, before: Survey, gone: Sequence[str]) -> None:
-        """Where one node had all VIPs, and others stay, one of these has them all."""
+        """Where a node held all VIPs and others stay, raise unless one of these takes them all."""
         staying = [name for name in before.seen if name not in gone]
         had = any(each.holds_all(self.cluster) for each in before.seen.values())
         if had and staying:
@@ -145,7 +145,7 @@ class Removal:
                 raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix="lbdeploy verify")
 
     def _look_again(self) -> None:
-        """Raise where what was done has not come about."""
+        """Raise where anything is left to do."""
         left = plan_removal(self.cluster, self._observer.look()).plan.changes
         if left:
             what = ", ".join(f"{change.action} {change.name} on {name}" for name, change in left)
@@ -165,7 +165,7 @@ def _told(done: Sequence[str]) -> list[str]:
 
 
 def _halfway(error: LbdeployError, done: Sequence[str]) -> LbdeployError:
-    """The error of a node, where others are done already: then not all is as before."""
+    """The error of a node, adding that other nodes are done already, so not everything is as before."""
     state = "; ".join(filter(None, (error.state, *_told(done))))
     kind = RemoteError if isinstance(error, RolledBackError) and done else type(error)
     return kind(error.message, node=error.node, state=state, fix=AGAIN, detail=error.detail)

@@ -1,4 +1,4 @@
-"""In which order nodes stop being load balancers, what that costs, and what forbids it. Pure."""
+"""The order in which nodes stop being load balancers, what that costs clients, and what forbids it. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from lbdeploy.vrrp import read
 class RemovalPlan:
     """A plan, and what an operator should know before it is carried out.
 
-    `vips` will be gone, and `sessions` (by node) end. `unreached` and `unknown` are nodes: those that are left out, and
-    those that do not know what there was before lbdeploy. `staying`: packages that are not purged though others are.
+    `vips` will be gone, and `sessions` (by node) will end. `unreached` are nodes that are left out, `unknown` those
+    without a record of what was there before lbdeploy. `staying`: packages that are not purged though others are.
     """
 
     plan: Plan
@@ -33,7 +33,7 @@ class RemovalPlan:
 
 
 def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
-    """Taking away what was looked at. Raises LastNodeError and RemoteError where that must not be."""
+    """The plan for the observed nodes. Raises LastNodeError and RemoteError where they must not be taken out."""
     plan = _plan(cluster, survey)
     if plan.changes:
         _refuse_the_last(cluster, survey)
@@ -49,18 +49,18 @@ def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
 
 
 def whole(cluster: Cluster, survey: Survey) -> bool:
-    """Whether no node is to stay."""
+    """Whether all nodes are to go."""
     return len(survey.observations) + len(survey.errors) == len(cluster.nodes)
 
 
 def hands_over(plan: NodePlan) -> bool:
-    """Whether the keepalived that runs can have another node take its VIPs."""
+    """Whether the running keepalived can make another node take its VIPs."""
     found = [read(each.now.content) for each in _files(plan)]
     return any(each.hands_over for each in found if each)
 
 
 def purges(stage: Stage) -> bool:
-    """Whether a stage is the one for which there is no way back."""
+    """Whether a stage is the one that can't be undone."""
     return any(isinstance(part.resource, Purge) and part.changes for p in stage.plans.values() for part in p.parts)
 
 
@@ -87,7 +87,7 @@ def _cost(cluster: Cluster, survey: Survey, name: str) -> str:
 
 
 def _refuse_the_last(cluster: Cluster, survey: Survey) -> None:
-    """Where nodes stay, one of them must be able to hold the VIPs, unless none of those that go was able to, either."""
+    """Raise where nodes stay, none of them could hold the VIPs, and one of those that go could."""
     fit = [name for name, each in survey.observations.items() if able(each)]
     if whole(cluster, survey) or not fit or any(able(each) for each in survey.beside.values()):
         return
@@ -103,7 +103,7 @@ def _refuse_the_last(cluster: Cluster, survey: Survey) -> None:
 
 
 def _refuse_needed(plan: Plan) -> None:
-    """What somebody else installed must not be removed along with our packages."""
+    """Raise where purging our packages would also remove packages that somebody else installed."""
     for name, node_plan in plan.nodes.items():
         for needing in (state.needing for state in _purged(node_plan) if state.needing):
             raise RemoteError(

@@ -33,7 +33,7 @@ SUFFIX = ".j2"
 
 @cache
 def shipped(name: str) -> Path:
-    """A file or folder that comes with lbdeploy: in the wheel below `_shipped`, in a checkout at its top level."""
+    """A file or folder that ships with lbdeploy: below `_shipped` in the wheel, at the top level in a checkout."""
     inside = PACKAGE / "_shipped" / name
     return inside if inside.exists() else PACKAGE.parent / name
 
@@ -49,12 +49,12 @@ def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
         )
     except TemplateError as error:
         raise _explain(cluster, node, template, error) from None
-    except Exception as error:  # a template may run into anything: a wrong type, a missing key
+    except Exception as error:  # a template may fail in any way: a wrong type, a missing key
         raise _explain(cluster, node, template, error) from None
 
 
 def require_own(templates: Path) -> None:
-    """Raise RenderError where the operator means to have templates, and built-in ones would be taken silently."""
+    """Raise RenderError where the operator means to use own templates, but built-in ones would be used silently."""
     expected = {templates: ("folder", Path.is_dir)} | {templates / each: ("file", Path.is_file) for each in built_in()}
     for path, (kind, is_right) in expected.items():
         if os.path.lexists(path) and not is_right(path):
@@ -73,7 +73,7 @@ def built_in() -> frozenset[str]:
 
 
 def unused_templates(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
-    """Files among the operator's templates that nothing uses: (file, what is the matter, what would be right)."""
+    """Files among the operator's templates that nothing uses: (file, what is wrong, how to correct it)."""
     strange = [path for path in sorted(cluster.templates.glob("*")) if path.name not in built_in()]
     used = _used(_environment(cluster.templates), built_in()) if strange else set()
     for path in strange:
@@ -84,18 +84,18 @@ def unused_templates(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
 
 
 def _used(environment: Environment, names: Iterable[str]) -> set[str]:
-    """These templates, and all that they include, import or extend by name."""
+    """These templates, and all those that they include, import or extend by name."""
     used, left = set[str](), list(names)
     while left:
         used.add(name := left.pop())
-        with suppress(TemplateError, UnicodeDecodeError):  # rendering tells what is wrong with it
+        with suppress(TemplateError, UnicodeDecodeError):  # rendering reports what is wrong with it
             assert environment.loader
             source, _, _ = environment.loader.get_source(environment, name)
             left += {each for each in find_referenced_templates(environment.parse(source)) if each} - used
     return used
 
 
-@lru_cache(maxsize=16)  # a worker of a fleet lives long, and each cluster's templates have a folder of their own
+@lru_cache(maxsize=16)  # a process may serve many clusters, each with its own folder
 def _environment(own: Path) -> Environment:
     environment = Environment(
         loader=FileSystemLoader([own, shipped("templates")]),
@@ -104,14 +104,14 @@ def _environment(own: Path) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         bytecode_cache=_bytecode_cache(),
-        autoescape=False,  # noqa: S701  the output is no HTML; what may stand in a value is settled by its type
+        autoescape=False,  # noqa: S701  the output is no HTML; what a value may contain is decided by its type
     )
     environment.filters |= {"number": number, "duration": duration, "endpoint": endpoint}
     return environment
 
 
 def _bytecode_cache() -> FileSystemBytecodeCache | None:
-    """Compiled templates beside Python's own bytecode, and trusted like it: compiling them takes 10 ms of a start."""
+    """A cache of compiled templates, beside Python's bytecode and trusted like it: saves 10 ms at start-up."""
     folder = PACKAGE / "__pycache__"
     return FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
 
@@ -147,7 +147,7 @@ def _explain(cluster: Cluster, node: Node, template: str, error: Exception) -> R
 
 
 def _place(error: Exception, folders: tuple[Path, ...]) -> tuple[Path | None, int | None]:
-    """The template, and the line in it, where it went wrong: it may be one that another one includes."""
+    """The template and the line where the error is: possibly in one that is included by another."""
     if isinstance(error, TemplateSyntaxError):
         return Path(error.filename) if error.filename else None, error.lineno
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]

@@ -1,7 +1,7 @@
-"""What a resource is: one thing that a node should have, how to look at it, and how to bring it about.
+"""What a resource is: one thing that a node should have, how to observe it, and how to apply it.
 
-Observing and fixing are shell text that others join and run; reading and comparing are pure. So the same list of
-resources is observed, compared, applied and observed again.
+Observing and fixing are shell text that other modules join and run; reading and comparing are pure. So the same list
+of resources is observed, compared, applied and observed again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a probe's command printed (text; bytes that are no UTF-8 kept as surrogates), and its exit status."""
+    """What a probe's command printed (text, with bytes that are not UTF-8 as surrogates), and its exit status."""
 
     output: str
     status: int = 0
@@ -38,7 +38,7 @@ class Change:
     diff: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        """The shape of an entry of `changes` in the JSON contract, without the node."""
+        """An entry of `changes` in the JSON contract, without the node."""
         entry = {"kind": self.kind, "name": self.name, "action": self.action, "reason": self.reason}
         return entry | ({"diff": self.diff} if self.diff is not None else {})
 
@@ -55,10 +55,10 @@ class Resource(Protocol, Generic[State]):
         """A command that prints the state; it changes nothing."""
 
     def read(self, answer: Answer) -> State:
-        """The state that the probe's answer tells of."""
+        """The state, parsed from the probe's answer."""
 
     def compare(self, state: State, changing: Collection[str]) -> list[Change]:
-        """What has to change; empty where all is as wanted. `changing` names the files that this run is to replace."""
+        """What has to change; empty where all is as desired. `changing` names the files that this run will replace."""
 
     def fix(self, state: State, changes: list[Change]) -> Raw:
-        """Commands that bring the changes about; `set -e` is in force."""
+        """Commands that make the changes; they run under `set -e`."""

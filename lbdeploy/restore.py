@@ -1,4 +1,4 @@
-"""A run that brings back what an earlier run replaced: the same careful way, with other contents."""
+"""A run that restores what an earlier run replaced: with the same stages and safeguards, but other contents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lbdeploy.rollout import Run
 
 
 def generations(fleet: Fleet) -> dict[str, list[Generation]]:
-    """What every node can go back to, the latest first. Raises the first node's error."""
+    """The generations that each node can be rolled back to, newest first. Raises the first node's error."""
 
     def read(node: object, session: Any) -> list[Generation]:
         reader = Reader()
@@ -31,7 +31,7 @@ def generations(fleet: Fleet) -> dict[str, list[Generation]]:
 
 
 def restoring(cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, options: Options, goal: Target) -> Run:  # noqa: PLR0917  as a Run
-    """A run that wants what there was then, and judges by the hosts.toml that it was made from."""
+    """A run whose desired state is that of `goal`, judged by the hosts.toml that it was made from."""
     then = _cluster_then(cluster, goal)
     fleet.nodes = tuple(replace(then.node(node.name), host=node.host) for node in fleet.nodes)
     wanted = {node.name: goal.wanted(node.name, desired(then, node)) for node in fleet.nodes}
@@ -42,12 +42,12 @@ def restoring(cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, option
 
 
 def _cluster_then(cluster: Cluster, goal: Target) -> Cluster:
-    """The cluster as hosts.toml described it then; as it does now where that is not known, or has other nodes."""
+    """The cluster as hosts.toml described it then; the present one where that is unknown, or had other nodes."""
     from lbdeploy.hosts import load
 
     try:
         then = load(cluster.path, goal.hosts) if goal.hosts else cluster
-    except HostsFileError:  # of an older lbdeploy, for example
+    except HostsFileError:  # written for an older lbdeploy, for example
         return cluster
     same = {node.name for node in then.nodes} == {node.name for node in cluster.nodes}
     return then if same else cluster

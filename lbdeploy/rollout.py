@@ -28,12 +28,12 @@ from lbdeploy.resources import File, Gone, Packages, Service
 from lbdeploy.survey import Survey, unfit
 from lbdeploy.verdict import Verdict
 
-REBOOTS = 2  # how often a run goes on after a node rebooted in its middle
+REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run found, did and left. `done` are the nodes that were changed, `errors` those that were left out."""
+    """What a run found, and did. `done` are the nodes that were changed, `errors` has those that were left out."""
 
     plan: Plan
     verdict: Verdict
@@ -42,9 +42,9 @@ class Outcome:
 
 
 class Run:
-    """One command's dealings with the nodes of `fleet`, which may still be connecting to them. Raises RenderError.
+    """One command's work on the nodes of `fleet`, which may still be connecting to them. Raises RenderError.
 
-    `wanted` takes the place of what hosts.toml says that each node should have.
+    `wanted` replaces the desired state of each node that follows from hosts.toml.
     """
 
     def __init__(  # noqa: PLR0917  who, with what, for whom
@@ -70,7 +70,7 @@ class Run:
         self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
 
     def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
-        """Bring every node to what hosts.toml says. Raises the first node's error where one fails.
+        """Bring every node to the state that hosts.toml describes. Raises the first node's error where one fails.
 
         `approve` is shown a plan that has changes, and may refuse it: then InterruptedRunError is raised.
         """
@@ -93,7 +93,7 @@ class Run:
         return Outcome(survey.plan, survey.verdict, errors=survey.errors)
 
     def verify(self, wait: float = 0.0) -> Outcome:
-        """The cluster as it runs; looked at again for up to `wait` seconds, until all is well."""
+        """The state of the running cluster; observed again for up to `wait` seconds, until it is healthy."""
         deadline = time.monotonic() + wait
         while True:
             survey = self.survey()
@@ -103,7 +103,7 @@ class Run:
             time.sleep(POLL_SECONDS)
 
     def survey(self) -> Survey:
-        """Look at the nodes, all at once, with one remote command each."""
+        """Observe the nodes, in parallel, with one remote command each."""
         return self._observer.survey()
 
     def _begin(self) -> Survey:
@@ -130,10 +130,10 @@ class Run:
         return locking(self._fleet, nodes, self._origin.about, self.options.lock_wait, self._emit)
 
     def _carry_out(self, plan: Plan, before: Survey, lock: Lock, reboots: int = REBOOTS) -> tuple[str, ...]:
-        """Go through the stages; the names of the nodes that were changed.
+        """Perform the stages; returns the names of the nodes that were changed.
 
-        Where a stage fails and is undone, the nodes of the stages before it get back what they had, too. Where a node
-        rebooted in the middle, the run goes on with what is left to do.
+        Where a stage fails and is undone, the nodes of earlier stages are restored, too. Where a node rebooted in the
+        middle, the run continues with what is left to do.
         """
         self._observer.wanted = {name: lasting(each) for name, each in self._observer.wanted.items()}
         done: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ class Run:
         return self._carry_out(survey.plan, survey, lock, reboots - 1)
 
     def _taken_back(self, error: RolledBackError, done: Sequence[str], before: Survey) -> LbdeployError:
-        """The error to raise, once the nodes of earlier stages have got back what they had."""
+        """Restore the nodes of earlier stages. Returns the error to raise."""
         names = [name for name in done if _had_files(before.observations[name])]
         if not names:
             return error
@@ -197,7 +197,7 @@ class Run:
         return RolledBackError(error.message, node=error.node, state=state, fix=error.fix, detail=error.detail)
 
     def _undo_all(self, names: Sequence[str]) -> None:
-        """Bring nodes to what is wanted of them now. Raises the first one's error, also where one can't be reached."""
+        """Bring nodes to the state now wanted. Raises the first one's error, also where one can't be reached."""
         self._workers.reach(names)
         survey = self._observer.look()
         for error in survey.errors.values():
@@ -208,7 +208,7 @@ class Run:
             survey = self._observer.look()
 
     def _left(self, done: Sequence[str]) -> InterruptedRunError:
-        """The operator has left in the middle of a stage."""
+        """The error where the operator interrupted the run in the middle of a stage."""
         going = [going_on(work) for work in self._workers.under_way.values()]
         state = "; ".join([*going, *([f"{_names(done)} changed"] if done else [])])
         return InterruptedRunError("interrupted", state=state, fix="lbdeploy plan shows what is left to do")
@@ -220,7 +220,7 @@ class Run:
 
 
 def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
-    """The same resources, but files as they were observed then."""
+    """The same resources, but with the files as they were observed then."""
     return [_as_it_was(each, observation.states[each.id]) for each in resources]
 
 
@@ -238,17 +238,17 @@ def _as_it_was(resource: Resource[Any], state: Any) -> Resource[Any]:
 
 
 def _had_files(observation: Observation) -> bool:
-    """Whether a node had its files before; one that had none was no member yet, and is none the worse."""
+    """Whether a node had its files before; one without them was no member yet, and need not be restored."""
     return bool(observation.states[f"file {KEEPALIVED_CONF}"].kind == "file")
 
 
 def lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
-    """The same resources without what was asked of this run alone."""
+    """The same resources, without the options that are for this run only (upgrade, reinstall)."""
     return [replace(each, upgrade=False, reinstall=()) if isinstance(each, Packages) else each for each in resources]
 
 
 def _still(plan: Plan, now: Plan, *, asked: bool) -> Plan:
-    """The plan as it is now that the lock is ours. Raises RemoteError where another one was approved."""
+    """The plan as it is now that the lock is held. Raises RemoteError where a different one was approved."""
     if asked and plan.to_json() != now.to_json():
         raise RemoteError(
             "another run has changed the nodes since the plan was shown",

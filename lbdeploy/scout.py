@@ -1,4 +1,4 @@
-"""Looking at hosts before there is a hosts.toml: their interfaces, their addresses, and which VRRP is on the wire."""
+"""Observing hosts before there is a hosts.toml: their interfaces, their addresses, and the VRRP on the wire."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lbdeploy.questions import is_question, settle
 from lbdeploy.shell import cmd, remote_text
 from lbdeploy.sshconfig import Resolving
 
-LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s, unless someone changed it: three of them, and some patience
+LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s by default: three of them, plus a margin
 CONFIGURED, HEARD = "== configured", "== heard"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a host showed: links, virtual router IDs in its keepalived.conf, (ID, source) of the adverts it heard."""
+    """What was found on a host: links, virtual router IDs in its keepalived.conf, (ID, source) of adverts it heard."""
 
     links: tuple[Link, ...]
     configured: frozenset[int]
@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A subnet that several hosts are on: by host, the interface and the address there."""
+    """A subnet shared by several hosts: by host, the interface and the address there."""
 
     members: Mapping[str, tuple[str, Interface]]
 
@@ -44,16 +44,16 @@ class Shared:
 
     @property
     def like(self) -> Interface:
-        """Some address there, for its prefix length."""
+        """One of the addresses in the subnet, for its prefix length."""
         return next(address for _, address in self.members.values())
 
     def is_at(self, hosts: Mapping[str, str]) -> bool:
-        """Whether SSH connects to these very addresses, as far as they were given as such."""
+        """Whether SSH connects to one of these addresses: a host that was given by its address here."""
         return any(str(address.ip) == hosts[name] for name, (_, address) in self.members.items())
 
 
 def scout(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, Seen | LbdeployError]:
-    """Look at all hosts, {name: what SSH connects to}, at once. One that fails is an entry, not an exception."""
+    """Observe all hosts, {name: what SSH connects to}, in parallel. One that fails is an entry, not an exception."""
     pool = ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy")
     found: dict[str, Seen | LbdeployError] = {}
     left = dict(hosts)
@@ -65,7 +65,7 @@ def scout(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, Seen | Lb
             left = {name: host for name, host in hosts.items() if asked and is_question(found[name])}
         return found
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C waits for no timeout
+        pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, wait for no timeout
 
 
 def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
@@ -89,7 +89,7 @@ def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
 
 
 def script() -> str:
-    """POSIX sh that changes nothing; listening wants root."""
+    """POSIX sh that changes nothing; listening needs root."""
     looks = "\n".join((
         "LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH",
         "ip a",
@@ -102,7 +102,7 @@ def script() -> str:
 
 
 def read(output: str) -> Seen:
-    """What the script printed. What can't be read is passed over."""
+    """Parse what the script printed, skipping what can't be parsed."""
     links, _, rest = output.partition(f"{CONFIGURED}\n")
     configured, _, adverts = rest.partition(f"{HEARD}\n")
     ids = re.findall(r"^\s*virtual_router_id\s+(\d{1,3})\b", configured, re.MULTILINE)
@@ -111,9 +111,9 @@ def read(output: str) -> Seen:
 
 
 def shared(seen: Mapping[str, Seen]) -> list[Shared]:
-    """The subnets that all these hosts are on, each with addresses of its own; in the order of the first one's links.
+    """The subnets that all these hosts share, each host with its own address; in the order of the first host's links.
 
-    One for each interface: where it has IPv4, that. Bridges of containers drop out, as they are alike on all hosts.
+    One per interface, IPv4 if it has that. Container bridges drop out, since their addresses are the same on all hosts.
     """
     first = next(iter(seen))
     found: dict[str, Shared] = {}
@@ -126,7 +126,7 @@ def shared(seen: Mapping[str, Seen]) -> list[Shared]:
 
 
 def is_usable(address: Interface) -> bool:
-    """Whether others could reach it."""
+    """Whether other hosts could reach the address."""
     return not (address.ip.is_loopback or address.ip.is_link_local)
 
 
@@ -139,12 +139,12 @@ def _on_all(address: Interface, seen: Mapping[str, Seen]) -> Shared | None:
 
 
 def _member(address: Interface, seen: Seen) -> tuple[str, Interface] | None:
-    """The first interface and address of a host in the subnet of `address`: a VIP that it holds comes after its own."""
+    """A host's first interface and address in the subnet of `address`: a VIP that it holds comes after its own."""
     places = ((link.name, each) for link in seen.links for each in link.addresses)
     return next(((name, each) for name, each in places if each.network == address.network), None)
 
 
 def router_ids(seen: Mapping[str, Seen]) -> dict[int, str]:
-    """The virtual router IDs in use, each with where it was met."""
+    """The virtual router IDs in use, each with where it was found."""
     heard = {each: f"heard from {source}" for one in seen.values() for each, source in sorted(one.heard, key=str)}
     return {each: f"in the keepalived.conf of {name}" for name, one in seen.items() for each in one.configured} | heard

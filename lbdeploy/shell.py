@@ -14,16 +14,16 @@ class Raw(str):
 
 
 def cmd(*words: object) -> Raw:
-    """One command of these words: each quoted, but for Raw ones."""
+    """One command made of these words, each quoted unless it is Raw."""
     return Raw(" ".join(word if isinstance(word, Raw) else shlex.quote(str(word)) for word in words))
 
 
 def here(text: str) -> Raw:
-    """The text as one word, whatever it holds; newlines included."""
+    """The text as one quoted word, whatever it contains, newlines included."""
     return Raw(shlex.quote(text))
 
 
 @cache
 def remote_text(name: str) -> str:
-    """One of the programs that nodes run, which lie in lbdeploy/remote/."""
+    """The text of a program that nodes run, from lbdeploy/remote/."""
     return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")

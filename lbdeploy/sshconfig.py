@@ -1,7 +1,7 @@
-"""Where a host is and how to log in, as OpenSSH itself resolves it, and which keys of the host it knows.
+"""Where a host is and how to log in, as OpenSSH itself resolves it, and which of its host keys are known.
 
 paramiko reads only part of ssh_config(5) and of known_hosts (measured: Include, Match, wildcards, @markers), so
-OpenSSH's own programs are asked: `ssh -G` and `ssh-keygen -F`. Neither contacts anything.
+OpenSSH's own programs are asked: `ssh -G` and `ssh-keygen -F`. Neither contacts any host.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from lbdeploy.model import Ssh
 from lbdeploy.sshvalues import Values
 
 NOT_BEGUN = "nobody has logged in"
-CONNECT_SECONDS = 10.0  # where neither hosts.toml nor ConnectTimeout says another time
+CONNECT_SECONDS = 10.0  # unless hosts.toml or ConnectTimeout says otherwise
 NEW_KEYS: Mapping[str, Literal["accept", "ask", "refuse"]] = {
     "ask": "ask", "accept-new": "accept",
-    "no": "accept", "off": "accept", "false": "accept",  # what OpenSSH does besides, with a changed key, we never do
+    "no": "accept", "off": "accept", "false": "accept",  # but unlike OpenSSH, a changed key is never accepted
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A line of known_hosts that speaks of a host: its marker ("", "@revoked", "@cert-authority"), key type and key."""
+    """A known_hosts line that matches a host: its marker ("", "@revoked", "@cert-authority"), key type and key."""
 
     marker: str
     type: str
@@ -49,13 +49,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A host to log in to. `jumps` are the hosts on the way, the nearest first.
+    """A host to log in to. `jumps` are its jump hosts, the nearest first.
 
-    `key_name` is what known_hosts calls it; `revoked_in` files with keys that are not accepted; `new_keys` what becomes
-    of a key that is not known, `remember_in` the file that such a key is written to, `hash_names` whether its name is
-    hidden. Of algorithms, those that are allowed are listed, the best first; where none is, all are. `agent` is the
-    socket of the agent. `by_hand` tells a person how to log in the same way. `missing` are keys that hosts.toml names
-    and that are not there.
+    `key_name` is its name in known_hosts; `revoked_in` are files with revoked keys; `new_keys` says what to do with an
+    unknown key, `remember_in` the file that such a key is written to, `hash_names` whether its name is hashed there.
+    Lists of algorithms have the allowed ones, the preferred first; an empty one allows all. `agent` is the socket of
+    the agent. `by_hand` tells a person how to log in the same way. `missing` are keys that hosts.toml names and that
+    do not exist.
     """
 
     host: str
@@ -87,7 +87,7 @@ class Target:
 
 
 class Resolving:
-    """A lookup of one host, under way: `ssh -G` runs while others work."""
+    """A lookup of one host in progress: `ssh -G` runs in the background."""
 
     def __init__(self, ssh: Ssh, host: str) -> None:
         self.ssh = ssh
@@ -95,12 +95,12 @@ class Resolving:
         self._process = _start(["ssh", *_options(ssh), "-G", "--", host])
 
     def result(self) -> Target:
-        """The resolved host, with its jump hosts resolved, too. Raises ConnectError."""
+        """The resolved host, including its jump hosts. Raises ConnectError."""
         *jumps, target = self.hops(())
         return replace(target, jumps=tuple(jumps))
 
     def hops(self, after: tuple[str, ...] | None) -> tuple[Target, ...]:
-        """The hosts on the way, and the host; `after` are the ways that led to it, None leaves its own out."""
+        """The jump hosts, then the host; `after` are the ProxyJump values that led to it, None ignores its own."""
         output, error = self._process.communicate()
         if self._process.returncode:
             message, fix = f"ssh -G {self.host} failed: {error.strip()}", "fix ~/.ssh/config, or [ssh] in hosts.toml"
@@ -117,15 +117,15 @@ def _options(ssh: Ssh) -> list[str]:
     port = ["-p", str(ssh.port)] if ssh.port else []
     user = ["-l", ssh.user] if ssh.user else []
     config = ["-F", str(ssh.config_file)] if ssh.config_file else []
-    # Only to be told which keys the configuration adds to it: names are not quoted in what ssh -G prints.
+    # Only to learn which keys the configuration adds: ssh -G does not quote file names in its output.
     key = ["-o", "IdentityFile=/dev/null"] if ssh.identity_file else []
     return [*config, *user, *port, *key]
 
 
 def _jumps(ssh: Ssh, jump: str, after: tuple[str, ...] = ()) -> tuple[Target, ...]:
-    """Each hop of `jump` (ssh_config(5), ProxyJump); it takes the operator's settings, not those for the nodes.
+    """Each hop of `jump` (ssh_config(5), ProxyJump), with the operator's settings, not those for the nodes.
 
-    The first hop may have hops of its own before it; those of the others do not count, as with ssh itself.
+    The first hop may have a ProxyJump of its own; those of the others are ignored, as by ssh itself.
     """
     if jump in after:
         message, fix = f"the jump host {jump} is reached through itself", "fix ProxyJump in ~/.ssh/config"
@@ -187,13 +187,13 @@ def _target(ssh: Ssh, host: str, values: Values) -> Target:
 
 
 def _missing(ssh: Ssh) -> tuple[Path, ...]:
-    """What hosts.toml names and is not there; the lab's own key is none of it."""
+    """Keys that hosts.toml names and that do not exist; not checked for the lab, which has its own key."""
     key = ssh.identity_file
     return (key,) if key and not ssh.config_file and not _is_key(key) else ()
 
 
 def _is_key(path: Path) -> bool:
-    """A key, or the public half of one that the agent has."""
+    """Whether a file is a key, or the public half of one that the agent has."""
     return path.is_file() or path.with_name(f"{path.name}.pub").is_file()
 
 
@@ -206,7 +206,7 @@ def _known(name: str, files: Sequence[Path]) -> tuple[Known, ...]:
 
 
 def _known_line(words: list[str]) -> Known | None:
-    """None for a line that is damaged: it proves nothing."""
+    """The parsed line; None for a damaged one, which proves nothing."""
     marker = words[0] if words[0].startswith("@") else ""
     try:
         kind, key = words[2 if marker else 1 :][:2]
@@ -226,5 +226,5 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def environment() -> dict[str, str]:
-    """What other programs are told: all but the password."""
+    """The environment for other programs: without the sudo password."""
     return {name: value for name, value in os.environ.items() if name != SUDO_VARIABLE}

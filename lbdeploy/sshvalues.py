@@ -1,4 +1,4 @@
-"""What `ssh -G` prints, read: one keyword of ssh_config(5) a line, in lower case, with tokens that are not replaced."""
+"""Parser for `ssh -G`: one keyword of ssh_config(5) a line, in lower case, with tokens left unexpanded."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Values:
         return int(self.first("port"))
 
     def first(self, key: str, otherwise: str = "") -> str:
-        """What counts, where a keyword has one value."""
+        """The effective value of a keyword that has only one."""
         return self._values.get(key, [otherwise])[0]
 
     def words(self, key: str) -> tuple[str, ...]:
-        """A list with commas."""
+        """A comma-separated list."""
         return tuple(filter(None, self.first(key).split(",")))
 
     def seconds(self, key: str) -> float | None:
-        """A time; None where none is set."""
+        """A time in seconds; None where none is set."""
         told = self.first(key)
         return float(told) if told.isdigit() and told != "0" else None
 
@@ -62,7 +62,7 @@ class Values:
         return None if told == "none" else self._expanded(told)
 
     def _expanded(self, text: str) -> str:
-        """A value with the tokens in it replaced (ssh_config(5), TOKENS)."""
+        """A value with its tokens expanded (ssh_config(5), TOKENS)."""
         host, me = socket.gethostname(), getpass.getuser()
         tokens = {"%": "%", "d": str(Path.home()), "u": me, "i": str(os.getuid()), "l": host}
         tokens |= {"h": self.host, "p": str(self.port), "r": self.first("user"), "n": self.first("host", self.host)}
@@ -71,7 +71,7 @@ class Values:
 
 
 def _paths(line: str) -> Iterator[Path]:
-    """The files that a line names. It parts them with spaces, and a name of a file may have some, too."""
+    """The files that a line names. They are separated by spaces, and a file name may contain some, too."""
     words = line.split(" ")
     while words:
         paths = ((end, Path(" ".join(words[:end])).expanduser()) for end in range(len(words), 0, -1))

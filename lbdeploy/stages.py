@@ -1,7 +1,7 @@
-"""In which order nodes are changed, and what it costs. Pure.
+"""The order in which nodes are changed, and what it costs clients. Pure.
 
 Where no cluster runs yet, all nodes at once. On a live cluster one at a time: those that hold no VIP first, and the
-holder last, so that every stage leaves a tried node to fall back on. Some changes can't go that way: see Way.
+holder last, so that every stage leaves a tested node to fall back on. Some changes can't be made that way: see Way.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Member:
         return self.plan.node.name
 
     def differs(self, aspect: str) -> bool:
-        """Whether something that its instance had is going to be otherwise."""
+        """Whether this aspect of its instance is going to change; False where it has no instance before or after."""
         if self.before is None or self.after is None:
             return False
         return bool(getattr(self.before, aspect) != getattr(self.after, aspect))
@@ -68,7 +68,7 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
 
 
 def identity_changes(plan: NodePlan) -> bool:
-    """Whether peers that are not changed with it would stop hearing this node, or it them."""
+    """Whether this node and peers that are not changed with it would stop hearing each other."""
     before, after = instances(plan)
     if before is None or after is None:
         return False
@@ -83,7 +83,7 @@ def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
 
 
 def instances(plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None, Instance | None]:
-    """A node's VRRP instance as it is there, and as it should be."""
+    """A node's actual VRRP instance, and the desired one."""
     for part in plan.parts:
         if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
             return vrrp.read(part.state.content, priority_offset), vrrp.read(part.resource.content, priority_offset)
@@ -96,7 +96,7 @@ def _begin(needy: Sequence[Member]) -> tuple[Stage, ...]:
 
 
 def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> bool:
-    """Whether the others do not send it their adverts yet: it would take the VIPs at once. They are changed first."""
+    """Whether a running node sends it no adverts yet: it would take the VIPs at once. The others are changed first."""
     address = str(member.plan.node.addresses[cluster.vrrp.network])
     others = [each.before for each in members if each is not member and each.runs and each.before]
     return not member.runs and any(before.peers and address not in before.peers for before in others)
@@ -111,7 +111,7 @@ def _joint(needy: Sequence[Member]) -> tuple[list[Member], Way]:
 
 
 def _gentle(member: Member) -> NodePlan:
-    """What clients notice nothing of. Where the node does not work anyway, that is everything."""
+    """The changes that clients don't notice. On a node that does not work anyway, that is all of them."""
     if not member.runs:
         return member.plan
     whole = _moves(member) or _repairs(member)
@@ -119,7 +119,7 @@ def _gentle(member: Member) -> NodePlan:
 
 
 def _rough(member: Member) -> NodePlan:
-    """What stops a daemon for a moment, or takes its VIPs away."""
+    """The changes that stop a daemon for a moment, or take the node's VIPs away."""
     whole = _moves(member) or _repairs(member)
     return member.plan.only(lambda resource, change: member.runs and (whole or _restarts(resource, change)))
 
@@ -129,18 +129,18 @@ def _restarts(resource: Resource[Any], change: Change) -> bool:
 
 
 def _repairs(member: Member) -> bool:
-    """Whether dpkg is to go on where it was interrupted: nobody knows what it restarts, and nothing goes before it."""
+    """Whether an interrupted dpkg run is to be continued: it may restart anything, and must come before all else."""
     return any((change.kind, change.action) == ("package", "repair") for change in member.plan.changes)
 
 
 def _moves(member: Member) -> bool:
-    """Whether VIPs, or VRRP itself, go to another interface of a node that has them; it can let another take them."""
+    """Whether a holder's VIPs, or VRRP itself, move to another interface, and it can hand them over first."""
     can = member.before is not None and member.before.hands_over
     return can and member.holds and member.differs("places") and not member.differs("agreed")
 
 
 def hands_over(plan: NodePlan) -> bool:
-    """Whether the keepalived that runs as this plan is begun can have another node take its VIPs."""
+    """Whether the keepalived that runs when this plan starts can make another node take its VIPs."""
     before, after = instances(plan)
     changes = any(change.name == KEEPALIVED_CONF for change in plan.changes)
     now = before if changes else after
@@ -148,9 +148,9 @@ def hands_over(plan: NodePlan) -> bool:
 
 
 def joins(plan: NodePlan) -> bool:
-    """Whether a daemon is started by this plan, and keepalived can be told to leave the VIPs to others meanwhile.
+    """Whether this plan starts a daemon, and keepalived can be told to leave the VIPs to others meanwhile.
 
-    One that starts as MASTER takes them whatever its priority, and would only have to give them back.
+    A keepalived that starts as MASTER takes them whatever its priority, and would only have to give them back.
     """
     starts = any(change.name in DAEMONS and change.action == "start" for change in plan.changes)
     _, after = instances(plan)
@@ -164,7 +164,7 @@ def winner(instances: Mapping[str, Instance | None]) -> str | None:
 
 
 def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[Observation]) -> frozenset[str]:
-    """The nodes any one of which may hold the VIPs after a stage: any other holder was not foreseen."""
+    """The nodes that may hold the VIPs after a stage; any other holder is unexpected."""
     members = {each.node.name: _member(cluster, plan.nodes[each.node.name], each) for each in observations}
     if stage.way is Way.AWAY:
         return frozenset(name for name in members if name not in stage.names) or frozenset(members)
@@ -175,14 +175,14 @@ def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[
 
 
 def _foremost(members: Mapping[str, Member], stages: Sequence[Stage]) -> str | None:
-    """Which node VRRP prefers once these stages are done; it may be that it has not taken the VIPs yet."""
+    """The node that VRRP prefers once these stages are done; it may not have taken the VIPs yet."""
     done = {name for stage in stages for name in stage.names}
     able = [each for each in members.values() if each.runs or each.name in done]
     return winner({each.name: each.after if each.name in done else each.before for each in able})
 
 
 def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member], earlier: Sequence[Member]) -> str:
-    """`earlier`: those that are changed before this one."""
+    """What clients notice of a reload. `earlier`: the nodes that are changed before this one."""
     before, after = _taker(members, earlier), _taker(members, (*earlier, member))
     if after and after != before and cluster.vrrp.preempt:
         delay = f"{cluster.vrrp.preempt_delay:g} s"
@@ -191,7 +191,7 @@ def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member], ea
 
 
 def _taker(members: Sequence[Member], done: Sequence[Member]) -> str | None:
-    """The node that takes the VIPs from their holder once these are changed: only a higher priority makes it do so."""
+    """The node that takes the VIPs from the holder once those in `done` are changed: only with a higher priority."""
     instances = {m.name: m.after if m in done else m.before for m in members if m.runs or m in done}
     best = winner(instances)
     held = [each.priority for m in members if m.holds and (each := instances.get(m.name))]

@@ -1,6 +1,6 @@
-"""The cluster as it is at this moment: who holds what, as keepalived and haproxy say themselves. Pure but for `Look`.
+"""The present state of the cluster: which node holds what, as keepalived and haproxy report. Pure, except `Look`.
 
-One small script a node, so that it can be asked again every other second. See docs/decisions/022-status.md.
+One small script a node, so that it can be run every two seconds. See docs/decisions/022-status.md.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The nodes that were asked: those that answered, and why the others did not.
+    """The nodes that were asked: snapshots of those that answered, and the errors of the others.
 
-    Where none did, nothing is known of the VIPs.
+    Where none answered, nothing is known about the VIPs.
     """
 
     cluster: Cluster
@@ -137,7 +137,7 @@ class Look(Joined):
         super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
-        """Raises RemoteError where the output is not whole."""
+        """The snapshot from the script's output. Raises RemoteError where it is incomplete."""
         marks = self.answers(output)
         said = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
         offset, since = tracked_file(marks["handover"].output)
@@ -156,16 +156,16 @@ class Look(Joined):
 
 
 def age(seen: Observation, since: float) -> int | None:
-    """Seconds by the node's own clock; None where it is not known since when."""
+    """Seconds since then by the node's own clock; None where the start is unknown."""
     return max(0, round(seen.now - since)) if since else None
 
 
 def together(cluster: Cluster, results: Mapping[str, Snapshot | LbdeployError]) -> Status:
-    """What each node gave."""
+    """The status, from the result of each node."""
     errors = {name: each for name, each in results.items() if isinstance(each, LbdeployError)}
     return Status(cluster, {name: each for name, each in results.items() if isinstance(each, Snapshot)}, errors)
 
 
 def looks(cluster: Cluster, nodes: Sequence[Node]) -> dict[str, Look]:
-    """How to look at each node."""
+    """The observing script for each node, by name."""
     return {node.name: Look(cluster, node) for node in nodes}

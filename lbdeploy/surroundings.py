@@ -1,4 +1,4 @@
-"""What is wrong between nodes, and with who else is on their networks. Pure."""
+"""What is wrong between nodes, and with other hosts on their networks. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Judge = Callable[[Cluster, Sequence[Checkup]], Iterator[Finding]]
 
 
 def problems(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Everything that is wrong between these nodes and around them."""
+    """Everything that is wrong between these nodes, and on their networks."""
     for judge in JUDGES:
         yield from judge(cluster, checkups)
 
 
 def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Where a node could not be asked for its MACs, it may be the one that answers."""
+    """Other hosts that answer for a VIP; a node whose MACs are unknown may be the one that answers."""
     ours = {link.mac for each in checkups for link in each.observation.links}
     claims = {claim for each in checkups for claim in each.wire.claims if claim.mac not in ours}
     away = [node.name for node in cluster.nodes if node.name not in {each.node.name for each in checkups}]
@@ -37,7 +37,7 @@ def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
 
 
 def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """The same ID of the other family, or on another network, is another virtual router (RFC 5798, 5.2.3)."""
+    """Other routers with our ID; in the other family, or on another network, it is another router (RFC 5798, 5.2.3)."""
     vrrp = cluster.vrrp
     members = {address for node in cluster.nodes for address in node.addresses.values()}
     members |= {a.ip for each in checkups for link in each.observation.links for a in link.addresses}
@@ -64,7 +64,7 @@ def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]
 
 
 def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Finding]:
-    """VRRP from one node to another: where it stops tells whose firewall it is."""
+    """VRRP from one node to another: where it gets lost tells which firewall drops it."""
     source, target = _at(cluster, sender.node), _at(cluster, receiver.node)
     if source in receiver.wire.through:
         yield from _answers_only(cluster, source, receiver)
@@ -90,7 +90,7 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
 
 
 def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Iterator[Finding]:
-    """VRRP got in, since this node had sent some itself; its rules drop that of a peer which it has not spoken to."""
+    """VRRP passed only because this node had sent some itself; its rules drop that of a peer it has not sent any."""
     advert = Packet("vrrp", _at(cluster, receiver.node), source)
     if culprit := shuts_out(receiver.lines("firewall"), advert):
         fix = remedy(receiver.lines("firewall"), "input", advert, receiver.node.interfaces[cluster.vrrp.network])
@@ -101,7 +101,7 @@ def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Itera
 
 
 def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Where nobody could listen, silence says nothing."""
+    """Nodes that could not listen: hearing nothing there proves nothing."""
     for program, check in ((ASK, "vip-in-use"), (LISTEN, "vrid-in-use"), (LISTEN, "firewall"), (HAIL, "firewall")):
         if names := [each.node.name for each in checkups if program not in each.wire.done]:
             detail = f"could not be looked at from {' and '.join(names)}: {program}.pl did not run there"
@@ -109,7 +109,7 @@ def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
 
 
 def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Between the nodes that are furthest apart, where none is so far from the operator's as to be named already."""
+    """The two clocks furthest apart, unless one of them is reported for differing from the operator's."""
     known = sorted((each.ahead, each.node.name) for each in checkups if each.ahead is not None)
     if len(known) < 2:
         return
@@ -128,5 +128,5 @@ def _at(cluster: Cluster, node: Node) -> Address:
 
 
 def _there(cluster: Cluster, checkup: Checkup) -> bool:
-    """Whether a node has its address: without it there is another finding, and nothing can be sent."""
+    """Whether a node has its address: without it, nothing can be sent, and there is another finding."""
     return bool(checkup.observation.holds(_at(cluster, checkup.node)))

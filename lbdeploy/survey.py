@@ -1,4 +1,4 @@
-"""The nodes as they were seen at one moment, and what follows from it."""
+"""The nodes as they were observed at one moment, and what follows from that."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lbdeploy.probe import Observation
 from lbdeploy.stages import staged
 from lbdeploy.verdict import Verdict, judge
 
-REFUSED = (HostKeyError, LoginError, SudoError)  # a node that is there, and won't have us
+REFUSED = (HostKeyError, LoginError, SudoError)  # the node is up, but refuses the login
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What each node was like, and what would have to be done. `errors` has those that could not be observed.
+    """The state of each node, and what would have to be done. `errors` has those that could not be observed.
 
-    `beside` are the cluster's nodes that a run is not to change, as far as they were seen; `unseen` has the others'
-    errors.
+    `beside` are the nodes that a run is not to change, as far as they were observed; `unseen` has the errors of those
+    that were not.
     """
 
     cluster: Cluster
@@ -36,7 +36,7 @@ class Survey:
 
     @cached_property
     def seen(self) -> dict[str, Observation]:
-        """All nodes that were seen, by name; those that are not to be changed, too."""
+        """All nodes that were observed, by name, including those that are not to be changed."""
         return {**self.beside, **self.observations}
 
     @cached_property
@@ -56,12 +56,12 @@ class Survey:
 
     @property
     def runs(self) -> dict[str, str]:
-        """The last run of each node that was seen, by name; "under way" where it has not ended."""
+        """The last run of each observed node, by name; "under way" where it has not ended."""
         found = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
         return {name: state.run if state.ended else "under way" for name, state in found.items()}
 
     def without(self, later: Collection[tuple[str, str, str]]) -> Survey:
-        """The same, as if these changes (node, name, action) had not to be made."""
+        """The same survey, as if these changes (node, name, action) were not needed."""
 
         def rest(name: str, plan: NodePlan) -> NodePlan:
             return plan.only(lambda _, change: (name, change.name, change.action) not in later)
@@ -69,10 +69,10 @@ class Survey:
         return replace(self, plans={name: rest(name, plan) for name, plan in self.plans.items()})
 
     def refuse(self, ignore: Collection[str] = ()) -> None:
-        """Raise where a node lacks what must be there before anything is put on it, or can't be looked at.
+        """Raise where a node lacks what must be there before anything is put on it, or can't be observed.
 
         A node that can't be reached is left out, where that is safe: see `_may_leave_out`. `ignore` names checks whose
-        findings are passed over.
+        findings are ignored.
         """
         left_out = self._may_leave_out()
         blocking = [each for each in self.errors.values() if isinstance(each, REFUSED) or not left_out]
@@ -83,7 +83,7 @@ class Survey:
             raise unfit(problems)
 
     def _may_leave_out(self) -> bool:
-        """Whether nodes that can't be reached hold no VIP: others do."""
+        """Whether the nodes that can't be reached hold no VIP, since others hold them."""
         held = holders(self.cluster, list(self.seen.values()))
         return bool(held) and all(any(each.holds(vip.ip) for each in self.seen.values()) for vip in self.cluster.vips)
 
@@ -97,7 +97,7 @@ class Survey:
 
 
 def unfit(problems: list[Finding]) -> RemoteError:
-    """The error that tells of all of them."""
+    """One error that lists all of the problems."""
     first, rest = problems[0], problems[1:]
     more = "".join(f"\n{each.node or 'all'}: {each.detail}; {each.fix}" for each in rest)
     return RemoteError(first.detail + more, node=first.node, state="nothing was changed", fix=first.fix)

@@ -1,7 +1,7 @@
-"""Taking a load balancer away from a node: what it should have then, and the steps that bring it about. Pure.
+"""Removing a load balancer from a node: what the node should have then, and the steps to get there. Pure.
 
-The old files and services come back in a transaction like any other, which is undone where nobody confirms it. Only
-then, and only where that was asked for, packages go, for which there is no way back.
+The old files and services are restored in a transaction like any other, which is undone unless confirmed. Only after
+that, and only if requested, packages are removed, which can't be undone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Resource[Any])
 
 
 def original(*, purge: bool) -> list[Resource[Any]]:
-    """What a node should have once lbdeploy is gone; and, to judge it by, what its daemons do now."""
+    """What a node should have once lbdeploy is gone; also its daemons, only to observe what they do now."""
     return [
         Journal(),
         Service("haproxy", watches=(HAPROXY_CFG,)),
@@ -53,12 +53,12 @@ def original(*, purge: bool) -> list[Resource[Any]]:
 
 
 def leaving(plan: NodePlan) -> NodePlan:
-    """Of a node's plan, what can be undone: files, kernel settings and services as they were."""
+    """The part of a node's plan that can be undone: files, kernel settings and services as they were."""
     return plan.only(_gives_back)
 
 
 def purging(plan: NodePlan) -> NodePlan:
-    """Of a node's plan, what can't be undone."""
+    """The part of a node's plan that can't be undone."""
     return plan.only(lambda resource, _: isinstance(resource, Purge))
 
 
@@ -82,7 +82,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         *(line for each, part in services for line in _run(each, part, "start", "restart")),
         f"await {task.confirm} {task.linger}",
         *(part.resource.fix(part.state, list(part.changes)) for gone, part in _needing(plan, Gone) if not gone.late),
-        # What the next start of the node goes by waits: if it is now, the node must be what it was.
+        # What takes effect at the next boot comes after the confirmation: a boot before it must not change the node.
         *(_replace(file, part) for file, part in files if file.path == SYSCTL_CONF),
         *(line for each, part in _needing(plan, OriginalSysctl) for line in _set(each, part)),
         *(line for each, part in services for line in _at_boot(each, part)),
@@ -91,7 +91,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
 
 
 def purge(plan: NodePlan) -> Task:
-    """What leaves nothing behind, and can't be undone."""
+    """The task that removes packages and lbdeploy's own folder, and can't be undone."""
     fixes = (part.resource.fix(part.state, list(part.changes)) for _, part in _needing(plan, Purge))
     return Task(plan, (), script=("more=last", remote_text("leave.sh"), *fixes, "give_back"))
 
@@ -101,7 +101,7 @@ def _gives_back(resource: Resource[Any], _: Change) -> bool:
 
 
 def _paths(plan: NodePlan) -> list[str]:
-    """Of the files that were there before, or that lbdeploy has put there."""
+    """The paths of the files that were there before, or that lbdeploy has put there."""
     return [part.resource.path for part in plan.parts if isinstance(part.resource, OriginalFile)]
 
 
@@ -114,7 +114,7 @@ def _replace(file: OriginalFile, part: Part) -> str:
 
 
 def _run(service: OriginalService, part: Part, *verbs: str) -> list[str]:
-    """Stop, start or restart it where that has to be done; what is to run must do so."""
+    """Stop, start or restart a service where needed, and check that it runs if it should."""
     wanted = [change.action for change in part.changes if change.action in verbs]
     lines = [
         line for verb in wanted for line in (f"step {verb} {service.unit}", f"run systemctl {verb} {service.unit}")

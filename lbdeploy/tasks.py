@@ -1,7 +1,7 @@
 """The commands of lbdeploy as Fabric tasks: a fabfile that says `from lbdeploy.tasks import *` has them all.
 
-They are made of the commands themselves. Each takes the command's arguments, and runs it as a process of its own: what
-it shows and asks, Ctrl-C, and the exit code, which fab ends with, are the command's. See docs/library.md.
+They are generated from the commands themselves. Each takes the command's arguments, and runs it as a separate process:
+output, questions, Ctrl-C, and the exit code, which fab passes on, are the command's. See docs/library.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from invoke.parser.argument import Argument
 
 from lbdeploy.cli import cli
 
-NO_TASKS = ("completion", "schema", "lab-exec")  # they are about the command line itself, or take anything
+NO_TASKS = ("completion", "schema", "lab-exec")  # about the command line itself, or with arbitrary arguments
 
 
 class CommandTask(Task):  # type: ignore[misc]  # fabric has no types
@@ -39,7 +39,7 @@ class CommandTask(Task):  # type: ignore[misc]  # fabric has no types
         super().__init__(body, name="-".join(path), positional=())
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """The command's own, instead of those of a function's signature."""
+        """The arguments of the command, instead of those of a function's signature."""
         return [_argument(each) for each in self.parameters]
 
 
@@ -59,7 +59,7 @@ def _argument(parameter: click.Parameter) -> Argument:
 
 
 def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator[str]:
-    """What the command line takes for these values. Raises TypeError for a name that the command does not have."""
+    """The command-line words for these values. Raises TypeError for a parameter that the command does not have."""
     if unknown := given.keys() - {each.name for each in parameters}:
         raise TypeError(f"no argument {', '.join(sorted(unknown))}")
     for each in sorted(parameters, key=lambda each: isinstance(each, click.Argument)):
@@ -71,7 +71,7 @@ def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator
 
 
 def _option(parameter: click.Parameter, value: Any) -> Iterator[str]:
-    """An option with a value, or as often as a list has values."""
+    """An option with its value, repeated for each value of a list."""
     option = max(parameter.opts, key=len)
     if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
         yield from [option] * int(value)
@@ -80,7 +80,7 @@ def _option(parameter: click.Parameter, value: Any) -> Iterator[str]:
 
 
 def _run(context: Context, words: list[str]) -> None:
-    """Run lbdeploy; with fab's --dry, only say so. Raises Exit where it fails."""
+    """Run lbdeploy; with fab's --dry, only print the command. Raises Exit where it fails."""
     sys.stdout.flush()
     if context.config.run.dry:
         print(shlex.join(["lbdeploy", *words]))
@@ -89,7 +89,7 @@ def _run(context: Context, words: list[str]) -> None:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:
-    """Its exit code, as a shell would tell it. It hears of Ctrl-C by itself, and decides what becomes of it."""
+    """The exit code, as a shell would give it. The process receives Ctrl-C itself, and decides how to react."""
     while True:
         with suppress(KeyboardInterrupt):
             code = process.wait()

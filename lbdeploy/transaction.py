@@ -1,10 +1,10 @@
-"""The applying script of a node: one round trip, all or nothing where that can be, and it outlives the connection.
+"""The applying script of a node: one round trip, all or nothing where possible, and it outlives the connection.
 
 On the node it runs as the transient unit `lbdeploy.service`, so that a laptop that dies leaves no half-done change, and
-so that a second run finds the first one: a unit's name is its lock. It stages every file beside its place, validates
-it with the node's own binaries, keeps the old content, and swaps by rename. Then it waits for the laptop to confirm,
-over a new connection, that all is well. When a step fails, or nobody confirms, it puts the files back and has the
-services read them again. See docs/decisions/003-node-side-transaction.md.
+so that a second run finds the first one: the unit's name serves as a lock. It stages every file beside its
+destination, validates it with the node's own binaries, keeps the old content, and swaps by rename. Then it waits for
+the laptop to confirm, over a new connection, that all is well. When a step fails, or nobody confirms, it restores the
+files and has the services reload them. See docs/decisions/003-node-side-transaction.md.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ R = TypeVar("R", bound=Resource[Any])
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a node is to do: its `plan`, but of services only those named.
+    """What a node is to do: its `plan`, but only those services that are named.
 
-    `confirm`: for so many seconds the node waits for a confirmation, and undoes everything if there is none; 0: none is
-    wanted. Where the laptop is gone, it undoes everything, `linger` seconds later if it was told to linger. `away`: the
-    VIPs that another node must have taken first, within `away_seconds`; `priority_offset` is added to its priority for
-    that. A `rehearsal` writes the files beside their places, has them validated, and removes them again. `free_vrid`:
-    the virtual router ID that nobody may be heard to use before keepalived is started, the interface, who may all the
-    same. `joins`: a daemon is started, and until the end the node leaves the VIPs to others, by `priority_offset`, too.
-    `script`: steps that take the place of those that the plan would have; see `takedown`.
+    `confirm`: how many seconds the node waits for a confirmation before it undoes everything; 0: none is needed. If the
+    laptop is gone, the node undoes everything at once, or `linger` seconds later if it was told to linger. `away`: the
+    VIPs that another node must have taken first, within `away_seconds`; `priority_offset` is added to this node's
+    priority for that. A `rehearsal` writes the files beside their destinations, validates them, and removes them again.
+    `free_vrid`: the virtual router ID that no other host may use when keepalived is started, the interface, and the
+    addresses that may use it anyway. `joins`: a daemon is started, and until the end of the task the node leaves the
+    VIPs to others, also by `priority_offset`. `script`: steps that replace those of the plan; see `takedown`.
     """
 
     plan: NodePlan
@@ -72,24 +72,24 @@ class Transaction:
 
     @property
     def log(self) -> str:
-        """Where the node writes what the task says, as long as nobody has read its end."""
+        """Where the node writes the task's output, until it has been read to the end."""
         return f"{self.path}.log"
 
     def launch(self) -> str:
-        """POSIX sh for root: begins the task, and tells what it says until it waits for the laptop or ends."""
+        """POSIX sh for root: starts the task, and prints its output until it waits for the laptop or ends."""
         given = _given(unit=UNIT, who=f"lbdeploy: {self.origin.about}", mark=MARK, run=self.path)
-        # Through files of root's, not through arguments, which everybody can see.
+        # Through files owned by root, not through arguments, which every user can see.
         files = self._write("sh", self._body()) + self._write("hosts", self.origin.hosts)
         head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
         return f"{head}{files}{given}\n{remote_text('launch.sh')}{self._follow(1)}"
 
     def follow(self, told: int, decision: str = "") -> str:
-        """Goes on telling after `told` lines; a `decision` (confirm, abandon) is made known to the task first."""
+        """Prints the output after `told` lines; a `decision` (confirm, abandon) is passed to the task first."""
         decide = f"[ ! -e {self.log} ] || : > {self.path}.{decision}\n" if decision else ""
         return f"{PRELUDE}umask 077\n{decide}{self._follow(told + 1)}"
 
     def linger(self) -> str:
-        """From now on the task, should the laptop be gone, undoes its change only after a peer has undone its own."""
+        """From now on, if the laptop is gone, the task undoes its change only after a peer has undone its own."""
         return f"{PRELUDE}umask 077\n: > {self.path}.linger\n"
 
     def _follow(self, line: int) -> str:
@@ -136,7 +136,7 @@ def _given(**variables: object) -> str:
 
 
 def _steps(task: Task) -> list[str]:
-    """Everything that the task does on the node, in its order."""
+    """Everything that the task does on the node, in order."""
     plan = task.plan
     early = [(file, part) for file, part in _needing(plan, File) if _of_apt(file)]
     files = [(file, part) for file, part in _needing(plan, File) if not _of_apt(file)]
@@ -169,7 +169,7 @@ def _rehearsal(plan: NodePlan) -> list[str]:
 
 
 def _listen(task: Task) -> list[str]:
-    """From the beginning: as long as packages are being installed, it costs no time."""
+    """Listen from the beginning: while packages are being installed, this costs no time."""
     return [f"listen {here(remote_text('vrrp.pl'))}"] if task.free_vrid else []
 
 
@@ -178,28 +178,28 @@ def _free_vrid(task: Task, service: Service) -> list[str]:
 
 
 def go_away(task: Task) -> list[str]:
-    """Another node takes the VIPs first, where the task says so."""
+    """Have another node take the VIPs first, where the task says so."""
     return [f"give_up_vips {task.away_seconds} {task.priority_offset} {cmd(*task.away)}"] if task.away else []
 
 
 def _of_apt(file: File) -> bool:
-    """Whether apt goes by it, so that it must be there before packages are."""
+    """Whether apt reads the file, so that it must be in place before packages are installed."""
     return file.path.startswith("/etc/apt/")
 
 
 def _paths(plan: NodePlan, *, apart: bool) -> list[str]:
-    """The files whose content is kept; `apart`: but for those of apt, which were kept before the packages came."""
+    """The files whose old content is kept; `apart`: without apt's, which were kept before packages were installed."""
     return [file.path for file in _all(plan, File) if not (apart and _of_apt(file))]
 
 
 def dropped(plan: NodePlan, *, late: bool | None = None) -> list[str]:
-    """The files that are there and are to go: all, or those that go before the packages come, or `late`."""
+    """The existing files to be deleted: all, or (`late`) only those deleted at the end, or before packages."""
     chosen = [part for gone, part in _needing(plan, Gone) if late in (None, gone.late)]
     return [change.name for part in chosen for change in part.changes]
 
 
 def _before_packages(plan: NodePlan, files: Sequence[tuple[File, Part]]) -> list[str]:
-    """What apt goes by, and what is no longer wanted; then the package lists of repositories that are new."""
+    """Put apt's files in place, delete what is no longer wanted, and fetch the package lists of new repositories."""
     paths = [file.path for file in _all(plan, File) if _of_apt(file)]
     sources = [file.path for file, _ in files if file.path.endswith(".sources")]
     return [
@@ -212,7 +212,7 @@ def _before_packages(plan: NodePlan, files: Sequence[tuple[File, Part]]) -> list
 
 
 def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:
-    """Files that are new first, since validators of others may look for them; then all others, once all are valid."""
+    """New files first, since validators of others may need them; then all others, once all of them are valid."""
     if not files:
         return []
     new = [file for file, part in files if any(change.action == "create" for change in part.changes)]
@@ -252,7 +252,7 @@ def _fix(part: Part) -> str:
 
 
 def _validate(file: File) -> list[str]:
-    """A validator that says anything has found something."""
+    """Validate a staged file; any output of the validator is an objection."""
     return [f"validate {cmd(file.path)} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
 
 
@@ -262,10 +262,10 @@ def _set(sysctl: Sysctl, part: Part) -> list[str]:
 
 
 def _bring_up(service: Service, part: Part) -> list[str]:
-    """Start, reload or restart, and see that it runs. What is undone is a start; files undo their own reload."""
+    """Start, reload or restart, and check that it runs. Only a start is undone here; reloads are undone with files."""
     unit = cmd(service.unit)
     haproxy = service.unit == "haproxy"
-    # What started last, keepalived, is stopped first; and all before their files go, which say how.
+    # Undone in reverse: keepalived, started last, is stopped first; and all before their unit files are removed.
     undo = [] if part.state.running else [f"undo {here(f'systemctl stop {unit}')}"]
     before = ["old=$(worker)"] if haproxy else []
     healthy = ['takes_over "$old"'] if haproxy and service.acts(part.changes) else []
@@ -273,7 +273,7 @@ def _bring_up(service: Service, part: Part) -> list[str]:
 
 
 def _still_up(packages: Packages, part: Part) -> list[str]:
-    """Debian restarts a daemon that it installs anew: has it come back?"""
+    """Debian restarts a daemon when it upgrades or reinstalls it: check that it is running again."""
     units = packages.restarted(part.changes)
     lines = [f"run systemctl is-active --quiet {cmd(unit)}" for unit in units]
     return [*lines, *(["takes_over ''"] if "haproxy" in units else [])]

@@ -1,6 +1,6 @@
-"""What must be so for a staged file to take its place: shell commands for the node, whose "$1" is the file.
+"""Conditions for a staged file to be put in place: shell commands for the node, whose "$1" is the file.
 
-Whatever one prints is an objection, as is a status other than 0.
+Any output is an objection, as is an exit status other than 0.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from lbdeploy.shell import Raw
 
 SHELL = Raw('sh -n "$1"')
 
-# keepalived 2.1.5 wants a link-local VIP first where it sends to the group of IPv6, says so, and does without one.
+# keepalived 2.1.5 wants a link-local VIP first where it sends to the IPv6 group; it prints that, but works without.
 KEEPALIVED = Raw(r"""said=$(keepalived -t -f "$1" 2>&1)
 status=$?
 printf '%s\n' "$said" | grep -v ' the first IPv6 VIP address must be link local$'
 exit $status
 """)
 
-# A script that can't be run fails, and one that fails may take the VIPs away. /usr/bin/env finds its program by PATH.
+# A script that can't be run counts as failed, which may move the VIPs away. /usr/bin/env finds its program by PATH.
 RUNNABLE = Raw(r"""set -f
 read -r line < "$1"
 set -- ${line#'#!'}
@@ -25,8 +25,8 @@ while case $1 in -*) ;; *) false ;; esac; do shift; done
 command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be run"
 """)
 
-# `haproxy -c` does not bind. A reload that can't fails, and before it gives up, it has the old process pause for two
-# seconds (measured on 2.6). So whoever else listens on a port is looked for before.
+# `haproxy -c` does not bind. A reload that can't bind fails, and before that, it makes the old process pause for two
+# seconds (measured on 2.6). So check first whether another program listens on a port.
 _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
     !/"haproxy"/ {
         port = $4; sub(/.*:/, "", port); host = substr($4, 1, length($4) - length(port) - 1); sub(/%.*/, "", host)
@@ -53,7 +53,7 @@ _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
 
 HAPROXY = Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')
 
-# Of sshd's connections, the operator's is one: their port must be among those that are let in.
+# One of sshd's connections is the operator's: their local port must be among those that are allowed.
 _SSH_STAYS = """\
 for port in $(ss -Htnp state established | awk '/"sshd/ {sub(/.*:/, "", $3); print $3}' | sort -u); do
     grep -q "dport.*\\<$port\\>" "$1" || echo "sshd is reached at port $port: set port in [ssh], or firewall_allow"

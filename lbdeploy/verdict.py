@@ -1,4 +1,4 @@
-"""What is right and wrong with a cluster, drawn from one observation of each node. Pure."""
+"""What is right and wrong with a cluster, judged from one observation of each node. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lbdeploy.placement import Placement, asked, holder, placed, placement_of, t
 from lbdeploy.plan import NodePlan
 from lbdeploy.probe import Observation
 
-HARMLESS = ("unhold", "record")  # drift of packages that costs clients nothing
+HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Verdict:
     def settled(self, nodes: Collection[str], but: Collection[tuple[str | None, str]] = ()) -> bool:
         """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole.
 
-        `but`: findings that nobody waits for, each by its node, and its check or its very words.
+        `but`: findings that are not waited for: (node, check) or (node, exact detail).
         """
         mine = [each for each in self.findings if each.node in (None, *nodes) and each.settling and not each.ok]
         return all((each.node, each.check) in but or (each.node, each.detail) in but for each in mine)
 
     def with_more(self, findings: Iterable[Finding]) -> Verdict:
-        """The same, and what was found elsewhere."""
+        """The same verdict, with more findings."""
         return replace(self, findings=(*self.findings, *findings))
 
     @property
@@ -47,7 +47,7 @@ class Verdict:
         return tuple(dict.fromkeys(name for placement in self.vips for name in placement.holders))
 
     def frontends(self) -> Iterator[tuple[str, int, int]]:
-        """Each frontend with how many of its servers are up, and how many there are: as the holder sees them."""
+        """Each frontend with how many of its servers are up, and how many there are, as the holder sees them."""
         asked = [node for node, _ in self.servers]
         best = next((node for node in (*self.holders, *asked) if node in asked), None)
         stats = [stat for node, stat in self.servers if node == best]
@@ -77,9 +77,9 @@ def judge(
     plans: Mapping[str, NodePlan],
     errors: Mapping[str, LbdeployError] | None = None,
 ) -> Verdict:
-    """Everything that can be said of the observed nodes (all of the cluster's, or those that a run is limited to).
+    """The verdict on the observed nodes (all of the cluster's, or those that a run is limited to).
 
-    `errors` are of the nodes that could not be observed: whether they hold a VIP is not known.
+    `errors` has the nodes that could not be observed: whether they hold a VIP is unknown.
     """
     vips = tuple(placement_of(cluster, vip, observations) for vip in cluster.vips) if observations else ()
     seen = asked(cluster, observations, errors or {})
@@ -101,7 +101,7 @@ def judge(
 
 
 def _as_desired(observation: Observation, plan: NodePlan) -> Iterator[Finding]:
-    """Whether each resource is as hosts.toml wants it: what is not is drift, or was never applied."""
+    """Whether each resource is as hosts.toml wants it; if not, it is drift, or was never applied."""
     for part in plan.parts:
         kind, _, name = part.resource.id.partition(" ")
         for change in part.changes:

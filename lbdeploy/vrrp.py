@@ -1,4 +1,4 @@
-"""What VRRP does with a keepalived.conf, whoever wrote it, and with what is added to priorities. Pure."""
+"""What VRRP makes of any keepalived.conf, lbdeploy's or not, and of what is added to priorities. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
 
 
-HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot forgets it
-GIVE_UP = -253  # as low as a priority gets: every other node takes the VIPs
+HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot clears it
+GIVE_UP = -253  # lowers any priority to the minimum: every other node takes the VIPs
 FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_file)
 
 
 def effective(priority: int, priority_offset: int) -> int:
-    """The priority that keepalived goes by, where `priority_offset` is added to it: from 1 to 254 (measured)."""
+    """The priority that keepalived uses once `priority_offset` is added: from 1 to 254 (measured)."""
     return min(254, max(1, priority + priority_offset))
 
 
@@ -32,12 +32,12 @@ def skew(vrrp: Vrrp, node: Node, priority: int) -> float:
 
 
 def master_down(vrrp: Vrrp, node: Node, priority: int) -> float:
-    """Master_Down_Interval in seconds: how long it hears no advert until it takes over."""
+    """Master_Down_Interval in seconds: how long a node hears no advert before it takes over."""
     return 3 * vrrp.advert_interval + skew(vrrp, node, priority)
 
 
 def _version_3(vrrp: Vrrp, node: Node) -> bool:
-    """Only version 3 has IPv6, and adverts at fractions of a second; keepalived speaks version 2 where it can."""
+    """Only version 3 has IPv6, and intervals of fractions of a second; keepalived uses version 2 otherwise."""
     return node.addresses[vrrp.network].version == 6 or vrrp.advert_interval != int(vrrp.advert_interval)
 
 
@@ -62,21 +62,21 @@ class Instance:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """By what peers know an instance: virtual router ID and address. With another one it is a stranger to them.
+        """What peers know an instance by: virtual router ID and address. With others, they would not recognise it.
 
-        So it is where one sends to its peers, and the other to the group: they don't hear each other then.
+        Unicast or multicast is part of it, since nodes that differ in that don't hear each other.
         """
         group = f"multicast from {self.settings['mcast_src_ip']}" if "mcast_src_ip" in self.settings else ""
         return self.settings.get("virtual_router_id", ""), self.settings.get("unicast_src_ip", group)
 
     @property
     def agreed(self) -> frozenset[str]:
-        """What peers compare in each advert; where it differs, they drop it."""
+        """What peers compare in each advert; they drop one that differs."""
         settings = {f"{key} {self.settings[key]}" for key in _AGREED if key in self.settings}
         return frozenset(settings | {address.partition("/")[0] for address in self.vips})
 
     def unlike(self, other: Instance) -> list[str]:
-        """The settings that differ, who the peers are aside; "vips" for any difference in these."""
+        """The settings that differ, leaving aside who the peers are; "vips" for any difference in the VIPs."""
         keys = {*self.settings, *other.settings}
         differing = sorted(key for key in keys if self.settings.get(key) != other.settings.get(key))
         return differing + (["vips"] if self.vips != other.vips else [])
@@ -129,7 +129,7 @@ def _device(words: list[str], settings: Mapping[str, str]) -> str:
 
 
 def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    """The lines that are no block's beginning or end, each with the blocks that it stands in."""
+    """The lines that don't begin or end a block, each with the blocks around it."""
     path: list[str] = []
     for line in _plain(conf).splitlines():
         words: list[str] = []
@@ -152,5 +152,5 @@ def _told(path: list[str], words: list[str]) -> Iterator[tuple[tuple[str, ...], 
 
 
 def _plain(conf: str) -> str:
-    """Without comments, and with each opening brace on the line of its block's name."""
+    """The text without comments, and with each opening brace on the line of its block's name."""
     return re.sub(r"\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))

@@ -1,4 +1,4 @@
-"""Looking at every node again and again, each by itself: one that hangs delays no other."""
+"""Observing every node repeatedly, each on its own, so that one that hangs delays no other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lbdeploy.status import Look, Snapshot, Status, looks, together
 if TYPE_CHECKING:
     from lbdeploy.transport import Session
 
-PERIOD = 2.0  # seconds between two looks at a node
-LATE = 2 * PERIOD  # seconds after which a node that says nothing is shown as one
-PATIENCE = 3.0  # seconds for a node that has not answered yet, once another one has
-SOON = 0.5  # the same before a screen, on which it may still appear
+PERIOD = 2.0  # seconds between two observations of a node
+LATE = 2 * PERIOD  # seconds after which a node that does not answer is shown as silent
+PATIENCE = 3.0  # seconds to wait for further nodes, once one has answered
+SOON = 0.5  # the same for a live screen, on which they may still appear
 
 
 @dataclass
@@ -32,13 +32,13 @@ class Seen:
 
     @property
     def silent(self) -> float:
-        """Seconds that nothing was heard from it, or 0 where that is not late."""
+        """For how many seconds nothing was heard from it; 0 where that is not late."""
         quiet = time.monotonic() - self.at
         return quiet if self.snapshot and (self.error or quiet > LATE) else 0.0
 
 
 def once(cluster: Cluster, fleet: Fleet, patience: float = PATIENCE) -> Status:
-    """Every node, once, with one remote command each. One that hangs, or is dead, holds up the others for no longer."""
+    """Observe every node once, with one remote command each; wait for one that hangs no longer than `patience`."""
     scripts = looks(cluster, fleet.nodes)
     found = fleet.each(fleet.nodes, lambda node, session: _look(scripts[node.name], session), patience)
     return together(cluster, found)
@@ -58,7 +58,7 @@ def _silence(name: str, seen: Seen) -> LbdeployError:
 
 
 class Watch:
-    """Looks at the nodes while it is open as a context manager. A connection that dies is made anew."""
+    """Observes the nodes while it is open as a context manager. A connection that dies is replaced."""
 
     def __init__(self, cluster: Cluster, fleet: Fleet, first: Status) -> None:
         self.cluster = cluster
@@ -77,17 +77,17 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to wait for: a look that is under way changes nothing, and ends with its connection."""
+        """Don't wait: an observation in progress changes nothing, and ends with its connection."""
         self._over.set()
 
     @property
     def silent(self) -> dict[str, float]:
-        """The nodes that nothing is heard from, and since when (s)."""
+        """The nodes from which nothing is heard, and for how long (s)."""
         return {name: seen.silent for name, seen in self.seen.items() if seen.silent}
 
     @property
     def status(self) -> Status:
-        """As far as is known: of a silent node, nothing but that it is."""
+        """The status as far as it is known: of a silent node, only that it is silent."""
         quiet = self.silent
         results: dict[str, Snapshot | LbdeployError] = {}
         for name, seen in self.seen.items():
@@ -103,7 +103,7 @@ class Watch:
             self._note(node.name, self._again(node, look))
 
     def _again(self, node: Node, look: Look) -> Snapshot | LbdeployError:
-        """One look at it, over a new connection where the last one has failed."""
+        """Observe it once, over a new connection where the last one has failed."""
         if self.seen[node.name].error:
             try:
                 self._fleet.reopen(node)

@@ -1,7 +1,7 @@
-"""What nodes hear and are answered on their networks, besides SSH: who has the VIPs, and whose VRRP there is.
+"""What nodes hear on their networks: which hosts answer for the VIPs, and which send VRRP.
 
-Three small programs on each node, at once, for three advert intervals: one listens for VRRP, one sends peers what
-firewalls take for VRRP, one asks who has the VIPs. None needs to be installed: perl-base is on every Debian.
+Three small programs on each node, in parallel, for three advert intervals: one listens for VRRP, one sends peers what
+firewalls take for VRRP, one asks which hosts have the VIPs. None needs to be installed: perl-base is on every Debian.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lbdeploy.shell import Raw, cmd, remote_text
 
 @dataclass(frozen=True, slots=True)
 class Advert:
-    """VRRP that arrived at a node, firewall or not."""
+    """VRRP that arrived at a node, whether or not its firewall lets it pass."""
 
     router_id: int
     source: Address
@@ -28,7 +28,7 @@ class Advert:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody who answered for an address."""
+    """A host that answered for an address."""
 
     ip: Address
     mac: str
@@ -37,9 +37,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: why, by peer.
+    """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: by peer, why it failed.
 
-    `done` are the programs that ran to their end: what others did not hear or ask is not known.
+    `done` are the programs that ran to their end; what the others would have found is unknown.
     """
 
     adverts: frozenset[Advert] = frozenset()
@@ -50,12 +50,12 @@ class Heard:
 
 
 def seconds(cluster: Cluster) -> float:
-    """How long to listen: three advert intervals (RFC 5798, 6.1), of keepalived's default or longer, and some."""
+    """How long to listen: three advert intervals (RFC 5798, 6.1), each at least keepalived's default, and a margin."""
     return math.ceil(3 * max(1.0, cluster.vrrp.advert_interval)) + 0.5
 
 
 def programs(cluster: Cluster, node: Node) -> list[Raw]:
-    """The three, as shell commands. They change nothing."""
+    """The three programs, as shell commands. They change nothing."""
     took = seconds(cluster)
     network = cluster.vrrp.network
     own = node.addresses[network]
@@ -80,7 +80,7 @@ def _bounded(took: float, name: str, *arguments: object) -> Raw:
 
 
 def read(text: str) -> Heard:
-    """What the three printed. What can't be read is passed over, and no text makes it raise."""
+    """Parse what the three programs printed. What can't be parsed is skipped, and no text makes it raise."""
     lines = text.splitlines()
     through = (source for _, source in _found(r"through (\d{1,3}) (\S+)", lines))
     return Heard(

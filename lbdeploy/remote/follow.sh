@@ -1,7 +1,7 @@
-# Tells what the run of the unit $unit says, from line $from of its log, until it waits for the laptop or ends.
+# Prints the log of the run in the unit $unit, from line $from on, until the run waits for the laptop or ends.
 # Given: unit, mark, run (the path of the run's files), from, log, journal, id (the run's).
 #
-# Where the log is gone, since the node rebooted, the journal has what was done, and in which boot.
+# Where the log is gone, since the node rebooted, the journal says what was done, and in which boot.
 
 if [ ! -e "$log" ]; then
     if grep -qsx "run $id" "$journal"; then

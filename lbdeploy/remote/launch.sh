@@ -1,7 +1,7 @@
-# Starts the applying script, which lies at $run.sh, as the transient unit $unit, and tells what it says (see follow.sh).
-# Given: unit, who (for a second run to read), mark, run (a path of this run's own, without an ending).
+# Starts the applying script $run.sh as the transient unit $unit, and prints its output (see follow.sh).
+# Given: unit, who (for a second run to read), mark, run (a path for this run's own files, without an extension).
 #
-# The unit lives on when this connection does not, and its name is a lock: there can be but one.
+# The unit outlives this connection, and its name serves as a lock: there can be only one.
 
 log=$run.log
 : > "$log"
@@ -18,7 +18,7 @@ give_up() {
 for try in 1 2 3 4 5; do
     start && break
     case $(systemctl show -p ActiveState --value "$unit") in
-        inactive | failed) sleep 0.2 ;; # an earlier run has ended this very moment, or it is something else
+        inactive | failed) sleep 0.2 ;; # an earlier run has just ended, or there is another cause
         *) give_up "locked $(systemctl show -p Description --value "$unit")" ;;
     esac
     if [ "$try" = 5 ]; then

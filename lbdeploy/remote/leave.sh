@@ -1,13 +1,14 @@
-# What taking a load balancer away is made of, besides tools.sh. Given: more, which is not empty where packages are to follow.
+# Functions for removing a load balancer, besides tools.sh. Given: more, "packages" where they are to be purged later,
+# "last" while they are, otherwise empty.
 
-# drop_folders: those that were not there, where nothing is in them any more.
+# drop_folders: remove the folders that were not there before lbdeploy, if they are empty now.
 drop_folders() {
     if [ -e "$original/folders" ]; then
         while read -r path; do rmdir -- "$path" || :; done < "$original/folders"
     fi
 } 2> /dev/null
 
-# release VIP...: a keepalived that was killed has left them behind.
+# release VIP...: remove VIPs that a killed keepalived has left behind.
 release() {
     for vip; do
         ip -o addr show to "$vip" | while read -r _ device _ address _; do
@@ -17,7 +18,7 @@ release() {
     done
 }
 
-# purge NAME...: nothing else is removed along with them. The names are of packages that lbdeploy installed.
+# purge NAME...: purge packages that lbdeploy installed; fails where others would be removed along with them.
 purge() {
     step "apt-get purge $*"
     goes=$(apt-get -s purge "$@" | sed -n 's/^\(Purg\|Remv\) \([^ ]*\) .*/\2/p')
@@ -33,7 +34,7 @@ purge() {
     patiently apt-get -q -y -o Dpkg::Use-Pty=0 purge "$@"
 }
 
-# give_back: files that were there before the packages, which dpkg takes for theirs.
+# give_back: restore files that were there before the packages; dpkg took them for the packages' own and removed them.
 give_back() {
     for path in $managed; do
         if is_there "$original/files$path" && ! is_there "$path"; then
@@ -43,12 +44,12 @@ give_back() {
     done
 }
 
-# In place of the commit of a run that leaves something behind: the present files were not made from a hosts.toml.
+# Replaces the commit of tools.sh: the present files were not made from a hosts.toml, so nothing is recorded.
 commit() {
     disarm
     if [ -d "$kept" ]; then keep_generation "$id"; fi
     drop_folders
-    at_the_end='' # there is no keepalived of ours to tell a number
+    at_the_end='' # no keepalived of ours is left to read the handover file
     rm -rf "$handover" "$state/hosts.toml" "$state/packages"
     case $more in
         '') rm -rf "$original" ;;

@@ -1,5 +1,5 @@
-# What several probes would ask, asked once: to start a program is most of what a look costs a node (measured). Given, in
-# words: units and files.
+# Asks once for what several probes need: starting programs is most of what an observation costs a node (measured).
+# Given, as lists of words: units and files.
 
 line='
 '
@@ -14,7 +14,7 @@ ask_files() { stat -c '%n file %a %U:%G %.Z' -- "$@"; }
     found=${files:+$(ask_files $files)}
 } < /dev/null 2> /dev/null
 
-# show UNIT: its properties. systemctl tells them in a paragraph for each unit, in their order.
+# show UNIT: print its properties. systemctl prints a paragraph for each unit, in the order given.
 show() {
     rest=$shown$line$line
     for unit in $units; do
@@ -28,7 +28,7 @@ show() {
     ask_systemd "$1"
 }
 
-# attributes FILE: "file", its mode, its owner, and the time of its last change.
+# attributes FILE: print "file", its mode, its owner and group, and the time of its last status change (ctime).
 attributes() {
     case $line$found in
         *"$line$1 file "*) rest=$line$found ;;

@@ -1,9 +1,9 @@
-# What there was before lbdeploy came, for `lbdeploy down`: written once, before the first change, and kept for ever.
+# Records what was there before lbdeploy, for `lbdeploy down`: written once, before the first change, and kept for ever.
 # Given, besides what tools.sh is given: sysctls and services, those that lbdeploy sets or starts.
 #
-# $state/original has, below files, what the managed files were; folders that were not there; sysctls; a file for each
-# service; and in known, what was looked at. Of the packages that lbdeploy installed, $state/installed has the names, and
-# below $state/packaged are those of the managed files that came with them.
+# $state/original has: files/, the managed files as they were; folders, those that did not exist; sysctls, their values;
+# a file for each service; and known, what has been recorded. $state/installed has the names of the packages that
+# lbdeploy installed, and $state/packaged/ those of the managed files that came with them.
 
 original=$state/original packaged=$state/packaged
 line='
@@ -11,7 +11,7 @@ line='
 unknown() { case "$line$known$line" in *"$line$1$line"*) return 1 ;; esac; }
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# copy PATH FOLDER: to the same path below that folder.
+# copy PATH FOLDER: copy to the same path below FOLDER.
 copy() {
     mkdir -p "$2${1%/*}" 2> /dev/null || unwritable "$2$1"
     cp -a -- "$1" "$2$1" 2> /dev/null || unwritable "$2$1"
@@ -33,7 +33,7 @@ remember() {
     if [ "$known" != "$remembered" ]; then safe; fi
 }
 
-# ours: whether any file was ever replaced here. Where that came to nothing, files may have been changed by others since.
+# ours: whether lbdeploy ever replaced a file here. If not, others may have changed files since they were recorded.
 ours() { [ -e "$state/hosts.toml" ] || [ "$(ls "$state/generations")" ]; }
 forget_files() {
     rm -rf "$original/files"
@@ -57,7 +57,7 @@ note() {
 } 2> /dev/null
 safe() { find "$original" "$packaged" ! -type l -exec sync -- {} + 2> /dev/null || :; }
 
-# adopt: an earlier lbdeploy did not remember. But the generation that has no hosts.toml is of its first run.
+# adopt: earlier versions of lbdeploy recorded nothing. But the generation without a hosts.toml is that of the first run.
 adopt() {
     first=''
     for path in "$state"/generations/*; do
@@ -69,7 +69,7 @@ adopt() {
     safe
 }
 
-# remember_packaged: of the managed files, those that have come with the packages, before the first of them is replaced.
+# remember_packaged: record the managed files that came with the packages, before the first of them is replaced.
 remember_packaged() {
     if [ ! -e "$original/known" ]; then return; fi
     for path in $managed; do if unknown "folder ${path%/*}"; then remember_folder "${path%/*}"; fi; done
@@ -87,5 +87,6 @@ remember_folder() {
     note "folder $1"
 }
 
-# note_new SIMULATED: the packages that apt-get said it would install anew. Their old version is in brackets, if there is any.
+# note_new SIMULATED: record the packages that `apt-get -s` said it would newly install. An upgrade would have the old
+# version in brackets.
 note_new() { printf '%s\n' "$1" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p' >> "$state/installed" || unwritable "$state/installed"; }

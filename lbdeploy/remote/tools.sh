@@ -1,16 +1,17 @@
-# What an applying script is made of. Given: mark, state (lbdeploy's folder), units (systemd's own folder), lock (the cluster's lock here), run (the path
-# of this run's files, without an ending), id (the run's), about (who, in words), patience (s), handover (a file), and in
-# words: staged (files), managed (files), packages.
+# Functions for an applying script. Given: mark, state (lbdeploy's folder), units (the folder of systemd units), lock
+# (the cluster's lock file on this node), run (the path of this run's files, without an extension), id (the run's),
+# about (who started it, as text), patience (s), handover (a file), and as lists of words: staged (files), managed
+# (files), packages.
 #
-# Every step that changes something first says how it is undone. When a step fails, or nobody confirms, `finish` undoes
-# them: first what was changed or started, the latest first; then, in their order, services that read files, which by then
-# find their old ones.
+# Every step that changes something first registers how it is undone. When a step fails, or nobody confirms, `finish`
+# undoes them: first what was changed or started, in reverse order; then, with the old files back, the services that
+# read them are reloaded or restarted, in the order registered.
 
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo begun='' guarded=''
 
-# The journal outlives a reboot, which the log of a run does not.
+# The journal survives a reboot; the log of a run does not.
 tell() {
     printf '%s %s\n' "$mark" "$*"
     printf '%s\n' "$*" >> "$state/journal" || :
@@ -37,12 +38,12 @@ unwritable() {
     fail write
 }
 uptime() {
-    read -r now _ < /proc/uptime # monotonic, whatever happens to the clock
+    read -r now _ < /proc/uptime # monotonic, even if the clock is set
     now=${now%.*}
 }
 
-# What an earlier run left that was interrupted: files that were never put in place, what there was before it, and a
-# node that leaves the VIPs to others.
+# begin: clean up after an interrupted run: delete staged files that were never put in place, keep what was there before
+# it as a generation, and let the node take VIPs again when this run ends. Then start this run's journal.
 begin() {
     mkdir -p "$state/generations" 2> /dev/null || unwritable "$state/generations"
     chmod 700 "$state"
@@ -58,7 +59,7 @@ begin() {
     read -r was < "$handover" && case $was in -25[34]) at_the_end="echo 0 > $handover" ;; esac || :
 } 2> /dev/null
 
-# Somebody else may be using apt or dpkg, unattended-upgrades for example: wait for them, and say who it is.
+# Another process may be using apt or dpkg, for example unattended-upgrades: wait for it, and say which one it is.
 patiently_or_not() {
     waited=0
     while :; do
@@ -84,7 +85,7 @@ patiently_or_not() {
 }
 patiently() { patiently_or_not "$@" || fail "$@"; }
 
-# validate PATH STAGED COMMAND: what the validator says at all, it says against the file.
+# validate PATH STAGED COMMAND: fails where the validator fails or prints anything: any output is an objection.
 validate() {
     step "validate $1"
     said=$(sh -c "$3" lbdeploy "$2" 2>&1) && [ -z "$said" ] && return
@@ -92,7 +93,7 @@ validate() {
     fail "validator of $1"
 }
 
-# keep PATH...: what these files hold now, before any of them changes.
+# keep PATH...: save the present content of these files, before any of them changes.
 keep() {
     guarded="$guarded $*"
     begun=yes
@@ -110,8 +111,8 @@ keep() {
     find "$kept" "$units/lbdeploy-undo.service" "$units/multi-user.target.wants" ! -type l -exec sync -- {} +
 }
 
-# arm: should the node lose its power before the change is confirmed, it is undone as the node starts, before the daemons
-# do. Peers that could not wait for the node have undone theirs, and might not hear it otherwise.
+# arm: should the node lose power before the change is confirmed, the change is undone at boot, before the daemons start.
+# Peers that could not wait for the node have undone theirs, and might not hear it otherwise.
 arm() {
     {
         printf 'boot=%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
@@ -154,16 +155,16 @@ swap() {
     run mv -fT -- "$1.lbdeploy-new" "$1"
 }
 
-# drop PATH: nothing is there any more.
+# drop PATH: delete it; its old content is kept.
 drop() {
     undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
     run rm -f -- "$1"
 }
 
-# would_get NAME: the version that apt would install.
+# would_get NAME: print the version that apt would install.
 would_get() { apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }
 
-# pinned NAME PATTERN: apt is going to install a version like that. Sets `options` for a way back to an older one.
+# pinned NAME PATTERN: make sure that apt would install a version that matches. Sets `options` if that is a downgrade.
 pinned() {
     case $(would_get "$1") in
         $2) ;;
@@ -184,10 +185,10 @@ pinned() {
     if dpkg --compare-versions "$(would_get "$1")" lt "$had"; then options=--allow-downgrades; fi
 }
 
-# The process that serves haproxy's socket: the newest worker, once it has taken over.
+# worker: print the process that serves haproxy's socket: the newest worker, once it has taken over.
 worker() { echo 'show info' | timeout 2 socat -t 2 - UNIX-CONNECT:/run/haproxy/admin.sock 2> /dev/null | sed -n 's/^Pid: //p'; }
 
-# takes_over OLD: haproxy answers, and not by the worker OLD, which a failed reload leaves at work.
+# takes_over OLD: wait until haproxy answers through a worker other than OLD, which keeps running if a reload fails.
 takes_over() {
     step 'wait for haproxy to answer'
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
@@ -204,7 +205,7 @@ takes_over() {
     fail health check
 }
 
-# holds VIP...: whether this node has one of them.
+# holds VIP...: whether this node holds any of them.
 holds() {
     there=$(ip -o addr)
     for vip; do
@@ -213,8 +214,8 @@ holds() {
     return 1
 }
 
-# lower NUMBER: keepalived adds it to its priority from now on, and notices at once. Whatever becomes of this run, the file
-# says what it said when it has ended, or 0 where that was what another run left that could not end.
+# lower NUMBER: keepalived adds it to its priority from now on, and notices at once. When this run ends, however that is,
+# the file gets its old content back, or 0 where the old one was left by a run that could not end.
 lower() {
     { read -r was < "$handover"; } 2> /dev/null || was=0
     case $was in '' | -25[34] | *[!0-9-]*) was=0 ;; esac
@@ -240,7 +241,7 @@ give_up_vips() {
     done
 }
 
-# listen PROGRAM: which VRRP is on the wire, from now on; see vrrp.pl.
+# listen PROGRAM: record the VRRP on the wire, from now on; see vrrp.pl.
 listen() {
     : > "$run.heard"
     timeout 300 perl -e "$1" 300 < /dev/null > "$run.heard" 2> /dev/null &
@@ -249,8 +250,8 @@ listen() {
     listening=$now
 }
 
-# free_vrid ID INTERFACE ADDRESS...: nobody but those at the addresses speaks for this virtual router there. A master does
-# so every second.
+# free_vrid ID INTERFACE ADDRESS...: fails where any host not at these addresses sends adverts for this virtual router
+# there. A master sends one every second, by default.
 free_vrid() {
     step 'listen for the VRRP of others'
     uptime
@@ -275,9 +276,9 @@ free_vrid() {
     done < "$run.heard"
 }
 
-# await SECONDS LINGER: the laptop confirms over a new connection, once it has seen that all is well. If it does not in
-# time, or says that it is not well, this ends as a failure, and everything is undone. Where its lock is gone, the laptop
-# is, too, and nothing is waited for; or LINGER seconds, where it has said that a peer needs them.
+# await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well. If it does not in time, or
+# abandons the change, this fails, and everything is undone. If its lock is gone, so is the laptop, and the wait ends at
+# once; or LINGER seconds later, if it has said that a peer needs them.
 await() {
     tell await "$1"
     uptime
@@ -303,7 +304,7 @@ await() {
     tell confirmed
 }
 
-# keep_generation ID: what there was before the run of that name can be brought back, as can that of four more runs.
+# keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
 keep_generation() {
     if [ -e "$state/generations/$1" ]; then
         rm -rf "$kept"
@@ -345,9 +346,9 @@ finish() {
         restore
     elif [ "$begun" ]; then
         disarm
-        rm -rf "$kept" # nothing was changed, so there is nothing to go back to
+        rm -rf "$kept" # nothing was changed, so there is nothing to restore
     fi
-    eval "$at_the_end" # only now, or a node might take the VIPs while it is being undone
+    eval "$at_the_end" # only now, or the node might take the VIPs while its change is being undone
     # shellcheck disable=SC2086
     rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" "$run.heard" $staged
     tell exit "$status"
