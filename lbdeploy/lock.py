@@ -60,7 +60,7 @@ class Lock:
         self._over = threading.Event()
 
     def take(self, node: Node, session: Session) -> None:
-        """Take the lock of one node. Raises LockedError, LostError and SudoError."""
+        """Take the lock of one node. Raises LockedError and LostError."""
         given = {"mark": MARK, "unit": UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
         given["silence"] = str(SILENCE_SECONDS)
         variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())

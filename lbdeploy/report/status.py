@@ -125,7 +125,7 @@ def _table(*headings: str) -> Table:
 
 
 def span(seconds: float | None) -> str:
-    """A time in at most four characters; "" where it is not known."""
+    """A time in at most four characters, up to 999 days; "" where it is not known."""
     if seconds is None:
         return ""
     steps: Sequence[tuple[float, str]] = ((60, "s"), (60, "m"), (48, "h"), (float("inf"), "d"))

@@ -437,7 +437,7 @@ def with_password(operator: Operator) -> Iterator[Operator]:
         operator.lab.on(
             node,
             "rule=$(grep -rl NOPASSWD /etc/sudoers.d); cp -p $rule /root/rule; readlink -f $rule > /root/where; "
-            "echo ops:s3cret | chpasswd; sed -i 's/NOPASSWD: *//' $rule",
+            "echo ops:s3cret | chpasswd; sed -i 's/NOPASSWD: *//' $rule; date +%s > /root/since",
         )
     yield operator
     for node in NODES:
@@ -445,7 +445,8 @@ def with_password(operator: Operator) -> Iterator[Operator]:
 
 
 def attempts(lab: Lab, node: str) -> str:
-    return lab.on(node, "journalctl -q -t sudo | grep -o '[0-9]* incorrect password attempts*'", check=False)
+    log = 'journalctl -q -t sudo --since="@$(cat /root/since)"'
+    return lab.on(node, f"{log} | grep -o '[0-9]* incorrect password attempts*'", check=False)
 
 
 def test_sudos_password_is_asked_for_once(with_password: Operator) -> None:
