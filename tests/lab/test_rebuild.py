@@ -146,7 +146,7 @@ def test_another_node_must_hold_the_vips_and_is_not_touched(fresh: Lab) -> None:
     refused = fresh.do("rebuild", "lb1", *key, code=1)["error"]
     assert refused["message"].startswith("no other node holds the VIPs alone")
     assert refused["state"] == "nothing was changed"
-    fresh.on("lb2", "systemctl start keepalived; echo '# mine' >> /etc/keepalived/check-haproxy")
+    fresh.on("lb2", "echo '# mine' >> /etc/keepalived/check-haproxy; systemctl start keepalived")  # or it is busy
     wait_for(lambda: held_by(fresh, "lb2"), 20)
     drifted = fresh.do("rebuild", "lb1", *key, code=6)
     assert {each["node"] for each in drifted["changes"]} == {"lb1"}
