@@ -94,8 +94,8 @@ def smooth(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> None:
 def elected_anew(seen: dict[str, Any], moves: int = 2) -> None:
     """The same after a change on which VRRP elects anew; but once in a session, clients may have lost the new holder.
 
-    While both nodes hold the VIPs, the former holder's own ARP requests may teach clients its address again, just before
-    it lets go. They find the new holder with its next announcement, 5 s after its first (garp_master_delay of
+    While both nodes hold the VIPs, the former holder's own ARP requests may teach clients its MAC address again, just
+    before it lets go. They find the new holder with its next announcement, 5 s after its first (garp_master_delay of
     keepalived.conf(5)). Seen in 1 of about 60 such changes; docs/reliability.md says so. A second one is a fault.
     """
     lost = [each["at"] for each in turned_away(seen)]
