@@ -9,10 +9,11 @@ from lbdeploy.finding import Finding
 from lbdeploy.model import Cluster
 from lbdeploy.placement import holders
 from lbdeploy.plan import NodePlan
-from lbdeploy.probe import INSTALLED_IN, NO_IPV6, Observation
+from lbdeploy.probe import Observation
 from lbdeploy.resources import Packages
 from lbdeploy.resources.package import PackageState
 from lbdeploy.stages import identity_changes
+from lbdeploy.vitals import INSTALLED_IN, NO_IPV6
 
 ROOM_KIB = 1024  # many times what the files, their old content and a journal need
 ROOM_INODES = 100

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lbdeploy import hello, keepalived
+from lbdeploy import keepalived
 from lbdeploy.errors import RemoteError
 from lbdeploy.health import (
     Answered,
@@ -23,31 +23,16 @@ from lbdeploy.health import (
     parse_room,
     parse_show_stat,
 )
-from lbdeploy.model import Cluster, Node, frontend_socket
+from lbdeploy.model import Cluster, Node
 from lbdeploy.resource import Answer, Resource
 from lbdeploy.resources import File, Journal, Service
 from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import Raw, cmd, here, remote_text
-from lbdeploy.vrrp import HANDOVER, effective
+from lbdeploy.shell import Raw, here, remote_text
+from lbdeploy.vitals import health
+from lbdeploy.vrrp import effective
 
 FAULT_STATE = "FAULT"
 
-ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
-
-NEIGHBOUR_SECONDS = 0.2  # how long a host on the same network may take to answer for an address
-
-FOLDERS = (
-    "/etc/haproxy",
-    "/etc/keepalived",
-    "/etc/sysctl.d",
-    "/var/lib/lbdeploy",
-    "/var/lib/dpkg",
-    "/run",
-)  # written to
-NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
-INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
-LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
-HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
 
@@ -164,7 +149,7 @@ class Probe(Joined):
     """The observing script for one node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
-        super().__init__(node, resources, health(cluster) | {"lacks": _lacks(cluster, node)} | _metrics(cluster, node))
+        super().__init__(node, resources, health(cluster, node))
         self.instance = cluster.instance
 
     def read(self, output: str) -> Observation:
@@ -198,108 +183,8 @@ def tracked_file(text: str) -> tuple[int, float]:
     return (int(found[1]), float(found[2].replace(",", "."))) if found else (0, 0.0)
 
 
-def health(cluster: Cluster) -> dict[str, Raw]:
-    """The probes of a node's health, by name."""
-    return {
-        **({"vrrp": keepalived.PROBE} if cluster.vrrp.tracks else {}),
-        "now": Raw("date +%s.%N"),
-        "hosts": Raw(f"cat {LAST_HOSTS}"),
-        "apt": Raw("command -v apt-get"),
-        "ip a": Raw("ip a"),
-        "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
-        "vips": _answers(cluster),
-        "neighbours": _neighbours(cluster),
-        "handover": Raw(f"read -r number < {HANDOVER} && echo $number $(stat -c %.Y {HANDOVER})"),
-        "room": Raw(
-            f'for folder in {cmd(*FOLDERS, *INSTALLED_IN)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
-            'df -k --output=avail,iavail,file "$@"'
-        ),
-    }
-
-
-def nonlocal_bind(cluster: Cluster) -> list[str]:
-    """The kernel settings, below /proc/sys/net, that let haproxy bind to VIPs held elsewhere: one per family."""
-    return [f"ipv{version}/ip_nonlocal_bind" for version in sorted({vip.ip.version for vip in cluster.vips})]
-
-
-def _lacks(cluster: Cluster, node: Node) -> Raw:
-    """Print the checks that the node does not pass, of those that need no program to run."""
-    of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
-    return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6)))
-
-
-def _answers(cluster: Cluster) -> Raw:
-    """Probe each frontend on its VIPs, in parallel, and print a line for each: address, port, first byte of the answer.
-
-    haproxy accepts a connection even where no server is up, and then closes it: only an answer proves a server. So a
-    TLS ClientHello is sent, which a TLS server answers, and which others answer with an error of their own.
-    """
-    pairs = [(vip, frontend) for vip in cluster.vips for frontend in cluster.frontends]
-    there = [(vip, frontend) for vip, frontend in pairs if vip in cluster.vips_of(frontend)]
-    asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip, frontend in there)
-    asks += "".join(f"\nown {frontend.name} {frontend_socket(frontend.name)} &" for frontend in cluster.frontends)
-    # Where keepalived does not run there is no VIP to probe yet, and probing would only wait for the timeout.
-    answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
-    ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
-    return Raw(f"{_RUNNING} || exit 0\n{ask}\n{_OWN}\n{asks}\nwait")
-
-
-def _metrics(cluster: Cluster, node: Node) -> dict[str, Raw]:
-    """Ask haproxy for its metrics, if hosts.toml wants any: prints the address, and the status line of the answer."""
-    if not cluster.metrics:
-        return {}
-    address, port = node.addresses[cluster.metrics.network], cluster.metrics.port
-    ask = f"timeout {ANSWER_SECONDS} bash -c {here(_SCRAPE)} bash {address} {port}"
-    return {"metrics": Raw(f"echo {address} port {port}\n{ask}")}
-
-
 def _told_metrics(answer: Answer | None) -> tuple[str, bool] | None:
     if answer is None:
         return None
     place, _, status = answer.output.partition("\n")
     return place, bool(re.match(r"HTTP/1\.[01] 200 ", status))
-
-
-def _neighbours(cluster: Cluster) -> Raw:
-    """Which hosts answer for the VIPs on the wire before our keepalived runs: a datagram makes the kernel ask.
-
-    The kernel's old neighbour entries are flushed first: a host that is gone would seem present for another minute.
-    Where keepalived runs, nothing is asked: a VIP that the node does not hold is its peer's.
-    """
-    vips = cmd(*(vip.ip for vip in cluster.vips))
-    ask = "ip neigh flush to $vip; bash -c 'echo > \"/dev/udp/$1/9\"' bash $vip &"
-    asked = f"for vip in {vips}; do {ask} done; sleep {NEIGHBOUR_SECONDS}"
-    return Raw(f"{_RUNNING} && exit 0\n{asked}\nfor vip in {vips}; do ip neigh show to $vip; done")
-
-
-_LACKS = f"""\
-[ -d /run/systemd/system ] || echo systemd
-for setting in {{settings}}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done
-for link in {{links}}; do
-    [ "$(cat "/proc/sys/net/ipv6/conf/$link/disable_ipv6")" = 0 ] || echo "{NO_IPV6}$link"
-done"""
-
-_RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"
-
-# The same through a local socket of this node's haproxy: a node that holds no VIP can't be probed through one. The
-# sending side is closed after the greeting, so a server that has answered has nothing to wait for.
-_OWN = f"""own() {{
-    [ -S "$2" ] || return
-    byte=$(printf '{hello.escaped()}' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - "UNIX-CONNECT:$2" |
-        od -An -tx1 -N1)
-    printf 'own %s %s\\n' "$1" "$byte"
-}}"""
-
-# For bash, whose /dev/tcp needs no program that a minimal node may lack.
-_GREET = f"""\
-exec 3<>"/dev/tcp/$1/$2" || exit
-printf '{hello.escaped()}' >&3
-read -r -N 1 -u 3 byte || exit
-printf %02x "'$byte"
-"""
-
-_SCRAPE = """\
-exec 3<>"/dev/tcp/$1/$2" || exit
-printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3
-read -r -u 3 status && echo "$status"
-"""

@@ -17,9 +17,10 @@ from lbdeploy.health import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.keepalived import PROBE, Vrrp, parse_vrrp
 from lbdeploy.model import Cluster, Node
 from lbdeploy.placement import DAEMONS, Placement, asked, holder, placed, placement_of, tracked
-from lbdeploy.probe import Joined, Observation, health, tracked_file
+from lbdeploy.probe import Joined, Observation, tracked_file
 from lbdeploy.resource import Resource
 from lbdeploy.resources import Journal, Service
+from lbdeploy.vitals import health
 
 HEALTH = ("now", "ip a", "show stat", "handover")
 
@@ -133,7 +134,7 @@ class Look(Joined):
     def __init__(self, cluster: Cluster, node: Node) -> None:
         self.cluster = cluster
         resources: list[Resource[Any]] = [Journal(), *(Service(name) for name in DAEMONS)]
-        checks = health(cluster)
+        checks = health(cluster, node)
         super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
