@@ -4,10 +4,6 @@ As a library: `from lbdeploy import load, plan, up, verify`; see docs/library.md
 which is imported when one of them is first used; __init__.pyi tells type checkers what they are.
 """
 
-import sys
-
-__version__ = "0.1.0"
-
 __all__ = (
     "Answers",
     "Cluster",
@@ -27,23 +23,10 @@ __all__ = (
 
 
 def __getattr__(name):
-    if name not in __all__:
+    module = "lbdeploy.common.version" if name == "__version__" else "lbdeploy.api" if name in __all__ else None
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module("lbdeploy.api"), name)
+    value = globals()[name] = getattr(import_module(module), name)
     return value
-
-
-class _Package(type(sys)):
-    """Some operations have the same name as the module that does their work; `lbdeploy.plan` is still the operation.
-
-    `from lbdeploy.plan import Plan` finds the module. See docs/decisions/039-use-as-a-library.md.
-    """
-
-    def __setattr__(self, name, value):
-        if not (name in __all__ and isinstance(value, type(sys))):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -1,5 +1,5 @@
 """`python -m lbdeploy`: to run it without knowing where its Python environment puts scripts."""
 
-from lbdeploy.cli import main
+from lbdeploy.cli.main import main
 
 main()

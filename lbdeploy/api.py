@@ -18,24 +18,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from lbdeploy.answers import Answers
-from lbdeploy.checklist import IGNORED_BY_UP
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError, LbdeployError, UsageError, shown
 from lbdeploy.events import Emit, Event, silent
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Ssh
-from lbdeploy.options import PACKAGES, Options, chosen, fingerprint
-from lbdeploy.origin import Origin, origin
-from lbdeploy.rollout import Outcome, Run
+from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
+from lbdeploy.rollout.options import PACKAGES, Options, chosen, fingerprint
+from lbdeploy.rollout.origin import Origin, origin
+from lbdeploy.rollout.run import Outcome, Run
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.drill.kinds import Name
-    from lbdeploy.drill.result import Result
-    from lbdeploy.moved import Moved
-    from lbdeploy.plan import Plan
-    from lbdeploy.rebuild import Rebuilt
-    from lbdeploy.removal import Removed
-    from lbdeploy.status import Status
+    from lbdeploy.operations.down import Removed
+    from lbdeploy.operations.drill.faults import Name
+    from lbdeploy.operations.drill.result import Result
+    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.status import Status
+    from lbdeploy.planning.plan import Plan
 
 __all__ = [
     "Answers", "Cluster", "LbdeployError", "Outcome",
@@ -61,7 +61,7 @@ def load(path: str | Path = "hosts.toml", *, answers: Answers | None = None, lab
     moves into the file's rehearsal lab, irreversibly, and the cluster is the lab's; call it while the process has only
     one thread. Raises LabError.
     """
-    from lbdeploy.hosts import load as read
+    from lbdeploy.config.reader import load as read
 
     cluster = read(Path(path))
     ssh = _lab(cluster) if lab else cluster.ssh
@@ -101,8 +101,8 @@ def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent
     """Restore the files as they were before the run `to`, or before the last one."""
     options = _options(cluster, asked)
     with _fleet(cluster, on_event) as (fleet, emit):
-        from lbdeploy.history import target
-        from lbdeploy.restore import generations, restoring
+        from lbdeploy.operations.generations import target
+        from lbdeploy.operations.rollback import generations, restoring
 
         goal = target(generations(fleet), to)
         return restoring(cluster, fleet, emit, _origin(cluster, "rollback"), options, goal).up()
@@ -122,7 +122,7 @@ def rebuild(
     if host_key:
         cluster.ssh.answers.stated[node] = fingerprint(host_key)
     with _fleet(cluster, on_event) as (fleet, emit):
-        from lbdeploy.rebuild import Rebuild
+        from lbdeploy.operations.rebuild import Rebuild
 
         return Rebuild(cluster, fleet, emit, _origin(cluster, "rebuild"), options).rebuild(wait=wait)
 
@@ -134,7 +134,7 @@ def handover(
     if to is not None:
         _limit(cluster, to)
     with _fleet(cluster, on_event) as (fleet, emit):
-        from lbdeploy.handover import Handover
+        from lbdeploy.operations.handover.handover import Handover
 
         return Handover(cluster, fleet, emit, _origin(cluster, "handover").about, lock_wait).run(to, back=back)
 
@@ -154,14 +154,14 @@ def drill(
     """
     if node is not None:
         _limit(cluster, node)
-    from lbdeploy.drill.course import Drill
-    from lbdeploy.drill.kinds import refuse_for_good
+    from lbdeploy.operations.drill.drill import Drill
+    from lbdeploy.operations.drill.faults import refuse_for_good
 
     in_lab = cluster.ssh.config_file is not None
     refuse_for_good(kind, undoable=in_lab or i_have_console)
     outside = None
     if in_lab:
-        from lbdeploy.lab.injector import InLab
+        from lbdeploy.lab.fault_injector import InLab
 
         outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab uses the file's own settings
     about = _origin(cluster, "drill").about
@@ -179,7 +179,7 @@ def down(
     """Restore the nodes to how they were before lbdeploy, without asking. `purge`: also remove the packages."""
     options = _options(cluster, {"limit": limit, "lock_wait": lock_wait})
     with _fleet(cluster, on_event) as (fleet, emit):
-        from lbdeploy.removal import Removal
+        from lbdeploy.operations.down import Removal
 
         return Removal(cluster, fleet, emit, _origin(cluster, "down"), options, purge=purge).down(lambda _: True)
 
@@ -187,7 +187,7 @@ def down(
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
     """Which node holds which VIP at this moment, and the state of daemons and servers."""
     with _fleet(cluster, on_event, _limit(cluster, limit)) as (fleet, _):
-        from lbdeploy.watch import once
+        from lbdeploy.operations.status_watch import once
 
         return once(cluster, fleet)
 
@@ -250,7 +250,7 @@ def _origin(cluster: Cluster, operation: str) -> Origin:
 
 def _text(cluster: Cluster) -> str:
     """The text of the hosts.toml that the cluster was made from; "" where the file has changed since."""
-    from lbdeploy.hosts import load as read
+    from lbdeploy.config.reader import load as read
 
     try:
         text = cluster.path.read_text(encoding="utf-8")
@@ -261,7 +261,7 @@ def _text(cluster: Cluster) -> str:
 
 
 def _lab(cluster: Cluster) -> Ssh:
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     try:
         return lab.enter(cluster)

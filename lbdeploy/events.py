@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from lbdeploy.shell import here, remote_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class RemoteCommand:
     """A script was run on the node `who`: given to `command` over SSH, it ended after `seconds` with `status`.
 
     It contains no passwords, neither those that were sent nor those in the nodes' files.
@@ -51,25 +46,9 @@ class Wire:
     seconds: float
     status: int
 
-    @property
-    def plain(self) -> str:
-        """The script without nonces and without the texts that ship with lbdeploy: the part worth reading."""
-        script = self.script
-        for text, name in _shipped().items():
-            script = script.replace(text, name)
-        return re.sub(r"\b[0-9a-f]{16}\b", "NONCE", script)
-
-
-@cache
-def _shipped() -> dict[str, str]:
-    """By text: what is shown instead of the scripts that ship with lbdeploy, and of its (quoted) perl programs."""
-    folder = Path(__file__).parent / "remote"
-    scripts = {remote_text(path.name): f"# ... lbdeploy/remote/{path.name}\n" for path in folder.glob("*.sh")}
-    return scripts | {here(remote_text(path.name)): f"lbdeploy/remote/{path.name}" for path in folder.glob("*.pl")}
-
 
 Told = Step | Done | Note  # shown to people
-Event = Told | Wire
+Event = Told | RemoteCommand
 
 
 def excerpt(text: str, limit: int) -> str:

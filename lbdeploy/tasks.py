@@ -20,7 +20,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 
-from lbdeploy.cli import cli
+from lbdeploy.cli.main import cli
 
 NO_TASKS = ("completion", "schema", "lab-exec")  # about the command line itself, or with arbitrary arguments
 

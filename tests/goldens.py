@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lbdeploy import hosts
-from lbdeploy.lab.keys import make_certificate
-from lbdeploy.model import Cluster
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.lab.machine.keys import make_certificate
 
 SEED = Path(__file__).parents[1] / "hosts.toml"
 GOOD = SEED.read_text()
@@ -227,4 +227,4 @@ def load(folder: Path, name: str) -> Cluster:
     """One of them all, from a hosts.toml in the folder."""
     path = folder / "hosts.toml"
     path.write_text(ALL[name], encoding="utf-8")
-    return hosts.load(path)
+    return reader.load(path)

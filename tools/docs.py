@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lbdeploy.hosts import json_schema
+from lbdeploy.config import json_schema
 from pages import commands, decisions, doctor, errors, hosts_toml, man
 
 TOP = Path(__file__).parents[1]

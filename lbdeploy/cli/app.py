@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.advice import Advice
-from lbdeploy.ending import CHANGES_PENDING
+from lbdeploy.cli.hints import Advice
 from lbdeploy.errors import LbdeployError, absolute
-from lbdeploy.options import chosen
+from lbdeploy.operations.exit_status import CHANGES_PENDING, Ending
+from lbdeploy.rollout.options import chosen
 
 if TYPE_CHECKING:
-    from lbdeploy.answers import Answers
+    from lbdeploy.cli.report.reporter import Reporter
+    from lbdeploy.cli.run_log import Logbook
+    from lbdeploy.config.credentials import Answers
+    from lbdeploy.config.model import Cluster, Ssh
     from lbdeploy.events import Event
-    from lbdeploy.logbook import Logbook
-    from lbdeploy.model import Cluster, Ssh
-    from lbdeploy.origin import Origin
-    from lbdeploy.report import Reporter
+    from lbdeploy.rollout.origin import Origin
 
 FORMAT_VERSION = 1
 
@@ -56,14 +56,14 @@ class App:
     @cached_property
     def cluster(self) -> Cluster:
         """The cluster of the file. Raises UsageError and HostsFileError."""
-        from lbdeploy.hosts import load
+        from lbdeploy.config.reader import load
 
         return load(self.file, self.text)
 
     @cached_property
     def text(self) -> str:
         """What the file says, read once: nodes keep the text that they were made from. Raises UsageError."""
-        from lbdeploy.hosts import read
+        from lbdeploy.config.reader import read
 
         return read(self.file)
 
@@ -80,7 +80,7 @@ class App:
     def log(self) -> Logbook:
         """Made when something happens: commands that contact nothing have none."""
         from lbdeploy.cli.crash import watch_over
-        from lbdeploy.logbook import Logbook
+        from lbdeploy.cli.run_log import Logbook
 
         log = Logbook(sys.argv, ", ".join(str(absolute(Path(file))) for file in self.files or [str(self.file)]))
         watch_over(log)
@@ -89,7 +89,7 @@ class App:
     @cached_property
     def reporter(self) -> Reporter:
         """Made when first needed: rich takes a while to import."""
-        from lbdeploy.report import Reporter
+        from lbdeploy.cli.report.reporter import Reporter
 
         return Reporter(json=self.json, verbose=self.verbose, advise=self.advised)
 
@@ -98,8 +98,8 @@ class App:
         """How to log in; with --lab, this process has moved into the lab, and it is the lab's way."""
         if not self.lab:
             return replace(self.cluster.ssh, answers=self.answers)
-        from lbdeploy import lab
         from lbdeploy.events import Note
+        from lbdeploy.lab import commands as lab
 
         ssh = lab.enter(self.cluster)
         if not lab.is_current(self.cluster):
@@ -112,14 +112,14 @@ class App:
     @cached_property
     def answers(self) -> Answers:
         """What logging in takes and only a person knows. Raises UsageError."""
-        from lbdeploy.cli.asking import answers
+        from lbdeploy.cli.prompts import answers
 
-        return answers(self)
+        return answers(lambda: self.reporter, accept_new=self.accept_new, ask_sudo=self.ask_sudo)
 
     @cached_property
     def origin(self) -> Origin:
         """Who asks the nodes for changes, and with which file."""
-        from lbdeploy.origin import origin
+        from lbdeploy.rollout.origin import origin
 
         return origin(self.text)
 
@@ -183,3 +183,12 @@ class App:
                 **self.advice_for(*self.files).within(document),
             }
             print(json.dumps(whole, ensure_ascii=False), flush=True)
+
+
+def end(app: App, ending: Ending, tell: Callable[[], None]) -> None:
+    """End a command: `tell` says what was found, and what went wrong is told after that, if it was not by then."""
+    app.outcome = ending.exit_code
+    tell()
+    if ending.error:
+        (app.write_down if ending.told else app.complain)(ending.error)
+    app.finish(ending.exit_code, **ending.document)

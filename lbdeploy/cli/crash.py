@@ -12,8 +12,8 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from lbdeploy.cli.run_log import Logbook
 from lbdeploy.errors import LbdeployError
-from lbdeploy.logbook import Logbook
 
 
 def crashed(error: Exception, log: Logbook) -> LbdeployError:

@@ -1,4 +1,4 @@
-"""Which commands there are, in which order the help lists them, and where those are that have a module of their own."""
+"""Which commands there are, in which order the help lists them, and which module each is in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.files import spread
+from lbdeploy.cli.file_arguments import spread
 from lbdeploy.errors import UsageError
 
 # In the order of the day's work, not of the alphabet.
@@ -30,12 +30,15 @@ ORDER = (
     "schema",
     "completion",
 )
-# Imported only when they are called: lbdeploy.cli.NAME has a command NAME. The help of all commands says this of them.
-ELSEWHERE = {
+# Imported only when they are called: the help of all commands says this of them.
+SUMMARIES = {
     "init": "Write a hosts.toml, interactively or from flags.",
     "check": "Validate hosts.toml and lint what would be written, offline.",
     "render": "Print every file as it would be on each node, offline.",
     "doctor": "Check for everything that could get in the way of `up`.",
+    "plan": "Show what `up` would do, with a diff for each file.",
+    "up": "Apply hosts.toml, node by node, and verify.",
+    "verify": "Check the cluster as it runs, and say who holds the VIPs.",
     "status": "Show who holds what right now.",
     "rebuild": "Make a freshly installed host a member again.",
     "handover": "Move the VIPs in a planned way.",
@@ -46,6 +49,8 @@ ELSEWHERE = {
     "schema": "Print the JSON Schema of hosts.toml, for editors.",
     "completion": "Print the completion script for a shell.",
 }
+# lbdeploy.cli.commands.NAME has a command NAME, except for these.
+MODULES = {"plan": "run", "up": "run", "verify": "run"}
 
 
 class Near(click.Group):
@@ -64,7 +69,7 @@ class Near(click.Group):
 
 
 class Commands(Near):
-    """Commands of this package, and those of its modules."""
+    """The commands of lbdeploy.cli.commands."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """Also where a shell asks for completions: several files may follow one -f."""
@@ -74,14 +79,15 @@ class Commands(Near):
         return list(ORDER)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in ELSEWHERE:
-            command: click.Command = getattr(import_module(f"lbdeploy.cli.{name}"), name)
-            return command
-        return super().get_command(context, name)
+        if name not in SUMMARIES:
+            return None
+        module = import_module(f"lbdeploy.cli.commands.{MODULES.get(name, name)}")
+        command: click.Command = getattr(module, name)
+        return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, without importing commands for a line of their help: 10 ms of `lbdeploy --help`."""
-        rows = [(name, ELSEWHERE.get(name) or self.commands[name].get_short_help_str(80)) for name in ORDER]
+        rows = [(name, SUMMARIES[name]) for name in ORDER]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

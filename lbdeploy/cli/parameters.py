@@ -10,12 +10,12 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from lbdeploy.checklist import IGNORED_BY_UP
 from lbdeploy.cli.app import App
-from lbdeploy.cli.complete import node_list
-from lbdeploy.cli.files import SEVERAL
+from lbdeploy.cli.file_arguments import SEVERAL
+from lbdeploy.cli.shell_completion import node_list
 from lbdeploy.errors import UsageError
-from lbdeploy.options import PACKAGES
+from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
+from lbdeploy.rollout.options import PACKAGES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -154,7 +154,7 @@ def in_fleets(function: F) -> F:
     @wraps(function)
     def either(app: App, /, **how: Any) -> None:
         if app.fleet:
-            from lbdeploy.cli.sites import fleet
+            from lbdeploy.cli.commands.fleet import fleet
 
             fleet(app, **how)
         else:

@@ -1,40 +1,44 @@
-"""Asking a person at the terminal what logging in takes; see `lbdeploy.questions`."""
+"""Asking a person at the terminal what logging in takes; see `lbdeploy.ssh.prompts`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.answers import Answers
+from lbdeploy.config.credentials import Answers
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
-    from lbdeploy.cli.app import App
+    from lbdeploy.cli.report.reporter import Reporter
 
 
 class Terminal:
-    """Questions on standard error, and answers from the terminal. Ctrl-C raises click's Abort."""
+    """Questions on standard error, and answers from the terminal. Ctrl-C raises click's Abort.
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    `reporter` makes the reporter when it is first needed: rich takes a while to import.
+    """
+
+    def __init__(self, reporter: Callable[[], Reporter]) -> None:
+        self._reporter = reporter
 
     def confirm(self, text: str, question: str) -> bool:
-        self._app.reporter.warn(text)
+        self._reporter().warn(text)
         return click.confirm(question, err=True)
 
     def secret(self, prompt: str) -> str:
-        self._app.reporter.quiet()
+        self._reporter().quiet()
         answer: str = click.prompt(prompt, default="", hide_input=True, show_default=False, err=True)
         return answer
 
 
-def answers(app: App) -> Answers:
+def answers(reporter: Callable[[], Reporter], *, accept_new: bool, ask_sudo: bool) -> Answers:
     """Nothing is asked yet, but what --ask-sudo wants. Raises UsageError where that can't be."""
-    asker = Terminal(app) if sys.stdin.isatty() and sys.stderr.isatty() else None
-    made = Answers(asker, app.accept_new)
-    if app.ask_sudo:
+    asker = Terminal(reporter) if sys.stdin.isatty() and sys.stderr.isatty() else None
+    made = Answers(asker, accept_new)
+    if ask_sudo:
         if not asker:
             fix = "set LBDEPLOY_SUDO_PASSWORD, in the environment"
             raise UsageError("--ask-sudo needs a terminal", state="nothing was contacted", fix=fix)

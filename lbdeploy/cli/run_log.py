@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TextIO
 
 from lbdeploy import __version__
-from lbdeploy.events import Event, Wire, excerpt
+from lbdeploy.events import Event, RemoteCommand, excerpt
+from lbdeploy.node.remote import readable
 
 KEPT = 50  # logs
 LIMIT = 6000  # characters of a script, or of its output
@@ -59,10 +60,10 @@ class Logbook:
         return self._path, trouble
 
     def _told(self, event: Event) -> Iterator[str]:
-        if isinstance(event, Wire):
+        if isinstance(event, RemoteCommand):
             size = f"{len(event.output)} characters"
             yield f"{event.who}: {event.command}: {event.seconds:.2f} s, exit status {event.status}, {size}"
-            yield from _indented("> ", self._once(event.plain))
+            yield from _indented("> ", self._once(readable(event.script)))
             yield from _indented("< ", event.output)
         else:
             yield f"{event.who}: {event.text}" if event.who else event.text

@@ -12,14 +12,14 @@ from lbdeploy.cli.app import App
 
 def nodes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """One node."""
-    from lbdeploy.names import node_names
+    from lbdeploy.config.unvalidated import node_names
 
     return _matching(node_names(_file(context)), incomplete)
 
 
 def node_list(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """NODE[,NODE]: the last of them, and none twice."""
-    from lbdeploy.names import node_names
+    from lbdeploy.config.unvalidated import node_names
 
     done, comma, last = incomplete.rpartition(",")
     rest = [name for name in node_names(_file(context)) if name not in done.split(",")]
@@ -28,7 +28,7 @@ def node_list(context: click.Context, parameter: click.Parameter, incomplete: st
 
 def hosts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """A node or a server of the lab."""
-    from lbdeploy.names import node_names, server_names
+    from lbdeploy.config.unvalidated import node_names, server_names
 
     return _matching([*node_names(_file(context)), *server_names(_file(context))], incomplete)
 
@@ -40,7 +40,7 @@ def places(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 def networks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """A network."""
-    from lbdeploy.names import network_names
+    from lbdeploy.config.unvalidated import network_names
 
     return _matching(network_names(_file(context)), incomplete)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from functools import cache
-from pathlib import Path
 
 
 class Raw(str):
@@ -21,9 +19,3 @@ def cmd(*words: object) -> Raw:
 def here(text: str) -> Raw:
     """The text as one quoted word, whatever it contains, newlines included."""
     return Raw(shlex.quote(text))
-
-
-@cache
-def remote_text(name: str) -> str:
-    """The text of a program that nodes run, from lbdeploy/remote/."""
-    return (Path(__file__).parent / "remote" / name).read_text(encoding="utf-8")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lbdeploy.hosts.schema import VrrpTable
+from lbdeploy.config.schema import VrrpTable
+from lbdeploy.errors import shown
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
+LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all public CAs does not belong in a check
+
+BEGIN, END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
 
 LONGEST = 256 * 1024  # bytes; every look reads all of it from each node, and a change sends it there
 
@@ -59,3 +67,71 @@ def _unusable(path: str, text: str) -> tuple[str, str] | None:
     if first.endswith("\r"):
         return f"{path} has the line ends of Windows, with which no interpreter is found", "save it with those of Unix"
     return None
+
+
+class KeyFileError(Exception):
+    """A key that can't be used: what is wrong, and what would be right."""
+
+
+def armored(folder: Path, name: str) -> str:
+    """The key in that file, as ASCII armor. Raises KeyFileError (what is wrong, what would be right)."""
+    path = folder / Path(name).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        fix = "name a file that is there, by its path relative to hosts.toml"
+        raise KeyFileError(f"{shown(path)} can't be read: {error.strerror}", fix) from None
+    text = data.decode("ascii", errors="replace").replace("\r\n", "\n")
+    if BEGIN in text and END in text and "PRIVATE" not in text and "\ufffd" not in text:
+        return text.rstrip("\n") + "\n"
+    if not _is_public_key(data):
+        fix = "give the repository's public key, as `gpg --export` writes it, with --armor or without"
+        raise KeyFileError(f"{shown(path)} is not a public key of OpenPGP", fix)
+    lines = base64.b64encode(data).decode()
+    body = "\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
+    checksum = base64.b64encode(_crc24(data).to_bytes(3, "big")).decode()
+    return f"{BEGIN}\n\n{body}\n={checksum}\n{END}\n"
+
+
+def _is_public_key(data: bytes) -> bool:
+    """Whether it begins with a packet of tag 6, in the old format or the new (RFC 9580, section 4.2)."""
+    return bool(data) and ((data[0] & 0xFC) == 0x98 or data[0] == 0xC6)
+
+
+def _crc24(data: bytes) -> int:
+    """RFC 9580, section 6.1.1."""
+    crc = 0xB704CE
+    for byte in data:
+        crc ^= byte << 16
+        for _ in range(8):
+            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
+    return crc & 0xFFFFFF
+
+
+def certificates(path: Path) -> str:
+    """The certificates in a PEM file (RFC 7468 section 5), nothing else in it. Raises ValueError with a message."""
+    try:
+        with path.open(encoding="utf-8") as file:  # "\r\n" becomes "\n"
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ValueError(f"{shown(path)} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{shown(path)} is not PEM, which is text") from None
+    if len(text) > LARGEST:
+        raise ValueError(f"{shown(path)} is larger than {LARGEST // 1000} kB")
+    if "PRIVATE KEY" in text:  # everybody on a node can read what lies beside haproxy.cfg
+        raise ValueError(f"{shown(path)} holds a private key, which must not leave this machine")
+    found = [each.rstrip("\n") + "\n" for each in _CERTIFICATE.findall(text)]
+    if not found or not _readable("".join(found)):
+        raise ValueError(f"{shown(path)} holds no certificate in PEM that can be read")
+    return "".join(found)
+
+
+def _readable(pem: str) -> bool:
+    import ssl  # which only files that name a CA need
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except ssl.SSLError:
+        return False
+    return True

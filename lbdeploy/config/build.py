@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.hosts.schema import FrontendTable, NodeTable, PackagesTable, ServerTable, SshTable, VrrpTable
-from lbdeploy.model import (
+from lbdeploy.config.model import (
     Cluster,
     Frontend,
     Metrics,
@@ -22,6 +21,7 @@ from lbdeploy.model import (
     TrackScript,
     Vrrp,
 )
+from lbdeploy.config.schema import FrontendTable, NodeTable, PackagesTable, ServerTable, SshTable, VrrpTable
 
 
 def cluster(

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.hosts.frontends import check_frontends
-from lbdeploy.hosts.keys import Complaint, key_text, near
-from lbdeploy.hosts.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
-from lbdeploy.model import Address, Interface
+from lbdeploy.config.frontend_checks import check_frontends
+from lbdeploy.config.keys import Complaint, key_text, near
+from lbdeploy.config.model import Address, Interface
+from lbdeploy.config.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
 
 Parsed = dict[str, Any]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+from lbdeploy.config.keys import near
+from lbdeploy.config.model import Interface
 from lbdeploy.errors import UsageError
-from lbdeploy.hosts.keys import near
-from lbdeploy.model import Interface
 
 Draft = dict[str, Any]
 FRONTEND = "k8s-api"

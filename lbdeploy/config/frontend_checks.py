@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.hosts.keys import Complaint, key_text, near
-from lbdeploy.hosts.schema import FrontendTable, MetricsTable, NetworkTable
-from lbdeploy.model import METRICS, Address
+from lbdeploy.config.keys import Complaint, key_text, near
+from lbdeploy.config.model import METRICS, Address
+from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable
 
 
 def check_frontends(

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from lbdeploy.hosts import REQUIRED
-from lbdeploy.hosts.schema import NAMED, SECTIONS, SINGLE, Table
-from lbdeploy.hosts.values import Name
+from lbdeploy.config.reader import REQUIRED
+from lbdeploy.config.schema import NAMED, SECTIONS, SINGLE, Table
+from lbdeploy.config.values import Name
 
 FILE_NAME = "hosts.schema.json"
 TITLES = {

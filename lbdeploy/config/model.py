@@ -1,7 +1,7 @@
 """The contents of hosts.toml, as frozen data that the rest of lbdeploy works on.
 
-Made and checked by `lbdeploy.hosts`: every reference resolves, and every value is of a type that can't be mistaken for
-a directive or a command. Times are in seconds.
+Made and checked by `lbdeploy.config.reader`: every reference resolves, and every value is of a type that can't be
+mistaken for a directive or a command. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from pathlib import Path
 from typing import Literal
 
-from lbdeploy.answers import Answers
+from lbdeploy.config.credentials import Answers
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface

@@ -9,19 +9,19 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from lbdeploy.common.startup import stand_in
+from lbdeploy.config.attachments import KeyFileError, armored
+from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import HostsFileError, Problem, UsageError, absolute, shown
-from lbdeploy.hosts.aptkeys import KeyFileError, armored
-from lbdeploy.model import Cluster, Ssh
-from lbdeploy.slim import stand_in
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
 
-    from lbdeploy.hosts import build, scripts
-    from lbdeploy.hosts.authority import certificates
-    from lbdeploy.hosts.checks import check
-    from lbdeploy.hosts.keys import key_text, near
-    from lbdeploy.hosts.schema import (
+    from lbdeploy.config import attachments, build
+    from lbdeploy.config.attachments import certificates
+    from lbdeploy.config.checks import check
+    from lbdeploy.config.keys import key_text, near
+    from lbdeploy.config.schema import (
         BELOW,
         NAMED,
         SECTIONS,
@@ -132,7 +132,7 @@ class _Reader:
                 self._complain((section,), "is missing", f"add a table {example}")
         parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
         self.complaints += check(parsed, self.data)
-        self.complaints += scripts.read(self.path.parent, parsed.get("vrrp"), self.texts)
+        self.complaints += attachments.read(self.path.parent, parsed.get("vrrp"), self.texts)
         return parsed
 
     def authorities(self, frontends: dict[str, FrontendTable]) -> dict[str, str]:
@@ -159,7 +159,7 @@ class _Reader:
         return found
 
     def error(self, text: str) -> HostsFileError:
-        from lbdeploy.hosts.lines import Lines
+        from lbdeploy.config.line_numbers import Lines
 
         lines = Lines(text)
         return HostsFileError(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from lbdeploy.hosts.values import (
+from lbdeploy.config.values import (
     SERVER,
     AptUri,
     Component,

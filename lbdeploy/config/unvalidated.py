@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 
@@ -25,3 +26,31 @@ def _address(text: object) -> str:
         return str(ip_address(text)) if isinstance(text, str) else ""
     except ValueError:
         return ""
+
+
+def node_names(path: Path) -> list[str]:
+    """The nodes, in the order of the file; none where the file can't be read or parsed."""
+    return list(_table(_read(path), "nodes"))
+
+
+def server_names(path: Path) -> list[str]:
+    """The servers behind any frontend."""
+    frontends = _table(_read(path), "frontends")
+    return list(dict.fromkeys(server for name in frontends for server in _table(_table(frontends, name), "servers")))
+
+
+def network_names(path: Path) -> list[str]:
+    """The networks."""
+    return list(_table(_read(path), "networks"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _table(of: dict[str, Any], key: str) -> dict[str, Any]:
+    value = of.get(key)
+    return value if isinstance(value, dict) else {}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from lbdeploy.model import Address, Interface, Subnet
+from lbdeploy.config.model import Address, Interface, Subnet
 
 
 def _text(value: object, what: str, example: str) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.hosts.json_schema import FILE_NAME
-from lbdeploy.hosts.keys import key_text
-from lbdeploy.hosts.schema import SINGLE
+from lbdeploy.config.json_schema import FILE_NAME
+from lbdeploy.config.keys import key_text
+from lbdeploy.config.schema import SINGLE
 
 HEAD = f"""\
 #:schema {FILE_NAME}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lbdeploy.finding import Finding
-from lbdeploy.health import ServerStat
-from lbdeploy.model import Cluster, Frontend, Server
-from lbdeploy.probe import Observation
+from lbdeploy.config.model import Cluster, Frontend, Server
+from lbdeploy.health.finding import Finding
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.parsers import ServerStat
 
 
 def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lbdeploy.backends import answers, backends, metrics, servers, serves
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
-from lbdeploy.finding import Finding
-from lbdeploy.health import ServerStat
-from lbdeploy.model import Cluster
-from lbdeploy.placement import Placement, asked, holder, placed, placement_of, tracked
-from lbdeploy.plan import NodePlan
-from lbdeploy.probe import Observation
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import Placement, placement_of
+from lbdeploy.health.servers import answers, backends, metrics, servers, serves
+from lbdeploy.health.vips import asked, holder, placed, tracked
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.parsers import ServerStat
 
 HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.lab import nodes, origin, servers, wiring
-from lbdeploy.lab.entrance import require_current
-from lbdeploy.lab.image import Image
-from lbdeploy.lab.launch import Lab, install, opened, start_nodes
-from lbdeploy.lab.topology import Host
-from lbdeploy.lab.wiring import Plug
-from lbdeploy.model import Cluster
+from lbdeploy.lab import manifest
+from lbdeploy.lab.enter import require_current
+from lbdeploy.lab.image.build import Image
+from lbdeploy.lab.machine import nodes, servers, wiring
+from lbdeploy.lab.machine.topology import Host
+from lbdeploy.lab.machine.wiring import Plug
+from lbdeploy.lab.up import Lab, install, opened, start_nodes
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def _machine(lab: Lab, name: str) -> Host:
 
 
 def _image(lab: Lab) -> Image:
-    began = origin.read(lab.place)
+    began = manifest.read(lab.place)
     if began is None:
         raise LabError("the lab is not up", fix="lbdeploy lab up")
     return Image(Path(began.image))

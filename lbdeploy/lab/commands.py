@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.events import Emit, silent
-from lbdeploy.model import Cluster, Ssh
 
 if TYPE_CHECKING:
-    from lbdeploy.lab.state import LabStatus
+    from lbdeploy.lab.status import LabStatus
 
 
 def up(cluster: Cluster, emit: Emit, *, suite: str | None = None, rebuild_image: bool = False) -> LabStatus:
@@ -24,30 +24,30 @@ def up(cluster: Cluster, emit: Emit, *, suite: str | None = None, rebuild_image:
     Returns when each node lets users log in and each server listens. `suite` is the name of a Debian release; the
     default is the lab's own, or bookworm.
     """
-    from lbdeploy.lab import launch
+    from lbdeploy.lab import up
 
-    return launch.up(cluster, emit, suite, rebuild_image)
+    return up.up(cluster, emit, suite, rebuild_image)
 
 
 def down(cluster: Cluster, emit: Emit) -> None:
     """Removes the lab: processes, namespaces, disks. The cache with the image is kept."""
-    from lbdeploy.lab import clear
+    from lbdeploy.lab import down
 
-    clear.down(cluster, emit)
+    down.down(cluster, emit)
 
 
 def down_all(emit: Emit) -> list[str]:
     """Removes every lab of this machine, also those whose hosts.toml is gone; returns their ids."""
-    from lbdeploy.lab import clear
+    from lbdeploy.lab import down
 
-    return clear.down_all(emit)
+    return down.down_all(emit)
 
 
 def status(cluster: Cluster) -> LabStatus:
     """What the lab consists of, and in what state it is."""
-    from lbdeploy.lab import state
+    from lbdeploy.lab import status
 
-    return state.status(cluster)
+    return status.status(cluster)
 
 
 def enter(cluster: Cluster) -> Ssh:
@@ -55,16 +55,16 @@ def enter(cluster: Cluster) -> Ssh:
 
     To be called while the process has only one thread.
     """
-    from lbdeploy.lab import entrance
+    from lbdeploy.lab import enter
 
-    return entrance.enter(cluster)
+    return enter.enter(cluster)
 
 
 def is_current(cluster: Cluster) -> bool:
     """Whether the lab was brought up for the hosts that hosts.toml has now; `up` makes it follow a change."""
-    from lbdeploy.lab import entrance
+    from lbdeploy.lab import enter
 
-    return entrance.is_current(cluster)
+    return enter.is_current(cluster)
 
 
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
@@ -72,9 +72,9 @@ def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
 
     A single argument is a shell command; none is a shell.
     """
-    from lbdeploy.lab import entrance
+    from lbdeploy.lab import enter
 
-    return entrance.exec_(cluster, where, argv)
+    return enter.exec_(cluster, where, argv)
 
 
 def stop(cluster: Cluster, name: str, emit: Emit) -> None:

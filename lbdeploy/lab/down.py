@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.lab import cgroups, requirements, system, wiring
-from lbdeploy.lab.image import remove
-from lbdeploy.lab.nodes import machinery
-from lbdeploy.lab.place import NAMESPACES, STATE, Place, locked, namesakes, place_of, places
-from lbdeploy.model import Cluster
+from lbdeploy.lab.host import cgroups, processes, requirements
+from lbdeploy.lab.host.paths import NAMESPACES, STATE, Place, locked, namesakes, place_of, places
+from lbdeploy.lab.image.build import remove
+from lbdeploy.lab.machine import wiring
+from lbdeploy.lab.machine.nodes import machinery
 
 
 def down(cluster: Cluster, emit: Emit) -> None:
@@ -42,7 +43,7 @@ def _down(place: Place, emit: Emit) -> None:
 
 def clear(place: Place) -> None:
     """Removes a lab that the caller has locked, or nobody can use. Raises LabError where something can't be removed."""
-    system.kill(machinery(place.dir))
+    processes.kill(machinery(place.dir))
     namespaces = place.namespaces()
     _kill_inside(namespaces)
     wiring.unwire(namespaces)
@@ -55,14 +56,14 @@ def clear(place: Place) -> None:
 
 def clear_host(place: Place, name: str) -> None:
     """Removes one host."""
-    system.kill(machinery(place.host(name)))
+    processes.kill(machinery(place.host(name)))
     _kill_inside([place.namespace(name)])
     wiring.unwire([place.namespace(name)])
     remove(place.host(name))
 
 
 def _kill_inside(namespaces: list[str]) -> None:
-    system.kill(process.pid for process in system.processes_in(NAMESPACES / name for name in namespaces))
+    processes.kill(process.pid for process in processes.processes_in(NAMESPACES / name for name in namespaces))
 
 
 def _remove_if_empty(path: Path) -> None:

@@ -7,12 +7,12 @@ import subprocess
 import threading
 from collections.abc import Sequence
 
+from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError
-from lbdeploy.lab import origin
-from lbdeploy.lab.access import access
-from lbdeploy.lab.netns import setns
-from lbdeploy.lab.place import OPERATOR, place_of
-from lbdeploy.model import Cluster, Ssh
+from lbdeploy.lab import manifest
+from lbdeploy.lab.host.netns import setns
+from lbdeploy.lab.host.paths import OPERATOR, place_of
+from lbdeploy.lab.machine.ssh_access import access
 
 
 def enter(cluster: Cluster) -> Ssh:
@@ -33,7 +33,7 @@ def is_current(cluster: Cluster) -> bool:
     """Whether the lab was brought up for these very hosts. Raises LabError where it was not brought up at all."""
     if os.geteuid() != 0:
         raise LabError("only root can enter the lab", fix="run it with sudo")
-    complete = origin.is_complete(place_of(cluster.name, cluster.path), cluster)
+    complete = manifest.is_complete(place_of(cluster.name, cluster.path), cluster)
     if complete is None:
         raise LabError("the lab is not up", fix="lbdeploy lab up")
     return complete
@@ -47,15 +47,15 @@ def require_current(cluster: Cluster) -> None:
 
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
     """Runs a command as root in a node, or in another host's network; its exit code."""
-    from lbdeploy.lab.system import ENVIRONMENT
-    from lbdeploy.lab.topology import topology
+    from lbdeploy.lab.host.processes import ENVIRONMENT
+    from lbdeploy.lab.machine.topology import topology
 
     place = place_of(cluster.name, cluster.path)
     is_current(cluster)
     host = topology(cluster).find(where)
     command = ["sh", "-c", *argv] if len(argv) == 1 else list(argv) or ["sh"]
     if host.kind == "node":
-        from lbdeploy.lab.nodes import leader
+        from lbdeploy.lab.machine.nodes import leader
 
         pid = leader(place, host.name)
         if pid is None:

@@ -8,39 +8,38 @@ import subprocess
 import sys
 import time
 
-from lbdeploy import lab
-from lbdeploy.drill.kinds import Kind
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.events import silent
-from lbdeploy.model import Cluster, Node
+from lbdeploy.lab import commands as lab
 
 
 class InLab:
-    """Breaks one thing on one node from outside of it, and undoes it."""
+    """Breaks one thing on one node from outside of it, and undoes it. `fault`: `power`, or else its cables."""
 
-    def __init__(self, cluster: Cluster, kind: Kind, node: Node) -> None:
+    def __init__(self, cluster: Cluster, fault: str, node: Node) -> None:
         self._cluster = cluster
-        self._kind = kind
+        self._fault = fault
         self._node = node
         self._guard: subprocess.Popen[bytes] | None = None
 
     def arm(self, seconds: float) -> None:
         """Start a separate process that undoes it if this one is killed: a node without power can't."""
-        program = "import sys, time; time.sleep(float(sys.argv.pop(1))); from lbdeploy.cli import main; main()"
-        undo = ["lab", "start" if self._kind.name == "power" else "join", self._node.name]
+        program = "import sys, time; time.sleep(float(sys.argv.pop(1))); from lbdeploy.cli.main import main; main()"
+        undo = ["lab", "start" if self._fault == "power" else "join", self._node.name]
         argv = [sys.executable, "-c", program, str(seconds + 6), "-f", str(self._cluster.path), *undo]
         null = subprocess.DEVNULL
         self._guard = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
 
     def break_it(self) -> float:
         at = time.time()
-        if self._kind.name == "power":
+        if self._fault == "power":
             lab.stop(self._cluster, self._node.name, silent)
         else:
             lab.cut(self._cluster, self._node.name)
         return at
 
     def undo(self, *, disarm: bool = True) -> None:
-        if self._kind.name == "power":
+        if self._fault == "power":
             lab.start(self._cluster, self._node.name, silent)
         else:
             lab.join(self._cluster, self._node.name)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from lbdeploy.lab.place import Place
-from lbdeploy.model import Cluster
+from lbdeploy.config.model import Cluster
+from lbdeploy.lab.host.paths import Place, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +58,10 @@ def unset_complete(place: Place) -> None:
 
 
 def _digest_of_hosts(cluster: Cluster) -> str:
-    from lbdeploy.lab.topology import topology
+    from lbdeploy.lab.machine.topology import topology
 
     return _digest((topology(cluster), cluster.ssh.user, cluster.ssh.port))
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()
-
-
-def replace(path: Path, text: str) -> None:
-    """Writes a file atomically: it has its old content or the whole new one."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    new.rename(path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from lbdeploy.lab import origin, servers, wiring
-from lbdeploy.lab.access import host_key
-from lbdeploy.lab.nodes import leader
-from lbdeploy.lab.place import Place, place_of
-from lbdeploy.lab.requirements import require_root
-from lbdeploy.lab.topology import Host, Topology, topology
-from lbdeploy.model import Cluster
+from lbdeploy.config.model import Cluster
+from lbdeploy.lab import manifest
+from lbdeploy.lab.host.paths import Place, place_of
+from lbdeploy.lab.host.requirements import require_root
+from lbdeploy.lab.machine import servers, wiring
+from lbdeploy.lab.machine.nodes import leader
+from lbdeploy.lab.machine.ssh_access import host_key
+from lbdeploy.lab.machine.topology import Host, Topology, topology
 
 HostState = Literal["on", "off", "up", "draining", "down"]
 LabState = Literal["up", "partly", "changed", "down"]
@@ -67,14 +68,14 @@ def status(cluster: Cluster) -> LabStatus:
     """The lab of `cluster`, as it is. Raises LabError where that cluster can't have one."""
     require_root("lbdeploy lab status")
     place, plan = place_of(cluster.name, cluster.path), topology(cluster)
-    began = origin.read(place)
+    began = manifest.read(place)
     hosts = [_host(place, plan, host) for host in plan.hosts]
     state = _state(place, cluster, hosts)
     return LabStatus(place.id, str(cluster.path), state, began.suite if began else None, hosts)
 
 
 def _state(place: Place, cluster: Cluster, hosts: list[HostStatus]) -> LabState:
-    complete = origin.is_complete(place, cluster)
+    complete = manifest.is_complete(place, cluster)
     if complete is None:
         return "partly" if place.namespaces() else "down"
     if not complete:
@@ -106,6 +107,6 @@ def _key(place: Place, host: Host) -> str | None:
     path = host_key(place, host.name)
     if host.kind != "node" or not path.exists():
         return None
-    from lbdeploy.lab.keys import fingerprint
+    from lbdeploy.lab.machine.keys import fingerprint
 
     return fingerprint(path)

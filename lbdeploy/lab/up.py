@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.lab import access, disk, image, nodes, origin, requirements, servers, wiring
-from lbdeploy.lab.clear import clear, clear_host
-from lbdeploy.lab.image import Image
-from lbdeploy.lab.place import OPERATOR, Place, locked, namesakes, place_of, places
-from lbdeploy.lab.probe import ssh_answers
-from lbdeploy.lab.state import LabStatus, status
-from lbdeploy.lab.topology import Host, Topology, topology
-from lbdeploy.model import Cluster
+from lbdeploy.lab import manifest
+from lbdeploy.lab.down import clear, clear_host
+from lbdeploy.lab.host import requirements
+from lbdeploy.lab.host.paths import OPERATOR, Place, locked, namesakes, place_of, places, replace
+from lbdeploy.lab.image import build
+from lbdeploy.lab.image.build import Image
+from lbdeploy.lab.machine import disk, nodes, servers, ssh_access, wiring
+from lbdeploy.lab.machine.ssh_probe import ssh_answers
+from lbdeploy.lab.machine.topology import Host, Topology, topology
+from lbdeploy.lab.status import LabStatus, status
 
 DEFAULT_SUITE = "bookworm"
 _BOOT_LIMIT = 60.0  # seconds
@@ -53,38 +56,38 @@ def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> 
         _wire_guests(lab)
         _start_servers(lab)
         start_nodes(lab, lab.plan.of("node"), base)
-        origin.set_complete(lab.place, cluster)
+        manifest.set_complete(lab.place, cluster)
         emit(Done("lab", f"up: {len(lab.plan.of('node'))} nodes, {len(lab.plan.of('server'))} servers"))
     return status(cluster)
 
 
 def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
     """The image under the lab's disks: the one that the lab began with, as long as it exists."""
-    began = origin.read(lab.place)
+    began = manifest.read(lab.place)
     if began and suite and suite != began.suite:
         fix = f"lbdeploy lab down, then: lbdeploy lab up --suite {suite}"
         raise LabError(f"the lab runs {began.suite}, not {suite}", fix=fix)
     suite = suite or (began.suite if began else DEFAULT_SUITE)
     base = Image(Path(began.image)) if began and Path(began.image).is_dir() else None
-    requirements.require(build=rebuild or not (base or image.cached(suite)))
+    requirements.require(build=rebuild or not (base or build.cached(suite)))
     if base and not rebuild:
         return base
-    built = image.ensure(suite, lab.emit, _images_in_use(), rebuild=rebuild)
+    built = build.ensure(suite, lab.emit, _images_in_use(), rebuild=rebuild)
     if base:
         lab.emit(Note("image", "the nodes keep the old one until: lbdeploy lab down"))
         return base
-    origin.write(lab.place, origin.Origin(str(lab.cluster.path), suite, str(built.path)))
+    manifest.write(lab.place, manifest.Origin(str(lab.cluster.path), suite, str(built.path)))
     return built
 
 
 def _images_in_use() -> set[Path]:
-    return {Path(began.image) for each in places() if (began := origin.read(each))}
+    return {Path(began.image) for each in places() if (began := manifest.read(each))}
 
 
 def _forget(lab: Lab) -> None:
     """Removes what hosts.toml no longer has."""
-    if not origin.is_complete(lab.place, lab.cluster):
-        origin.unset_complete(lab.place)
+    if not manifest.is_complete(lab.place, lab.cluster):
+        manifest.unset_complete(lab.place)
     for other in namesakes(lab.place, lab.cluster.path):
         lab.emit(Note("lab", f"removing {other.id}: the cluster has another name now"))
         clear(other)
@@ -94,8 +97,8 @@ def _forget(lab: Lab) -> None:
 
 
 def _prepare(lab: Lab) -> None:
-    access.ensure_key(lab.place)
-    access.write_config(lab.place, lab.cluster)
+    ssh_access.ensure_key(lab.place)
+    ssh_access.write_config(lab.place, lab.cluster)
     if servers.ensure_certificate(lab.place, lab.cluster, lab.plan.of("server")):
         for host in lab.plan.of("server"):
             servers.stop(lab.place, host)
@@ -126,7 +129,7 @@ def start_nodes(lab: Lab, hosts: Sequence[Host], base: Image) -> None:
     for host in new:
         lab.emit(Step(host.name, "installing"))
         install(lab, host, base)
-    access.remember(lab.place, lab.cluster, [lab.cluster.node(host.name) for host in new])
+    ssh_access.remember(lab.place, lab.cluster, [lab.cluster.node(host.name) for host in new])
     off = [host for host in hosts if not _is_on(lab, host)]
     _boot(off, lab, base)
     _wait(hosts, lab, base, off)
@@ -139,7 +142,7 @@ def _is_installed(lab: Lab, host: Host, base: Image) -> bool:
 
 def _installation(lab: Lab, base: Image) -> str:
     """What a node's disk depends on: if it changes, the node has to be installed again."""
-    ssh = access.access(lab.place, lab.cluster)
+    ssh = ssh_access.access(lab.place, lab.cluster)
     return f"{ssh.user} {ssh.port} {base.path}"
 
 
@@ -148,9 +151,9 @@ def install(lab: Lab, host: Host, base: Image) -> None:
     nodes.power_off(lab.place, host)
     mark = lab.place.host(host.name) / "installed"
     mark.unlink(missing_ok=True)
-    ssh = access.access(lab.place, lab.cluster)
+    ssh = ssh_access.access(lab.place, lab.cluster)
     disk.install(lab.place, host.name, base.root, ssh.user or "ops", ssh.port or 22)
-    origin.replace(mark, _installation(lab, base))
+    replace(mark, _installation(lab, base))
 
 
 def _is_on(lab: Lab, host: Host) -> bool:
@@ -194,8 +197,8 @@ def _answers(lab: Lab, host: Host) -> bool:
     """Whether the node's sshd answers the operator, or can't because somebody has pulled a cable."""
     if any(wiring.cut_ports(lab.place, each) for each in (host, lab.plan.find(OPERATOR))):
         return True
-    address = access.address_of(lab.cluster, lab.cluster.node(host.name))
-    port = access.access(lab.place, lab.cluster).port or 22
+    address = ssh_access.address_of(lab.cluster, lab.cluster.node(host.name))
+    port = ssh_access.access(lab.place, lab.cluster).port or 22
     return ssh_answers(lab.place.namespace_file(OPERATOR), address, port)
 
 

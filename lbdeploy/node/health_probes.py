@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lbdeploy import hello, keepalived
-from lbdeploy.model import Cluster, Node, frontend_socket
-from lbdeploy.shell import Raw, cmd, here
-from lbdeploy.vrrp import HANDOVER
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.config.model import Cluster, Node, frontend_socket
+from lbdeploy.node import keepalived_state, tls_hello
+from lbdeploy.node.keepalived_conf import HANDOVER
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
@@ -28,7 +28,7 @@ HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
 def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
     """The probes of a node's health, by name."""
     return {
-        **({"vrrp": keepalived.PROBE} if cluster.vrrp.tracks else {}),
+        **({"vrrp": keepalived_state.PROBE} if cluster.vrrp.tracks else {}),
         "now": Raw("date +%s.%N"),
         "hosts": Raw(f"cat {LAST_HOSTS}"),
         "apt": Raw("command -v apt-get"),
@@ -107,7 +107,7 @@ _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid 
 # sending side is closed after the greeting, so a server that has answered has nothing to wait for.
 _OWN = f"""own() {{
     [ -S "$2" ] || return
-    byte=$(printf '{hello.escaped()}' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - "UNIX-CONNECT:$2" |
+    byte=$(printf '{tls_hello.escaped()}' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - "UNIX-CONNECT:$2" |
         od -An -tx1 -N1)
     printf 'own %s %s\\n' "$1" "$byte"
 }}"""
@@ -115,7 +115,7 @@ _OWN = f"""own() {{
 # For bash, whose /dev/tcp needs no program that a minimal node may lack.
 _GREET = f"""\
 exec 3<>"/dev/tcp/$1/$2" || exit
-printf '{hello.escaped()}' >&3
+printf '{tls_hello.escaped()}' >&3
 read -r -N 1 -u 3 byte || exit
 printf %02x "'$byte"
 """

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lbdeploy.model import Node, Vrrp
+from lbdeploy.config.model import Node, Vrrp
 
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")

@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from lbdeploy.model import Address, Cluster, Node
-from lbdeploy.shell import Raw, cmd, remote_text
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.config.model import Address, Cluster, Node
+from lbdeploy.node.remote import remote_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ def programs(cluster: Cluster, node: Node) -> list[Raw]:
     )
     vips = [word for vip in cluster.vips for word in (node.interfaces[vip.network], vip.ip)]
     return [
-        _bounded(took, "vrrp.pl", took),
-        _bounded(took, "hail.pl", took - 0.5, node.interfaces[network], own, *peers),
-        _bounded(took, "who-has.pl", 2, *vips),
+        _bounded(took, "listen-vrrp.pl", took),
+        _bounded(took, "send-vrrp.pl", took - 0.5, node.interfaces[network], own, *peers),
+        _bounded(took, "find-address-owner.pl", 2, *vips),
     ]
 
 

@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lbdeploy import keepalived
+from lbdeploy.common.shell import Raw, here
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RemoteError
-from lbdeploy.health import (
+from lbdeploy.node import keepalived_state
+from lbdeploy.node.health_probes import health
+from lbdeploy.node.keepalived_conf import effective
+from lbdeploy.node.parsers import (
     Answered,
     Link,
     Neighbour,
@@ -23,13 +27,10 @@ from lbdeploy.health import (
     parse_room,
     parse_show_stat,
 )
-from lbdeploy.model import Cluster, Node
-from lbdeploy.resource import Answer, Resource
-from lbdeploy.resources import File, Journal, Service
-from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import Raw, here, remote_text
-from lbdeploy.vitals import health
-from lbdeploy.vrrp import effective
+from lbdeploy.node.remote import remote_text
+from lbdeploy.node.resources import File, Journal, Service
+from lbdeploy.node.resources.base import Answer, Resource
+from lbdeploy.node.resources.service import ServiceState
 
 FAULT_STATE = "FAULT"
 
@@ -61,7 +62,7 @@ class Observation:
     lacks: frozenset[str] = frozenset()
     priority_offset: int = 0
     offset_since: float = 0.0
-    said: keepalived.Vrrp = field(default_factory=keepalived.Vrrp)
+    said: keepalived_state.Vrrp = field(default_factory=keepalived_state.Vrrp)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
 
@@ -113,11 +114,11 @@ class Joined:
         return self.head() + "".join(self.sections())
 
     def head(self) -> str:
-        """What comes before all probes: look.sh, which asks once for what several resources' probes need."""
+        """What comes before all probes: observe.sh, which asks once for what several resources' probes need."""
         units = [f"{each.unit}.service" for each in self.resources if isinstance(each, Service | Journal)]
         files = [each.path for each in self.resources if isinstance(each, File)]
         given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
-        return f"{PRELUDE}{given}{remote_text('look.sh')}"
+        return f"{PRELUDE}{given}{remote_text('observe.sh')}"
 
     def sections(self) -> list[str]:
         """The script, probe by probe."""
@@ -171,7 +172,9 @@ class Probe(Joined):
             lacks=frozenset(marks["lacks"].output.split()),
             priority_offset=offset,
             offset_since=since,
-            said=keepalived.parse_vrrp(marks["vrrp"].output, self.instance) if "vrrp" in marks else keepalived.Vrrp(),
+            said=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
+            if "vrrp" in marks
+            else keepalived_state.Vrrp(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
         )

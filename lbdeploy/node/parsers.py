@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
 
-from lbdeploy.model import Address, Interface
+from lbdeploy.config.model import Address, Interface
 
 UP_CHECKS = ("L4OK", "L6OK", "L7OK")
 

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lbdeploy import wire
-from lbdeploy.dial import dial
+from lbdeploy.common.shell import cmd
+from lbdeploy.config.model import Address, Interface, Node, Ssh
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.health import Link, parse_ip_a
-from lbdeploy.model import Address, Interface, Node, Ssh
-from lbdeploy.questions import is_question, settle
-from lbdeploy.shell import cmd, remote_text
-from lbdeploy.sshconfig import Resolving
+from lbdeploy.node import network_listener
+from lbdeploy.node.parsers import Link, parse_ip_a
+from lbdeploy.node.remote import remote_text
+from lbdeploy.ssh.config import Resolving
+from lbdeploy.ssh.connect import dial
+from lbdeploy.ssh.prompts import is_question, settle
 
 LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s by default: three of them, plus a margin
 CONFIGURED, HEARD = "== configured", "== heard"
@@ -74,7 +75,7 @@ def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
     try:
         target = Resolving(ssh, host).result()
         dialled = dial(node, target)
-        from lbdeploy.transport import connect
+        from lbdeploy.ssh.transport.session import connect
 
         session = connect(node, target, ssh, dialled, emit)
         emit(Step(name, f"look at interfaces, and listen for VRRP for {LISTEN_SECONDS} s"))
@@ -96,7 +97,7 @@ def script() -> str:
         f"echo {cmd(CONFIGURED)}",
         "grep -rh --exclude='*.sample' --exclude='*.dpkg-*' virtual_router_id /etc/keepalived",
         f"echo {cmd(HEARD)}",
-        cmd("perl", "-e", remote_text("vrrp.pl"), LISTEN_SECONDS),
+        cmd("perl", "-e", remote_text("listen-vrrp.pl"), LISTEN_SECONDS),
     ))  # fmt: skip
     return f"(\n{looks}\n) 2>/dev/null </dev/null\nexit 0\n"
 
@@ -106,7 +107,7 @@ def read(output: str) -> Seen:
     links, _, rest = output.partition(f"{CONFIGURED}\n")
     configured, _, adverts = rest.partition(f"{HEARD}\n")
     ids = re.findall(r"^\s*virtual_router_id\s+(\d{1,3})\b", configured, re.MULTILINE)
-    heard = frozenset((each.router_id, each.source) for each in wire.read(adverts).adverts)
+    heard = frozenset((each.router_id, each.source) for each in network_listener.read(adverts).adverts)
     return Seen(parse_ip_a(links), frozenset(map(int, ids)), heard)
 
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lbdeploy import takedown
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
-from lbdeploy.fleet import Fleet
-from lbdeploy.interrupt import Interrupt
-from lbdeploy.lock import Lock, locking
-from lbdeploy.model import Cluster
-from lbdeploy.nodework import Workers, going_on
-from lbdeploy.observer import Observer, settle_seconds
-from lbdeploy.options import Options
-from lbdeploy.origin import Origin
-from lbdeploy.plan import NodePlan, Plan, Stage
-from lbdeploy.removal_plan import RemovalPlan, hands_over, plan_removal, purges, whole
-from lbdeploy.survey import REFUSED, Survey
-from lbdeploy.transaction import Task
-from lbdeploy.vrrp import FAULT, GIVE_UP
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.keepalived_conf import FAULT, GIVE_UP
+from lbdeploy.operations import down_steps
+from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, whole
+from lbdeploy.planning.plan import Plan, Stage
+from lbdeploy.rollout.interrupt import Interrupt
+from lbdeploy.rollout.lock import Lock, locking
+from lbdeploy.rollout.node_tasks import Workers, going_on
+from lbdeploy.rollout.observer import Observer, settle_seconds
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.survey import REFUSED, Survey
+from lbdeploy.rollout.transaction import Task
+from lbdeploy.ssh.pool import Fleet
 
 CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 AGAIN = "fix the cause, then again: lbdeploy down"
@@ -58,7 +59,7 @@ class Removal:
         self._lock_wait = options.lock_wait
         self._interrupt = Interrupt(emit)
         self._workers = Workers(fleet, origin, emit)
-        wanted = {node.name: takedown.original(purge=purge) for node in fleet.nodes}
+        wanted = {node.name: down_steps.original(purge=purge) for node in fleet.nodes}
         self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 
@@ -114,7 +115,7 @@ class Removal:
         """Take one node out, and confirm if all is well; or, in the last stage, purge all: this can't be undone."""
         try:
             if purges(stage):
-                self._workers.begin({name: takedown.purge(plan) for name, plan in stage.plans.items()})
+                self._workers.begin({name: down_steps.purge(plan) for name, plan in stage.plans.items()})
             else:
                 self._workers.begin({name: self._task(before, name, plan) for name, plan in stage.plans.items()})
                 self._gate(before, (*done, *stage.names))
@@ -131,7 +132,7 @@ class Removal:
         task = Task(
             plan, (), self._patience, away=vips if away else (), away_seconds=limit, priority_offset=priority_offset
         )
-        return takedown.leave(task, vips, purge=self._purge)
+        return down_steps.leave(task, vips, purge=self._purge)
 
     def _gate(self, before: Survey, gone: Sequence[str]) -> None:
         """Where a node held all VIPs and others stay, raise unless one of these takes them all."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, RemoteError
-from lbdeploy.model import Cluster
-from lbdeploy.placement import able, unable
-from lbdeploy.plan import NodePlan, Plan, Stage, Way
-from lbdeploy.resources.original import UNKNOWN, OriginalFile, OriginalFileState
-from lbdeploy.resources.purge import Purge, PurgeState
-from lbdeploy.survey import Survey
-from lbdeploy.takedown import leaving, purging
-from lbdeploy.vrrp import read
+from lbdeploy.health.placement import able, unable
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.keepalived_conf import read
+from lbdeploy.node.resources.original import UNKNOWN, OriginalFile, OriginalFileState
+from lbdeploy.node.resources.purge import Purge, PurgeState
+from lbdeploy.operations.down_steps import leaving, purging
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.rollout.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)

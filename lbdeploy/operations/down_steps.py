@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from lbdeploy.desired import (
+from lbdeploy.common.shell import cmd, here
+from lbdeploy.node.drift import NodePlan, Part
+from lbdeploy.node.remote import remote_text
+from lbdeploy.node.resources import Gone, Journal, Service
+from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.node.resources.original import OriginalFile, OriginalService, OriginalSysctl
+from lbdeploy.node.resources.purge import Purge
+from lbdeploy.planning.desired import (
     APT,
     CHECK_HAPROXY,
     HAPROXY_CFG,
@@ -22,13 +29,7 @@ from lbdeploy.desired import (
     PACKAGES,
     SYSCTL_CONF,
 )
-from lbdeploy.plan import NodePlan, Part
-from lbdeploy.resource import Change, Resource
-from lbdeploy.resources import Gone, Journal, Service
-from lbdeploy.resources.original import OriginalFile, OriginalService, OriginalSysctl
-from lbdeploy.resources.purge import Purge
-from lbdeploy.shell import cmd, here, remote_text
-from lbdeploy.transaction import Task, dropped, go_away
+from lbdeploy.rollout.transaction import Task, dropped, go_away
 
 FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
@@ -68,7 +69,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
     files, services = list(_needing(plan, OriginalFile)), list(_needing(plan, OriginalService))
     script = (
         f"more={'packages' if purge else cmd('')}",
-        remote_text("leave.sh"),
+        remote_text("remove.sh"),
         *go_away(task),
         "step write the files",
         *(part.resource.fix(part.state, list(part.changes)) for _, part in files),
@@ -93,7 +94,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
 def purge(plan: NodePlan) -> Task:
     """The task that removes packages and lbdeploy's own folder, and can't be undone."""
     fixes = (part.resource.fix(part.state, list(part.changes)) for _, part in _needing(plan, Purge))
-    return Task(plan, (), script=("more=last", remote_text("leave.sh"), *fixes, "give_back"))
+    return Task(plan, (), script=("more=last", remote_text("remove.sh"), *fixes, "give_back"))
 
 
 def _gives_back(resource: Resource[Any], _: Change) -> bool:

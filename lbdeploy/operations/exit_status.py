@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, RenderError, UnhealthyError, together
 
 if TYPE_CHECKING:
-    from lbdeploy.doctor import Diagnosis
-    from lbdeploy.finding import Finding
-    from lbdeploy.lint import Lint
-    from lbdeploy.moved import Moved
-    from lbdeploy.rebuild import Rebuilt
-    from lbdeploy.rollout import Outcome
-    from lbdeploy.status import Status
-    from lbdeploy.verdict import Verdict
+    from lbdeploy.health.finding import Finding
+    from lbdeploy.health.verdict import Verdict
+    from lbdeploy.operations.doctor.doctor import Diagnosis
+    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.status import Status
+    from lbdeploy.planning.lint.lint import Lint
+    from lbdeploy.rollout.run import Outcome
 
 CHANGES_PENDING = 3
 

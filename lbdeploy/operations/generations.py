@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy.desired import KEEPALIVED_CONF, OWN
+from lbdeploy.common.shell import cmd
 from lbdeploy.errors import RemoteError, UsageError
-from lbdeploy.probe import PRELUDE
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone
-from lbdeploy.shell import cmd
-from lbdeploy.transaction import STATE
+from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.resources import File, Gone
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.planning.desired import KEEPALIVED_CONF, OWN
+from lbdeploy.rollout.transaction import STATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy import vrrp
-from lbdeploy.desired import KEEPALIVED_CONF
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import Done, Note, Step
-from lbdeploy.observer import POLL_SECONDS, settle_seconds
-from lbdeploy.placement import unable
-from lbdeploy.plan import Plan
-from lbdeploy.probe import Observation
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File
-from lbdeploy.rollout import Outcome, Run, lasting
-from lbdeploy.survey import Survey
-from lbdeploy.verdict import Verdict, judge
+from lbdeploy.health.placement import unable
+from lbdeploy.health.verdict import Verdict, judge
+from lbdeploy.node import keepalived_conf
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import File
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.plan import Plan
+from lbdeploy.rollout.observer import POLL_SECONDS, settle_seconds
+from lbdeploy.rollout.run import Outcome, Run, lasting
+from lbdeploy.rollout.survey import Survey
 
 TOLD = ((KEEPALIVED_CONF, "update"), ("keepalived", "reload"))  # what changes on a node that is told of a new peer
 WATCH = "lbdeploy verify --wait 60"
@@ -178,7 +178,7 @@ def _deaf(survey: Survey, name: str) -> Iterator[str]:
     """The nodes that send the node no adverts, and would ignore its own."""
     address = str(survey.cluster.node(name).addresses[survey.cluster.vrrp.network])
     for other, seen in survey.seen.items():
-        instance = vrrp.read(_conf(seen))
+        instance = keepalived_conf.read(_conf(seen))
         if other != name and instance and instance.peers and address not in instance.peers:
             yield other
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lbdeploy.desired import desired
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Emit
-from lbdeploy.fleet import Fleet
-from lbdeploy.history import Generation, Reader, Target
-from lbdeploy.model import Cluster
-from lbdeploy.options import Options
-from lbdeploy.origin import Origin
-from lbdeploy.rollout import Run
+from lbdeploy.operations.generations import Generation, Reader, Target
+from lbdeploy.planning.desired import desired
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.run import Run
+from lbdeploy.ssh.pool import Fleet
 
 
 def generations(fleet: Fleet) -> dict[str, list[Generation]]:
@@ -43,7 +43,7 @@ def restoring(cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, option
 
 def _cluster_then(cluster: Cluster, goal: Target) -> Cluster:
     """The cluster as hosts.toml described it then; the present one where that is unknown, or had other nodes."""
-    from lbdeploy.hosts import load
+    from lbdeploy.config.reader import load
 
     try:
         then = load(cluster.path, goal.hosts) if goal.hosts else cluster

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from lbdeploy.backends import backends, servers
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.finding import Finding
-from lbdeploy.health import Load, parse_ip_a, parse_loads, parse_show_stat
-from lbdeploy.keepalived import PROBE, Vrrp, parse_vrrp
-from lbdeploy.model import Cluster, Node
-from lbdeploy.placement import DAEMONS, Placement, asked, holder, placed, placement_of, tracked
-from lbdeploy.probe import Joined, Observation, tracked_file
-from lbdeploy.resource import Resource
-from lbdeploy.resources import Journal, Service
-from lbdeploy.vitals import health
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import DAEMONS, Placement, placement_of
+from lbdeploy.health.servers import backends, servers
+from lbdeploy.health.vips import asked, holder, placed, tracked
+from lbdeploy.node.health_probes import health
+from lbdeploy.node.keepalived_state import PROBE, Vrrp, parse_vrrp
+from lbdeploy.node.observation import Joined, Observation, tracked_file
+from lbdeploy.node.parsers import Load, parse_ip_a, parse_loads, parse_show_stat
+from lbdeploy.node.resources import Journal, Service
+from lbdeploy.node.resources.base import Resource
 
 HEALTH = ("now", "ip a", "show stat", "handover")
 

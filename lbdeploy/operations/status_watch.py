@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Node
-from lbdeploy.status import Look, Snapshot, Status, looks, together
+from lbdeploy.operations.status import Look, Snapshot, Status, looks, together
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
 
 PERIOD = 2.0  # seconds between two observations of a node
 LATE = 2 * PERIOD  # seconds after which a node that does not answer is shown as silent

@@ -9,14 +9,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from lbdeploy import validators
-from lbdeploy.model import METRICS, Cluster, Node, Vip, frontend_socket
-from lbdeploy.passwords import mode_for
-from lbdeploy.render import render
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.shell import Raw
-from lbdeploy.vrrp import HANDOVER
+from lbdeploy.common.redact import mode_for
+from lbdeploy.common.shell import Raw
+from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
+from lbdeploy.node.keepalived_conf import HANDOVER
+from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.planning import validators
+from lbdeploy.planning.render import render
 
 PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"

@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from lbdeploy.model import Node
-from lbdeploy.probe import Observation
-from lbdeploy.resource import Change, Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One resource of a node, the state it was found in, and what has to change, if anything."""
-
-    resource: Resource[Any]
-    state: Any
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NodePlan:
-    """Every resource of a node, in the order in which they are applied."""
-
-    node: Node
-    parts: tuple[Part, ...]
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        return tuple(change for part in self.parts for change in part.changes)
-
-    def only(self, wanted: Callable[[Resource[Any], Change], bool]) -> NodePlan:
-        """The same resources, with only the changes for which `wanted` is true."""
-        parts = (
-            replace(part, changes=tuple(each for each in part.changes if wanted(part.resource, each)))
-            for part in self.parts
-        )
-        return NodePlan(self.node, tuple(parts))
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.resources.base import Change
 
 
 class Way(StrEnum):
@@ -92,17 +61,3 @@ class Plan:
     def to_json(self) -> list[dict[str, str]]:
         """The `changes` of the JSON contract."""
         return [{"node": name, **change.to_json()} for name, change in self.changes]
-
-
-def diff(resources: Sequence[Resource[Any]], observation: Observation) -> NodePlan:
-    """What has to change on one node."""
-    return NodePlan(observation.node, tuple(_parts(resources, observation)))
-
-
-def _parts(resources: Sequence[Resource[Any]], observation: Observation) -> Iterator[Part]:
-    changing: set[str] = set()  # files that earlier parts replace; services that watch them must reload
-    for resource in resources:
-        state = observation.states[resource.id]
-        changes = tuple(resource.compare(state, changing))
-        changing |= {change.name for change in changes if change.kind == "file"}
-        yield Part(resource, state, changes)

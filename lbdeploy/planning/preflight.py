@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lbdeploy.desired import PACKAGES
-from lbdeploy.finding import Finding
-from lbdeploy.model import Cluster
-from lbdeploy.placement import holders
-from lbdeploy.plan import NodePlan
-from lbdeploy.probe import Observation
-from lbdeploy.resources import Packages
-from lbdeploy.resources.package import PackageState
-from lbdeploy.stages import identity_changes
-from lbdeploy.vitals import INSTALLED_IN, NO_IPV6
+from lbdeploy.config.model import Cluster
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import holders
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import Packages
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.planning.desired import PACKAGES
+from lbdeploy.planning.stages import identity_changes
 
 ROOM_KIB = 1024  # many times what the files, their old content and a journal need
 ROOM_INODES = 100

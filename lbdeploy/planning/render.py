@@ -24,10 +24,10 @@ from jinja2 import (
 )
 from jinja2.meta import find_referenced_templates
 
+from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.errors import RenderError
-from lbdeploy.model import Address, Cluster, Node
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 SUFFIX = ".j2"
 
 

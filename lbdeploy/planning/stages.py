@@ -10,15 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lbdeploy import vrrp
-from lbdeploy.desired import KEEPALIVED_CONF
-from lbdeploy.model import Cluster
-from lbdeploy.placement import DAEMONS, holders, is_live
-from lbdeploy.plan import NodePlan, Plan, Stage, Way
-from lbdeploy.probe import Observation
-from lbdeploy.resource import Change, Resource
-from lbdeploy.resources import File, Packages
-from lbdeploy.vrrp import Instance
+from lbdeploy.config.model import Cluster
+from lbdeploy.health.placement import DAEMONS, holders, is_live
+from lbdeploy.node import keepalived_conf
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.keepalived_conf import Instance
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import File, Packages
+from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.plan import Plan, Stage, Way
 
 NOTHING = "clients notice nothing"
 
@@ -86,7 +87,9 @@ def instances(plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None
     """A node's actual VRRP instance, and the desired one."""
     for part in plan.parts:
         if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
-            return vrrp.read(part.state.content, priority_offset), vrrp.read(part.resource.content, priority_offset)
+            return keepalived_conf.read(part.state.content, priority_offset), keepalived_conf.read(
+                part.resource.content, priority_offset
+            )
     return None, None
 
 

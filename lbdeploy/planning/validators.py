@@ -5,7 +5,7 @@ Any output is an objection, as is an exit status other than 0.
 
 from __future__ import annotations
 
-from lbdeploy.shell import Raw
+from lbdeploy.common.shell import Raw
 
 SHELL = Raw('sh -n "$1"')
 

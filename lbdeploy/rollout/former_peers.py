@@ -13,17 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from lbdeploy import vrrp
-from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.common.shell import cmd, here
+from lbdeploy.config.model import Node
+from lbdeploy.config.unvalidated import members
 from lbdeploy.errors import LbdeployError
-from lbdeploy.finding import Finding
-from lbdeploy.fleet import Fleet
-from lbdeploy.hosts.earlier import members
-from lbdeploy.model import Node
-from lbdeploy.probe import PRELUDE, Observation
-from lbdeploy.shell import cmd, here, remote_text
-from lbdeploy.survey import Survey
-from lbdeploy.transport import Session
+from lbdeploy.health.finding import Finding
+from lbdeploy.node import keepalived_conf
+from lbdeploy.node.observation import PRELUDE, Observation
+from lbdeploy.node.remote import remote_text
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.transport.session import Session
 
 ASK_SECONDS = 1.0  # time in which a host is asked three times whether anything there accepts VRRP
 
@@ -112,13 +113,14 @@ def _standbys_first(survey: Survey) -> list[str]:
     return sorted(survey.observations, key=lambda name: survey.seen[name].holds_any(survey.cluster))
 
 
-def _instance(seen: Observation) -> vrrp.Instance:
-    return vrrp.read(str(seen.states[f"file {KEEPALIVED_CONF}"].content)) or vrrp.Instance()
+def _instance(seen: Observation) -> keepalived_conf.Instance:
+    return keepalived_conf.read(str(seen.states[f"file {KEEPALIVED_CONF}"].content)) or keepalived_conf.Instance()
 
 
 def _script(own: str, addresses: list[str]) -> str:
-    """POSIX sh, for root: prints what deaf.pl finds, and the kernel's neighbour entries."""
-    ask = f"timeout {ASK_SECONDS + 5} perl -e {here(remote_text('deaf.pl'))} {cmd(ASK_SECONDS, own, *addresses)}"
+    """POSIX sh, for root: prints what probe-vrrp-listener.pl finds, and the kernel's neighbour entries."""
+    program = here(remote_text("probe-vrrp-listener.pl"))
+    ask = f"timeout {ASK_SECONDS + 5} perl -e {program} {cmd(ASK_SECONDS, own, *addresses)}"
     forget = "\n".join(f"ip neigh flush to {cmd(each)}" for each in addresses)
     show = "\n".join(f"ip neigh show to {cmd(each)}" for each in addresses)
     return f"{PRELUDE}exec 2>/dev/null\n{forget}\n{ask}\n{show}\n"

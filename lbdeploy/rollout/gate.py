@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from lbdeploy.backends import lost_servers, silence
-from lbdeploy.desired import FIREWALL_SERVICE
 from lbdeploy.errors import LastNodeError
-from lbdeploy.finding import Finding
-from lbdeploy.placement import IN_FAULT, able, holders, unable
-from lbdeploy.plan import Plan, Stage, Way
-from lbdeploy.stages import foreseen
-from lbdeploy.survey import Survey
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import IN_FAULT, able, holders, unable
+from lbdeploy.health.servers import lost_servers, silence
+from lbdeploy.planning.desired import FIREWALL_SERVICE
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.stages import foreseen
+from lbdeploy.rollout.survey import Survey
 
 OF_ANSWERS = ("api", "frontend")
 OF_SERVERS = ("backend", *OF_ANSWERS)  # checks that may also fail because of the servers, not the nodes

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lbdeploy.common.shell import cmd
+from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Node
-from lbdeploy.probe import PRELUDE
-from lbdeploy.progress import MARK, locked
-from lbdeploy.resources.journal import JOURNAL, UNIT
-from lbdeploy.shell import cmd
-from lbdeploy.transaction import LOCK
+from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.resources.last_run import JOURNAL, UNIT
+from lbdeploy.rollout.progress import MARK, locked
+from lbdeploy.rollout.transaction import LOCK
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Held, Session
+    from lbdeploy.ssh.transport.session import Held, Session
 
 BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock

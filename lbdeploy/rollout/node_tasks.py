@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Node
-from lbdeploy.origin import Origin
-from lbdeploy.progress import Progress
-from lbdeploy.transaction import Task, Transaction
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.progress import Progress
+from lbdeploy.rollout.transaction import Task, Transaction
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
 
 RETURN_SECONDS = 120.0  # how long to wait for a node that closed the connection, for example to reboot
 LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmation has run out

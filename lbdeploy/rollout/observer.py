@@ -6,17 +6,17 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Node
-from lbdeploy.plan import NodePlan, diff
-from lbdeploy.probe import Observation, Probe
-from lbdeploy.resource import Resource
-from lbdeploy.survey import Survey
+from lbdeploy.node.drift import NodePlan, diff
+from lbdeploy.node.observation import Observation, Probe
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
 
 Wanted = Mapping[str, list[Resource[Any]]]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
-from lbdeploy.plan import NodePlan
+from lbdeploy.node.drift import NodePlan
 
 _ACTS = ("start", "stop", "reload", "restart", "set")
 MARK = "@@lbdeploy"  # prefix of the lines that are meant for lbdeploy

@@ -8,25 +8,25 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lbdeploy.conduct import Conductor
-from lbdeploy.desired import KEEPALIVED_CONF, NO_FIREWALL, desired
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
-from lbdeploy.fleet import Fleet
-from lbdeploy.former import findings, former_peers
-from lbdeploy.interrupt import Interrupt
-from lbdeploy.lock import Lock, locking
-from lbdeploy.model import Cluster
-from lbdeploy.nodework import Workers, going_on
-from lbdeploy.observer import POLL_SECONDS, Observer, Wanted
-from lbdeploy.options import Options
-from lbdeploy.origin import Origin
-from lbdeploy.plan import Plan
-from lbdeploy.probe import Observation
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone, Packages, Service
-from lbdeploy.survey import Survey, unfit
-from lbdeploy.verdict import Verdict
+from lbdeploy.health.verdict import Verdict
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import File, Gone, Packages, Service
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.planning.desired import KEEPALIVED_CONF, NO_FIREWALL, desired
+from lbdeploy.planning.plan import Plan
+from lbdeploy.rollout.former_peers import findings, former_peers
+from lbdeploy.rollout.interrupt import Interrupt
+from lbdeploy.rollout.lock import Lock, locking
+from lbdeploy.rollout.node_tasks import Workers, going_on
+from lbdeploy.rollout.observer import POLL_SECONDS, Observer, Wanted
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.stage_runner import Conductor
+from lbdeploy.rollout.survey import Survey, unfit
+from lbdeploy.ssh.pool import Fleet
 
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 

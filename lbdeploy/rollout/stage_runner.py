@@ -6,20 +6,20 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from lbdeploy.desired import FIREWALL_SERVICE
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
-from lbdeploy.gate import Excuses, excuses, objections, of_servers, refuse_the_last
-from lbdeploy.model import Cluster
-from lbdeploy.nodework import Workers
-from lbdeploy.observer import Observer, settle_seconds
-from lbdeploy.placement import DAEMONS, holders
-from lbdeploy.plan import Plan, Stage, Way
-from lbdeploy.resource import Change, Resource
-from lbdeploy.stages import hands_over, joins
-from lbdeploy.survey import Survey
-from lbdeploy.transaction import Task
-from lbdeploy.vrrp import FAULT, GIVE_UP
+from lbdeploy.health.placement import DAEMONS, holders
+from lbdeploy.node.keepalived_conf import FAULT, GIVE_UP
+from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.planning.desired import FIREWALL_SERVICE
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.stages import hands_over, joins
+from lbdeploy.rollout.gate import Excuses, excuses, objections, of_servers, refuse_the_last
+from lbdeploy.rollout.node_tasks import Workers
+from lbdeploy.rollout.observer import Observer, settle_seconds
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.rollout.transaction import Task
 
 SERVICES = (*DAEMONS, FIREWALL_SERVICE)
 CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation

@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError, together
-from lbdeploy.finding import Finding
-from lbdeploy.model import Cluster
-from lbdeploy.placement import holders, is_live
-from lbdeploy.plan import NodePlan, Plan
-from lbdeploy.preflight import foreigners, left_out, preflight, refused_versions
-from lbdeploy.probe import Observation
-from lbdeploy.stages import staged
-from lbdeploy.verdict import Verdict, judge
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import holders, is_live
+from lbdeploy.health.verdict import Verdict, judge
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.observation import Observation
+from lbdeploy.planning.plan import Plan
+from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
+from lbdeploy.planning.stages import staged
 
 REFUSED = (HostKeyError, LoginError, SudoError)  # the node is up, but refuses the login
 

@@ -15,16 +15,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lbdeploy.origin import Origin
-from lbdeploy.plan import NodePlan, Part
-from lbdeploy.probe import PRELUDE
-from lbdeploy.progress import MARK
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone, Packages, Service, Sysctl
-from lbdeploy.resources.original import OriginalFile
-from lbdeploy.resources.package import update_of
-from lbdeploy.shell import cmd, here, remote_text
-from lbdeploy.vrrp import GIVE_UP, HANDOVER
+from lbdeploy.common.shell import cmd, here
+from lbdeploy.node.drift import NodePlan, Part
+from lbdeploy.node.keepalived_conf import GIVE_UP, HANDOVER
+from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.remote import remote_text
+from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.original import OriginalFile
+from lbdeploy.node.resources.package import update_of
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.progress import MARK
 
 UNIT = "lbdeploy"
 STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files were made from
@@ -122,7 +123,7 @@ class Transaction:
             services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
         )
-        return f"{PRELUDE}{given}\n{remote_text('tools.sh')}\n{remote_text('original.sh')}\nbegin"
+        return f"{PRELUDE}{given}\n{remote_text('transaction.sh')}\n{remote_text('original.sh')}\nbegin"
 
 
 def _apt_patience() -> int:
@@ -170,7 +171,7 @@ def _rehearsal(plan: NodePlan) -> list[str]:
 
 def _listen(task: Task) -> list[str]:
     """Listen from the beginning: while packages are being installed, this costs no time."""
-    return [f"listen {here(remote_text('vrrp.pl'))}"] if task.free_vrid else []
+    return [f"listen {here(remote_text('listen-vrrp.pl'))}"] if task.free_vrid else []
 
 
 def _free_vrid(task: Task, service: Service) -> list[str]:

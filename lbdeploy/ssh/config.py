@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lbdeploy.answers import SUDO_VARIABLE
-from lbdeploy.byhand import ByHand
+from lbdeploy.config.credentials import SUDO_VARIABLE
+from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
-from lbdeploy.knownhosts import known_name
-from lbdeploy.model import Ssh
-from lbdeploy.sshvalues import Values
+from lbdeploy.ssh.config_values import Values
+from lbdeploy.ssh.known_hosts import known_name
+from lbdeploy.ssh.manual_commands import ByHand
 
 NOT_BEGUN = "nobody has logged in"
 CONNECT_SECONDS = 10.0  # unless hosts.toml or ConnectTimeout says otherwise

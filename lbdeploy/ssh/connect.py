@@ -8,9 +8,9 @@ import subprocess
 from contextlib import suppress
 from typing import Any
 
+from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError
-from lbdeploy.model import Node
-from lbdeploy.sshconfig import Target, environment
+from lbdeploy.ssh.config import Target, environment
 
 CHANNEL_TIMEOUT = "Timeout opening channel."  # paramiko's, of a jump host that does not get through to the next host
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}

@@ -1,6 +1,6 @@
 """Writing known_hosts: a host's key is added or removed as OpenSSH does it; every other line is left unchanged.
 
-Reading is left to `ssh-keygen -F`: see `lbdeploy.sshconfig`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
+Reading is left to `ssh-keygen -F`: see `lbdeploy.ssh.config`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
 """
 
 from __future__ import annotations

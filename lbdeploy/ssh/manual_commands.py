@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lbdeploy.model import Ssh
-from lbdeploy.shell import cmd
+from lbdeploy.common.shell import cmd
+from lbdeploy.config.model import Ssh
 
 IN_LAB = ("lbdeploy", "lab", "exec", "operator")
 

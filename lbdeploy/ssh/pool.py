@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
-from lbdeploy.dial import dial
+from lbdeploy.config.model import Cluster, Node, Ssh
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.model import Cluster, Node, Ssh
-from lbdeploy.questions import is_question, settle
-from lbdeploy.sshconfig import Resolving
+from lbdeploy.ssh.config import Resolving
+from lbdeploy.ssh.connect import dial
+from lbdeploy.ssh.prompts import is_question, settle
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
 
 T = TypeVar("T")
 WORKERS = 3  # threads a node: one connects, one works, one may still be stuck in work that was given up on
@@ -38,7 +38,7 @@ class Fleet:
             node.name: self._pool.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
         }
         # Import fabric now: it takes as long as `ssh -G` takes to resolve the hosts and sshd to send its banner.
-        from lbdeploy import transport  # noqa: F401
+        from lbdeploy.ssh.transport import session  # noqa: F401
 
     def __enter__(self) -> Fleet:
         return self
@@ -83,7 +83,7 @@ class Fleet:
             _close(future)
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
-        from lbdeploy.transport import connect
+        from lbdeploy.ssh.transport.session import connect
 
         try:
             target = resolving.result()

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lbdeploy.answers import Answers, Asker
+from lbdeploy.config.credentials import Answers, Asker
 from lbdeploy.errors import HostKeyError, LoginError, NewKey, SudoError
-from lbdeploy.knownhosts import fingerprint
+from lbdeploy.ssh.known_hosts import fingerprint
 
 T = TypeVar("T")
 TRIES = 3  # at a passphrase, which is tried on this machine only
@@ -61,7 +61,7 @@ def _accept(new: Sequence[NewKey], answers: Answers, asker: Asker) -> bool:
     if not asker.confirm(text, f"Compare with what the console shows. Write {'it' if one else 'them'} to {files}?"):
         answers.declined.update(new)
         return False
-    from lbdeploy.transport.hostkeys import write
+    from lbdeploy.ssh.transport.host_keys import write
 
     for each in new:
         answers.accepted.add((each.name, each.key))
@@ -80,7 +80,7 @@ def _unlock(locked: Sequence[Path], answers: Answers, asker: Asker) -> bool:
 
 
 def _unlocked(path: Path, asker: Asker) -> Any:
-    from lbdeploy.transport.identities import LockedKeyError, unlock
+    from lbdeploy.ssh.transport.identities import LockedKeyError, unlock
 
     for _ in range(TRIES):
         passphrase = asker.secret(f"Passphrase of {path}")

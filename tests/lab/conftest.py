@@ -21,10 +21,10 @@ import pexpect
 import pytest
 from clients import traffic
 
-from lbdeploy import hosts
-from lbdeploy.lab.nodes import leader
-from lbdeploy.lab.place import Place, place_of
-from lbdeploy.lab.system import ENVIRONMENT
+from lbdeploy.config import reader
+from lbdeploy.lab.host.paths import Place, place_of
+from lbdeploy.lab.host.processes import ENVIRONMENT
+from lbdeploy.lab.machine.nodes import leader
 
 TOP = Path(__file__).parents[2]
 VIPS = ("192.168.0.10", "192.168.1.10")
@@ -161,7 +161,7 @@ class Lab:
 
     @cached_property
     def _place(self) -> Place:
-        cluster = hosts.load(self.file, self.original)
+        cluster = reader.load(self.file, self.original)
         return place_of(cluster.name, cluster.path)
 
     def lab(self, *args: str) -> None:

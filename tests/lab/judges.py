@@ -9,8 +9,8 @@ from shlex import quote
 import goldens
 from conftest import Lab
 
-from lbdeploy.desired import files
-from lbdeploy.model import Cluster, Node
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.planning.desired import files
 
 PLACE = "/run/goldens"  # a tmpfs, which may be the upper layer over /etc
 

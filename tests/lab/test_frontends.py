@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Lab, wait_for
 
-from lbdeploy.lab.keys import make_certificate
+from lbdeploy.lab.machine.keys import make_certificate
 
 SETTINGS = """\
 [metrics]

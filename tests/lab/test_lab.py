@@ -18,14 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from lbdeploy import hosts, lab
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import silent
-from lbdeploy.lab.netns import inside
-from lbdeploy.lab.place import Place, place_of
-from lbdeploy.lab.probe import ssh_answers
-from lbdeploy.lab.system import processes
-from lbdeploy.model import Cluster
+from lbdeploy.lab import commands as lab
+from lbdeploy.lab.host.netns import inside
+from lbdeploy.lab.host.paths import Place, place_of
+from lbdeploy.lab.host.processes import processes
+from lbdeploy.lab.machine.ssh_probe import ssh_answers
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -70,7 +71,7 @@ def cluster_in(directory: Path, server: str = "one", more: str = "") -> Cluster:
     directory.mkdir(exist_ok=True)
     path = directory / "hosts.toml"
     path.write_text(HOSTS.replace("SERVER", server).replace('six = "', more + 'six = "'))
-    return hosts.load(path)
+    return reader.load(path)
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +312,7 @@ def test_up_follows_ports_and_addresses(tmp_path: Path) -> None:
         lab.up(cluster, silent)
         text = cluster.path.read_text().replace("10.99.0.1:7443", "10.99.0.1:7444").replace("10.21.0.12", "10.21.0.13")
         cluster.path.write_text(text)
-        lab.up(hosts.load(cluster.path), silent)
+        lab.up(reader.load(cluster.path), silent)
         assert get(place, "https://10.99.0.1:7444/readyz") == (200, "ok")
         done = subprocess.run([sys.executable, "-c", LOGIN, str(cluster.path)], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr

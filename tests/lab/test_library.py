@@ -65,7 +65,7 @@ with ThreadPoolExecutor() as pool:
     print(moved.taker, moved.failed, moved.verdict.healthy)
     print(pool.submit(handover, cluster, back=True).result().taker)
     print(sorted(pool.submit(rollback, cluster).result().done))
-print({type(each).__name__ for each in events} >= {"Step", "Done", "Wire"})
+print({type(each).__name__ for each in events} >= {"Step", "Done", "RemoteCommand"})
 from invoke.config import yaml
 assert yaml.safe_load("1: 2") == {1: 2}, "Fabric is whole, for others who use it"
 """,

@@ -10,7 +10,7 @@ import pexpect
 from conftest import LBDEPLOY, Lab
 from strangers import stranger
 
-from lbdeploy import hosts
+from lbdeploy.config import reader
 
 
 def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_nodes_show_is_proposed(session_lab: Lab, tmp_path: Path) -> None:
     for node in ("lb1", "lb2"):
         lab.on(node, "rm /etc/keepalived/old.conf; rmdir --ignore-fail-on-non-empty /etc/keepalived")
     assert terminal.exitstatus == 0
-    made, wanted = hosts.load(tmp_path / "new.toml"), hosts.load(lab.file)
+    made, wanted = reader.load(tmp_path / "new.toml"), reader.load(lab.file)
     assert (made.networks, made.nodes, made.frontends[0].servers) == (
         wanted.networks, wanted.nodes, wanted.frontends[0].servers,
     )  # fmt: skip

@@ -17,10 +17,10 @@ import pyte
 import pytest
 from conftest import LBDEPLOY, Lab, wait_for
 
-from lbdeploy.answers import Answers
-from lbdeploy.model import Node
-from lbdeploy.transport import Result
-from lbdeploy.transport.root import Root
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Node
+from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.sudo import Root
 
 NODES = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"

@@ -9,21 +9,21 @@ from typing import Any
 
 import goldens
 
-from lbdeploy import hosts
-from lbdeploy.desired import desired, files
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.health import Answered, Link, Room, ServerStat
-from lbdeploy.model import Cluster, Node
-from lbdeploy.plan import NodePlan, diff
-from lbdeploy.probe import Observation
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.resources.package import PackageState
-from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import remote_text
-from lbdeploy.survey import Survey
+from lbdeploy.node.drift import NodePlan, diff
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
+from lbdeploy.node.remote import remote_text
+from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import desired, files
+from lbdeploy.rollout.survey import Survey
 
 TOP = Path(__file__).parents[2]
 BIG, SEED = goldens.BIG, goldens.SEED
@@ -36,7 +36,7 @@ def cluster(folder: Path, text: str) -> Cluster:
     """The cluster of a hosts.toml with this text."""
     path = folder / "hosts.toml"
     path.write_text(text, encoding="utf-8")
-    return hosts.load(path)
+    return reader.load(path)
 
 
 def captured(name: str) -> str:
@@ -46,7 +46,7 @@ def captured(name: str) -> str:
 
 def alone(resource: Resource[Any]) -> str:
     """The probe of a resource as a script of its own, in which nothing was asked for others, too."""
-    return f"units='' files=''\n{remote_text('look.sh')}(\n{resource.probe()}\n) 2>/dev/null </dev/null"
+    return f"units='' files=''\n{remote_text('observe.sh')}(\n{resource.probe()}\n) 2>/dev/null </dev/null"
 
 
 def running(**changes: Any) -> ServiceState:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
 
-from lbdeploy import hosts
-from lbdeploy.model import Cluster
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 
 SEED = Path(__file__).parents[2] / "hosts.toml"
 
@@ -23,7 +23,7 @@ settings.load_profile("lbdeploy")
 @pytest.fixture
 def seed() -> Cluster:
     """The cluster of the sample file."""
-    return hosts.load(SEED)
+    return reader.load(SEED)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,5 +51,5 @@ def templates_of_tests_are_not_kept() -> Iterator[None]:
     """Compiled templates lie beside Python's bytecode; those of the folders of tests would stay there for ever."""
     cache = InMemory()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lbdeploy.render._bytecode_cache", lambda: cache)
+        patch.setattr("lbdeploy.planning.render._bytecode_cache", lambda: cache)
         yield

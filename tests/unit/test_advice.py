@@ -8,12 +8,12 @@ import pytest
 from builders import LONG_AGO, observe, survey
 from test_cli import BAD, GOOD, Run, run  # noqa: F401  the fixture
 
-from lbdeploy.advice import Advice
-from lbdeploy.desired import HAPROXY_CFG
-from lbdeploy.model import Cluster
-from lbdeploy.options import Options
-from lbdeploy.report import Reporter
-from lbdeploy.resources.file import FileState
+from lbdeploy.cli.hints import Advice
+from lbdeploy.cli.report.reporter import Reporter
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.planning.desired import HAPROXY_CFG
+from lbdeploy.rollout.options import Options
 
 PROD = Advice("plan", ("my prod.toml",), lab=True, limit=("lb1", "lb2"))
 

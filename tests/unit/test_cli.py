@@ -20,17 +20,18 @@ import pytest
 from builders import SEED, TOP, observe, survey
 
 import lbdeploy
-from lbdeploy import cli
-from lbdeploy.cli.app import App
-from lbdeploy.ending import changed
+from lbdeploy.cli import main
+from lbdeploy.cli.app import App, end
+from lbdeploy.cli.commands import run as run_commands
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RenderError
-from lbdeploy.lab.state import LabStatus
-from lbdeploy.model import Cluster
-from lbdeploy.options import Options
-from lbdeploy.rollout import Outcome
-from lbdeploy.sites.job import Job
-from lbdeploy.sites.remote import pack
-from lbdeploy.sites.work import of_file
+from lbdeploy.lab.status import LabStatus
+from lbdeploy.operations.exit_status import changed
+from lbdeploy.operations.fleet.dask import pack
+from lbdeploy.operations.fleet.job import Job
+from lbdeploy.operations.fleet.worker import of_file
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.run import Outcome
 
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 GOOD = SEED.read_text()
@@ -64,7 +65,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def call(*args: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["lbdeploy", *args])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         printed = capsys.readouterr()
         assert "Traceback" not in printed.err
         return Ended(int(left.value.code or 0), printed.out, printed.err)
@@ -353,8 +354,8 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
 def test_help_says_of_each_command_what_the_command_says_of_itself(run: Run) -> None:
     """Also of those that are not imported for it."""
     text = run("--help").out
-    for name in cli.cli.list_commands(click.Context(cli.cli)):
-        command = cli.cli.get_command(click.Context(cli.cli), name)
+    for name in main.cli.list_commands(click.Context(main.cli)):
+        command = main.cli.get_command(click.Context(main.cli), name)
         assert command
         assert f"  {name:<12}{command.get_short_help_str(80)}\n" in text
 
@@ -379,7 +380,7 @@ def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody expected this")
 
-    monkeypatch.setattr("lbdeploy.hosts.load", broken)
+    monkeypatch.setattr("lbdeploy.config.reader.load", broken)
     done = run("--json", "check")
     assert (done.code, done.json["ok"]) == (1, False)
     (log,) = (tmp_path / "state").rglob("*.log")
@@ -489,11 +490,11 @@ def test_a_run_that_succeeded_says_so_where_its_report_can_not_be_written(
 
     def up(**_: object) -> None:
         app = click.get_current_context().obj
-        cli.end(app, changed(outcome), lambda: app.reporter.up(outcome))
+        end(app, changed(outcome), lambda: app.reporter.up(outcome))
 
     plan = survey(seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2")))
     outcome = Outcome(plan.plan, plan.verdict)
-    monkeypatch.setattr(cli.up, "callback", up)
+    monkeypatch.setattr(run_commands.up, "callback", up)
     with (
         suppress(OSError),
         open("/dev/full", "w", encoding="utf-8") as full,
@@ -577,6 +578,6 @@ def test_the_lab_is_told_what_was_typed(
         return LabStatus("k8s-api", "hosts.toml", "up", None, [])
 
     for name in ("up", "stop", "start", "fresh", "cut", "join"):
-        monkeypatch.setattr(f"lbdeploy.lab.{name}", partial(told, name))
+        monkeypatch.setattr(f"lbdeploy.lab.commands.{name}", partial(told, name))
     assert run("lab", *typed.split()).code == 0
     assert seen == [call]

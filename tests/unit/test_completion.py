@@ -14,9 +14,9 @@ import pexpect
 import pytest
 from builders import SEED
 
-from lbdeploy.cli import cli
 from lbdeploy.cli.app import App
 from lbdeploy.cli.group import ORDER
+from lbdeploy.cli.main import cli
 
 pytestmark = pytest.mark.terminal
 
@@ -131,7 +131,10 @@ def test_completing_does_not_import_what_is_slow(folder: Path) -> None:
         "COMP_WORDS": "lbdeploy plan --limit ",
         "COMP_CWORD": "3",
     }
-    code = "import sys; from lbdeploy.cli import cli\ntry: cli.main(prog_name='lbdeploy')\nfinally: print(*sys.modules)"
+    code = (
+        "import sys; from lbdeploy.cli.main import cli\n"
+        "try: cli.main(prog_name='lbdeploy')\nfinally: print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=folder, env=env
     )

@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from builders import BIG, SEED, captured, cluster, observe
 
-from lbdeploy import checkup, diagnosis, doctor, surroundings, wire
-from lbdeploy.checklist import CHECKS, IGNORED_BY_DOCTOR, IGNORED_BY_UP, LOGIN
-from lbdeploy.checkup import Checkup, Examination
+from lbdeploy.cli.report.doctor import lines
+from lbdeploy.common.shell import Raw
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, HostKeyError, LoginError, SudoError
-from lbdeploy.finding import Finding
-from lbdeploy.health import Room
-from lbdeploy.model import Cluster
-from lbdeploy.report.doctor import lines
-from lbdeploy.resource import Answer
-from lbdeploy.resources.package import PackageState
-from lbdeploy.shell import Raw
+from lbdeploy.health.finding import Finding
+from lbdeploy.node import network_listener
+from lbdeploy.node.parsers import Room
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.operations.doctor import doctor, examination, network_checks, node_checks
+from lbdeploy.operations.doctor.checklist import CHECKS, IGNORED_BY_DOCTOR, IGNORED_BY_UP, LOGIN
+from lbdeploy.operations.doctor.examination import Checkup, Examination
 
 ALL = frozenset({"vrrp", "hail", "who-has"})
 BOOKWORM = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n'
@@ -35,13 +36,13 @@ MISSING = PackageState(
 
 
 def looked(
-    seed: Cluster, name: str = "lb1", hears: wire.Heard | None = None, ahead: float = 0.0, **marks: str
+    seed: Cluster, name: str = "lb1", hears: network_listener.Heard | None = None, ahead: float = 0.0, **marks: str
 ) -> Checkup:
     """A node that is fit, but for what it is said to have printed; it hears its peer."""
     node = seed.node(name)
     peer = LB2 if name == "lb1" else LB1
     network = node.interfaces["management"]
-    fine = wire.Heard(frozenset({wire.Advert(101, peer, network)}), frozenset({peer}), done=ALL)
+    fine = network_listener.Heard(frozenset({network_listener.Advert(101, peer, network)}), frozenset({peer}), done=ALL)
     seen = observe(seed, node, marks={each: Answer(text) for each, text in {"os": BOOKWORM, **marks}.items()})
     return Checkup(seen, hears or fine, ahead)
 
@@ -53,7 +54,7 @@ def with_packages(each: Checkup, state: PackageState) -> Checkup:
 
 
 def of_node(seed: Cluster, each: Checkup) -> list[tuple[str, bool]]:
-    return [(finding.check, finding.warning) for finding in diagnosis.problems(seed, each)]
+    return [(finding.check, finding.warning) for finding in node_checks.problems(seed, each)]
 
 
 def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
@@ -120,7 +121,7 @@ def test_what_a_node_shows_is_found(
     seed: Cluster, marks: dict[str, str], check: str, warning: bool, words: str
 ) -> None:
     """One thing wrong gives one finding: its id, whether it stops anything, what it is about, and what to do."""
-    (found,) = diagnosis.problems(seed, looked(seed, **marks))
+    (found,) = node_checks.problems(seed, looked(seed, **marks))
     assert (found.node, found.check, found.warning) == ("lb1", check, warning)
     assert words in found.detail
     assert found.fix
@@ -140,7 +141,7 @@ def test_what_a_node_shows_is_found(
 )
 def test_what_is_well_is_not_complained_of(seed: Cluster, marks: dict[str, str]) -> None:
     """Nor what can't be read."""
-    assert list(diagnosis.problems(seed, looked(seed, **marks))) == []
+    assert list(node_checks.problems(seed, looked(seed, **marks))) == []
 
 
 def test_clocks_are_judged_by_what_they_break(seed: Cluster) -> None:
@@ -149,7 +150,7 @@ def test_clocks_are_judged_by_what_they_break(seed: Cluster) -> None:
     assert of_node(seed, looked(seed, ahead=-3)) == [("clock", True)]
     assert of_node(seed, looked(seed, ahead=3600)) == [("clock", False)]
     apart = [looked(seed, ahead=1.5), looked(seed, "lb2", ahead=-1.5)]
-    (found,) = surroundings.problems(seed, apart)
+    (found,) = network_checks.problems(seed, apart)
     assert (found.check, found.detail) == ("clock", "the clock of lb1 is 3.0 s ahead of that of lb2")
 
 
@@ -171,7 +172,7 @@ def test_packages_need_room_only_where_they_are_missing(seed: Cluster) -> None:
     node = looked(seed)
     node = replace(node, observation=replace(node.observation, room=tight))
     assert of_node(seed, node) == []
-    details = [each.detail for each in diagnosis.problems(seed, with_packages(node, NONE)) if each.check == "disk"]
+    details = [each.detail for each in node_checks.problems(seed, with_packages(node, NONE)) if each.check == "disk"]
     assert details == [
         "/usr has only 60000 KiB free, and 65536 are needed",
         "/var/cache/apt has only 2999 inodes free, and 3000 are needed",
@@ -186,23 +187,25 @@ def test_what_up_looks_at_too_is_found(seed: Cluster) -> None:
     assert {"systemd", "nonlocal-bind", "vip-in-use", "vrid-in-use"} <= set(IGNORED_BY_UP)
 
 
-def heard(name: str = "lb1", **changes: Any) -> wire.Heard:
+def heard(name: str = "lb1", **changes: Any) -> network_listener.Heard:
     peer = LB2 if name == "lb1" else LB1
-    fine = wire.Heard(frozenset({wire.Advert(0, peer, "ens32")}), frozenset({peer}), done=ALL)
+    fine = network_listener.Heard(frozenset({network_listener.Advert(0, peer, "ens32")}), frozenset({peer}), done=ALL)
     return replace(fine, **changes)
 
 
-def together(seed: Cluster, lb1: wire.Heard, lb2: wire.Heard | None = None) -> list[Finding]:
-    return list(surroundings.problems(seed, [looked(seed, hears=lb1), looked(seed, "lb2", hears=lb2 or heard("lb2"))]))
+def together(seed: Cluster, lb1: network_listener.Heard, lb2: network_listener.Heard | None = None) -> list[Finding]:
+    return list(
+        network_checks.problems(seed, [looked(seed, hears=lb1), looked(seed, "lb2", hears=lb2 or heard("lb2"))])
+    )
 
 
 def test_whoever_answers_for_a_vip_is_named_unless_it_may_be_a_node(seed: Cluster) -> None:
     """A MAC that no node has; where one node was not looked at, it may be that, and is a warning."""
-    claim = wire.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")
+    claim = network_listener.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")
     (found,) = together(seed, heard(claims=frozenset({claim})), heard("lb2", claims=frozenset({claim})))
     assert (found.node, found.check, found.failed) == (None, "vip-in-use", True)
     assert "02:00:00:00:00:99" in found.detail
-    (found,) = surroundings.problems(seed, [looked(seed, hears=heard(claims=frozenset({claim})))])
+    (found,) = network_checks.problems(seed, [looked(seed, hears=heard(claims=frozenset({claim})))])
     assert (found.check, found.failed) == ("vip-in-use", False)
     assert "lb2" in found.detail
 
@@ -210,16 +213,16 @@ def test_whoever_answers_for_a_vip_is_named_unless_it_may_be_a_node(seed: Cluste
 @pytest.mark.parametrize(
     ("advert", "foreign"),
     [
-        (wire.Advert(101, STRANGER, "ens32"), True),
-        (wire.Advert(102, STRANGER, "ens32"), False),
-        (wire.Advert(101, STRANGER, "ens33"), False),
-        (wire.Advert(101, ip_address("fe80::1"), "ens32"), False),
-        (wire.Advert(101, LB2, "ens32"), False),
-        (wire.Advert(101, ip_address("192.168.0.12"), "ens32"), False),
+        (network_listener.Advert(101, STRANGER, "ens32"), True),
+        (network_listener.Advert(102, STRANGER, "ens32"), False),
+        (network_listener.Advert(101, STRANGER, "ens33"), False),
+        (network_listener.Advert(101, ip_address("fe80::1"), "ens32"), False),
+        (network_listener.Advert(101, LB2, "ens32"), False),
+        (network_listener.Advert(101, ip_address("192.168.0.12"), "ens32"), False),
     ],
 )
 def test_a_foreign_router_has_the_same_id_on_the_same_network(
-    seed: Cluster, advert: wire.Advert, foreign: bool
+    seed: Cluster, advert: network_listener.Advert, foreign: bool
 ) -> None:
     """Another ID, network or address family is another virtual router; a member's own addresses are ours."""
     found = together(seed, heard(adverts=frozenset({advert})))
@@ -232,7 +235,7 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
     (found,) = together(seed, heard(through=frozenset()))
     assert (found.node, found.check) == ("lb1", "firewall")
     assert "its firewall drops VRRP (IP protocol 112) from lb2 (192.168.1.12) to lb1" in found.detail
-    gone = wire.Heard(done=ALL)
+    gone = network_listener.Heard(done=ALL)
     (found,) = together(seed, gone, heard("lb2", unsent={LB1: "Operation not permitted"}))
     assert (found.node, found.check) == ("lb2", "firewall")
     assert found.detail.endswith("Operation not permitted")
@@ -243,7 +246,7 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
 
 def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
     """A node whose perl does not run is told, and neither its silence nor its peer's is taken for an answer."""
-    found = together(seed, wire.Heard())
+    found = together(seed, network_listener.Heard())
     assert [(each.check, each.warning) for each in found] == [
         ("vip-in-use", True), ("vrid-in-use", True), ("firewall", True), ("firewall", True)
     ]  # fmt: skip
@@ -254,7 +257,7 @@ def test_the_remedy_is_in_the_words_of_the_nodes_firewall(seed: Cluster) -> None
     """By its rules; test_firewall.py has all kinds."""
     rules = captured("firewall/nft_vrrp_drop")
     pair = [looked(seed, hears=heard(through=frozenset()), firewall=rules), looked(seed, "lb2")]
-    (found,) = surroundings.problems(seed, pair)
+    (found,) = network_checks.problems(seed, pair)
     assert "nft insert rule inet filter input ip saddr 192.168.1.12 meta l4proto 112 accept" in (found.fix or "")
 
 
@@ -262,7 +265,7 @@ def test_the_remedy_is_in_the_words_of_the_nodes_firewall(seed: Cluster) -> None
 def test_vrrp_that_gets_in_as_an_answer_only_is_told(seed: Cluster, rules: str, found: list[str]) -> None:
     """Both nodes have sent some, so that a stateful firewall knows the peer; a node that starts has not."""
     pair = [looked(seed, firewall=captured(f"firewall/{rules}")), looked(seed, "lb2")]
-    said = list(surroundings.problems(seed, pair))
+    said = list(network_checks.problems(seed, pair))
     assert [each.node for each in said if each.warning and "only once it has sent some" in each.detail] == found
     assert len(said) == len(found)
 
@@ -275,7 +278,7 @@ def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, all
     """Those of frontends and of the metrics, whose one client may be a host; a warning: rules are read, not tried."""
     of = cluster(tmp_path, SEED.read_text() + METRICS + allow)
     rules = captured("firewall/nft_default_deny").replace('"right": 6443', '"right": 8405')
-    found = list(diagnosis.problems(of, looked(of, firewall=rules)))
+    found = list(node_checks.problems(of, looked(of, firewall=rules)))
     assert {(each.check, each.warning) for each in found} == {("firewall", True)}
     assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == ports
     assert found[0].detail == (
@@ -287,7 +290,7 @@ def test_the_firewalls_package_is_looked_for_where_it_is_wanted(tmp_path: Path) 
     """With firewall = "nftables", a node whose apt does not have it is not ready."""
     of = cluster(tmp_path, SEED.read_text().replace("[cluster]\n", '[cluster]\nfirewall = "nftables"\n', 1))
     state = PackageState({"haproxy": "1", "socat": "1", "keepalived": "1"}, candidates={"nftables": "(none)"})
-    (found,) = diagnosis.problems(of, with_packages(looked(of, lists="7"), state))
+    (found,) = node_checks.problems(of, with_packages(looked(of, lists="7"), state))
     assert (found.check, found.failed) == ("packages", True)
     assert found.detail == "apt knows no package nftables"
     assert "nftables" in Examination(of, of.preferred).script()
@@ -350,10 +353,13 @@ def test_what_is_heard_is_read_and_the_rest_passed_over() -> None:
     """Lines of the three programs, in any order."""
     text = "51 192.168.1.99 ens32\nthrough 51 192.168.1.99\n7 fe80::1 ens32\nhas 192.168.0.10 02:00:00:00:00:99 ens33\n"
     text += "unsent 192.168.1.12 Operation not permitted\nhas x y z\nthrough 9 nobody\n\n999999 1.2.3.4 x\ndone vrrp\n"
-    read = wire.read(text)
-    assert read.adverts == {wire.Advert(51, STRANGER, "ens32"), wire.Advert(7, ip_address("fe80::1"), "ens32")}
+    read = network_listener.read(text)
+    assert read.adverts == {
+        network_listener.Advert(51, STRANGER, "ens32"),
+        network_listener.Advert(7, ip_address("fe80::1"), "ens32"),
+    }
     assert read.through == {STRANGER}
-    assert read.claims == {wire.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")}
+    assert read.claims == {network_listener.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")}
     assert read.done == {"vrrp"}
     assert read.unsent == {LB2: "Operation not permitted"}
 
@@ -361,18 +367,18 @@ def test_what_is_heard_is_read_and_the_rest_passed_over() -> None:
 def test_the_wire_is_listened_to_while_the_rest_is_looked_at(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """One script, in which what takes long runs beside the probes; the clock is read as its line arrives."""
     monkeypatch.setattr(
-        checkup, "beside", lambda *_: [Raw("sleep 0.05; echo 51 192.168.1.99 ens32"), Raw("echo x >&2")]
+        examination, "beside", lambda *_: [Raw("sleep 0.05; echo 51 192.168.1.99 ens32"), Raw("echo x >&2")]
     )
-    examination = Examination(seed, seed.node("lb1"), clock=lambda: 1000.0)
+    checkup = Examination(seed, seed.node("lb1"), clock=lambda: 1000.0)
     # Nothing is asked of this machine: every probe says nothing.
-    quiet = {name: Raw(":") for name in examination.probes if name != "heard"}
-    examination.probes |= quiet | {"os": Raw("echo ID=debian"), "clock": Raw("echo 1000000060.000000000")}
-    done = subprocess.run(["sh", "-s"], check=True, capture_output=True, text=True, input=examination.script())
+    quiet = {name: Raw(":") for name in checkup.probes if name != "heard"}
+    checkup.probes |= quiet | {"os": Raw("echo ID=debian"), "clock": Raw("echo 1000000060.000000000")}
+    done = subprocess.run(["sh", "-s"], check=True, capture_output=True, text=True, input=checkup.script())
     assert done.stderr == ""
     for line in done.stdout.splitlines():
-        examination.on_line(line)
-    found = examination.checkup(done.stdout)
-    assert found.wire.adverts == {wire.Advert(51, STRANGER, "ens32")}
+        checkup.on_line(line)
+    found = checkup.checkup(done.stdout)
+    assert found.wire.adverts == {network_listener.Advert(51, STRANGER, "ens32")}
     assert found.lines("os") == ["ID=debian"]
     assert found.ahead == 1000000060.0 - 1000.0
 
@@ -380,8 +386,8 @@ def test_the_wire_is_listened_to_while_the_rest_is_looked_at(seed: Cluster, monk
 def test_all_programs_are_asked_for_what_the_cluster_has(tmp_path: Path) -> None:
     """Listening lasts three adverts; VIPs are asked for on their own interfaces, peers hailed at their addresses."""
     of = cluster(tmp_path, BIG.replace("advert_interval = 0.25", "advert_interval = 4"))
-    assert wire.seconds(of) == 12.5
-    listen, hail, ask = (str(each) for each in wire.programs(of, of.node("lb-b")))
+    assert network_listener.seconds(of) == 12.5
+    listen, hail, ask = (str(each) for each in network_listener.programs(of, of.node("lb-b")))
     assert listen.endswith(" 12.5")
     assert hail.endswith(" 12.0 eth1 fd00:1::12 fd00:1::11 fd00:1::13")
     assert ask.endswith(" 2 enp1s0 203.0.113.10 enp1s0 2001:db8:17::10 eth1 fd00:1::10")
@@ -389,7 +395,9 @@ def test_all_programs_are_asked_for_what_the_cluster_has(tmp_path: Path) -> None
 
 def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
     """perl-base has few modules: Time::HiRes, for one, is not among them (Debian 11 and 13)."""
-    programs = [each for each in (resources.files("lbdeploy") / "remote").iterdir() if each.name.endswith(".pl")]
+    programs = [
+        each for each in (resources.files("lbdeploy") / "node" / "remote").iterdir() if each.name.endswith(".pl")
+    ]
     used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
     assert len(programs) == 4
     assert used == {"strict", "Socket"}
@@ -411,7 +419,7 @@ def test_unattended_upgrades_that_leave_the_daemons_alone_are_no_problem(
     """Where they are off, spare the packages, or are kept to one version."""
     found = cluster(tmp_path, SEED.read_text() + f"[packages]\n{versions}\n")
     seen = looked(found, unattended=told)
-    assert [each for each in diagnosis.problems(found, seen) if each.check == "unattended-upgrades"] == []
+    assert [each for each in node_checks.problems(found, seen) if each.check == "unattended-upgrades"] == []
 
 
 @pytest.mark.parametrize(
@@ -431,7 +439,7 @@ def test_what_apt_says_of_unattended_upgrades_is_read(seed: Cluster, tmp_path: P
     for name, does in (("unattended-upgrade", ":"), ("systemctl", "exit $OFF"), ("apt-config", f"printf '{dump}'")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
-    probe = checkup.probes(seed, seed.preferred)["unattended"]
+    probe = examination.probes(seed, seed.preferred)["unattended"]
     for off, said in ((0, "Enable 1\nUnattended-Upgrade 1\nspares ^haproxy$\n"), (1, "")):
         env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "OFF": str(off)}
         run = subprocess.run(["sh", "-c", probe], check=True, capture_output=True, text=True, env=env)

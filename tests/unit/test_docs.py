@@ -14,7 +14,7 @@ import click
 import pytest
 
 from lbdeploy import errors
-from lbdeploy.cli import cli
+from lbdeploy.cli.main import cli
 from lbdeploy.errors import LbdeployError
 
 TOP = Path(__file__).parents[2]
@@ -173,9 +173,8 @@ def test_the_map_has_every_module() -> None:
     """docs/architecture.md names each module of lbdeploy/ on one floor, and no others; so do the rules for imports."""
     folder = TOP / "lbdeploy"
     modules = {each.stem for each in folder.glob("*.py")} | {each.parent.name for each in folder.glob("*/__init__.py")}
-    modules -= {"__init__", "__main__", "lab"}
+    modules -= {"__init__", "__main__"}
     rows = re.findall(r"^\| [^|]+ \| (`[^|]+) \| [^|]+ \|$", MAP.partition("## Floors")[2], re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(modules)
     contracts = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    floors = " ".join(contracts[0]["layers"])
-    assert sorted(re.findall(r"lbdeploy\.(\w+)", floors)) == sorted(modules)
+    assert sorted(re.findall(r"\w+", " ".join(contracts[0]["layers"]))) == sorted(modules)

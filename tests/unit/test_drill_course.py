@@ -17,20 +17,20 @@ from builders import SEED, observe, survey
 from click.testing import CliRunner
 from test_drill_parts import result
 
-from lbdeploy import hosts
 from lbdeploy.cli.app import App
-from lbdeploy.cli.drill import drill
-from lbdeploy.drill import breaking, eyes, kinds
-from lbdeploy.drill.breaking import Breaking
-from lbdeploy.drill.course import Drill
-from lbdeploy.drill.eyes import Eyes
-from lbdeploy.drill.kinds import kind
-from lbdeploy.drill.prober import Prober
-from lbdeploy.drill.result import Result
+from lbdeploy.cli.commands.drill import drill
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError, LostError, RemoteError
-from lbdeploy.events import Event, Wire, silent
-from lbdeploy.model import Cluster, Node
-from lbdeploy.progress import locked
+from lbdeploy.events import Event, RemoteCommand, silent
+from lbdeploy.operations.drill import fault_window, faults, recovery
+from lbdeploy.operations.drill.drill import Drill
+from lbdeploy.operations.drill.fault_window import Breaking
+from lbdeploy.operations.drill.faults import kind
+from lbdeploy.operations.drill.recovery import Eyes
+from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.outage.client import Prober
+from lbdeploy.rollout.progress import locked
 
 
 def press(times: int = 1) -> None:
@@ -70,8 +70,8 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 
 def broken(cluster: Cluster, injector: Doing, monkeypatch: pytest.MonkeyPatch, hold: float = 0.1) -> Any:
-    monkeypatch.setattr(breaking, "BASELINE", 0.1)
-    monkeypatch.setattr(breaking, "MARGIN", 0.1)
+    monkeypatch.setattr(fault_window, "BASELINE", 0.1)
+    monkeypatch.setattr(fault_window, "MARGIN", 0.1)
     what = kind("haproxy", cluster.preferred, cluster.vrrp.network)
     return Breaking(what, cluster.preferred, injector, hold, silent).run(Prober([]))
 
@@ -154,8 +154,8 @@ def test_where_it_cant_be_undone_from_here_the_node_is_waited_for(
 
 def test_an_undoing_disarms_unless_it_must_not(seed: Cluster) -> None:
     what = kind("hang", seed.preferred, seed.vrrp.network)
-    assert "systemctl stop lbdeploy-drill.timer" in kinds.undo(what)
-    assert "lbdeploy-drill" not in kinds.undo(what, disarm=False)
+    assert "systemctl stop lbdeploy-drill.timer" in faults.undo(what)
+    assert "lbdeploy-drill" not in faults.undo(what, disarm=False)
 
 
 class Reopening:
@@ -173,7 +173,7 @@ class Reopening:
 
 def test_only_a_connection_that_has_failed_is_made_anew(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that boots is tried again and again, and nobody logs in to the others for each look."""
-    monkeypatch.setattr(eyes, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(recovery, "POLL_SECONDS", 0.01)
     one, two = (observe(seed, node, holds=node is seed.preferred) for node in seed.nodes)
     away = survey(seed, two, lb1=ConnectError("no answer"))
     looks = iter([away, away, survey(seed, one, two)])
@@ -186,10 +186,10 @@ def test_only_a_connection_that_has_failed_is_made_anew(seed: Cluster, monkeypat
 def test_what_goes_over_the_wire_is_for_the_log(seed: Cluster) -> None:
     """Also of the connections whose failures are part of the drill."""
     told: list[Event] = []
-    wire = Wire("lb1", "sh", "true", "", 0.1, 0)
+    wire = RemoteCommand("lb1", "sh", "true", "", 0.1, 0)
     course = Drill(seed, seed.ssh, told.append, "test")
     course._wire(wire)
-    course._wire(kinds.Kind)  # type: ignore[arg-type]
+    course._wire(faults.Kind)  # type: ignore[arg-type]
     assert told == [wire]
 
 
@@ -229,7 +229,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 
 def seeded() -> Result:
-    return result(hosts.load(SEED))
+    return result(reader.load(SEED))
 
 
 def test_an_outage_that_was_too_long_is_an_error_in_the_document(run: Run) -> None:

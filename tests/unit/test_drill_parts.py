@@ -19,19 +19,22 @@ from builders import BIG, SEED, cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy import hosts
-from lbdeploy.drill import holding, journal, kinds, watch
-from lbdeploy.drill.gaps import ProbeResult, cut, gaps, longest, stall
-from lbdeploy.drill.holding import Placed
-from lbdeploy.drill.journal import Clock, Event
-from lbdeploy.drill.kinds import NAMES, Name, kind
-from lbdeploy.drill.prober import PERIOD, Prober, Stream
-from lbdeploy.drill.result import HERE, Result, View, together
-from lbdeploy.drill.timeline import timeline
-from lbdeploy.drill.timers import expected
-from lbdeploy.model import Cluster
-from lbdeploy.report.drill import lines
-from lbdeploy.report.page import page
+from lbdeploy.cli.report.drill import lines
+from lbdeploy.cli.report.drill_page import page
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.operations.drill import faults
+from lbdeploy.operations.drill.faults import NAMES, Name, kind
+from lbdeploy.operations.drill.prediction import expected
+from lbdeploy.operations.drill.result import Result, together
+from lbdeploy.operations.drill.timeline import timeline
+from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
+from lbdeploy.operations.outage.client import PERIOD, Prober, Stream
+from lbdeploy.operations.outage.clocks import Clock
+from lbdeploy.operations.outage.gaps import ProbeResult, cut, gaps, longest, stall
+from lbdeploy.operations.outage.views import HERE, View
+from lbdeploy.operations.outage.vip_moves import Placed
+from lbdeploy.operations.outage.vrrp_events import Event
 
 VIP, OTHER = ip_address("192.168.0.10"), ip_address("192.168.1.10")
 
@@ -93,7 +96,7 @@ def test_a_prober_that_stood_still_is_found_out() -> None:
 
 
 def seeded(advert: float = 1, **vrrp: object) -> Cluster:
-    cluster = hosts.load(SEED)
+    cluster = reader.load(SEED)
     return replace(cluster, vrrp=replace(cluster.vrrp, advert_interval=advert, **vrrp))  # type: ignore[arg-type]
 
 
@@ -156,14 +159,14 @@ def test_slower_checks_never_predict_a_shorter_outage(name: Name, interval: int,
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_sent_to_a_node_is_shell(seed: Cluster, name: Name) -> None:
     what = kind(name, seed.preferred, seed.vrrp.network)
-    for script in (kinds.arm(what, 12.5), kinds.break_it(what), kinds.undo(what), what.repairing, what.breaking):
+    for script in (faults.arm(what, 12.5), faults.break_it(what), faults.undo(what), what.repairing, what.breaking):
         subprocess.run(["sh", "-n"], input=script, text=True, check=True)
 
 
 def test_the_other_nodes_loop_is_bash_and_ends(seed: Cluster) -> None:
-    script = watch.script([(VIP, 6443)], 12.4)
+    script = node_clients.script([(VIP, 6443)], 12.4)
     assert "timeout -k 1 13 " in script
-    subprocess.run(["bash", "-n"], input=watch._LOOP, text=True, check=True)
+    subprocess.run(["bash", "-n"], input=node_clients._LOOP, text=True, check=True)
 
 
 def test_probes_of_another_node_are_told_by_the_operators_clock() -> None:
@@ -171,7 +174,7 @@ def test_probes_of_another_node_are_told_by_the_operators_clock() -> None:
     asked = [f"ask {VIP} {100 + n * 0.02:.6f}" for n in range(100)]
     answered = [f"good {VIP} {100 + n * 0.02:.6f} {100 + n * 0.02 + 0.001:.6f}" for n in range(100) if n != 5]
     late = [f"good {VIP} 100.100000 101.2", "a word from a shell", "ask"]
-    found = watch.read([*asked, *answered, *late], [(VIP, 6443)], Clock(ahead=50.0))
+    found = node_clients.read([*asked, *answered, *late], [(VIP, 6443)], Clock(ahead=50.0))
     assert [probe.start for probe in found if not probe.good] == pytest.approx([50.1])
     assert max(probe.start for probe in found) == pytest.approx(51.08, abs=0.02)
 
@@ -187,7 +190,7 @@ JOURNAL = """\
 
 
 def test_who_took_over_when_is_read_from_the_journal() -> None:
-    found = list(journal.read(JOURNAL, "lb1", Clock(ahead=2.0), 1795423365.0))
+    found = list(vrrp_events.read(JOURNAL, "lb1", Clock(ahead=2.0), 1795423365.0))
     assert [(round(each.at, 1), each.what, each.state) for each in found] == [
         (1795423367.4, "enters MASTER", "MASTER"),
         (1795423368.0, "check_haproxy returns 1", ""),
@@ -197,7 +200,7 @@ def test_who_took_over_when_is_read_from_the_journal() -> None:
 
 @given(st.text())
 def test_no_journal_makes_it_fail(text: str) -> None:
-    assert all(event.node == "lb1" for event in journal.read(text, "lb1", Clock(), 0.0))
+    assert all(event.node == "lb1" for event in vrrp_events.read(text, "lb1", Clock(), 0.0))
 
 
 @pytest.mark.parametrize(("node", "ahead"), [(1000.03, 0.0), (1005.05, 5.0), (995.05, -5.0)])
@@ -217,7 +220,7 @@ NOON = 1795435200.0
 
 def test_who_has_a_vip_is_read_from_what_kernels_tell() -> None:
     """Of the VIPs alone; a line that was cut off is passed over."""
-    found = holding.read(ADDRESSES.splitlines(), "lb1", [VIP], Clock(ahead=1.0))
+    found = vip_moves.read(ADDRESSES.splitlines(), "lb1", [VIP], Clock(ahead=1.0))
     assert list(found) == [Placed(NOON + 0.5, "lb1", VIP, has=False), Placed(0.0, "lb1", VIP, has=True)]
 
 
@@ -236,9 +239,9 @@ def test_who_has_a_vip_is_read_from_what_kernels_tell() -> None:
 )
 def test_a_vip_is_on_one_node_again_when_it_stays_there(moves: str, one: float | None, two: float) -> None:
     placed = [Placed(float(at), node, VIP, mark == "+") for at, mark, node in re.findall(r"([\d.]+)([+-])(\w+)", moves)]
-    found = holding.one_holder(placed, 100.0, 110.0)
+    found = vip_moves.one_holder(placed, 100.0, 110.0)
     assert found == (one if one is None else pytest.approx(one))
-    assert holding.two_holders(placed, 100.0, 110.0) == pytest.approx(two)
+    assert vip_moves.two_holders(placed, 100.0, 110.0) == pytest.approx(two)
 
 
 def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
@@ -314,7 +317,7 @@ def test_the_timeline_fits_and_no_short_silence_is_lost(seed: Cluster, width: in
 
 @given(patterns.filter(lambda pattern: "." in pattern))
 def test_the_rows_of_a_timeline_have_no_holes(pattern: str) -> None:
-    shown = timeline(result(hosts.load(SEED), pattern))
+    shown = timeline(result(reader.load(SEED), pattern))
     for row in (*shown.vips, *shown.nodes):
         assert all(one.end == pytest.approx(two.start) for one, two in pairwise(row.spans))
         assert all(span.start < span.end for span in row.spans)
@@ -378,7 +381,7 @@ def test_the_prober_tells_what_answers_from_what_does_not(server: socket.socket)
 def test_where_the_repair_may_fail_the_operator_must_say_so(tmp_path: Path) -> None:
     """Power and link on real nodes are refused, and nothing is contacted; so is a command that names no kind."""
     from lbdeploy.cli.app import App
-    from lbdeploy.cli.drill import _names
+    from lbdeploy.cli.commands.drill import _names
     from lbdeploy.errors import UsageError
 
     app = App()

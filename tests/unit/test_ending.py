@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lbdeploy.doctor import Diagnosis
-from lbdeploy.ending import changed, examined, verified
-from lbdeploy.finding import Finding
-from lbdeploy.plan import Plan
-from lbdeploy.rollout import Outcome
-from lbdeploy.verdict import Verdict
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.verdict import Verdict
+from lbdeploy.operations.doctor.doctor import Diagnosis
+from lbdeploy.operations.exit_status import changed, examined, verified
+from lbdeploy.planning.plan import Plan
+from lbdeploy.rollout.run import Outcome
 
 WRONG = (
     Finding("lb1", "vip", True, "fine"),

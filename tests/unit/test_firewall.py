@@ -16,20 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from lbdeploy.desired import FIREWALL, FIREWALL_AS_SERVICE, FIREWALL_SERVICE, desired, files, packages
+from lbdeploy.config.model import Address
 from lbdeploy.errors import HostsFileError
-from lbdeploy.firewall import Culprit, opening, remedy, shuts_out
-from lbdeploy.gate import objections
-from lbdeploy.health import Answered
-from lbdeploy.model import Address
-from lbdeploy.netfilter import Packet
-from lbdeploy.plan import Plan, Stage, Way, diff
-from lbdeploy.resource import Answer
-from lbdeploy.resources import File, Gone, Service
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.service import ServiceState
-from lbdeploy.rollout import earlier
-from lbdeploy.survey import Survey
+from lbdeploy.node.drift import diff
+from lbdeploy.node.parsers import Answered
+from lbdeploy.node.resources import File, Gone, Service
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.operations.doctor.firewall.firewall import Culprit, opening, remedy, shuts_out
+from lbdeploy.operations.doctor.firewall.packet_filter import Packet
+from lbdeploy.planning.desired import FIREWALL, FIREWALL_AS_SERVICE, FIREWALL_SERVICE, desired, files, packages
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.rollout.gate import objections
+from lbdeploy.rollout.run import earlier
+from lbdeploy.rollout.survey import Survey
 
 ON = 'firewall = "nftables"\nfirewall_allow = [9100, 161]\n'
 

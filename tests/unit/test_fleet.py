@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, LbdeployError
 from lbdeploy.events import silent
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Node
-from lbdeploy.watch import Watch, once
+from lbdeploy.operations.status_watch import Watch, once
+from lbdeploy.ssh.pool import Fleet
 
 
 class Connected:
@@ -36,7 +36,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return Connected()
 
     monkeypatch.setattr(Fleet, "_open", opened)
-    monkeypatch.setattr("lbdeploy.fleet.Resolving", lambda *_: None)
+    monkeypatch.setattr("lbdeploy.ssh.pool.Resolving", lambda *_: None)
     yield gate
     gate.set()
 
@@ -89,7 +89,7 @@ def test_a_screen_begins_with_the_nodes_that_are_there(
     """What is known of lb1 is shown while lb2 is still being connected to."""
     from test_status_screen import pair
 
-    monkeypatch.setattr("lbdeploy.watch._look", lambda look, _: pair(seed).nodes[look.node.name])
+    monkeypatch.setattr("lbdeploy.operations.status_watch._look", lambda look, _: pair(seed).nodes[look.node.name])
     with Fleet(seed, silent) as fleet:
         began = time.monotonic()
         watch = Watch(seed, fleet, once(seed, fleet, 0.1))

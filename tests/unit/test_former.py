@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from builders import as_by, observe, survey
 
-from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.config.unvalidated import members
 from lbdeploy.errors import ConnectError
-from lbdeploy.former import CHECK, FormerPeer, findings, former_peers
-from lbdeploy.hosts.earlier import members
-from lbdeploy.model import Cluster, Node
-from lbdeploy.resource import Answer
-from lbdeploy.survey import Survey
-from lbdeploy.transport import Result
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.rollout.former_peers import CHECK, FormerPeer, findings, former_peers
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.transport.session import Result
 
 HOSTS = """\
 nodes.lb1.management = "192.168.1.91"

@@ -20,24 +20,24 @@ from goldens import HEAD, RICH, beside
 from jsonschema import Draft4Validator
 from syrupy.assertion import SnapshotAssertion
 
-from lbdeploy import diagnosis
-from lbdeploy.backends import lost_servers
-from lbdeploy.checkup import Checkup
-from lbdeploy.desired import HAPROXY_CFG, OWN_CAS, ca_files, desired, files
-from lbdeploy.drill.prober import Prober
+from lbdeploy.common.shell import Raw
+from lbdeploy.config.json_schema import json_schema
+from lbdeploy.config.model import Cluster, Metrics, Server
 from lbdeploy.errors import HostsFileError
-from lbdeploy.finding import Finding
-from lbdeploy.hosts.json_schema import json_schema
-from lbdeploy.lab.apiserver import proxied
-from lbdeploy.lint import lint
-from lbdeploy.model import Cluster, Metrics, Server
-from lbdeploy.probe import Probe
-from lbdeploy.resource import Answer
-from lbdeploy.resources import Gone, Service
-from lbdeploy.shell import Raw
-from lbdeploy.takedown import original
-from lbdeploy.verdict import judge
-from lbdeploy.wire import Heard
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.servers import lost_servers
+from lbdeploy.health.verdict import judge
+from lbdeploy.lab.machine.apiserver import proxied
+from lbdeploy.node.network_listener import Heard
+from lbdeploy.node.observation import Probe
+from lbdeploy.node.resources import Gone, Service
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.operations.doctor import node_checks
+from lbdeploy.operations.doctor.examination import Checkup
+from lbdeploy.operations.down_steps import original
+from lbdeploy.operations.outage.client import Prober
+from lbdeploy.planning.desired import HAPROXY_CFG, OWN_CAS, ca_files, desired, files
+from lbdeploy.planning.lint.lint import lint
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ def test_who_else_listens_is_told_with_what_for(rich: Cluster, listens: str, wha
     """Only where haproxy is to listen: a frontend on its networks' VIPs, the metrics on the node's own address."""
     line = f'LISTEN 0 511 {listens} 0.0.0.0:* users:(("nginx",pid=9,fd=5))'
     seen = observe(rich, rich.preferred, marks={"listening": Answer(line)})
-    found = [each for each in diagnosis.problems(rich, Checkup(seen, Heard())) if each.check == "port"]
+    found = [each for each in node_checks.problems(rich, Checkup(seen, Heard())) if each.check == "port"]
     told = f"{what} is in use: nginx (process 9) listens on {listens.rpartition(':')[0]}"
     assert [each.detail for each in found] == ([told] if what else [])
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from builders import BIG, SEED, as_by, cluster, observe, server, stopped, survey
 
-from lbdeploy import hosts
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, LastNodeError
-from lbdeploy.gate import excuses, objections, of_servers, refuse_the_last
-from lbdeploy.health import Answered
-from lbdeploy.model import Cluster
-from lbdeploy.plan import Plan, Stage, Way
-from lbdeploy.probe import Observation
-from lbdeploy.survey import Survey
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.parsers import Answered
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
+from lbdeploy.rollout.survey import Survey
 
 GOOD = SEED.read_text()
 NOBODY: frozenset[tuple[str | None, str]] = frozenset()
@@ -30,7 +30,7 @@ def after(tmp_path: Path) -> Cluster:
 
 def old(after: Cluster, name: str, *, holds: bool = False, **changes: Any) -> Observation:
     """A node before it is changed."""
-    return observe(after, after.node(name), holds=holds, states=as_by(hosts.load(SEED), name), **changes)
+    return observe(after, after.node(name), holds=holds, states=as_by(reader.load(SEED), name), **changes)
 
 
 def new(after: Cluster, name: str, *, holds: bool = False, **changes: Any) -> Observation:
@@ -170,7 +170,7 @@ def test_a_new_frontend_whose_server_says_nothing_is_left_to_verify(
     was = survey(
         of,
         *(
-            observe(of, node, holds=node.name == "lb1", states=as_by(hosts.load(SEED), node.name), servers=servers,
+            observe(of, node, holds=node.name == "lb1", states=as_by(reader.load(SEED), node.name), servers=servers,
                     own={"k8s-api": True}, answered=_answered(of, 5432))
             for node in of.nodes
         ),

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from builders import SEED, as_by, cluster, observe, server, stopped, survey
 
-from lbdeploy import candidates, hosts
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF
-from lbdeploy.drill.gaps import ProbeResult
-from lbdeploy.drill.prober import PERIOD, Stream
-from lbdeploy.drill.result import HERE, View
-from lbdeploy.ending import handed_over
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, RemoteError
-from lbdeploy.model import Cluster
-from lbdeploy.moved import Moved
-from lbdeploy.survey import Survey
+from lbdeploy.operations.exit_status import handed_over
+from lbdeploy.operations.handover import candidates
+from lbdeploy.operations.handover.result import Moved
+from lbdeploy.operations.outage.client import PERIOD, Stream
+from lbdeploy.operations.outage.gaps import ProbeResult
+from lbdeploy.operations.outage.views import HERE, View
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
+from lbdeploy.rollout.survey import Survey
 
 VIP = ip_address("192.168.0.10")
 PRIORITIES = {"lb1": 200, "lb2": 100}
@@ -35,7 +36,7 @@ def edited(tmp_path: Path, *edits: tuple[str, str]) -> Cluster:
 
 def pending(after: Cluster, **of_lb2: Any) -> Survey:
     """The sample's pair, whose hosts.toml has been edited since the last `up`."""
-    was = hosts.load(SEED)
+    was = reader.load(SEED)
     lb1 = observe(after, after.node("lb1"), holds=True, states=as_by(was, "lb1"))
     return survey(after, lb1, observe(after, after.node("lb2"), states=as_by(was, "lb2"), **of_lb2))
 
@@ -85,7 +86,7 @@ def test_vrrp_that_goes_by_other_rules_is_refused(tmp_path: Path, edit: Any, nam
 def test_a_node_whose_keepalived_does_not_run_has_no_say(tmp_path: Path) -> None:
     """What its file says, moves nothing."""
     after = edited(tmp_path, ("priority = 100", "priority = 220"))
-    states = as_by(hosts.load(SEED), "lb2") | {"service keepalived": stopped()}
+    states = as_by(reader.load(SEED), "lb2") | {"service keepalived": stopped()}
     lb2 = observe(after, after.node("lb2"), states=states)
     candidates.require_rules(survey(after, observe(after, after.node("lb1"), holds=True), lb2))
 

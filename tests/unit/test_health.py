@@ -11,7 +11,7 @@ from builders import captured
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lbdeploy.health import (
+from lbdeploy.node.parsers import (
     Answered,
     Link,
     Neighbour,

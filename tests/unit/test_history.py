@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.events import silent
-from lbdeploy.history import Generation, Reader, Target, target
-from lbdeploy.model import Cluster
-from lbdeploy.options import Options
-from lbdeploy.origin import Origin
-from lbdeploy.resources import File
-from lbdeploy.restore import restoring
+from lbdeploy.node.resources import File
+from lbdeploy.operations.generations import Generation, Reader, Target, target
+from lbdeploy.operations.rollback import restoring
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
 
 FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123T000000.000Z"
 
@@ -27,7 +27,7 @@ FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123
 def read(state: Path, shell: str = "sh") -> list[Generation]:
     """What the reader makes of a state folder here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lbdeploy.history.STATE", str(state))
+        patch.setattr("lbdeploy.operations.generations.STATE", str(state))
         reader = Reader()
         done = subprocess.run([shell, "-s"], check=True, capture_output=True, input=reader.script().encode())
     assert done.stderr == b""

@@ -14,10 +14,10 @@ from builders import BIG, SEED, cluster
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy import hosts
-from lbdeploy.desired import files
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster, Frontend, Network, Node, Server, Ssh, Vip, Vrrp
 from lbdeploy.errors import HostsFileError, UsageError
-from lbdeploy.model import Cluster, Frontend, Network, Node, Server, Ssh, Vip, Vrrp
+from lbdeploy.planning.desired import files
 
 GOOD = SEED.read_text()
 
@@ -73,7 +73,7 @@ def line_of(part: str, text: str) -> int:
 
 def test_the_sample_file_is_the_seeds_cluster() -> None:
     """The sample describes exactly the pair, the VIPs and the servers of the procedure."""
-    assert hosts.load(SEED) == Cluster(
+    assert reader.load(SEED) == Cluster(
         name="k8s-api",
         path=SEED,
         ssh=Ssh(user="ops"),
@@ -117,7 +117,7 @@ def test_the_sample_file_is_the_seeds_cluster() -> None:
 
 def test_what_is_left_out_has_the_seeds_values(tmp_path: Path) -> None:
     """A file without its optional keys means the same as one that spells them out."""
-    short, full = cluster(tmp_path, SHORT), hosts.load(SEED)
+    short, full = cluster(tmp_path, SHORT), reader.load(SEED)
     assert (short.vrrp, short.frontends, short.nodes, short.networks) == (
         full.vrrp,
         full.frontends,
@@ -203,7 +203,7 @@ def test_a_relative_path_to_the_file_is_made_absolute(tmp_path: Path, monkeypatc
     """The cluster knows where its file lies, however it was named."""
     (tmp_path / "hosts.toml").write_text(SHORT)
     monkeypatch.chdir(tmp_path)
-    assert hosts.load(Path("hosts.toml")).path == tmp_path / "hosts.toml"
+    assert reader.load(Path("hosts.toml")).path == tmp_path / "hosts.toml"
 
 
 @pytest.mark.parametrize("vip", ['"192.168.0.10/32"', '["192.168.0.10/32", "fd00:5::1/128"]'])
@@ -221,7 +221,7 @@ def test_a_network_needs_no_vip_where_another_has_one(tmp_path: Path) -> None:
 def test_windows_line_ends_are_read(tmp_path: Path) -> None:
     """A file that was written on Windows means the same."""
     (tmp_path / "hosts.toml").write_bytes(GOOD.replace("\n", "\r\n").encode())
-    assert hosts.load(tmp_path / "hosts.toml").frontends == hosts.load(SEED).frontends
+    assert reader.load(tmp_path / "hosts.toml").frontends == reader.load(SEED).frontends
 
 
 # What is said about bad ones: the old text, the new text, and the complaint about the line of the new text
@@ -747,7 +747,7 @@ def test_what_is_no_toml_is_told_with_its_line(tmp_path: Path, text: str, proble
 def test_a_missing_file_is_told_how_to_name_one(tmp_path: Path) -> None:
     """Without a file, the error names the path and the ways to give another."""
     with pytest.raises(UsageError) as caught:
-        hosts.load(tmp_path / "none.toml")
+        reader.load(tmp_path / "none.toml")
     assert not isinstance(caught.value, HostsFileError)
     assert str(tmp_path / "none.toml") in caught.value.message
     assert "-f FILE" in (caught.value.fix or "")
@@ -769,7 +769,7 @@ def test_a_file_that_is_no_text_is_told_to_be_unreadable(
     """A file that is not UTF-8, a folder, a link to itself: what it is, and what to do."""
     make(tmp_path / "hosts.toml")
     with pytest.raises(UsageError, match=re.escape(told)) as caught:
-        hosts.load(tmp_path / "hosts.toml")
+        reader.load(tmp_path / "hosts.toml")
     assert caught.value.exit_code == 2
     assert fix in (caught.value.fix or "")
 
@@ -778,7 +778,7 @@ def test_a_byte_order_mark_is_told_as_such(tmp_path: Path) -> None:
     """Editors of Windows write one, and nobody sees it."""
     (tmp_path / "hosts.toml").write_text(SEED.read_text(encoding="utf-8"), encoding="utf-8-sig")
     with pytest.raises(HostsFileError) as caught:
-        hosts.load(tmp_path / "hosts.toml")
+        reader.load(tmp_path / "hosts.toml")
     assert [(each.line, each.fix) for each in caught.value.problems] == [(1, "save the file as UTF-8 without one")]
     assert "byte order mark" in caught.value.problems[0].message
 
@@ -829,7 +829,7 @@ def strings(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    return hosts.load(write(tmp_path_factory.mktemp("before"), DATA))
+    return reader.load(write(tmp_path_factory.mktemp("before"), DATA))
 
 
 def families(cluster: Cluster) -> list[int]:
@@ -892,7 +892,7 @@ text = st.builds(
 def test_no_value_can_become_a_directive(tmp_path: Path, before: Cluster, field: tuple[str, ...], value: str) -> None:
     """Any text in any field is refused, or renders to files with as many lines and words as before."""
     try:
-        found = hosts.load(write(tmp_path, replaced(DATA, field, value)))
+        found = reader.load(write(tmp_path, replaced(DATA, field, value)))
     except (HostsFileError, UsageError):
         return
     # A VIP of the other family moves between two lists of keepalived's; no other value changes the structure.
@@ -907,7 +907,7 @@ def test_no_name_can_become_a_directive(tmp_path: Path, before: Cluster, name: s
     old = next(iter(DATA[section]))
     data = {**DATA, section: {name if key == old else key: value for key, value in DATA[section].items()}}
     try:
-        found = hosts.load(write(tmp_path, data))
+        found = reader.load(write(tmp_path, data))
     except (HostsFileError, UsageError):
         return
     assert structure(found) == structure(before)
@@ -943,7 +943,7 @@ def test_any_value_anywhere_is_read_or_refused(tmp_path: Path, path: tuple[str, 
 
 def refusal(file: Path) -> HostsFileError | None:
     try:
-        hosts.load(file)
+        reader.load(file)
     except HostsFileError as error:
         return error
     return None
@@ -958,4 +958,4 @@ def test_any_text_is_read_or_refused(tmp_path: Path, content: str) -> None:
     """Whatever stands in the file, nothing but a usage error comes of it."""
     (tmp_path / "hosts.toml").write_text(content, encoding="utf-8", newline="")
     with pytest.raises(UsageError):
-        hosts.load(tmp_path / "hosts.toml")
+        reader.load(tmp_path / "hosts.toml")

@@ -17,12 +17,12 @@ from builders import captured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy import hosts, scout
 from lbdeploy.cli.app import App
-from lbdeploy.cli.init import Flags
-from lbdeploy.cli.interview import Interview, Put
+from lbdeploy.cli.commands.init_flags import Flags
+from lbdeploy.cli.commands.init_questions import Interview, Put
+from lbdeploy.config import draft, json_schema, reader, writer
 from lbdeploy.errors import ConnectError
-from lbdeploy.hosts import draft, json_schema, writer
+from lbdeploy.operations import discovery
 
 pytestmark = pytest.mark.terminal
 
@@ -56,7 +56,7 @@ def test_flags_make_a_file_that_check_accepts(run: Run, tmp_path: Path) -> None:
     """The file has what the flags say, and comments; lbdeploy and taplo find nothing wrong with it."""
     done = run("init", *FLAGS, "--name", "prod", "--user", "ops", "--router-id", "7")
     assert (done.returncode, done.stderr) == (0, "")
-    cluster = hosts.load(tmp_path / "hosts.toml")
+    cluster = reader.load(tmp_path / "hosts.toml")
     assert (cluster.name, cluster.ssh.user, cluster.vrrp.router_id, cluster.vrrp.network) == (
         "prod", "ops", 7, "management",
     )  # fmt: skip
@@ -87,7 +87,7 @@ def test_several_vips_nodes_and_families(run: Run, tmp_path: Path) -> None:
     nodes = [f"--node=lb{n}=192.0.2.1{n}" for n in range(1, 5)]
     vips = ("--vip", "net=192.0.2.10/24", "--vip", "net=2001:db8::10/64")
     assert run("init", "--network", "net=bond0.17", *nodes, *vips, "--server", "2001:db8::21").returncode == 0
-    cluster = hosts.load(tmp_path / "hosts.toml")
+    cluster = reader.load(tmp_path / "hosts.toml")
     assert [node.priority for node in cluster.nodes] == [200, 167, 134, 100]
     assert [str(vip.ip) for vip in cluster.vips] == ["192.0.2.10", "2001:db8::10"]
     assert [each.name for _, each in cluster.servers()] == ["master1"]
@@ -137,7 +137,7 @@ def test_a_file_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
     assert (done.returncode, path.read_text()) == (2, "mine")
     assert "next: run the same command with --force, which overwrites hosts.toml; or with --output FILE" in done.stderr
     assert run("init", *FLAGS, "--force").returncode == 0
-    assert hosts.load(path).name == "k8s-api"
+    assert reader.load(path).name == "k8s-api"
     assert (tmp_path / json_schema.FILE_NAME).read_text() == "mine, too"
     assert run("init", *FLAGS, "--output", "other.toml").returncode == 0
     assert {each.name for each in tmp_path.iterdir()} == {"hosts.toml", "other.toml", json_schema.FILE_NAME}
@@ -151,7 +151,7 @@ def test_a_link_is_followed_when_it_is_overwritten(run: Run, tmp_path: Path) -> 
     assert run("init", *FLAGS).returncode == 2
     assert run("init", *FLAGS, "--force").returncode == 0
     assert link.is_symlink()
-    assert hosts.load(kept).name == "k8s-api"
+    assert reader.load(kept).name == "k8s-api"
 
 
 def test_a_file_that_can_not_be_written_is_an_error(run: Run, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_answers_make_a_file(terminal: pexpect.spawn[str], tmp_path: Path) -> No
     answer(terminal, "API servers", "192.168.0.21 m2=192.168.0.22:7443")
     terminal.expect_exact("Next: lbdeploy check")
     terminal.expect(pexpect.EOF)
-    cluster = hosts.load(tmp_path / "hosts.toml")
+    cluster = reader.load(tmp_path / "hosts.toml")
     assert [node.host for node in cluster.nodes] == ["127.0.0.11", "127.0.0.12"]
     assert [(each.name, each.port) for _, each in cluster.servers()] == [("master1", 6443), ("m2", 7443)]
     assert (cluster.vrrp.router_id, cluster.ssh.user) == (101, "ops")
@@ -267,14 +267,14 @@ def test_whatever_the_names_are_the_file_has_them(network: str, node: str, serve
     assert tomllib.loads(writer.text(made)) == made
 
 
-def seen(text: str, configured: str = "", heard: str = "") -> scout.Seen:
-    return scout.read(f"{text}\n{scout.CONFIGURED}\n{configured}\n{scout.HEARD}\n{heard}\n")
+def seen(text: str, configured: str = "", heard: str = "") -> discovery.Seen:
+    return discovery.read(f"{text}\n{discovery.CONFIGURED}\n{configured}\n{discovery.HEARD}\n{heard}\n")
 
 
 def test_networks_are_proposed_that_all_nodes_are_on() -> None:
     """Subnets on which each node has an address of its own, VIPs and container bridges left aside."""
     master, backup = seen(captured("ip_a/seed_master")), seen(captured("ip_a/seed_backup"))
-    found = scout.shared({"lb1": master, "lb2": backup})
+    found = discovery.shared({"lb1": master, "lb2": backup})
     assert [each.interface for each in found] == ["ens32", "ens33"]
     assert {name: str(address) for name, (_, address) in found[0].members.items()} == {
         "lb1": "192.168.1.11/24",
@@ -282,7 +282,7 @@ def test_networks_are_proposed_that_all_nodes_are_on() -> None:
     }
     assert found[0].is_at({"lb1": "192.168.1.11", "lb2": "lb2.example.org"})
     bridge = "3: docker0: <UP,LOWER_UP> mtu 1500\n    inet 172.17.0.1/16 scope global docker0\n"
-    assert scout.shared({"a": seen(bridge), "b": seen(bridge)}) == []
+    assert discovery.shared({"a": seen(bridge), "b": seen(bridge)}) == []
 
 
 def test_interfaces_may_have_other_names_on_other_nodes() -> None:
@@ -290,7 +290,7 @@ def test_interfaces_may_have_other_names_on_other_nodes() -> None:
     text = (
         "2: {}: <UP,LOWER_UP> mtu 1500\n    inet 10.0.0.{}/24 scope global x\n    inet6 2001:db8::{}/64 scope global\n"
     )
-    found = scout.shared({str(n): seen(text.format(name, n, n)) for n, name in enumerate(("a", "b", "b"), 1)})
+    found = discovery.shared({str(n): seen(text.format(name, n, n)) for n, name in enumerate(("a", "b", "b"), 1)})
     assert [(each.interface, each.members["1"][0]) for each in found] == [("b", "a")]
     assert found[0].like.version == 4
 
@@ -303,7 +303,7 @@ def test_router_ids_are_known_with_where_they_were_met() -> None:
         "51 192.168.1.5 eth0\n52 fe80::1 eth0\nthrough 51 192.168.1.5\n999 x y\nnonsense",
     )
     assert one.heard == {(51, ip_address("192.168.1.5")), (52, ip_address("fe80::1"))}
-    used = scout.router_ids({"lb1": one, "lb2": seen("")})
+    used = discovery.router_ids({"lb1": one, "lb2": seen("")})
     assert set(used) == {51, 52, 101}
     assert (used[101], used[51]) == ("in the keepalived.conf of lb1", "heard from 192.168.1.5")
 
@@ -312,15 +312,15 @@ def test_router_ids_are_known_with_where_they_were_met() -> None:
 def test_a_host_may_say_anything(text: str) -> None:
     """What can't be read is passed over."""
     found = seen(text, text, text)
-    scout.shared({"a": found, "b": found})
-    assert all(0 <= each < 1000 for each in scout.router_ids({"a": found}))
+    discovery.shared({"a": found, "b": found})
+    assert all(0 <= each < 1000 for each in discovery.router_ids({"a": found}))
 
 
 def test_the_script_is_one_that_a_shell_can_read() -> None:
     """POSIX sh, with the listener for perl in it; nothing is run here."""
-    assert subprocess.run(["sh", "-n"], input=scout.script(), text=True, check=False).returncode == 0
+    assert subprocess.run(["sh", "-n"], input=discovery.script(), text=True, check=False).returncode == 0
     listener = re.escape("perl -e ")
-    assert re.search(listener, scout.script())
+    assert re.search(listener, discovery.script())
 
 
 BRIEF = """\
@@ -352,7 +352,7 @@ class Asker(Interview):
 def one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two nodes, one answers."""
     found = {"lb1": seen(BRIEF), "lb2": ConnectError("can't be reached", node="lb2")}
-    monkeypatch.setattr("lbdeploy.cli.interview.scout", lambda *_: found)
+    monkeypatch.setattr("lbdeploy.cli.commands.init_questions.scout", lambda *_: found)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
 
 
@@ -369,7 +369,7 @@ def test_a_node_that_can_not_be_reached_leaves_the_proposals_of_the_other() -> N
     assert asker.proposed["Addresses of lb1 on external, management"] == "192.168.0.11 192.168.1.11"
     assert asker.proposed["Addresses of lb2 on external, management"] is None
     assert made["networks"]["external"] == {"interface": "ens33", "vip": "192.168.0.10/24"}
-    assert hosts.complaints(made) == []
+    assert reader.complaints(made) == []
 
 
 @pytest.mark.usefixtures("one_of_two")

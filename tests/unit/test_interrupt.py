@@ -12,7 +12,7 @@ import pytest
 
 from lbdeploy.errors import InterruptedRunError
 from lbdeploy.events import Event, silent
-from lbdeploy.interrupt import Interrupt
+from lbdeploy.rollout.interrupt import Interrupt
 
 
 def press() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.knownhosts import fingerprint, forget, hash_name, known_name, remember
+from lbdeploy.ssh.known_hosts import fingerprint, forget, hash_name, known_name, remember
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIDnlXl8ZJcYHzfcRKLj8mW5Kqy7nPGpqrKZ1Mg1BvYvB"
 OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIFw1gLq0yEBCsCzQYj2wTRyc1GZ7LxYnCwhNXQEhb1Dn"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lbdeploy.lab.sources import Source, parse
+from lbdeploy.lab.image.apt_sources import Source, parse
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DEB822 = f"""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lbdeploy import hosts
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
-from lbdeploy.lab.topology import Host, Topology, topology
-from lbdeploy.model import Cluster
+from lbdeploy.lab.machine.topology import Host, Topology, topology
 
 SEED = Path(__file__).parents[2] / "hosts.toml"
 
@@ -57,7 +57,7 @@ far = "10.77.0.9"
 
 def load(path: Path, text: str) -> Cluster:
     (path / "hosts.toml").write_text(text)
-    return hosts.load(path / "hosts.toml")
+    return reader.load(path / "hosts.toml")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def routes(host: Host) -> set[str]:
 
 
 def test_the_sample_file_becomes_two_nodes_three_servers_and_two_guests() -> None:
-    plan = topology(hosts.load(SEED))
+    plan = topology(reader.load(SEED))
     assert plan.segments == (("external",), ("management",))
     assert [host.name for host in plan.hosts] == ["lb1", "lb2", "master1", "master2", "master3", "client", "operator"]
     assert ends(plan.find("lb1")) == {"ens33": ["192.168.0.11/24"], "ens32": ["192.168.1.11/24"]}

@@ -9,28 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from lbdeploy import hosts
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
-from lbdeploy.lab import access, place, requirements
-from lbdeploy.lab.disk import hostname_of
-from lbdeploy.lab.keys import fingerprint, make_ssh_key
-from lbdeploy.lab.place import Place, place_of
-from lbdeploy.lab.system import too_few_watches
-from lbdeploy.lab.topology import Cable, Host, topology
-from lbdeploy.lab.wiring import wire_script
-from lbdeploy.model import Cluster
+from lbdeploy.lab.host import paths, requirements
+from lbdeploy.lab.host.paths import Place, place_of
+from lbdeploy.lab.host.processes import too_few_watches
+from lbdeploy.lab.machine import ssh_access
+from lbdeploy.lab.machine.disk import hostname_of
+from lbdeploy.lab.machine.keys import fingerprint, make_ssh_key
+from lbdeploy.lab.machine.topology import Cable, Host, topology
+from lbdeploy.lab.machine.wiring import wire_script
 
 SEED = Path(__file__).parents[2] / "hosts.toml"
 
 
 @pytest.fixture
 def cluster() -> Cluster:
-    return hosts.load(SEED)
+    return reader.load(SEED)
 
 
 @pytest.fixture
 def spot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
-    monkeypatch.setattr(place, "STATE", tmp_path)
+    monkeypatch.setattr(paths, "STATE", tmp_path)
     spot = Place("test-000000")
     spot.host("lb1").mkdir(parents=True)
     return spot
@@ -73,7 +74,7 @@ def test_host_names_are_valid_whatever_the_node_is_called(node: str, hostname: s
 def test_ssh_finds_a_node_by_its_host_name_without_dns(cluster: Cluster, spot: Place) -> None:
     lb1 = dataclasses.replace(cluster.nodes[0], host="lb1.example.org")
     cluster = dataclasses.replace(cluster, nodes=(lb1, cluster.nodes[1]))
-    access.write_config(spot, cluster)
+    ssh_access.write_config(spot, cluster)
     config = (spot.dir / "ssh_config").read_text()
     assert "Host lb1 lb1.example.org\n    HostName 192.168.1.11\n" in config
     assert "User ops\n" in config
@@ -83,11 +84,11 @@ def test_known_hosts_is_changed_only_for_the_nodes_that_are_new(cluster: Cluster
     known = spot.dir / "known_hosts"
     for node in cluster.nodes:
         spot.host(node.name).mkdir(exist_ok=True)
-        access.host_key(spot, node.name).write_text(f"ssh-ed25519 {node.name} comment\n")
-    access.remember(spot, cluster, cluster.nodes)
+        ssh_access.host_key(spot, node.name).write_text(f"ssh-ed25519 {node.name} comment\n")
+    ssh_access.remember(spot, cluster, cluster.nodes)
     known.write_text(known.read_text().replace(" lb2", " edited"))
-    access.host_key(spot, "lb1").write_text("ssh-ed25519 new comment\n")
-    access.remember(spot, cluster, cluster.nodes[:1])
+    ssh_access.host_key(spot, "lb1").write_text("ssh-ed25519 new comment\n")
+    ssh_access.remember(spot, cluster, cluster.nodes[:1])
     assert sorted(known.read_text().splitlines()) == [
         "192.168.0.11,192.168.1.11,lb1 ssh-ed25519 new",
         "192.168.0.12,192.168.1.12,lb2 ssh-ed25519 edited",
@@ -95,18 +96,18 @@ def test_known_hosts_is_changed_only_for_the_nodes_that_are_new(cluster: Cluster
 
 
 def test_a_new_address_of_a_node_becomes_known(cluster: Cluster, spot: Place) -> None:
-    access.host_key(spot, "lb1").write_text("ssh-ed25519 key\n")
-    access.remember(spot, cluster, cluster.nodes[:1])
+    ssh_access.host_key(spot, "lb1").write_text("ssh-ed25519 key\n")
+    ssh_access.remember(spot, cluster, cluster.nodes[:1])
     addresses = {**cluster.nodes[0].addresses, "external": ip_address("192.168.0.99")}
     moved = dataclasses.replace(cluster, nodes=(dataclasses.replace(cluster.nodes[0], addresses=addresses),))
-    access.remember(spot, moved, [])
+    ssh_access.remember(spot, moved, [])
     assert (spot.dir / "known_hosts").read_text().splitlines()[1] == "192.168.0.99 ssh-ed25519 key"
 
 
 def test_another_port_is_part_of_the_known_name(cluster: Cluster, spot: Place) -> None:
     cluster = dataclasses.replace(cluster, ssh=dataclasses.replace(cluster.ssh, port=2222))
-    access.host_key(spot, "lb1").write_text("ssh-ed25519 key\n")
-    access.remember(spot, cluster, cluster.nodes[:1])
+    ssh_access.host_key(spot, "lb1").write_text("ssh-ed25519 key\n")
+    ssh_access.remember(spot, cluster, cluster.nodes[:1])
     assert "[192.168.1.11]:2222" in (spot.dir / "known_hosts").read_text()
 
 

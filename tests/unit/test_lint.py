@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from builders import BIG, SEED, cluster
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
-from lbdeploy.lint import Lint, lint
-from lbdeploy.model import Cluster
-from lbdeploy.render import shipped
+from lbdeploy.config.model import Cluster
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.planning.lint.lint import Lint, lint
+from lbdeploy.planning.render import shipped
 
 GOOD = SEED.read_text()
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Event, silent
-from lbdeploy.lock import Lock, locking
-from lbdeploy.model import Cluster, Node
+from lbdeploy.rollout.lock import Lock, locking
 
 ANN, BOB = "ann@laptop (process 7), since 2026-11-23: lbdeploy up", "bob@desk (process 8): lbdeploy up"
 
@@ -62,9 +62,9 @@ class Held:
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the lock lies here; and no waiting for long."""
-    monkeypatch.setattr("lbdeploy.lock.LOCK", str(tmp_path / "run/lock"))
-    monkeypatch.setattr("lbdeploy.lock.JOURNAL", str(tmp_path / "journal"))
-    monkeypatch.setattr("lbdeploy.lock.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("lbdeploy.rollout.lock.LOCK", str(tmp_path / "run/lock"))
+    monkeypatch.setattr("lbdeploy.rollout.lock.JOURNAL", str(tmp_path / "journal"))
+    monkeypatch.setattr("lbdeploy.rollout.lock.RETRY_SECONDS", 0.05)
     return tmp_path
 
 
@@ -121,12 +121,12 @@ def test_silence_frees_it_and_a_word_now_and_then_keeps_it(
     place: Path, seed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that nobody has ended may be dead all the same."""
-    monkeypatch.setattr("lbdeploy.lock.SILENCE_SECONDS", 1)
-    monkeypatch.setattr("lbdeploy.lock.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("lbdeploy.rollout.lock.SILENCE_SECONDS", 1)
+    monkeypatch.setattr("lbdeploy.rollout.lock.BEAT_SECONDS", 0.1)
     shells = {(name, beating): Shell(name) for name in ("dash", "bash") for beating in (True, False)}
     locks = []
     for (name, beating), shell in shells.items():
-        monkeypatch.setattr("lbdeploy.lock.LOCK", str(place / f"{name}-{beating}/lock"))
+        monkeypatch.setattr("lbdeploy.rollout.lock.LOCK", str(place / f"{name}-{beating}/lock"))
         locks.append(taken(shell, seed.preferred))
         if beating:
             locks[-1].keep()
@@ -182,7 +182,7 @@ class Fleet:
 
     def _one(self, node: Node, work: Callable[[Node, Any], Any]) -> Any:
         self.order.append(node.name)
-        self.patch.setattr("lbdeploy.lock.LOCK", str(self.folder / node.name / "lock"))
+        self.patch.setattr("lbdeploy.rollout.lock.LOCK", str(self.folder / node.name / "lock"))
         if node.name in self.lost:
             return self.lost[node.name]
         try:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lbdeploy.events import Note, Step, Wire
-from lbdeploy.logbook import KEPT, Logbook
-from lbdeploy.shell import cmd, remote_text
+from lbdeploy.cli.run_log import KEPT, Logbook
+from lbdeploy.common.shell import cmd
+from lbdeploy.events import Note, RemoteCommand, Step
+from lbdeploy.node.remote import readable, remote_text
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_everything_that_happens_is_written_and_is_its_owners_alone(state: Path)
     log.event(Step("lb1", "look"))
     log.event(Note(None, "waiting"))
     for nonce in ("0123456789abcdef", "fedcba9876543210"):
-        log.event(Wire("lb1", "sudo -n -- sh -s", f"echo {nonce}\n", "first\n" + "x" * 10_000, 0.12, 3))
+        log.event(RemoteCommand("lb1", "sudo -n -- sh -s", f"echo {nonce}\n", "first\n" + "x" * 10_000, 0.12, 3))
     path, trouble = log.close()
     assert path
     assert not trouble
@@ -103,8 +104,8 @@ def test_whatever_goes_wrong_with_it_is_no_traceback(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("name", ["vrrp.pl", "hail.pl", "who-has.pl", "deaf.pl"])
+@pytest.mark.parametrize("name", ["listen-vrrp.pl", "send-vrrp.pl", "find-address-owner.pl", "probe-vrrp-listener.pl"])
 def test_programs_that_come_with_lbdeploy_are_only_named(name: str) -> None:
     """They are words of a command, and so they are quoted."""
-    wire = Wire("lb1", "sh -s", f"echo\n{cmd('perl', '-e', remote_text(name), 3)}\n", "", 0.1, 0)
-    assert wire.plain == f"echo\nperl -e lbdeploy/remote/{name} 3\n"
+    wire = RemoteCommand("lb1", "sh -s", f"echo\n{cmd('perl', '-e', remote_text(name), 3)}\n", "", 0.1, 0)
+    assert readable(wire.script) == f"echo\nperl -e lbdeploy/node/remote/{name} 3\n"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.offsets import held, raised
-from lbdeploy.vrrp import effective
+from lbdeploy.node.keepalived_conf import effective
+from lbdeploy.operations.handover.priority_offsets import held, raised
 
 PRIORITIES = st.lists(st.integers(1, 254), min_size=2, max_size=7, unique=True).map(
     lambda those: {f"lb{number}": each for number, each in enumerate(those)}

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from builders import SEED, cluster
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
-from lbdeploy.diff import difference
-from lbdeploy.passwords import hidden, hidden_in_base64, holds_password
-from lbdeploy.render import shipped
-from lbdeploy.resource import Answer
-from lbdeploy.resources import File
-from lbdeploy.resources.original import OriginalFile
+from lbdeploy.common.redact import hidden, hidden_in_base64, holds_password
+from lbdeploy.node.resources import File
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.original import OriginalFile
+from lbdeploy.node.resources.text_diff import difference
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.planning.render import shipped
 
 SECRETS = (
     "        auth_pass s3cret",

@@ -10,14 +10,14 @@ import pytest
 from builders import CAPTURED, SEED, cluster, observe
 from syrupy.assertion import SnapshotAssertion
 
-from lbdeploy import hosts
-from lbdeploy.desired import PACKAGES, apt_files, desired
+from lbdeploy.config import reader
 from lbdeploy.errors import HostsFileError
-from lbdeploy.plan import diff
-from lbdeploy.preflight import refused_versions
-from lbdeploy.resource import Answer
-from lbdeploy.resources import Gone, Packages
-from lbdeploy.resources.package import PackageState
+from lbdeploy.node.drift import diff
+from lbdeploy.node.resources import Gone, Packages
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.planning.desired import PACKAGES, apt_files, desired
+from lbdeploy.planning.preflight import refused_versions
 
 GOOD = SEED.read_text()
 POLICY = CAPTURED / "apt_policy_bookworm.txt"
@@ -162,7 +162,7 @@ def test_a_version_that_nobody_offers_is_refused_with_those_that_are_offered(tmp
 
 
 def _missing(paths: set[str]) -> dict[str, object]:
-    from lbdeploy.resources.file import FileState
+    from lbdeploy.node.resources.file import FileState
 
     return {f"file {path}": FileState("missing") for path in paths}
 
@@ -199,6 +199,6 @@ def test_a_key_travels_with_the_file_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "own.gpg").write_bytes(KEY)
     texts: dict[str, str] = {}
     cluster(tmp_path, GOOD + WHOLE)
-    here = hosts.load(tmp_path / "hosts.toml", texts=texts)
+    here = reader.load(tmp_path / "hosts.toml", texts=texts)
     (tmp_path / "own.gpg").unlink()
-    assert hosts.load(tmp_path / "hosts.toml", GOOD + WHOLE, texts).packages == here.packages
+    assert reader.load(tmp_path / "hosts.toml", GOOD + WHOLE, texts).packages == here.packages

@@ -5,14 +5,22 @@ from __future__ import annotations
 import pytest
 from builders import LONG_AGO, observe, plans, running, stopped
 
-from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, HAPROXY_UNIT, KEEPALIVED_CONF, KEEPALIVED_UNIT, desired
-from lbdeploy.model import Cluster
-from lbdeploy.plan import NodePlan, Plan, Stage, Way, diff
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.resources.package import PackageState
-from lbdeploy.resources.service import ServiceState
-from lbdeploy.stages import staged
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.drift import NodePlan, diff
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import (
+    CHECK_HAPROXY,
+    HAPROXY_CFG,
+    HAPROXY_UNIT,
+    KEEPALIVED_CONF,
+    KEEPALIVED_UNIT,
+    desired,
+)
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.stages import staged
 
 DRIFTED = FileState("file", "644", "root:root", LONG_AGO, "edited by hand\n")
 

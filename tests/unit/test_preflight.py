@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans
 
-from lbdeploy import hosts
-from lbdeploy.health import Link, Neighbour, Room, parse_ip_a
-from lbdeploy.model import Cluster
-from lbdeploy.preflight import foreigners, left_out, preflight
-from lbdeploy.probe import Observation, Probe
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.observation import Observation, Probe
+from lbdeploy.node.parsers import Link, Neighbour, Room, parse_ip_a
+from lbdeploy.planning.preflight import foreigners, left_out, preflight
 
 GOOD = SEED.read_text()
 
@@ -137,7 +137,7 @@ def test_what_peers_must_agree_on_is_not_changed_on_some_only(
 ) -> None:
     """With --limit the others would hear nobody any more, and take the VIPs."""
     after = cluster(tmp_path, GOOD.replace(old, new))
-    before = hosts.load(SEED)
+    before = reader.load(SEED)
     seen = [observe(after, after.node(name), states=as_by(before, name)) for name in names]
     found = list(left_out(after, plans(after, *seen)))
     assert [each.check for each in found] == (["agreement"] if told else [])

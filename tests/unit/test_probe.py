@@ -20,16 +20,16 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.desired import desired
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError
-from lbdeploy.health import parse_ip_a
-from lbdeploy.hello import client_hello, escaped
-from lbdeploy.model import Cluster
-from lbdeploy.probe import Joined, Observation, Probe
-from lbdeploy.resource import Resource
-from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
-from lbdeploy.resources.package import PackageState
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.node.observation import Joined, Observation, Probe
+from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.tls_hello import client_hello, escaped
+from lbdeploy.planning.desired import desired
 
 # Nothing is asked of this machine's own network: what the node says comes from captured outputs.
 HEALTH = {

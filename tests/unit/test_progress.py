@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
-from lbdeploy.plan import NodePlan, Part
-from lbdeploy.progress import MARK, Progress
-from lbdeploy.resource import Change
-from lbdeploy.resources import Service
+from lbdeploy.node.drift import NodePlan, Part
+from lbdeploy.node.resources import Service
+from lbdeploy.node.resources.base import Change
+from lbdeploy.rollout.progress import MARK, Progress
 
 
 def told(lines: str, changes: tuple[Change, ...] = ()) -> tuple[Progress, list[str], LbdeployError | None]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
-from lbdeploy.answers import Answers
+from lbdeploy.config.credentials import Answers
 from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, NewKey, SudoError
-from lbdeploy.knownhosts import fingerprint
-from lbdeploy.questions import settle
+from lbdeploy.ssh.known_hosts import fingerprint
+from lbdeploy.ssh.prompts import settle
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIDnlXl8ZJcYHzfcRKLj8mW5Kqy7nPGpqrKZ1Mg1BvYvB"
 

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from builders import SEED, as_by, cluster, observe, plans, stopped
 
-from lbdeploy import hosts
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF
-from lbdeploy.ending import rebuilt
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import silent
-from lbdeploy.model import Cluster
-from lbdeploy.options import Options
-from lbdeploy.probe import Observation
-from lbdeploy.rebuild import Rebuild, Rebuilt
-from lbdeploy.resources.file import FileState
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.operations.exit_status import rebuilt
+from lbdeploy.operations.rebuild import Rebuild, Rebuilt
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
+from lbdeploy.rollout.options import Options
 
 THIRD = '[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 50\n\n[vrrp]'
 ORIGIN: Any = SimpleNamespace(about="ann")
@@ -44,9 +44,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster, Seen], Rebuild]:
     """A rebuild of lb1 that finds the nodes so, as often as it looks; no time passes."""
     clock = iter(range(10**6))
     time = SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock))
-    monkeypatch.setattr("lbdeploy.rollout.locking", taken)
-    monkeypatch.setattr("lbdeploy.rollout.former_peers", lambda *_: [])
-    for module in ("lbdeploy.rebuild", "lbdeploy.observer"):
+    monkeypatch.setattr("lbdeploy.rollout.run.locking", taken)
+    monkeypatch.setattr("lbdeploy.rollout.run.former_peers", lambda *_: [])
+    for module in ("lbdeploy.operations.rebuild", "lbdeploy.rollout.observer"):
         monkeypatch.setattr(sys.modules[module], "time", time)
 
     def make(cluster: Cluster, seen: Seen) -> Rebuild:
@@ -111,7 +111,7 @@ def test_a_third_node_that_is_away_stops_nothing(trio: Cluster, run: Any) -> Non
 def elsewhere(tmp_path: Path) -> tuple[Cluster, Cluster]:
     """hosts.toml before and after lb1 got another address, and something else was edited in it."""
     text = SEED.read_text().replace('"192.168.1.11"', '"192.168.1.19"').replace("roundrobin", "leastconn")
-    return hosts.load(SEED), cluster(tmp_path, text)
+    return reader.load(SEED), cluster(tmp_path, text)
 
 
 @pytest.mark.parametrize("edited", ["", "# mine\n"])
@@ -207,7 +207,7 @@ def test_another_name_of_an_interface_is_refused_with_those_there_are(tmp_path: 
     """hosts.toml must say it first; nothing is changed."""
     renamed = SEED.read_text().replace("priority = 200", 'priority = 200\ninterfaces = { external = "enp1s0" }')
     after = cluster(tmp_path, renamed)
-    then = hosts.load(SEED)
+    then = reader.load(SEED)
     host = replace(bare(after, "lb1"), links=observe(then, then.node("lb1")).links)
     with pytest.raises(RemoteError, match="has no interface enp1s0") as caught:
         run(after, {"lb1": host, "lb2": member(after, "lb2", holds=True)}).rebuild(wait=False)

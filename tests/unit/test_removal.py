@@ -9,20 +9,27 @@ from typing import Any
 import pytest
 from builders import observe, stopped
 
-from lbdeploy.desired import files, sysctls
+from lbdeploy.cli.report.down import outcome
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
-from lbdeploy.model import Cluster
-from lbdeploy.plan import diff
-from lbdeploy.probe import Observation
-from lbdeploy.removal import Removed
-from lbdeploy.removal_plan import plan_removal, purges
-from lbdeploy.report.removal import outcome
-from lbdeploy.resource import Answer
-from lbdeploy.resources.original import Content, OriginalFile, OriginalFileState, OriginalService, OriginalSysctl, Unit
-from lbdeploy.resources.purge import Purge, PurgeState
-from lbdeploy.survey import Survey
-from lbdeploy.takedown import FILES, SYSCTLS, leave, original, purge
-from lbdeploy.transaction import Task
+from lbdeploy.node.drift import diff
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.original import (
+    Content,
+    OriginalFile,
+    OriginalFileState,
+    OriginalService,
+    OriginalSysctl,
+    Unit,
+)
+from lbdeploy.node.resources.purge import Purge, PurgeState
+from lbdeploy.operations.down import Removed
+from lbdeploy.operations.down_plan import plan_removal, purges
+from lbdeploy.operations.down_steps import FILES, SYSCTLS, leave, original, purge
+from lbdeploy.planning.desired import files, sysctls
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.rollout.transaction import Task
 
 CONF = OriginalFile("/etc/haproxy/haproxy.cfg")
 RUNS, OFF, ABSENT = Unit("loaded", "active", "enabled"), Unit("loaded", "inactive", "disabled"), Unit()

@@ -12,12 +12,12 @@ from builders import BIG, SEED, cluster
 from goldens import BEYOND, VARIANTS, load
 from syrupy.assertion import SnapshotAssertion
 
-from lbdeploy import hosts
-from lbdeploy.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF, desired, files, sysctls
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RenderError
-from lbdeploy.model import Cluster
-from lbdeploy.render import duration, endpoint, number
-from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.planning.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF, desired, files, sysctls
+from lbdeploy.planning.render import duration, endpoint, number
 
 GOOD = SEED.read_text()
 
@@ -64,7 +64,7 @@ def test_keepalived_conf_follows_the_settings(
     tmp_path: Path, node: str, old: str, new: str, snapshot: SnapshotAssertion
 ) -> None:
     """Each setting changes what it is about in keepalived.conf, and nothing else."""
-    before = rendered(hosts.load(SEED), node)[KEEPALIVED_CONF].splitlines()
+    before = rendered(reader.load(SEED), node)[KEEPALIVED_CONF].splitlines()
     after = rendered(cluster(tmp_path, GOOD.replace(old, new)), node)[KEEPALIVED_CONF].splitlines()
     assert {"gone": [x for x in before if x not in after], "new": [x for x in after if x not in before]} == snapshot
 
@@ -156,7 +156,7 @@ def test_the_check_script_is_valid_shell(seed: Cluster, tmp_path: Path) -> None:
 def test_an_own_template_replaces_the_built_in_one(tmp_path: Path) -> None:
     """A template beside hosts.toml is used instead of the built-in one of its name; the others stay."""
     found = own_template(tmp_path, "haproxy.cfg.j2", "# {{ cluster.name }} {{ node.name }} {{ peers[0].name }}\n")
-    now, before = rendered(found, "lb1"), rendered(hosts.load(SEED), "lb1")
+    now, before = rendered(found, "lb1"), rendered(reader.load(SEED), "lb1")
     assert now.pop(HAPROXY_CFG) == "# k8s-api lb1 lb2\n"
     assert now.items() <= before.items()
 

@@ -16,11 +16,11 @@ from builders import alone, captured, running, stopped
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.resource import Answer, Change, Resource
-from lbdeploy.resources import File, Journal, Packages, Service, Sysctl
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.resources.package import PackageState
+from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Answer, Change, Resource
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
 
 NO_NUL = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from lbdeploy.cli import cli
-from lbdeploy.hosts.json_schema import json_schema
-from lbdeploy.hosts.schema import NAMED, SINGLE
-from lbdeploy.hosts.values import split_server
+from lbdeploy.cli.main import cli
+from lbdeploy.config.json_schema import json_schema
+from lbdeploy.config.schema import NAMED, SINGLE
+from lbdeploy.config.values import split_server
 
 GOOD = SEED.read_text()
 VALIDATOR = Draft4Validator(json_schema())

@@ -7,7 +7,7 @@ import subprocess
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here
 
 # What an argument of a command can hold at all: any text without NUL.
 arguments = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)

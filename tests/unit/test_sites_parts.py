@@ -13,15 +13,15 @@ import pytest
 from test_cli import BAD, GOOD, Run, run  # noqa: F401  the fixture
 
 from lbdeploy import __version__
-from lbdeploy.cli.files import spread
+from lbdeploy.cli.file_arguments import spread
 from lbdeploy.cli.group import ORDER
+from lbdeploy.cli.report.fleet import said
 from lbdeploy.errors import HostsFileError, UsageError
 from lbdeploy.events import silent
-from lbdeploy.options import Options
-from lbdeploy.report.sites import said
-from lbdeploy.sites.course import batches, carry_out
-from lbdeploy.sites.job import Job, Result, labels, worst
-from lbdeploy.sites.remote import Workers, _unpacked, pack
+from lbdeploy.operations.fleet.batches import batches, carry_out
+from lbdeploy.operations.fleet.dask import Workers, _unpacked, pack
+from lbdeploy.operations.fleet.job import Job, Result, labels, worst
+from lbdeploy.rollout.options import Options
 
 JOB = Job("a.toml", "up", Options(limit=("lb1",), reinstall=("haproxy",), lock_wait=1.5), "me, since now")
 
@@ -260,7 +260,7 @@ def test_templates_of_the_parcel_are_those_that_are_used(tmp_path: Path, monkeyp
         scripts.append(cluster.vrrp.notify.text)
         return result(job.file, 0)
 
-    monkeypatch.setattr("lbdeploy.sites.remote.perform", peek)
+    monkeypatch.setattr("lbdeploy.operations.fleet.dask.perform", peek)
     text = GOOD.replace("[ssh]", '[ssh]\nknown_hosts_file = "known"').replace("[vrrp]", '[vrrp]\nnotify = "notify.sh"')
     files = {"templates": {"haproxy.cfg.j2": b"mine"}, "texts": {"notify.sh": "#!/mine"}}
     source = {"path": f"{tmp_path}/a.toml", "text": text, **files}

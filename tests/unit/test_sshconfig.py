@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lbdeploy.byhand import ByHand
+from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
-from lbdeploy.model import Ssh
-from lbdeploy.sshconfig import Known, Resolving, Source, Target
+from lbdeploy.ssh.config import Known, Resolving, Source, Target
+from lbdeploy.ssh.manual_commands import ByHand
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
 

@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 from builders import BIG, LONG_AGO, SEED, as_by, cluster, links, observe, running, stopped
 
-from lbdeploy import hosts
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
-from lbdeploy.model import Cluster
-from lbdeploy.plan import Plan, Way, diff
-from lbdeploy.probe import Observation
-from lbdeploy.resource import Resource
-from lbdeploy.resources import Gone, Journal, Packages
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.resources.package import PackageState
-from lbdeploy.resources.service import ServiceState
-from lbdeploy.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.drift import diff
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import Gone, Journal, Packages
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.planning.plan import Plan, Way
+from lbdeploy.planning.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
 
 GOOD = SEED.read_text()
 HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
@@ -90,7 +91,7 @@ def change(tmp_path: Path) -> Change:
         for old, new in replaced:
             assert old in text
             text = text.replace(old, new, 1)
-        return Scene(hosts.load(SEED), cluster(tmp_path, text), holder, states, **asked)
+        return Scene(reader.load(SEED), cluster(tmp_path, text), holder, states, **asked)
 
     return make
 

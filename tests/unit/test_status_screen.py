@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.theme import Theme
 
-from lbdeploy.ending import looked
+from lbdeploy.cli.report.reporter import Reporter
+from lbdeploy.cli.report.status import screen, span
+from lbdeploy.cli.report.terminal import RICH
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
-from lbdeploy.health import Load, parse_loads
-from lbdeploy.keepalived import Vrrp, parse_vrrp
-from lbdeploy.model import Cluster
-from lbdeploy.report import Reporter
-from lbdeploy.report.status import screen, span
-from lbdeploy.report.terminal import RICH
-from lbdeploy.status import Snapshot, Status
+from lbdeploy.node.keepalived_state import Vrrp, parse_vrrp
+from lbdeploy.node.parsers import Load, parse_loads
+from lbdeploy.operations.exit_status import looked
+from lbdeploy.operations.status import Snapshot, Status
 
 
 class Terminal(io.StringIO):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lbdeploy.report.steps import in_short
-from lbdeploy.resource import Change
+from lbdeploy.cli.report.plan import in_short
+from lbdeploy.node.resources.base import Change
 
 
 def test_what_was_done_is_told_by_kind_and_no_two_files_by_the_same_name() -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from builders import LONG_AGO, SEED, as_by, cluster, links, observe, plans, stopped, survey
 
-from lbdeploy import hosts
-from lbdeploy.desired import HAPROXY_CFG
-from lbdeploy.ending import changed, planned, verified
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, RemoteError, SudoError
-from lbdeploy.health import Room
-from lbdeploy.model import Cluster
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.rollout import Outcome
-from lbdeploy.survey import Survey
+from lbdeploy.node.parsers import Room
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.operations.exit_status import changed, planned, verified
+from lbdeploy.planning.desired import HAPROXY_CFG
+from lbdeploy.rollout.run import Outcome
+from lbdeploy.rollout.survey import Survey
 
 DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_AGO, "edited\n")}
 LOST = ConnectError("no answer", node="lb2")
@@ -118,7 +118,7 @@ def test_what_peers_must_agree_on_is_refused_where_some_are_left_out(tmp_path: P
     """A node that can't be reached would stop hearing the others, and take the VIPs when it comes back."""
     after = cluster(tmp_path, SEED.read_text().replace("router_id = 101", "router_id = 102"))
     found = survey(
-        after, observe(after, after.node("lb1"), holds=True, states=as_by(hosts.load(SEED), "lb1")), lb2=LOST
+        after, observe(after, after.node("lb1"), holds=True, states=as_by(reader.load(SEED), "lb1")), lb2=LOST
     )
     with pytest.raises(RemoteError, match="leaves out lb2"):
         found.refuse()

@@ -11,10 +11,10 @@ import pytest
 from builders import BIG, SEED, cluster
 from goldens import nodes
 
-from lbdeploy import desired
-from lbdeploy.lint import lint
-from lbdeploy.model import Cluster, Node
-from lbdeploy.render import render
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.planning import desired
+from lbdeploy.planning.lint.lint import lint
+from lbdeploy.planning.render import render
 
 TOP = Path(__file__).parents[2]
 PAGE = (TOP / "docs/howto/templates.md").read_text(encoding="utf-8")

@@ -19,8 +19,8 @@ from builders import SEED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.cli import cli
-from lbdeploy.report.wrap import columns, wrapped
+from lbdeploy.cli.main import cli
+from lbdeploy.cli.report.wrap import columns, wrapped
 
 pytestmark = pytest.mark.terminal
 

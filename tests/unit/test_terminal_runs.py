@@ -14,7 +14,7 @@ import pyte
 import pytest
 from builders import SEED
 
-from lbdeploy.report.wrap import columns
+from lbdeploy.cli.report.wrap import columns
 
 pytestmark = pytest.mark.terminal
 
@@ -23,7 +23,7 @@ LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 RUN = r"""
 import sys
 from lbdeploy.errors import RolledBackError
-from lbdeploy.events import Done, Note, Step, Wire
+from lbdeploy.events import Done, Note, Step, RemoteCommand
 from lbdeploy.report import Reporter
 sys.stderr.reconfigure(errors="replace")
 said = "エラー: 設定ファイル /etc/haproxy/haproxy.cfg の3行目に誤りがあります。\n"
@@ -36,7 +36,7 @@ if "resize" in sys.argv:
     sys.stdin.readline()
     reporter.emit(Note("lb2", "a note from afterwards, which is longer than the terminal is wide by now"))
     sys.stdin.readline()
-reporter.emit(Wire("lb1", "sudo -n -- sh -s", "printf '設定を確認'\n", said, 0.1, 1))
+reporter.emit(RemoteCommand("lb1", "sudo -n -- sh -s", "printf '設定を確認'\n", said, 0.1, 1))
 reporter.emit(Done("lb1", "failed", ok=False))
 reporter.table(("VIP", "network", "holder"), [("2001:db8:1234:5678:9abc:def0:1234:5678", "管理用ネットワーク", "lb1")])
 reporter.error(RolledBackError("haproxy を再読み込みできません: \x1b[31m設定に誤りがあります\x07", node="lb1",

@@ -20,22 +20,23 @@ from builders import alone, observe, running, stopped, wanted_state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
+from lbdeploy.cli.report.reporter import SHOWN
+from lbdeploy.common.shell import Raw
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
-from lbdeploy.events import Wire, excerpt
-from lbdeploy.model import Cluster, Node
-from lbdeploy.origin import Origin
-from lbdeploy.plan import NodePlan, Part, diff
-from lbdeploy.progress import Progress
-from lbdeploy.report import SHOWN
-from lbdeploy.resource import Answer, Resource
-from lbdeploy.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.resources.package import PackageState
-from lbdeploy.resources.service import ServiceState
-from lbdeploy.shell import Raw, remote_text
-from lbdeploy.transaction import Task, Transaction
+from lbdeploy.events import excerpt
+from lbdeploy.node.drift import NodePlan, Part, diff
+from lbdeploy.node.remote import readable, remote_text
+from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Answer, Resource
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.progress import Progress
+from lbdeploy.rollout.transaction import Task, Transaction
 
 SHELLS = ("dash", "bash")
 DAEMONS = ("haproxy", "keepalived")
@@ -112,9 +113,9 @@ def test_the_point_of_a_script_is_what_is_shown_of_it(seed: Cluster) -> None:
     """With -vv and in the log: what lbdeploy has for every run is named, and what this one does fits an excerpt."""
     states = {each.id: PackageState({}) for each in desired(seed, seed.preferred) if isinstance(each, Packages)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    shown = Wire("lb1", "sh -s", Transaction(Task(plan, DAEMONS), ME).launch(), "", 0.1, 0).plain
-    for name in ("tools", "original", "launch", "follow"):
-        assert f"# ... lbdeploy/remote/{name}.sh\n" in shown
+    shown = readable(Transaction(Task(plan, DAEMONS), ME).launch())
+    for name in ("transaction", "original", "launch", "follow"):
+        assert f"# ... lbdeploy/node/remote/{name}.sh\n" in shown
     assert "step 'apt-get install'" in excerpt(shown, SHOWN)
 
 
@@ -185,7 +186,7 @@ class Here:
     def transaction(self, plan: NodePlan, origin: Origin = ME, **task: Any) -> Transaction:
         """One whose paths are all below this folder."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("lbdeploy.transaction.RUN", str(self.run))
+            patch.setattr("lbdeploy.rollout.transaction.RUN", str(self.run))
             return Transaction(Task(plan, DAEMONS, **task), origin)
 
     def text(self, text: Callable[[], str], systemctl: str, more: str) -> str:
@@ -199,8 +200,8 @@ class Here:
                 ("LOCK", self.run / "lock"),
                 ("UNITS", self.units),
             ):
-                patch.setattr(f"lbdeploy.transaction.{name}", str(path))
-            patch.setattr("lbdeploy.transaction.HANDOVER", str(self.handover))
+                patch.setattr(f"lbdeploy.rollout.transaction.{name}", str(path))
+            patch.setattr("lbdeploy.rollout.transaction.HANDOVER", str(self.handover))
             made = text()
         assert "/var/lib/lbdeploy" not in made
         assert "/etc/systemd" not in made
@@ -961,7 +962,7 @@ def test_packages_that_are_new_are_noted(here: Here) -> None:
 def test_a_listener_that_died_is_no_silence(tmp_path: Path, program: str, status: int) -> None:
     """Whether a virtual router ID is in use is not known where nobody listened: nothing goes on then."""
     start = f"mark=M state={tmp_path} run={tmp_path}/run\n"
-    script = f"{start}{remote_text('tools.sh')}\ntrap - EXIT\nlisten '{program}'\nlistening=0\nsleep 0.2\n"
+    script = f"{start}{remote_text('transaction.sh')}\ntrap - EXIT\nlisten '{program}'\nlistening=0\nsleep 0.2\n"
     argv = ["sh", "-c", f"{script}free_vrid 101 eth0"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == status

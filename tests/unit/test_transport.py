@@ -24,20 +24,20 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko import Ed25519Key
 from paramiko.pkey import PublicBlob
 
-from lbdeploy.answers import Answers
-from lbdeploy.byhand import ByHand
-from lbdeploy.dial import dial
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import ConnectError, HostKeyError, LoginError, SudoError
-from lbdeploy.knownhosts import fingerprint
-from lbdeploy.model import Node, Ssh
-from lbdeploy.sshconfig import Known, Source, Target
-from lbdeploy.transport import Result
-from lbdeploy.transport.certificate import authority, complaint, subject
-from lbdeploy.transport.hostkeys import KnownHosts, Verified, algorithms
-from lbdeploy.transport.identities import Identities, LockedKeyError, identities, unlock
-from lbdeploy.transport.login import Keys
-from lbdeploy.transport.revoked import revoked
-from lbdeploy.transport.root import Root, masked
+from lbdeploy.ssh.config import Known, Source, Target
+from lbdeploy.ssh.connect import dial
+from lbdeploy.ssh.known_hosts import fingerprint
+from lbdeploy.ssh.manual_commands import ByHand
+from lbdeploy.ssh.transport.certificates import authority, complaint, subject
+from lbdeploy.ssh.transport.host_keys import KnownHosts, Verified, algorithms
+from lbdeploy.ssh.transport.identities import Identities, LockedKeyError, identities, unlock
+from lbdeploy.ssh.transport.login import Keys
+from lbdeploy.ssh.transport.revocation import revoked
+from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.sudo import Root, masked
 
 NODE = Node("lb1", 100, "lb1", {}, {})
 CA, HOST = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -405,7 +405,7 @@ def test_a_login_that_does_not_become_root_is_told(user: str, said: str, error: 
 def test_logging_in_imports_only_what_it_needs() -> None:
     """Fabric and paramiko bring yaml, asyncio and unittest along, which cost 60 ms, unless the command line says no."""
     program = (
-        "import sys; from lbdeploy import slim; slim.lean = True; import lbdeploy.transport;"
+        "import sys; from lbdeploy.common import startup; startup.lean = True; import lbdeploy.ssh.transport.session;"
         "print(*({'yaml', 'asyncio', 'unittest.case'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout

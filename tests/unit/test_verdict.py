@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from builders import BIG, LONG_AGO, NOW, SEED, captured, cluster, links, observe, plans, running, server, stopped
 
-from lbdeploy.backends import lost_servers
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
-from lbdeploy.finding import Finding
-from lbdeploy.health import Answered, ServerStat, parse_ip_a, parse_show_stat
-from lbdeploy.model import Cluster
-from lbdeploy.placement import holders, is_live
-from lbdeploy.probe import Observation
-from lbdeploy.resources.file import FileState
-from lbdeploy.resources.journal import JournalState
-from lbdeploy.resources.package import PackageState
-from lbdeploy.verdict import Verdict, judge
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import holders, is_live
+from lbdeploy.health.servers import lost_servers
+from lbdeploy.health.verdict import Verdict, judge
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.parsers import Answered, ServerStat, parse_ip_a, parse_show_stat
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
 
 GOOD = SEED.read_text()
 HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"

@@ -10,9 +10,9 @@ from builders import BIG, cluster
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lbdeploy.desired import HANDOVER, KEEPALIVED_CONF, files
-from lbdeploy.model import Cluster, Node
-from lbdeploy.vrrp import Instance, read
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.node.keepalived_conf import Instance, read
+from lbdeploy.planning.desired import HANDOVER, KEEPALIVED_CONF, files
 
 CONF = """\
 ! Written by hand, # years ago

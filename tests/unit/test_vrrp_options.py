@@ -13,26 +13,30 @@ from builders import BIG, LONG_AGO, SEED, cluster, observe, plans, survey
 from goldens import OPTIONS, SCRIPT, beside
 from syrupy.assertion import SnapshotAssertion
 
-from lbdeploy import hosts, validators, wire
-from lbdeploy.desired import KEEPALIVED_CONF, NO_LEFTOVERS, OWN_SCRIPTS, desired, files
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import HostsFileError
-from lbdeploy.finding import Finding
-from lbdeploy.gate import objections
-from lbdeploy.health import parse_ip_a
-from lbdeploy.history import Generation, Target
-from lbdeploy.keepalived import Vrrp as Said
-from lbdeploy.lint import lint
-from lbdeploy.model import Cluster
-from lbdeploy.origin import Origin
-from lbdeploy.placement import holder, placed, placement_of, tracked
-from lbdeploy.plan import Plan, Stage, Way, diff
-from lbdeploy.probe import FAULT_STATE, Observation, Probe
-from lbdeploy.resource import Answer
-from lbdeploy.resources import File, Gone
-from lbdeploy.stages import staged
-from lbdeploy.takedown import original
-from lbdeploy.transaction import Task, Transaction
-from lbdeploy.vrrp import skew
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import placement_of
+from lbdeploy.health.vips import holder, placed, tracked
+from lbdeploy.node import network_listener
+from lbdeploy.node.drift import diff
+from lbdeploy.node.keepalived_conf import skew
+from lbdeploy.node.keepalived_state import Vrrp as Said
+from lbdeploy.node.observation import FAULT_STATE, Observation, Probe
+from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.node.resources import File, Gone
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.operations.down_steps import original
+from lbdeploy.operations.generations import Generation, Target
+from lbdeploy.planning import validators
+from lbdeploy.planning.desired import KEEPALIVED_CONF, NO_LEFTOVERS, OWN_SCRIPTS, desired, files
+from lbdeploy.planning.lint.lint import lint
+from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.stages import staged
+from lbdeploy.rollout.gate import objections
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.transaction import Task, Transaction
 
 GOOD = SEED.read_text()
 
@@ -64,9 +68,9 @@ def test_multicast_of_ipv6_has_its_own_source(tmp_path: Path) -> None:
     conf = next(file.content for file in files(found, found.node("lb-a")) if file.path == KEEPALIVED_CONF)
     assert "    mcast_src_ip fd00:1::11\n    track_src_ip\n" in conf
     assert "unicast" not in conf
-    hail = str(wire.programs(found, found.node("lb-b"))[1])
+    hail = str(network_listener.programs(found, found.node("lb-b"))[1])
     assert hail.endswith(" eth1 fd00:1::12 ff02::12")
-    assert wire.group(ip_address("10.0.0.1")) == ip_address("224.0.0.18")
+    assert network_listener.group(ip_address("10.0.0.1")) == ip_address("224.0.0.18")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +250,7 @@ def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
 
 def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
     """Whoever does not use it does not pay for it."""
-    assert "vrrp" not in Probe(hosts.load(SEED), hosts.load(SEED).preferred, []).probes
+    assert "vrrp" not in Probe(reader.load(SEED), reader.load(SEED).preferred, []).probes
     of = with_options(tmp_path)
     assert "vrrp" in Probe(of, of.preferred, []).probes
 
@@ -271,7 +275,7 @@ def _leftovers(of: Cluster, name: str) -> Gone:
 
 def test_a_change_of_the_mode_elects_anew(tmp_path: Path) -> None:
     """Nodes of different modes don't hear each other, and keepalived begins anew: so the standby takes over first."""
-    sample = hosts.load(SEED)
+    sample = reader.load(SEED)
     multicast = with_options(tmp_path, 'mode = "multicast"\n')
     for before, after in ((sample, multicast), (multicast, sample)):
         ((way, names, cost),) = stages_of(before, after)
@@ -281,7 +285,7 @@ def test_a_change_of_the_mode_elects_anew(tmp_path: Path) -> None:
 
 def test_other_options_are_reloads(tmp_path: Path) -> None:
     """They come and go one node at a time, the holder last, and clients notice nothing."""
-    sample, tracking = hosts.load(SEED), with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
+    sample, tracking = reader.load(SEED), with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
     for before, after in ((sample, tracking), (tracking, sample)):
         assert stages_of(before, after) == [(Way.RELOAD, (n,), "clients notice nothing") for n in ("lb2", "lb1")]
 
@@ -290,7 +294,7 @@ def test_a_changed_script_needs_no_reload(tmp_path: Path) -> None:
     """keepalived runs it anew each time."""
     before = with_options(tmp_path)
     (tmp_path / "scripts/notify.sh").write_text(SCRIPT + " # more\n")
-    after = hosts.load(tmp_path / "hosts.toml")
+    after = reader.load(tmp_path / "hosts.toml")
     looks = observe(after, after.preferred, states={f.id: _as(f) for f in files(before, before.preferred)})
     assert [(c.kind, c.name, c.action) for c in diff(desired(after, after.preferred), looks).changes] == [
         ("file", "/etc/keepalived/lbdeploy-notify", "update")

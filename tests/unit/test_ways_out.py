@@ -14,14 +14,14 @@ import pytest
 from builders import SEED
 from click.exceptions import Exit
 
-from lbdeploy import cli
-from lbdeploy.answers import Answers
+from lbdeploy.cli import main
 from lbdeploy.cli.app import App
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Node
 from lbdeploy.errors import SudoError
-from lbdeploy.events import Note, Wire
-from lbdeploy.model import Node
-from lbdeploy.transport import Result
-from lbdeploy.transport.root import Root, masked
+from lbdeploy.events import Note, RemoteCommand
+from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.sudo import Root, masked
 
 Do = Callable[[App], object]
 End = Callable[..., tuple[int, str]]
@@ -40,7 +40,7 @@ def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.setattr(sys, "argv", ["lbdeploy", *(args or ["check"])])
         monkeypatch.setattr(App, "cluster", property(do))
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         return int(left.value.code or 0), capsys.readouterr().err
 
     monkeypatch.setattr(os, "_exit", leave)
@@ -128,8 +128,8 @@ def test_verbosity_adds_up(end: End) -> None:
 
     def look(app: App) -> None:
         seen.append(app.verbose)
-        app.emit(Wire("lb1", "sudo -S -- sh -s", "echo hello\n", "hello\n", 0.1, 0))
-        app.emit(Wire("lb1", "sh -s", "echo long\n" * 1000, "", 0.1, 0))
+        app.emit(RemoteCommand("lb1", "sudo -S -- sh -s", "echo hello\n", "hello\n", 0.1, 0))
+        app.emit(RemoteCommand("lb1", "sh -s", "echo long\n" * 1000, "", 0.1, 0))
         raise KeyboardInterrupt
 
     said = end(look, "-v", "check", "-v")[1]

@@ -19,13 +19,13 @@ def test_an_installed_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         wheel.extractall(site)
     (tmp_path / "hosts.toml").write_text((site / "lbdeploy/_shipped/hosts.toml").read_text())
-    command = [sys.executable, "-c", "from lbdeploy.cli import main; main()", "render", "lb1", "--out", "out"]
+    command = [sys.executable, "-c", "from lbdeploy.cli.main import main; main()", "render", "lb1", "--out", "out"]
     run = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, check=False, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
     assert "192.168.0.10/24 dev ens33" in (tmp_path / "out/lb1/etc/keepalived/keepalived.conf").read_text()
-    assert (site / "lbdeploy/remote/tools.sh").exists()
+    assert (site / "lbdeploy/node/remote/transaction.sh").exists()
     assert (site / "lbdeploy/py.typed").exists()
     manual = next(site.glob("lbdeploy-*.data/data/share/man/man1/lbdeploy.1"))
     assert manual.read_text().startswith(".TH LBDEPLOY 1")

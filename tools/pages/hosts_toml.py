@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from lbdeploy.hosts import schema, values
+from lbdeploy.config import schema, values
 
 TOP = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from lbdeploy.cli import cli
+from lbdeploy.cli.main import cli
 
 EXIT_CODES = {
     0: "done, healthy, nothing to change",

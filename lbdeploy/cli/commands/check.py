@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.cli import end
-from lbdeploy.cli.app import App
+from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options
 
 
@@ -19,8 +18,8 @@ def check(app: App) -> None:
     lbdeploy check
     lbdeploy -f prod/hosts.toml check  another file
     """
-    from lbdeploy.ending import linted
-    from lbdeploy.lint import lint
+    from lbdeploy.operations.exit_status import linted
+    from lbdeploy.planning.lint.lint import lint
 
     lints = lint(app.cluster)
     end(app, linted(lints), lambda: app.reporter.lints(app.cluster, lints))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.checklist import IGNORED_BY_DOCTOR
-from lbdeploy.cli import end
-from lbdeploy.cli.app import App
+from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options, limit_option
+from lbdeploy.operations.doctor.checklist import IGNORED_BY_DOCTOR
 
 
 @click.command()
@@ -35,11 +34,11 @@ def doctor(app: App, limit: tuple[str, ...], ignore: tuple[str, ...]) -> None:
     lbdeploy doctor --ignore clock     a problem you know about
     lbdeploy --json doctor | jq '.findings[] | select(.ok | not)'
     """
-    from lbdeploy.fleet import Fleet
+    from lbdeploy.ssh.pool import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
-        from lbdeploy.doctor import examine
-        from lbdeploy.ending import examined
+        from lbdeploy.operations.doctor.doctor import examine
+        from lbdeploy.operations.exit_status import examined
 
         diagnosis = examine(app.cluster, fleet, app.emit, ignore)
     end(app, examined(diagnosis), lambda: app.reporter.doctor(diagnosis))

@@ -10,11 +10,11 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options, limit_option, lock_option
 from lbdeploy.errors import ConnectError, UsageError
-from lbdeploy.options import Options
+from lbdeploy.rollout.options import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.removal import Removed
-    from lbdeploy.removal_plan import RemovalPlan
+    from lbdeploy.operations.down import Removed
+    from lbdeploy.operations.down_plan import RemovalPlan
 
 
 @click.command()
@@ -42,10 +42,10 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
         fix = "lbdeploy down --yes, if that is what you want"
         raise UsageError("down asks for confirmation, which needs a terminal", state="nothing was contacted", fix=fix)
     options = Options(limit=app.limit(limit), lock_wait=lock_wait)
-    from lbdeploy.fleet import Fleet
+    from lbdeploy.ssh.pool import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
-        from lbdeploy.removal import Removal
+        from lbdeploy.operations.down import Removal
 
         removal = Removal(app.cluster, fleet, app.emit, app.origin, options, purge=purge)
         removed = removal.down(lambda planned: yes or _approved(app, planned))

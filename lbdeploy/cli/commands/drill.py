@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.complete import nodes
 from lbdeploy.cli.parameters import Seconds, global_options
-from lbdeploy.drill.kinds import NAMES, OUTSIDE, Name, refuse_for_good
+from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
+from lbdeploy.operations.drill.faults import NAMES, OUTSIDE, Name, refuse_for_good
 
 if TYPE_CHECKING:
-    from lbdeploy.drill.result import Result
+    from lbdeploy.operations.drill.result import Result
 
 
 @click.command()
@@ -82,11 +82,11 @@ def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None
     if node is not None:
         app.node(node)
     ssh = app.ssh  # moves into the lab, before there are threads
-    from lbdeploy.drill.course import Drill
+    from lbdeploy.operations.drill.drill import Drill
 
     outside = None
     if app.lab:
-        from lbdeploy.lab.injector import InLab
+        from lbdeploy.lab.fault_injector import InLab
 
         outside = partial(InLab, app.cluster)
     course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)
@@ -123,7 +123,7 @@ def _end(
     app: App, results: Sequence[Result], stopped: LbdeployError | None, report: Path | None, *, alone: bool
 ) -> None:
     """Tell what was measured, whatever `stopped` further drills, and the worst of what went wrong."""
-    from lbdeploy.drill.result import failure, together
+    from lbdeploy.operations.drill.result import failure, together
 
     app.reporter.drills(results)
     unwritten = _write(app, results, report) if report else None
@@ -137,7 +137,7 @@ def _end(
 
 def _write(app: App, results: Sequence[Result], report: Path) -> LbdeployError | None:
     """The page; what kept it from being written."""
-    from lbdeploy.report.page import page
+    from lbdeploy.cli.report.drill_page import page
 
     try:
         report.write_text(page(app.cluster, results), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Many clusters in one run: arguments, wiring, and how it ends. What is done is in `lbdeploy.sites`."""
+"""Many clusters in one run: arguments, wiring, and how it ends. What is done is in `lbdeploy.operations.fleet`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Event, Told
-from lbdeploy.interrupt import Interrupt
-from lbdeploy.options import Options
-from lbdeploy.origin import origin
-from lbdeploy.report.sites import Sites
-from lbdeploy.sites.course import carry_out
-from lbdeploy.sites.job import Job, Result, ended_by, labels, worst
+from lbdeploy.operations.fleet.batches import carry_out
+from lbdeploy.operations.fleet.job import Job, Result, ended_by, labels, worst
+from lbdeploy.rollout.interrupt import Interrupt
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import origin
 
 PARALLEL = 5  # of two nodes: as many logins at once as an sshd takes by default, where all go through one jump host
 STOPPING = "stopping as soon as the clusters under way are done"
@@ -91,7 +91,7 @@ def _engine(app: App, tell: Tell) -> Iterator[Engine]:
     if not app.scheduler:
         yield _here(app, tell)
         return
-    from lbdeploy.sites.remote import workers
+    from lbdeploy.operations.fleet.dask import workers
 
     with workers(app.scheduler, tell) as there:
         yield there.begin, app.parallel or there.threads, there.check
@@ -99,8 +99,8 @@ def _engine(app: App, tell: Tell) -> Iterator[Engine]:
 
 def _here(app: App, tell: Tell) -> Engine:
     """Threads of this process: nearly all of the time is the nodes', so they do not wait for each other."""
-    from lbdeploy import transport  # noqa: F401  before there are threads that would all wait for it
-    from lbdeploy.sites.work import of_file, perform
+    from lbdeploy.operations.fleet.worker import of_file, perform
+    from lbdeploy.ssh.transport import session  # noqa: F401  before there are threads that would all wait for it
 
     password = app.answers.sudo_password
     parallel = app.parallel or PARALLEL

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from lbdeploy.cli import end
-from lbdeploy.cli.app import App
-from lbdeploy.cli.complete import nodes
+from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options, lock_option
-from lbdeploy.ending import handed_over
+from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.errors import UsageError
+from lbdeploy.operations.exit_status import handed_over
 
 
 @click.command()
@@ -39,10 +38,10 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
         )
     if to is not None:
         app.node(to)
-    from lbdeploy.fleet import Fleet
+    from lbdeploy.ssh.pool import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
-        from lbdeploy.handover import Handover
+        from lbdeploy.operations.handover.handover import Handover
 
         moved = Handover(app.cluster, fleet, app.emit, app.origin.about, lock_wait).run(to, back=back)
     end(app, handed_over(moved), lambda: app.reporter.handover(app.cluster, moved))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy import hosts
+from lbdeploy.config import draft as drafts
+from lbdeploy.config import reader
+from lbdeploy.config.draft import Draft
 from lbdeploy.errors import LbdeployError, UsageError
-from lbdeploy.hosts import draft as drafts
-from lbdeploy.hosts.draft import Draft
-from lbdeploy.scout import Seen, Shared, is_usable, router_ids, scout, shared
+from lbdeploy.operations.discovery import Seen, Shared, is_usable, router_ids, scout, shared
 
 if TYPE_CHECKING:
     from lbdeploy.cli.app import App
-    from lbdeploy.cli.init import Flags
-    from lbdeploy.model import Ssh
+    from lbdeploy.cli.commands.init_flags import Flags
+    from lbdeploy.config.model import Ssh
 
 Put = Callable[[Draft, str], None]
 
@@ -56,13 +56,13 @@ class Interview:
 
     def _ask(self, question: str, put: Put, default: str | None = None) -> None:
         """Ask until the answer makes no new complaint about what has been answered so far."""
-        before = set(hosts.complaints(self.made))
+        before = set(reader.complaints(self.made))
         while True:
             answer = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
             tried = deepcopy(self.made)
             try:
                 put(tried, answer)
-                wrong = [each for each in hosts.complaints(tried) if each not in before and not _later(each, tried)]
+                wrong = [each for each in reader.complaints(tried) if each not in before and not _later(each, tried)]
                 if not wrong:
                     self.made = tried
                     return
@@ -89,7 +89,7 @@ class Interview:
 
     def _look(self) -> list[tuple[str, Shared]]:
         """The networks that all nodes are on which can be looked at, by the names proposed for them."""
-        ssh = self.app.ssh if self.app.lab else replace(hosts.ssh_of(self.made), answers=self.app.answers)
+        ssh = self.app.ssh if self.app.lab else replace(reader.ssh_of(self.made), answers=self.app.answers)
         while True:
             found = self._scouted(ssh)
             seen = {name: each for name, each in found.items() if isinstance(each, Seen)}

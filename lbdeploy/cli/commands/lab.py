@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.complete import hosts, networks, nodes, places
 from lbdeploy.cli.group import Near
 from lbdeploy.cli.parameters import global_options
+from lbdeploy.cli.shell_completion import hosts, networks, nodes, places
 
 if TYPE_CHECKING:
-    from lbdeploy.lab.state import LabStatus
+    from lbdeploy.lab.status import LabStatus
 
 where_argument = click.argument("name", metavar="NODE|SERVER", shell_complete=hosts)
 network_option = click.option(
@@ -52,7 +52,7 @@ def lab_up(app: App, suite: str | None, rebuild_image: bool) -> None:
     lbdeploy lab up
     lbdeploy lab up --suite trixie     nodes with Debian 13
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     status = lab.up(app.cluster, app.emit, suite=suite, rebuild_image=rebuild_image)
     _show(app, status)
@@ -70,7 +70,7 @@ def lab_down(app: App, everything: bool) -> None:
     lbdeploy lab down
     lbdeploy lab down --all            also labs whose hosts.toml is gone
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     if everything:
         lab.down_all(app.emit)
@@ -88,7 +88,7 @@ def lab_status(app: App) -> None:
     \b
     lbdeploy lab status
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     status = lab.status(app.cluster)
     _show(app, status)
@@ -108,7 +108,7 @@ def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
     lbdeploy lab exec lb1 journalctl -u keepalived -n 20
     lbdeploy lab exec client curl -k https://192.168.0.10:6443/readyz
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     app.exit_code = lab.exec_(app.cluster, where, list(command))
 
@@ -124,7 +124,7 @@ def lab_stop(app: App, name: str) -> None:
     lbdeploy lab stop lb1
     lbdeploy lab stop master2
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     lab.stop(app.cluster, name, app.emit)
     _done(app)
@@ -140,7 +140,7 @@ def lab_start(app: App, name: str) -> None:
     \b
     lbdeploy lab start lb1
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     lab.start(app.cluster, name, app.emit)
     _done(app)
@@ -156,7 +156,7 @@ def lab_fresh(app: App, name: str) -> None:
     \b
     lbdeploy lab fresh lb1
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     lab.fresh(app.cluster, name, app.emit)
     _done(app)
@@ -174,7 +174,7 @@ def lab_cut(app: App, name: str, network: str | None) -> None:
     lbdeploy lab cut lb1
     lbdeploy lab cut lb1 --network external
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     lab.cut(app.cluster, name, network, app.emit)
     _done(app)
@@ -191,7 +191,7 @@ def lab_join(app: App, name: str, network: str | None) -> None:
     \b
     lbdeploy lab join lb1
     """
-    from lbdeploy import lab
+    from lbdeploy.lab import commands as lab
 
     lab.join(app.cluster, name, network, app.emit)
     _done(app)

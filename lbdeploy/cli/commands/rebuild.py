@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from lbdeploy.cli import end
-from lbdeploy.cli.app import App
-from lbdeploy.cli.complete import nodes
+from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options, ignore_option, lock_option
-from lbdeploy.ending import rebuilt
-from lbdeploy.options import Options, fingerprint
+from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.operations.exit_status import rebuilt
+from lbdeploy.rollout.options import Options, fingerprint
 
 
 @click.command()
@@ -40,10 +39,10 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
     app.node(node)
     if host_key:
         app.answers.stated[node] = fingerprint(host_key)
-    from lbdeploy.fleet import Fleet
+    from lbdeploy.ssh.pool import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
-        from lbdeploy.rebuild import Rebuild
+        from lbdeploy.operations.rebuild import Rebuild
 
         run = Rebuild(app.cluster, fleet, app.emit, app.origin, Options(limit=(node,), **how))
         app.reporter.prepare()

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.complete import nodes
 from lbdeploy.cli.parameters import global_options
+from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
-    from lbdeploy.resources import File
+    from lbdeploy.node.resources import File
 
 
 @click.command()
@@ -34,7 +34,7 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     lbdeploy render --out rendered     to compare or keep
     lbdeploy render --diff             what your own templates change
     """
-    from lbdeploy.desired import files
+    from lbdeploy.planning.desired import files
 
     if diff and out:
         raise UsageError("--diff and --out cannot be combined", fix="leave one of them out")
@@ -57,8 +57,8 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
 
 def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
     """What the operator's own templates change, as a diff for each file that they do."""
-    from lbdeploy.desired import files
-    from lbdeploy.diff import difference
+    from lbdeploy.node.resources.text_diff import difference
+    from lbdeploy.planning.desired import files
 
     plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))  # beside which there can be no templates
     found = []
@@ -75,7 +75,7 @@ def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
 
 def print_files(rendered: Mapping[str, Sequence[File]]) -> None:
     """Every file with a line above it that names node, path and mode."""
-    from lbdeploy.report.terminal import coloured
+    from lbdeploy.cli.report.terminal import coloured
 
     for name, files in rendered.items():
         for file in files:

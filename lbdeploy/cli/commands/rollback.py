@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lbdeploy.cli import approve, end
-from lbdeploy.cli.app import App
+from lbdeploy.cli.app import App, end
+from lbdeploy.cli.commands.run import approve
 from lbdeploy.cli.parameters import force_option, global_options, ignore_option, lock_option
-from lbdeploy.ending import changed
 from lbdeploy.errors import UsageError
-from lbdeploy.options import Options
+from lbdeploy.operations.exit_status import changed
+from lbdeploy.rollout.options import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.history import Generation
+    from lbdeploy.operations.generations import Generation
 
 
 @click.command()
@@ -41,11 +41,11 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     """
     if to is not None and not to.strip():
         raise UsageError("--to needs a run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")
-    from lbdeploy.fleet import Fleet
+    from lbdeploy.ssh.pool import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
-        from lbdeploy.history import target
-        from lbdeploy.restore import generations, restoring
+        from lbdeploy.operations.generations import target
+        from lbdeploy.operations.rollback import generations, restoring
 
         known = generations(fleet)
         if listing:

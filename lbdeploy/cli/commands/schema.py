@@ -20,7 +20,7 @@ def schema(app: App) -> None:
     lbdeploy schema > hosts.schema.json
     sed -i '1i #:schema hosts.schema.json' hosts.toml
     """
-    from lbdeploy.hosts.json_schema import json_schema, text
+    from lbdeploy.config.json_schema import json_schema, text
 
     if app.json:
         app.finish(0, schema=json_schema())

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbdeploy.cli import end
-from lbdeploy.cli.app import App
+from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options, in_fleets, limit_option
-from lbdeploy.ending import looked
 from lbdeploy.errors import InterruptedRunError
+from lbdeploy.operations.exit_status import looked
 
 if TYPE_CHECKING:
-    from lbdeploy.fleet import Fleet
-    from lbdeploy.status import Status
+    from lbdeploy.operations.status import Status
+    from lbdeploy.ssh.pool import Fleet
 
 
 @click.command()
@@ -37,10 +36,10 @@ def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
     lbdeploy status --watch            every 2 seconds; Ctrl-C ends it
     lbdeploy --json status --watch     one document per line, for scripts
     """
-    from lbdeploy.fleet import Fleet
+    from lbdeploy.ssh.pool import Fleet
 
     with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
-        from lbdeploy.watch import PATIENCE, SOON, once
+        from lbdeploy.operations.status_watch import PATIENCE, SOON, once
 
         screen = watch and not app.json and app.reporter.drawable
         found = once(app.cluster, fleet, SOON if screen else PATIENCE)
@@ -54,7 +53,7 @@ def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
 
 def _follow(app: App, fleet: Fleet, found: Status) -> None:
     """Until Ctrl-C."""
-    from lbdeploy.watch import PERIOD, Watch
+    from lbdeploy.operations.status_watch import PERIOD, Watch
 
     app.muted = True  # the screen is the status's own
     try:

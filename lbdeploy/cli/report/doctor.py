@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from lbdeploy.doctor import Diagnosis
-from lbdeploy.finding import Finding
-from lbdeploy.report.terminal import Part
+from lbdeploy.cli.report.terminal import Part
+from lbdeploy.health.finding import Finding
+from lbdeploy.operations.doctor.doctor import Diagnosis
 
 Line = Sequence[Part]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from lbdeploy.removal import Removed
-from lbdeploy.removal_plan import RemovalPlan
-from lbdeploy.report.terminal import Part
+from lbdeploy.cli.report.terminal import Part
+from lbdeploy.operations.down import Removed
+from lbdeploy.operations.down_plan import RemovalPlan
 
 Line = Sequence[Part]
 

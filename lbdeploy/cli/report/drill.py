@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from lbdeploy.drill.result import HERE, Result
-from lbdeploy.drill.timeline import Row, State, Timeline, timeline
-from lbdeploy.drill.timers import TOLERANCE
-from lbdeploy.report.terminal import Part
+from lbdeploy.cli.report.terminal import Part
+from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
+from lbdeploy.operations.outage.views import HERE, TOLERANCE
 
 CELLS: dict[State, tuple[str, str]] = {
     "silent": ("x", "bad"),

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from lbdeploy import __version__
-from lbdeploy.drill.result import Result
-from lbdeploy.drill.timeline import Row, Span, Timeline, timeline
-from lbdeploy.drill.timers import TOLERANCE
-from lbdeploy.model import Cluster
-from lbdeploy.report.drill import holders
+from lbdeploy.cli.report.drill import holders
+from lbdeploy.config.model import Cluster
+from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.timeline import Row, Span, Timeline, timeline
+from lbdeploy.operations.outage.views import TOLERANCE
 
 LABELS, WIDTH, RIGHT, TOP, PITCH, BAR = 210, 960, 20, 34, 30, 18  # pixels
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.ending import CHANGES_PENDING
 from lbdeploy.events import Note, Step, Told
-from lbdeploy.sites.job import Result, worst
+from lbdeploy.operations.exit_status import CHANGES_PENDING
+from lbdeploy.operations.fleet.job import Result, worst
 
 if TYPE_CHECKING:
-    from lbdeploy.report import Reporter
+    from lbdeploy.cli.report.reporter import Reporter
 
 SHOWN_FINDINGS = 5  # of one cluster; `verify` of that cluster alone shows the rest
 MARKS = {None: ("-", "quiet"), 0: ("✓", "good"), CHANGES_PENDING: ("~", "todo")}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lbdeploy.model import Cluster
-from lbdeploy.moved import Moved
-from lbdeploy.report.terminal import Part
+from lbdeploy.cli.report.terminal import Part
+from lbdeploy.config.model import Cluster
+from lbdeploy.operations.handover.result import Moved
 
 Line = Sequence[Part]
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lbdeploy.report.terminal import Part
+from lbdeploy.cli.report.terminal import Part
 
 if TYPE_CHECKING:
-    from lbdeploy.plan import Plan
-    from lbdeploy.resource import Change
+    from lbdeploy.node.resources.base import Change
+    from lbdeploy.planning.plan import Plan
 
 Line = Sequence[Part]
 

@@ -8,8 +8,8 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lbdeploy.cli.report.terminal import console, write
 from lbdeploy.events import Done, Note, Step, Told
-from lbdeploy.report.terminal import console, write
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,27 +10,28 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from lbdeploy.cli.report.plan import in_short, steps
+from lbdeploy.cli.report.progress import Lines, Live
+from lbdeploy.cli.report.terminal import Part, console, lively, write
 from lbdeploy.errors import HostsFileError, LbdeployError
-from lbdeploy.events import Event, Wire, excerpt
-from lbdeploy.report.progress import Lines, Live
-from lbdeploy.report.steps import in_short, steps
-from lbdeploy.report.terminal import Part, console, lively, write
+from lbdeploy.events import Event, RemoteCommand, excerpt
+from lbdeploy.node.remote import readable
 
 if TYPE_CHECKING:
-    from lbdeploy.doctor import Diagnosis
-    from lbdeploy.drill.result import Result
-    from lbdeploy.finding import Finding
-    from lbdeploy.lint import Lint
-    from lbdeploy.model import Cluster
-    from lbdeploy.moved import Moved
-    from lbdeploy.plan import Plan
-    from lbdeploy.rebuild import Rebuilt
-    from lbdeploy.removal import Removed
-    from lbdeploy.removal_plan import RemovalPlan
-    from lbdeploy.rollout import Outcome
-    from lbdeploy.status import Status
-    from lbdeploy.verdict import Verdict
-    from lbdeploy.watch import Watch
+    from lbdeploy.config.model import Cluster
+    from lbdeploy.health.finding import Finding
+    from lbdeploy.health.verdict import Verdict
+    from lbdeploy.operations.doctor.doctor import Diagnosis
+    from lbdeploy.operations.down import Removed
+    from lbdeploy.operations.down_plan import RemovalPlan
+    from lbdeploy.operations.drill.result import Result
+    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.status import Status
+    from lbdeploy.operations.status_watch import Watch
+    from lbdeploy.planning.lint.lint import Lint
+    from lbdeploy.planning.plan import Plan
+    from lbdeploy.rollout.run import Outcome
 
 
 SHOWN = 4000  # characters of a script
@@ -48,14 +49,14 @@ class Reporter:
 
     def emit(self, event: Event) -> None:
         """Show an event as it happens. From any thread."""
-        if not isinstance(event, Wire):
+        if not isinstance(event, RemoteCommand):
             self._progress.event(event)
         elif self.verbose > 1:
             self._wire(event)
 
-    def _wire(self, event: Wire) -> None:
+    def _wire(self, event: RemoteCommand) -> None:
         """What went over the wire, and how it ended."""
-        script = excerpt(event.plain, SHOWN)
+        script = excerpt(readable(event.script), SHOWN)
         self.warn((event.who, "name"), (f" $ {event.command}", "todo"), f"  ({event.seconds:.2f} s, {event.status})")
         self.warn(("\n".join(f"    {line}" for line in script.splitlines()), "quiet"))
 
@@ -124,13 +125,13 @@ class Reporter:
 
     def removal_plan(self, planned: RemovalPlan) -> None:
         """What `down` is about to do; with -v, also a diff for each file."""
-        from lbdeploy.report.removal import warnings
+        from lbdeploy.cli.report.down import warnings
 
         self._say_all((*steps(planned.plan, diffs=self.verbose > 0), *warnings(planned)))
 
     def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
         """What `down` has done."""
-        from lbdeploy.report.removal import outcome
+        from lbdeploy.cli.report.down import outcome
 
         self._say_all(outcome(removed, purge=purge, limited=limited))
 
@@ -198,7 +199,7 @@ class Reporter:
 
     def difference(self, node: str, path: str, diff: str) -> None:
         """What the operator's own template makes different."""
-        from lbdeploy.report.steps import difference
+        from lbdeploy.cli.report.plan import difference
 
         self.say((f"{node}:{path}", "name"))
         for line in difference(diff):
@@ -206,40 +207,40 @@ class Reporter:
 
     def doctor(self, diagnosis: Diagnosis) -> None:
         """What is in the way of `up`, and what is not."""
-        from lbdeploy.report.doctor import lines
+        from lbdeploy.cli.report.doctor import lines
 
         self._say_all(lines(diagnosis, verbose=self.verbose > 0))
 
     def status(self, status: Status) -> None:
         """The cluster as it is, once."""
-        from lbdeploy.report.status import screen
+        from lbdeploy.cli.report.status import screen
 
         self.quiet()
         console(self._results).print(screen(status, {}, {}))
 
     def watch(self, watch: Watch) -> None:
         """The cluster as it is, drawn again and again until Ctrl-C."""
-        from lbdeploy.report.status import follow
+        from lbdeploy.cli.report.status import follow
 
         self.quiet()
         follow(watch, console(self._results))
 
     def handover(self, cluster: Cluster, moved: Moved) -> None:
         """Who has the VIPs now, and what it cost."""
-        from lbdeploy.report.handover import lines
+        from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
 
     def drill(self, result: Result) -> None:
         """What one drill measured, with a timeline."""
-        from lbdeploy.report.drill import lines
+        from lbdeploy.cli.report.drill import lines
 
         self.quiet()
         self._say_all(lines(result, min(console(self._results).width, 100)))
 
     def drills(self, results: Sequence[Result]) -> None:
         """Several drills, side by side."""
-        from lbdeploy.report.drill import headings, row
+        from lbdeploy.cli.report.drill import headings, row
 
         if len(results) > 1:
             self.table(headings(), map(row, results))

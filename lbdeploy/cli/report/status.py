@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lbdeploy.health import ServerStat
-from lbdeploy.placement import DAEMONS
-from lbdeploy.status import Snapshot, Status, age
-from lbdeploy.watch import Watch
+from lbdeploy.health.placement import DAEMONS
+from lbdeploy.node.parsers import ServerStat
+from lbdeploy.operations.status import Snapshot, Status, age
+from lbdeploy.operations.status_watch import Watch
 
 REDRAW = 0.5  # seconds
 STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": "warn", "unknown": "warn"}

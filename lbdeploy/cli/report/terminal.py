@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
-from lbdeploy.report.wrap import Pair, wrapped
+from lbdeploy.cli.report.wrap import Pair, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from lbdeploy.lab.place import Place
+from lbdeploy.lab.host.paths import Place
 
 _ROOT = Path("/sys/fs/cgroup")
 

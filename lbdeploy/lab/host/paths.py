@@ -127,3 +127,10 @@ def _same(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes a file atomically: it has its old content or the whole new one."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.rename(path)

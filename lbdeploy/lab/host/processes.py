@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lbdeploy.errors import LabError
-from lbdeploy.lab.netns import network
+from lbdeploy.lab.host.netns import network
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root"}  # nothing of the operator's goes into the lab

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lbdeploy.errors import LabError
-from lbdeploy.lab.place import CACHE, STATE
-from lbdeploy.lab.system import ENVIRONMENT, PATH
+from lbdeploy.lab.host.paths import CACHE, STATE
+from lbdeploy.lab.host.processes import ENVIRONMENT, PATH
 
 _TOOLS = {  # by Debian's package
     "ip": "iproute2",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbdeploy.lab.system import run
+from lbdeploy.lab.host.processes import run
 
 # Debian's names of its suites. The rest of a name, as in bookworm-security, is the part of the archive.
 _DEBIAN = re.compile(

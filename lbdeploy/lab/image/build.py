@@ -17,10 +17,10 @@ from pathlib import Path
 
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.lab.place import CACHE
-from lbdeploy.lab.repository import index
-from lbdeploy.lab.sources import options, sources
-from lbdeploy.lab.system import ENVIRONMENT, run
+from lbdeploy.lab.host.paths import CACHE
+from lbdeploy.lab.host.processes import ENVIRONMENT, run
+from lbdeploy.lab.image.apt_sources import options, sources
+from lbdeploy.lab.image.repository import index
 
 SUITES = ("bookworm", "trixie", "bullseye")
 PACKAGES = "/srv/packages"  # where a node finds the repository

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
-from lbdeploy.lab.system import run
+from lbdeploy.lab.host.processes import run
 
 
 def index(directory: Path, suite: str) -> None:

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lbdeploy.lab.access import host_key
-from lbdeploy.lab.image import remove
-from lbdeploy.lab.keys import make_ssh_key
-from lbdeploy.lab.place import Place
+from lbdeploy.lab.host.paths import Place
+from lbdeploy.lab.image.build import remove
+from lbdeploy.lab.machine.keys import make_ssh_key
+from lbdeploy.lab.machine.ssh_access import host_key
 
 HOST_KEYS = ("ed25519", "ecdsa")
 _UID = 1000

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdeploy.errors import LabError
-from lbdeploy.lab import cgroups, system, wiring
-from lbdeploy.lab.disk import disk_of, hostname_of
-from lbdeploy.lab.image import PACKAGES, Image
-from lbdeploy.lab.place import Place
-from lbdeploy.lab.topology import Host
+from lbdeploy.lab.host import cgroups, processes
+from lbdeploy.lab.host.paths import Place
+from lbdeploy.lab.image.build import PACKAGES, Image
+from lbdeploy.lab.machine import wiring
+from lbdeploy.lab.machine.disk import disk_of, hostname_of
+from lbdeploy.lab.machine.topology import Host
 
 _MACHINERY = ("sh", "unshare", "systemd-nspawn")  # what a node runs on
 
@@ -28,14 +29,14 @@ def power_on(place: Place, host: Host, image: Image) -> None:
     (directory / "root").mkdir(exist_ok=True)
     (directory / "power").write_text(_power_script(place, host))
     (directory / "boot").write_text(_boot_script(place, host, image))
-    system.detach(["sh", str(directory / "power")], directory / "console.log")
+    processes.detach(["sh", str(directory / "power")], directory / "console.log")
 
 
 def power_off(place: Place, host: Host) -> None:
     """Cuts the power: the node is silent at once, every process of it ends, and its addresses are gone."""
     wiring.pull_out(place, host)
-    system.kill(machinery(place.host(host.name)))
-    system.kill(each.pid for each in system.processes_in([place.namespace_file(host.name)]))
+    processes.kill(machinery(place.host(host.name)))
+    processes.kill(each.pid for each in processes.processes_in([place.namespace_file(host.name)]))
     wiring.unwire([place.namespace(host.name)])
 
 
@@ -43,7 +44,7 @@ def machinery(directory: Path) -> list[int]:
     """The processes that nodes run on, found by their arguments: scripts and roots below `directory`."""
     return [
         process.pid
-        for process in system.processes()
+        for process in processes.processes()
         if os.path.basename(process.argv[0]) in _MACHINERY
         and any(arg.startswith((f"{directory}/", f"--directory={directory}/")) for arg in process.argv)
     ]
@@ -51,7 +52,7 @@ def machinery(directory: Path) -> list[int]:
 
 def leader(place: Place, name: str) -> int | None:
     """The node's PID 1, as this machine numbers it; None while it is off."""
-    for process in system.processes_in([place.namespace_file(name)]):
+    for process in processes.processes_in([place.namespace_file(name)]):
         # Three PID namespaces down: this machine's, the power supply's, the node's.
         if len(pids := process.pids) == 3 and pids[-1] == 1:
             return process.pid
@@ -124,6 +125,6 @@ def _boot_error(place: Place, name: str, what: str) -> LabError:
     log = place.host(name) / "console.log"
     end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
     fix = f"read {log}; then: lbdeploy lab fresh {name}"
-    if few := system.too_few_watches():
+    if few := processes.too_few_watches():
         what, fix = f"{what}: {few}", "sysctl fs.inotify.max_user_instances=1024; then: lbdeploy lab up"
     return LabError(f"{name} {what}. The end of its console:\n{end}", node=name, fix=fix)

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lbdeploy.lab import system
-from lbdeploy.lab.netns import network
-from lbdeploy.lab.place import Place
-from lbdeploy.lab.topology import Host
-from lbdeploy.model import Cluster
+from lbdeploy.config.model import Cluster
+from lbdeploy.lab.host import processes
+from lbdeploy.lab.host.netns import network
+from lbdeploy.lab.host.paths import Place
+from lbdeploy.lab.machine.topology import Host
 
 _SCRIPT = Path(__file__).with_name("apiserver.py")
 
@@ -23,7 +23,7 @@ def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) 
     file = place.dir / "certificate-names"
     if file.exists() and file.read_text() == wanted:
         return False
-    from lbdeploy.lab.keys import make_certificate
+    from lbdeploy.lab.machine.keys import make_certificate
 
     make_certificate(place.dir, wanted.split())
     file.write_text(wanted)
@@ -39,7 +39,7 @@ def start(place: Place, servers: Sequence[Host]) -> None:
         (place.host(host.name) / "spec").write_text(json.dumps(_spec(place, host)))
     spec = {"certificate": str(place.dir / "server.pem"), "servers": [_spec(place, host) for host in servers]}
     # Without `site`, and isolated from the operator's environment, Python starts in half the time.
-    system.run([sys.executable, "-I", "-S", str(_SCRIPT)], stdin=json.dumps(spec))
+    processes.run([sys.executable, "-I", "-S", str(_SCRIPT)], stdin=json.dumps(spec))
 
 
 def is_current(place: Place, host: Host) -> bool:
@@ -61,7 +61,7 @@ def _spec(place: Place, host: Host) -> dict[str, object]:
 def stop(place: Place, host: Host) -> None:
     """Ends a stand-in: its ports refuse connections at once."""
     pid = pid_of(place, host)
-    system.kill([pid] if pid else [])
+    processes.kill([pid] if pid else [])
     (place.host(host.name) / "pid").unlink(missing_ok=True)
 
 
@@ -72,7 +72,7 @@ def pid_of(place: Place, host: Host) -> int | None:
         inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == network(place.namespace_file(host.name))
     except (FileNotFoundError, ValueError):
         return None
-    return pid if inside and system.alive(pid) else None
+    return pid if inside and processes.alive(pid) else None
 
 
 def set_ready(place: Place, host: Host, ready: bool) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lbdeploy.lab.origin import replace
-from lbdeploy.lab.place import Place
-from lbdeploy.model import Cluster, Node, Ssh
+from lbdeploy.config.model import Cluster, Node, Ssh
+from lbdeploy.lab.host.paths import Place, replace
 
 
 def access(place: Place, cluster: Cluster) -> Ssh:
@@ -37,7 +36,7 @@ def address_of(cluster: Cluster, node: Node) -> str:
 def ensure_key(place: Place) -> None:
     """The operator's key."""
     if not (place.dir / "id_ed25519.pub").exists():
-        from lbdeploy.lab.keys import make_ssh_key
+        from lbdeploy.lab.machine.keys import make_ssh_key
 
         make_ssh_key(place.dir / "id_ed25519")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from lbdeploy.lab.netns import inside
+from lbdeploy.lab.host.netns import inside
 
 
 def ssh_answers(namespace: Path, address: str, port: int, timeout: float = 0.5) -> bool:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
 from typing import Literal
 
+from lbdeploy.config.model import Address, Cluster, Frontend, Interface, Node, Server
 from lbdeploy.errors import LabError
-from lbdeploy.lab.place import CLIENT, OPERATOR, SWITCH
-from lbdeploy.model import Address, Cluster, Frontend, Interface, Node, Server
+from lbdeploy.lab.host.paths import CLIENT, OPERATOR, SWITCH
 
 Subnet = IPv4Network | IPv6Network
 Kind = Literal["node", "server", "client", "operator"]

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from lbdeploy.lab.netns import network
-from lbdeploy.lab.place import SWITCH, Place
-from lbdeploy.lab.system import run
-from lbdeploy.lab.topology import Cable, Host, Topology
+from lbdeploy.lab.host.netns import network
+from lbdeploy.lab.host.paths import SWITCH, Place
+from lbdeploy.lab.host.processes import run
+from lbdeploy.lab.machine.topology import Cable, Host, Topology
 
 # A cable is in, pulled (the host loses its carrier), or deaf: the host sees a link, but no packet comes or goes.
 Plug = Literal["in", "pulled", "deaf"]

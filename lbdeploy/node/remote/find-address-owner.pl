@@ -1,6 +1,6 @@
 # Asks who has an address, three times within a second, without claiming it: ARP as a probe of RFC 5227, and neighbour
 # solicitations of RFC 4861. Prints "has ADDRESS MAC INTERFACE" for everybody who answers; the asking node does not. At the
-# end, "done who-has". For Debian's perl-base.   Usage: perl who-has.pl SECONDS [INTERFACE ADDRESS]...
+# end, "done who-has". For Debian's perl-base.   Usage: perl find-address-owner.pl SECONDS [INTERFACE ADDRESS]...
 use strict;
 use Socket;
 

@@ -2,7 +2,7 @@
 #   ID SOURCE INTERFACE    as it comes from the wire, before any firewall of this node
 #   through ID SOURCE      as it reaches a program, such as keepalived, after that
 # and, at the end, "done vrrp". For Debian's perl-base, which every node has: it is without Time::HiRes.
-# Usage: perl vrrp.pl SECONDS
+# Usage: perl listen-vrrp.pl SECONDS
 use strict;
 use Socket;
 

@@ -1,5 +1,5 @@
 # Records what was there before lbdeploy, for `lbdeploy down`: written once, before the first change, and kept for ever.
-# Given, besides what tools.sh is given: sysctls and services, those that lbdeploy sets or starts.
+# Given, besides what transaction.sh is given: sysctls and services, those that lbdeploy sets or starts.
 #
 # $state/original has: files/, the managed files as they were; folders, those that did not exist; sysctls, their values;
 # a file for each service; and known, what has been recorded. $state/installed has the names of the packages that

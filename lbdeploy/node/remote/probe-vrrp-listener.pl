@@ -1,7 +1,7 @@
 # Which hosts have nobody who listens for VRRP: sends them some (IP protocol 112, of router ID 0, which no router has), and
 # prints "deaf PEER" for each whose kernel says that nobody wants it: ICMP "protocol unreachable" (RFC 792), ICMPv6
 # "unrecognized next header" (RFC 4443, 3.4). Then "done deaf". For Debian's perl-base.
-# Usage: perl deaf.pl SECONDS OWN-ADDRESS PEER...
+# Usage: perl probe-vrrp-listener.pl SECONDS OWN-ADDRESS PEER...
 use strict;
 use Socket;
 

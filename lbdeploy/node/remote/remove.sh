@@ -1,4 +1,4 @@
-# Functions for removing a load balancer, besides tools.sh. Given: more, "packages" where they are to be purged later,
+# Functions for removing a load balancer, besides transaction.sh. Given: more, "packages" where they are to be purged later,
 # "last" while they are, otherwise empty.
 
 # drop_folders: remove the folders that were not there before lbdeploy, if they are empty now.
@@ -44,7 +44,7 @@ give_back() {
     done
 }
 
-# Replaces the commit of tools.sh: the present files were not made from a hosts.toml, so nothing is recorded.
+# Replaces the commit of transaction.sh: the present files were not made from a hosts.toml, so nothing is recorded.
 commit() {
     disarm
     if [ -d "$kept" ]; then keep_generation "$id"; fi

@@ -1,7 +1,7 @@
 # Sends VRRP's peers what their firewalls take for an advert, twice a second: IP protocol 112 with a TTL of 255. Its
 # router ID is 0, which no router has, so no keepalived minds it. What can't be sent is told: "unsent PEER REASON",
 # and the end: "done hail". A peer may be the group of VRRP, too. For Debian's perl-base.
-# Usage: perl hail.pl SECONDS INTERFACE OWN-ADDRESS PEER...
+# Usage: perl send-vrrp.pl SECONDS INTERFACE OWN-ADDRESS PEER...
 use strict;
 use Socket;
 

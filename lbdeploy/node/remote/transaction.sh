@@ -241,7 +241,7 @@ give_up_vips() {
     done
 }
 
-# listen PROGRAM: record the VRRP on the wire, from now on; see vrrp.pl.
+# listen PROGRAM: record the VRRP on the wire, from now on; see listen-vrrp.pl.
 listen() {
     : > "$run.heard"
     timeout 300 perl -e "$1" 300 < /dev/null > "$run.heard" 2> /dev/null &

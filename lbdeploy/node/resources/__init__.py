@@ -3,12 +3,12 @@
 Those that only `down` uses are in `original` and `purge`, which are not imported here: `check` does not need them.
 """
 
-from lbdeploy.resources.file import File
-from lbdeploy.resources.gone import Gone
-from lbdeploy.resources.journal import Journal
-from lbdeploy.resources.package import Packages
-from lbdeploy.resources.service import Service
-from lbdeploy.resources.sysctl import Sysctl
+from lbdeploy.node.resources.file import File
+from lbdeploy.node.resources.last_run import Journal
+from lbdeploy.node.resources.package import Packages
+from lbdeploy.node.resources.service import Service
+from lbdeploy.node.resources.stale_files import Gone
+from lbdeploy.node.resources.sysctl import Sysctl
 
 __all__ = [
     "File",

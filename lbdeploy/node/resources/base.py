@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from lbdeploy.shell import Raw
+from lbdeploy.common.shell import Raw
 
 State = TypeVar("State")
 

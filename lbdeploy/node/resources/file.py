@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lbdeploy.diff import difference
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.resources.text_diff import difference
 
 STAGED = ".lbdeploy-new"  # beside the file, on the same file system, and read by no daemon under this name
 
@@ -42,7 +42,7 @@ class File:
         return self.path + STAGED
 
     def probe(self) -> Raw:
-        # `attributes` is in look.sh. A mark follows the content, since the content's last newline is part of it.
+        # `attributes` is in observe.sh. A mark follows the content, since the content's last newline is part of it.
         path = cmd(self.path)
         return Raw(
             f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && cat {path} && echo '|'\n"

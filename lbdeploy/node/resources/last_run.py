@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw
+from lbdeploy.common.shell import Raw
+from lbdeploy.node.resources.base import Answer, Change
 
 JOURNAL = "/var/lib/lbdeploy/journal"
 UNIT = "lbdeploy"
@@ -25,7 +25,7 @@ class JournalState:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The last run has ended, in success or failure. If it was cut short, the next run cleans up (remote/tools.sh)."""
+    """The last run has ended. If it was cut short, the next run cleans up first (remote/transaction.sh)."""
 
     unit: str = UNIT
 
@@ -34,7 +34,7 @@ class Journal:
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        # `show` is in look.sh.
+        # `show` is in observe.sh.
         active = f'state=$(show {self.unit}.service)\nstate=${{state#*ActiveState=}}\necho "${{state%%[!a-z]*}}"'
         return Raw(f"{active}\ncat {JOURNAL}")
 

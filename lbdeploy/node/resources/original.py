@@ -10,9 +10,9 @@ import base64
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lbdeploy.diff import difference
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.resources.text_diff import difference
 
 STATE = "/var/lib/lbdeploy"
 NONE, KNOWN, UNKNOWN = "none", "known", "unknown"

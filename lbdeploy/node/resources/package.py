@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.resources.base import Answer, Change
 
 _HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
 RECORD = "/var/lib/lbdeploy/packages"  # the versions at the end of the last run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.node.resources.base import Answer, Change
 
 STATE = "/var/lib/lbdeploy"
 

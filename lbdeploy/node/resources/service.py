@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.resources.base import Answer, Change
 
 _ACTIONS = ("start", "reload", "restart")
 
@@ -70,7 +70,7 @@ class Service:
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        # `show` and `attributes` are in look.sh.
+        # `show` and `attributes` are in observe.sh.
         newest = "".join(f'\nfile=$(attributes {cmd(path)}) && echo "newest=${{file##* }}"' for path in self.watches)
         lost = f"\n{self.in_force} || echo InForce=no" if self.in_force else ""
         return Raw(f"state=$(show {self.unit}.service)\nprintf '%s\\n' \"$state\"\n{_PROGRAM}{newest}{lost}")

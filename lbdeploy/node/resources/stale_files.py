@@ -6,9 +6,9 @@ import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from lbdeploy.diff import difference
-from lbdeploy.resource import Answer, Change
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.resources.text_diff import difference
 
 _LOOK = """\
 for path in {patterns}; do

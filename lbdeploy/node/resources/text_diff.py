@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbdeploy.passwords import hidden
+from lbdeploy.common.redact import hidden
 
 
 def difference(path: str, old: str, new: str) -> str:

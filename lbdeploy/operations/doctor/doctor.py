@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lbdeploy import diagnosis, surroundings, wire
-from lbdeploy.checklist import LOGIN, OF_NETWORKS, OF_NODES, Check
-from lbdeploy.checkup import Checkup, Examination
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RenderError, SudoError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.finding import Finding
-from lbdeploy.fleet import Fleet
-from lbdeploy.lint import lint
-from lbdeploy.model import Cluster, Node
+from lbdeploy.health.finding import Finding
+from lbdeploy.node import network_listener
+from lbdeploy.operations.doctor import network_checks, node_checks
+from lbdeploy.operations.doctor.checklist import LOGIN, OF_NETWORKS, OF_NODES, Check
+from lbdeploy.operations.doctor.examination import Checkup, Examination
+from lbdeploy.planning.lint.lint import lint
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
 
 KINDS = ((HostKeyError, "host-key"), (LoginError, "login"), (SudoError, "sudo"), (LbdeployError, "reach"))
 
@@ -40,7 +41,7 @@ def examine(cluster: Cluster, fleet: Fleet, emit: Emit, ignore: Collection[str] 
     """Examine every node that can be reached, in parallel. Findings of the checks to `ignore` become warnings."""
 
     def look(node: Node, session: Session) -> Checkup:
-        emit(Step(node.name, f"look, and listen to its networks for {wire.seconds(cluster):.0f} s"))
+        emit(Step(node.name, f"look, and listen to its networks for {network_listener.seconds(cluster):.0f} s"))
         examination = Examination(cluster, node)
         checkup = examination.checkup(session.run(examination.script(), examination.on_line).output)
         emit(Done(node.name, "looked"))
@@ -58,8 +59,8 @@ def diagnose(
     """The findings about the nodes that were examined, and about those that could not be."""
     bad = [
         *(_barred(name, error) for name, error in errors.items()),
-        *(finding for each in checkups for finding in diagnosis.problems(cluster, each)),
-        *surroundings.problems(cluster, checkups),
+        *(finding for each in checkups for finding in node_checks.problems(cluster, each)),
+        *network_checks.problems(cluster, checkups),
         *linted(cluster),
     ]
     bad = [_ignored(each) if each.check in ignore and each.failed else each for each in bad]

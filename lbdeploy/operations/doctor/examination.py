@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy import firewall, wire
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
-from lbdeploy.health import Neighbour
-from lbdeploy.model import Cluster, Node
-from lbdeploy.placement import DAEMONS
-from lbdeploy.probe import Observation, Probe
-from lbdeploy.resource import Resource
-from lbdeploy.resources import Journal, Packages, Service
-from lbdeploy.resources.journal import JOURNAL
-from lbdeploy.shell import Raw, cmd
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.health.placement import DAEMONS
+from lbdeploy.node import network_listener
+from lbdeploy.node.observation import Observation, Probe
+from lbdeploy.node.parsers import Neighbour
+from lbdeploy.node.resources import Journal, Packages, Service
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.last_run import JOURNAL
+from lbdeploy.operations.doctor.firewall import firewall
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
 
 LOCKS = (
     "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
@@ -34,7 +35,7 @@ class Checkup:
     """
 
     observation: Observation
-    wire: wire.Heard
+    wire: network_listener.Heard
     ahead: float | None = None
 
     @property
@@ -58,7 +59,7 @@ class Examination(Probe):
         ]
         super().__init__(cluster, node, resources)
         self.cluster = cluster
-        # Asking the kernel about VIPs is for runs that have no time to listen: who-has.pl asks here.
+        # Asking the kernel about VIPs is for runs that have no time to listen: find-address-owner.pl asks here.
         others = {name: probe for name, probe in self.probes.items() if name != "neighbours"}
         asked = {"neighbours": Raw(":")} | probes(cluster, node)
         self.probes = {"clock": Raw("date +%s.%N")} | others | asked | {"heard": Raw("printf '%s\\n' \"$heard\"")}
@@ -79,7 +80,7 @@ class Examination(Probe):
     def checkup(self, output: str) -> Checkup:
         """The checkup from the script's output. Raises RemoteError where the output is incomplete."""
         seen = self.read(output)
-        heard = wire.read(seen.marks["heard"].output)
+        heard = network_listener.read(seen.marks["heard"].output)
         neighbours = tuple(Neighbour(claim.ip, claim.mac) for claim in heard.claims)
         return Checkup(replace(seen, neighbours=neighbours), heard, self._ahead)
 
@@ -104,7 +105,7 @@ def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
 
 def beside(cluster: Cluster, node: Node) -> list[Raw]:
     """What runs in the background, since it is slow: listening, and fetching from the apt sources."""
-    return [*wire.programs(cluster, node), Raw(_SOURCES.format(seconds=FETCH_SECONDS))]
+    return [*network_listener.programs(cluster, node), Raw(_SOURCES.format(seconds=FETCH_SECONDS))]
 
 
 # Whether it would run: the conditions of its own timer and script. Its blacklist has patterns for Python's `re.match`.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from lbdeploy.checkup import Checkup
-from lbdeploy.diagnosis import SKEW_SECONDS, span
-from lbdeploy.finding import Finding
-from lbdeploy.firewall import remedy, shuts_out
-from lbdeploy.model import Address, Cluster, Node
-from lbdeploy.netfilter import Packet
-from lbdeploy.wire import group
+from lbdeploy.config.model import Address, Cluster, Node
+from lbdeploy.health.finding import Finding
+from lbdeploy.node.network_listener import group
+from lbdeploy.operations.doctor.examination import Checkup
+from lbdeploy.operations.doctor.firewall.firewall import remedy, shuts_out
+from lbdeploy.operations.doctor.firewall.packet_filter import Packet
+from lbdeploy.operations.doctor.node_checks import SKEW_SECONDS, span
 
 LISTEN, HAIL, ASK = "vrrp", "hail", "who-has"  # the programs in remote/
 

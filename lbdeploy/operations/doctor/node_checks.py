@@ -9,16 +9,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from lbdeploy.checkup import Checkup
-from lbdeploy.desired import packages
-from lbdeploy.finding import Finding
-from lbdeploy.firewall import opening, shuts_out
-from lbdeploy.model import Address, Cluster, Node, Subnet
-from lbdeploy.netfilter import Packet
-from lbdeploy.placement import DAEMONS
-from lbdeploy.preflight import preflight, unoffered
-from lbdeploy.resources import Packages
-from lbdeploy.resources.package import PackageState
+from lbdeploy.config.model import Address, Cluster, Node, Subnet
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.placement import DAEMONS
+from lbdeploy.node.resources import Packages
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.operations.doctor.examination import Checkup
+from lbdeploy.operations.doctor.firewall.firewall import opening, shuts_out
+from lbdeploy.operations.doctor.firewall.packet_filter import Packet
+from lbdeploy.planning.desired import packages
+from lbdeploy.planning.preflight import preflight, unoffered
 
 KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 SKEW_SECONDS = 2.0  # beyond this, the logs and journals of nodes can't be put in order

@@ -5,35 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from lbdeploy.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
-from lbdeploy.drill import holding, journal, watch
-from lbdeploy.drill.breaking import BASELINE, Breaking
-from lbdeploy.drill.clocks import clocks_of
-from lbdeploy.drill.eyes import Eyes, pending
-from lbdeploy.drill.holding import Placed
-from lbdeploy.drill.injector import FaultInjector, OnNode
-from lbdeploy.drill.journal import Clock
-from lbdeploy.drill.kinds import Kind, Name, kind
-from lbdeploy.drill.listen import Listen
-from lbdeploy.drill.prober import Prober, Target
-from lbdeploy.drill.result import HERE, Result, View, views
-from lbdeploy.drill.timers import expected
+from lbdeploy.config.model import Cluster, Node, Ssh
 from lbdeploy.errors import InterruptedRunError, LbdeployError
-from lbdeploy.events import Emit, Event, Note, Wire
-from lbdeploy.fleet import Fleet
-from lbdeploy.lock import locking
-from lbdeploy.model import Cluster, Node, Ssh
-from lbdeploy.observer import Observer, settle_seconds
-from lbdeploy.probe import PRELUDE
-from lbdeploy.resources import File
-from lbdeploy.survey import Survey
+from lbdeploy.events import Emit, Event, Note, RemoteCommand
+from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.resources import File
+from lbdeploy.operations.drill.fault_window import BASELINE, Breaking
+from lbdeploy.operations.drill.faults import Kind, Name, kind
+from lbdeploy.operations.drill.injector import FaultInjector, OnNode
+from lbdeploy.operations.drill.prediction import expected
+from lbdeploy.operations.drill.recovery import Eyes, pending
+from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
+from lbdeploy.operations.outage.client import Prober, Target
+from lbdeploy.operations.outage.clocks import Clock, clocks_of
+from lbdeploy.operations.outage.node_streams import Listen
+from lbdeploy.operations.outage.views import HERE, View, views
+from lbdeploy.operations.outage.vip_moves import Placed
+from lbdeploy.planning.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
+from lbdeploy.rollout.lock import locking
+from lbdeploy.rollout.observer import Observer, settle_seconds
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import Fleet
 
 TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
 HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
 BOOT_SECONDS = 600.0  # a server's firmware takes its time, and checks all of its memory first
 RETURN_PATIENCE = 15.0  # seconds; a single drill waits until the VIPs are back only where that takes less
 
-Outside = Callable[[Kind, Node], FaultInjector]
+Outside = Callable[[str, Node], FaultInjector]
 
 
 class Drill:
@@ -101,8 +101,8 @@ class Drill:
 
     def _telling(self, broken: Node, seconds: float) -> dict[str, str]:
         """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs."""
-        whole = PRELUDE + holding.script(seconds)
-        client = watch.script(self._targets, seconds)
+        whole = PRELUDE + vip_moves.script(seconds)
+        client = node_clients.script(self._targets, seconds)
         return {each.name: whole if each is broken else f"{whole}\n{client}" for each in self.cluster.nodes}
 
     def _views(self, here: Prober, there: Listen, clocks: Mapping[str, Clock], broken: Node) -> Iterator[View]:
@@ -110,7 +110,9 @@ class Drill:
         vips = [vip for vip, _ in self._targets]
         yield from views(HERE, here.results, vips)
         for each in self.cluster.peers(broken):
-            yield from views(each.name, watch.read(there.lines(each.name), self._targets, clocks[each.name]), vips)
+            yield from views(
+                each.name, node_clients.read(there.lines(each.name), self._targets, clocks[each.name]), vips
+            )
 
     def _placed(
         self, there: Listen, clocks: Mapping[str, Clock], what: Kind, broken: Node, at: float
@@ -118,7 +120,7 @@ class Drill:
         """Which node had each VIP when. A node that is cut off counts as having none from then on."""
         vips = [vip for vip, _ in self._targets]
         for name, clock in clocks.items():
-            told = holding.read(there.lines(name), name, vips, clock)
+            told = vip_moves.read(there.lines(name), name, vips, clock)
             yield from (each for each in told if not (what.cuts_off and name == broken.name and each.at > at))
         if what.cuts_off:
             yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
@@ -163,21 +165,21 @@ class Drill:
 
     def _wire(self, event: Event) -> None:
         """Pass on only what goes over the wire, for the log: failing connections are expected in a drill."""
-        if isinstance(event, Wire):
+        if isinstance(event, RemoteCommand):
             self._emit(event)
 
     def _injector(self, what: Kind, node: Node, fleet: Fleet, clock: Clock) -> FaultInjector:
         if what.cuts_off and self._outside:
-            return self._outside(what, node)
+            return self._outside(what.name, node)
         return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock, emit=self._wire)
 
-    def _events(self, clocks: Mapping[str, Clock], since: float) -> list[journal.Event]:
+    def _events(self, clocks: Mapping[str, Clock], since: float) -> list[vrrp_events.Event]:
         """The events of every node, in order of time; those of a node that can't be asked are missing."""
         with self._fleet() as fleet:
-            script = {name: journal.script(since + clock.ahead) for name, clock in clocks.items()}
+            script = {name: vrrp_events.script(since + clock.ahead) for name, clock in clocks.items()}
             found = fleet.each(fleet.nodes, lambda node, session: session.run(script[node.name]).output)
         texts = {name: text for name, text in found.items() if isinstance(text, str)}
-        events = [event for name, text in texts.items() for event in journal.read(text, name, clocks[name], since)]
+        events = [event for name, text in texts.items() for event in vrrp_events.read(text, name, clocks[name], since)]
         return sorted(events, key=lambda event: event.at)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from lbdeploy.drill.injector import FaultInjector
-from lbdeploy.drill.kinds import BREAK_DELAY, Kind
-from lbdeploy.drill.prober import Prober
+from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, InterruptedRunError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.interrupt import Interrupt
-from lbdeploy.model import Node
+from lbdeploy.operations.drill.faults import BREAK_DELAY, Kind
+from lbdeploy.operations.drill.injector import FaultInjector
+from lbdeploy.operations.outage.client import Prober
+from lbdeploy.rollout.interrupt import Interrupt
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's

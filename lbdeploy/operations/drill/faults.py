@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.config.model import Node
 from lbdeploy.errors import UsageError
-from lbdeploy.model import Node
-from lbdeploy.shell import Raw, cmd, here
 
 Name = Literal["haproxy", "hang", "keepalived", "link", "power"]
 NAMES: tuple[Name, ...] = get_args(Name)

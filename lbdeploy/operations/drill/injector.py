@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from lbdeploy.drill import kinds
-from lbdeploy.drill.journal import Clock
-from lbdeploy.drill.kinds import Kind
+from lbdeploy.config.model import Cluster, Node, Ssh
 from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteError
 from lbdeploy.events import Emit
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Cluster, Node, Ssh
-from lbdeploy.probe import PRELUDE
+from lbdeploy.node.observation import PRELUDE
+from lbdeploy.operations.drill import faults
+from lbdeploy.operations.drill.faults import Kind
+from lbdeploy.operations.outage.clocks import Clock
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Result
+    from lbdeploy.ssh.transport.session import Result
 
 BUSY = 5  # exit status of the arming script where an earlier repair is still armed
 
@@ -54,20 +54,20 @@ class OnNode:
         self._begun = False
 
     def arm(self, seconds: float) -> None:
-        result = on(self._fleet, self._node, kinds.arm(self._kind, seconds))
+        result = on(self._fleet, self._node, faults.arm(self._kind, seconds))
         if result.status == BUSY:
             raise LockedError(
                 "an earlier drill, which was killed, is not undone yet",
                 node=self._node.name,
                 state="nothing was broken",
-                fix=f"wait: the node undoes it by itself; to see when: systemctl list-timers {kinds.UNIT}.timer, there",
+                fix=f"wait, it undoes it by itself; to see when: systemctl list-timers {faults.UNIT}.timer, there",
             )
         _require(result, self._node, "the repair could not be armed", "nothing was broken")
         self._due = time.monotonic() + seconds
 
     def break_it(self) -> float:
         self._begun = True
-        result = on(self._fleet, self._node, kinds.break_it(self._kind))
+        result = on(self._fleet, self._node, faults.break_it(self._kind))
         _require(result, self._node, f"{self._kind.name} could not be broken", "what was begun is undone")
         return self._clock.here(float(result.output.split()[0]))
 
@@ -75,7 +75,7 @@ class OnNode:
         if self._kind.cuts_off and self._begun:
             time.sleep(max(0.0, self._due - time.monotonic()))
             return
-        script = kinds.undo(self._kind, disarm=disarm)
+        script = faults.undo(self._kind, disarm=disarm)
         try:
             result = on(self._fleet, self._node, script)
         except ConnectError:  # the connection that it was broken over may be gone

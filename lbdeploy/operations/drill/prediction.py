@@ -1,7 +1,7 @@
 """The outage that the timers of hosts.toml predict: for each kind of failure, the longest that it can be. Pure.
 
-Sources: `lbdeploy.vrrp` for Skew_Time and Master_Down_Interval; RFC 5798, section 6.4.2 for what an advert of priority
-0 does; keepalived.conf(5) for vrrp_script.
+Sources: `lbdeploy.node.keepalived_conf` for Skew_Time and Master_Down_Interval; RFC 5798, section 6.4.2 for what an
+advert of priority 0 does; keepalived.conf(5) for vrrp_script.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 
-from lbdeploy.drill.kinds import Name
-from lbdeploy.model import Cluster, Node, Vrrp
-from lbdeploy.vrrp import master_down, skew
+from lbdeploy.config.model import Cluster, Node, Vrrp
+from lbdeploy.node.keepalived_conf import master_down, skew
+from lbdeploy.operations.drill.faults import Name
 
 RESTART_SECONDS = 1.0  # RestartSec= of keepalived's unit, as templates/keepalived.service.conf.j2 has it
 TOLD_SECONDS = 0.1  # until keepalived has read the tracked file, and its peer the advert (measured: 0.03 to 0.06)
-TOLERANCE = 0.3  # seconds for what no timer covers: the check's own run, address placement, gratuitous ARP, scheduling
 
 
 def expected(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from lbdeploy.errors import LbdeployError
-from lbdeploy.fleet import Fleet
-from lbdeploy.observer import Observer
-from lbdeploy.survey import Survey
+from lbdeploy.rollout.observer import Observer
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import Fleet
 
 POLL_SECONDS = 0.5
 

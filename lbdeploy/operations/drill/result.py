@@ -5,98 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lbdeploy.drill import holding
-from lbdeploy.drill.gaps import Gap, ProbeResult, by_vip, longest, stall
-from lbdeploy.drill.holding import Placed
-from lbdeploy.drill.journal import Event
-from lbdeploy.drill.kinds import Kind
-from lbdeploy.drill.prober import Stream
-from lbdeploy.drill.timers import TOLERANCE
 from lbdeploy.errors import DrillError
-from lbdeploy.model import Address
+from lbdeploy.operations.drill.faults import Kind
+from lbdeploy.operations.outage import vip_moves
+from lbdeploy.operations.outage.client import Stream
+from lbdeploy.operations.outage.views import TOLERANCE, Measured, _ms
+from lbdeploy.operations.outage.vip_moves import Placed
+from lbdeploy.operations.outage.vrrp_events import Event
 
 LOOK = "lbdeploy verify --wait 60"
-HERE = "here"  # the client's name where that is the operator's machine
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One VIP as one client saw it. `client` is a node's name, or HERE."""
-
-    client: str
-    vip: Address
-    results: tuple[ProbeResult, ...]
-
-    @property
-    def reached(self) -> bool:
-        """Whether any probe was answered: a client may have no route to the VIP's network."""
-        return any(probe.good for probe in self.results)
-
-    @property
-    def failed(self) -> int:
-        return sum(not probe.good for probe in self.results)
-
-    @property
-    def gap(self) -> Gap | None:
-        return longest(self.results)
-
-    @property
-    def outage(self) -> float:
-        """Seconds."""
-        return self.gap.seconds if self.gap else 0.0
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "client": self.client,
-            "address": str(self.vip),
-            "reached": self.reached,
-            "probes": len(self.results),
-            "failed": self.failed,
-            "outage_ms": _ms(self.outage),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What clients saw: `views` of short connections, `streams` that were held open from here."""
-
-    views: tuple[View, ...]
-    streams: tuple[Stream, ...] = ()
-
-    @property
-    def measured(self) -> tuple[View, ...]:
-        """What counts: each VIP as seen from here, and, where it can't be reached from here, from the other nodes."""
-        here = [view for view in self.views if view.client == HERE and view.reached]
-        seen = {view.vip for view in here}
-        return (*here, *(view for view in self.views if view.client != HERE and view.reached and view.vip not in seen))
-
-    @property
-    def worst(self) -> View | None:
-        """The view with the longest outage."""
-        return max(self.measured, key=lambda view: view.outage, default=None)
-
-    @property
-    def outage(self) -> float:
-        """Seconds: the longest gap that a client saw."""
-        return self.worst.outage if self.worst else 0.0
-
-    def within(self, expected: float) -> bool:
-        """Whether the outage is over, and was no longer than `expected` (s) plus the tolerance."""
-        closed = all(view.gap is None or view.gap.closed for view in self.measured)
-        return closed and self.outage <= expected + TOLERANCE
-
-    @property
-    def probes(self) -> int:
-        return sum(len(view.results) for view in self.measured)
-
-    @property
-    def failed(self) -> int:
-        return sum(view.failed for view in self.measured)
-
-    @property
-    def stalled(self) -> float:
-        """The longest time (s) in which the prober itself started no probe."""
-        return max((stall(view.results) for view in self.measured), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +45,12 @@ class Result(Measured):
     @property
     def one_holder(self) -> float | None:
         """Seconds from the break until each VIP was on one node again; None: not before it was undone."""
-        return holding.one_holder(self.placed, self.broken, self.repaired)
+        return vip_moves.one_holder(self.placed, self.broken, self.repaired)
 
     @property
     def two_holders(self) -> float:
         """Seconds for which a VIP was on two nodes at once while it was broken."""
-        return holding.two_holders(self.placed, self.broken, self.repaired)
+        return vip_moves.two_holders(self.placed, self.broken, self.repaired)
 
     @property
     def long_lived(self) -> tuple[Stream, ...]:
@@ -180,12 +97,6 @@ class Result(Measured):
         }
 
 
-def views(client: str, results: Sequence[ProbeResult], vips: Sequence[Address]) -> tuple[View, ...]:
-    """What one client saw of each VIP."""
-    seen = by_vip(results)
-    return tuple(View(client, vip, tuple(seen.get(vip, ()))) for vip in vips)
-
-
 def failure(results: Sequence[Result]) -> DrillError | None:
     """What went wrong in the first drill that did not end well."""
     for each in results:
@@ -212,7 +123,3 @@ def together(results: Sequence[Result]) -> Mapping[str, object]:
         "to": first.taker,
         "drills": [each.to_json() for each in results],
     }
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from lbdeploy.drill.gaps import gaps
-from lbdeploy.drill.journal import Event
-from lbdeploy.drill.result import HERE, Result, View
+from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.outage.gaps import gaps
+from lbdeploy.operations.outage.views import HERE, View
+from lbdeploy.operations.outage.vrrp_events import Event
 
 State = Literal["answers", "silent", "MASTER", "BACKUP", "FAULT", "off"]
 LEAD = 1.0  # seconds that are shown before the break, and after the last thing that happened

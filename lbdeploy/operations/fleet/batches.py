@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from lbdeploy.sites.job import Job, Result, not_begun
+from lbdeploy.operations.fleet.job import Job, Result, not_begun
 
 Begin = Callable[
     [Job], "Future[Result]"

@@ -20,13 +20,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lbdeploy import __version__
+from lbdeploy.config.model import Cluster
+from lbdeploy.config.reader import load, read
 from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError, absolute
 from lbdeploy.events import Done, Emit, Event, Note, Step, Told
-from lbdeploy.hosts import load, read
-from lbdeploy.model import Cluster
-from lbdeploy.render import require_own
-from lbdeploy.sites.job import Job, Result, ended_by
-from lbdeploy.sites.work import perform
+from lbdeploy.operations.fleet.job import Job, Result, ended_by
+from lbdeploy.operations.fleet.worker import perform
+from lbdeploy.planning.render import require_own
 
 TOPIC = "lbdeploy"  # one for all runs: what Dask keeps of a topic is bounded, the number of topics is not
 ANSWER_SECONDS = 5  # for the scheduler to answer

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.ending import CHANGES_PENDING
 from lbdeploy.errors import LbdeployError, absolute
-from lbdeploy.options import Options
+from lbdeploy.operations.exit_status import CHANGES_PENDING
+from lbdeploy.rollout.options import Options
 
 WELL = (0, CHANGES_PENDING)
 # Worst first: what was interrupted, then what needs a person, then what is down, then what did not even begin.

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lbdeploy.answers import Answers
-from lbdeploy.ending import Ending, changed, looked, planned, verified
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Cluster
+from lbdeploy.config.reader import load, read
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
-from lbdeploy.fleet import Fleet
-from lbdeploy.hosts import load, read
-from lbdeploy.model import Cluster
-from lbdeploy.origin import Origin, origin
-from lbdeploy.rollout import Run
-from lbdeploy.sites.job import Job, Result, ended_by
-from lbdeploy.watch import once
+from lbdeploy.operations.exit_status import Ending, changed, looked, planned, verified
+from lbdeploy.operations.fleet.job import Job, Result, ended_by
+from lbdeploy.operations.status_watch import once
+from lbdeploy.rollout.origin import Origin, origin
+from lbdeploy.rollout.run import Run
+from lbdeploy.ssh.pool import Fleet
 
 Source = Callable[[], tuple[Cluster, str]]  # the cluster, and the text of the hosts.toml that it is made from
 RUNS: dict[str, Callable[[Run, Job], Ending]] = {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lbdeploy import vrrp
-from lbdeploy.desired import KEEPALIVED_CONF
+from lbdeploy.config.model import Node
 from lbdeploy.errors import RemoteError
-from lbdeploy.gate import OF_SERVERS
-from lbdeploy.model import Node
-from lbdeploy.placement import unable
-from lbdeploy.stages import instances
-from lbdeploy.survey import Survey
-from lbdeploy.vrrp import FAULT, HANDOVER
+from lbdeploy.health.placement import unable
+from lbdeploy.node import keepalived_conf
+from lbdeploy.node.keepalived_conf import FAULT, HANDOVER
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.stages import instances
+from lbdeploy.rollout.gate import OF_SERVERS
+from lbdeploy.rollout.survey import Survey
 
 DRIFT = ("file", "packages", "sysctl", "service")  # findings about what `up` would change
 
@@ -72,7 +72,7 @@ def ill(survey: Survey, giver: str, node: Node) -> str:
     shared = {each.check for each in failed if each.node == giver and each.check in OF_SERVERS}
     own = [each.detail for each in failed if each.node == node.name and each.check not in {*shared, *DRIFT}]
     seen = survey.seen[node.name]
-    conf = vrrp.read(seen.states[f"file {KEEPALIVED_CONF}"].content)
+    conf = keepalived_conf.read(seen.states[f"file {KEEPALIVED_CONF}"].content)
     if not own and not (conf and conf.hands_over):
         own = [f"its keepalived.conf does not track {HANDOVER}, as the built-in template does"]
     return (unable(seen) if seen.priority_offset > FAULT else "") or "; ".join(own)

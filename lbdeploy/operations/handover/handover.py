@@ -10,24 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from lbdeploy import candidates
-from lbdeploy.desired import desired
-from lbdeploy.drill.gaps import by_vip, cut
-from lbdeploy.drill.prober import Prober
-from lbdeploy.drill.result import HERE, views
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.fleet import Fleet
-from lbdeploy.health import parse_ip_a
-from lbdeploy.interrupt import Interrupt
-from lbdeploy.lock import locking
-from lbdeploy.model import Cluster
-from lbdeploy.moved import Moved
-from lbdeploy.observer import Observer, settle_seconds
-from lbdeploy.offsets import Offsets, held, raised
-from lbdeploy.probe import PRELUDE
-from lbdeploy.survey import Survey
-from lbdeploy.vrrp import FAULT, HANDOVER, skew
+from lbdeploy.node.keepalived_conf import FAULT, HANDOVER, skew
+from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.operations.handover import candidates
+from lbdeploy.operations.handover.priority_offsets import Offsets, held, raised
+from lbdeploy.operations.handover.result import Moved
+from lbdeploy.operations.outage.client import Prober
+from lbdeploy.operations.outage.gaps import by_vip, cut
+from lbdeploy.operations.outage.views import HERE, views
+from lbdeploy.planning.desired import desired
+from lbdeploy.rollout.interrupt import Interrupt
+from lbdeploy.rollout.lock import locking
+from lbdeploy.rollout.observer import Observer, settle_seconds
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import Fleet
 
 BASELINE = 1.0  # seconds of probing before the move, and after it
 POLL_SECONDS = 0.25

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lbdeploy.drill.gaps import ProbeResult
-from lbdeploy.drill.prober import PERIOD, Stream
-from lbdeploy.drill.result import Measured
-from lbdeploy.drill.timers import TOLERANCE
-from lbdeploy.offsets import Offsets
-from lbdeploy.verdict import Verdict
+from lbdeploy.health.verdict import Verdict
+from lbdeploy.operations.handover.priority_offsets import Offsets
+from lbdeploy.operations.outage.client import PERIOD, Stream
+from lbdeploy.operations.outage.gaps import ProbeResult
+from lbdeploy.operations.outage.views import TOLERANCE, Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

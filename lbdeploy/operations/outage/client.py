@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from lbdeploy.drill.gaps import ProbeResult, by_vip
-from lbdeploy.hello import client_hello
-from lbdeploy.model import Address
+from lbdeploy.config.model import Address
+from lbdeploy.node.tls_hello import client_hello
+from lbdeploy.operations.outage.gaps import ProbeResult, by_vip
 
 PERIOD = 0.02  # seconds between the probes of a VIP
 PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)

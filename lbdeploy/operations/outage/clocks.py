@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lbdeploy.drill import journal
-from lbdeploy.drill.journal import Clock
+from lbdeploy.common.shell import Raw
+from lbdeploy.config.model import Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Node
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
+
+NOW = Raw("date +%s.%N")
 
 
 def clocks_of(fleet: Fleet) -> dict[str, Clock]:
@@ -30,5 +32,26 @@ def clocks_of(fleet: Fleet) -> dict[str, Clock]:
 
 def _ask(session: Session) -> Clock:
     asked = time.time()
-    said = session.run(journal.NOW).output
+    said = session.run(NOW).output
     return Clock.compared(asked, float(said), time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How far a node's clock is ahead of the operator's, in seconds, and how well that is known: half a round trip."""
+
+    ahead: float = 0.0
+    within: float = 0.0
+
+    @classmethod
+    def compared(cls, asked: float, node: float, answered: float) -> Clock:
+        """From one question: when it was asked and answered by the operator's clock, and the node's time in between.
+
+        A difference within the uncertainty counts as none.
+        """
+        ahead, within = node - (asked + answered) / 2, (answered - asked) / 2
+        return cls(ahead if abs(ahead) > within else 0.0, within)
+
+    def here(self, node_time: float) -> float:
+        """Converts a time of the node's clock to the operator's."""
+        return node_time - self.ahead

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import attrgetter
 
-from lbdeploy.model import Address
+from lbdeploy.config.model import Address
 
 
 @dataclass(frozen=True, slots=True)

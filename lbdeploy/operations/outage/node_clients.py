@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from lbdeploy import hello
-from lbdeploy.drill.gaps import ProbeResult
-from lbdeploy.drill.journal import Clock
-from lbdeploy.drill.prober import PATIENCE, PERIOD, Target
-from lbdeploy.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node import tls_hello
+from lbdeploy.operations.outage.client import PATIENCE, PERIOD, Target
+from lbdeploy.operations.outage.clocks import Clock
+from lbdeploy.operations.outage.gaps import ProbeResult
 
 # For bash, whose /dev/tcp needs no program that a bare node may lack. A line is printed when a probe starts, and
 # another when it was answered. A timed `read` from a pipe that nothing writes to is a sleep that needs no process.
@@ -17,7 +17,7 @@ _LOOP = f"""\
 exec {{idle}}<> <(:)
 ask() {{
     exec 3<>"/dev/tcp/$1/$2" || exit
-    printf '{hello.escaped()}' >&3
+    printf '{tls_hello.escaped()}' >&3
     read -r -t 1 -N 1 -u 3 byte || exit
     echo "good $1 $3 $EPOCHREALTIME"
 }}

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from lbdeploy.fleet import Fleet
-from lbdeploy.model import Node
+from lbdeploy.config.model import Node
+from lbdeploy.ssh.pool import Fleet
 
 if TYPE_CHECKING:
-    from lbdeploy.transport import Session
+    from lbdeploy.ssh.transport.session import Session
 
 
 class Listen:

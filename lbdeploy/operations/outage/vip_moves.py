@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from math import ceil
 from operator import attrgetter
 
-from lbdeploy.drill.journal import Clock
-from lbdeploy.model import Address
-from lbdeploy.shell import Raw
+from lbdeploy.common.shell import Raw
+from lbdeploy.config.model import Address
+from lbdeploy.operations.outage.clocks import Clock
 
 _LINE = re.compile(r"^(?:\[(?P<at>[0-9T:.-]+)\] )?(?P<gone>Deleted )?\d+: \S+ +inet6? (?P<address>[^/ ]+)/")
 

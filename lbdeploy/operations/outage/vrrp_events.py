@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lbdeploy.shell import Raw
+from lbdeploy.common.shell import Raw
+from lbdeploy.operations.outage.clocks import Clock
 
 _LINE = re.compile(r"^(?P<at>\d+\.\d+) \S+ Keepalived\S*: (?P<text>.*)$")
 _STATE = re.compile(r"Entering (?P<state>MASTER|BACKUP|FAULT) STATE")
@@ -21,30 +22,6 @@ class Event:
     node: str
     what: str
     state: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """How far a node's clock is ahead of the operator's, in seconds, and how well that is known: half a round trip."""
-
-    ahead: float = 0.0
-    within: float = 0.0
-
-    @classmethod
-    def compared(cls, asked: float, node: float, answered: float) -> Clock:
-        """From one question: when it was asked and answered by the operator's clock, and the node's time in between.
-
-        A difference within the uncertainty counts as none.
-        """
-        ahead, within = node - (asked + answered) / 2, (answered - asked) / 2
-        return cls(ahead if abs(ahead) > within else 0.0, within)
-
-    def here(self, node_time: float) -> float:
-        """Converts a time of the node's clock to the operator's."""
-        return node_time - self.ahead
-
-
-NOW = Raw("date +%s.%N")
 
 
 def script(since: float) -> Raw:

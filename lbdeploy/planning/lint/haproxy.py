@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lbdeploy.desired import HAPROXY_SOCKET
-from lbdeploy.lint.text import Complaint, plain
-from lbdeploy.model import Cluster, Node, frontend_socket
+from lbdeploy.config.model import Cluster, Node, frontend_socket
+from lbdeploy.planning.desired import HAPROXY_SOCKET
+from lbdeploy.planning.lint.text import Complaint, plain
 
 
 def _no_socket(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
-from lbdeploy import vrrp
-from lbdeploy.hosts.keys import near
-from lbdeploy.lint.text import Complaint, matches, plain
-from lbdeploy.model import Cluster, Interface, Node
+from lbdeploy.config.keys import near
+from lbdeploy.config.model import Cluster, Interface, Node
+from lbdeploy.node import keepalived_conf
+from lbdeploy.planning.lint.text import Complaint, matches, plain
 
 
 def _pidof(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
@@ -110,7 +110,7 @@ def _tracked_nowhere(cluster: Cluster, node: Node, content: str) -> Iterator[Com
     if any(matches(content, r"^\s*include\w*\s")):
         return  # what another file defines can't be seen from here
     for kind, blocks in (("track_script", ("vrrp_script",)), ("track_file", ("track_file", "vrrp_track_file"))):
-        tracked, known = vrrp.tracked(content, kind), vrrp.defined(content, *blocks)
+        tracked, known = keepalived_conf.tracked(content, kind), keepalived_conf.defined(content, *blocks)
         for name in sorted(tracked - known):
             line = next((number for number, _ in matches(content, rf"(^|[\s{{]){re.escape(name)}(?![\w-])")), None)
             message = f"{kind} names {name}, and there is no such {blocks[0]}: keepalived -t refuses it"
@@ -119,7 +119,7 @@ def _tracked_nowhere(cluster: Cluster, node: Node, content: str) -> Iterator[Com
 
 def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     """lbdeploy goes by hosts.toml when it listens for other VRRP routers, moves VIPs, and says who should hold them."""
-    instance = vrrp.read(content)
+    instance = keepalived_conf.read(content)
     source = (node.addresses[cluster.vrrp.network], "{{ node.addresses[vrrp.network] }}")
     wanted = {
         "virtual_router_id": (cluster.vrrp.router_id, "{{ vrrp.router_id }}"),
@@ -136,10 +136,10 @@ def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterat
 
 
 def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
-    instance = vrrp.read(content)
+    instance = keepalived_conf.read(content)
     whole = plain(content).count("{") == plain(content).count("}")
     if whole and instance and not instance.hands_over:
-        message = f"does not track {vrrp.HANDOVER}: lbdeploy can't move the VIPs without failed connections"
+        message = f"does not track {keepalived_conf.HANDOVER}: lbdeploy can't move the VIPs without failed connections"
         yield "warning", None, message, "take the track_file handover over from the built-in template"
 
 

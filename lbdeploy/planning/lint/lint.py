@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lbdeploy.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import shown
-from lbdeploy.lint import haproxy, keepalived
-from lbdeploy.lint.settings import settings
-from lbdeploy.lint.text import Complaint, Rule
-from lbdeploy.model import Cluster
-from lbdeploy.render import unused_templates
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
+from lbdeploy.planning.lint import haproxy, keepalived
+from lbdeploy.planning.lint.settings import settings
+from lbdeploy.planning.lint.text import Complaint, Rule
+from lbdeploy.planning.render import unused_templates
 
 RULES: dict[str, tuple[Rule, ...]] = {KEEPALIVED_CONF: keepalived.RULES, HAPROXY_CFG: haproxy.RULES}
 

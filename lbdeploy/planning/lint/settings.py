@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from lbdeploy.model import Cluster, Frontend, Ssh
+from lbdeploy.config.model import Cluster, Frontend, Ssh
 
 Suspicion = tuple[str, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from lbdeploy.model import Cluster, Node
+from lbdeploy.config.model import Cluster, Node
 
 Complaint = tuple[str, int | None, str, str]  # severity, line, message, fix
 Rule = Callable[[Cluster, Node, str], Iterator[Complaint]]

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from paramiko import PKey, Transport
 
-from lbdeploy.dial import where
 from lbdeploy.errors import ConnectError
-from lbdeploy.sshconfig import Target
-from lbdeploy.transport.certificate import SUFFIX
+from lbdeploy.ssh.config import Target
+from lbdeploy.ssh.connect import where
+from lbdeploy.ssh.transport.certificates import SUFFIX
 
 RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of type ssh-rsa may sign (RFC 8332)
 SAME = {"curve25519-sha256": "curve25519-sha256@libssh.org"}  # RFC 8731, section 1: one method, two names

@@ -9,16 +9,16 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
 
-from lbdeploy.answers import Answers
-from lbdeploy.dial import where
+from lbdeploy.common.shell import cmd
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Node
 from lbdeploy.errors import HostKeyError, NewKey
-from lbdeploy.knownhosts import fingerprint, forget, remember
-from lbdeploy.model import Node
-from lbdeploy.shell import cmd
-from lbdeploy.sshconfig import Known, Target
-from lbdeploy.transport.allowed import refused, restrict
-from lbdeploy.transport.certificate import SUFFIX, authority, complaint
-from lbdeploy.transport.revoked import revoked
+from lbdeploy.ssh.config import Known, Target
+from lbdeploy.ssh.connect import where
+from lbdeploy.ssh.known_hosts import fingerprint, forget, remember
+from lbdeploy.ssh.transport.algorithms import refused, restrict
+from lbdeploy.ssh.transport.certificates import SUFFIX, authority, complaint
+from lbdeploy.ssh.transport.revocation import revoked
 
 # Algorithms that paramiko can verify, in OpenSSH's order, and the key types that go with them (RFC 8332 for RSA).
 TYPES = {

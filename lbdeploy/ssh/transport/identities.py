@@ -26,10 +26,10 @@ from paramiko import ECDSAKey, Ed25519Key, Message, PKey, RSAKey, SSHException
 from paramiko.agent import AgentKey, AgentSSH
 from paramiko.pkey import OPENSSH_AUTH_MAGIC, PublicBlob
 
-from lbdeploy.answers import Answers
-from lbdeploy.sshconfig import Target
-from lbdeploy.transport.allowed import may_log_in
-from lbdeploy.transport.certificate import subject
+from lbdeploy.config.credentials import Answers
+from lbdeploy.ssh.config import Target
+from lbdeploy.ssh.transport.algorithms import may_log_in
+from lbdeploy.ssh.transport.certificates import subject
 
 CLASSES = ((Ed25519PrivateKey, Ed25519Key), (EllipticCurvePrivateKey, ECDSAKey), (RSAPrivateKey, RSAKey))
 

@@ -14,13 +14,13 @@ from paramiko.auth_strategy import AuthStrategy
 from paramiko.config import SSHConfig
 from paramiko.ssh_exception import IncompatiblePeer
 
-from lbdeploy.answers import Answers
-from lbdeploy.dial import unreachable, where
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError
-from lbdeploy.model import Node
-from lbdeploy.sshconfig import Target
-from lbdeploy.transport.hostkeys import KnownHosts, Verified, algorithms
-from lbdeploy.transport.identities import Identities, identities
+from lbdeploy.ssh.config import Target
+from lbdeploy.ssh.connect import unreachable, where
+from lbdeploy.ssh.transport.host_keys import KnownHosts, Verified, algorithms
+from lbdeploy.ssh.transport.identities import Identities, identities
 
 ANSWER_SECONDS = 15  # for the SSH banner, and for the answer to a key
 

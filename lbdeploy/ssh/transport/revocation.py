@@ -9,8 +9,8 @@ from tempfile import NamedTemporaryFile
 
 from paramiko import PKey
 
-from lbdeploy.sshconfig import environment
-from lbdeploy.transport.certificate import authority
+from lbdeploy.ssh.config import environment
+from lbdeploy.ssh.transport.certificates import authority
 
 KRL = b"SSHKRL\n\0"  # what such a file begins with (OpenSSH's PROTOCOL.krl)
 

@@ -15,20 +15,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from lbdeploy.slim import stand_in
+from lbdeploy.common.startup import stand_in
 
 with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
     from fabric import Connection  # first of all: paramiko imports invoke, too
 from paramiko import Channel, SSHException
 
+from lbdeploy.common.redact import hidden, hidden_in_base64
+from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import LostError
-from lbdeploy.events import Emit, Wire
-from lbdeploy.model import Node, Ssh
-from lbdeploy.passwords import hidden, hidden_in_base64
-from lbdeploy.sshconfig import Target
-from lbdeploy.transport.channel import Held, Lines, Result, closing
-from lbdeploy.transport.login import chain, login
-from lbdeploy.transport.root import Root, masked
+from lbdeploy.events import Emit, RemoteCommand
+from lbdeploy.ssh.config import Target
+from lbdeploy.ssh.transport.channel import Held, Lines, Result, closing
+from lbdeploy.ssh.transport.login import chain, login
+from lbdeploy.ssh.transport.sudo import Root, masked
 
 __all__ = ["Held", "Result", "Session", "connect"]
 
@@ -117,7 +117,9 @@ class Session:
                 if marked:
                     return Held(channel), marked[0].strip()
         finally:
-            self._tell(Wire(self.node.name, command, script, said.decode(errors="replace"), _since(begun), -1), secret)
+            self._tell(
+                RemoteCommand(self.node.name, command, script, said.decode(errors="replace"), _since(begun), -1), secret
+            )
         raise self._lost("it did not say whether it is locked")
 
     def _exchange(
@@ -142,10 +144,10 @@ class Session:
                     lines.feed(chunk)
             finally:
                 status = channel.recv_exit_status() if channel.exit_status_ready() else -1
-                self._tell(Wire(self.node.name, command, script, lines.text(), _since(begun), status), secret)
+                self._tell(RemoteCommand(self.node.name, command, script, lines.text(), _since(begun), status), secret)
             return Result(lines.text(), status)
 
-    def _tell(self, wire: Wire, secret: str) -> None:
+    def _tell(self, wire: RemoteCommand, secret: str) -> None:
         """Tell what went over the wire, without secrets, even where the node echoes them."""
         output = hidden_in_base64(hidden(masked(wire.output, secret)))
         self._emit(replace(wire, script=hidden(wire.script), output=output))

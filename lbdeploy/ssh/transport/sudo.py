@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-from lbdeploy.answers import SUDO_VARIABLE, Answers
+from lbdeploy.config.credentials import SUDO_VARIABLE, Answers
+from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LoginError, SudoError
-from lbdeploy.model import Node
-from lbdeploy.transport.channel import Result
+from lbdeploy.ssh.transport.channel import Result
 
 # In the C locale, so that sudo's refusals can be told apart; it works in every login shell, fish and csh included.
 SUDO = "env LC_ALL=C sudo"

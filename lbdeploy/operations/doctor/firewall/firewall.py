@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lbdeploy import iptables, nft
-from lbdeploy.netfilter import ACCEPT, DROP, Chain, Packet, fates
+from lbdeploy.operations.doctor.firewall import iptables, nftables
+from lbdeploy.operations.doctor.firewall.packet_filter import ACCEPT, DROP, Chain, Packet, fates
 
 OWN = "inet lbdeploy"  # the table that lbdeploy may have put there: it allows what it must
 Direction = Literal["input", "output"]
@@ -84,7 +84,7 @@ def _met(lines: Sequence[str], direction: Direction, packet: Packet) -> Iterator
     """
     rules = iptables.chains(_section(lines, "ip" if packet.version == 4 else "ip6"), packet)
     yield from _ends(rules, direction, "ufw" if any(name.startswith("ufw") for name in rules) else "iptables")
-    tables = nft.chains("\n".join(_section(lines, "")), packet, but=OWN)
+    tables = nftables.chains("\n".join(_section(lines, "")), packet, but=OWN)
     yield from _ends(tables, direction, "nft")
 
 

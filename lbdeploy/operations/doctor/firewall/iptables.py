@@ -5,7 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
-from lbdeploy.netfilter import ACCEPT, DROP, Chain, Fits, Packet, Rule, every, inverted, of_address, some
+from lbdeploy.operations.doctor.firewall.packet_filter import (
+    ACCEPT,
+    DROP,
+    Chain,
+    Fits,
+    Packet,
+    Rule,
+    every,
+    inverted,
+    of_address,
+    some,
+)
 
 HOOKS = {"INPUT": "input", "OUTPUT": "output"}
 VERDICTS = {"ACCEPT": ACCEPT, "NFQUEUE": ACCEPT, "QUEUE": ACCEPT, "DROP": DROP, "REJECT": DROP, "RETURN": "return"}

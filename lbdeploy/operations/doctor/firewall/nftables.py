@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lbdeploy.netfilter import ACCEPT, DROP, Chain, Fits, Packet, Rule, every, inverted, of_address, some
+from lbdeploy.operations.doctor.firewall.packet_filter import (
+    ACCEPT,
+    DROP,
+    Chain,
+    Fits,
+    Packet,
+    Rule,
+    every,
+    inverted,
+    of_address,
+    some,
+)
 
 # Statements that neither match nor decide: the packet goes on to the rest of the rule.
 NEUTRAL = ("counter", "log", "comment", "mangle", "notrack", "ct helper", "flow", "set", "last")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from lbdeploy.model import Address
+from lbdeploy.config.model import Address
 
 ACCEPT, DROP = "accept", "drop"
 NEXT, END = "next", "end"  # continues with the next rule; leaves the chain at its end

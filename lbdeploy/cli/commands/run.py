@@ -1,0 +1,127 @@
+"""`lbdeploy plan`, `up` and `verify`: a run on the nodes, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lbdeploy.cli.app import App, end
+from lbdeploy.cli.parameters import (
+    Seconds,
+    force_option,
+    global_options,
+    ignore_option,
+    in_fleets,
+    limit_option,
+    lock_option,
+    package_options,
+)
+from lbdeploy.errors import UsageError
+from lbdeploy.operations.exit_status import changed, planned, verified
+from lbdeploy.rollout.options import Options
+
+if TYPE_CHECKING:
+    from lbdeploy.rollout.run import Run
+
+
+@click.command()
+@limit_option
+@ignore_option
+@package_options
+@global_options
+@click.pass_obj
+@in_fleets
+def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: Any) -> None:
+    """Show what `up` would do, with a diff for each file.
+
+    Shows files, packages, kernel settings, services, and the order of the nodes; changes nothing. Exit code 3: changes
+    are pending.
+
+    \b
+    lbdeploy plan
+    lbdeploy plan --limit lb2          for one node only
+    lbdeploy --json plan | jq '.changes'   for scripts
+    """
+    options = Options(limit=app.limit(limit), ignore=ignore, **how)
+    with running(app, options) as run:
+        outcome = run.plan()
+    end(app, planned(outcome), lambda: app.reporter.plan(outcome.plan, then=f"lbdeploy up{options.typed}"))
+
+
+@click.command()
+@limit_option
+@ignore_option
+@click.option("--ask", is_flag=True, help="Show the plan, and ask before anything is changed.")
+@package_options
+@lock_option
+@force_option
+@global_options
+@click.pass_obj
+@in_fleets
+def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
+    """Apply hosts.toml, node by node, and verify.
+
+    Changes only what differs from hosts.toml. On a live cluster, the nodes that hold no VIP go first, one at a time. A
+    change stays only if all is well afterwards and a new connection confirms it; otherwise the node undoes it by
+    itself. Asks nothing unless --ask is given. Ctrl-C stops after the current node; pressed twice, at once.
+
+    \b
+    lbdeploy up
+    lbdeploy up --ask                  show the plan, and ask
+    lbdeploy --lab up                  in the rehearsal lab, not on the real nodes
+    """
+    with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
+        outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
+    end(app, changed(outcome), lambda: app.reporter.up(outcome))
+
+
+@click.command()
+@limit_option
+@click.option(
+    "--wait", type=Seconds(0, 3600), default=0.0, metavar="SECONDS", help="How long to wait for it to become healthy."
+)
+@global_options
+@click.pass_obj
+@in_fleets
+def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
+    """Check the cluster as it runs, and say who holds the VIPs.
+
+    Checks VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and
+    whether the API answers through each VIP. Exit code 6: not healthy.
+
+    \b
+    lbdeploy verify
+    lbdeploy verify --wait 60          after a change, which may take a moment
+    lbdeploy --json verify | jq '.vips'    for scripts
+    """
+    with running(app, Options(limit=app.limit(limit))) as run:
+        outcome = run.verify(wait)
+    end(app, verified(outcome), lambda: app.reporter.verdict(outcome.verdict))
+
+
+@contextmanager
+def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[Run]:
+    """A run on the nodes; what it and its report need is imported while the connections are being made.
+
+    `everyone`: the nodes that are not to be changed are looked at, too.
+    """
+    from lbdeploy.ssh.pool import Fleet
+
+    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=() if everyone else options.limit) as fleet:
+        from lbdeploy.rollout.run import Run
+
+        run = Run(app.cluster, fleet, app.emit, app.origin, options)
+        app.reporter.prepare()
+        yield run
+
+
+def approve(app: App, plan: Any) -> bool:
+    """Show a plan, and ask. Raises UsageError where nobody can be asked."""
+    app.reporter.plan(plan)
+    if not sys.stdin.isatty():
+        raise UsageError("--ask needs a terminal", state="nothing was changed", fix="lbdeploy up, without --ask")
+    return click.confirm("Make these changes?", err=True)

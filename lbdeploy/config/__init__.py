@@ -1,0 +1,1 @@
+"""hosts.toml: read, checked, and made into a `Cluster`."""

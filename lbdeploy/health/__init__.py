@@ -1,0 +1,1 @@
+"""Findings about a running cluster: VIPs, servers, and the verdict."""

@@ -1,0 +1,1 @@
+"""The rehearsal lab: real nodes for a hosts.toml on this machine. See `lbdeploy.lab.commands`."""

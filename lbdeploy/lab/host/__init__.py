@@ -1,0 +1,1 @@
+"""The machine that the lab runs on: processes, network namespaces, cgroups, paths."""

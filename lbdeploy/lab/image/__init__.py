@@ -1,0 +1,1 @@
+"""The disk image under the lab's nodes, and its packages."""

@@ -1,0 +1,1 @@
+"""The hosts of a lab: nodes, servers, their network and their keys."""

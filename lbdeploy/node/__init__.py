@@ -1,0 +1,1 @@
+"""What one node is: how it is observed, and what its daemons say."""

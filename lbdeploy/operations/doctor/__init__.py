@@ -1,0 +1,1 @@
+"""`doctor`: every preflight check at once."""

@@ -1,0 +1,1 @@
+"""What a node's firewall does with a packet, by its rules."""

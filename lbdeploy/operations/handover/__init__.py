@@ -1,0 +1,1 @@
+"""Planned moves of the VIPs."""

@@ -1,0 +1,1 @@
+"""Measuring an outage as clients and nodes see it."""

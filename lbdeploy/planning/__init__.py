@@ -1,0 +1,1 @@
+"""What the nodes should have, in which order they are changed, and what is refused before."""

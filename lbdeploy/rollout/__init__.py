@@ -1,0 +1,1 @@
+"""Changing nodes safely: stages, transactions, gates, confirmation."""
