@@ -1,7 +1,7 @@
 """The order in which nodes are changed, and what it costs clients. Pure.
 
 Where no cluster runs yet, all nodes at once. On a live cluster one at a time: those that hold no VIP first, and the
-holder last, so that every stage leaves a tested node to fall back on. Some changes can't be made that way: see Way.
+holder last, so that every stage leaves a tested node to fall back on. Some changes need another way: see Strategy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File, Packages
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 
 NOTHING = "clients notice nothing"
 
@@ -57,13 +57,13 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
     single = [member for member in needy if member not in joint and gentle[member.name].changes]
     rough = [(member, _rough(member)) for member in needy if member not in joint]
     stages = [
-        Stage(Way.RELOAD, {each.name: gentle[each.name]}, _reload_cost(cluster, each, members, single[:index]))
+        Stage(Strategy.RELOAD, {each.name: gentle[each.name]}, _reload_cost(cluster, each, members, single[:index]))
         for index, each in enumerate(single)
     ]
     if joint:
         stages.append(Stage(way, {each.name: each.plan for each in joint}, _joint_cost(cluster, way, joint)))
     stages += [
-        Stage(Way.AWAY, {each.name: plan}, _away_cost(cluster, each, plan)) for each, plan in rough if plan.changes
+        Stage(Strategy.AWAY, {each.name: plan}, _away_cost(cluster, each, plan)) for each, plan in rough if plan.changes
     ]
     return Plan(plans, tuple(stages))
 
@@ -95,7 +95,7 @@ def instances(plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None
 
 def _begin(needy: Sequence[Member]) -> tuple[Stage, ...]:
     plans = {member.name: member.plan for member in needy}
-    return (Stage(Way.BEGIN, plans, "there are no clients yet"),) if plans else ()
+    return (Stage(Strategy.BEGIN, plans, "there are no clients yet"),) if plans else ()
 
 
 def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> bool:
@@ -105,12 +105,12 @@ def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> boo
     return not member.runs and any(before.peers and address not in before.peers for before in others)
 
 
-def _joint(needy: Sequence[Member]) -> tuple[list[Member], Way]:
+def _joint(needy: Sequence[Member]) -> tuple[list[Member], Strategy]:
     """The nodes that can't be changed one at a time, and how they are changed."""
     moved = [member for member in needy if member.runs and member.differs("identity")]
     if moved:
-        return [member for member in needy if member.before != member.after and member.before], Way.REELECT
-    return [member for member in needy if member.differs("agreed")], Way.TOGETHER
+        return [member for member in needy if member.before != member.after and member.before], Strategy.REELECT
+    return [member for member in needy if member.differs("agreed")], Strategy.TOGETHER
 
 
 def _gentle(member: Member) -> NodePlan:
@@ -169,9 +169,9 @@ def winner(instances: Mapping[str, Instance | None]) -> str | None:
 def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[Observation]) -> frozenset[str]:
     """The nodes that may hold the VIPs after a stage; any other holder is unexpected."""
     members = {each.node.name: _member(cluster, plan.nodes[each.node.name], each) for each in observations}
-    if stage.way is Way.AWAY:
+    if stage.way is Strategy.AWAY:
         return frozenset(name for name in members if name not in stage.names) or frozenset(members)
-    if stage.way in (Way.REELECT, Way.BEGIN):
+    if stage.way in (Strategy.REELECT, Strategy.BEGIN):
         return frozenset(members)
     foremost = [_foremost(members, plan.stages[:count]) for count in range(plan.stages.index(stage) + 2)]
     return frozenset(holders(cluster, observations)) | frozenset(filter(None, foremost))
@@ -202,8 +202,8 @@ def _taker(members: Sequence[Member], done: Sequence[Member]) -> str | None:
     return best if winning and held and winning.priority > max(held) else None
 
 
-def _joint_cost(cluster: Cluster, way: Way, joint: Sequence[Member]) -> str:
-    if way is Way.REELECT:
+def _joint_cost(cluster: Cluster, way: Strategy, joint: Sequence[Member]) -> str:
+    if way is Strategy.REELECT:
         return (
             "VRRP elects anew: the standby takes the VIPs, both hold them for about a second, and they return after "
             f"preempt_delay ({cluster.vrrp.preempt_delay:g} s): open connections are cut, new ones go through"

@@ -28,7 +28,7 @@ from lbdeploy.operations.drill.drill import Drill
 from lbdeploy.operations.drill.fault_window import Breaking
 from lbdeploy.operations.drill.faults import kind
 from lbdeploy.operations.drill.recovery import Eyes
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.outage.client import Prober
 from lbdeploy.rollout.progress import locked
 
@@ -159,7 +159,7 @@ def test_an_undoing_disarms_unless_it_must_not(seed: Cluster) -> None:
 
 
 class Reopening:
-    """A fleet that writes down which nodes are connected to anew."""
+    """A pool that writes down which nodes are connected to anew."""
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
         self.nodes = nodes
@@ -177,10 +177,10 @@ def test_only_a_connection_that_has_failed_is_made_anew(seed: Cluster, monkeypat
     one, two = (observe(seed, node, holds=node is seed.preferred) for node in seed.nodes)
     away = survey(seed, two, lb1=ConnectError("no answer"))
     looks = iter([away, away, survey(seed, one, two)])
-    fleet: Any = Reopening(seed.nodes)
+    pool: Any = Reopening(seed.nodes)
     observer: Any = type("Observer", (), {"look": lambda self: next(looks)})()
-    assert Eyes(fleet, observer).until_well(20).verdict.healthy
-    assert fleet.reopened == ["lb1", "lb1"]
+    assert Eyes(pool, observer).until_well(20).verdict.healthy
+    assert pool.reopened == ["lb1", "lb1"]
 
 
 def test_what_goes_over_the_wire_is_for_the_log(seed: Cluster) -> None:
@@ -208,10 +208,10 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs `lbdeploy --json drill` with drills that give, or raise, these: exit code, document, and what people see."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def call(outcomes: list[Result | BaseException], *args: str) -> tuple[int, Any, str]:
+    def call(outcomes: list[DrillResult | BaseException], *args: str) -> tuple[int, Any, str]:
         each = iter(outcomes)
 
-        def drilled(self: Drill, *_: object, **__: object) -> Result:
+        def drilled(self: Drill, *_: object, **__: object) -> DrillResult:
             found = next(each)
             if isinstance(found, BaseException):
                 raise found
@@ -228,7 +228,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     return call
 
 
-def seeded() -> Result:
+def seeded() -> DrillResult:
     return result(reader.load(SEED))
 
 

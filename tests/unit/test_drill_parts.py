@@ -26,7 +26,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import NAMES, Name, kind
 from lbdeploy.operations.drill.prediction import expected
-from lbdeploy.operations.drill.result import Result, together
+from lbdeploy.operations.drill.result import DrillResult, together
 from lbdeploy.operations.drill.timeline import timeline
 from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
 from lbdeploy.operations.outage.client import PERIOD, Prober, Stream
@@ -244,10 +244,10 @@ def test_a_vip_is_on_one_node_again_when_it_stays_there(moves: str, one: float |
     assert vip_moves.two_holders(placed, 100.0, 110.0) == pytest.approx(two)
 
 
-def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
+def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> DrillResult:
     """A drill in which lb1's haproxy was stopped at 1000, and lb2 took over at 1001.2."""
     view = View(HERE, VIP, tuple(results(pattern, 999.0)))
-    given = Result(
+    given = DrillResult(
         kind=kind("haproxy", cluster.preferred, cluster.vrrp.network),
         node="lb1",
         holder="lb1",
@@ -302,7 +302,7 @@ def test_several_drills_are_one_document(seed: Cluster) -> None:
     assert len(document["drills"]) == 2  # type: ignore[arg-type]
 
 
-def text(result: Result, width: int = 80) -> str:
+def text(result: DrillResult, width: int = 80) -> str:
     return "\n".join("".join(p if isinstance(p, str) else p[0] for p in line) for line in lines(result, width))
 
 

@@ -267,7 +267,7 @@ def test_whatever_the_names_are_the_file_has_them(network: str, node: str, serve
     assert tomllib.loads(writer.text(made)) == made
 
 
-def seen(text: str, configured: str = "", heard: str = "") -> discovery.Seen:
+def seen(text: str, configured: str = "", heard: str = "") -> discovery.DiscoveredHost:
     return discovery.read(f"{text}\n{discovery.CONFIGURED}\n{configured}\n{discovery.HEARD}\n{heard}\n")
 
 
@@ -352,7 +352,7 @@ class Asker(Interview):
 def one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two nodes, one answers."""
     found = {"lb1": seen(BRIEF), "lb2": ConnectError("can't be reached", node="lb2")}
-    monkeypatch.setattr("lbdeploy.cli.commands.init_questions.scout", lambda *_: found)
+    monkeypatch.setattr("lbdeploy.cli.commands.init_questions.discover", lambda *_: found)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
 
 

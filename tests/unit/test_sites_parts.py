@@ -19,8 +19,8 @@ from lbdeploy.cli.report.fleet import said
 from lbdeploy.errors import HostsFileError, UsageError
 from lbdeploy.events import silent
 from lbdeploy.operations.fleet.batches import batches, carry_out
-from lbdeploy.operations.fleet.dask import Workers, _unpacked, pack
-from lbdeploy.operations.fleet.job import Job, Result, labels, worst
+from lbdeploy.operations.fleet.dask import DaskWorkers, _unpacked, pack
+from lbdeploy.operations.fleet.job import ClusterResult, Job, labels, worst
 from lbdeploy.rollout.options import Options
 
 JOB = Job("a.toml", "up", Options(limit=("lb1",), reinstall=("haproxy",), lock_wait=1.5), "me, since now")
@@ -96,8 +96,8 @@ def test_what_many_clusters_can_not_have_is_refused(run: Run, tmp_path: Path, wo
     assert complaint in done.err
 
 
-def result(file: str, code: int | None, **document: object) -> Result:
-    return Result(file, file, code, 1.0, document)
+def result(file: str, code: int | None, **document: object) -> ClusterResult:
+    return ClusterResult(file, file, code, 1.0, document)
 
 
 def jobs(names: str) -> list[Job]:
@@ -110,9 +110,9 @@ class Engine:
     def __init__(self) -> None:
         self.begun: list[str] = []
 
-    def begin(self, job: Job) -> Future[Result]:
+    def begin(self, job: Job) -> Future[ClusterResult]:
         self.begun.append(job.file)
-        future: Future[Result] = Future()
+        future: Future[ClusterResult] = Future()
         future.set_result(result(job.file, int(job.file[-1])))
         return future
 
@@ -236,7 +236,7 @@ def test_a_template_that_can_not_be_read_ends_its_own_cluster(tmp_path: Path, mo
     parcel = pack(job, "0")
     assert parcel["templates"] == {"haproxy.cfg.j2": b"\xff\xfe"}
     monkeypatch.setattr(Path, "read_bytes", lambda self: (_ for _ in ()).throw(PermissionError(13, "denied", "x.j2")))
-    found = Workers(Client(), lambda *_: None).begin(job).result(0)
+    found = DaskWorkers(Client(), lambda *_: None).begin(job).result(0)
     assert (found.exit_code, found.document["error"]["type"]) == (2, "Usage")
     assert "x.j2" in found.document["error"]["message"]
 
@@ -254,7 +254,7 @@ def test_templates_of_the_parcel_are_those_that_are_used(tmp_path: Path, monkeyp
     seen: list[Iterable[str]] = []
     scripts: list[str] = []
 
-    def peek(job: Job, source: object, emit: object) -> Result:
+    def peek(job: Job, source: object, emit: object) -> ClusterResult:
         cluster, text = source()  # type: ignore[operator]
         seen.append((text, (cluster.templates / "haproxy.cfg.j2").read_text(), str(cluster.ssh.known_hosts_file)))
         scripts.append(cluster.vrrp.notify.text)

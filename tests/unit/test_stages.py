@@ -21,7 +21,7 @@ from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
-from lbdeploy.planning.plan import Plan, Way
+from lbdeploy.planning.plan import Plan, Strategy
 from lbdeploy.planning.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
 
 GOOD = SEED.read_text()
@@ -401,4 +401,4 @@ def test_a_node_without_a_configuration_can_be_changed_by_itself(change: Change,
     """It speaks no VRRP yet, so nobody can stop hearing it."""
     states = {"lb1": {f"file {KEEPALIVED_CONF}": state}}
     assert not identity_changes(change(states=states, holder="lb2").plan.nodes["lb1"])
-    assert Way.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}
+    assert Strategy.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}

@@ -17,7 +17,7 @@ from lbdeploy.cli.report.status import screen, span
 from lbdeploy.cli.report.terminal import RICH
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
-from lbdeploy.node.keepalived_state import Vrrp, parse_vrrp
+from lbdeploy.node.keepalived_state import KeepalivedState, parse_vrrp
 from lbdeploy.node.parsers import Load, parse_loads
 from lbdeploy.operations.exit_status import looked
 from lbdeploy.operations.status import Snapshot, Status
@@ -35,7 +35,7 @@ LOADS = (Load("k8s-api", 12, 3, 4711),)
 
 def snapshot(seed: Cluster, name: str, state: str, *, holds: bool, **changes: object) -> Snapshot:
     seen = observe(seed, seed.node(name), holds=holds, **changes)
-    return Snapshot(seen, Vrrp(state, seed.node(name).priority, seen.now - 90), LOADS)
+    return Snapshot(seen, KeepalivedState(state, seed.node(name).priority, seen.now - 90), LOADS)
 
 
 def pair(seed: Cluster) -> Status:
@@ -63,12 +63,12 @@ def test_keepalived_says_its_state_and_priority(name: str, state: str, priority:
 
 
 def test_its_journal_says_the_state_where_there_is_nothing_else() -> None:
-    assert parse_vrrp("FAULT\n", "VI_K8S_API") == Vrrp("FAULT")
+    assert parse_vrrp("FAULT\n", "VI_K8S_API") == KeepalivedState("FAULT")
 
 
 @given(st.text() | st.builds('[{{"data": {{"state": {}}}}}]'.format, st.integers()))
 def test_whatever_a_node_says_it_is_no_error(text: str) -> None:
-    assert isinstance(parse_vrrp(text, "VI_K8S_API"), Vrrp)
+    assert isinstance(parse_vrrp(text, "VI_K8S_API"), KeepalivedState)
     assert isinstance(parse_loads(text), tuple)
 
 

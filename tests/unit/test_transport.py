@@ -27,7 +27,7 @@ from paramiko.pkey import PublicBlob
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import ConnectError, HostKeyError, LoginError, SudoError
-from lbdeploy.ssh.config import Known, Source, Target
+from lbdeploy.ssh.config import Known, LocalEndpoint, Target
 from lbdeploy.ssh.connect import dial
 from lbdeploy.ssh.known_hosts import fingerprint
 from lbdeploy.ssh.manual_commands import ByHand
@@ -36,7 +36,7 @@ from lbdeploy.ssh.transport.host_keys import KnownHosts, Verified, algorithms
 from lbdeploy.ssh.transport.identities import Identities, LockedKeyError, identities, unlock
 from lbdeploy.ssh.transport.login import Keys
 from lbdeploy.ssh.transport.revocation import revoked
-from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.session import CommandResult
 from lbdeploy.ssh.transport.sudo import Root, masked
 
 NODE = Node("lb1", 100, "lb1", {}, {})
@@ -225,12 +225,12 @@ def test_a_file_of_revoked_keys_that_tells_nothing_is_against_every_key(tmp_path
 def test_a_connection_comes_from_where_it_is_told_to() -> None:
     """BindAddress, BindInterface and AddressFamily; what has no such address is told."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        hop = target(port=server.getsockname()[1], host="localhost", source=Source("inet", "127.0.0.2", "lo"))
+        hop = target(port=server.getsockname()[1], host="localhost", source=LocalEndpoint("inet", "127.0.0.2", "lo"))
         with dial(NODE, hop):
             connection, peer = server.accept()
             connection.close()
             assert peer[0] == "127.0.0.2"
-        for source in (Source("inet6"), Source(address="192.0.2.77"), Source(interface="no-such")):
+        for source in (LocalEndpoint("inet6"), LocalEndpoint(address="192.0.2.77"), LocalEndpoint(interface="no-such")):
             with pytest.raises(ConnectError, match="can't be reached"):
                 dial(NODE, replace(hop, source=source))
 
@@ -324,7 +324,7 @@ def certificate_line() -> str:
     return f"{blob.key_type} {b64encode(blob.key_blob).decode()} me\n"
 
 
-WANTS = Result("Welcome\nsudo: a password is required\n", 1)
+WANTS = CommandResult("Welcome\nsudo: a password is required\n", 1)
 
 
 def test_sudo_is_tried_without_a_password_then_with_it() -> None:
@@ -334,7 +334,7 @@ def test_sudo_is_tried_without_a_password_then_with_it() -> None:
     assert root.way == ("env LC_ALL=C sudo -n -- sh -s", "")
     command, line = root.proof(WANTS)
     assert (command.startswith("env LC_ALL=C sudo -k -S -p "), line) == (True, "s3cret\n")
-    root.proven(Result("", 0))
+    root.proven(CommandResult("", 0))
     command, told = Root(NODE, "ops", answers).way
     assert command.startswith("env LC_ALL=C sudo -k -S -p ")
     assert told.startswith("s3cret\n")
@@ -346,7 +346,7 @@ def test_a_password_that_sudo_does_not_read_is_no_command(nopasswd: bool) -> Non
     """Where a rule with NOPASSWD has come meanwhile, it is passed over, and the script runs all the same."""
     answers = Answers(sudo_password="echo * $HOME\\")
     root = Root(NODE, "ops", answers)
-    root.proven(Result("", 0))
+    root.proven(CommandResult("", 0))
     command, told = root.way
     read_by_sudo = "" if nopasswd else told.partition("\n")[0] + "\n"
     said = told.removeprefix(read_by_sudo) + "echo begun"
@@ -376,7 +376,7 @@ def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Root(NODE, "ops", answers)
     prompt = root.proof(WANTS)[0].split()[6]
     with pytest.raises(SudoError, match="refused the password; it said: Sorry, try again") as refused:
-        root.proven(Result(f"{prompt}Sorry, try again.\n{prompt}\n", 1))
+        root.proven(CommandResult(f"{prompt}Sorry, try again.\n{prompt}\n", 1))
     assert not refused.value.wants_password
     with pytest.raises(SudoError) as again:
         Root(NODE, "ops", answers).proof(WANTS)
@@ -398,7 +398,7 @@ def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_login_that_does_not_become_root_is_told(user: str, said: str, error: type[Exception], wants: bool) -> None:
     """In the node's own words; only where a password would help, somebody is asked for one."""
     with pytest.raises(error, match=said.replace(".", r"\.")) as caught:
-        Root(NODE, user, Answers()).proof(Result(f"noise\n{said}\n", 1))
+        Root(NODE, user, Answers()).proof(CommandResult(f"noise\n{said}\n", 1))
     assert getattr(caught.value, "wants_password", False) == wants
 
 

@@ -20,7 +20,7 @@ from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node
 from lbdeploy.errors import SudoError
 from lbdeploy.events import Note, RemoteCommand
-from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.session import CommandResult
 from lbdeploy.ssh.transport.sudo import Root, masked
 
 Do = Callable[[App], object]
@@ -147,7 +147,7 @@ def test_a_password_is_masked_where_a_node_repeats_it(password: str) -> None:
     assert masked("anything", "") == "anything"
     root = Root(Node("lb1", 100, "lb1", {}, {}), "ops", Answers(sudo_password=password))
     with pytest.raises(SudoError) as raised:
-        root.proven(Result(f"sh: 1: {password}: not found\n", 127))
+        root.proven(CommandResult(f"sh: 1: {password}: not found\n", 127))
     error = raised.value
     assert f"{password}:" not in f"{error.message} {error.detail} {error.to_json()}"
     assert "(password): not found" in error.message
