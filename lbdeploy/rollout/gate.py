@@ -15,7 +15,7 @@ from lbdeploy.rollout.survey import Survey
 
 OF_ANSWERS = ("api", "frontend")
 OF_SERVERS = ("backend", *OF_ANSWERS)  # checks that may also fail because of the servers, not the nodes
-JOINT = (Strategy.TOGETHER, Strategy.REELECT)
+SIMULTANEOUS = (Strategy.TOGETHER, Strategy.REELECT)
 
 
 Excuses = frozenset[tuple[str | None, str]]  # findings: (node, check) or (node, exact detail)
@@ -117,7 +117,7 @@ def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:
     needed = stage.way is Strategy.AWAY or not force
     if stage.way is Strategy.BEGIN or not touched or spare or not needed:
         return
-    if stage.way in JOINT and len(touched) > 1:
+    if stage.way in SIMULTANEOUS and len(touched) > 1:
         return
     raise _last_node(stage, touched, survey)
 

@@ -85,8 +85,8 @@ class StageRunner:
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
         # A node that can't be reached may be running: then this is not a new cluster.
         joins = bool(before.unseen) and self._joins(stage, first, before)
-        foremost = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
-        self._tasks.begin({first: foremost, **tasks})
+        first_task = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
+        self._tasks.begin({first: first_task, **tasks})
         starts = {name: stage.plans[name].only(_starts_last) for name in rest}
         self._tasks.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
 

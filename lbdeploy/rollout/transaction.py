@@ -46,7 +46,7 @@ class Task:
     priority for that. A `rehearsal` writes the files beside their destinations, validates them, and removes them again.
     `free_vrid`: the virtual router ID that no other host may use when keepalived is started, the interface, and the
     addresses that may use it anyway. `joins`: a daemon is started, and until the end of the task the node leaves the
-    VIPs to others, also by `priority_offset`. `script`: steps that replace those of the plan; see `takedown`.
+    VIPs to others, also by `priority_offset`. `script`: steps that replace those of the plan; see `down_steps`.
     """
 
     plan: NodePlan

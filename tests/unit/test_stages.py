@@ -330,7 +330,7 @@ BIG_DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_A
 
 
 @pytest.mark.parametrize(
-    ("needy", "holder", "order"),
+    ("changed", "holder", "order"),
     [
         ("abc", "lb-b", "c a b"),
         ("abc", "lb-c", "a b c"),
@@ -341,11 +341,11 @@ BIG_DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_A
     ],
 )
 def test_of_several_standby_nodes_the_least_preferred_goes_first(
-    tmp_path: Path, needy: str, holder: str, order: str
+    tmp_path: Path, changed: str, holder: str, order: str
 ) -> None:
     """So that what turns out to be wrong is found on the node that matters least."""
     made = cluster(tmp_path, BIG)
-    scene = Scene(made, made, holder, {f"lb-{name}": BIG_DRIFT for name in needy})
+    scene = Scene(made, made, holder, {f"lb-{name}": BIG_DRIFT for name in changed})
     assert [names for _, names, _ in scene.stages] == [f"lb-{name}" for name in order.split()]
 
 
