@@ -24,7 +24,7 @@ RUN = r"""
 import sys
 from lbdeploy.errors import RolledBackError
 from lbdeploy.events import Done, Note, Step, RemoteCommand
-from lbdeploy.report import Reporter
+from lbdeploy.cli.report.reporter import Reporter
 sys.stderr.reconfigure(errors="replace")
 said = "エラー: 設定ファイル /etc/haproxy/haproxy.cfg の3行目に誤りがあります。\n"
 said += b"\xa5\xa8\xa5\xe9\xa1\xbc".decode(errors="surrogateescape")
@@ -47,7 +47,7 @@ reporter.error(RolledBackError("haproxy を再読み込みできません: \x1b[
 CROWD = r"""
 import sys, threading, time
 from lbdeploy.events import Note, Step
-from lbdeploy.report import Reporter
+from lbdeploy.cli.report.reporter import Reporter
 sys.setswitchinterval(1e-5)
 reporter = Reporter(json=False, verbose=0)
 def work(name):
