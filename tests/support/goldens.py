@@ -13,7 +13,7 @@ from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.lab.machine.keys import make_certificate
 
-SEED = Path(__file__).parents[1] / "hosts.toml"
+SEED = Path(__file__).parents[2] / "hosts.toml"
 GOOD = SEED.read_text()
 
 # Three nodes, both address families, several frontends, and every setting away from its default.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from harness import Lab
 
 FOLDER = "/srv/tests-own"  # on the nodes
 

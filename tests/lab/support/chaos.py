@@ -20,7 +20,7 @@ from chaos_changes import CHANGES, Change
 from chaos_faults import FAULTS, NOTHING, Fault, Scene
 from chaos_pair import NODES, Command, Pair
 from clients import traffic
-from conftest import TOP, Lab
+from harness import TOP, Lab
 
 VIPS = ("192.168.0.10", "192.168.1.10")
 FIRST = 3  # progress line; before it lbdeploy has only begun to connect

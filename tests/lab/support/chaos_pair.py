@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from conftest import LBDEPLOY, TOP, Lab
+from harness import LBDEPLOY, TOP, Lab
 
 NODES = ("lb1", "lb2")
 FILES = (

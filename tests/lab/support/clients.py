@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from harness import Lab
 
 PORT = 6443
 EVERY = 0.02  # s between two probes of a VIP

@@ -1,64 +1,30 @@
-"""One lab for all tests that need real nodes. What lbdeploy did there is judged by the nodes' own tools."""
+"""The lab of a test, driven by the lbdeploy command. What lbdeploy did there is judged by the nodes' own tools."""
 
 from __future__ import annotations
 
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pexpect
-import pytest
-from clients import traffic
 
 from lbdeploy.config import reader
 from lbdeploy.lab.host.paths import Place, place_of
 from lbdeploy.lab.host.processes import ENVIRONMENT
 from lbdeploy.lab.machine.nodes import leader
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 VIPS = ("192.168.0.10", "192.168.1.10")
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def logs_of_tests_are_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What lbdeploy writes of its runs lies with what else the tests leave behind for a while."""
-    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
-
-
-def pytest_configure() -> None:
-    """A run that is told to end removes its lab, as one that is interrupted does."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies here is for the lab: a module that does not say so would be left out, and nobody would know."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.lab)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    """Of a test that failed, show what the nodes' daemons said meanwhile: it may never fail again."""
-    report = yield
-    if report.failed and item.path.parent == Path(__file__).parent:
-        for lab in Lab.known:
-            with suppress(Exception):  # it is off, or hangs: what failed is told anyway
-                report.sections += [(f"journal of {node}", lab.journal(node, call.start)) for node in ("lb1", "lb2")]
-    return report
 
 
 @dataclass
@@ -241,34 +207,6 @@ def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     return value
 
 
-@pytest.fixture(scope="session")
-def session_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The seed's pair in a lab, brought up from bare nodes. Removed at the end, also when the run is interrupted."""
-    file = tmp_path_factory.mktemp("pair") / "hosts.toml"
-    # A short delay, or each test that moves the VIPs would wait for half a minute.
-    file.write_text((TOP / "hosts.toml").read_text().replace("preempt_delay = 30", "preempt_delay = 2"))
-    lab = Lab(file)
-    try:
-        lab.lab("up")
-        yield lab
-    finally:
-        ended = lab.lbdeploy("lab", "down")
-        assert ended.code == 0, ended.err
-
-
-@pytest.fixture
-def pair(session_lab: Lab) -> Iterator[Lab]:
-    """A healthy, converged pair; what a test did to hosts.toml, the templates and the lab is undone after it.
-
-    What it did to the nodes' configuration is undone for the next test that wants a pair.
-    """
-    converge(session_lab)
-    yield session_lab
-    session_lab.file.write_text(session_lab.original)
-    shutil.rmtree(session_lab.file.parent / "templates", ignore_errors=True)
-    session_lab.lab("up")
-
-
 def converge(lab: Lab) -> None:
     """Make it healthy, and as hosts.toml says, `up` ends with 0 only then; and the VIPs are on lb1."""
     if lab.run("up").code:
@@ -286,17 +224,3 @@ def sound(lab: Lab) -> None:
         assert lab.on(node, "find /etc -name '*.lbdeploy-new'") == ""
     wait_for(lambda: lab.run("up").code == 0, 60)
     assert lab.do("up")["changes"] == []
-
-
-@pytest.fixture
-def unnoticed(pair: Lab) -> Iterator[None]:
-    """Clients connect to both VIPs and hold streams meanwhile, and notice nothing; afterwards, the pair is sound."""
-    with traffic(pair, *VIPS) as seen:
-        yield
-    assert seen["probes"] > 20
-    assert seen["failures"] == []
-    assert seen["late"] == []
-    assert seen["broken"] == []
-    pair.file.write_text(pair.original)
-    shutil.rmtree(pair.file.parent / "templates", ignore_errors=True)
-    sound(pair)

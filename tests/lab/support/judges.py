@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 import goldens
-from conftest import Lab
+from harness import Lab
 
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.planning.desired import files

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from conftest import LBDEPLOY
+from harness import LBDEPLOY
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from harness import Lab
 
 # A stranger's VRRP, version 3 (RFC 5798 section 5.2), as multicast of both families, twice a second for a minute, or
 # until its input ends: who ends `lab exec` does not end what that has begun.

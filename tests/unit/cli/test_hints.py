@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders import LONG_AGO, observe, survey
-from test_cli import BAD, GOOD, Run, run  # noqa: F401  the fixture
+from console import BAD, GOOD, Run
 
 from lbdeploy.cli.hints import Advice
 from lbdeploy.cli.report.reporter import Reporter
@@ -73,7 +73,7 @@ def test_the_plan_names_the_command_that_makes_it_so(seed: Cluster, capsys: pyte
 
 
 @pytest.mark.parametrize("where", [("-f", "prod.toml", "--lab"), ("--lab", "--file=prod.toml")])
-def test_the_command_line_passes_its_options_on(run: Run, tmp_path: Path, where: tuple[str, ...]) -> None:  # noqa: F811
+def test_the_command_line_passes_its_options_on(run: Run, tmp_path: Path, where: tuple[str, ...]) -> None:
     """On the screen and in JSON."""
     (tmp_path / "prod.toml").write_text(GOOD)
     typed = "lbdeploy -f prod.toml --lab down --limit lb1,lb2 --yes, if that is what you want"
@@ -84,7 +84,7 @@ def test_the_command_line_passes_its_options_on(run: Run, tmp_path: Path, where:
 
 
 def test_the_file_that_is_taken_anyway_is_not_named(
-    run: Run,  # noqa: F811
+    run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither ./hosts.toml nor that of LBDEPLOY_FILE, whichever counts; the other one is."""
@@ -94,7 +94,7 @@ def test_the_file_that_is_taken_anyway_is_not_named(
     assert run("-f", "hosts.toml", "--json", "down").json["error"]["fix"].startswith("lbdeploy -f hosts.toml down")
 
 
-def test_in_a_run_over_many_clusters_each_has_advice_of_its_own(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_in_a_run_over_many_clusters_each_has_advice_of_its_own(run: Run, tmp_path: Path) -> None:
     """Also where one of them is the file that is taken anyway."""
     for name in ("hosts.toml", "b.toml"):
         (tmp_path / name).write_text(GOOD)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from builders import SEED, TOP, observe, survey
+from builders import TOP, observe, survey
+from console import BAD, GOOD, LBDEPLOY, Run
 
 import lbdeploy
 from lbdeploy.cli import main
@@ -32,51 +30,6 @@ from lbdeploy.operations.fleet.job import Job
 from lbdeploy.operations.fleet.worker import of_file
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.run import Outcome
-
-LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
-GOOD = SEED.read_text()
-BAD = GOOD.replace("router_id = 101", "router_id = 300").replace('"192.168.0.10/24"', '"192.168.0.10"')
-
-
-@dataclass
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.out.count("\n") == 1, "standard output is one document"
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Runs the console script's function in this process, in an empty folder with the sample hosts.toml."""
-
-    def leave(code: int) -> None:
-        raise SystemExit(code)
-
-    def call(*args: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["lbdeploy", *args])
-        with pytest.raises(SystemExit) as left:
-            main.main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ended(int(left.value.code or 0), printed.out, printed.err)
-
-    monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.delenv("LBDEPLOY_FILE", raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "hosts.toml").write_text(GOOD)
-    yield call
-    gc.enable()  # main turns it off: a process that ends soon has no use for it
 
 
 def test_check_of_a_good_file_ends_well(run: Run) -> None:

@@ -16,7 +16,7 @@ from lbdeploy.planning import desired
 from lbdeploy.planning.lint.lint import lint
 from lbdeploy.planning.render import render
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 PAGE = (TOP / "docs/howto/templates.md").read_text(encoding="utf-8")
 EVERYTHING = BIG.replace('name = "prod.eu-1"', 'name = "prod.eu-1"\nfirewall = "nftables"') + (
     '[packages]\nhaproxy = "2.6.*"\napt_proxy = "http://10.0.0.5:3142"\n'

@@ -17,7 +17,7 @@ from lbdeploy import errors
 from lbdeploy.cli.main import cli
 from lbdeploy.errors import LbdeployError
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 MAP = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
 PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "changelog").glob("*.md")), *sorted((TOP / "docs").rglob("*.md"))]
 

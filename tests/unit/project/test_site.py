@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 DOCS = TOP / "docs"
 LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "object": "data", "source": "src"}
 

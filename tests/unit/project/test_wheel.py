@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 
 
 def test_an_installed_wheel_works_outside_the_checkout(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_screen_begins_with_the_nodes_that_are_there(
     seed: Cluster, dead: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is known of lb1 is shown while lb2 is still being connected to."""
-    from test_status_screen import pair
+    from statuses import pair
 
     monkeypatch.setattr("lbdeploy.operations.status_watch._look", lambda look, _: pair(seed).nodes[look.node.name])
     with Fleet(seed, silent) as fleet:

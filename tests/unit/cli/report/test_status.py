@@ -6,11 +6,12 @@ import io
 from collections.abc import Mapping
 
 import pytest
-from builders import captured, observe
+from builders import captured
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.theme import Theme
+from statuses import pair, snapshot
 
 from lbdeploy.cli.report.reporter import Reporter
 from lbdeploy.cli.report.status import screen, span
@@ -20,7 +21,7 @@ from lbdeploy.errors import ConnectError
 from lbdeploy.node.keepalived_state import Vrrp, parse_vrrp
 from lbdeploy.node.parsers import Load, parse_loads
 from lbdeploy.operations.exit_status import looked
-from lbdeploy.operations.status import Snapshot, Status
+from lbdeploy.operations.status import Status
 
 
 class Terminal(io.StringIO):
@@ -28,22 +29,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-LOADS = (Load("k8s-api", 12, 3, 4711),)
-
-
-def snapshot(seed: Cluster, name: str, state: str, *, holds: bool, **changes: object) -> Snapshot:
-    seen = observe(seed, seed.node(name), holds=holds, **changes)
-    return Snapshot(seen, Vrrp(state, seed.node(name).priority, seen.now - 90), LOADS)
-
-
-def pair(seed: Cluster) -> Status:
-    nodes = {
-        "lb1": snapshot(seed, "lb1", "MASTER", holds=True),
-        "lb2": snapshot(seed, "lb2", "BACKUP", holds=False),
-    }
-    return Status(seed, nodes)
 
 
 def drawn(status: Status, silent: Mapping[str, float] | None = None) -> list[str]:

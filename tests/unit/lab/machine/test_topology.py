@@ -11,7 +11,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.lab.machine.topology import Host, Topology, topology
 
-SEED = Path(__file__).parents[2] / "hosts.toml"
+SEED = Path(__file__).parents[4] / "hosts.toml"
 
 ODD = """
 [cluster]

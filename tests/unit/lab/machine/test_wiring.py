@@ -21,7 +21,7 @@ from lbdeploy.lab.machine.keys import fingerprint, make_ssh_key
 from lbdeploy.lab.machine.topology import Cable, Host, topology
 from lbdeploy.lab.machine.wiring import wire_script
 
-SEED = Path(__file__).parents[2] / "hosts.toml"
+SEED = Path(__file__).parents[4] / "hosts.toml"
 
 
 @pytest.fixture

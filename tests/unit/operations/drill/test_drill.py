@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from builders import SEED, observe, survey
 from click.testing import CliRunner
-from test_drill_parts import result
+from drills import result
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.drill import drill

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 from builders import BIG, SEED, cluster
+from drills import OTHER, VIP, result, results, seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,20 +30,12 @@ from lbdeploy.operations.drill.prediction import expected
 from lbdeploy.operations.drill.result import Result, together
 from lbdeploy.operations.drill.timeline import timeline
 from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
-from lbdeploy.operations.outage.client import PERIOD, Prober, Stream
+from lbdeploy.operations.outage.client import PERIOD, Prober
 from lbdeploy.operations.outage.clocks import Clock
 from lbdeploy.operations.outage.gaps import ProbeResult, cut, gaps, longest, stall
 from lbdeploy.operations.outage.views import HERE, View
 from lbdeploy.operations.outage.vip_moves import Placed
 from lbdeploy.operations.outage.vrrp_events import Event
-
-VIP, OTHER = ip_address("192.168.0.10"), ip_address("192.168.1.10")
-
-
-def results(pattern: str, start: float = 0.0) -> list[ProbeResult]:
-    """A probe every 20 ms: a dot was answered, an x was not."""
-    return [ProbeResult(VIP, start + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)]
-
 
 patterns = st.text(alphabet=".x", max_size=80)
 
@@ -93,11 +86,6 @@ def test_another_failure_never_shortens_the_longest_gap(pattern: str, index: int
 
 def test_a_prober_that_stood_still_is_found_out() -> None:
     assert stall([*results("..."), *results("...", 1.0)]) == pytest.approx(0.96)
-
-
-def seeded(advert: float = 1, **vrrp: object) -> Cluster:
-    cluster = reader.load(SEED)
-    return replace(cluster, vrrp=replace(cluster.vrrp, advert_interval=advert, **vrrp))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -242,25 +230,6 @@ def test_a_vip_is_on_one_node_again_when_it_stays_there(moves: str, one: float |
     found = vip_moves.one_holder(placed, 100.0, 110.0)
     assert found == (one if one is None else pytest.approx(one))
     assert vip_moves.two_holders(placed, 100.0, 110.0) == pytest.approx(two)
-
-
-def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
-    """A drill in which lb1's haproxy was stopped at 1000, and lb2 took over at 1001.2."""
-    view = View(HERE, VIP, tuple(results(pattern, 999.0)))
-    given = Result(
-        kind=kind("haproxy", cluster.preferred, cluster.vrrp.network),
-        node="lb1",
-        holder="lb1",
-        expected=1.61,
-        broken=1000.0,
-        repaired=1003.0,
-        ended=1005.0,
-        views=(view,),
-        streams=(Stream(VIP, 999.1, 1000.1), Stream(OTHER, 999.1), Stream(VIP, 1001.5)),
-        events=(Event(1000.6, "lb1", "enters FAULT", "FAULT"), Event(1001.2, "lb2", "enters MASTER", "MASTER")),
-        nodes=("lb1", "lb2"),
-    )
-    return replace(given, **other)  # type: ignore[arg-type]
 
 
 def test_the_contract_of_the_document(seed: Cluster) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_cli import BAD, GOOD, Run, run  # noqa: F401  the fixture
+from console import BAD, GOOD, Run
 
 from lbdeploy import __version__
 from lbdeploy.cli.file_arguments import spread
@@ -56,7 +56,7 @@ def test_a_quoted_pattern_is_expanded_in_order(tmp_path: Path) -> None:
     assert spread(["-f", f"{tmp_path}/*.yaml"], ORDER) == ["-f", f"{tmp_path}/*.yaml"]
 
 
-def test_a_bad_file_stops_no_other_and_is_named(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_a_bad_file_stops_no_other_and_is_named(run: Run, tmp_path: Path) -> None:
     """Each in the order that was given, in one document, which is worse of the two exit codes."""
     (tmp_path / "bad.toml").write_text(BAD)
     done = run("-f", "bad.toml", "nowhere.toml", "--json", "plan")
@@ -68,7 +68,7 @@ def test_a_bad_file_stops_no_other_and_is_named(run: Run, tmp_path: Path) -> Non
     assert "0 of 2 clusters" in done.err
 
 
-def test_the_next_clusters_do_not_begin_after_a_canary_that_failed(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_the_next_clusters_do_not_begin_after_a_canary_that_failed(run: Run, tmp_path: Path) -> None:
     """What was not begun has no exit code, and is told."""
     (tmp_path / "bad.toml").write_text(BAD)
     done = run("-f", "bad.toml", "-f", "hosts.toml", "plan", "--canary", "1", "--json")
@@ -88,7 +88,7 @@ def test_the_next_clusters_do_not_begin_after_a_canary_that_failed(run: Run, tmp
         ("plan --parallel 0", "--parallel"),
     ],
 )
-def test_what_many_clusters_can_not_have_is_refused(run: Run, tmp_path: Path, words: str, complaint: str) -> None:  # noqa: F811
+def test_what_many_clusters_can_not_have_is_refused(run: Run, tmp_path: Path, words: str, complaint: str) -> None:
     """With exit 2, before anything is begun."""
     (tmp_path / "b.toml").write_text(GOOD)
     done = run("-f", "hosts.toml", "b.toml", *words.split())
