@@ -15,7 +15,7 @@ from typing import Any
 import pexpect
 import pyte
 import pytest
-from conftest import LBDEPLOY, Lab, wait_for
+from harness import LBDEPLOY, Lab, wait_for
 
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node

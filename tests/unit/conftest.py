@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import console
 import pytest
 from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
@@ -24,6 +25,12 @@ settings.load_profile("lbdeploy")
 def seed() -> Cluster:
     """The cluster of the sample file."""
     return reader.load(SEED)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[console.Run]:
+    """Runs the console script's function in this process, in an empty folder with the sample hosts.toml."""
+    yield from console.running(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture(autouse=True, scope="session")
