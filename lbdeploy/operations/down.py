@@ -59,7 +59,7 @@ class Removal:
         self._lock_wait = options.lock_wait
         self._interrupt = Interrupt(emit)
         self._tasks = NodeTasks(pool, origin, emit)
-        wanted = {node.name: down_steps.original(purge=purge) for node in pool.nodes}
+        wanted = {node.name: down_steps.original(cluster, node, purge=purge) for node in pool.nodes}
         self._observer = Observer(cluster, pool, wanted, self.scope, emit)
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 
@@ -130,7 +130,7 @@ class Removal:
         limit = int(self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster))
         priority_offset = YIELD if self.cluster.vrrp.preempt else FAULT
         task = Task(
-            plan, (), self._patience, away=vips if away else (), away_seconds=limit, priority_offset=priority_offset
+            plan, self._patience, away=vips if away else (), away_seconds=limit, priority_offset=priority_offset
         )
         return down_steps.leave(task, vips, purge=self._purge)
 

@@ -9,7 +9,7 @@ from typing import Any
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
-from lbdeploy.health.placement import DAEMONS, holders
+from lbdeploy.health.placement import holders
 from lbdeploy.node.keepalived_conf import FAULT, YIELD
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import FIREWALL_SERVICE
@@ -21,7 +21,6 @@ from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
 
-SERVICES = (*DAEMONS, FIREWALL_SERVICE)
 CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 
 
@@ -82,13 +81,13 @@ class StageRunner:
         the VIPs waits for preempt_delay, even when it has only just started (keepalived.conf(5)).
         """
         first, *rest = [node.name for node in self._cluster.nodes if node.name in stage.names]
-        tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
+        tasks = {name: Task(stage.plans[name].only(_starts_first)) for name in rest}
         # A node that can't be reached may be running: then this is not a new cluster.
         joins = bool(before.unseen) and self._joins(stage, first, before)
         first_task = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
         self._tasks.begin({first: first_task, **tasks})
         starts = {name: stage.plans[name].only(_starts_last) for name in rest}
-        self._tasks.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
+        self._tasks.begin({name: Task(each, self._patience) for name, each in starts.items()})
 
     def _free_vrid(self, name: str) -> tuple[str, ...]:
         """The virtual router ID that must be free, the node's interface, and the addresses that may use it anyway."""
@@ -123,7 +122,7 @@ class StageRunner:
         self._gate(plan, stage, before)
 
     def _rehearse(self, stage: Stage) -> None:
-        self._tasks.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
+        self._tasks.begin({name: Task(plan, rehearsal=True) for name, plan in stage.plans.items()})
 
     def _joins(self, stage: Stage, name: str, before: Survey) -> bool:
         """Whether a node whose daemons are started leaves the VIPs to others first. A holder keeps them."""
@@ -137,7 +136,6 @@ class StageRunner:
         away = stage.way is Strategy.AWAY and hands_over(plan)
         return Task(
             plan,
-            SERVICES,
             confirm=self._patience + longer,
             linger=linger,
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
@@ -163,6 +161,10 @@ class StageRunner:
 def _starts_last(resource: Resource[Any], _: Change) -> bool:
     """The changes that have to be confirmed: VRRP, and the firewall."""
     return resource.id in ("service keepalived", f"service {FIREWALL_SERVICE}")
+
+
+def _starts_first(resource: Resource[Any], change: Change) -> bool:
+    return not _starts_last(resource, change)
 
 
 def _later(plan: Plan, stage: Stage) -> Collection[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.parsers import Neighbour
 from lbdeploy.node.resources import Journal, Packages, Service
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.node.resources.last_run import JOURNAL
+from lbdeploy.node.paths import JOURNAL
 from lbdeploy.operations.doctor.firewall import firewall
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
 
