@@ -42,6 +42,7 @@ class Ended:
 Run = Callable[..., Ended]
 Do = Callable[[App], object]
 End = Callable[..., tuple[int, str]]
+Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def running(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
@@ -96,15 +97,14 @@ def written(folder: Path) -> str:
     return log.read_text()
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def shell_in(folder: Path) -> Shell:
     """Runs a command line of a shell, which has lbdeploy as $L, beside the sample hosts.toml."""
-    (tmp_path / "hosts.toml").write_text(GOOD)
+    (folder / "hosts.toml").write_text(GOOD)
 
     def call(line: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "LBDEPLOY_FILE": "", "L": LBDEPLOY, "XDG_STATE_HOME": str(tmp_path / "state")}
+        env = {**os.environ, "LBDEPLOY_FILE": "", "L": LBDEPLOY, "XDG_STATE_HOME": str(folder / "state")}
         argv = ["unshare", "--net", "sh", "-c", line] if os.geteuid() == 0 else ["sh", "-c", line]
-        done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=30)
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder, env=env, timeout=30)
         assert "Traceback" not in done.stderr
         assert "a mistake in lbdeploy" not in done.stderr
         return done

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lbdeploy.operations.fleet.job import Job, Result
+from lbdeploy.operations.fleet.job import ClusterResult, Job
 from lbdeploy.rollout.options import Options
 
 JOB = Job("a.toml", "up", Options(limit=("lb1",), reinstall=("haproxy",), lock_wait=1.5), "me, since now")
 
 
-def result(file: str, code: int | None, **document: object) -> Result:
-    return Result(file, file, code, 1.0, document)
+def result(file: str, code: int | None, **document: object) -> ClusterResult:
+    return ClusterResult(file, file, code, 1.0, document)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lbdeploy.config.model import Node
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 
 class Connected:
@@ -25,12 +25,12 @@ def without_lb2(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Nodes that connect at once, but for lb2: only when the event is set, as one that is dead."""
     gate = threading.Event()
 
-    def opened(self: Fleet, node: Node, resolving: object) -> Any:
+    def opened(self: SessionPool, node: Node, resolving: object) -> Any:
         if node.name == "lb2":
             gate.wait()
         return Connected()
 
-    monkeypatch.setattr(Fleet, "_open", opened)
+    monkeypatch.setattr(SessionPool, "_open", opened)
     monkeypatch.setattr("lbdeploy.ssh.pool.Resolving", lambda *_: None)
     yield gate
     gate.set()

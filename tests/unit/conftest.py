@@ -42,6 +42,12 @@ def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 @pytest.fixture
+def shell(tmp_path: Path) -> console.Shell:
+    """Runs a command line of a shell, which has lbdeploy as $L, beside the sample hosts.toml."""
+    return console.shell_in(tmp_path)
+
+
+@pytest.fixture
 def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Nodes that connect at once, but for lb2: only when the event is set, as one that is dead."""
     yield from sessions.without_lb2(monkeypatch)

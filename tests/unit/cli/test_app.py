@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.exceptions import Exit
-from console import BAD, GOOD, Do, End, Run
+from console import BAD, GOOD, Do, End, Run, Shell
 
 from lbdeploy.cli.app import App
 from lbdeploy.config.model import Cluster
@@ -53,7 +52,7 @@ def test_a_missing_file_is_a_usage_error(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.terminal
-def test_the_current_folder_may_be_gone(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_current_folder_may_be_gone(shell: Shell, tmp_path: Path) -> None:
     """A file that is named from the root is read; others are not there."""
     gone = "mkdir gone && cd gone && rmdir ../gone && "
     assert shell(f"{gone} $L -f {tmp_path}/hosts.toml check").returncode == 0

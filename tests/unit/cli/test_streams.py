@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from console import GOOD, LBDEPLOY
+from console import GOOD, LBDEPLOY, Shell
 
 
 def test_odd_characters_can_be_shown_anywhere(tmp_path: Path) -> None:
@@ -41,9 +40,7 @@ def test_a_reader_that_leaves_early_is_no_crash(tmp_path: Path) -> None:
 @pytest.mark.terminal
 @pytest.mark.parametrize("command", ["check", "--help", "schema", "render", "--json check"])
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
-def test_streams_may_be_closed(
-    shell: Callable[..., subprocess.CompletedProcess[str]], command: str, closed: str
-) -> None:
+def test_streams_may_be_closed(shell: Shell, command: str, closed: str) -> None:
     """As cron jobs and daemons have them: what is said there goes nowhere, and the exit code is what it would be."""
     done = shell(f"$L {command} {closed}")
     assert done.returncode == 0
@@ -60,9 +57,7 @@ def test_streams_may_be_closed(
         ("--ask-sudo plan", "--ask-sudo needs a terminal"),
     ],
 )
-def test_without_standard_input_nobody_is_asked(
-    shell: Callable[..., subprocess.CompletedProcess[str]], command: str, told: str
-) -> None:
+def test_without_standard_input_nobody_is_asked(shell: Shell, command: str, told: str) -> None:
     """The same as without a terminal."""
     done = shell(f"$L -f new.toml {command} <&-" if command == "init" else f"$L {command} <&-")
     assert done.returncode == 2
@@ -80,9 +75,7 @@ def test_without_standard_input_nobody_is_asked(
         ("schema", "what was under way has been given up"),
     ],
 )
-def test_output_that_can_not_be_written_is_a_failure(
-    shell: Callable[..., subprocess.CompletedProcess[str]], command: str, state: str
-) -> None:
+def test_output_that_can_not_be_written_is_a_failure(shell: Shell, command: str, state: str) -> None:
     """A full disk: exit 1, what kept it from being written, and what came of the run."""
     done = shell(f"$L {command} >/dev/full")
     assert done.returncode == 1

@@ -29,7 +29,7 @@ from lbdeploy.health.servers import lost_servers
 from lbdeploy.health.verdict import judge
 from lbdeploy.lab.machine.apiserver import proxied
 from lbdeploy.node.network_listener import Heard
-from lbdeploy.node.observation import Probe
+from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.resources import Gone, Service
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.operations.doctor import node_checks
@@ -317,11 +317,11 @@ def test_the_probe_asks_for_metrics(rich: Cluster, answer: bytes, ok: bool) -> N
         threading.Thread(target=answering, args=(listener, answer), daemon=True).start()
         metrics = Metrics("management", listener.getsockname()[1])
         node = replace(rich.preferred, addresses={**rich.preferred.addresses, "management": ip_address("127.0.0.1")})
-        probe = Probe(replace(rich, metrics=metrics), node, [])
+        probe = NodeProbeScript(replace(rich, metrics=metrics), node, [])
         probe.probes = {key: each if key == "metrics" else Raw(":") for key, each in probe.probes.items()}
         text = subprocess.run(["sh", "-s"], check=True, capture_output=True, input=probe.script().encode()).stdout
     assert probe.read(text.decode()).metrics == (f"127.0.0.1 port {metrics.port}", ok)
-    assert "metrics" not in Probe(replace(rich, metrics=None), node, []).probes
+    assert "metrics" not in NodeProbeScript(replace(rich, metrics=None), node, []).probes
 
 
 def answering(listener: socket.socket, answer: bytes) -> None:
@@ -333,14 +333,18 @@ def answering(listener: socket.socket, answer: bytes) -> None:
 
 def test_frontends_are_asked_where_they_listen(rich: Cluster) -> None:
     """A frontend of one network is not asked on the VIPs of another."""
-    script = f"{Probe(rich, rich.preferred, []).probes['vips']}\n"
+    script = f"{NodeProbeScript(rich, rich.preferred, []).probes['vips']}\n"
     asked = [line for line in script.splitlines() if line.startswith("ask 192")]
     assert asked == [
         "ask 192.168.0.10 6443 &", "ask 192.168.0.10 443 &", "ask 192.168.0.10 22623 &",
         "ask 192.168.1.10 6443 &", "ask 192.168.1.10 443 &", "ask 192.168.1.10 22623 &",
     ]  # fmt: skip
     alone = replace(rich, frontends=rich.frontends[1:2])
-    asked = [line for line in f"{Probe(alone, rich.preferred, []).probes['vips']}\n".splitlines() if "ask 192" in line]
+    asked = [
+        line
+        for line in f"{NodeProbeScript(alone, rich.preferred, []).probes['vips']}\n".splitlines()
+        if "ask 192" in line
+    ]
     assert asked == ["ask 192.168.0.10 443 &"]
     assert alone.targets == ((ip_address("192.168.0.10"), 443),)
 

@@ -22,17 +22,17 @@ from lbdeploy.health.vips import holder, placed, tracked
 from lbdeploy.node import network_listener
 from lbdeploy.node.drift import diff
 from lbdeploy.node.keepalived_conf import skew
-from lbdeploy.node.keepalived_state import Vrrp as Said
-from lbdeploy.node.observation import FAULT_STATE, Observation, Probe
+from lbdeploy.node.keepalived_state import KeepalivedState
+from lbdeploy.node.observation import FAULT_STATE, NodeProbeScript, Observation
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.resources import File, Gone
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.operations.down_steps import original
-from lbdeploy.operations.generations import Generation, Target
+from lbdeploy.operations.generations import Generation, RollbackTarget
 from lbdeploy.planning import validators
 from lbdeploy.planning.desired import KEEPALIVED_CONF, NO_LEFTOVERS, OWN_SCRIPTS, desired, files
 from lbdeploy.planning.lint.lint import lint
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import staged
 from lbdeploy.rollout.gate import objections
 from lbdeploy.rollout.origin import Origin
@@ -192,7 +192,7 @@ def test_sums_that_keepalived_does_not_go_by_are_told(tmp_path: Path) -> None:
     assert "add up to 54 or less" in high
 
 
-def seen(of: Cluster, name: str, said: Said, *, holds: bool = False, **changes: Any) -> Observation:
+def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
     return observe(of, of.node(name), holds=holds, said=said, **changes)
 
 
@@ -205,8 +205,8 @@ def told(of: Cluster, *observations: Observation) -> list[Finding]:
 def test_a_holder_by_what_is_tracked_is_right(tmp_path: Path) -> None:
     """Where the preferred node is lowered, the other one holds the VIPs; it is said why, and what to look at."""
     of = with_options(tmp_path)
-    lowered = seen(of, "lb1", Said("BACKUP", 100, 1.0))
-    why, warning = told(of, lowered, seen(of, "lb2", Said("MASTER", 120, 1.0), holds=True))
+    lowered = seen(of, "lb1", KeepalivedState("BACKUP", 100, 1.0))
+    why, warning = told(of, lowered, seen(of, "lb2", KeepalivedState("MASTER", 120, 1.0), holds=True))
     assert (why.ok, why.detail) == (True, "lb2 holds the VIPs; lb1 has priority 100, with what it tracks: -100")
     assert (warning.node, warning.check, warning.failed) == ("lb1", "track", False)
     assert not warning.ok
@@ -216,7 +216,9 @@ def test_a_node_in_the_state_fault_can_not_hold(tmp_path: Path) -> None:
     """A script of weight 0 that fails takes the node out of the election: no other could take over from its peer."""
     of = with_options(tmp_path)
     why, warning = told(
-        of, seen(of, "lb1", Said(FAULT_STATE, 220, 1.0)), seen(of, "lb2", Said("MASTER", 120, 1.0), holds=True)
+        of,
+        seen(of, "lb1", KeepalivedState(FAULT_STATE, 220, 1.0)),
+        seen(of, "lb2", KeepalivedState("MASTER", 120, 1.0), holds=True),
     )
     assert why.ok
     assert "lb1 cannot take over: its keepalived is in FAULT state, by what it tracks" in why.detail
@@ -226,7 +228,11 @@ def test_a_node_in_the_state_fault_can_not_hold(tmp_path: Path) -> None:
 def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
     """A script of weight 20 that is well on both raises both; keepalived that can't be asked says nothing."""
     of = with_options(tmp_path)
-    (why,) = told(of, seen(of, "lb1", Said("MASTER", 220, 1.0), holds=True), seen(of, "lb2", Said("BACKUP", 120, 1.0)))
+    (why,) = told(
+        of,
+        seen(of, "lb1", KeepalivedState("MASTER", 220, 1.0), holds=True),
+        seen(of, "lb2", KeepalivedState("BACKUP", 120, 1.0)),
+    )
     assert why.detail == "lb1 holds the VIPs, as its priority says"
     assert observe(of, of.node("lb1")).priority == 200
 
@@ -234,14 +240,14 @@ def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "changes"),
     [
-        (Said(), {}),
-        (Said("BACKUP"), {}),
-        (Said(FAULT_STATE, 100, 1.0), {"haproxy_answers": False}),
-        (Said("INIT", 100, 1.0), {}),
+        (KeepalivedState(), {}),
+        (KeepalivedState("BACKUP"), {}),
+        (KeepalivedState(FAULT_STATE, 100, 1.0), {"haproxy_answers": False}),
+        (KeepalivedState("INIT", 100, 1.0), {}),
     ],
 )
 def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
-    tmp_path: Path, said: Said, changes: dict[str, Any]
+    tmp_path: Path, said: KeepalivedState, changes: dict[str, Any]
 ) -> None:
     """A keepalived that can't be asked, or has just begun, and a haproxy that fails, say nothing of what is tracked."""
     of = with_options(tmp_path)
@@ -250,12 +256,12 @@ def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
 
 def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
     """Whoever does not use it does not pay for it."""
-    assert "vrrp" not in Probe(reader.load(SEED), reader.load(SEED).preferred, []).probes
+    assert "vrrp" not in NodeProbeScript(reader.load(SEED), reader.load(SEED).preferred, []).probes
     of = with_options(tmp_path)
-    assert "vrrp" in Probe(of, of.preferred, []).probes
+    assert "vrrp" in NodeProbeScript(of, of.preferred, []).probes
 
 
-def stages_of(before: Cluster, after: Cluster) -> list[tuple[Way, tuple[str, ...], str]]:
+def stages_of(before: Cluster, after: Cluster) -> list[tuple[Strategy, tuple[str, ...], str]]:
     known = {node.name: {f.id: _as(f) for f in files(before, node)} for node in before.nodes}
     known = {name: each | {_leftovers(before, name).id: {}} for name, each in known.items()}
     looks = [observe(after, node, holds=node is after.preferred, states=known[node.name]) for node in after.nodes]
@@ -279,7 +285,7 @@ def test_a_change_of_the_mode_elects_anew(tmp_path: Path) -> None:
     multicast = with_options(tmp_path, 'mode = "multicast"\n')
     for before, after in ((sample, multicast), (multicast, sample)):
         ((way, names, cost),) = stages_of(before, after)
-        assert (way, names) == (Way.REELECT, ("lb2", "lb1"))
+        assert (way, names) == (Strategy.REELECT, ("lb2", "lb1"))
         assert "new ones go through" in cost
 
 
@@ -287,7 +293,7 @@ def test_other_options_are_reloads(tmp_path: Path) -> None:
     """They come and go one node at a time, the holder last, and clients notice nothing."""
     sample, tracking = reader.load(SEED), with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
     for before, after in ((sample, tracking), (tracking, sample)):
-        assert stages_of(before, after) == [(Way.RELOAD, (n,), "clients notice nothing") for n in ("lb2", "lb1")]
+        assert stages_of(before, after) == [(Strategy.RELOAD, (n,), "clients notice nothing") for n in ("lb2", "lb1")]
 
 
 def test_a_changed_script_needs_no_reload(tmp_path: Path) -> None:
@@ -328,9 +334,12 @@ def test_a_script_that_a_node_can_not_run_is_refused_there(tmp_path: Path, shell
 def test_a_change_that_puts_a_node_into_fault_is_objected_to(tmp_path: Path) -> None:
     """Then it is undone; a node that was in this state before is not made worse."""
     of = with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
-    well = [seen(of, "lb1", Said("MASTER", 220, 1.0), holds=True), seen(of, "lb2", Said("BACKUP", 120, 1.0))]
-    ill = [well[0], seen(of, "lb2", Said(FAULT_STATE, 100, 1.0))]
-    stage = Stage(Way.RELOAD, {"lb2": plans(of, *well)["lb2"]}, "")
+    well = [
+        seen(of, "lb1", KeepalivedState("MASTER", 220, 1.0), holds=True),
+        seen(of, "lb2", KeepalivedState("BACKUP", 120, 1.0)),
+    ]
+    ill = [well[0], seen(of, "lb2", KeepalivedState(FAULT_STATE, 100, 1.0))]
+    stage = Stage(Strategy.RELOAD, {"lb2": plans(of, *well)["lb2"]}, "")
     plan = Plan(plans(of, *well), (stage,))
     bad = objections(plan, stage, survey(of, *well), survey(of, *ill), frozenset())
     assert [(each.node, each.check) for each in bad] == [("lb2", "track")]
@@ -378,11 +387,11 @@ def test_down_removes_all_of_them() -> None:
 def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:
     """They were among the files of that time, so they are wanted, and no leftovers."""
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
-    wanted = Target("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
+    wanted = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
     assert File(GONE, SCRIPT, "755") in wanted
     (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
     assert leftovers.but == (GONE,)
-    other = Target("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
+    other = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
     assert other == desired(seed, seed.node("lb2"))
 
 

@@ -7,7 +7,7 @@ from builders import captured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.node.keepalived_state import Vrrp, parse_vrrp
+from lbdeploy.node.keepalived_state import KeepalivedState, parse_vrrp
 from lbdeploy.node.parsers import parse_loads
 
 
@@ -22,10 +22,10 @@ def test_keepalived_says_its_state_and_priority(name: str, state: str, priority:
 
 
 def test_its_journal_says_the_state_where_there_is_nothing_else() -> None:
-    assert parse_vrrp("FAULT\n", "VI_K8S_API") == Vrrp("FAULT")
+    assert parse_vrrp("FAULT\n", "VI_K8S_API") == KeepalivedState("FAULT")
 
 
 @given(st.text() | st.builds('[{{"data": {{"state": {}}}}}]'.format, st.integers()))
 def test_whatever_a_node_says_it_is_no_error(text: str) -> None:
-    assert isinstance(parse_vrrp(text, "VI_K8S_API"), Vrrp)
+    assert isinstance(parse_vrrp(text, "VI_K8S_API"), KeepalivedState)
     assert isinstance(parse_loads(text), tuple)

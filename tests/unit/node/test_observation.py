@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError
-from lbdeploy.node.observation import Joined, Observation, Probe
+from lbdeploy.node.observation import NodeProbeScript, Observation, ProbeScript
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
@@ -36,8 +36,8 @@ HEALTH = {
 }
 
 
-def probe(of: Cluster, resources: list[Resource[Any]]) -> Probe:
-    made = Probe(of, of.preferred, resources)
+def probe(of: Cluster, resources: list[Resource[Any]]) -> NodeProbeScript:
+    made = NodeProbeScript(of, of.preferred, resources)
     # A probe that is new must be replaced here before any test runs it: it might ask the wire.
     assert set(made.probes) - {resource.id for resource in resources} == {"now", "apt", *HEALTH}
     made.probes |= HEALTH
@@ -87,7 +87,7 @@ def test_what_is_asked_once_is_what_each_probe_would_have_asked(seed: Cluster, t
     fakes = f'systemctl() {{ echo "$#" >> {asked}; {tell}; }}\nstat() {{ echo stat >> {asked}; command stat "$@"; }}\n'
     files = [File(str(tmp_path / name), "") for name in ("none", "a", "link", "late")]
     daemons = [Service("haproxy", (files[1].path, files[0].path)), Service("keepalived")]
-    seen = Joined(seed.preferred, [*files, Journal(), *daemons], {})
+    seen = ProbeScript(seed.preferred, [*files, Journal(), *daemons], {})
     answers = seen.answers(run(fakes + seen.script(), shell))
     states = {each.id: each.read(answers[each.id]) for each in seen.resources}
     assert [states[each.id].kind for each in files] == ["missing", "file", "file", "other"]
@@ -101,7 +101,7 @@ def test_what_is_asked_once_is_what_each_probe_would_have_asked(seed: Cluster, t
 def test_a_unit_that_systemctl_said_nothing_of_is_asked_about_again(seed: Cluster) -> None:
     """It may have been killed after the first one."""
     told = 'case $# in 5) printf "ActiveState=active\\n" ;; *) printf "ActiveState=inactive\\n\\n" ;; esac'
-    seen = Joined(seed.preferred, [Service("haproxy"), Service("keepalived")], {})
+    seen = ProbeScript(seed.preferred, [Service("haproxy"), Service("keepalived")], {})
     answers = seen.answers(run(f"systemctl() {{ {told}; }}\n{seen.script()}"))
     assert [each.read(answers[each.id]).active for each in seen.resources] == ["inactive", "active"]
 
@@ -136,7 +136,7 @@ def test_a_probe_can_not_disturb_the_others(seed: Cluster) -> None:
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_the_whole_script_is_valid_shell(seed: Cluster, shell: str) -> None:
     """The script for a node's own resources is accepted by the shells that may read it."""
-    script = Probe(seed, seed.preferred, desired(seed, seed.preferred)).script()
+    script = NodeProbeScript(seed, seed.preferred, desired(seed, seed.preferred)).script()
     done = subprocess.run([shell, "-n"], check=False, capture_output=True, input=script.encode())
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -210,7 +210,7 @@ def test_an_address_may_be_on_several_interfaces(seed: Cluster) -> None:
 def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
     """The asking script names each pair of VIP and port, and asks nothing where keepalived does not run."""
     found = cluster(tmp_path, BIG)
-    script = Probe(found, found.preferred, []).probes["vips"]
+    script = NodeProbeScript(found, found.preferred, []).probes["vips"]
     for name in ("api", "ingress"):
         assert f"\nown {name} /run/haproxy/{name}.sock &\n" in f"{script}\n"
     for vip in ("203.0.113.10", "2001:db8:17::10", "fd00:1::10"):

@@ -16,7 +16,7 @@ from lbdeploy.operations import discovery
 pytestmark = pytest.mark.terminal
 
 
-def seen(text: str, configured: str = "", heard: str = "") -> discovery.Seen:
+def seen(text: str, configured: str = "", heard: str = "") -> discovery.DiscoveredHost:
     return discovery.read(f"{text}\n{discovery.CONFIGURED}\n{configured}\n{discovery.HEARD}\n{heard}\n")
 
 

@@ -15,7 +15,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.events import silent
 from lbdeploy.node.resources import File
-from lbdeploy.operations.generations import Generation, Reader, Target, target
+from lbdeploy.operations.generations import Generation, Reader, RollbackTarget, target
 from lbdeploy.operations.rollback import restoring
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
 from lbdeploy.rollout.options import Options
@@ -154,6 +154,6 @@ def test_what_is_wanted_are_the_files_of_then(seed: Cluster) -> None:
 
 def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed: Cluster) -> None:
     """The nodes that were done have a later run by then, which another `rollback` would undo."""
-    fleet: Any = SimpleNamespace(nodes=seed.nodes)
-    run = restoring(seed, fleet, silent, Origin(THIRD, "ann", ""), Options(), Target(SECOND, "ann", "", {}))
+    pool: Any = SimpleNamespace(nodes=seed.nodes)
+    run = restoring(seed, pool, silent, Origin(THIRD, "ann", ""), Options(), RollbackTarget(SECOND, "ann", "", {}))
     assert run.again == f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"

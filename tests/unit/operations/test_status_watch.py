@@ -10,7 +10,7 @@ import pytest
 from lbdeploy.config.model import Cluster
 from lbdeploy.events import silent
 from lbdeploy.operations.status_watch import Watch, once
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 
 def test_a_screen_begins_with_the_nodes_that_are_there(
@@ -20,9 +20,9 @@ def test_a_screen_begins_with_the_nodes_that_are_there(
     from statuses import pair
 
     monkeypatch.setattr("lbdeploy.operations.status_watch._look", lambda look, _: pair(seed).nodes[look.node.name])
-    with Fleet(seed, silent) as fleet:
+    with SessionPool(seed, silent) as pool:
         began = time.monotonic()
-        watch = Watch(seed, fleet, once(seed, fleet, 0.1))
+        watch = Watch(seed, pool, once(seed, pool, 0.1))
         assert time.monotonic() - began < 5
         assert list(watch.status.nodes) == ["lb1"]
         assert "has not answered yet" in watch.status.errors["lb2"].message

@@ -10,7 +10,7 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.planning.desired import (
     HAPROXY_CFG,
 )
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import staged
 
 DRIFTED = FileState("file", "644", "root:root", LONG_AGO, "edited by hand\n")
@@ -21,7 +21,10 @@ def two_stages(seed: Cluster) -> Plan:
     """lb2 and then lb1 get another haproxy.cfg; nothing else."""
     drift = {f"file {HAPROXY_CFG}": DRIFTED}
     found = plans(seed, *(observe(seed, node, states=drift) for node in seed.nodes))
-    stages = (Stage(Way.RELOAD, {"lb2": found["lb2"]}, "nothing"), Stage(Way.AWAY, {"lb1": found["lb1"]}, "a second"))
+    stages = (
+        Stage(Strategy.RELOAD, {"lb2": found["lb2"]}, "nothing"),
+        Stage(Strategy.AWAY, {"lb1": found["lb1"]}, "a second"),
+    )
     return Plan(found, stages)
 
 

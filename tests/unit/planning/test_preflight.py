@@ -13,7 +13,7 @@ from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
-from lbdeploy.node.observation import Observation, Probe
+from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.parsers import Link, Neighbour, Room, parse_ip_a
 from lbdeploy.planning.preflight import foreigners, left_out, preflight
 
@@ -65,7 +65,7 @@ def test_an_interface_without_ipv6_can_carry_no_vip_of_it(tmp_path: Path) -> Non
     """It is asked of interfaces that are to carry one, and of no others."""
     of = cluster(tmp_path, BIG)
     node = of.node("lb-a")
-    lacks = run(str(Probe(of, node, []).probes["lacks"])).split()
+    lacks = run(str(NodeProbeScript(of, node, []).probes["lacks"])).split()
     assert set(lacks) - {"systemd", "nonlocal-bind"} == {"no-ipv6:bond0.17", "no-ipv6:eth1"}
     seen = observe(of, node, lacks=frozenset({"no-ipv6:eth1"}))
     (found,) = preflight(of, seen)
@@ -76,7 +76,7 @@ def test_an_interface_without_ipv6_can_carry_no_vip_of_it(tmp_path: Path) -> Non
 
 def test_only_vips_of_ipv6_ask_for_it(seed: Cluster) -> None:
     """A pair of IPv4 may have it turned off."""
-    assert "no-ipv6" not in run(str(Probe(seed, seed.preferred, []).probes["lacks"]))
+    assert "no-ipv6" not in run(str(NodeProbeScript(seed, seed.preferred, []).probes["lacks"]))
 
 
 def test_an_interface_that_is_down_is_told(seed: Cluster) -> None:

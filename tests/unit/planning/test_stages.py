@@ -21,7 +21,7 @@ from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
-from lbdeploy.planning.plan import Plan, Way
+from lbdeploy.planning.plan import Plan, Strategy
 from lbdeploy.planning.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
 
 GOOD = SEED.read_text()
@@ -330,7 +330,7 @@ BIG_DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_A
 
 
 @pytest.mark.parametrize(
-    ("needy", "holder", "order"),
+    ("changed", "holder", "order"),
     [
         ("abc", "lb-b", "c a b"),
         ("abc", "lb-c", "a b c"),
@@ -341,11 +341,11 @@ BIG_DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_A
     ],
 )
 def test_of_several_standby_nodes_the_least_preferred_goes_first(
-    tmp_path: Path, needy: str, holder: str, order: str
+    tmp_path: Path, changed: str, holder: str, order: str
 ) -> None:
     """So that what turns out to be wrong is found on the node that matters least."""
     made = cluster(tmp_path, BIG)
-    scene = Scene(made, made, holder, {f"lb-{name}": BIG_DRIFT for name in needy})
+    scene = Scene(made, made, holder, {f"lb-{name}": BIG_DRIFT for name in changed})
     assert [names for _, names, _ in scene.stages] == [f"lb-{name}" for name in order.split()]
 
 
@@ -401,4 +401,4 @@ def test_a_node_without_a_configuration_can_be_changed_by_itself(change: Change,
     """It speaks no VRRP yet, so nobody can stop hearing it."""
     states = {"lb1": {f"file {KEEPALIVED_CONF}": state}}
     assert not identity_changes(change(states=states, holder="lb2").plan.nodes["lb1"])
-    assert Way.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}
+    assert Strategy.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}

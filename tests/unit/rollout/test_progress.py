@@ -14,7 +14,7 @@ from lbdeploy.errors import (
     RemoteError,
     RolledBackError,
 )
-from lbdeploy.node.drift import NodePlan, Part
+from lbdeploy.node.drift import NodePlan, ResourceDiff
 from lbdeploy.node.resources import Service
 from lbdeploy.node.resources.base import Change
 from lbdeploy.rollout.progress import MARK, Progress, locked
@@ -25,7 +25,7 @@ def told(lines: str, changes: tuple[Change, ...] = ()) -> tuple[Progress, list[s
     progress = Progress("lb1", steps.append)
     for line in lines.replace("@@", MARK).splitlines():
         progress.line(line)
-    part = Part(Service("haproxy"), None, changes)
+    part = ResourceDiff(Service("haproxy"), None, changes)
     return progress, steps, progress.error(NodePlan(None, (part,)))  # type: ignore[arg-type]
 
 

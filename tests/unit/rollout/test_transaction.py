@@ -25,7 +25,7 @@ from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import excerpt
-from lbdeploy.node.drift import NodePlan, Part, diff
+from lbdeploy.node.drift import NodePlan, ResourceDiff, diff
 from lbdeploy.node.remote import readable, remote_text
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Answer, Resource
@@ -176,7 +176,7 @@ class Here:
             state = self.look(each) if isinstance(each, File) else states[re.split(r"[ .,]+", each.id)[1]]
             changes = tuple(each.compare(state, changing))
             changing |= {change.name for change in changes if change.kind == "file"}
-            parts.append(Part(each, state, changes))
+            parts.append(ResourceDiff(each, state, changes))
         return NodePlan(self.node, tuple(parts))
 
     def look(self, file: File) -> FileState:

@@ -19,7 +19,7 @@ from lbdeploy.config import reader
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError
 from lbdeploy.operations.drill.drill import Drill
 from lbdeploy.operations.drill.faults import NAMES
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 
 
 def test_where_the_repair_may_fail_the_operator_must_say_so(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs `lbdeploy --json drill` with drills that give, or raise, these: exit code, document, and what people see."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def call(outcomes: list[Result | BaseException], *args: str) -> tuple[int, Any, str]:
+    def call(outcomes: list[DrillResult | BaseException], *args: str) -> tuple[int, Any, str]:
         each = iter(outcomes)
 
-        def drilled(self: Drill, *_: object, **__: object) -> Result:
+        def drilled(self: Drill, *_: object, **__: object) -> DrillResult:
             found = next(each)
             if isinstance(found, BaseException):
                 raise found
@@ -68,7 +68,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     return call
 
 
-def seeded() -> Result:
+def seeded() -> DrillResult:
     return result(reader.load(SEED))
 
 

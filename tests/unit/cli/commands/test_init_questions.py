@@ -100,7 +100,7 @@ def test_answers_make_a_file(terminal: pexpect.spawn[str], tmp_path: Path) -> No
     assert (cluster.vrrp.router_id, cluster.ssh.user) == (101, "ops")
 
 
-def seen(text: str, configured: str = "", heard: str = "") -> discovery.Seen:
+def seen(text: str, configured: str = "", heard: str = "") -> discovery.DiscoveredHost:
     return discovery.read(f"{text}\n{discovery.CONFIGURED}\n{configured}\n{discovery.HEARD}\n{heard}\n")
 
 
@@ -133,7 +133,7 @@ class Asker(Interview):
 def one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two nodes, one answers."""
     found = {"lb1": seen(BRIEF), "lb2": ConnectError("can't be reached", node="lb2")}
-    monkeypatch.setattr("lbdeploy.cli.commands.init_questions.scout", lambda *_: found)
+    monkeypatch.setattr("lbdeploy.cli.commands.init_questions.discover", lambda *_: found)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
 
 

@@ -14,7 +14,7 @@ from lbdeploy.operations.drill.recovery import Eyes
 
 
 class Reopening:
-    """A fleet that writes down which nodes are connected to anew."""
+    """A pool that writes down which nodes are connected to anew."""
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
         self.nodes = nodes
@@ -32,7 +32,7 @@ def test_only_a_connection_that_has_failed_is_made_anew(seed: Cluster, monkeypat
     one, two = (observe(seed, node, holds=node is seed.preferred) for node in seed.nodes)
     away = survey(seed, two, lb1=ConnectError("no answer"))
     looks = iter([away, away, survey(seed, one, two)])
-    fleet: Any = Reopening(seed.nodes)
+    pool: Any = Reopening(seed.nodes)
     observer: Any = type("Observer", (), {"look": lambda self: next(looks)})()
-    assert Eyes(fleet, observer).until_well(20).verdict.healthy
-    assert fleet.reopened == ["lb1", "lb1"]
+    assert Eyes(pool, observer).until_well(20).verdict.healthy
+    assert pool.reopened == ["lb1", "lb1"]

@@ -9,7 +9,7 @@ import pytest
 from jobs import JOB, result
 
 from lbdeploy.operations.fleet.batches import batches, carry_out
-from lbdeploy.operations.fleet.job import Job, Result
+from lbdeploy.operations.fleet.job import ClusterResult, Job
 
 
 def jobs(names: str) -> list[Job]:
@@ -22,9 +22,9 @@ class Engine:
     def __init__(self) -> None:
         self.begun: list[str] = []
 
-    def begin(self, job: Job) -> Future[Result]:
+    def begin(self, job: Job) -> Future[ClusterResult]:
         self.begun.append(job.file)
-        future: Future[Result] = Future()
+        future: Future[ClusterResult] = Future()
         future.set_result(result(job.file, int(job.file[-1])))
         return future
 

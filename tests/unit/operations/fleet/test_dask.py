@@ -15,8 +15,8 @@ from jobs import JOB, result
 from lbdeploy import __version__
 from lbdeploy.errors import HostsFileError, UsageError
 from lbdeploy.events import silent
-from lbdeploy.operations.fleet.dask import Workers, _unpacked, pack
-from lbdeploy.operations.fleet.job import Job, Result
+from lbdeploy.operations.fleet.dask import DaskWorkers, _unpacked, pack
+from lbdeploy.operations.fleet.job import ClusterResult, Job
 
 
 def test_a_parcel_has_the_file_and_its_templates_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_a_template_that_can_not_be_read_ends_its_own_cluster(tmp_path: Path, mo
     parcel = pack(job, "0")
     assert parcel["templates"] == {"haproxy.cfg.j2": b"\xff\xfe"}
     monkeypatch.setattr(Path, "read_bytes", lambda self: (_ for _ in ()).throw(PermissionError(13, "denied", "x.j2")))
-    found = Workers(Client(), lambda *_: None).begin(job).result(0)
+    found = DaskWorkers(Client(), lambda *_: None).begin(job).result(0)
     assert (found.exit_code, found.document["error"]["type"]) == (2, "Usage")
     assert "x.j2" in found.document["error"]["message"]
 
@@ -80,7 +80,7 @@ def test_templates_of_the_parcel_are_those_that_are_used(tmp_path: Path, monkeyp
     seen: list[Iterable[str]] = []
     scripts: list[str] = []
 
-    def peek(job: Job, source: object, emit: object) -> Result:
+    def peek(job: Job, source: object, emit: object) -> ClusterResult:
         cluster, text = source()  # type: ignore[operator]
         seen.append((text, (cluster.templates / "haproxy.cfg.j2").read_text(), str(cluster.ssh.known_hosts_file)))
         scripts.append(cluster.vrrp.notify.text)

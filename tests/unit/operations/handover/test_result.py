@@ -11,7 +11,7 @@ from builders import observe, survey
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.exit_status import handed_over
-from lbdeploy.operations.handover.result import Moved
+from lbdeploy.operations.handover.result import HandoverResult
 from lbdeploy.operations.outage.client import PERIOD, Stream
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import HERE, View
@@ -19,7 +19,7 @@ from lbdeploy.operations.outage.views import HERE, View
 VIP = ip_address("192.168.0.10")
 
 
-def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool = True, **other: Any) -> Moved:
+def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool = True, **other: Any) -> HandoverResult:
     """A handover that began at 1000; a probe every 20 ms from 999 on, of which an x failed."""
     results = tuple(
         ProbeResult(VIP, 999 + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)
@@ -28,7 +28,7 @@ def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool =
     after = survey(
         seed, observe(seed, seed.node("lb1"), **ill), observe(seed, seed.node("lb2"), holds=True, priority_offset=101)
     )
-    done = Moved(
+    done = HandoverResult(
         views=(View(HERE, VIP, results),),
         giver="lb1",
         taker="lb2",

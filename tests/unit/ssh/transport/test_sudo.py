@@ -10,10 +10,10 @@ from sshkeys import NODE
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node
 from lbdeploy.errors import LoginError, SudoError
-from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.session import CommandResult
 from lbdeploy.ssh.transport.sudo import Root, masked
 
-WANTS = Result("Welcome\nsudo: a password is required\n", 1)
+WANTS = CommandResult("Welcome\nsudo: a password is required\n", 1)
 
 
 def test_sudo_is_tried_without_a_password_then_with_it() -> None:
@@ -23,7 +23,7 @@ def test_sudo_is_tried_without_a_password_then_with_it() -> None:
     assert root.way == ("env LC_ALL=C sudo -n -- sh -s", "")
     command, line = root.proof(WANTS)
     assert (command.startswith("env LC_ALL=C sudo -k -S -p "), line) == (True, "s3cret\n")
-    root.proven(Result("", 0))
+    root.proven(CommandResult("", 0))
     command, told = Root(NODE, "ops", answers).way
     assert command.startswith("env LC_ALL=C sudo -k -S -p ")
     assert told.startswith("s3cret\n")
@@ -35,7 +35,7 @@ def test_a_password_that_sudo_does_not_read_is_no_command(nopasswd: bool) -> Non
     """Where a rule with NOPASSWD has come meanwhile, it is passed over, and the script runs all the same."""
     answers = Answers(sudo_password="echo * $HOME\\")
     root = Root(NODE, "ops", answers)
-    root.proven(Result("", 0))
+    root.proven(CommandResult("", 0))
     command, told = root.way
     read_by_sudo = "" if nopasswd else told.partition("\n")[0] + "\n"
     said = told.removeprefix(read_by_sudo) + "echo begun"
@@ -65,7 +65,7 @@ def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Root(NODE, "ops", answers)
     prompt = root.proof(WANTS)[0].split()[6]
     with pytest.raises(SudoError, match="refused the password; it said: Sorry, try again") as refused:
-        root.proven(Result(f"{prompt}Sorry, try again.\n{prompt}\n", 1))
+        root.proven(CommandResult(f"{prompt}Sorry, try again.\n{prompt}\n", 1))
     assert not refused.value.wants_password
     with pytest.raises(SudoError) as again:
         Root(NODE, "ops", answers).proof(WANTS)
@@ -87,7 +87,7 @@ def test_a_password_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_login_that_does_not_become_root_is_told(user: str, said: str, error: type[Exception], wants: bool) -> None:
     """In the node's own words; only where a password would help, somebody is asked for one."""
     with pytest.raises(error, match=said.replace(".", r"\.")) as caught:
-        Root(NODE, user, Answers()).proof(Result(f"noise\n{said}\n", 1))
+        Root(NODE, user, Answers()).proof(CommandResult(f"noise\n{said}\n", 1))
     assert getattr(caught.value, "wants_password", False) == wants
 
 
@@ -101,7 +101,7 @@ def test_a_password_is_masked_where_a_node_repeats_it(password: str) -> None:
     assert masked("anything", "") == "anything"
     root = Root(Node("lb1", 100, "lb1", {}, {}), "ops", Answers(sudo_password=password))
     with pytest.raises(SudoError) as raised:
-        root.proven(Result(f"sh: 1: {password}: not found\n", 127))
+        root.proven(CommandResult(f"sh: 1: {password}: not found\n", 127))
     error = raised.value
     assert f"{password}:" not in f"{error.message} {error.detail} {error.to_json()}"
     assert "(password): not found" in error.message

@@ -27,7 +27,7 @@ from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.operations.doctor.firewall.firewall import Culprit, opening, remedy, shuts_out
 from lbdeploy.operations.doctor.firewall.packet_filter import Packet
 from lbdeploy.planning.desired import FIREWALL, FIREWALL_AS_SERVICE, FIREWALL_SERVICE, desired, files, packages
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.gate import objections
 from lbdeploy.rollout.run import earlier
 from lbdeploy.rollout.survey import Survey
@@ -125,7 +125,7 @@ def test_vips_that_other_nodes_do_not_reach_any_more_stop_the_run(tmp_path: Path
     for state, expected in ((ServiceState(), True), (running(), False)):
         seen = observe(found, lb1, holds=True, states={f"service {FIREWALL_SERVICE}": state})
         plans = {"lb1": diff(desired(found, lb1), seen), "lb2": diff(desired(found, lb2), observe(found, lb2))}
-        stage = Stage(Way.RELOAD, {"lb1": plans["lb1"]}, "")
+        stage = Stage(Strategy.RELOAD, {"lb1": plans["lb1"]}, "")
         good = {"lb1": observe(found, lb1, holds=True), "lb2": observe(found, lb2)}
         silent = tuple(Answered(vip.ip, 6443, "") for vip in found.vips)
         bad = good | {"lb2": observe(found, lb2, answered=silent)}
