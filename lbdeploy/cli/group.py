@@ -41,7 +41,7 @@ SUMMARIES = {
     "up": "Apply hosts.toml, node by node, and verify.",
     "verify": "Check the cluster as it runs, and say who holds the VIPs.",
     "status": "Show who holds what right now.",
-    "show": "Draw the cluster: networks, VIPs, nodes, servers.",
+    "show": "Draw the cluster: networks, VIPs, nodes, frontends, servers.",
     "rebuild": "Make a freshly installed host a member again.",
     "handover": "Move the VIPs in a planned way.",
     "drill": "Break something on purpose, and measure the outage.",
