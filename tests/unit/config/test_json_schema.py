@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 
 import pytest
 from builders import BIG, SEED
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from lbdeploy.cli.main import cli
 from lbdeploy.config.json_schema import json_schema
 from lbdeploy.config.schema import NAMED, SINGLE
 from lbdeploy.config.values import split_server
@@ -102,10 +99,3 @@ def test_every_key_has_a_description_to_show() -> None:
         assert sections[name]["description"]
         assert list(table["properties"]) == list(kind.model_fields)
         assert all(key["description"] and "null" not in str(key) for key in table["properties"].values())
-
-
-def test_the_command_prints_the_schema() -> None:
-    """`lbdeploy schema` prints it alone; with --json it is in the document."""
-    assert json.loads(CliRunner().invoke(cli, ["schema"]).stdout) == json_schema()
-    document = json.loads(CliRunner().invoke(cli, ["schema", "--json"]).stdout)
-    assert (document["command"], document["schema"]) == ("schema", json_schema())

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import BIG, CAPTURED, captured, cluster
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +21,6 @@ from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.node.tls_hello import client_hello, escaped
 from lbdeploy.planning.desired import desired
 
 # Nothing is asked of this machine's own network: what the node says comes from captured outputs.
@@ -226,30 +218,3 @@ def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
             assert f"\nask {vip} {port} &\n" in script
     if not Path("/run/keepalived.pid").exists() and not Path("/run/keepalived/keepalived.pid").exists():
         assert run(script) == ""
-
-
-def test_the_greeting_makes_a_tls_server_answer(tmp_path: Path) -> None:
-    """The bytes that are sent are a greeting that a TLS server goes on from, and every shell prints them alike."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate(tmp_path))
-    server = context.wrap_bio(incoming, outgoing, server_side=True)
-    incoming.write(client_hello())
-    with pytest.raises(ssl.SSLWantReadError):
-        server.do_handshake()
-    assert outgoing.read()[:1] == b"\x16"
-    for shell in ("dash", "bash"):
-        printed = subprocess.run([shell, "-c", f"printf '{escaped()}'"], check=True, capture_output=True).stdout
-        assert printed == client_hello()
-
-
-def certificate(folder: Path) -> Path:
-    """A key with a certificate of its own making."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    today = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, today, today + timedelta(days=1))
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = folder / "server.pem"
-    path.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
-    return path

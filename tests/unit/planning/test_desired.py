@@ -1,117 +1,79 @@
-"""Templates of the operator's own: what docs/howto/templates.md says of them, and what is said of the procedure's."""
+"""What a node is to have: its files, packages, settings and services, in their order."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 from builders import BIG, SEED, cluster
-from goldens import nodes
 
-from lbdeploy.config.model import Cluster, Node
-from lbdeploy.planning import desired
-from lbdeploy.planning.lint.lint import lint
-from lbdeploy.planning.render import render
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.planning.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF, desired, files, sysctls
+from lbdeploy.planning.render import shipped
 
-TOP = Path(__file__).parents[3]
-PAGE = (TOP / "docs/howto/templates.md").read_text(encoding="utf-8")
-EVERYTHING = BIG.replace('name = "prod.eu-1"', 'name = "prod.eu-1"\nfirewall = "nftables"') + (
-    '[packages]\nhaproxy = "2.6.*"\napt_proxy = "http://10.0.0.5:3142"\n'
-    '[packages.repositories.more]\nuri = "http://10.0.0.5/debian"\nsuite = "./"\n'
+
+@pytest.mark.parametrize(
+    ("template", "path", "line"),
+    [
+        ("keepalived.conf", KEEPALIVED_CONF, "# authentication { auth_type PASS auth_pass s3cret }"),
+        ("haproxy.cfg", HAPROXY_CFG, "userlist u\n    user ann password $6$abc"),
+    ],
 )
+def test_a_file_with_a_password_is_roots_alone(tmp_path: Path, template: str, path: str, line: str) -> None:
+    """As a template of the operator's may have one; without one, all may read it."""
 
-# As the procedure has it (a master's keepalived.conf), with addresses in place of the example's.
-PROCEDURE = """\
-vrrp_script chk_haproxy {
-    script "pidof haproxy"
-    interval 1
-}
-vrrp_instance VI_K8S {
-    state MASTER
-    interface {{ node.interfaces[vrrp.network] }}
-    track_interface {
-        {{ node.interfaces[vrrp.network] }}
-        ens33
-    }
-    track_script {
-        chk_haproxy
-    }
-    unicast_src_ip {{ node.addresses[vrrp.network] }}
-    track_src_ip
-    unicast_peer {
-{% for peer in peers %}
-        {{ peer.addresses[vrrp.network] }}
-{% endfor %}
-    }
-    virtual_router_id {{ vrrp.router_id }}
-    priority {{ node.priority }}
-    advert_int {{ vrrp.advert_interval | number }}
-    virtual_ipaddress {
-        192.168.0.10/24 dev ens33
-        192.168.1.10/24 dev ens32
-    }
-    preempt_delay 30
-}
-"""
+    def mode(folder: Path) -> str:
+        made = cluster(folder, SEED.read_text())
+        return next(file.mode for file in files(made, made.node("lb1")) if file.path == path)
+
+    text = (shipped("templates") / f"{template}.j2").read_text()
+    for folder, more in (("own", line), ("plain", "# nothing")):
+        (tmp_path / folder / "templates").mkdir(parents=True)
+        (tmp_path / folder / "templates" / f"{template}.j2").write_text(f"{text}\n{more}\n")
+    assert (mode(tmp_path / "own"), mode(tmp_path / "plain")) == ("640", "644")
 
 
-def test_the_page_names_what_templates_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each name that is given to a template is in the table, and none besides; so are the filters."""
-    given: dict[str, set[str]] = defaultdict(set)
-
-    def noted(of: Cluster, node: Node, template: str, **values: Any) -> str:
-        given[template] |= values.keys()
-        return render(of, node, template, **values)
-
-    monkeypatch.setattr(desired, "render", noted)
-    of = cluster(tmp_path, EVERYTHING)
-    desired.files(of, of.preferred)
-    assert {f"{name}.j2" for name in given} == {path.name for path in (TOP / "templates").iterdir()}
-    told: dict[str, set[str]] = defaultdict(set)
-    for template, name in re.findall(r"^\| ([\w.-]+) \| `(\w+)` \|", PAGE, re.MULTILINE):
-        told[template].add(name)
-    assert told == {template: names for template, names in given.items() if names}
-    for name in ("number", "duration", "endpoint"):
-        assert f"`{name}`" in PAGE
+GOOD = SEED.read_text()
 
 
-def test_the_example_is_one(tmp_path: Path) -> None:
-    """It renders, and nothing is wrong with it."""
-    (tmp_path / "templates").mkdir()
-    example = re.search(r"^```jinja\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert example
-    (tmp_path / "templates" / "sysctl.conf.j2").write_text(example[1])
-    of = cluster(tmp_path, SEED.read_text())
-    assert lint(of) == []
-    (text,) = (each.content for each in desired.files(of, of.preferred) if each.path == desired.SYSCTL_CONF)
-    assert text == "# k8s-api, lb1\nnet.ipv4.ip_nonlocal_bind = 1\nnet.ipv4.tcp_keepalive_time = 600\n"
+def rendered(cluster: Cluster, node: str) -> dict[str, str]:
+    return {file.path: file.content for file in files(cluster, cluster.node(node))}
 
 
-def test_all_that_is_wrong_with_the_procedures_file_is_told(tmp_path: Path) -> None:
-    """It does not work on today's systems: each reason, with what would be right."""
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "keepalived.conf.j2").write_text(PROCEDURE)
-    found = [each for each in lint(cluster(tmp_path, SEED.read_text())) if each.node == "lb1"]
-    assert [(each.severity, each.message.partition(":")[0]) for each in found] == [
-        ("error", "pidof never succeeds"),
-        ("error", "state MASTER with preempt_delay"),
-        ("error", "ens32 is VRRP's own interface"),
-        ("error", "a script without script security"),
-        ("warning", "does not track /run/lbdeploy-handover"),
+@pytest.mark.parametrize(
+    ("vips", "names"),
+    [
+        ('"192.168.0.10/24"', ["net.ipv4.ip_nonlocal_bind"]),
+        ('["192.168.0.10/24", "2001:db8::10/64"]', ["net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind"]),
+    ],
+)
+def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vips: str, names: list[str]) -> None:
+    """Each address family of the VIPs has its own kernel setting, in force and kept over a reboot."""
+    found = cluster(tmp_path, GOOD.replace('"192.168.0.10/24"', vips))
+    assert sysctls(found) == dict.fromkeys(names, "1")
+    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[1:] == [f"{name} = 1" for name in names]
+    assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == names
+
+
+def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
+    """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
+    kinds = [type(each) for each in desired(seed, seed.preferred)]
+    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 6, Sysctl, Service, Service, Gone]
+    assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
+        "haproxy",
+        "keepalived",
     ]
 
 
-def test_seven_nodes(tmp_path: Path) -> None:
-    """Each has all the others for peers, in order of priority, and none itself."""
-    of = cluster(tmp_path, nodes(7))
-    assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
-    for node in of.nodes:
-        conf = next(each.content for each in desired.files(of, node) if each.path == desired.KEEPALIVED_CONF)
-        listed = re.search(r"unicast_peer \{([^}]*)\}", conf)
-        assert listed
-        assert listed[1].split() == [str(peer.addresses["management"]) for peer in of.nodes if peer is not node]
-        assert f"priority {node.priority}\n" in conf
-    assert lint(of) == []
+def test_every_resource_has_an_id_of_its_own(tmp_path: Path) -> None:
+    """Resources are told apart by their ids."""
+    found = cluster(tmp_path, BIG)
+    ids = [each.id for each in desired(found, found.preferred)]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_check_script_comes_before_the_configuration_that_names_it(seed: Cluster) -> None:
+    """keepalived's validator looks for the script, so it has to lie there first."""
+    order = [file.path for file in files(seed, seed.preferred)]
+    assert order.index(CHECK_HAPROXY) < order.index(KEEPALIVED_CONF)

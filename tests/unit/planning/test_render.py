@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from builders import BIG, SEED, cluster
-from goldens import BEYOND, VARIANTS, load
+from goldens import BEYOND, VARIANTS, load, nodes
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RenderError
-from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.planning.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF, desired, files, sysctls
+from lbdeploy.planning.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF, files
+from lbdeploy.planning.lint.lint import lint
 from lbdeploy.planning.render import duration, endpoint, number
 
 GOOD = SEED.read_text()
@@ -94,44 +94,6 @@ def test_haproxy_is_the_same_on_every_node(tmp_path: Path) -> None:
     found = cluster(tmp_path, BIG)
     configs = {rendered(found, node.name)[HAPROXY_CFG].partition("\n")[2] for node in found.nodes}
     assert len(configs) == 1
-
-
-@pytest.mark.parametrize(
-    ("vips", "names"),
-    [
-        ('"192.168.0.10/24"', ["net.ipv4.ip_nonlocal_bind"]),
-        ('["192.168.0.10/24", "2001:db8::10/64"]', ["net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind"]),
-    ],
-)
-def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vips: str, names: list[str]) -> None:
-    """Each address family of the VIPs has its own kernel setting, in force and kept over a reboot."""
-    found = cluster(tmp_path, GOOD.replace('"192.168.0.10/24"', vips))
-    assert sysctls(found) == dict.fromkeys(names, "1")
-    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[1:] == [f"{name} = 1" for name in names]
-    assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == names
-
-
-def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
-    """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
-    kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 6, Sysctl, Service, Service, Gone]
-    assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
-        "haproxy",
-        "keepalived",
-    ]
-
-
-def test_every_resource_has_an_id_of_its_own(tmp_path: Path) -> None:
-    """Resources are told apart by their ids."""
-    found = cluster(tmp_path, BIG)
-    ids = [each.id for each in desired(found, found.preferred)]
-    assert len(ids) == len(set(ids))
-
-
-def test_the_check_script_comes_before_the_configuration_that_names_it(seed: Cluster) -> None:
-    """keepalived's validator looks for the script, so it has to lie there first."""
-    order = [file.path for file in files(seed, seed.preferred)]
-    assert order.index(CHECK_HAPROXY) < order.index(KEEPALIVED_CONF)
 
 
 def test_every_frontend_has_a_socket_of_its_node_alone(tmp_path: Path) -> None:
@@ -234,3 +196,16 @@ def test_ipv6_endpoints_stand_in_brackets() -> None:
     """The port of an IPv6 address can't be taken for its last group."""
     assert endpoint((ip_address("fd00::1"), 6443)) == "[fd00::1]:6443"
     assert endpoint((ip_address("10.0.0.1"), 6443)) == "10.0.0.1:6443"
+
+
+def test_seven_nodes(tmp_path: Path) -> None:
+    """Each has all the others for peers, in order of priority, and none itself."""
+    of = cluster(tmp_path, nodes(7))
+    assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
+    for node in of.nodes:
+        conf = next(each.content for each in files(of, node) if each.path == KEEPALIVED_CONF)
+        listed = re.search(r"unicast_peer \{([^}]*)\}", conf)
+        assert listed
+        assert listed[1].split() == [str(peer.addresses["management"]) for peer in of.nodes if peer is not node]
+        assert f"priority {node.priority}\n" in conf
+    assert lint(of) == []
