@@ -37,7 +37,7 @@ def purging(plan: NodePlan) -> NodePlan:
 
 def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
     """The same task with the steps of a node that leaves. `vips`: the cluster's. `purge`: packages are to follow."""
-    plan = task.plan
+    plan = leaving(task.plan)
     early, late = Steps(plan, early=True), Steps(plan, early=False)
     script = (
         f"more={'packages' if purge else cmd('')}",
@@ -62,7 +62,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
 
 def purge(plan: NodePlan) -> Task:
     """The task that removes packages and lbdeploy's own folder, and can't be undone."""
-    steps = Steps(plan)
+    steps = Steps(purging(plan))
     task = Task(plan, script=("more=last", remote_text("remove.sh"), *steps.take(Phase.PURGE), "give_back"))
     steps.require_all_taken()
     return task

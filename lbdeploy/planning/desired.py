@@ -140,9 +140,9 @@ def ca_files(cluster: Cluster) -> dict[str, str]:
     return {ca_file(each.name): each.check_ca for each in cluster.frontends if each.check_ca}
 
 
-def files(cluster: Cluster, node: Node) -> list[File]:
+def files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
     """The files of `node`. Raises RenderError."""
-    return [*apt_files(cluster, node), *other_files(cluster, node)]
+    return [*apt_files(cluster, node, text), *other_files(cluster, node, text)]
 
 
 def apt_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:

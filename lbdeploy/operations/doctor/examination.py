@@ -14,9 +14,9 @@ from lbdeploy.health.placement import DAEMONS
 from lbdeploy.node import network_listener
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.parsers import Neighbour
+from lbdeploy.node.paths import JOURNAL
 from lbdeploy.node.resources import Journal, Packages, Service
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.node.paths import JOURNAL
 from lbdeploy.operations.doctor.firewall import firewall
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
 

@@ -107,7 +107,7 @@ def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
     line = " ".join((old, base64.b64encode(b"x").decode()))
     kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
     (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
-    (leaving,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    (leaving,) = (each for each in original(rich, rich.preferred, purge=False) if isinstance(each, Gone) and each.late)
     for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
         assert f"{OWN_CAS}*" in gone.patterns
         assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names

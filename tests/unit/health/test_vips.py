@@ -367,20 +367,22 @@ def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None
     old = replace(_as(conf), content="old\n", changed=LONG_AGO)
     looks = observe(seed, seed.preferred, states={conf.id: old, _leftovers(seed, "lb1").id: {GONE: "old"}})
     plan = diff(desired(seed, seed.preferred), looks)
-    script = Transaction(Task(plan, ("keepalived",), confirm=9), Origin("id", "ann", "")).launch()
+    script = Transaction(Task(plan, confirm=9), Origin("id", "ann", "")).launch()
     at = [script.index(part) for part in ("\nkeep ", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
     assert at == sorted(at)
     assert GONE in next(line for line in script.splitlines() if line.startswith("managed="))
     alone = diff(
         desired(seed, seed.preferred), observe(seed, seed.preferred, states={_leftovers(seed, "lb1").id: {GONE: "old"}})
     )
-    script = Transaction(Task(alone, ()), Origin("id", "ann", "")).launch()
+    script = Transaction(Task(alone), Origin("id", "ann", "")).launch()
     assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")
 
 
-def test_down_removes_all_of_them() -> None:
+def test_down_removes_all_of_them(seed: Cluster) -> None:
     """Whatever hosts.toml says by then."""
-    (leftovers,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    (leftovers,) = (
+        each for each in original(seed, seed.preferred, purge=False) if isinstance(each, Gone) and each.late
+    )
     assert leftovers == NO_LEFTOVERS
 
 

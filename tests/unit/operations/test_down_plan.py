@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import goldens
 import pytest
-from builders import observe, stopped
+from builders import SEED, cluster, observe, stopped
 
 from lbdeploy.cli.report.down import outcome
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
+from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError, RenderError
 from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import Gone
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.original import (
     Content,
@@ -26,8 +29,8 @@ from lbdeploy.node.resources.original import (
 from lbdeploy.node.resources.purge import Purge, PurgeState
 from lbdeploy.operations.down import Removed
 from lbdeploy.operations.down_plan import plan_removal, purges
-from lbdeploy.operations.down_steps import FILES, SYSCTLS, leave, original, purge
-from lbdeploy.planning.desired import files, sysctls
+from lbdeploy.operations.down_steps import leave, original, purge
+from lbdeploy.planning.desired import desired, files, packages, sysctls
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
 
@@ -50,7 +53,7 @@ def known(cluster: Cluster, name: str, *, holds: bool = False, **states: Any) ->
         else ("1", "0")
         if isinstance(each, OriginalSysctl)
         else (RUNS, ABSENT)
-        for each in original(purge=False)
+        for each in original(cluster, seen.node, purge=False)
         if isinstance(each, OriginalFile | OriginalSysctl | OriginalService)
     }
     return replace(seen, states={**seen.states, **mine, "purge": PurgeState(), **states})
@@ -58,24 +61,44 @@ def known(cluster: Cluster, name: str, *, holds: bool = False, **states: Any) ->
 
 def untouched(cluster: Cluster, name: str) -> Observation:
     """The same where lbdeploy never was, or is no more."""
-    same: dict[str, Any] = dict.fromkeys((f"original {name}" for name in SYSCTLS), ("0", "0"))
-    same |= {f"original {path}": file_state("none") for path in FILES}
+    wanted = original(cluster, cluster.node(name), purge=False)
+    same: dict[str, Any] = {each.id: ("0", "0") for each in wanted if isinstance(each, OriginalSysctl)}
+    same |= {each.id: file_state("none") for each in wanted if isinstance(each, OriginalFile)}
     return known(cluster, name, **same, **{f"original {unit}": (OFF, OFF) for unit in ("haproxy", "keepalived")})
 
 
 def survey(
     cluster: Cluster, *seen: Observation, beside: tuple[Observation, ...] = (), **errors: LbdeployError
 ) -> Survey:
-    plans = {each.node.name: diff(original(purge=True), each) for each in seen}
+    plans = {each.node.name: diff(original(cluster, each.node, purge=True), each) for each in seen}
     return Survey(
         cluster, {each.node.name: each for each in seen}, plans, errors, {each.node.name: each for each in beside}
     )
 
 
-def test_what_down_takes_away_is_what_up_puts_there(seed: Cluster) -> None:
-    """Whoever adds a file or a setting to `desired` adds it here, too."""
-    assert {file.path for file in files(seed, seed.preferred)} == set(FILES)
-    assert set(sysctls(seed)) <= set(SYSCTLS)
+@pytest.mark.parametrize("name", goldens.ALL)
+def test_what_down_takes_away_is_what_up_puts_there(tmp_path: Path, seed: Cluster, name: str) -> None:
+    """Every file, setting, daemon and package, also where another hosts.toml has asked for it before."""
+    goldens.beside(tmp_path)
+    put = goldens.load(tmp_path, name)
+    for now in (put, seed):
+        wanted = original(now, now.preferred, purge=True)
+        ids, gone = {each.id for each in wanted}, [each for each in wanted if isinstance(each, Gone)]
+        assert len(ids) == len(wanted)
+        for file in files(put, put.preferred):
+            assert (f"original {file.path}" in ids) != any(each.covers(file.path) for each in gone)
+        assert {f"original {each}" for each in (*sysctls(put), "haproxy", "keepalived")} <= ids
+        assert {*packages(put)} <= {name for each in wanted if isinstance(each, Purge) for name in each.names}
+
+
+def test_down_needs_no_template(tmp_path: Path) -> None:
+    """One that can't be rendered is no reason to keep the load balancer."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("{{ nonsense")
+    broken = cluster(tmp_path, SEED.read_text())
+    with pytest.raises(RenderError):
+        desired(broken, broken.preferred)
+    assert original(broken, broken.preferred, purge=True)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +217,8 @@ def test_what_is_not_known_and_what_is_needed_is_said(seed: Cluster) -> None:
 def test_the_steps_of_a_node_that_leaves(seed: Cluster) -> None:
     """keepalived stops before haproxy; what the next boot goes by, and packages, wait until it is confirmed."""
     seen = known(seed, "lb1", purge=PurgeState(("haproxy",)))
-    plan = diff(original(purge=True), seen)
-    steps = "\n".join(leave(Task(plan, (), 30), ("10.0.0.1",), purge=False).script)
+    plan = diff(original(seed, seen.node, purge=True), seen)
+    steps = "\n".join(leave(Task(plan, 30), ("10.0.0.1",), purge=False).script)
     wanted = ("keep", "systemctl stop keepalived", "systemctl stop haproxy", "release 10.0.0.1", "drop /etc/haproxy",
               "await 30", "drop /etc/sysctl.d", "disable haproxy")  # fmt: skip
     where = [steps.index(f"\n{each}") if each == "keep" else steps.index(each) for each in wanted]

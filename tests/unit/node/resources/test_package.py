@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import CAPTURED, SEED, cluster, observe
+from builders import CAPTURED, SEED, cluster, observe, steps_of
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy.config import reader
@@ -135,7 +135,7 @@ def test_upgrading_stays_within_the_pattern() -> None:
 def test_a_daemon_that_is_replaced_is_restarted_away_from_the_vips() -> None:
     """It counts as what Debian restarts a daemon for."""
     packages, seen = state(("haproxy", "2.8.*"))
-    assert packages.restarted(packages.compare(seen, ())) == ["haproxy"]
+    assert [packages.interrupts(change) for change in packages.compare(seen, ())] == [True]
 
 
 def test_what_new_sources_offer_is_not_known_yet() -> None:
@@ -180,7 +180,7 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
     (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": 'Proxy "http://me:secret@proxy";\n'}, ())
     assert "secret" not in str(hidden.diff)
-    assert gone.fix(seen, [first]) == f"drop {first.name}"
+    assert steps_of(gone, seen, [first]) == f"drop {first.name}"
 
 
 def test_what_ubuntu_says_of_versions_is_read() -> None:

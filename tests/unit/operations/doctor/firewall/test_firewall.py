@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, CAPTURED, SEED, captured, cluster, observe, running
+from builders import BIG, CAPTURED, SEED, captured, cluster, observe, running, steps_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
@@ -29,8 +29,10 @@ from lbdeploy.operations.doctor.firewall.packet_filter import Packet
 from lbdeploy.planning.desired import FIREWALL, FIREWALL_AS_SERVICE, FIREWALL_SERVICE, desired, files, packages
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.gate import objections
+from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.run import earlier
 from lbdeploy.rollout.survey import Survey
+from lbdeploy.rollout.transaction import Task, Transaction
 
 ON = 'firewall = "nftables"\nfirewall_allow = [9100, 161]\n'
 
@@ -108,12 +110,18 @@ def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
     assert not any(isinstance(each, File) and "fire" in each.path for each in back)
     assert [each.unit for each in back if isinstance(each, Gone) and each.unit] == [FIREWALL_SERVICE]
     assert not any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in back)
+    there = {
+        each.id: dict.fromkeys(each.patterns, "ours\n") for each in back if isinstance(each, Gone) and not each.late
+    }
+    script = Transaction(Task(diff(back, observe(found, node, states=there))), Origin("id", "ann", "")).launch()
+    at = [script.index(each) for each in (f"step stop {FIREWALL_SERVICE}", *(f"drop {each.path}" for each in new))]
+    assert at[0] == min(at)
 
 
 def test_a_firewall_of_ours_is_stopped_while_its_file_is_there() -> None:
     """So that the unit itself says how; undone by starting it again."""
     gone = Gone("x", ("/etc/a",), unit="lbdeploy-firewall")
-    fix = gone.fix({"/etc/a": ""}, gone.compare({"/etc/a": ""}, ()))
+    fix = steps_of(gone, {"/etc/a": ""})
     assert fix.index("disable --quiet --now") < fix.index("drop /etc/a")
     assert "undo_last 'systemctl enable --quiet --now lbdeploy-firewall'" in fix
 
