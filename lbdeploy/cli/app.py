@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.cli.hints import Advice
+from lbdeploy.common import environment
 from lbdeploy.errors import LbdeployError, absolute
 from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
 from lbdeploy.rollout.options import chosen
@@ -31,7 +32,7 @@ class App:
     """One invocation. Its options may have stood before or after the command."""
 
     def __init__(self) -> None:
-        self.file = self._default = Path(os.environ.get("LBDEPLOY_FILE") or "hosts.toml")
+        self.file = self._default = Path(os.environ.get(environment.FILE) or "hosts.toml")
         self.files: list[str] = []  # as they were typed
         self.parallel = 0
         self.canary = 0

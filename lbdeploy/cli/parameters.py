@@ -13,6 +13,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.file_arguments import SEVERAL
 from lbdeploy.cli.shell_completion import node_list
+from lbdeploy.common import environment
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 from lbdeploy.rollout.options import PACKAGES
@@ -118,7 +119,8 @@ def global_options(function: F) -> F:
                 "type": click.Path(),  # so that shells complete it
                 "multiple": True,
                 "callback": _add_files,
-                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; some commands take many: -f sites/*.toml",
+                "help": f"The hosts.toml to use [./hosts.toml; {environment.FILE}]; "
+                "some commands take many: -f sites/*.toml",
             },
         ),
         (
