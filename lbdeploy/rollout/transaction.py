@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from lbdeploy.common import environment
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.debian import UNITS_FOLDER
 from lbdeploy.node.drift import NodePlan
@@ -26,8 +27,6 @@ from lbdeploy.node.resources.base import Phase
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.steps import Steps
-
-LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +119,8 @@ class Transaction:
 
 def _apt_patience() -> int:
     """Seconds to wait for another apt or dpkg."""
-    text = os.environ.get("LBDEPLOY_APT_WAIT", "")
-    return int(text) if text.isdecimal() else LOCK_SECONDS
+    text = os.environ.get(environment.APT_WAIT, "")
+    return int(text) if text.isdecimal() else environment.APT_WAIT_SECONDS
 
 
 def _words(lists: Iterable[Sequence[str]]) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import goldens
 import pytest
-from builders import SEED, cluster, observe, stopped
+from builders import observe, stopped
 
 from lbdeploy.cli.report.down import outcome
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError, RenderError
+from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
 from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.resources import Gone
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.original import (
     Content,
@@ -30,7 +27,7 @@ from lbdeploy.node.resources.purge import Purge, PurgeState
 from lbdeploy.operations.down import Removed
 from lbdeploy.operations.down_plan import plan_removal, purges
 from lbdeploy.operations.down_steps import leave, original, purge
-from lbdeploy.planning.desired import desired, files, packages, sysctls
+from lbdeploy.planning.desired import files
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
 
@@ -74,31 +71,6 @@ def survey(
     return Survey(
         cluster, {each.node.name: each for each in seen}, plans, errors, {each.node.name: each for each in beside}
     )
-
-
-@pytest.mark.parametrize("name", goldens.ALL)
-def test_what_down_takes_away_is_what_up_puts_there(tmp_path: Path, seed: Cluster, name: str) -> None:
-    """Every file, setting, daemon and package, also where another hosts.toml has asked for it before."""
-    goldens.beside(tmp_path)
-    put = goldens.load(tmp_path, name)
-    for now in (put, seed):
-        wanted = original(now, now.preferred, purge=True)
-        ids, gone = {each.id for each in wanted}, [each for each in wanted if isinstance(each, Gone)]
-        assert len(ids) == len(wanted)
-        for file in files(put, put.preferred):
-            assert (f"original {file.path}" in ids) != any(each.covers(file.path) for each in gone)
-        assert {f"original {each}" for each in (*sysctls(put), "haproxy", "keepalived")} <= ids
-        assert {*packages(put)} <= {name for each in wanted if isinstance(each, Purge) for name in each.names}
-
-
-def test_down_needs_no_template(tmp_path: Path) -> None:
-    """One that can't be rendered is no reason to keep the load balancer."""
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates/haproxy.cfg.j2").write_text("{{ nonsense")
-    broken = cluster(tmp_path, SEED.read_text())
-    with pytest.raises(RenderError):
-        desired(broken, broken.preferred)
-    assert original(broken, broken.preferred, purge=True)
 
 
 @pytest.mark.parametrize(
