@@ -24,7 +24,8 @@ from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.operations.doctor import doctor, examination, network_checks, node_checks
 from lbdeploy.operations.doctor.checklist import CHECKS, IGNORED_BY_DOCTOR, IGNORED_BY_UP, LOGIN
-from lbdeploy.operations.doctor.examination import Checkup, Examination
+from lbdeploy.operations.doctor.checkup import Checkup
+from lbdeploy.operations.doctor.examination import Examination
 
 ALL = frozenset({"vrrp", "hail", "who-has"})
 BOOKWORM = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n'
@@ -54,7 +55,7 @@ def with_packages(each: Checkup, state: PackageState) -> Checkup:
 
 
 def of_node(seed: Cluster, each: Checkup) -> list[tuple[str, bool]]:
-    return [(finding.check, finding.warning) for finding in node_checks.problems(seed, each)]
+    return [(finding.check, finding.is_warning) for finding in node_checks.problems(seed, each)]
 
 
 def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
@@ -122,7 +123,7 @@ def test_what_a_node_shows_is_found(
 ) -> None:
     """One thing wrong gives one finding: its id, whether it stops anything, what it is about, and what to do."""
     (found,) = node_checks.problems(seed, looked(seed, **marks))
-    assert (found.node, found.check, found.warning) == ("lb1", check, warning)
+    assert (found.node, found.check, found.is_warning) == ("lb1", check, warning)
     assert words in found.detail
     assert found.fix
 
@@ -203,10 +204,10 @@ def test_whoever_answers_for_a_vip_is_named_unless_it_may_be_a_node(seed: Cluste
     """A MAC that no node has; where one node was not looked at, it may be that, and is a warning."""
     claim = network_listener.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")
     (found,) = together(seed, heard(claims=frozenset({claim})), heard("lb2", claims=frozenset({claim})))
-    assert (found.node, found.check, found.failed) == (None, "vip-in-use", True)
+    assert (found.node, found.check, found.is_error) == (None, "vip-in-use", True)
     assert "02:00:00:00:00:99" in found.detail
     (found,) = network_checks.problems(seed, [looked(seed, hears=heard(claims=frozenset({claim})))])
-    assert (found.check, found.failed) == ("vip-in-use", False)
+    assert (found.check, found.is_error) == ("vip-in-use", False)
     assert "lb2" in found.detail
 
 
@@ -247,7 +248,7 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
 def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
     """A node whose perl does not run is told, and neither its silence nor its peer's is taken for an answer."""
     found = together(seed, network_listener.Heard())
-    assert [(each.check, each.warning) for each in found] == [
+    assert [(each.check, each.is_warning) for each in found] == [
         ("vip-in-use", True), ("vrid-in-use", True), ("firewall", True), ("firewall", True)
     ]  # fmt: skip
     assert all("from lb1: " in each.detail for each in found)
@@ -266,7 +267,7 @@ def test_vrrp_that_gets_in_as_an_answer_only_is_told(seed: Cluster, rules: str, 
     """Both nodes have sent some, so that a stateful firewall knows the peer; a node that starts has not."""
     pair = [looked(seed, firewall=captured(f"firewall/{rules}")), looked(seed, "lb2")]
     said = list(network_checks.problems(seed, pair))
-    assert [each.node for each in said if each.warning and "only once it has sent some" in each.detail] == found
+    assert [each.node for each in said if each.is_warning and "only once it has sent some" in each.detail] == found
     assert len(said) == len(found)
 
 
@@ -279,7 +280,7 @@ def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, all
     of = cluster(tmp_path, SEED.read_text() + METRICS + allow)
     rules = captured("firewall/nft_default_deny").replace('"right": 6443', '"right": 8405')
     found = list(node_checks.problems(of, looked(of, firewall=rules)))
-    assert {(each.check, each.warning) for each in found} == {("firewall", True)}
+    assert {(each.check, each.is_warning) for each in found} == {("firewall", True)}
     assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == ports
     assert found[0].detail == (
         "its firewall blocks clients at port 6443 of frontend k8s-api: chain inet filter input of nft"
@@ -291,7 +292,7 @@ def test_the_firewalls_package_is_looked_for_where_it_is_wanted(tmp_path: Path) 
     of = cluster(tmp_path, SEED.read_text().replace("[cluster]\n", '[cluster]\nfirewall = "nftables"\n', 1))
     state = PackageState({"haproxy": "1", "socat": "1", "keepalived": "1"}, candidates={"nftables": "(none)"})
     (found,) = node_checks.problems(of, with_packages(looked(of, lists="7"), state))
-    assert (found.check, found.failed) == ("packages", True)
+    assert (found.check, found.is_error) == ("packages", True)
     assert found.detail == "apt knows no package nftables"
     assert "nftables" in Examination(of, of.preferred).script()
 
@@ -330,7 +331,7 @@ def test_mistakes_in_what_would_be_written_are_told_once(tmp_path: Path) -> None
     found = list(doctor.linted(of))
     assert ("error", 1) in {(each.to_json()["severity"], sum("pidof" in e.detail for e in found)) for each in found}
     (tmp_path / "templates" / "keepalived.conf.j2").write_text("{{ nonsense }}")
-    (found_now,) = (each for each in doctor.linted(of) if each.failed)
+    (found_now,) = (each for each in doctor.linted(of) if each.is_error)
     assert (found_now.check, found_now.node) == ("lint", None)
 
 
@@ -439,7 +440,7 @@ def test_what_apt_says_of_unattended_upgrades_is_read(seed: Cluster, tmp_path: P
     for name, does in (("unattended-upgrade", ":"), ("systemctl", "exit $OFF"), ("apt-config", f"printf '{dump}'")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
-    probe = examination.probes(seed, seed.preferred)["unattended"]
+    probe = node_checks.probes(seed, seed.preferred)["unattended"]
     for off, said in ((0, "Enable 1\nUnattended-Upgrade 1\nspares ^haproxy$\n"), (1, "")):
         env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "OFF": str(off)}
         run = subprocess.run(["sh", "-c", probe], check=True, capture_output=True, text=True, env=env)

@@ -33,7 +33,7 @@ from lbdeploy.node.observation import Probe
 from lbdeploy.node.resources import Gone, Service
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.operations.doctor import node_checks
-from lbdeploy.operations.doctor.examination import Checkup
+from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.operations.down_steps import original
 from lbdeploy.operations.outage.client import Prober
 from lbdeploy.planning.desired import HAPROXY_CFG, OWN_CAS, ca_files, desired, files
@@ -292,19 +292,19 @@ def test_who_weighs_nothing_is_no_fault(rich: Cluster, status: str) -> None:
 def test_backups_that_serve_alone_are_a_warning(rich: Cluster) -> None:
     """Clients are served, so it is no failure; a server of weight 0 that is up is none that serves."""
     found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN"))
-    assert {(each.check, each.warning) for each in found} == {("backup", True), ("server", True)}
+    assert {(each.check, each.is_warning) for each in found} == {("backup", True), ("server", True)}
     assert {each.detail for each in found if each.check == "backup"} == {
         "api is served by its backup servers only: none of the others is up"
     }
     found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN", spare1="DOWN", spare2="DOWN"))
-    assert {each.detail for each in found if each.failed} == {"api has 0 of 4 servers up"}
+    assert {each.detail for each in found if each.is_error} == {"api has 0 of 4 servers up"}
 
 
 def test_metrics_that_are_not_to_be_had_are_a_finding(rich: Cluster) -> None:
     """Where hosts.toml wants metrics, each node is asked for them at its own address."""
     found = findings(rich, metrics=("192.168.1.11 port 8404", False))
     assert {each.detail for each in found} == {"haproxy's metrics are not available at 192.168.1.11 port 8404"}
-    assert all(each.failed and each.check == "metrics" for each in found)
+    assert all(each.is_error and each.check == "metrics" for each in found)
     assert findings(rich, metrics=("192.168.1.11 port 8404", True)) == []
 
 
