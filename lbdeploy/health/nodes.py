@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
-from lbdeploy.node.drift import Part
+from lbdeploy.node.drift import ResourceDiff
 
 HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 
@@ -24,7 +24,7 @@ def as_desired(state: ClusterState) -> Iterator[Finding]:
             yield from _drift(each.node.name, part)
 
 
-def _drift(node: str, part: Part) -> Iterator[Finding]:
+def _drift(node: str, part: ResourceDiff) -> Iterator[Finding]:
     """The findings about one resource: the kind of resource is the check."""
     kind, _, name = part.resource.id.partition(" ")
     for change in part.changes:

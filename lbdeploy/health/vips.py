@@ -8,7 +8,7 @@ from lbdeploy.config.model import Cluster, Node, Vip
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import DAEMONS, Placement, able, kept_by_tracking, unable
 from lbdeploy.health.state import ClusterState
-from lbdeploy.node.keepalived_conf import GIVE_UP, HANDOVER, effective, master_down
+from lbdeploy.node.keepalived_conf import HANDOVER, YIELD, effective, master_down
 from lbdeploy.node.observation import Observation
 
 ON_EACH_NODE = "see on each node: journalctl -u keepalived -n 20"
@@ -121,7 +121,7 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
     """Nodes that were told to leave the VIPs to others, by a run that is gone and can't take that back."""
     for each in observations:
         run = each.states.get("service lbdeploy")
-        if each.priority_offset <= GIVE_UP and run is not None and not run.active:
+        if each.priority_offset <= YIELD and run is not None and not run.active:
             detail = f"it leaves the VIPs to others: {HANDOVER} says {each.priority_offset}"
             yield Finding.warning(each.node.name, "holder", detail, "lbdeploy handover --back")
 

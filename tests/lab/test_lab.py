@@ -206,8 +206,9 @@ def test_a_watch_goes_on_until_the_client_leaves(place: Place) -> None:
 LOGIN = """
 import subprocess, sys
 from pathlib import Path
-from lbdeploy import hosts, lab
-ssh = lab.enter(hosts.load(Path(sys.argv[1])))
+from lbdeploy.config.reader import load
+from lbdeploy.lab import commands as lab
+ssh = lab.enter(load(Path(sys.argv[1])))
 for host in ("a", "b.example.org", "10.20.0.12"):
     subprocess.run(["ssh", "-F", str(ssh.config_file), host, "hostname; sudo -n id -un"], check=True)
 """
@@ -335,8 +336,9 @@ def test_labs_do_not_see_each_other(pair: Cluster, place: Place, tmp_path: Path)
 UP = """
 import sys
 from pathlib import Path
-from lbdeploy import hosts, lab
-lab.up(hosts.load(Path(sys.argv[1])), print)
+from lbdeploy.config.reader import load
+from lbdeploy.lab import commands as lab
+lab.up(load(Path(sys.argv[1])), print)
 """
 
 

@@ -12,7 +12,7 @@ from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.placement import DAEMONS
 from lbdeploy.node import network_listener
-from lbdeploy.node.observation import Probe
+from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.parsers import Neighbour
 from lbdeploy.node.resources import Journal, Packages, Service
 from lbdeploy.node.resources.base import Resource
@@ -21,7 +21,7 @@ from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.planning.desired import packages
 
 
-class Examination(Probe):
+class Examination(NodeProbeScript):
     """The script for one node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node, clock: Callable[[], float] = time.time) -> None:

@@ -1,0 +1,112 @@
+"""Which node has the VIPs, and why that one: what is tracked lowers priorities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import BIG, cluster, observe
+from clusters import with_options
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.state import ClusterState
+from lbdeploy.health.vips import holder, placed, tracked
+from lbdeploy.node.keepalived_state import KeepalivedState
+from lbdeploy.node.observation import FAULT_STATE, Observation
+from lbdeploy.node.parsers import parse_ip_a
+
+
+def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
+    return observe(of, of.node(name), holds=holds, said=said, **changes)
+
+
+def told(of: Cluster, *observations: Observation) -> list[Finding]:
+    """What is said of who holds the VIPs, and of what nodes track."""
+    state = ClusterState(of, observations)
+    return [*holder(state), *tracked(state)]
+
+
+def test_a_holder_by_what_is_tracked_is_right(tmp_path: Path) -> None:
+    """Where the preferred node is lowered, the other one holds the VIPs; it is said why, and what to look at."""
+    of = with_options(tmp_path)
+    lowered = seen(of, "lb1", KeepalivedState("BACKUP", 100, 1.0))
+    why, warning = told(of, lowered, seen(of, "lb2", KeepalivedState("MASTER", 120, 1.0), holds=True))
+    assert (why.ok, why.detail) == (True, "lb2 holds the VIPs; lb1 has priority 100, with what it tracks: -100")
+    assert (warning.node, warning.check, warning.is_error) == ("lb1", "track", False)
+    assert not warning.ok
+
+
+def test_a_node_in_the_state_fault_can_not_hold(tmp_path: Path) -> None:
+    """A script of weight 0 that fails takes the node out of the election: no other could take over from its peer."""
+    of = with_options(tmp_path)
+    why, warning = told(
+        of,
+        seen(of, "lb1", KeepalivedState(FAULT_STATE, 220, 1.0)),
+        seen(of, "lb2", KeepalivedState("MASTER", 120, 1.0), holds=True),
+    )
+    assert why.ok
+    assert "lb1 cannot take over: its keepalived is in FAULT state, by what it tracks" in why.detail
+    assert (warning.is_warning, warning.settling) == (True, True)
+
+
+def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
+    """A script of weight 20 that is well on both raises both; keepalived that can't be asked says nothing."""
+    of = with_options(tmp_path)
+    (why,) = told(
+        of,
+        seen(of, "lb1", KeepalivedState("MASTER", 220, 1.0), holds=True),
+        seen(of, "lb2", KeepalivedState("BACKUP", 120, 1.0)),
+    )
+    assert why.detail == "lb1 holds the VIPs, as its priority says"
+    assert observe(of, of.node("lb1")).priority == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        (KeepalivedState(), {}),
+        (KeepalivedState("BACKUP"), {}),
+        (KeepalivedState(FAULT_STATE, 100, 1.0), {"haproxy_answers": False}),
+        (KeepalivedState("INIT", 100, 1.0), {}),
+    ],
+)
+def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
+    tmp_path: Path, said: KeepalivedState, changes: dict[str, Any]
+) -> None:
+    """A keepalived that can't be asked, or has just begun, and a haproxy that fails, say nothing of what is tracked."""
+    of = with_options(tmp_path)
+    assert list(tracked(ClusterState(of, [seen(of, "lb1", said, **changes)]))) == []
+
+
+IP_A = """\
+2: ens32@if7: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default qlen 1000
+    inet6 fd00:1::9/128 scope global nodad deprecated
+       valid_lft forever preferred_lft 0sec
+    inet6 fd00:1::10/64 scope global {flags}
+       valid_lft forever preferred_lft forever
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "doubt"),
+    [
+        ("nodad", ""),
+        ("tentative", "tentative"),
+        ("dadfailed tentative", "dadfailed"),
+        ("tentative optimistic", "tentative"),
+    ],
+)
+def test_an_address_that_can_not_be_used_is_told(tmp_path: Path, flags: str, doubt: str) -> None:
+    """A VIP that the kernel has not accepted is not one that is answered, and verify says so."""
+    of = cluster(tmp_path, BIG)
+    (link,) = parse_ip_a(IP_A.format(flags=flags))
+    assert link.doubtful == ({ip_address("fd00:1::10"): doubt} if doubt else {})
+    look = observe(of, of.node("lb-a"), links=(replace(link, name="eth1"),))
+    (found,) = (each for each in placed(ClusterState(of, [look])) if each.subject == "fd00:1::10")
+    assert found.ok == (not doubt)
+    assert found.settling == (doubt == "tentative")
+    assert doubt in found.detail
