@@ -123,8 +123,7 @@ class NodeTasks:
             work.tell(session, work.transaction.launch())
         except LostError as lost:
             if lost.silent and not work.progress.acted:
-                lost.state = going_on(work)
-                raise
+                raise lost.but(state=going_on(work)) from None
             # The node closed the connection, perhaps to reboot; or its change has cut it off, and it will undo that.
             self._rejoin(work, time.monotonic() + RETURN_SECONDS)
             if work.progress.undecided and work.progress.restored:
@@ -152,8 +151,8 @@ class NodeTasks:
                 return self._pool.another(node)
             except LbdeployError as error:
                 if time.monotonic() > work.deadline - RETRY_SECONDS:
-                    error.message = f"after the change, no new SSH connection to it can be made: {error.message}"
-                    raise
+                    what = f"after the change, no new SSH connection to it can be made: {error.message}"
+                    raise error.but(message=what) from None
                 time.sleep(RETRY_SECONDS)
 
     def _abandon(self, node: Node, session: Session) -> None:
@@ -197,14 +196,13 @@ def _cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
 
 
 def _lost(work: NodeTask, error: ConnectError) -> LostError:
-    lost = LostError(
+    return LostError(
         f"the node was lost, and did not come back: {error.message}",
         node=work.node.name,
         state=going_on(work),
         fix="lbdeploy verify, once it can be reached",
+        silent=True,
     )
-    lost.silent = True
-    return lost
 
 
 def going_on(work: NodeTask) -> str:

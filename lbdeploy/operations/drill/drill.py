@@ -188,8 +188,7 @@ class Drill:
 def _refuse(survey: Survey) -> None:
     """Raise unless all is well: a drill on a cluster that has no spare is an outage."""
     for error in survey.errors.values():
-        error.state = "nothing was broken: a drill needs a healthy cluster"
-        raise error
+        raise error.but(state="nothing was broken: a drill needs a healthy cluster")
     bad = [each for each in survey.verdict.findings if each.failed]
     if bad:
         what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)

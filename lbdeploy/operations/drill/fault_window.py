@@ -57,7 +57,7 @@ class Breaking:
         except Exception as error:
             self._undo(disarm=isinstance(error, RemoteError))  # otherwise the break may still be running
             if isinstance(error, ConnectError):
-                error.state = f"if anything was broken ({self._whole}), {self._by_itself}"
+                raise error.but(state=f"if anything was broken ({self._whole}), {self._by_itself}") from None
             raise
         self._undo()
         return at

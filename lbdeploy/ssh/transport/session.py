@@ -178,19 +178,17 @@ class Session:
         asker.join(DEADLINE_SECONDS)
         if asker.is_alive() or not transport.is_active():
             transport.sock.close()
-            lost = self._lost(f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s")
-            lost.silent = True
-            raise lost
+            why = f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s"
+            raise self._lost(why, silent=True)
 
-    def _lost(self, why: str) -> LostError:
-        lost = LostError(
+    def _lost(self, why: str, *, silent: bool = False) -> LostError:
+        return LostError(
             f"the connection was lost: {why}",
             node=self.node.name,
             state="a change that had begun goes on by itself on the node",
             fix="lbdeploy verify, once the node can be reached",
+            silent=silent or self._was_cut(),
         )
-        lost.silent = self._was_cut()
-        return lost
 
     def _was_cut(self) -> bool:
         """Whether the network path to the node was lost, rather than the connection closed by it, as in a shutdown."""
