@@ -157,7 +157,7 @@ def drill(
     from lbdeploy.operations.drill.drill import Drill
     from lbdeploy.operations.drill.faults import refuse_for_good
 
-    in_lab = cluster.ssh.config_file is not None
+    in_lab = cluster.ssh.in_lab
     refuse_for_good(kind, undoable=in_lab or i_have_console)
     outside = None
     if in_lab:

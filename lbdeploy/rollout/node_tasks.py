@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
@@ -48,17 +48,30 @@ class NodeTask:
 
 
 class NodeTasks:
-    """The tasks of a stage. What has begun must be confirmed or abandoned; see the module `rollout`."""
+    """The tasks of a stage, on some of `nodes`. What has begun must be confirmed or abandoned: see `confirmed`."""
 
-    def __init__(self, pool: SessionPool, origin: Origin, emit: Emit) -> None:
+    def __init__(self, pool: SessionPool, nodes: Sequence[Node], origin: Origin, emit: Emit) -> None:
         self._pool = pool
+        self._nodes = nodes
         self._origin = origin
         self._emit = emit
         self.under_way: dict[str, NodeTask] = {}
 
+    @contextmanager
+    def confirmed(self, order: Sequence[str] = ()) -> Iterator[None]:
+        """What has begun in the block is confirmed after it; where anything fails, it is undone, in this order if any.
+
+        Raises the error that led to that, with the state that things are in then.
+        """
+        try:
+            yield
+            self.confirm()
+        except LbdeployError as error:
+            raise self.abandon(error, order) from None
+
     def begin(self, tasks: Mapping[str, Task]) -> None:
         """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
-        nodes = [node for node in self._pool.nodes if node.name in tasks]
+        nodes = [node for node in self._nodes if node.name in tasks]
         for node in nodes:
             self.under_way[node.name] = NodeTask(node, tasks[node.name], self._origin, self._emit)
         _raise_worst(self._pool.each(nodes, self._begin).values())
@@ -101,7 +114,7 @@ class NodeTasks:
 
     def reach(self, names: Sequence[str]) -> None:
         """Reconnect to nodes whose connection is dead, retrying for a while. Raises the first one's error."""
-        nodes = [node for node in self._pool.nodes if node.name in names]
+        nodes = [node for node in self._nodes if node.name in names]
         _raise_worst(self._pool.each(nodes, self._revive).values())
 
     def _revive(self, node: Node, session: Session) -> None:

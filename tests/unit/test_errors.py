@@ -23,6 +23,7 @@ OF_MANY = [
     "generations.py",
     "down.py",
     "run.py",
+    "loop.py",
     "rebuild.py",
     "fleet",
     "host_keys.py",

@@ -30,6 +30,7 @@ from lbdeploy.operations.drill.faults import kind
 from lbdeploy.operations.drill.recovery import Eyes
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.outage.client import Prober
+from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.progress import locked
 
 
@@ -178,8 +179,8 @@ def test_only_a_connection_that_has_failed_is_made_anew(seed: Cluster, monkeypat
     away = survey(seed, two, lb1=ConnectError("no answer"))
     looks = iter([away, away, survey(seed, one, two)])
     pool: Any = Reopening(seed.nodes)
-    observer: Any = type("Observer", (), {"look": lambda self: next(looks)})()
-    assert Eyes(pool, observer).until_well(20).verdict.healthy
+    observer: Any = type("Observer", (), {"look": lambda self, wanted: next(looks)})()
+    assert Eyes(pool, observer, Wanted({}, frozenset())).until_well(20).verdict.healthy
     assert pool.reopened == ["lb1", "lb1"]
 
 
