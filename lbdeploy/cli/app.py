@@ -158,9 +158,9 @@ class App:
         """Into the log, if there is one."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
-            told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
-            told += [f"next: {self.advised(error.fix or '')}"]
-            self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
+            lines = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
+            lines += [f"next: {self.advised(error.fix or '')}"]
+            self.log.write("\n    ".join([*lines, *(error.detail or "").splitlines()]))
 
     def close(self, *, heard: bool = True) -> None:
         """End the log; after a failure say where it is, or why there is none. `heard`: somebody still listens."""

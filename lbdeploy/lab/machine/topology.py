@@ -128,8 +128,8 @@ class _Builder:
     def _subnets(self, segment: tuple[str, ...]) -> list[Subnet]:
         """The widest subnets of the VIPs, and one of the usual size around each node's address that is in none."""
         networks = [self.cluster.networks[name] for name in segment]
-        told = [v.network for network in networks for v in network.vips if v.network.prefixlen < v.max_prefixlen]
-        subnets: list[Subnet] = [net for net in told if not net.is_link_local]
+        given = [v.network for network in networks for v in network.vips if v.network.prefixlen < v.max_prefixlen]
+        subnets: list[Subnet] = [net for net in given if not net.is_link_local]
         for node in self.cluster.nodes:
             for address in (node.addresses[name] for name in segment):
                 if not any(address in net for net in subnets):
@@ -220,7 +220,7 @@ def _segments(cluster: Cluster) -> tuple[tuple[str, ...], ...]:
     groups = [{name} for name in cluster.networks]
     for node in cluster.nodes:
         for interface in set(node.interfaces.values()):
-            sharing = {name for name, its in node.interfaces.items() if its == interface}
+            sharing = {name for name, used in node.interfaces.items() if used == interface}
             joined = set().union(*(group for group in groups if group & sharing))
             groups = [group for group in groups if not group & sharing] + [joined]
     order = list(cluster.networks)

@@ -66,8 +66,8 @@ class Breaking:
         self.emit(Step(self.node.name, "probe the VIPs"))
         _pause(BASELINE, interrupt)
         for vip in here.refused:
-            told = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
-            self.emit(Note(None, told))
+            note = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
+            self.emit(Note(None, note))
         if interrupt.asked:
             return 0.0
         self.emit(Step(self.node.name, f"{self.what.what}; undone in {self.hold:.0f} s"))

@@ -108,17 +108,17 @@ class Session:
         channel.settimeout(DEADLINE_SECONDS)
         channel.exec_command(command)
         channel.sendall((secret + script).encode(errors="surrogateescape"))
-        begun, said = time.monotonic(), b""
+        begun, output = time.monotonic(), b""
         try:
             while chunk := channel.recv(4096):
-                said += chunk
-                lines = said.decode(errors="replace").split("\n")[:-1]
+                output += chunk
+                lines = output.decode(errors="replace").split("\n")[:-1]
                 marked = [line.partition(mark)[2] for line in lines if mark in line]  # after sudo's prompt, perhaps
                 if marked:
                     return Held(channel), marked[0].strip()
         finally:
             self._tell(
-                RemoteCommand(self.node.name, command, script, said.decode(errors="replace"), _since(begun), -1), secret
+                RemoteCommand(self.node.name, command, script, output.decode(errors="replace"), _since(begun), -1), secret
             )
         raise self._lost("it did not say whether it is locked")
 

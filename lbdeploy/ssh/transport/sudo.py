@@ -55,8 +55,8 @@ class Root:
         """Record the result of that test. Raises SudoError where sudo refused the password."""
         if result.status:
             self.answers.refused.add(self.node.name)
-            said = CommandResult(result.output.replace(self._mark, ""), result.status)
-            raise self._error(said, "sudo refused the password")
+            unmarked = CommandResult(result.output.replace(self._mark, ""), result.status)
+            raise self._error(unmarked, "sudo refused the password")
         self.answers.proven.add(self.node.name)
 
     def _error(self, refused: CommandResult, message: str, *, wants_password: bool = False) -> SudoError:
