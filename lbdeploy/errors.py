@@ -89,23 +89,6 @@ class UsageError(LbdeployError):
     usual_state = "nothing was contacted"
 
 
-def shown(path: Path) -> Path:
-    """A path as one would type it here: relative to the current folder, where it lies below it."""
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:  # it was removed
-        return path
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def absolute(path: Path) -> Path:
-    """The absolute path; unchanged where the current folder was removed."""
-    try:
-        return path.absolute()
-    except FileNotFoundError:
-        return path
-
-
 def together(errors: Iterable[LbdeployError]) -> LbdeployError:
     """The first error, with the messages of the others appended, one line each."""
     first, *rest = errors
@@ -131,7 +114,6 @@ class HostsFileError(UsageError):
     """
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
-        path = shown(path)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{path} has {count}",

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.cli.hints import Advice
-from lbdeploy.errors import LbdeployError, absolute
+from lbdeploy.common.paths import absolute
+from lbdeploy.errors import LbdeployError
+from lbdeploy.operations.arguments import chosen
 from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
-from lbdeploy.rollout.options import chosen
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.reporter import Reporter

@@ -118,7 +118,8 @@ class Session:
                     return Held(channel), marked[0].strip()
         finally:
             self._tell(
-                RemoteCommand(self.node.name, command, script, output.decode(errors="replace"), _since(begun), -1), secret
+                RemoteCommand(self.node.name, command, script, output.decode(errors="replace"), _since(begun), -1),
+                secret,
             )
         raise self._lost("it did not say whether it is locked")
 

@@ -46,6 +46,7 @@ THROUGH_OTHERS = """
 cli/commands/init_flags.py
 cli/prompts.py
 cli/report/progress.py
+common/paths.py
 common/startup.py
 common/version.py
 config/credentials.py
@@ -68,6 +69,7 @@ node/resources/text_diff.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
 operations/doctor/firewall/packet_filter.py
+operations/arguments.py
 operations/fleet/worker.py
 operations/outage/views.py
 operations/rollback.py
