@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 from lbdeploy.operations.down import Removed
 from lbdeploy.operations.down_plan import RemovalPlan
-
-Line = Sequence[Part]
 
 
 def warnings(planned: RemovalPlan) -> Iterator[Line]:
