@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.health.finding import Excuse
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
@@ -81,11 +82,7 @@ class Observer:
         )
 
     def until_settled(
-        self,
-        wanted: Wanted,
-        names: Iterable[str],
-        lost: Iterable[str] = (),
-        but: Collection[tuple[str | None, str]] = (),
+        self, wanted: Wanted, names: Iterable[str], lost: Iterable[str] = (), but: Collection[Excuse] = ()
     ) -> Survey:
         """Observe until waiting would change nothing about these nodes and the VIPs, for at most `settle_seconds`.
 

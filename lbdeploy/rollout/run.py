@@ -107,9 +107,9 @@ class Run:
         survey.refuse(ignore)
         found = list(findings(former_peers(survey, self.context.pool)))
         for each in found:
-            if each.warning:
+            if each.is_warning:
                 self.context.emit(Note(None, f"{each.detail}: {each.fix}"))
-        problems = [each for each in found if each.failed and each.check not in ignore]
+        problems = [each for each in found if each.is_error and each.check not in ignore]
         if problems:
             raise unfit(problems)
 

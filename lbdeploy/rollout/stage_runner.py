@@ -9,6 +9,7 @@ from typing import Any
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import Emit, Note
+from lbdeploy.health.finding import Excuses
 from lbdeploy.health.placement import DAEMONS, holders
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.keepalived_conf import FAULT, YIELD
@@ -16,7 +17,7 @@ from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import hands_over, joins
-from lbdeploy.rollout.gate import Excuses, excuses, objections, of_servers, refuse_the_last
+from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey

@@ -187,7 +187,7 @@ def _refuse(survey: Survey) -> None:
     """Raise unless all is well: a drill on a cluster that has no spare is an outage."""
     for error in survey.errors.values():
         raise error.but(state="nothing was broken: a drill needs a healthy cluster")
-    bad = [each for each in survey.verdict.findings if each.failed]
+    bad = [each for each in survey.verdict.findings if each.is_error]
     if bad:
         what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)
         state = "nothing was broken: a drill needs a healthy cluster"
