@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates the pages of docs/ that the code itself can write.   Usage: python tools/docs.py [--check]"""
+"""Generates the pages of docs/ that the code itself can write.   Usage: python tools/python/docs.py [--check]"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from lbdeploy.config import json_schema
 from pages import commands, decisions, doctor, errors, hosts_toml, man
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 PAGES: dict[str, Callable[[], str]] = {
     "docs/hosts-toml.md": hosts_toml.page,
     "docs/hosts.schema.json": json_schema.text,

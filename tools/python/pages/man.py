@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from lbdeploy import __version__
+from lbdeploy.cli.run_log import KEPT
+from lbdeploy.common import environment
+from lbdeploy.operations import exit_status
 from pages import tree
 
 FILES = {
     "hosts.toml": "The cluster: its networks with their VIPs, nodes, VRRP, and frontends with servers.",
     "templates/": "Beside hosts.toml: replaces the built-in templates, file by file.",
-    "~/.local/state/lbdeploy/": "A log of each of the last 50 runs that contacted nodes, readable by its owner only.",
+    "~/.local/state/lbdeploy/": f"A log of each of the last {KEPT} runs that contacted nodes; its owner's alone.",
     "/var/lib/lbdeploy/generations/": "On a node: what its files held before each of the last five runs.",
 }
 
@@ -31,8 +34,8 @@ def lines() -> Iterator[str]:
     yield ".SH COMMANDS"
     for command in tree.commands():
         yield from (f".SS {roff(command.usage)}", *texts(command.texts), *definitions(command.options))
-    yield from (".SH EXIT STATUS", *mapping(tree.EXIT_CODES))
-    yield from (".SH ENVIRONMENT", *mapping(tree.ENVIRONMENT))
+    yield from (".SH EXIT STATUS", *mapping({code: plain(meaning) for code, meaning in exit_status.MEANINGS.items()}))
+    yield from (".SH ENVIRONMENT", *mapping(environment.MEANINGS))
     yield from (".SH FILES", *mapping(FILES))
     yield from (".SH SEE ALSO", ".BR ssh (1),", ".BR ssh_config (5),", ".BR keepalived.conf (5),", ".BR haproxy (1)")
 
@@ -55,6 +58,11 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 def mapping(pairs: Mapping[object, str]) -> Iterator[str]:
     """The same of a mapping."""
     return definitions((str(term), meaning) for term, meaning in pairs.items())
+
+
+def plain(text: str) -> str:
+    """Text without the marks by which Markdown shows what is typed."""
+    return text.replace("`", "")
 
 
 def roff(text: str) -> str:

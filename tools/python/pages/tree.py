@@ -10,27 +10,6 @@ import click
 
 from lbdeploy.cli.main import cli
 
-EXIT_CODES = {
-    0: "done, healthy, nothing to change",
-    1: "failed; the message says what state things are in",
-    2: "bad usage, hosts.toml or template",
-    3: "changes are pending (plan)",
-    4: "a node could not be reached or logged into, or its host key is not the known one",
-    5: "another run is at work on a node",
-    6: "something is wrong with the cluster (up, verify, rebuild, rollback, handover) or in the way (doctor), "
-    "or an outage was longer than predicted (drill, handover)",
-    7: "failed, and the node is as before",
-    130: "interrupted",
-}
-ENVIRONMENT = {
-    "LBDEPLOY_FILE": "The hosts.toml to use, where no -f names one.",
-    "LBDEPLOY_SUDO_PASSWORD": "The password for sudo on the nodes, where sudo wants one.",
-    "LBDEPLOY_APT_WAIT": "Seconds to wait on a node for another apt or dpkg, such as unattended-upgrades [120].",
-    "XDG_STATE_HOME": "The folder of the folder with the logs [~/.local/state].",
-    "NO_COLOR": "No colours, whatever the output goes to.",
-    "FORCE_COLOR": "Colours, also where the output is no terminal.",
-}
-
 
 @dataclass(frozen=True)
 class Text:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from lbdeploy.config import schema, values
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[3]
 
 INTRODUCTION = """\
 # hosts.toml

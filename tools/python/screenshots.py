@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes docs/images/*.svg from what a terminal really shows of real runs, in a lab of its own. Needs root.
 
-Usage: .venv/bin/python tools/picture
+Usage: .venv/bin/python tools/python/screenshots.py
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 IMAGES = TOP / "docs" / "images"
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 COLUMNS, ROWS = 92, 150

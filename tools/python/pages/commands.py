@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lbdeploy.common import environment
+from lbdeploy.operations import exit_status
 from pages import tree
 
 INTRODUCTION = """\
@@ -19,9 +21,9 @@ def page() -> str:
     listed = "".join(f"- [{each.name}](#{each.name.replace(' ', '-')}): {each.texts[0].text}\n" for each in commands)
     parts = [INTRODUCTION, listed, "## Options of every command\n", options(root.options)]
     parts += ["All but --version stand before or after the command.\n", *map(section, commands)]
-    parts += ["## Exit codes\n", table(("exit code", "means"), ((str(c), m) for c, m in tree.EXIT_CODES.items()))]
+    parts += ["## Exit codes\n", table(("exit code", "means"), ((str(c), m) for c, m in exit_status.MEANINGS.items()))]
     parts += ["Which failure ends with which code: [errors](errors.md).\n", "## Environment\n"]
-    parts += [table(("variable", "means"), ((f"`{name}`", meaning) for name, meaning in tree.ENVIRONMENT.items()))]
+    parts += [table(("variable", "means"), ((f"`{name}`", meaning) for name, meaning in environment.MEANINGS.items()))]
     return "\n".join(parts)
 
 

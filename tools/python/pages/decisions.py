@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "docs" / "decisions"
+FOLDER = Path(__file__).parents[3] / "docs" / "decisions"
 INTRODUCTION = """\
 # Decisions
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Joins the fragments in changelog/.   Usage: tools/changelog [VERSION DATE]
+"""Joins the fragments in changelog/.   Usage: tools/python/changelog.py [VERSION DATE]
 
 Without arguments it shows what the next release would say; with them it writes that into CHANGELOG.md, and removes the
 fragments. See changelog/README.md.
@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-TOP = Path.cwd() if (Path.cwd() / "changelog").is_dir() else Path(__file__).parents[1]
+TOP = Path.cwd() if (Path.cwd() / "changelog").is_dir() else Path(__file__).parents[2]
 KINDS = ("security", "removed", "changed", "added", "fixed")
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         print(joined(found))
         return 0
     if len(arguments) != 2 or not re.fullmatch(r"\d{4}-\d\d-\d\d", arguments[1]):
-        return refuse("usage: tools/changelog VERSION YYYY-MM-DD")
+        return refuse("usage: tools/python/changelog.py VERSION YYYY-MM-DD")
     if not found:
         return refuse("there are no fragments, so there is nothing to release")
     release(f"## {arguments[0]} ({arguments[1]})\n\n{joined(found)}", found)
