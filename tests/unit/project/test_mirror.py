@@ -56,7 +56,9 @@ config/model.py
 config/schema.py
 events.py
 health/finding.py
+health/nodes.py
 health/placement.py
+health/state.py
 node/health_probes.py
 node/resources/base.py
 node/resources/file.py
@@ -66,9 +68,11 @@ node/resources/purge.py
 node/resources/stale_files.py
 node/resources/sysctl.py
 node/resources/text_diff.py
+operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
 operations/doctor/firewall/packet_filter.py
+operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
 operations/rollback.py
