@@ -39,9 +39,8 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
     """The same task with the steps of a node that leaves. `vips`: the cluster's. `purge`: packages are to follow."""
     plan = leaving(task.plan)
     early, late = Steps(plan, early=True), Steps(plan, early=False)
+    tools = (f"more={'packages' if purge else cmd('')}", remote_text("remove.sh"))
     script = (
-        f"more={'packages' if purge else cmd('')}",
-        remote_text("remove.sh"),
         *go_away(task),
         *late.staged(),
         f"keep {cmd(*Steps(plan).paths)}",
@@ -57,12 +56,12 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
     )
     early.require_all_taken()
     late.require_all_taken()
-    return replace(task, script=script)
+    return replace(task, script=script, tools=tools)
 
 
 def purge(plan: NodePlan) -> Task:
     """The task that removes packages and lbdeploy's own folder, and can't be undone."""
     steps = Steps(purging(plan))
-    task = Task(plan, script=("more=last", remote_text("remove.sh"), *steps.take(Phase.PURGE), "give_back"))
+    script = (*steps.take(Phase.PURGE), "give_back")
     steps.require_all_taken()
-    return task
+    return Task(plan, script=script, tools=("more=last", remote_text("remove.sh")))

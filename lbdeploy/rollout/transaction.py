@@ -52,6 +52,7 @@ class Task:
     free_vrid: tuple[str, ...] = ()
     joins: bool = False
     script: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 class Transaction:
@@ -114,7 +115,8 @@ class Transaction:
             services=_words(each.services for each in lists),
             packages=_words(each.packages for each in lists),
         )
-        return f"{PRELUDE}{given}\n{remote_text('transaction.sh')}\n{remote_text('original.sh')}\nbegin"
+        tools = (*(remote_text(f"{name}.sh") for name in ("transaction", "commit", "original")), *self.task.tools)
+        return "\n".join((f"{PRELUDE}{given}", *tools, "begin"))
 
 
 def _apt_patience() -> int:
