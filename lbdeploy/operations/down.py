@@ -136,7 +136,8 @@ class Removal:
 
     def _gate(self, before: Survey, gone: Sequence[str]) -> None:
         """Where a node held all VIPs and others stay, raise unless one of these takes them all."""
-        staying = [name for name in before.seen if name not in gone]
+        serving = [name for name, each in before.seen.items() if each.service("keepalived").running]
+        staying = [name for name in serving if name not in gone]
         had = any(each.holds_all(self.cluster) for each in before.seen.values())
         if had and staying:
             who = " or ".join(staying)
