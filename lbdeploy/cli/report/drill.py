@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line, Part
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.operations.outage.views import HERE, TOLERANCE
@@ -19,7 +19,6 @@ CELLS: dict[State, tuple[str, str]] = {
     "BACKUP": ("b", "quiet"),
 }
 LEGEND = "━ answers  x silent     M master  b backup  F fault  . off"
-Line = Sequence[Part]
 
 
 def lines(result: DrillResult, width: int) -> Iterator[Line]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.handover.result import HandoverResult
-
-Line = Sequence[Part]
 
 
 def lines(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
