@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.common import environment
+from lbdeploy.common.paths import absolute, shown
 from lbdeploy.common.startup import stand_in
 from lbdeploy.config.attachments import KeyFileError, armored
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import HostsFileError, Problem, UsageError, absolute, shown
+from lbdeploy.errors import HostsFileError, Problem, UsageError
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
@@ -53,7 +54,7 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
         return _load(path, text, {} if texts is None else texts)
     except RecursionError:
         raise HostsFileError(
-            path, [Problem("depth", (), "is nested too deeply", "no key has more than four parts", 1)]
+            shown(path), [Problem("depth", (), "is nested too deeply", "no key has more than four parts", 1)]
         ) from None
 
 
@@ -99,7 +100,7 @@ def read(path: Path) -> str:
 def _parse(path: Path, text: str) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         message, fix = "begins with a byte order mark (BOM), which is not TOML", "save the file as UTF-8 without one"
-        raise HostsFileError(path, [Problem("bom", (), message, fix, 1)])
+        raise HostsFileError(shown(path), [Problem("bom", (), message, fix, 1)])
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -107,11 +108,11 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
         message = str(error)[: found.start()] if found else str(error)
         problem = Problem("toml", (), f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io", line)
-        raise HostsFileError(path, [problem]) from None
+        raise HostsFileError(shown(path), [problem]) from None
     except ValueError:
         line = 1 + next((n for n, line in enumerate(text.splitlines()) if re.search(r"[0-9_]{4300}", line)), 0)
         raise HostsFileError(
-            path, [Problem("toml", (), "a number is far too long", "no number has so many digits", line)]
+            shown(path), [Problem("toml", (), "a number is far too long", "no number has so many digits", line)]
         ) from None
 
 
@@ -164,7 +165,7 @@ class _Reader:
         from lbdeploy.config.line_numbers import LineNumbers
 
         lines = LineNumbers(text)
-        return HostsFileError(self.path, [replace(each, line=lines.of(each.parts)) for each in self.problems])
+        return HostsFileError(shown(self.path), [replace(each, line=lines.of(each.parts)) for each in self.problems])
 
     def _section(self, section: str) -> Any:
         value = self.data[section]

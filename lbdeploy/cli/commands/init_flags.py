@@ -52,8 +52,8 @@ def from_flags(flags: Flags) -> Draft:
     draft.set_servers(made, flags.port, draft.named(flags.server, "master"))
     problems = [f"{'.'.join(each.parts)}: {each.message}; {each.fix}" for each in reader.problems(made)]
     if problems:
-        told = "".join(f"\n  {each}" for each in problems)
+        listed = "".join(f"\n  {each}" for each in problems)
         raise UsageError(
-            f"these flags do not make a valid hosts.toml:{told}", state=NOTHING, fix="lbdeploy init --help"
+            f"these flags do not make a valid hosts.toml:{listed}", state=NOTHING, fix="lbdeploy init --help"
         )
     return draft.finished(made)

@@ -92,9 +92,9 @@ def _marks(shown: Timeline, columns: int, step: float) -> str:
 
 
 def _happened(result: DrillResult) -> Iterator[Line]:
-    told = [(each.at, each.node, each.what) for each in result.events]
-    told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
-    for at, node, what in sorted(told):
+    events = [(each.at, each.node, each.what) for each in result.events]
+    events += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
+    for at, node, what in sorted(events):
         yield f"{at - result.broken:8.2f} s  ", (node, "name"), f"  {what}"
 
 

@@ -28,8 +28,8 @@ def _cost(moved: HandoverResult) -> Iterator[Line]:
     if not moved.measured:
         return
     style = "good" if moved.in_time else "bad"
-    told = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
-    yield (f"{moved.failed} of {moved.probes} probes failed", style), told
+    rest = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
+    yield (f"{moved.failed} of {moved.probes} probes failed", style), rest
 
 
 def _until(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
