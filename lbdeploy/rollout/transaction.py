@@ -19,11 +19,11 @@ from lbdeploy.common import environment
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.debian import UNITS_FOLDER
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.keepalived_conf import HANDOVER, YIELD
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import JOURNAL, LOCK, RUN, STATE, UNIT
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase
+from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.steps import Steps
