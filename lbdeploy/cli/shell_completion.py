@@ -1,4 +1,4 @@
-"""What the shell may complete: names from the hosts.toml that the command line names. Imports next to nothing."""
+"""Completion in the shell: names from the hosts.toml that the command line names. Imports next to nothing."""
 
 from __future__ import annotations
 
