@@ -43,7 +43,7 @@ bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root 
 
 chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (needs root or sudo)
 	@tools/setup lab
-	$(ROOT) $(BIN)/python tests/lab/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 docs:            ## the generated pages of docs/, and the site in site/
 	@tools/setup

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from clients import cut, elected_anew, turned_away
-from conftest import TOP, VIPS, Lab, held_by, traffic, wait_for
+from clients import cut, elected_anew, traffic, turned_away
+from harness import TOP, VIPS, Lab, held_by, wait_for
 
 TAKING = "VRRP elects anew"
 

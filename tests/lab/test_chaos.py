@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from chaos import Chaos, draw
-from conftest import Lab
+from harness import Lab
 
 SEED = int(os.environ.get("SEED") or 1)  # of the first run; the others have the next ones
 

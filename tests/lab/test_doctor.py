@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from conftest import Lab
+from harness import Lab
 from strangers import stranger
 
 AHEAD = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from clients import traffic, turned_away
-from conftest import LBDEPLOY, VIPS, Lab, asked, wait_for
+from harness import LBDEPLOY, VIPS, Lab, asked, wait_for
 
 # Everything but what is in memory, what is logged or cached, and what this test writes: kind, mode, owner, path and
 # goal of a link, and what is in the files below /etc.

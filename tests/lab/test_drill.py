@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from clients import EVERY, traffic
-from conftest import LBDEPLOY, TOP, VIPS, Lab, wait_for
+from harness import LBDEPLOY, TOP, VIPS, Lab, wait_for
 
 NODES = ("lb1", "lb2")
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"

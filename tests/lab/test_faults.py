@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import LBDEPLOY, TOP, VIPS, Lab, sound, traffic, wait_for
+from clients import traffic
+from harness import LBDEPLOY, TOP, VIPS, Lab, sound, wait_for
 
 # dpkg's lock, held as another dpkg would: fcntl(2) with a struct flock.
 HOLD_THE_LOCK = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients import traffic
-from conftest import VIPS, Lab, held_by, wait_for
+from harness import VIPS, Lab, held_by, wait_for
 
 NODES = ("lb1", "lb2")
 LISTEN = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Lab, wait_for
+from harness import Lab, wait_for
 
 from lbdeploy.lab.machine.keys import make_certificate
 

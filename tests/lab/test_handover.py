@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from clients import cut, turned_away
-from conftest import LBDEPLOY, VIPS, Lab, held_by, sound, traffic, wait_for
+from clients import cut, traffic, turned_away
+from harness import LBDEPLOY, VIPS, Lab, held_by, sound, wait_for
 
 LIFT = "/run/lbdeploy-handover"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from clients import turned_away
-from conftest import VIPS, Lab, held_by, sound, traffic, wait_for
+from clients import traffic, turned_away
+from harness import VIPS, Lab, held_by, sound, wait_for
 
 LOST = "ip neigh replace 192.168.1.12 lladdr 02:00:00:00:00:99 dev ens32 nud permanent"  # what lb1 sends to lb2 is lost
 FOUND = "ip neigh del 192.168.1.12 dev ens32"

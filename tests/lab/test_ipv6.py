@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from clients import smooth, traffic
-from conftest import Lab, wait_for
+from harness import Lab, wait_for
 
 DUAL = """\
 [cluster]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import Lab
+from harness import Lab
 
 import lbdeploy
 from lbdeploy.planning.render import shipped

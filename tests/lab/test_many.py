@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from clients import smooth
-from conftest import TOP, VIPS, Lab, traffic, wait_for
+from clients import smooth, traffic
+from harness import TOP, VIPS, Lab, wait_for
 
 THIRD = '\n[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 250\n'
 CONF = "/etc/keepalived/keepalived.conf"

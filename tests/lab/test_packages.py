@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aptrepo import FOLDER, Repository
 from clients import cut, traffic, turned_away
-from conftest import VIPS, Lab
+from harness import VIPS, Lab
 
 NODES = ("lb1", "lb2")
 PROXY_HOST = "192.168.1.254"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clients import cut, turned_away
-from conftest import LBDEPLOY, TOP, VIPS, Lab, held_by, sound, traffic, wait_for
+from clients import cut, traffic, turned_away
+from harness import LBDEPLOY, TOP, VIPS, Lab, held_by, sound, wait_for
 
 SCRIPT = TOP / "docs/scripts/rebuild-node"
 CONF = "/etc/keepalived/keepalived.conf"

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pexpect
-from conftest import LBDEPLOY, Lab
+from harness import LBDEPLOY, Lab
 from strangers import stranger
 
 from lbdeploy.config import reader

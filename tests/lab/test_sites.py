@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from clients import traffic
-from conftest import LBDEPLOY, VIPS, Done, Lab
+from harness import LBDEPLOY, VIPS, Done, Lab
 
 DASK = str(Path(sys.executable).with_name("dask"))
 SCHEDULER, RECORDED = "tcp://127.0.0.1:8786", "tcp://127.0.0.1:8787"

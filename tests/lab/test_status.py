@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from conftest import LBDEPLOY, Lab, held_by, wait_for
+from harness import LBDEPLOY, Lab, held_by, wait_for
 
 
 def test_it_says_what_keepalived_says(pair: Lab) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import TOP, VIPS, Lab, converge, traffic
+from clients import traffic
+from harness import TOP, VIPS, Lab, converge
 from judges import objections
 
 KEEPALIVED = """\

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import TOP, Lab
+from harness import TOP, Lab
 from judges import objections
 
 VERSIONS = {"trixie": ("13", "3.0", "2.3"), "bullseye": ("11", "2.2", "2.1")}  # of Debian, haproxy, keepalived

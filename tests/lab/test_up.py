@@ -6,7 +6,8 @@ import re
 import time
 
 import pytest
-from conftest import TOP, VIPS, Lab, asked, traffic, wait_for
+from clients import traffic
+from harness import TOP, VIPS, Lab, asked, wait_for
 from strangers import stranger
 
 FILES = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clients import elected_anew, smooth, traffic
-from conftest import VIPS, Lab, held_by, wait_for
+from harness import VIPS, Lab, held_by, wait_for
 
 NOTIFIED = "/run/notified"
 DELAY = "preempt_delay = 2\n"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import console
 import pytest
+import sessions
 from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
 
@@ -24,6 +27,30 @@ settings.load_profile("lbdeploy")
 def seed() -> Cluster:
     """The cluster of the sample file."""
     return reader.load(SEED)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[console.Run]:
+    """Runs the console script's function in this process, in an empty folder with the sample hosts.toml."""
+    yield from console.running(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[console.End]:
+    """Runs `check`, which does something else; its exit code, and what stood on standard error."""
+    yield from console.ending(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> console.Shell:
+    """Runs a command line of a shell, which has lbdeploy as $L, beside the sample hosts.toml."""
+    return console.shell_in(tmp_path)
+
+
+@pytest.fixture
+def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Nodes that connect at once, but for lb2: only when the event is set, as one that is dead."""
+    yield from sessions.without_lb2(monkeypatch)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, steps
-from lbdeploy.cli.report.progress import Lines, Live
+from lbdeploy.cli.report.progress import Live, ProgressLines
 from lbdeploy.cli.report.terminal import Part, console, lively, write
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.down import Removed
     from lbdeploy.operations.down_plan import RemovalPlan
-    from lbdeploy.operations.drill.result import Result
-    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.drill.result import DrillResult
+    from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
@@ -45,7 +45,7 @@ class Reporter:
         self.verbose = verbose
         self._advise = advise
         self._results = sys.stderr if json else sys.stdout
-        self._progress: Live | Lines = Live() if lively(sys.stderr) else Lines()
+        self._progress: Live | ProgressLines = Live() if lively(sys.stderr) else ProgressLines()
 
     def emit(self, event: Event) -> None:
         """Show an event as it happens. From any thread."""
@@ -225,20 +225,20 @@ class Reporter:
         self.quiet()
         follow(watch, console(self._results))
 
-    def handover(self, cluster: Cluster, moved: Moved) -> None:
+    def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
         """Who has the VIPs now, and what it cost."""
         from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
 
-    def drill(self, result: Result) -> None:
+    def drill(self, result: DrillResult) -> None:
         """What one drill measured, with a timeline."""
         from lbdeploy.cli.report.drill import lines
 
         self.quiet()
         self._say_all(lines(result, min(console(self._results).width, 100)))
 
-    def drills(self, results: Sequence[Result]) -> None:
+    def drills(self, results: Sequence[DrillResult]) -> None:
         """Several drills, side by side."""
         from lbdeploy.cli.report.drill import headings, row
 

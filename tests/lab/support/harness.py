@@ -1,0 +1,226 @@
+"""The lab of a test, driven by the lbdeploy command. What lbdeploy did there is judged by the nodes' own tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pexpect
+
+from lbdeploy.config import reader
+from lbdeploy.lab.host.paths import Place, place_of
+from lbdeploy.lab.host.processes import ENVIRONMENT
+from lbdeploy.lab.machine.nodes import leader
+
+TOP = Path(__file__).parents[3]
+VIPS = ("192.168.0.10", "192.168.1.10")
+LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
+
+
+@dataclass
+class Done:
+    """A finished lbdeploy command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Init:
+    """A node's PID 1, by this machine's number for it, or 0.
+
+    After a minute of tests, numbers come again, and another node's process may have it: what was opened stays the same.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._opened = os.pidfd_open(pid) if pid else None
+
+    def __del__(self) -> None:
+        if self._opened:
+            os.close(self._opened)
+
+    @property
+    def runs(self) -> bool:
+        """pidfd_open(2): it can be read from once the process has ended."""
+        return bool(self._opened) and not select.select([self._opened], [], [], 0)[0]
+
+
+@dataclass
+class Lab:
+    """The lab of one hosts.toml, through its front door. `known` are all of this session."""
+
+    known: ClassVar[list[Lab]] = []
+    file: Path
+    original: str = field(init=False)
+    _inits: dict[str, Init] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.original = self.file.read_text()
+        self.known.append(self)
+
+    def lbdeploy(self, *args: str, env: dict[str, str] | None = None, timeout: float = 170) -> Done:
+        """Run lbdeploy with this file; never inside the lab unless --lab is among the arguments."""
+        argv = [LBDEPLOY, "-f", str(self.file), *args]
+        run = subprocess.run(
+            argv, check=False, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}
+        )
+        assert "Traceback" not in run.stderr
+        return Done(run.returncode, run.stdout, run.stderr)
+
+    def run(self, *args: str, env: dict[str, str] | None = None, timeout: float = 170) -> Done:
+        """Run lbdeploy inside the lab."""
+        return self.lbdeploy("--lab", *args, env=env, timeout=timeout)
+
+    def do(self, *args: str, code: int = 0) -> Any:
+        """Run lbdeploy inside the lab with --json; its document, once the exit code is as expected."""
+        done = self.run("--json", *args)
+        assert done.code == code, done.out + done.err
+        assert done.json["exit_code"] == code
+        return done.json
+
+    def on(self, where: str, command: str, *, check: bool = True) -> str:
+        """The output of a shell command, run as root in a node, or in the network of a server, client or operator.
+
+        It is what `lab exec` does, without a start of Python for each of the thousands of looks that the tests take.
+        """
+        argv = [*self._entry(where), "sh", "-c", command]
+        run = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+        assert not check or run.returncode == 0, f"{where}: {command}: {run.stdout}{run.stderr}"
+        return run.stdout.strip()
+
+    def _entry(self, where: str) -> list[str]:
+        if not where.startswith("lb"):
+            return ["ip", "netns", "exec", self._place.namespace(where)]
+        if where not in self._inits or not self._inits[where].runs:
+            # Of a node that is off there is no process, and nsenter says so.
+            self._inits[where] = Init(leader(self._place, where) or 0)
+        return ["nsenter", "--target", str(self._inits[where].pid), "--all", "--root", "--wd"]
+
+    def journal(self, node: str, since: float) -> str:
+        """The end of what daemons and lbdeploy logged since a time (s, Unix), with times like those of `traffic`."""
+        log = f"journalctl -q -u haproxy -u keepalived -u lbdeploy --since=@{since:.0f} -o short-monotonic 2>&1"
+        connections = r"\[[0-9]+/[A-Z][a-z]+/20"  # each has a line
+        return self.on(node, f"{log} | grep -vE '{connections}' | tail -n 60", check=False)
+
+    def root(self, node: str) -> Path:
+        """A node's file system, as it is seen from here."""
+        return Path(f"/proc/{self._entry(node)[2]}/root")
+
+    def namespace(self, where: str) -> str:
+        """The network namespace of a server, the client or the operator."""
+        return self._place.namespace(where)
+
+    @cached_property
+    def _place(self) -> Place:
+        cluster = reader.load(self.file, self.original)
+        return place_of(cluster.name, cluster.path)
+
+    def lab(self, *args: str) -> None:
+        """A `lab` command, such as stop or fresh."""
+        done = self.lbdeploy("lab", *args)
+        assert done.code == 0, done.err
+
+    def edit(self, old: str, new: str) -> None:
+        """Change hosts.toml. The fixture puts it back after the test."""
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
+
+    @property
+    def known_hosts(self) -> str:
+        """The operator's known_hosts, as the lab's ssh_config names it."""
+        config = self.on("operator", "cat /var/lib/lbdeploy-lab/*/ssh_config")
+        lines = [line.split()[1] for line in config.splitlines() if "UserKnownHostsFile" in line]
+        return next(line for line in lines if self.id in line)
+
+    @property
+    def id(self) -> str:
+        """The lab's id."""
+        return str(json.loads(self.lbdeploy("--json", "lab", "status").out)["lab"]["id"])
+
+    def known_hosts_text(self, text: str) -> None:
+        """Replace the operator's known_hosts."""
+        Path(self.known_hosts).write_text(text)
+
+    def holder(self, vip: str) -> list[str]:
+        """The nodes whose kernel has the VIP."""
+        return [node for node in ("lb1", "lb2") if f" {vip}/" in self.on(node, "ip -4 -o addr", check=False)]
+
+    def answers(self, vip: str) -> str:
+        """What the API answers through a VIP to the client: the body of /readyz, or "" where there is no answer."""
+        program = (
+            "import ssl, sys, urllib.request as r; c = ssl._create_unverified_context();"
+            f"print(r.urlopen('https://{vip}:6443/readyz', timeout=3, context=c).read().decode())"
+        )
+        return self.on("client", f'{sys.executable} -c "{program}"', check=False)
+
+
+def heed_ctrl_c() -> None:
+    """A shell has what it runs in the background ignore it, and these tests, too, if they are run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def asked(lab: Lab, question: str, answer: str, *args: str) -> Done:
+    """Run lbdeploy in the lab on a terminal, and answer its question; what stood there before and after that."""
+    env = {**os.environ, "TERM": "dumb"}
+    argv = ["-f", str(lab.file), "--lab", *args]
+    terminal = pexpect.spawn(
+        LBDEPLOY, argv, encoding="utf-8", env=env, timeout=60, dimensions=(50, 200), preexec_fn=heed_ctrl_c
+    )
+    terminal.expect_exact(question)
+    before = terminal.before or ""
+    terminal.send(answer)
+    terminal.expect(pexpect.EOF)
+    after = terminal.before or ""
+    terminal.close()
+    assert terminal.exitstatus is not None
+    assert "Traceback" not in before + after
+    return Done(terminal.exitstatus, before, after)
+
+
+def held_by(lab: Lab, node: str, *vips: str) -> bool:
+    """Whether a node, and no other, has these VIPs, or all."""
+    return all(lab.holder(vip) == [node] for vip in vips or VIPS)
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first true value of `what`; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+    return value
+
+
+def converge(lab: Lab) -> None:
+    """Make it healthy, and as hosts.toml says, `up` ends with 0 only then; and the VIPs are on lb1."""
+    if lab.run("up").code:
+        healed = lab.run("verify", "--wait", "60")
+        assert healed.code == 0, healed.out + healed.err
+    wait_for(lambda: held_by(lab, "lb1"), 30)
+
+
+def sound(lab: Lab) -> None:
+    """Every VIP is on exactly one node, no file is half written, and the next `up` has nothing left to do after one."""
+    wait_for(lambda: all(len(lab.holder(vip)) == 1 for vip in VIPS))
+    for node in ("lb1", "lb2"):
+        assert lab.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1") == ""
+        assert lab.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg >/dev/null 2>&1; echo $?") == "0"
+        assert lab.on(node, "find /etc -name '*.lbdeploy-new'") == ""
+    wait_for(lambda: lab.run("up").code == 0, 60)
+    assert lab.do("up")["changes"] == []

@@ -1,0 +1,159 @@
+"""The generations on a node, as a real shell prints them, and what to go back to."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import RemoteError, UsageError
+from lbdeploy.events import silent
+from lbdeploy.node.resources import File
+from lbdeploy.operations.generations import Generation, Reader, RollbackTarget, target
+from lbdeploy.operations.rollback import restoring
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+
+FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123T000000.000Z"
+
+
+def read(state: Path, shell: str = "sh") -> list[Generation]:
+    """What the reader makes of a state folder here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lbdeploy.operations.generations.STATE", str(state))
+        reader = Reader()
+        done = subprocess.run([shell, "-s"], check=True, capture_output=True, input=reader.script().encode())
+    assert done.stderr == b""
+    return reader.read(done.stdout.decode(errors="surrogateescape"))
+
+
+def put(state: Path, run: str, **texts: str) -> Path:
+    """A generation with these files of its own; returns where those that it keeps go."""
+    folder = state / "generations" / run
+    (folder / "files").mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder / "files"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_generations_are_read_the_latest_first(tmp_path: Path, shell: str) -> None:
+    """Each with whose run it was, the hosts.toml before it, and every file with its mode."""
+    old = put(tmp_path, FIRST, about="ann: lbdeploy up\n", hosts_toml="a = 1\n")
+    new = put(tmp_path, SECOND, about="it's $(bob)\n")
+    (old / "etc/haproxy").mkdir(parents=True)
+    (old / "etc/haproxy/haproxy.cfg").write_text("old\n")
+    (new / "etc").mkdir()
+    (new / "etc/check").write_text("")
+    (new / "etc/check").chmod(0o755)
+    (new / "etc/link").symlink_to("check")
+    (old / "etc/haproxy/haproxy.cfg").chmod(0o640)
+    assert read(tmp_path, shell) == [
+        Generation(SECOND, "it's $(bob)", "", {"/etc/check": ("755", "")}),
+        Generation(FIRST, "ann: lbdeploy up", "a = 1\n", {"/etc/haproxy/haproxy.cfg": ("640", "old\n")}),
+    ]
+
+
+@given(st.binary(max_size=100))
+@example(b"")
+@example(b"\x00\xff\r\n\n")
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_content_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """What somebody edited by hand may hold anything."""
+    state = tmp_path_factory.mktemp("state")
+    (put(state, FIRST) / "file").write_bytes(content)
+    ((_, text),) = read(state)[0].files.values()
+    assert text.encode(errors="surrogateescape") == content
+
+
+def test_a_node_without_generations_has_none(tmp_path: Path) -> None:
+    """No folder yet, or an empty one."""
+    assert read(tmp_path) == []
+    (tmp_path / "generations").mkdir()
+    assert read(tmp_path) == []
+
+
+def test_what_others_print_is_no_generation() -> None:
+    """A banner, or a line that imitates one without knowing the nonce."""
+    assert Reader().read("hello\nabc ./1/files/etc/x 644 aGVsbG8=\n") == []
+
+
+def generation(run: str, content: str, hosts: str = "") -> Generation:
+    """One that keeps both configurations, with this content."""
+    return Generation(run, f"the run {run}", hosts, dict.fromkeys((HAPROXY_CFG, KEEPALIVED_CONF), ("644", content)))
+
+
+NODES = {
+    "lb1": [generation(THIRD, "lb1 before 3"), generation(FIRST, "lb1 before 1", "hosts 1")],
+    "lb2": [generation(SECOND, "lb2 before 2", "hosts 2"), generation(FIRST, "lb2 before 1")],
+    "lb3": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("run", "chosen", "hosts", "contents"),
+    [
+        (None, THIRD, "", {"lb1": "lb1 before 3"}),
+        (THIRD, THIRD, "", {"lb1": "lb1 before 3"}),
+        (SECOND, SECOND, "hosts 2", {"lb1": "lb1 before 3", "lb2": "lb2 before 2"}),
+        (FIRST, FIRST, "hosts 1", {"lb1": "lb1 before 1", "lb2": "lb2 before 1"}),
+    ],
+)
+def test_one_goes_back_to_how_every_node_was_before_a_run(
+    run: str | None, chosen: str, hosts: str, contents: dict[str, str]
+) -> None:
+    """A node that this run has not changed, but a later one, goes back to before that one."""
+    goal = target(NODES, run)
+    assert (goal.id, goal.about, goal.hosts) == (chosen, f"the run {chosen}", hosts)
+    assert {name: each.files[HAPROXY_CFG][1] for name, each in goal.nodes.items()} == contents
+
+
+def test_a_run_that_no_node_knows_is_refused_with_those_that_are_known() -> None:
+    """It may have been forgotten, or never have been."""
+    with pytest.raises(UsageError, match="no node knows a run 1999") as caught:
+        target(NODES, "1999")
+    assert caught.value.fix == f"one of: {THIRD}, {SECOND}, {FIRST}"
+
+
+def test_where_nothing_was_changed_there_is_nothing_to_go_back_to() -> None:
+    """No node has any generation."""
+    with pytest.raises(RemoteError, match="no run has changed any file yet") as caught:
+        target({"lb1": [], "lb2": []}, None)
+    assert caught.value.state == "nothing was changed"
+
+
+def test_one_does_not_go_back_to_before_there_was_a_load_balancer() -> None:
+    """Before the first run a node had no keepalived.conf: there is nothing that would run with it."""
+    bare = Generation(FIRST, "ann", "", {HAPROXY_CFG: ("644", "Debian's own\n")})
+    with pytest.raises(RemoteError, match="before that run, lb2 had no load balancer") as caught:
+        target({"lb1": [generation(FIRST, "x")], "lb2": [bare]}, None)
+    assert (caught.value.node, caught.value.state) == ("lb2", "nothing was changed")
+
+
+def test_what_is_wanted_are_the_files_of_then(seed: Cluster) -> None:
+    """With their content and mode of then; what was not kept, and all else, is as hosts.toml says."""
+    goal = target({"lb1": [Generation(FIRST, "", "", {KEEPALIVED_CONF: ("600", "then\n")})]}, None)
+    now = desired(seed, seed.preferred)
+    then = goal.wanted("lb1", now)
+    assert [each.id for each in then] == [each.id for each in now]
+    for before, after in zip(now, then, strict=True):
+        if isinstance(after, File) and after.path == KEEPALIVED_CONF:
+            assert isinstance(before, File)
+            assert (after.content, after.mode, after.validate) == ("then\n", "600", before.validate)
+        else:
+            assert after == before
+    assert goal.wanted("lb2", now) == now
+
+
+def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed: Cluster) -> None:
+    """The nodes that were done have a later run by then, which another `rollback` would undo."""
+    pool: Any = SimpleNamespace(nodes=seed.nodes)
+    run = restoring(seed, pool, silent, Origin(THIRD, "ann", ""), Options(), RollbackTarget(SECOND, "ann", "", {}))
+    assert run.again == f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"

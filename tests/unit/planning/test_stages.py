@@ -1,0 +1,404 @@
+"""In which order nodes are changed, in which way, and what clients notice of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import BIG, LONG_AGO, SEED, as_by, cluster, links, observe, running, stopped
+
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.drift import diff
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import Gone, Journal, Packages
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.planning.plan import Plan, Strategy
+from lbdeploy.planning.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
+
+GOOD = SEED.read_text()
+HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
+MOVED = "the VIPs move to {} after preempt_delay (30 s): open connections are cut, new ones go through"
+AWAY = (
+    "the VIPs move to another node and return, each after preempt_delay (30 s): open connections are cut, "
+    "new ones go through"
+)
+REELECTED = (
+    "VRRP elects anew: the standby takes the VIPs, both hold them for about a second, and they return after "
+    "preempt_delay (30 s): open connections are cut, new ones go through"
+)
+States = Mapping[str, Mapping[str, Any]]
+
+
+class Scene:
+    """A cluster as an earlier hosts.toml made it, one node of which holds the VIPs, and what is to become of it.
+
+    `states` are those by node and resource that are otherwise; `asked`: what the run asks of packages.
+    """
+
+    def __init__(self, before: Cluster, after: Cluster, holder: str = "", states: States | None = None, **asked: Any):
+        self.cluster = after
+        self.seen: list[Observation] = []
+        plans = {}
+        for node in after.nodes:
+            known = any(node.name == each.name for each in before.nodes)
+            earlier = as_by(before, node.name) if known else bare(after, node.name)
+            seen = observe(after, node, states=earlier | dict((states or {}).get(node.name, {})))
+            found = links(before, before.node(node.name), holds=node.name == holder) if known else seen.links
+            seen = Observation(node, seen.now, seen.states, found, seen.servers, haproxy_answers=True)
+            self.seen.append(seen)
+            plans[node.name] = diff(desired(after, node, **asked), seen)
+        self.plan: Plan = staged(after, plans, self.seen)
+
+    @property
+    def stages(self) -> list[tuple[str, str, str]]:
+        return [(str(each.way), " ".join(each.names), each.cost) for each in self.plan.stages]
+
+    def foreseen(self, index: int) -> str:
+        return " ".join(sorted(foreseen(self.cluster, self.plan, self.plan.stages[index], self.seen)))
+
+
+def bare(cluster: Cluster, name: str) -> dict[str, Any]:
+    """The states of a node on which there is nothing yet."""
+    return {each.id: nothing(each) for each in desired(cluster, cluster.node(name)) if nothing(each) is not None}
+
+
+def nothing(resource: Resource[Any]) -> Any:
+    if isinstance(resource, Packages | Journal):
+        return PackageState({}) if isinstance(resource, Packages) else JournalState()
+    if isinstance(resource, Gone):
+        return {}
+    return {"file": FileState("missing"), "service": ServiceState()}.get(resource.id.split()[0])
+
+
+Change = Callable[..., Scene]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """The sample's pair, of which lb1 holds the VIPs, after one thing in hosts.toml was replaced by another."""
+
+    def make(*replaced: tuple[str, str], holder: str = "lb1", states: States | None = None, **asked: Any) -> Scene:
+        text = GOOD
+        for old, new in replaced:
+            assert old in text
+            text = text.replace(old, new, 1)
+        return Scene(reader.load(SEED), cluster(tmp_path, text), holder, states, **asked)
+
+    return make
+
+
+PRIORITY_1, PRIORITY_2 = "priority = 200", "priority = 100"
+SWAPPED = ((PRIORITY_1, "priority = x"), (PRIORITY_2, PRIORITY_1), ("priority = x", PRIORITY_2))
+ONE_BY_ONE = [("reload", "lb2", NOTHING), ("reload", "lb1", NOTHING)]
+TOGETHER = [("together", "lb2 lb1", NOTHING)]
+REELECT = [("reelect", "lb2 lb1", REELECTED)]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "stages"),
+    [
+        pytest.param((), [], id="nothing"),
+        pytest.param((("port = 6443", "port = 6444"),), ONE_BY_ONE, id="haproxy"),
+        pytest.param((("preempt_delay = 30", "preempt_delay = 60"),), ONE_BY_ONE, id="preempt_delay"),
+        pytest.param((("advert_interval = 1", "advert_interval = 2"),), TOGETHER, id="advert interval"),
+        pytest.param((("advert_interval = 1", "advert_interval = 0.5"),), TOGETHER, id="VRRP version"),
+        pytest.param((('"192.168.0.10/24"', '["192.168.0.10/24", "192.168.0.9/24"]'),), TOGETHER, id="VIP added"),
+        pytest.param(
+            (('"192.168.0.10/24"', '"192.168.0.9/24"'),),
+            [("together", "lb2 lb1", "connections to 192.168.0.10 end; others notice nothing")],
+            id="VIP replaced",
+        ),
+        pytest.param((("router_id = 101", "router_id = 102"),), REELECT, id="router_id"),
+        pytest.param((('"192.168.1.12"', '"192.168.1.13"'),), REELECT, id="address of the standby"),
+        pytest.param((('"192.168.1.11"', '"192.168.1.13"'),), REELECT, id="address of the holder"),
+        pytest.param((('network = "management"', 'network = "external"'),), REELECT, id="network of VRRP"),
+        pytest.param(
+            (('interface = "ens33"', 'interface = "ens34"'),),
+            [("reload", "lb2", NOTHING), ("away", "lb1", AWAY)],
+            id="interface of a VIP",
+        ),
+        pytest.param(
+            (('interface = "ens32"', 'interface = "ens34"'),),
+            [("reload", "lb2", NOTHING), ("away", "lb1", AWAY)],
+            id="interface of VRRP",
+        ),
+        pytest.param(SWAPPED, [("reload", "lb2", NOTHING), ("reload", "lb1", MOVED.format("lb2"))], id="swapped"),
+        pytest.param(((PRIORITY_2, "priority = 150"),), [("reload", "lb2", NOTHING)], id="standby still the lesser"),
+        pytest.param(
+            ((PRIORITY_2, "priority = 201"),), [("reload", "lb2", MOVED.format("lb2"))], id="standby now the greater"
+        ),
+        pytest.param(((PRIORITY_1, "priority = 201"),), [("reload", "lb1", NOTHING)], id="holder even greater"),
+        pytest.param(
+            ((PRIORITY_1, "priority = 99"),), [("reload", "lb1", MOVED.format("lb2"))], id="holder now the lesser"
+        ),
+        pytest.param(
+            ((PRIORITY_2, "priority = 250"), ("preempt_delay = 30", "preempt = false")), ONE_BY_ONE, id="no preemption"
+        ),
+        pytest.param(
+            (("port = 6443", "port = 6444"), ("advert_interval = 1", "advert_interval = 2")), TOGETHER, id="both"
+        ),
+    ],
+)
+def test_a_change_of_hosts_toml_goes_the_way_that_costs_least(
+    change: Change, replaced: tuple[tuple[str, str], ...], stages: list[tuple[str, str, str]]
+) -> None:
+    """One node at a time where peers go on hearing each other, the holder last; else all of them at once."""
+    assert change(*replaced).stages == stages
+
+
+def test_the_holder_is_last_whoever_it_is(change: Change) -> None:
+    """Not the priority tells who goes last, but who has the VIPs."""
+    scene = change(("port = 6443", "port = 6444"), holder="lb2")
+    assert [names for _, names, _ in scene.stages] == ["lb1", "lb2"]
+
+
+INSTALLED = PackageState({"haproxy": "2", "keepalived": "2", "socat": "1"})
+NEWER = {"haproxy": "3", "keepalived": "2", "socat": "1"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "stages"),
+    [
+        ({"upgrade": True}, [("away", "lb2", NOTHING), ("away", "lb1", AWAY)]),
+        ({"reinstall": ("keepalived",)}, [("away", "lb2", NOTHING), ("away", "lb1", AWAY)]),
+        ({"reinstall": ("socat",)}, ONE_BY_ONE),
+    ],
+)
+def test_what_debian_restarts_is_changed_while_another_node_has_the_vips(
+    change: Change, asked: dict[str, Any], stages: list[tuple[str, str, str]]
+) -> None:
+    """A package of a daemon that is installed anew stops the daemon for a moment; one of a tool does not."""
+    found = replace(INSTALLED, candidates=NEWER if "upgrade" in asked else {})
+    states = {name: {"packages haproxy, keepalived, socat": found} for name in ("lb1", "lb2")}
+    assert change(states=states, **asked).stages == stages
+
+
+def test_a_program_that_was_replaced_is_restarted_while_another_node_has_the_vips(change: Change) -> None:
+    """unattended-upgrades may have left a daemon that runs a deleted program."""
+    old = {HAPROXY: running(replaced=True)}
+    scene = change(states={"lb1": old, "lb2": old})
+    assert scene.stages == [("away", "lb2", NOTHING), ("away", "lb1", AWAY)]
+    assert [each.action for _, each in scene.plan.changes] == ["restart", "restart"]
+
+
+def test_what_can_be_done_gently_is_done_before_what_can_not(change: Change) -> None:
+    """A node with changes of both kinds is changed twice, and each change is made once."""
+    scene = change(("port = 6443", "port = 6444"), states={"lb1": {KEEPALIVED: running(replaced=True)}})
+    assert scene.stages == [*ONE_BY_ONE, ("away", "lb1", AWAY)]
+    assert [f"{each.action} {each.name}" for each in scene.plan.stages[1].plans["lb1"].changes] == [
+        f"update {HAPROXY_CFG}",
+        "reload haproxy",
+    ]
+    assert [f"{each.action} {each.name}" for each in scene.plan.stages[2].plans["lb1"].changes] == [
+        "restart keepalived"
+    ]
+
+
+def test_what_dpkg_is_to_repair_comes_before_everything_else(change: Change) -> None:
+    """Nobody knows what it restarts, so all that the node needs is done while another one has the VIPs."""
+    broken = {"packages haproxy, keepalived, socat": PackageState(INSTALLED.versions, interrupted=True)}
+    scene = change(("port = 6443", "port = 6444"), states={"lb1": broken})
+    assert scene.stages == [("reload", "lb2", NOTHING), ("away", "lb1", AWAY)]
+    assert [each.action for each in scene.plan.stages[1].plans["lb1"].changes] == ["repair", "update", "reload"]
+
+
+def without_handover(cluster: Cluster, name: str) -> dict[str, Any]:
+    """A keepalived.conf that knows nothing of a handover, as of an earlier lbdeploy."""
+    state = as_by(cluster, name)[f"file {KEEPALIVED_CONF}"]
+    conf = state.content.replace("track_file", "no_such_block")
+    return {f"file {KEEPALIVED_CONF}": FileState("file", "644", "root:root", LONG_AGO, conf)}
+
+
+def test_a_holder_that_can_not_hand_over_gets_the_file_for_it_first(seed: Cluster, change: Change) -> None:
+    """keepalived.conf is reloaded before the daemon is restarted; so then there is a handover."""
+    states = {"lb1": without_handover(seed, "lb1") | {KEEPALIVED: running(replaced=True)}}
+    scene = change(states=states)
+    assert scene.stages == [("reload", "lb1", NOTHING), ("away", "lb1", AWAY)]
+    assert hands_over(scene.plan.stages[1].plans["lb1"])
+
+
+def test_where_there_is_no_handover_the_cost_is_said(seed: Cluster, change: Change) -> None:
+    """Where dpkg has to be repaired first, the old configuration is still in force."""
+    broken = {"packages haproxy, keepalived, socat": PackageState(INSTALLED.versions, interrupted=True)}
+    scene = change(states={"lb1": without_handover(seed, "lb1") | broken})
+    ((way, names, cost),) = scene.stages
+    assert (way, names) == ("away", "lb1")
+    assert "no track_file for a handover: connections fail for about a second" in cost
+    assert not hands_over(scene.plan.stages[0].plans["lb1"])
+
+
+def test_an_interface_moves_by_reload_where_there_is_no_handover(seed: Cluster, change: Change) -> None:
+    """A holder whose keepalived knows no handover can't be relieved: there is nothing better than a reload."""
+    scene = change(('interface = "ens33"', 'interface = "ens34"'), states={"lb1": without_handover(seed, "lb1")})
+    assert [(way, names) for way, names, _ in scene.stages] == [("reload", "lb2"), ("reload", "lb1")]
+
+
+@pytest.mark.parametrize(
+    ("states", "stage"),
+    [
+        ({"lb1": {HAPROXY: stopped()}}, ("reload", "lb1", MOVED.format("lb1"))),
+        ({"lb1": {KEEPALIVED: stopped()}}, ("reload", "lb1", MOVED.format("lb1"))),
+        ({"lb1": {HAPROXY: stopped(), KEEPALIVED: stopped()}}, ("reload", "lb1", MOVED.format("lb1"))),
+    ],
+)
+def test_a_preferred_node_that_comes_back_takes_the_vips(
+    change: Change, states: States, stage: tuple[str, str, str]
+) -> None:
+    """A node that does not run is changed in one go, and VRRP prefers it to the one that has the VIPs now."""
+    scene = change(holder="lb2", states=states)
+    assert scene.stages == [stage]
+    assert scene.foreseen(0) == "lb1 lb2"
+
+
+def test_a_preferred_node_may_be_about_to_take_the_vips_as_the_run_begins(change: Change) -> None:
+    """Found by chaos: lb1's preempt_delay ends in the middle of the change that makes it the standby."""
+    scene = change(("priority = 200", "priority = 50"), holder="lb2")
+    assert scene.stages == [("reload", "lb1", NOTHING)]
+    assert scene.foreseen(0) == "lb1 lb2"
+
+
+def test_a_standby_that_comes_back_takes_nothing(change: Change) -> None:
+    """Everything that it needs is done at once, restarts included, and clients notice nothing."""
+    states = {"lb2": {HAPROXY: stopped(), KEEPALIVED: running(replaced=True)}}
+    scene = change(states=states)
+    assert scene.stages == [("reload", "lb2", NOTHING)]
+    assert [each.action for _, each in scene.plan.changes] == ["start", "restart"]
+    assert scene.foreseen(0) == "lb1"
+
+
+@pytest.mark.parametrize(
+    ("state", "replaced", "told"),
+    [
+        ({HAPROXY: stopped()}, (), True),
+        ({KEEPALIVED: stopped()}, (), True),
+        ({KEEPALIVED: running(replaced=True)}, (), False),
+        ({KEEPALIVED: stopped()}, (("[vrrp]", '[vrrp]\ninitial_state = "MASTER"'),), False),
+    ],
+)
+def test_a_node_whose_daemons_are_started_can_be_told_to_wait(
+    change: Change, state: dict[str, Any], replaced: tuple[tuple[str, str], ...], told: bool
+) -> None:
+    """By the file that its keepalived will track; not one that runs already, or that would take the VIPs at once."""
+    assert joins(change(*replaced, states={"lb1": state}).plan.nodes["lb1"]) is told
+
+
+def test_where_nothing_lives_yet_all_begin_at_once(seed: Cluster) -> None:
+    """There are no clients, so there is nothing to keep."""
+    scene = Scene(seed, seed, states={node.name: bare(seed, node.name) for node in seed.nodes})
+    assert scene.stages == [("begin", "lb1 lb2", "there are no clients yet")]
+    assert scene.foreseen(0) == "lb1 lb2"
+
+
+THIRD = '[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = {}\n[vrrp]'
+
+
+@pytest.mark.parametrize(("priority", "cost"), [(50, NOTHING), (250, MOVED.format("lb3"))])
+def test_a_newcomer_comes_last(change: Change, priority: int, cost: str) -> None:
+    """Before the others send it their adverts it would hear nobody, and take the VIPs that another one has."""
+    scene = change(("[vrrp]", THIRD.format(priority)))
+    assert scene.stages == [*ONE_BY_ONE, ("reload", "lb3", cost)]
+    assert scene.foreseen(2) == ("lb1" if priority == 50 else "lb1 lb3")
+
+
+def test_a_newcomer_that_is_known_already_is_no_holder_and_goes_first(change: Change) -> None:
+    """Once the others send it adverts, as after a run that was interrupted, it is a standby like any other."""
+    third = ("[vrrp]", THIRD.format(50))
+    scene = change(third)
+    known = {name: as_by(scene.cluster, name) for name in ("lb1", "lb2")}
+    known["lb1"] |= {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", 1.0, "old\n")}
+    assert [names for _, names, _ in change(third, states=known).stages] == ["lb3", "lb1"]
+
+
+def test_a_node_that_leaves_is_forgotten_one_by_one(tmp_path: Path) -> None:
+    """A peer that is gone from the list of peers costs nothing, though the list is the identity of nobody."""
+    three = GOOD.replace("[vrrp]", THIRD.format(50))
+    (tmp_path / "before").mkdir()
+    scene = Scene(cluster(tmp_path / "before", three), cluster(tmp_path, GOOD), "lb1")
+    assert scene.stages == ONE_BY_ONE
+
+
+BIG_DRIFT = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_AGO, "edited\n")}
+
+
+@pytest.mark.parametrize(
+    ("changed", "holder", "order"),
+    [
+        ("abc", "lb-b", "c a b"),
+        ("abc", "lb-c", "a b c"),
+        ("abc", "", "c a b"),
+        ("ac", "lb-a", "c a"),
+        ("b", "lb-b", "b"),
+        ("", "lb-b", ""),
+    ],
+)
+def test_of_several_standby_nodes_the_least_preferred_goes_first(
+    tmp_path: Path, changed: str, holder: str, order: str
+) -> None:
+    """So that what turns out to be wrong is found on the node that matters least."""
+    made = cluster(tmp_path, BIG)
+    scene = Scene(made, made, holder, {f"lb-{name}": BIG_DRIFT for name in changed})
+    assert [names for _, names, _ in scene.stages] == [f"lb-{name}" for name in order.split()]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "index", "holders"),
+    [
+        ((("port = 6443", "port = 6444"),), 0, "lb1"),
+        ((("port = 6443", "port = 6444"),), 1, "lb1"),
+        (SWAPPED, 1, "lb1 lb2"),
+        (((PRIORITY_2, "priority = 150"),), 0, "lb1"),
+        (((PRIORITY_2, "priority = 201"),), 0, "lb1 lb2"),
+        ((("advert_interval = 1", "advert_interval = 2"),), 0, "lb1"),
+        ((("router_id = 101", "router_id = 102"),), 0, "lb1 lb2"),
+        ((('interface = "ens33"', 'interface = "ens34"'),), 0, "lb1"),
+        ((('interface = "ens33"', 'interface = "ens34"'),), 1, "lb2"),
+    ],
+)
+def test_who_may_hold_the_vips_after_a_stage_is_foreseen(
+    change: Change, replaced: tuple[tuple[str, str], ...], index: int, holders: str
+) -> None:
+    """The holder keeps them; or the one that VRRP prefers by then; or, where one is sent away, any other."""
+    assert change(*replaced).foreseen(index) == holders
+
+
+def test_the_highest_priority_wins() -> None:
+    """Those whose instance is not known can't win, and among none nobody does."""
+    assert winner({}) is None
+    assert winner({"a": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("advert_interval = 1", "advert_interval = 2", True),
+        ("router_id = 101", "router_id = 102", True),
+        ('"192.168.0.10/24"', '"192.168.0.9/24"', True),
+        ('"192.168.1.11"', '"192.168.1.13"', True),
+        ("preempt_delay = 30", "preempt_delay = 60", False),
+        (PRIORITY_1, "priority = 201", False),
+        ('interface = "ens33"', 'interface = "ens34"', False),
+        ("port = 6443", "port = 6444", False),
+    ],
+)
+def test_what_peers_compare_must_not_be_changed_on_some_only(
+    change: Change, old: str, new: str, expected: bool
+) -> None:
+    """What VRRP peers must agree on, and by what they know each other; the rest is each node's own matter."""
+    assert identity_changes(change((old, new)).plan.nodes["lb1"]) is expected
+
+
+@pytest.mark.parametrize("state", [FileState("missing"), FileState("other"), FileState("file", "644", "a:a", 1.0, "")])
+def test_a_node_without_a_configuration_can_be_changed_by_itself(change: Change, state: FileState) -> None:
+    """It speaks no VRRP yet, so nobody can stop hearing it."""
+    states = {"lb1": {f"file {KEEPALIVED_CONF}": state}}
+    assert not identity_changes(change(states=states, holder="lb2").plan.nodes["lb1"])
+    assert Strategy.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}

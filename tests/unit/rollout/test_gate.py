@@ -1,0 +1,262 @@
+"""What stops a run after a stage, and what must be so before one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import BIG, SEED, as_by, cluster, observe, server, stopped, survey
+
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import ConnectError, LastNodeError
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.parsers import Answered
+from lbdeploy.planning.plan import Plan, Stage, Strategy
+from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
+from lbdeploy.rollout.survey import Survey
+
+GOOD = SEED.read_text()
+NOBODY: frozenset[tuple[str | None, str]] = frozenset()
+
+
+@pytest.fixture
+def after(tmp_path: Path) -> Cluster:
+    """The sample's pair, whose port is another one than the nodes have: lb2 is changed first, then the holder lb1."""
+    return cluster(tmp_path, GOOD.replace("port = 6443", "port = 6444"))
+
+
+def old(after: Cluster, name: str, *, holds: bool = False, **changes: Any) -> Observation:
+    """A node before it is changed."""
+    return observe(after, after.node(name), holds=holds, states=as_by(reader.load(SEED), name), **changes)
+
+
+def new(after: Cluster, name: str, *, holds: bool = False, **changes: Any) -> Observation:
+    """A node after it was changed."""
+    return observe(after, after.node(name), holds=holds, **changes)
+
+
+def before(after: Cluster) -> Survey:
+    return survey(after, old(after, "lb1", holds=True), old(after, "lb2"))
+
+
+def objected(stage: int, was: Survey, now: Survey, excused: Any = NOBODY) -> list[tuple[str | None, str]]:
+    plan = was.plan
+    return [(each.node, each.check) for each in objections(plan, plan.stages[stage], was, now, excused)]
+
+
+def test_a_stage_after_which_all_is_well_may_stay(after: Cluster) -> None:
+    """What the other node still lacks is no objection: its turn comes."""
+    was = before(after)
+    assert was.plan.order == (("lb2",), ("lb1",))
+    assert objected(0, was, survey(after, old(after, "lb1", holds=True), new(after, "lb2"))) == []
+    assert objected(1, was, survey(after, new(after, "lb1", holds=True), new(after, "lb2"))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"own": {"k8s-api": False}}, {("lb2", "frontend")}),
+        ({"haproxy_answers": False}, {("lb2", "check")}),
+        ({"states": {"service keepalived": stopped()}}, {("lb2", "service")}),
+        ({"states": {"sysctl net.ipv4.ip_nonlocal_bind": "0"}}, {("lb2", "sysctl")}),
+        ({"servers": tuple(server("k8s-api", f"master{n}") for n in (1, 2))}, {("lb2", "server")}),
+        ({"servers": ()}, {("lb2", "server"), ("lb2", "backend")}),
+    ],
+)
+def test_a_changed_node_that_is_not_well_is_an_objection(
+    after: Cluster, changes: dict[str, Any], found: set[tuple[str, str]]
+) -> None:
+    """It does not serve, does not answer, does not run, drifts, or has lost servers that the other one has."""
+    now = survey(after, old(after, "lb1", holds=True), new(after, "lb2", **changes))
+    assert set(objected(0, before(after), now)) == found
+
+
+def test_what_is_wrong_with_another_node_is_no_objection(after: Cluster) -> None:
+    """Undoing this stage would not fix it."""
+    now = survey(after, old(after, "lb1", holds=True, own={"k8s-api": False}), new(after, "lb2"))
+    assert objected(0, before(after), now) == []
+
+
+def test_warnings_are_no_objections(after: Cluster) -> None:
+    """A server that is down for both was not lost by the change."""
+    down = tuple(server("k8s-api", f"master{n}", "DOWN" if n == 3 else "UP", "L4OK") for n in (1, 2, 3))
+    now = survey(after, old(after, "lb1", holds=True, servers=down), new(after, "lb2", servers=down))
+    assert objected(0, before(after), now) == []
+
+
+def test_vips_that_are_nowhere_or_everywhere_are_an_objection(after: Cluster) -> None:
+    """They concern the whole cluster, whichever node was changed."""
+    nowhere = survey(after, old(after, "lb1"), new(after, "lb2"))
+    assert set(objected(0, before(after), nowhere)) == {(None, "vip")}
+    both = survey(after, old(after, "lb1", holds=True), new(after, "lb2", holds=True))
+    assert {(None, "vip"), (None, "holder")} <= set(objected(0, before(after), both))
+
+
+def test_vips_that_have_moved_though_nothing_should_move_them_are_an_objection(after: Cluster) -> None:
+    """The change did something to the holder that nobody had foreseen."""
+    was = before(after)
+    now = survey(after, old(after, "lb1"), new(after, "lb2", holds=True))
+    (found,) = [each for each in objections(was.plan, was.plan.stages[0], was, now, NOBODY) if each.check == "holder"]
+    assert found.detail == "the VIPs moved from lb1 to lb2, which the plan did not foresee"
+    assert "on lb1 and lb2" in (found.fix or "")
+
+
+def test_a_holder_where_there_was_none_is_no_objection(after: Cluster) -> None:
+    """VIPs that nobody had are welcome anywhere."""
+    was = survey(after, old(after, "lb1"), old(after, "lb2"))
+    now = survey(after, old(after, "lb1"), new(after, "lb2", holds=True))
+    stage = Stage(Strategy.RELOAD, {"lb2": was.plans["lb2"]}, "")
+    assert objections(Plan(was.plans, (stage,)), stage, was, now, NOBODY) == []
+
+
+def test_what_is_excused_is_no_objection(after: Cluster) -> None:
+    """Findings of before that this stage need not fix."""
+    silent = survey(after, old(after, "lb1", holds=True), new(after, "lb2", own={"k8s-api": False}))
+    assert objected(0, before(after), silent, frozenset({("lb2", "frontend")})) == []
+    assert objected(0, before(after), silent, frozenset({("lb1", "frontend")})) == [("lb2", "frontend")]
+
+
+DOWN = tuple(server("k8s-api", f"master{n}", "DOWN", "L4CON") for n in (1, 2, 3))
+
+
+def test_servers_that_were_down_before_excuse_what_fails_because_of_them(after: Cluster) -> None:
+    """With no server up nobody answers behind a node: not the load balancer is the cause."""
+    sick = {"servers": DOWN, "own": {"k8s-api": False}}
+    was = survey(after, old(after, "lb1", holds=True, **sick), old(after, "lb2", **sick))
+    last = was.plan.stages[1]
+    assert excuses(was.plan, last, was) == {
+        ("lb1", "backend"), ("lb1", "frontend"), ("lb2", "backend"), ("lb2", "frontend"),
+    }  # fmt: skip
+    assert of_servers(was) == excuses(was.plan, last, was)
+
+
+def test_while_the_holder_is_still_to_be_changed_what_failed_is_excused(after: Cluster) -> None:
+    """Nothing answers on a new port before the holder has it; once it has, the standby is no excuse."""
+    sick = {"own": {"k8s-api": False}}
+    was = survey(after, old(after, "lb1", holds=True), old(after, "lb2", **sick))
+    first, last = was.plan.stages
+    assert ("lb2", "frontend") in excuses(was.plan, first, was)
+    assert ("lb2", "frontend") not in excuses(was.plan, last, was)
+
+
+def test_servers_that_say_nothing_to_a_greeting_undo_no_change(tmp_path: Path) -> None:
+    """They are up, and were as silent before; another port that falls silent is an objection all the same."""
+    mute = '[frontends.mute]\nport = 5432\n[frontends.mute.servers]\ndb = "192.168.1.31"\n'
+    of = cluster(tmp_path, GOOD + mute)
+    silent = {"own": {"k8s-api": True, "mute": False}, "answered": _answered(of, 5432)}
+    states = {"sysctl net.ipv4.ip_nonlocal_bind": "0"}
+    was = survey(of, *(observe(of, node, holds=node.name == "lb1", states=states, **silent) for node in of.nodes))
+    now = survey(of, *(observe(of, node, holds=node.name == "lb1", **silent) for node in of.nodes))
+    for at, stage in enumerate(was.plan.stages):
+        assert objected(at, was, now, excuses(was.plan, stage, was)) == []
+    assert now.verdict.settled(["lb1", "lb2"], excuses(was.plan, was.plan.stages[-1], was))
+    worse = replace(now.observations["lb1"], answered=_answered(of, 5432, 6443))
+    broken = survey(of, worse, now.observations["lb2"])
+    last = len(was.plan.stages) - 1
+    assert objected(last, was, broken, excuses(was.plan, was.plan.stages[last], was)) == [("lb1", "api")] * 2
+
+
+@pytest.mark.parametrize(("status", "objected_to"), [("UP", []), ("DOWN", [("lb2", "frontend")])])
+def test_a_new_frontend_whose_server_says_nothing_is_left_to_verify(
+    tmp_path: Path, status: str, objected_to: list[tuple[str, str]]
+) -> None:
+    """It is up by its check, and nothing answered there before. With no server up, the frontend is of no use yet."""
+    mute = '[frontends.mute]\nport = 5432\n[frontends.mute.servers]\ndb = "192.168.1.31"\n'
+    of = cluster(tmp_path, GOOD + mute)
+    servers = tuple(each for each in observe(of, of.preferred).servers if each.frontend != "mute")
+    was = survey(
+        of,
+        *(
+            observe(of, node, holds=node.name == "lb1", states=as_by(reader.load(SEED), node.name), servers=servers,
+                    own={"k8s-api": True}, answered=_answered(of, 5432))
+            for node in of.nodes
+        ),
+    )  # fmt: skip
+    seen = (*servers, server("mute", "db", status, "L4OK"))
+    after = observe(
+        of, of.node("lb2"), servers=seen, own={"k8s-api": True, "mute": False}, answered=_answered(of, 5432)
+    )
+    now = survey(of, was.observations["lb1"], after)
+    stage = was.plan.stages[0]
+    assert objected(0, was, now, excuses(was.plan, stage, was)) == objected_to
+
+
+def _answered(of: Cluster, *silent: int) -> tuple[Answered, ...]:
+    pairs = [(vip.ip, each.port) for vip in of.vips for each in of.frontends]
+    return tuple(Answered(ip, port, "" if port in silent else "16") for ip, port in pairs)
+
+
+def test_what_is_not_the_servers_fault_is_never_excused(after: Cluster) -> None:
+    """A service that did not run before is what the stage is to fix."""
+    was = survey(after, old(after, "lb1", holds=True), new(after, "lb2", states={"service haproxy": stopped()}))
+    assert excuses(was.plan, was.plan.stages[0], was) == NOBODY
+
+
+# Who goes on serving while a stage is carried out
+
+
+def stage(found: Survey, way: Strategy, *names: str) -> Stage:
+    return Stage(way, {name: found.plans[name] for name in names}, "")
+
+
+SICK = {"states": {"service haproxy": stopped()}}
+
+
+def test_a_node_is_changed_while_another_one_can_take_over(seed: Cluster) -> None:
+    """In each way, and whichever node it is."""
+    found = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2")))
+    for way in Strategy:
+        for name in ("lb1", "lb2"):
+            refuse_the_last(stage(found, way, name), found, force=False)
+
+
+@pytest.mark.parametrize("way", [Strategy.RELOAD, Strategy.TOGETHER, Strategy.REELECT])
+def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster, way: Strategy) -> None:
+    """Its change might be the end of the service. The error says who is not able to take over, and why."""
+    found = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2"), **SICK))
+    with pytest.raises(LastNodeError) as caught:
+        refuse_the_last(stage(found, way, "lb1"), found, force=False)
+    assert caught.value.message == (
+        "no other node could take over while lb1 is changed; lb2 cannot take over: haproxy is not running there"
+    )
+    assert (caught.value.node, caught.value.state) == ("lb1", "lb1 was left as it is")
+    assert "lbdeploy up --force-last" in (caught.value.fix or "")
+    refuse_the_last(stage(found, way, "lb1"), found, force=True)
+    refuse_the_last(stage(found, way, "lb2"), found, force=False)
+
+
+def test_where_another_node_has_to_take_the_vips_force_is_no_help(seed: Cluster) -> None:
+    """Nobody could take them."""
+    found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=ConnectError("no answer"))
+    with pytest.raises(LastNodeError) as caught:
+        refuse_the_last(stage(found, Strategy.AWAY, "lb1"), found, force=True)
+    assert caught.value.message.endswith("lb2 cannot take over: no answer")
+    assert caught.value.fix == "bring another node back first"
+
+
+def test_where_nothing_lives_yet_nobody_has_to_take_over(seed: Cluster) -> None:
+    """Nor where none of the nodes that are changed is healthy: it can but get better."""
+    found = survey(seed, *(observe(seed, node, **SICK) for node in seed.nodes))
+    refuse_the_last(stage(found, Strategy.BEGIN, "lb1", "lb2"), found, force=False)
+    refuse_the_last(stage(found, Strategy.RELOAD, "lb1"), found, force=False)
+
+
+def test_of_nodes_that_are_changed_together_one_can_be_done_without(tmp_path: Path) -> None:
+    """What is new was rehearsed on all of them. One that is alone has nobody beside it."""
+    made = cluster(tmp_path, BIG)
+    found = survey(made, *(observe(made, node) for node in made.nodes))
+    refuse_the_last(stage(found, Strategy.TOGETHER, "lb-a", "lb-b", "lb-c"), found, force=False)
+    refuse_the_last(stage(found, Strategy.REELECT, "lb-a", "lb-b", "lb-c"), found, force=False)
+    alone = survey(made, *(observe(made, node, **({} if node.name == "lb-a" else SICK)) for node in made.nodes))
+    with pytest.raises(LastNodeError, match="while lb-a is changed"):
+        refuse_the_last(stage(alone, Strategy.TOGETHER, "lb-a", "lb-b", "lb-c"), alone, force=False)
+
+
+def test_a_node_that_is_not_to_be_changed_can_take_over(seed: Cluster) -> None:
+    """With --limit the others are there all the same."""
+    both = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2")))
+    one = replace(both, observations={"lb2": both.observations["lb2"]}, beside={"lb1": both.observations["lb1"]})
+    refuse_the_last(stage(one, Strategy.AWAY, "lb2"), one, force=False)
