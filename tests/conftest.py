@@ -8,7 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 # What a shell ignores for a job in the background, and nohup: a program started from there would never see them.
-OF_TERMINALS = {signal.SIGINT: signal.default_int_handler, signal.SIGQUIT: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+OF_TERMINALS = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,7 +1,7 @@
 """Finding and hiding secrets in the nodes' files, so that no screen, JSON document or log shows them.
 
-What may be a secret is hidden from where it begins to the end of its line: then it makes no difference how it is quoted,
-nor in what, such as a script or a diff. Directives are read as haproxy and keepalived read them.
+What may be a secret is hidden from where it begins to the end of its line: then it makes no difference how it is
+quoted, nor in what, such as a script or a diff. Directives are read as haproxy and keepalived read them.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
 
 HIDDEN = "(hidden)"
 SECRET_BEGINS, SECRET_ENDS = ": lbdeploy-secret-begins", ": lbdeploy-secret-ends"  # lines of sh that do nothing
-SECRET_WORD = "secret "  # begins a line of a probe's answer whose other word is base64 of what is not to be shown
+SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose other word is base64 of what is not to be shown
 
 # In names of headers, variables and options whose values are secrets; the first ones wherever they stand.
 _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = re.compile(rf"{_NAMES}|session|jwt|signature", re.IGNORECASE)
 # No line without one of these has a secret, once quotes and backslashes are taken out.
-_QUICK = rf"{_NAMES}|session|jwt|signature|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|(?:-u|--user)[= ]"
+_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|(?:-u|--user)[= ]"
 # In any text, each followed by the secret.
+_GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
-    r"\bauth_pass\b[\"']?\s+",
-    r"\binsecure-password\b[\"']?\s+",
-    r"\bstats[ \t]+auth[ \t]+",
-    r"\buser[ \t]+\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?password[ \t]+",
+    rf"\bauth_pass{_GAP}",
+    rf"\binsecure-password{_GAP}",
+    rf"\bstats{_GAP}[\"'\\]*auth{_GAP}",
+    rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}",
     r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+",
     r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
     rf"(?<![\w-])[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])",
     r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])",
     r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
     r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
-    r"^[-+ ]?\s*\$\w+\s*=\s*(?=\S)",
-    r"^[-+ ]?\s*password\s+(?=(?:\"[^\"]*\"?|\S+)\s*$)",
+    r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)",
+    r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
 _FETCH = re.compile(r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))")
@@ -57,13 +58,13 @@ def holds_password(text: str) -> bool:
 
 
 def mode_for(content: str, mode: str = "644") -> str:
-    """The mode of a file that programs read as root: nobody else may read one with a secret."""
-    return "600" if holds_password(content) else mode
+    """The mode of a file that programs read, or run, as root: nobody else may read one with a secret."""
+    return f"{mode[0]}00" if holds_password(content) else mode
 
 
 def hidden_in_base64(text: str) -> str:
     """The text, with the words hidden that are base64 of something with a secret, or of a program."""
-    text = re.sub(rf"(?m)^{SECRET_WORD}\S+", f"{SECRET_WORD}{HIDDEN}", text)
+    text = re.sub(rf"(?m)^{SECRET_MARK}\S+", f"{SECRET_MARK}{HIDDEN}", text)
     return re.sub(r"[A-Za-z0-9+/]{24,}={0,2}", lambda found: _unless_secret(found[0]), text)
 
 
@@ -109,7 +110,11 @@ def _line(line: str) -> str:
     if len(line) > _LONGEST:
         return HIDDEN
     directive = " " + line[1:] if line[:1] in ("+", "-") else line  # as in a diff
-    ways = (_in_text(line), _in_directive(list(haproxy_words(directive))), _in_directive([*keepalived_words(directive)]))
+    ways = (
+        _in_text(line),
+        _in_directive(list(haproxy_words(directive))),
+        _in_directive([*keepalived_words(directive)]),
+    )
     start = min((each for each in ways if each is not None), default=len(line))
     secret = HIDDEN if line[start:].strip() else ""
     return _pattern(_URL).sub(lambda url: f"{url['user']}{HIDDEN}", line[:start]) + secret
@@ -128,27 +133,26 @@ def _in_directive(words: Sequence[Word]) -> int | None:
 
 def _secret_after(values: Sequence[str], at: int) -> int | None:
     """Which word is a secret because of the one at `at`."""
-    value, rest = values[at], values[at + 1 :]
-    match value:
-        case "auth_pass" | "insecure-password":
-            return at + 1
-        case "stats" if rest[:1] == ["auth"]:
-            return at + 2
-        case "user" if "password" in (rest[1:2] + rest[3:4]):
-            return values.index("password", at) + 1
-        case "setenv" | "presetenv":
-            return at + 2
-        case "tcp-check" if rest and rest[0].startswith("send") and _logs_in(rest[1:]):
-            return at + 2
-    if value in _HEADERS and rest and _HEADER_NAMES.search(rest[0]):
-        return at + 2
-    fetch = _FETCH.search(value)
-    return at + 1 if fetch and (fetch["header"] is None or _HEADER_NAMES.search(fetch["header"])) else None
+    value, following, *others = *values[at:], ""
+    if value in ("auth_pass", "insecure-password") or _fetches_one(value):
+        return at + 1
+    if value == "user" and "password" in (others[:1] + others[2:3]):
+        return values.index("password", at) + 1
+    sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
+    sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
+    return at + 2 if sets or sends or (value in _HEADERS and _HEADER_NAMES.search(following)) else None
+
+
+def _fetches_one(word: str) -> bool:
+    """Whether haproxy fetches there what may be a secret, so that what it is compared with is one."""
+    found = _FETCH.search(word)
+    return bool(found) and (found["header"] is None or bool(_HEADER_NAMES.search(found["header"])))
 
 
 def _logs_in(words: Sequence[str]) -> bool:
     """Whether what is sent to a server, as text or in hexadecimal, has a word that goes with a password."""
-    texts = [*words, *(bytes.fromhex(each).decode(errors="replace") for each in words if re.fullmatch("([0-9a-f]{2})+", each))]
+    numbers = (each for each in words if re.fullmatch("([0-9a-f]{2})+", each))
+    texts = [*words, *(bytes.fromhex(each).decode(errors="replace") for each in numbers)]
     return any(_LOGS_IN.search(each) for each in texts)
 
 

@@ -2,7 +2,7 @@
 
 Reading is left to `ssh-keygen -F`: see `lbdeploy.ssh.config`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
 
-Several processes may write at once, as in a fleet whose hosts are all new: each holds a lock on the file (flock(2)) from
+Several processes may write at once, as in a fleet of new hosts: each holds a lock on the file (flock(2)) from
 reading it until it is written. OpenSSH takes no such lock, so what ssh appends in that instant can still be lost.
 """
 

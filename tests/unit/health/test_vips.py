@@ -54,8 +54,8 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
     own = [each for each in files(found, found.node(node)) if each.path.startswith("/etc/keepalived/")]
     assert [(each.path, each.mode) for each in own] == [
         ("/etc/keepalived/check-haproxy", "755"),
-        ("/etc/keepalived/lbdeploy-track-route", "755"),
-        ("/etc/keepalived/lbdeploy-notify", "755"),
+        ("/etc/keepalived/lbdeploy-track-route", "700"),
+        ("/etc/keepalived/lbdeploy-notify", "700"),
         (KEEPALIVED_CONF, "644"),
     ]
     assert {own[1].content, own[2].content} == {SCRIPT}
@@ -388,7 +388,7 @@ def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Clus
     """They were among the files of that time, so they are wanted, and no leftovers."""
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
     wanted = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
-    assert File(GONE, SCRIPT, "755") in wanted
+    assert File(GONE, SCRIPT, "755", secret=True) in wanted
     (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
     assert leftovers.but == (GONE,)
     other = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
