@@ -146,7 +146,7 @@ def _secret_after(values: Sequence[str], at: int) -> int | None:
 def _fetches_one(word: str) -> bool:
     """Whether haproxy fetches there what may be a secret, so that what it is compared with is one."""
     found = _FETCH.search(word)
-    return bool(found) and (found["header"] is None or bool(_HEADER_NAMES.search(found["header"])))
+    return found is not None and (found["header"] is None or bool(_HEADER_NAMES.search(found["header"])))
 
 
 def _logs_in(words: Sequence[str]) -> bool:

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 from builders import SEED
+from goldens import GOOD
 
 from lbdeploy.cli import main
 from lbdeploy.cli.app import App
 
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
-GOOD = SEED.read_text()
 BAD = GOOD.replace("router_id = 101", "router_id = 300").replace('"192.168.0.10/24"', '"192.168.0.10"')
 
 

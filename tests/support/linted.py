@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builders import SEED, cluster
+from builders import cluster
+from goldens import GOOD
 
 from lbdeploy.planning.desired import files
 from lbdeploy.planning.lint.lint import Lint, lint
 from lbdeploy.planning.render import shipped
-
-GOOD = SEED.read_text()
 
 
 def built_in(name: str) -> str:

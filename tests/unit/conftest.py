@@ -10,6 +10,8 @@ from pathlib import Path
 import console
 import pytest
 import sessions
+from builders import cluster
+from goldens import RICH, beside
 from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
 
@@ -45,6 +47,19 @@ def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def shell(tmp_path: Path) -> console.Shell:
     """Runs a command line of a shell, which has lbdeploy as $L, beside the sample hosts.toml."""
     return console.shell_in(tmp_path)
+
+
+@pytest.fixture
+def ca_folder(tmp_path: Path) -> Path:
+    """A ca_folder with the certificate of a CA, and with its key beside a server's certificate."""
+    beside(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def rich(ca_folder: Path) -> Cluster:
+    """Every kind of frontend, and metrics."""
+    return cluster(ca_folder, RICH)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.exceptions import Exit
-from console import BAD, GOOD, Do, End, Run, Shell
+from console import BAD, Do, End, Run, Shell
+from goldens import GOOD
 
 from lbdeploy.cli.app import App
 from lbdeploy.config.model import Cluster

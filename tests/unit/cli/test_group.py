@@ -44,6 +44,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "up",
         "verify",
         "status",
+        "show",
         "rebuild",
         "handover",
         "drill",

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from console import GOOD, LBDEPLOY, Shell
+from console import LBDEPLOY, Shell
+from goldens import GOOD
 
 
 def test_odd_characters_can_be_shown_anywhere(tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from builders import LONG_AGO, observe, running, stopped
+from pathlib import Path
 
+from builders import LONG_AGO, has, observe, running, stopped
+from clusters import with_options
+from goldens import SCRIPT
+
+from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.resources.file import FileState
@@ -17,6 +22,7 @@ from lbdeploy.planning.desired import (
     KEEPALIVED_CONF,
     KEEPALIVED_UNIT,
     desired,
+    files,
 )
 
 DRIFTED = FileState("file", "644", "root:root", LONG_AGO, "edited by hand\n")
@@ -113,3 +119,14 @@ def test_only_some_of_the_changes_can_be_wanted(seed: Cluster) -> None:
     assert [(part.resource, part.state) for part in some.parts] == [(part.resource, part.state) for part in whole.parts]
     assert whole.only(lambda *_: True) == whole
     assert actions(whole.only(lambda *_: False)) == []
+
+
+def test_a_changed_script_needs_no_reload(tmp_path: Path) -> None:
+    """keepalived runs it anew each time."""
+    before = with_options(tmp_path)
+    (tmp_path / "scripts/notify.sh").write_text(SCRIPT + " # more\n")
+    after = reader.load(tmp_path / "hosts.toml")
+    looks = observe(after, after.preferred, states={f.id: has(f) for f in files(before, before.preferred)})
+    assert [(c.kind, c.name, c.action) for c in diff(desired(after, after.preferred), looks).changes] == [
+        ("file", "/etc/keepalived/lbdeploy-notify", "update")
+    ]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, CAPTURED, captured, cluster
+from builders import BIG, CAPTURED, SEED, captured, cluster
+from clusters import with_options
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbdeploy.common.shell import Raw, cmd
-from lbdeploy.config.model import Cluster
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster, Metrics
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.observation import NodeProbeScript, Observation, ProbeScript
 from lbdeploy.node.parsers import parse_ip_a
@@ -218,3 +222,51 @@ def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
             assert f"\nask {vip} {port} &\n" in script
     if not Path("/run/keepalived.pid").exists() and not Path("/run/keepalived/keepalived.pid").exists():
         assert run(script) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok"), [(b"HTTP/1.1 200 OK\r\n\r\n", True), (b"HTTP/1.1 403 Forbidden\r\n\r\n", False), (b"", False)]
+)
+def test_the_probe_asks_for_metrics(rich: Cluster, answer: bytes, ok: bool) -> None:
+    """What it prints is read as whether they came; the script asks for the metrics of the node's own haproxy."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answering, args=(listener, answer), daemon=True).start()
+        metrics = Metrics("management", listener.getsockname()[1])
+        node = replace(rich.preferred, addresses={**rich.preferred.addresses, "management": ip_address("127.0.0.1")})
+        probe = NodeProbeScript(replace(rich, metrics=metrics), node, [])
+        probe.probes = {key: each if key == "metrics" else Raw(":") for key, each in probe.probes.items()}
+        text = subprocess.run(["sh", "-s"], check=True, capture_output=True, input=probe.script().encode()).stdout
+    assert probe.read(text.decode()).metrics == (f"127.0.0.1 port {metrics.port}", ok)
+    assert "metrics" not in NodeProbeScript(replace(rich, metrics=None), node, []).probes
+
+
+def answering(listener: socket.socket, answer: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1024)
+        connection.sendall(answer)
+
+
+def test_frontends_are_asked_where_they_listen(rich: Cluster) -> None:
+    """A frontend of one network is not asked on the VIPs of another."""
+    script = f"{NodeProbeScript(rich, rich.preferred, []).probes['vips']}\n"
+    asked = [line for line in script.splitlines() if line.startswith("ask 192")]
+    assert asked == [
+        "ask 192.168.0.10 6443 &", "ask 192.168.0.10 443 &", "ask 192.168.0.10 22623 &",
+        "ask 192.168.1.10 6443 &", "ask 192.168.1.10 443 &", "ask 192.168.1.10 22623 &",
+    ]  # fmt: skip
+    alone = replace(rich, frontends=rich.frontends[1:2])
+    asked = [
+        line
+        for line in f"{NodeProbeScript(alone, rich.preferred, []).probes['vips']}\n".splitlines()
+        if "ask 192" in line
+    ]
+    assert asked == ["ask 192.168.0.10 443 &"]
+    assert alone.targets == ((ip_address("192.168.0.10"), 443),)
+
+
+def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
+    """Whoever does not use it does not pay for it."""
+    assert "vrrp" not in NodeProbeScript(reader.load(SEED), reader.load(SEED).preferred, []).probes
+    of = with_options(tmp_path)
+    assert "vrrp" in NodeProbeScript(of, of.preferred, []).probes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from console import BAD, GOOD, Run
+from console import BAD, Run
+from goldens import GOOD
 
 
 def test_check_of_a_good_file_ends_well(run: Run) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from console import BAD, GOOD, Run
+from console import BAD, Run
+from goldens import GOOD
 
 
 def test_a_bad_file_stops_no_other_and_is_named(run: Run, tmp_path: Path) -> None:

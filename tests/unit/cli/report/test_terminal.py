@@ -15,7 +15,7 @@ import click
 import pexpect
 import pyte
 import pytest
-from builders import SEED
+from goldens import GOOD
 
 from lbdeploy.cli.main import cli
 from lbdeploy.cli.report.wrap import columns
@@ -23,7 +23,6 @@ from lbdeploy.cli.report.wrap import columns
 pytestmark = pytest.mark.terminal
 
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
-GOOD = SEED.read_text()
 BAD = GOOD.replace("router_id = 101", "router_id = 300").replace('"192.168.0.10/24"', '"192.168.0.10"')
 JAPANESE = "本番環境の負荷分散装置"
 # Bold, dim, and the eight colours that the terminal's owner has made readable; and back to normal.

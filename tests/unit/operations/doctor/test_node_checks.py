@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import SEED, captured, cluster
+from builders import SEED, captured, cluster, observe
 from checkups import looked, of_node
 
 from lbdeploy.config.model import Cluster
+from lbdeploy.node.network_listener import Heard
 from lbdeploy.node.parsers import Room
+from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.operations.doctor import node_checks
 from lbdeploy.operations.doctor.examination import Checkup, Examination
@@ -183,3 +185,23 @@ def test_unattended_upgrades_that_leave_the_daemons_alone_are_no_problem(
 def test_releases_that_are_supported_are_known(seed: Cluster, release: str) -> None:
     """By the os-release that each has."""
     assert of_node(seed, looked(seed, os=captured(f"os_release/{release}"))) == []
+
+
+@pytest.mark.parametrize(
+    ("listens", "what"),
+    [
+        ("192.168.0.10:443", "port 443 of frontend ingress"),
+        ("192.168.1.10:443", "port 443 of frontend inside"),
+        ("*:8404", "port 8404 of the metrics"),
+        ("192.168.1.11:8404", "port 8404 of the metrics"),
+        ("192.168.0.11:8404", None),
+        ("192.168.1.11:443", None),
+    ],
+)
+def test_who_else_listens_is_told_with_what_for(rich: Cluster, listens: str, what: str | None) -> None:
+    """Only where haproxy is to listen: a frontend on its networks' VIPs, the metrics on the node's own address."""
+    line = f'LISTEN 0 511 {listens} 0.0.0.0:* users:(("nginx",pid=9,fd=5))'
+    seen = observe(rich, rich.preferred, marks={"listening": Answer(line)})
+    found = [each for each in node_checks.problems(rich, Checkup(seen, Heard())) if each.check == "port"]
+    told = f"{what} is in use: nginx (process 9) listens on {listens.rpartition(':')[0]}"
+    assert [each.detail for each in found] == ([told] if what else [])

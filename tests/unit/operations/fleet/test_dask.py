@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from console import BAD, GOOD
+from console import BAD
+from goldens import GOOD
 from jobs import JOB, result
 
 from lbdeploy import __version__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -53,3 +54,24 @@ def test_the_prober_tells_what_answers_from_what_does_not(server: socket.socket)
 )
 def test_a_stream_is_alive_from_its_opening_to_its_break(opened: float, broken: float | None, alive: bool) -> None:
     assert Stream(VIP, opened, broken).alive_at(2.0) == alive
+
+
+def test_a_vip_that_refuses_this_machine_is_known_before_anything_is_broken() -> None:
+    """Connections that are cut off at once are those of somebody who is not allowed; silence is something else."""
+    refusing, mute = ip_address("127.0.0.1"), ip_address("127.0.0.2")
+    with socket.create_server((str(refusing), 0)) as one, socket.create_server((str(mute), 0)) as other:
+        threading.Thread(target=cutting, args=(one,), daemon=True).start()
+        with Prober([(refusing, one.getsockname()[1]), (mute, other.getsockname()[1])]) as prober:
+            time.sleep(0.4)
+        assert prober.refused == [refusing]
+
+
+def cutting(listener: socket.socket) -> None:
+    """Cut off each connection, as haproxy does: by a reset."""
+    try:
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+    except OSError:
+        return

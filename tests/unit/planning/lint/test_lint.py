@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from builders import BIG, SEED, cluster
-from linted import GOOD, built_in, lints
+from goldens import GOOD
+from linted import built_in, lints
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.planning.lint.lint import lint
