@@ -66,6 +66,16 @@ def able(observation: Observation) -> bool:
 
 def unable(observation: Observation) -> str:
     """Why a node can't hold a VIP; "" where it can."""
+    return _hindrance(observation) or (IN_FAULT if observation.said.state == FAULT_STATE else "")
+
+
+def kept_by_tracking(observation: Observation) -> bool:
+    """Whether only what its keepalived tracks, besides haproxy and the interfaces, keeps a node from holding a VIP."""
+    return observation.said.state == FAULT_STATE and not _hindrance(observation)
+
+
+def _hindrance(observation: Observation) -> str:
+    """Why a node can't hold a VIP, whatever its keepalived says; "" if nothing is in the way."""
     up = {link.name for link in observation.links if link.up}
     down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
     stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
@@ -75,6 +85,4 @@ def unable(observation: Observation) -> str:
         return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"
     if not observation.haproxy_answers:
         return "its haproxy does not answer"
-    if down:
-        return f"{' and '.join(down)} is down there"
-    return IN_FAULT if observation.said.state == FAULT_STATE else ""
+    return f"{' and '.join(down)} is down there" if down else ""

@@ -1,7 +1,7 @@
 """A reinstalled host becomes a member again, while another node holds the VIPs.
 
 It is a run that changes one node, and others only where they would not hear its adverts otherwise. See
-docs/decisions/046-rebuild.md.
+docs/decisions/034-rebuild.md.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Rebuild(Run):
             where = f"they are on {' and '.join(holders)}" if holders else "they are on no node that can be looked at"
             fix = "lbdeploy verify; where no node holds them any more: lbdeploy up"
             raise _refused(f"no other node holds the VIPs alone: {where}", fix)
-        ill = [each.detail for each in verdict.findings if each.failed and each.node == holders[0]]
+        ill = [each.detail for each in verdict.findings if each.is_error and each.node == holders[0]]
         if ill and holders[0] != self.name:
             raise _refused(f"{holders[0]} holds the VIPs, and is not well itself: {'; '.join(ill)}", "lbdeploy verify")
 

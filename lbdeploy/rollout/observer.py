@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.health.finding import Excuse
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
@@ -66,9 +67,7 @@ class Observer:
         some = self.partly.get(plan.node.name) if plan.node.name in self.scope else ()
         return plan if some is None else plan.only(lambda _, change: (change.name, change.action) in some)
 
-    def until_settled(
-        self, names: Iterable[str], lost: Iterable[str] = (), but: Collection[tuple[str | None, str]] = ()
-    ) -> Survey:
+    def until_settled(self, names: Iterable[str], lost: Iterable[str] = (), but: Collection[Excuse] = ()) -> Survey:
         """Observe until waiting would change nothing about these nodes and the VIPs, for at most `settle_seconds`.
 
         The nodes `lost` are known not to answer; the findings in `but` are not waited for: see Verdict.settled.

@@ -119,9 +119,9 @@ class Run:
     def _refuse_former_peers(self, survey: Survey) -> None:
         found = list(findings(former_peers(survey, self._pool)))
         for each in found:
-            if each.warning:
+            if each.is_warning:
                 self._emit(Note(None, f"{each.detail}: {each.fix}"))
-        problems = [each for each in found if each.failed and each.check not in self.options.ignore]
+        problems = [each for each in found if each.is_error and each.check not in self.options.ignore]
         if problems:
             raise unfit(problems)
 

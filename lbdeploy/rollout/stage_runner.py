@@ -9,13 +9,14 @@ from typing import Any
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
+from lbdeploy.health.finding import Excuses
 from lbdeploy.health.placement import DAEMONS, holders
 from lbdeploy.node.keepalived_conf import FAULT, YIELD
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import hands_over, joins
-from lbdeploy.rollout.gate import Excuses, excuses, objections, of_servers, refuse_the_last
+from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.survey import Survey

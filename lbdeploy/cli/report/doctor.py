@@ -28,7 +28,7 @@ def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
 
 def _finding(finding: Finding, *, last: bool) -> Iterator[Line]:
     """One finding with its id; the remedy is below the last of the findings that share it."""
-    mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
+    mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.is_warning else ("✗", "bad")
     yield "  ", (f"{mark} ", style), finding.detail, (f" [{finding.check}]", "quiet")
     if finding.fix and not finding.ok and last:
         yield ("      next: ", "next"), finding.fix

@@ -183,15 +183,15 @@ class Reporter:
 
     def _finding(self, finding: Finding, *, last: bool) -> None:
         """One line; the remedy is below the last of the findings that share it."""
-        mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
+        mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.is_warning else ("✗", "bad")
         self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
         if finding.fix and not finding.ok and last:
             self.say(("    next: ", "next"), finding.fix)
 
     def _summary(self, verdict: Verdict) -> None:
         good = _count(sum(each.ok for each in verdict.findings), "check")
-        bad = _count(sum(each.failed for each in verdict.findings), "check")
-        warnings = sum(each.warning and not each.ok for each in verdict.findings)
+        bad = _count(sum(each.is_error for each in verdict.findings), "check")
+        warnings = sum(each.is_warning for each in verdict.findings)
         rest = f", {_count(warnings, 'warning')}." if warnings else "."
         if verdict.healthy:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")

@@ -113,7 +113,7 @@ def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
 
 def _warnings(status: Status) -> Iterable[Text]:
     for each in status.warnings:
-        mark, style = ("! ", "warn") if each.warning else ("✗ ", "bad")
+        mark, style = ("! ", "warn") if each.is_warning else ("✗ ", "bad")
         yield Text.assemble((mark, style), (f"{each.node}: " if each.node else "", "name"), each.detail)
 
 

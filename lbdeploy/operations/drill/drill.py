@@ -190,7 +190,7 @@ def _refuse(survey: Survey) -> None:
     for error in survey.errors.values():
         error.state = "nothing was broken: a drill needs a healthy cluster"
         raise error
-    bad = [each for each in survey.verdict.findings if each.failed]
+    bad = [each for each in survey.verdict.findings if each.is_error]
     if bad:
         what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)
         state = "nothing was broken: a drill needs a healthy cluster"

@@ -68,7 +68,7 @@ def ill(survey: Survey, giver: str, node: Node) -> str:
     """
     if node.name in survey.errors:
         return survey.errors[node.name].message
-    failed = [each for each in survey.verdict.findings if each.failed]
+    failed = [each for each in survey.verdict.findings if each.is_error]
     shared = {each.check for each in failed if each.node == giver and each.check in OF_SERVERS}
     own = [each.detail for each in failed if each.node == node.name and each.check not in {*shared, *DRIFT}]
     seen = survey.seen[node.name]
