@@ -28,10 +28,9 @@ The docstring of each says what happened, and in a paragraph of its own what to 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class LbdeployError(Exception):
@@ -60,6 +59,16 @@ class LbdeployError(Exception):
         self.fix = fix
         self.detail = detail
 
+    def but(self, **changes: str | None) -> Self:
+        """The same error with another message, node, state or fix: for whoever knows more than where it was raised."""
+        other = type(self).__new__(type(self), changes.get("message", self.message))
+        vars(other).update(vars(self) | changes)
+        return other
+
+    def at(self, node: str) -> Self:
+        """The same error with the node that it is about, unless it names one."""
+        return self if self.node else self.but(node=node)
+
     def to_json(self) -> dict[str, object]:
         """The `error` object of the JSON contract: `type`, `message`, and where known `node`, `state` and `fix`."""
         optional = {"node": self.node, "state": self.state, "fix": self.fix}
@@ -80,29 +89,11 @@ class UsageError(LbdeployError):
     usual_state = "nothing was contacted"
 
 
-def shown(path: Path) -> Path:
-    """A path as one would type it here: relative to the current folder, where it lies below it."""
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:  # it was removed
-        return path
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def absolute(path: Path) -> Path:
-    """The absolute path; unchanged where the current folder was removed."""
-    try:
-        return path.absolute()
-    except FileNotFoundError:
-        return path
-
-
 def together(errors: Iterable[LbdeployError]) -> LbdeployError:
     """The first error, with the messages of the others appended, one line each."""
     first, *rest = errors
     if rest:
-        first = copy(first)
-        first.message += "".join(f"\n{each.node or 'all'}: {each.message}" for each in rest)
+        first = first.but(message=first.message + "".join(f"\n{each.node or 'all'}: {each.message}" for each in rest))
     return first
 
 
@@ -123,7 +114,6 @@ class HostsFileError(UsageError):
     """
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
-        path = shown(path)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{path} has {count}",
@@ -173,7 +163,9 @@ class HostKeyError(ConnectError):
     nobody can explain may be somebody in between.
     """
 
-    new: NewKey | None = None  # set where the operator may be asked whether to accept it
+    def __init__(self, message: str, *, new: NewKey | None = None, **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.new = new  # where the operator may be asked whether to accept it
 
 
 class LoginError(ConnectError):
@@ -183,7 +175,9 @@ class LoginError(ConnectError):
     node with `ssh-copy-id`.
     """
 
-    locked: tuple[Path, ...] = ()  # keys that were not tried, since they have passphrases
+    def __init__(self, message: str, *, locked: Iterable[Path] = (), **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.locked = tuple(locked)  # keys that were not tried, since they have passphrases
 
 
 class SudoError(ConnectError):
@@ -193,7 +187,9 @@ class SudoError(ConnectError):
     `LBDEPLOY_SUDO_PASSWORD`. It is tried once on each node, so that nobody is locked out.
     """
 
-    wants_password: bool = False  # and none has been given yet
+    def __init__(self, message: str, *, wants_password: bool = False, **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.wants_password = wants_password  # and none has been given yet
 
 
 class LostError(ConnectError):
@@ -202,7 +198,9 @@ class LostError(ConnectError):
     A change that had begun goes on by itself on the node. Once it can be reached again: `lbdeploy verify`.
     """
 
-    silent: bool = False
+    def __init__(self, message: str, *, silent: bool = False, **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.silent = silent
 
 
 class LockedError(LbdeployError):

@@ -30,8 +30,8 @@ def crashed(error: Exception, log: Logbook) -> LbdeployError:
 def watch_over(log: Logbook) -> None:
     """From now on nothing prints a traceback, and SIGTERM and SIGHUP end a run as a second Ctrl-C does."""
 
-    def aside(told: Any) -> None:  # of a thread, or of an object's end: both have the same names for what is used
-        log.write("".join(traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback)))
+    def aside(failure: Any) -> None:  # of a thread, or of an object's end: both have the same names for what is used
+        log.write("".join(traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)))
 
     threading.excepthook = sys.unraisablehook = aside
     if threading.current_thread() is threading.main_thread():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbdeploy.errors import shown
+from lbdeploy.common.paths import shown
 
 if TYPE_CHECKING:
     from lbdeploy.config.schema import VrrpTable  # with it comes pydantic, which `reader` imports without its plugins

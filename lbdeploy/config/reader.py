@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.common import environment
+from lbdeploy.common.paths import absolute, shown
 from lbdeploy.common.startup import stand_in
 from lbdeploy.config.attachments import KeyFileError, armored
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import HostsFileError, Problem, UsageError, absolute, shown
+from lbdeploy.errors import HostsFileError, Problem, UsageError
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
@@ -52,7 +53,7 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
         return _load(path, text, {} if texts is None else texts)
     except RecursionError:
         raise HostsFileError(
-            path, [Problem(1, "", "is nested too deeply", "no key has more than four parts")]
+            shown(path), [Problem(1, "", "is nested too deeply", "no key has more than four parts")]
         ) from None
 
 
@@ -98,7 +99,9 @@ def read(path: Path) -> str:
 def _parse(path: Path, text: str) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         fix = "save the file as UTF-8 without one"
-        raise HostsFileError(path, [Problem(1, "", "begins with a byte order mark (BOM), which is not TOML", fix)])
+        raise HostsFileError(
+            shown(path), [Problem(1, "", "begins with a byte order mark (BOM), which is not TOML", fix)]
+        )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -106,11 +109,11 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
         message = str(error)[: found.start()] if found else str(error)
         problem = Problem(line, "", f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io")
-        raise HostsFileError(path, [problem]) from None
+        raise HostsFileError(shown(path), [problem]) from None
     except ValueError:
         line = 1 + next((n for n, line in enumerate(text.splitlines()) if re.search(r"[0-9_]{4300}", line)), 0)
         raise HostsFileError(
-            path, [Problem(line, "", "a number is far too long", "no number has so many digits")]
+            shown(path), [Problem(line, "", "a number is far too long", "no number has so many digits")]
         ) from None
 
 
@@ -164,7 +167,7 @@ class _Reader:
 
         lines = LineNumbers(text)
         return HostsFileError(
-            self.path, [Problem(lines.of(where), key_text(*where), *rest) for where, *rest in self.complaints]
+            shown(self.path), [Problem(lines.of(where), key_text(*where), *rest) for where, *rest in self.complaints]
         )
 
     def _section(self, section: str) -> Any:

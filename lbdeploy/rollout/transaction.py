@@ -60,6 +60,7 @@ class Task:
     free_vrid: tuple[str, ...] = ()
     joins: bool = False
     script: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 class Transaction:
@@ -123,7 +124,8 @@ class Transaction:
             services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
         )
-        return f"{PRELUDE}{given}\n{remote_text('transaction.sh')}\n{remote_text('original.sh')}\nbegin"
+        tools = (*(remote_text(f"{name}.sh") for name in ("transaction", "commit", "original")), *self.task.tools)
+        return "\n".join((f"{PRELUDE}{given}", *tools, "begin"))
 
 
 def _apt_patience() -> int:

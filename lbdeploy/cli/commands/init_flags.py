@@ -53,8 +53,8 @@ def from_flags(flags: Flags) -> Draft:
     draft.set_servers(made, flags.port, draft.named(flags.server, "master"))
     problems = [f"{'.'.join(key)}: {message}; {fix}" for key, message, fix in complaints(made)]
     if problems:
-        told = "".join(f"\n  {each}" for each in problems)
+        listed = "".join(f"\n  {each}" for each in problems)
         raise UsageError(
-            f"these flags do not make a valid hosts.toml:{told}", state=NOTHING, fix="lbdeploy init --help"
+            f"these flags do not make a valid hosts.toml:{listed}", state=NOTHING, fix="lbdeploy init --help"
         )
     return draft.finished(made)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 from lbdeploy.health.finding import Finding
 from lbdeploy.operations.doctor.doctor import Diagnosis
-
-Line = Sequence[Part]
 
 
 def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:

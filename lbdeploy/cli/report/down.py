@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 from lbdeploy.operations.down import Removed
 from lbdeploy.operations.down_plan import RemovalPlan
-
-Line = Sequence[Part]
 
 
 def warnings(planned: RemovalPlan) -> Iterator[Line]:
@@ -16,8 +14,8 @@ def warnings(planned: RemovalPlan) -> Iterator[Line]:
     if planned.vips:
         yield ("! ", "warn"), f"{_names(planned.vips)} will be gone: nothing will answer there any more"
     if any(planned.sessions.values()):
-        told = ", ".join(f"{sessions} on {name}" for name, sessions in planned.sessions.items())
-        yield ("! ", "warn"), f"open sessions that will end: {told}"
+        sessions = ", ".join(f"{count} on {name}" for name, count in planned.sessions.items())
+        yield ("! ", "warn"), f"open sessions that will end: {sessions}"
     else:
         yield ("haproxy has no open sessions",)
     for name in planned.unreached:
@@ -43,8 +41,8 @@ def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
 
 def _unknown(planned: RemovalPlan) -> Iterator[Line]:
     for name in planned.unknown:
-        told = ": an earlier lbdeploy did not remember what was there before; its files go, and its services stop"
-        yield ("! ", "warn"), (name, "name"), told
+        what = ": an earlier lbdeploy did not remember what was there before; its files go, and its services stop"
+        yield ("! ", "warn"), (name, "name"), what
     if planned.unknown:
         fix = "apt-get -o Dpkg::Options::=--force-confmiss install --reinstall haproxy"
         yield ("    next: ", "next"), f"for Debian's haproxy.cfg, there: {fix}"

@@ -33,9 +33,9 @@ def clocks_of(pool: SessionPool) -> dict[str, Clock]:
 
 def _ask(node: Node, session: Session) -> Clock:
     asked = time.time()
-    said = session.run(NOW).output
+    output = session.run(NOW).output
     answered = time.time()
-    return Clock.compared(asked, understood(node.name, "date", seconds, said), answered)
+    return Clock.compared(asked, understood(node.name, "date", seconds, output), answered)
 
 
 @dataclass(frozen=True, slots=True)

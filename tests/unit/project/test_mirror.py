@@ -47,6 +47,7 @@ cli/commands/init_flags.py
 cli/prompts.py
 cli/report/progress.py
 common/environment.py
+common/paths.py
 common/startup.py
 common/version.py
 config/credentials.py
@@ -72,6 +73,7 @@ operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
 operations/doctor/firewall/packet_filter.py
+operations/arguments.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbdeploy.health.checks import CHECKS, Check
+from lbdeploy.health.checks import CHECKS, HealthCheck
 
 INTRODUCTION = """\
 # Verify
@@ -40,6 +40,6 @@ def page() -> str:
     return f"{INTRODUCTION}\n{HEAD}{''.join(map(row, CHECKS))}{END}"
 
 
-def row(check: Check) -> str:
+def row(check: HealthCheck) -> str:
     """What one check looks at."""
     return f"| {', '.join(f'`{each}`' for each in check.ids)} | {check.looks_at} |\n"
