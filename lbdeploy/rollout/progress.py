@@ -99,10 +99,8 @@ class Progress:
         return self._failure(plan) if self.exit else None
 
     def _unreadable(self) -> RemoteError:
-        error = unreadable(self.node, "progress", self.garbled)
-        error.state = "a change that nobody confirms is undone by the node itself"
-        error.detail = "\n".join(self.said)
-        return error
+        state = "a change that nobody confirms is undone by the node itself"
+        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.said))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(
