@@ -27,8 +27,9 @@ The docstring of each says what happened, and in a paragraph of its own what to 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -97,14 +98,39 @@ def together(errors: Iterable[LbdeployError]) -> LbdeployError:
     return first
 
 
+def key_text(*parts: str) -> str:
+    """A key as it is written in the file: a part that is not a bare key is quoted, on one line (toml.io, Keys)."""
+    from json import dumps  # which only a file with problems needs, or one that is written
+
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else dumps(part) for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in hosts.toml: where (`line` counts from 1), what, and how to correct it."""
+    """One thing wrong in hosts.toml: at which key, what, and how to correct it.
 
-    line: int
-    key: str
+    `rule` is the id of the rule that is broken. Code compares it, and the key's parts; `message` and `fix` are for
+    people, and may change. `line` counts from 1, and is 0 until it is looked up.
+    """
+
+    rule: str
+    parts: tuple[str, ...]
     message: str
     fix: str
+    line: int = 0
+
+    @property
+    def id(self) -> tuple[str, tuple[str, ...]]:
+        """What makes two problems, found in different states of a file, the same."""
+        return self.rule, self.parts
+
+    @property
+    def key(self) -> str:
+        return key_text(*self.parts)
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `problems` in the JSON contract."""
+        return {"line": self.line, "key": self.key, "message": self.message, "fix": self.fix}
 
 
 class HostsFileError(UsageError):
@@ -132,7 +158,7 @@ class HostsFileError(UsageError):
     def to_json(self) -> dict[str, object]:
         """In addition, `problems`: [{line, key, message, fix}]."""
         message = "\n".join([self.message, *self.lines()])
-        return {**super().to_json(), "message": message, "problems": [asdict(problem) for problem in self.problems]}
+        return {**super().to_json(), "message": message, "problems": [problem.to_json() for problem in self.problems]}
 
 
 class ConnectError(LbdeployError):

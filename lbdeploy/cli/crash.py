@@ -20,10 +20,15 @@ def crashed(error: Exception, log: Logbook) -> LbdeployError:
     """An error to show instead of an unexpected one, with the path of the log that has its traceback."""
     log.write("".join(traceback.format_exception(error)))
     path, _ = log.close()
+    return mistake(error, f"{path or 'this line'}")
+
+
+def mistake(error: Exception, evidence: str) -> LbdeployError:
+    """An error to show instead of an unexpected one; `evidence` is what to report it with."""
     return LbdeployError(
         f"a mistake in lbdeploy: {type(error).__name__}: {error}",
         state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
-        fix=f"lbdeploy plan shows what is left to do; please report it with {path or 'this line'}",
+        fix=f"lbdeploy plan shows what is left to do; please report it with {evidence}",
     )
 
 

@@ -92,4 +92,5 @@ class Finding:
     def to_json(self) -> dict[str, object]:
         """An entry of `findings` in the JSON contract."""
         entry: dict[str, object] = {"node": self.node, "check": self.check, "ok": self.ok, "detail": self.detail}
-        return entry | {"severity": self.severity} | ({"fix": self.fix} if self.fix else {})
+        optional = {"subject": self.subject, "fix": self.fix}
+        return entry | {"severity": self.severity} | {key: value for key, value in optional.items() if value}

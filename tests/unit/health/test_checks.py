@@ -36,6 +36,7 @@ def test_a_check_that_is_registered_is_made_and_told(seed: Cluster, monkeypatch:
         "check": "few-servers",
         "ok": False,
         "severity": "warning",
+        "subject": "k8s-api",
         "detail": "k8s-api has 3 servers",
         "fix": "add one",
     }
