@@ -15,7 +15,7 @@ from typing import Any
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.health.placement import unable
+from lbdeploy.health.fitness import unable
 from lbdeploy.health.verdict import Verdict, judge
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.observation import Observation

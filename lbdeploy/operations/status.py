@@ -13,8 +13,9 @@ from typing import Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
+from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.health.nodes import reached
-from lbdeploy.health.placement import DAEMONS, Placement
+from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import holder, placed, tracked

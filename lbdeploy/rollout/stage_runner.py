@@ -10,10 +10,11 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.finding import Excuses
-from lbdeploy.health.placement import DAEMONS, holders
+from lbdeploy.health.fitness import DAEMONS
+from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.keepalived_conf import FAULT, YIELD
 from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.node.vrrp_priority import FAULT, YIELD
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import hands_over, joins

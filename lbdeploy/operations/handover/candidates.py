@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from lbdeploy.config.model import Node
 from lbdeploy.errors import RemoteError
-from lbdeploy.health.placement import unable
+from lbdeploy.health.fitness import unable
 from lbdeploy.node import keepalived_conf
-from lbdeploy.node.keepalived_conf import FAULT, HANDOVER
+from lbdeploy.node.vrrp_priority import FAULT, HANDOVER
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.stages import instances
 from lbdeploy.rollout.gate import OF_SERVERS

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.node.keepalived_conf import FAULT, HANDOVER, skew
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.node.vrrp_priority import FAULT, HANDOVER, skew
 from lbdeploy.operations.handover import candidates
 from lbdeploy.operations.handover.priority_offsets import Offsets, held, raised
 from lbdeploy.operations.handover.result import HandoverResult

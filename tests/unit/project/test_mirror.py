@@ -57,6 +57,7 @@ config/model.py
 config/schema.py
 events.py
 health/finding.py
+health/fitness.py
 health/nodes.py
 health/placement.py
 health/state.py
