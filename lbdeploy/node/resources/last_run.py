@@ -60,7 +60,7 @@ class Journal(Resource[JournalState]):
         return (f"{self.unit}.service",)
 
     def steps(self, state: JournalState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
-        """None of its own: every applying script begins with that cleanup."""
+        """No commands of its own: every applying script begins with that cleanup."""
         return iter(())
 
     def as_observed(self, state: JournalState) -> Journal:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.answers import count, seconds
 from lbdeploy.node.debian import UNITS_FOLDER
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.stale_files import Gone
@@ -27,10 +28,11 @@ pid=${pid%%[!0-9]*}
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
+    """The state of a unit, from `systemctl show`.
 
-    `newest`: when any of the watched files that exist was last changed. `replaced`: the program on the disk is not the
-    one that runs. `lost`: what it set up as it started is not in force any more.
+    `since` and `loaded`: when it became active, and last read its files (s, Unix). `newest`: when any of the watched
+    files that exist was last changed. `replaced`: the program on the disk is not the one that runs. `lost`: what it set
+    up as it started is not in force any more.
     """
 
     load: str = "not-found"
@@ -81,7 +83,7 @@ class Service(Resource[ServiceState]):
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]
         values = {key: value for key, _, value in pairs}
-        newest = [float(value.replace(",", ".")) for key, _, value in pairs if key == "newest"]
+        newest = [seconds(value) for key, _, value in pairs if key == "newest"]
         return _state(values, max(newest, default=0.0))
 
     def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
@@ -189,8 +191,8 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         sub=values.get("SubState", "dead"),
         enabled=values.get("UnitFileState", ""),
         needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
-        pid=int(values.get("MainPID") or 0),
-        restarts=int(values.get("NRestarts") or 0),
+        pid=count(values.get("MainPID") or "0"),
+        restarts=count(values.get("NRestarts") or "0"),
         since=_time(values.get("ActiveEnterTimestamp", "")),
         loaded=_time(values.get("StateChangeTimestamp", "")),
         newest=newest,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.answers import base64_text
 from lbdeploy.node.debian import of_systemd
 from lbdeploy.node.paths import STAGED
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
@@ -44,7 +44,7 @@ class Gone(Resource[Mapping[str, str]]):
 
     def read(self, answer: Answer) -> dict[str, str]:
         lines = (line.partition(" ") for line in answer.output.splitlines())
-        found = {path: base64.b64decode(text).decode(errors="surrogateescape") for path, _, text in lines}
+        found = {path: base64_text(text) for path, _, text in lines}
         return {path: text for path, text in found.items() if path not in self.but}
 
     def compare(self, state: Mapping[str, str], changing: Collection[str]) -> list[Change]:
