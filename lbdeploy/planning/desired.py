@@ -176,7 +176,7 @@ def _haproxy_cfg(cluster: Cluster, node: Node) -> str:
 def _keepalived_conf(cluster: Cluster, node: Node) -> str:
     vrrp = cluster.vrrp
     family = node.addresses[vrrp.network].version
-    mine, other = _split(cluster.vips, family)
+    own, other = _split(cluster.vips, family)
     master = vrrp.initial_state == "MASTER" and node is cluster.preferred
     return render(
         cluster,
@@ -187,7 +187,7 @@ def _keepalived_conf(cluster: Cluster, node: Node) -> str:
         state="MASTER" if master else "BACKUP",
         fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
         tracked_interfaces=_tracked(cluster, node),
-        vips=mine,
+        vips=own,
         excluded_vips=other,
     )
 
