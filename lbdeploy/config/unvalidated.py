@@ -12,12 +12,12 @@ def members(text: str) -> dict[str, str]:
     """The name of each node by its address on the VRRP network, as far as these can be read."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
     nodes, vrrp = data.get("nodes"), data.get("vrrp")
     if not isinstance(nodes, dict) or not isinstance(vrrp, dict):
         return {}
-    found = {name: each.get(vrrp.get("network")) for name, each in nodes.items() if isinstance(each, dict)}
+    found = {name: each.get(str(vrrp.get("network"))) for name, each in nodes.items() if isinstance(each, dict)}
     return {address: name for name, text in found.items() if (address := _address(text))}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.node.answers import unreadable
 from lbdeploy.node.drift import NodePlan
 
 _ACTS = ("start", "stop", "reload", "restart", "set")
@@ -34,6 +35,7 @@ class Progress:
     locked: str | None = None
     exit: int | None = None
     acted: bool = False  # whether anything was done that could have broken the connection
+    garbled: str = ""  # what a node has said where a number should be
     boots: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
 
@@ -52,7 +54,7 @@ class Progress:
             case "failed":
                 self.failed = rest
             case "await":
-                self.awaiting = int(rest)
+                self.awaiting = self._number(rest)
                 self.acted = True
             case "abandoned" | "unconfirmed" | "killed":
                 self.undecided = word
@@ -61,9 +63,16 @@ class Progress:
             case "locked":
                 self.locked = rest
             case "exit":
-                self.exit = int(rest)
+                self.exit = self._number(rest)
             case "boot" | "now":
                 self.boots[word] = rest
+
+    def _number(self, text: str) -> int:
+        """A number on a marked line; 0 for anything else, which is an error of the node's once it has been told."""
+        if re.fullmatch(r"[0-9]{1,5}", text):
+            return int(text)
+        self.garbled = self.garbled or text or "nothing"
+        return 0
 
     @property
     def waits(self) -> bool:
@@ -79,6 +88,8 @@ class Progress:
         """What went wrong, if anything did. None also where the script waits for a decision."""
         if self.locked is not None:
             return locked(self.node, self.locked)
+        if self.garbled:
+            return self._unreadable()
         if self.waits:
             return None
         if self.rebooted:
@@ -86,6 +97,10 @@ class Progress:
         if self.exit is None:
             return self._ended_without_a_word()
         return self._failure(plan) if self.exit else None
+
+    def _unreadable(self) -> RemoteError:
+        state = "a change that nobody confirms is undone by the node itself"
+        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.said))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(

@@ -6,11 +6,11 @@ has no record, and nothing to change. A node first set up by an earlier version 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.node.answers import base64_text
 from lbdeploy.node.resources.base import Answer, Change
 from lbdeploy.node.resources.text_diff import difference
 
@@ -214,7 +214,7 @@ def _content(line: str) -> Content:
     kind, attributes, content = (*line.split(" "), "", "", "")[:3]
     if kind not in ("file", "link"):
         return Content(kind or "missing")
-    return Content(kind, attributes, base64.b64decode(content).decode(errors="surrogateescape"))
+    return Content(kind, attributes, base64_text(content))
 
 
 def _unit(text: str) -> Unit:

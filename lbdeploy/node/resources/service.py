@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.answers import count, seconds
 from lbdeploy.node.resources.base import Answer, Change
 
 _ACTIONS = ("start", "reload", "restart")
@@ -78,7 +79,7 @@ class Service:
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]
         values = {key: value for key, _, value in pairs}
-        newest = [float(value.replace(",", ".")) for key, _, value in pairs if key == "newest"]
+        newest = [seconds(value) for key, _, value in pairs if key == "newest"]
         return _state(values, max(newest, default=0.0))
 
     def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
@@ -148,8 +149,8 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         sub=values.get("SubState", "dead"),
         enabled=values.get("UnitFileState", ""),
         needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
-        pid=int(values.get("MainPID") or 0),
-        restarts=int(values.get("NRestarts") or 0),
+        pid=count(values.get("MainPID") or "0"),
+        restarts=count(values.get("NRestarts") or "0"),
         since=_time(values.get("ActiveEnterTimestamp", "")),
         loaded=_time(values.get("StateChangeTimestamp", "")),
         newest=newest,
