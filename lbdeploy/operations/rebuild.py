@@ -183,12 +183,12 @@ class Rebuild:
 
 
 def _whole(survey: Survey) -> Verdict:
-    """All nodes judged, not only those that are to be changed."""
+    """The verdict on all nodes, not only on those that are to be changed."""
     return judge(survey.cluster, list(survey.seen.values()), survey.plans, survey.errors)
 
 
 def _deaf(survey: Survey, name: str) -> Iterator[str]:
-    """The nodes that send the node no adverts, and would ignore its own."""
+    """The nodes whose keepalived.conf lacks the node as a peer: they send it no adverts, and ignore its own."""
     address = str(survey.cluster.node(name).addresses[survey.cluster.vrrp.network])
     for other, seen in survey.seen.items():
         instance = keepalived_conf.read(_conf(seen))
@@ -197,7 +197,7 @@ def _deaf(survey: Survey, name: str) -> Iterator[str]:
 
 
 def _adding_peers(wanted: Wanted, others: Mapping[str, Observation]) -> Wanted:
-    """The same, but also the `others` are changed: only the peers in their present keepalived.conf."""
+    """The same, but the `others` are changed, too: only the peers in their present keepalived.conf."""
     resources = {name: _with_peers(wanted.resources[name], _conf(seen)) for name, seen in others.items()}
     return Wanted({**wanted.resources, **resources}, wanted.scope | set(others), dict.fromkeys(others, NEW_PEER))
 

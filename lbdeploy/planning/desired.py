@@ -1,6 +1,6 @@
-"""What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
+"""What a node of a cluster should have. Start reading here: everything that lbdeploy puts on a node is listed here.
 
-They are listed in the order in which they are applied: apt's configuration, packages, files, kernel settings, services.
+It is listed in the order in which it is applied: apt's configuration, packages, files, kernel settings, services.
 """
 
 from __future__ import annotations

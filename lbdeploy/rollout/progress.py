@@ -100,7 +100,7 @@ class Progress:
 
     def _unreadable(self) -> RemoteError:
         state = "a change that nobody confirms is undone by the node itself"
-        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.said))
+        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.output))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(

@@ -1,4 +1,4 @@
-"""`lbdeploy doctor` on a terminal: what is wrong, node by node, each with what to do."""
+"""The report of `lbdeploy doctor`: the problems, node by node, each with its remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lbdeploy.operations.doctor.doctor import Diagnosis
 
 
 def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
-    """All findings; those that passed only if `verbose`."""
+    """The lines about all findings; with `verbose`, also about checks that passed."""
     for name, group in groupby(diagnosis.findings, key=lambda each: each.node):
         findings = list(group)
         shown = [each for each in findings if verbose or not each.ok]

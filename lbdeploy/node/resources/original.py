@@ -100,7 +100,7 @@ class OriginalFile:
         return [Change("file", self.path, "remove", why, diff)]
 
     def fix(self, state: OriginalFileState, changes: list[Change]) -> Raw:
-        """Stage the old content beside the path, if there is any; `takedown` moves it into place."""
+        """Stage the old content beside the path, if there is any; `down_steps` moves it into place."""
         if not state.was.there:
             return Raw("")
         folder = self.path.rpartition("/")[0]
@@ -191,7 +191,7 @@ class OriginalService:
         return [self._change(action, was) for action in self._actions(now, was, changing)]
 
     def fix(self, state: tuple[Unit, Unit], changes: list[Change]) -> Raw:
-        """Nothing: `takedown` stops services before their files change, and starts them after that."""
+        """Nothing: `down_steps` stops services before their files change, and starts them after that."""
         return Raw("")
 
     def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:

@@ -25,10 +25,11 @@ pid=${pid%%[!0-9]*}
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
+    """The state of a unit, from `systemctl show`.
 
-    `newest`: when any of the watched files that exist was last changed. `replaced`: the program on the disk is not the
-    one that runs. `lost`: what it set up as it started is not in force any more.
+    `since` and `loaded`: when it became active, and last read its files (s, Unix). `newest`: when any of the watched
+    files that exist was last changed. `replaced`: the program on the disk is not the one that runs. `lost`: what it set
+    up as it started is not in force any more.
     """
 
     load: str = "not-found"
@@ -132,7 +133,7 @@ class Service:
         return Raw("\n".join(lines))
 
     def enable(self, changes: Collection[Change]) -> list[Raw]:
-        """Have it started at boot, unless it is already. Takes half a second, since systemctl handles SysV scripts."""
+        """Enable it, unless it is enabled. Takes half a second, since systemctl handles SysV scripts."""
         if not any(change.action in ("enable", "unmask") for change in changes):
             return []
         undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))

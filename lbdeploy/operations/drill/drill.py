@@ -29,8 +29,8 @@ from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
 TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
-HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
-BOOT_SECONDS = 600.0  # a server's firmware takes its time, and checks all of its memory first
+HOLD = 8.0  # seconds that the fault lasts, unless the timers predict a longer outage
+BOOT_SECONDS = 600.0  # seconds to wait for a node that boots: a server's firmware checks all of its memory first
 RETURN_PATIENCE = 15.0  # seconds; a single drill waits until the VIPs are back only where that takes less
 
 Outside = Callable[[str, Node], FaultInjector]
