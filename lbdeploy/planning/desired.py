@@ -207,7 +207,7 @@ def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
 def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:
     vrrp = cluster.vrrp
     family = node.addresses[vrrp.network].version
-    mine, other = _split(cluster.vips, family)
+    own, other = _split(cluster.vips, family)
     master = vrrp.initial_state == "MASTER" and node is cluster.preferred
     return text(
         cluster,
@@ -218,7 +218,7 @@ def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:
         state="MASTER" if master else "BACKUP",
         fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
         tracked_interfaces=_tracked(cluster, node),
-        vips=mine,
+        vips=own,
         excluded_vips=other,
     )
 
