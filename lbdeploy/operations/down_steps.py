@@ -19,6 +19,7 @@ from lbdeploy.node.resources.original import OriginalFile, OriginalService, Orig
 from lbdeploy.node.resources.purge import Purge
 from lbdeploy.planning.desired import (
     APT,
+    CHECK_ADDRESS,
     CHECK_HAPROXY,
     HAPROXY_CFG,
     HAPROXY_UNIT,
@@ -27,12 +28,13 @@ from lbdeploy.planning.desired import (
     NO_FIREWALL,
     NO_LEFTOVERS,
     PACKAGES,
+    PROMOTE_SECONDARIES,
     SYSCTL_CONF,
 )
 from lbdeploy.rollout.transaction import Task, dropped, go_away
 
-FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
-SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
+FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, CHECK_ADDRESS, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
+SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind", PROMOTE_SECONDARIES)
 R = TypeVar("R", bound=Resource[Any])
 
 

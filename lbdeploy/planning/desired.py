@@ -22,6 +22,7 @@ PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+CHECK_ADDRESS = "/etc/keepalived/check-address"
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
@@ -38,6 +39,7 @@ FIREWALL_SERVICE = "lbdeploy-firewall"
 FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
 NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
 FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft listed it right after loading
+PROMOTE_SECONDARIES = "net.ipv4.conf.all.promote_secondaries"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
@@ -51,6 +53,7 @@ PATHS = SimpleNamespace(
     ca_file=ca_file,
     metrics=METRICS,
     check_haproxy=CHECK_HAPROXY,
+    check_address=CHECK_ADDRESS,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
@@ -137,6 +140,7 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
             mode="755",
             validate=validators.SHELL,
         ),
+        File(CHECK_ADDRESS, _check_address(cluster, node), mode="755", validate=validators.SHELL),
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
@@ -155,9 +159,13 @@ def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
 
 
 def sysctls(cluster: Cluster) -> dict[str, str]:
-    """Let haproxy bind to VIPs that the node does not hold (ip-sysctl.rst: ip_nonlocal_bind); one setting a family."""
-    families = {4: "net.ipv4.ip_nonlocal_bind", 6: "net.ipv6.ip_nonlocal_bind"}
-    return {families[version]: "1" for version in sorted({vip.ip.version for vip in cluster.vips})}
+    """Let haproxy bind to VIPs that the node does not hold, and addresses go alone (ip-sysctl.rst).
+
+    IPv4 only: the kernel removes all secondary addresses of a subnet with the primary, unless promote_secondaries is 1.
+    Whichever of the node's own address and a VIP comes first is the primary.
+    """
+    families = {4: ("net.ipv4.ip_nonlocal_bind", PROMOTE_SECONDARIES), 6: ("net.ipv6.ip_nonlocal_bind",)}
+    return {name: "1" for version in sorted({vip.ip.version for vip in cluster.vips}) for name in families[version]}
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:
@@ -166,6 +174,12 @@ def _own_scripts(cluster: Cluster) -> list[File]:
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
     return [File(path, script.text, mode="755", validate=validators.RUNNABLE) for path, script in own.items()]
+
+
+def _check_address(cluster: Cluster, node: Node) -> str:
+    network = cluster.vrrp.network
+    own = {"address": node.addresses[network], "interface": node.interfaces[network]}
+    return render(cluster, node, "check-address.sh", **own)
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node) -> str:
