@@ -26,13 +26,13 @@ from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 from lbdeploy.rollout.options import PACKAGES, Options, chosen, fingerprint
 from lbdeploy.rollout.origin import Origin, origin
 from lbdeploy.rollout.run import Outcome, Run
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.operations.down import Removed
     from lbdeploy.operations.drill.faults import Name
-    from lbdeploy.operations.drill.result import Result
-    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.drill.result import DrillResult
+    from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.status import Status
     from lbdeploy.planning.plan import Plan
@@ -100,12 +100,12 @@ def verify(cluster: Cluster, *, wait: float = 0.0, limit: Iterable[str] = (), on
 def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
     """Restore the files as they were before the run `to`, or before the last one."""
     options = _options(cluster, asked)
-    with _fleet(cluster, on_event) as (fleet, emit):
+    with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.generations import target
         from lbdeploy.operations.rollback import generations, restoring
 
-        goal = target(generations(fleet), to)
-        return restoring(cluster, fleet, emit, _origin(cluster, "rollback"), options, goal).up()
+        goal = target(generations(pool), to)
+        return restoring(cluster, pool, emit, _origin(cluster, "rollback"), options, goal).up()
 
 
 def rebuild(
@@ -121,22 +121,22 @@ def rebuild(
     options = _options(cluster, {**asked, "limit": [node]})
     if host_key:
         cluster.ssh.answers.stated[node] = fingerprint(host_key)
-    with _fleet(cluster, on_event) as (fleet, emit):
+    with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.rebuild import Rebuild
 
-        return Rebuild(cluster, fleet, emit, _origin(cluster, "rebuild"), options).rebuild(wait=wait)
+        return Rebuild(cluster, pool, emit, _origin(cluster, "rebuild"), options).rebuild(wait=wait)
 
 
 def handover(
     cluster: Cluster, to: str | None = None, *, back: bool = False, lock_wait: float = 0.0, on_event: Emit = silent
-) -> Moved:
+) -> HandoverResult:
     """Move the VIPs to a node, or to the one of next highest priority, and keep them there; `back` ends that."""
     if to is not None:
         _limit(cluster, to)
-    with _fleet(cluster, on_event) as (fleet, emit):
+    with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.handover.handover import Handover
 
-        return Handover(cluster, fleet, emit, _origin(cluster, "handover").about, lock_wait).run(to, back=back)
+        return Handover(cluster, pool, emit, _origin(cluster, "handover").about, lock_wait).run(to, back=back)
 
 
 def drill(
@@ -147,7 +147,7 @@ def drill(
     hold: float | None = None,
     i_have_console: bool = False,
     on_event: Emit = silent,
-) -> Result:
+) -> DrillResult:
     """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it.
 
     Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at the console.
@@ -178,28 +178,28 @@ def down(
 ) -> Removed:
     """Restore the nodes to how they were before lbdeploy, without asking. `purge`: also remove the packages."""
     options = _options(cluster, {"limit": limit, "lock_wait": lock_wait})
-    with _fleet(cluster, on_event) as (fleet, emit):
+    with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.down import Removal
 
-        return Removal(cluster, fleet, emit, _origin(cluster, "down"), options, purge=purge).down(lambda _: True)
+        return Removal(cluster, pool, emit, _origin(cluster, "down"), options, purge=purge).down(lambda _: True)
 
 
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
     """Which node holds which VIP at this moment, and the state of daemons and servers."""
-    with _fleet(cluster, on_event, _limit(cluster, limit)) as (fleet, _):
+    with _pool(cluster, on_event, _limit(cluster, limit)) as (pool, _):
         from lbdeploy.operations.status_watch import once
 
-        return once(cluster, fleet)
+        return once(cluster, pool)
 
 
 @contextmanager
-def _fleet(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterator[tuple[Fleet, Emit]]:
+def _pool(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterator[tuple[SessionPool, Emit]]:
     emit = _telling(on_event)
-    fleet = Fleet(cluster, emit, limit=tuple(limit))
+    pool = SessionPool(cluster, emit, limit=tuple(limit))
     try:
-        yield fleet, emit
+        yield pool, emit
     finally:
-        fleet.close()  # also after an interruption: this process goes on running
+        pool.close()  # also after an interruption: this process goes on running
 
 
 @contextmanager
@@ -207,8 +207,8 @@ def _run(
     cluster: Cluster, options: Options, on_event: Emit, operation: str, limit: Iterable[str] = ()
 ) -> Iterator[Run]:
     """A run on all nodes, or on those of `limit`; the others are not even observed."""
-    with _fleet(cluster, on_event, limit) as (fleet, emit):
-        yield Run(cluster, fleet, emit, _origin(cluster, operation), options)
+    with _pool(cluster, on_event, limit) as (pool, emit):
+        yield Run(cluster, pool, emit, _origin(cluster, operation), options)
 
 
 def _options(cluster: Cluster, asked: Asked) -> Options:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbdeploy.cli.hints import Advice
 from lbdeploy.errors import LbdeployError, absolute
-from lbdeploy.operations.exit_status import CHANGES_PENDING, Ending
+from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
 from lbdeploy.rollout.options import chosen
 
 if TYPE_CHECKING:
@@ -185,10 +185,10 @@ class App:
             print(json.dumps(whole, ensure_ascii=False), flush=True)
 
 
-def end(app: App, ending: Ending, tell: Callable[[], None]) -> None:
+def end(app: App, exit_status: ExitStatus, tell: Callable[[], None]) -> None:
     """End a command: `tell` says what was found, and what went wrong is told after that, if it was not by then."""
-    app.outcome = ending.exit_code
+    app.outcome = exit_status.exit_code
     tell()
-    if ending.error:
-        (app.write_down if ending.told else app.complain)(ending.error)
-    app.finish(ending.exit_code, **ending.document)
+    if exit_status.error:
+        (app.write_down if exit_status.told else app.complain)(exit_status.error)
+    app.finish(exit_status.exit_code, **exit_status.document)

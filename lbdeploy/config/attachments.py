@@ -1,4 +1,8 @@
-"""The operator's scripts that hosts.toml names: read beside it, and refused where no node could run them."""
+"""The files that hosts.toml names, read from beside it: scripts, certificates of a CA, keys of apt repositories.
+
+Scripts are refused where no node could run them. Keys are armored if they are binary: an armored key is text, like
+everything that lbdeploy writes, and can be shown in a diff; apt reads it since 1.4.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,12 @@ import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lbdeploy.config.schema import VrrpTable
 from lbdeploy.errors import shown
+
+if TYPE_CHECKING:
+    from lbdeploy.config.schema import VrrpTable  # with it comes pydantic, which `reader` imports without its plugins
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all public CAs does not belong in a check

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 
 
-class Lines:
+class LineNumbers:
     """The line of every key and table of a TOML text; lines count from 1."""
 
     def __init__(self, text: str) -> None:

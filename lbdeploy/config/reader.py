@@ -159,9 +159,9 @@ class _Reader:
         return found
 
     def error(self, text: str) -> HostsFileError:
-        from lbdeploy.config.line_numbers import Lines
+        from lbdeploy.config.line_numbers import LineNumbers
 
-        lines = Lines(text)
+        lines = LineNumbers(text)
         return HostsFileError(
             self.path, [Problem(lines.of(where), key_text(*where), *rest) for where, *rest in self.complaints]
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence, Sized
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import DAEMONS, IN_FAULT, Placement, able, unable
-from lbdeploy.node.keepalived_conf import GIVE_UP, HANDOVER, effective, master_down
+from lbdeploy.node.keepalived_conf import HANDOVER, YIELD, effective, master_down
 from lbdeploy.node.observation import Observation
 
 
@@ -108,7 +108,7 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
     """Nodes that were told to leave the VIPs to others, by a run that is gone and can't take that back."""
     for each in observations:
         run = each.states.get("service lbdeploy")
-        if each.priority_offset <= GIVE_UP and run is not None and not run.active:
+        if each.priority_offset <= YIELD and run is not None and not run.active:
             detail = f"it leaves the VIPs to others: {HANDOVER} says {each.priority_offset}"
             yield Finding(each.node.name, "holder", False, detail, "lbdeploy handover --back", warning=True)
 

@@ -10,7 +10,7 @@ from lbdeploy.lab.host.paths import Place, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Manifest:
     """The hosts.toml that the lab is for, and the image under its nodes' disks."""
 
     path: str
@@ -18,21 +18,21 @@ class Origin:
     image: str
 
 
-def read(place: Place) -> Origin | None:
+def read(place: Place) -> Manifest | None:
     """What the lab was started for; None where it was never made, or not far enough."""
     import json  # `--lab` commands do not need it
 
     try:
-        return Origin(**json.loads((place.dir / "origin.json").read_text()))
+        return Manifest(**json.loads((place.dir / "origin.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def write(place: Place, origin: Origin) -> None:
+def write(place: Place, manifest: Manifest) -> None:
     """Writes it, for `read`."""
     import json
 
-    replace(place.dir / "origin.json", json.dumps(asdict(origin)))
+    replace(place.dir / "origin.json", json.dumps(asdict(manifest)))
 
 
 def is_complete(place: Place, cluster: Cluster) -> bool | None:

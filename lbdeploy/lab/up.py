@@ -76,7 +76,7 @@ def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
     if base:
         lab.emit(Note("image", "the nodes keep the old one until: lbdeploy lab down"))
         return base
-    manifest.write(lab.place, manifest.Origin(str(lab.cluster.path), suite, str(built.path)))
+    manifest.write(lab.place, manifest.Manifest(str(lab.cluster.path), suite, str(built.path)))
     return built
 
 

@@ -12,7 +12,7 @@ from lbdeploy.node.resources.base import Change, Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ResourceDiff:
     """One resource of a node, the state it was found in, and what has to change, if anything."""
 
     resource: Resource[Any]
@@ -25,7 +25,7 @@ class NodePlan:
     """Every resource of a node, in the order in which they are applied."""
 
     node: Node
-    parts: tuple[Part, ...]
+    parts: tuple[ResourceDiff, ...]
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -45,10 +45,10 @@ def diff(resources: Sequence[Resource[Any]], observation: Observation) -> NodePl
     return NodePlan(observation.node, tuple(_parts(resources, observation)))
 
 
-def _parts(resources: Sequence[Resource[Any]], observation: Observation) -> Iterator[Part]:
+def _parts(resources: Sequence[Resource[Any]], observation: Observation) -> Iterator[ResourceDiff]:
     changing: set[str] = set()  # files that earlier parts replace; services that watch them must reload
     for resource in resources:
         state = observation.states[resource.id]
         changes = tuple(resource.compare(state, changing))
         changing |= {change.name for change in changes if change.kind == "file"}
-        yield Part(resource, state, changes)
+        yield ResourceDiff(resource, state, changes)

@@ -14,7 +14,7 @@ _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an adver
 
 
 HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot clears it
-GIVE_UP = -253  # lowers any priority to the minimum: every other node takes the VIPs
+YIELD = -253  # lowers any priority to the minimum: every other node takes the VIPs
 FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_file)
 
 

@@ -37,7 +37,7 @@ journalctl -q -u keepalived -o cat -n 500 | sed -n 's/.*Entering \([A-Z]*\) STAT
 
 
 @dataclass(frozen=True, slots=True)
-class Vrrp:
+class KeepalivedState:
     """What keepalived reports; `since`: when it entered the state (s, Unix), 0 where only its journal was read."""
 
     state: str = ""
@@ -45,12 +45,12 @@ class Vrrp:
     since: float = 0.0
 
 
-def parse_vrrp(text: str, instance: str) -> Vrrp:
-    """keepalived's JSON, or a state's name from its journal. Unreadable text gives an empty Vrrp."""
+def parse_vrrp(text: str, instance: str) -> KeepalivedState:
+    """keepalived's JSON, or a state's name from its journal. Unreadable text gives an empty KeepalivedState."""
     if text.strip() in STATES.values():
-        return Vrrp(text.strip())
+        return KeepalivedState(text.strip())
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         found = [each["data"] for each in json.loads(text)]
         data = next((each for each in found if each.get("iname") == instance), found[0] if found else {})
-        return Vrrp(STATES[data["state"]], int(data["effective_priority"]), float(data["last_transition"]))
-    return Vrrp()
+        return KeepalivedState(STATES[data["state"]], int(data["effective_priority"]), float(data["last_transition"]))
+    return KeepalivedState()

@@ -62,7 +62,7 @@ class Observation:
     lacks: frozenset[str] = frozenset()
     priority_offset: int = 0
     offset_since: float = 0.0
-    said: keepalived_state.Vrrp = field(default_factory=keepalived_state.Vrrp)
+    said: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
 
@@ -100,7 +100,7 @@ class Observation:
         return all(self.holds(vip.ip) for vip in cluster.vips)
 
 
-class Joined:
+class ProbeScript:
     """The probes of a node's `resources`, and `more` by name, joined into one script, and the reader of its output."""
 
     def __init__(self, node: Node, resources: Sequence[Resource[Any]], more: Mapping[str, Raw]) -> None:
@@ -146,7 +146,7 @@ class Joined:
         return dict(zip(self.probes, answers, strict=True))
 
 
-class Probe(Joined):
+class NodeProbeScript(ProbeScript):
     """The observing script for one node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
@@ -174,7 +174,7 @@ class Probe(Joined):
             offset_since=since,
             said=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
             if "vrrp" in marks
-            else keepalived_state.Vrrp(),
+            else keepalived_state.KeepalivedState(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
         )

@@ -17,14 +17,14 @@ from lbdeploy.node.parsers import Link, parse_ip_a
 from lbdeploy.node.remote import remote_text
 from lbdeploy.ssh.config import Resolving
 from lbdeploy.ssh.connect import dial
-from lbdeploy.ssh.prompts import is_question, settle
+from lbdeploy.ssh.prompts import ask_pending, is_question
 
 LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s by default: three of them, plus a margin
 CONFIGURED, HEARD = "== configured", "== heard"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DiscoveredHost:
     """What was found on a host: links, virtual router IDs in its keepalived.conf, (ID, source) of adverts it heard."""
 
     links: tuple[Link, ...]
@@ -33,7 +33,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedSubnet:
     """A subnet shared by several hosts: by host, the interface and the address there."""
 
     members: Mapping[str, tuple[str, Interface]]
@@ -53,23 +53,23 @@ class Shared:
         return any(str(address.ip) == hosts[name] for name, (_, address) in self.members.items())
 
 
-def scout(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, Seen | LbdeployError]:
+def discover(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, DiscoveredHost | LbdeployError]:
     """Observe all hosts, {name: what SSH connects to}, in parallel. One that fails is an entry, not an exception."""
     pool = ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy")
-    found: dict[str, Seen | LbdeployError] = {}
+    found: dict[str, DiscoveredHost | LbdeployError] = {}
     left = dict(hosts)
     try:
         while left:
             looks = {name: pool.submit(_look, name, host, ssh, emit) for name, host in left.items()}
             found |= {name: look.result() for name, look in looks.items()}
-            asked = settle(found.values(), ssh.answers)
+            asked = ask_pending(found.values(), ssh.answers)
             left = {name: host for name, host in hosts.items() if asked and is_question(found[name])}
         return found
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, wait for no timeout
 
 
-def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> Seen | LbdeployError:
+def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> DiscoveredHost | LbdeployError:
     node = Node(name, 1, host, {}, {})
     emit(Step(name, "connect"))
     try:
@@ -102,22 +102,22 @@ def script() -> str:
     return f"(\n{looks}\n) 2>/dev/null </dev/null\nexit 0\n"
 
 
-def read(output: str) -> Seen:
+def read(output: str) -> DiscoveredHost:
     """Parse what the script printed, skipping what can't be parsed."""
     links, _, rest = output.partition(f"{CONFIGURED}\n")
     configured, _, adverts = rest.partition(f"{HEARD}\n")
     ids = re.findall(r"^\s*virtual_router_id\s+(\d{1,3})\b", configured, re.MULTILINE)
     heard = frozenset((each.router_id, each.source) for each in network_listener.read(adverts).adverts)
-    return Seen(parse_ip_a(links), frozenset(map(int, ids)), heard)
+    return DiscoveredHost(parse_ip_a(links), frozenset(map(int, ids)), heard)
 
 
-def shared(seen: Mapping[str, Seen]) -> list[Shared]:
+def shared(seen: Mapping[str, DiscoveredHost]) -> list[SharedSubnet]:
     """The subnets that all these hosts share, each host with its own address; in the order of the first host's links.
 
     One per interface, IPv4 if it has that. Container bridges drop out, since their addresses are the same on all hosts.
     """
     first = next(iter(seen))
-    found: dict[str, Shared] = {}
+    found: dict[str, SharedSubnet] = {}
     for link in seen[first].links:
         for address in sorted(link.addresses, key=lambda each: each.version):
             candidate = _on_all(address, seen)
@@ -131,21 +131,21 @@ def is_usable(address: Interface) -> bool:
     return not (address.ip.is_loopback or address.ip.is_link_local)
 
 
-def _on_all(address: Interface, seen: Mapping[str, Seen]) -> Shared | None:
+def _on_all(address: Interface, seen: Mapping[str, DiscoveredHost]) -> SharedSubnet | None:
     if not is_usable(address) or address.network.prefixlen == address.max_prefixlen:
         return None
     members = {name: member for name, each in seen.items() if (member := _member(address, each))}
     distinct = {member[1].ip for member in members.values()}
-    return Shared(members) if len(members) == len(seen) == len(distinct) else None
+    return SharedSubnet(members) if len(members) == len(seen) == len(distinct) else None
 
 
-def _member(address: Interface, seen: Seen) -> tuple[str, Interface] | None:
+def _member(address: Interface, seen: DiscoveredHost) -> tuple[str, Interface] | None:
     """A host's first interface and address in the subnet of `address`: a VIP that it holds comes after its own."""
     places = ((link.name, each) for link in seen.links for each in link.addresses)
     return next(((name, each) for name, each in places if each.network == address.network), None)
 
 
-def router_ids(seen: Mapping[str, Seen]) -> dict[int, str]:
+def router_ids(seen: Mapping[str, DiscoveredHost]) -> dict[int, str]:
     """The virtual router IDs in use, each with where it was found."""
     heard = {each: f"heard from {source}" for one in seen.values() for each, source in sorted(one.heard, key=str)}
     return {each: f"in the keepalived.conf of {name}" for name, one in seen.items() for each in one.configured} | heard

@@ -13,19 +13,19 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.keepalived_conf import FAULT, GIVE_UP
+from lbdeploy.node.keepalived_conf import FAULT, YIELD
 from lbdeploy.operations import down_steps
 from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, whole
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking
-from lbdeploy.rollout.node_tasks import Workers, going_on
+from lbdeploy.rollout.node_tasks import NodeTasks, going_on
 from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.survey import REFUSED, Survey
 from lbdeploy.rollout.transaction import Task
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 AGAIN = "fix the cause, then again: lbdeploy down"
@@ -48,36 +48,36 @@ class Removal:
     """One `down` of the nodes that `options` picks. `purge`: packages and lbdeploy's own folder go, too."""
 
     def __init__(
-        self, cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, options: Options, *, purge: bool
+        self, cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options, *, purge: bool
     ) -> None:
         self.cluster = cluster
-        self.scope = [node.name for node in fleet.nodes if not options.limit or node.name in options.limit]
+        self.scope = [node.name for node in pool.nodes if not options.limit or node.name in options.limit]
         self._purge = purge
-        self._fleet = fleet
+        self._pool = pool
         self._emit = emit
         self._origin = origin
         self._lock_wait = options.lock_wait
         self._interrupt = Interrupt(emit)
-        self._workers = Workers(fleet, origin, emit)
-        wanted = {node.name: down_steps.original(purge=purge) for node in fleet.nodes}
-        self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
+        self._tasks = NodeTasks(pool, origin, emit)
+        wanted = {node.name: down_steps.original(purge=purge) for node in pool.nodes}
+        self._observer = Observer(cluster, pool, wanted, self.scope, emit)
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
 
     def down(self, approve: Callable[[RemovalPlan], bool]) -> Removed:
         """Remove the load balancer. `approve` is shown the plan, where there is anything to do, and may refuse it."""
-        before, goodbye = self._begin()
-        if not goodbye.plan.changes:
-            return Removed(goodbye, errors=before.errors)
-        if not approve(goodbye):
+        before, removal_plan = self._begin()
+        if not removal_plan.plan.changes:
+            return Removed(removal_plan, errors=before.errors)
+        if not approve(removal_plan):
             raise InterruptedRunError("not approved", state="nothing was changed", fix="lbdeploy down, once it is")
-        nodes = [node for node in self._fleet.nodes if node.name in before.seen]
-        locked = locking(self._fleet, nodes, self._origin.about, self._lock_wait, self._emit)
+        nodes = [node for node in self._pool.nodes if node.name in before.seen]
+        locked = locking(self._pool, nodes, self._origin.about, self._lock_wait, self._emit)
         with locked as lock, self._interrupt:
             if lock.runs != before.runs:
                 before, now = self._begin()
-                goodbye = _still(goodbye, now)
-            done = self._carry_out(goodbye.plan, before, lock)
-        return Removed(goodbye, done, before.errors)
+                removal_plan = _still(removal_plan, now)
+            done = self._carry_out(removal_plan.plan, before, lock)
+        return Removed(removal_plan, done, before.errors)
 
     def _begin(self) -> tuple[Survey, RemovalPlan]:
         """A survey and its plan. Raises where a node refuses the login, or none that is to go can be reached."""
@@ -95,7 +95,7 @@ class Removal:
             try:
                 self._perform(stage, before, done)
             except KeyboardInterrupt:
-                going = [going_on(work) for work in self._workers.under_way.values()]
+                going = [going_on(work) for work in self._tasks.under_way.values()]
                 state = "; ".join((*going, *_told(done)))
                 raise InterruptedRunError("interrupted", state=state, fix="lbdeploy down continues") from None
             except LbdeployError as error:
@@ -115,20 +115,20 @@ class Removal:
         """Take one node out, and confirm if all is well; or, in the last stage, purge all: this can't be undone."""
         try:
             if purges(stage):
-                self._workers.begin({name: down_steps.purge(plan) for name, plan in stage.plans.items()})
+                self._tasks.begin({name: down_steps.purge(plan) for name, plan in stage.plans.items()})
             else:
-                self._workers.begin({name: self._task(before, name, plan) for name, plan in stage.plans.items()})
+                self._tasks.begin({name: self._task(before, name, plan) for name, plan in stage.plans.items()})
                 self._gate(before, (*done, *stage.names))
-            self._workers.confirm()
+            self._tasks.confirm()
         except LbdeployError as error:
-            raise self._workers.abandon(error) from None
+            raise self._tasks.abandon(error) from None
 
     def _task(self, before: Survey, name: str, plan: NodePlan) -> Task:
         vips = tuple(str(vip.ip) for vip in self.cluster.vips)
         stays = not whole(self.cluster, before)
         away = stays and before.seen[name].holds_any(self.cluster) and hands_over(plan)
         limit = int(self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster))
-        priority_offset = GIVE_UP if self.cluster.vrrp.preempt else FAULT
+        priority_offset = YIELD if self.cluster.vrrp.preempt else FAULT
         task = Task(
             plan, (), self._patience, away=vips if away else (), away_seconds=limit, priority_offset=priority_offset
         )

@@ -13,7 +13,7 @@ from lbdeploy.node.keepalived_conf import read
 from lbdeploy.node.resources.original import UNKNOWN, OriginalFile, OriginalFileState
 from lbdeploy.node.resources.purge import Purge, PurgeState
 from lbdeploy.operations.down_steps import leaving, purging
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.survey import Survey
 
 
@@ -71,10 +71,14 @@ def _plan(cluster: Cluster, survey: Survey) -> Plan:
     order = sorted(seen, key=lambda name: (seen[name].holds_any(cluster), seen[name].node.priority))
     plans = {name: leaving(survey.plans[name]) for name in order}
     stages = [
-        Stage(Way.LEAVE, {name: each}, _cost(cluster, survey, name)) for name, each in plans.items() if each.changes
+        Stage(Strategy.LEAVE, {name: each}, _cost(cluster, survey, name))
+        for name, each in plans.items()
+        if each.changes
     ]
     gone = {name: each for name in order if (each := purging(survey.plans[name])).changes}
-    return Plan(survey.plans, (*stages, *([Stage(Way.LEAVE, gone, "nothing runs there any more")] if gone else [])))
+    return Plan(
+        survey.plans, (*stages, *([Stage(Strategy.LEAVE, gone, "nothing runs there any more")] if gone else []))
+    )
 
 
 def _cost(cluster: Cluster, survey: Survey, name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lbdeploy.common.shell import cmd, here
-from lbdeploy.node.drift import NodePlan, Part
+from lbdeploy.node.drift import NodePlan, ResourceDiff
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import Gone, Journal, Service
 from lbdeploy.node.resources.base import Change, Resource
@@ -108,15 +108,15 @@ def _paths(plan: NodePlan) -> list[str]:
     return [part.resource.path for part in plan.parts if isinstance(part.resource, OriginalFile)]
 
 
-def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
+def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, ResourceDiff]]:
     return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
 
 
-def _replace(file: OriginalFile, part: Part) -> str:
+def _replace(file: OriginalFile, part: ResourceDiff) -> str:
     return f"{'swap' if part.state.was.there else 'drop'} {cmd(file.path)}"
 
 
-def _run(service: OriginalService, part: Part, *verbs: str) -> list[str]:
+def _run(service: OriginalService, part: ResourceDiff, *verbs: str) -> list[str]:
     """Stop, start or restart a service where needed, and check that it runs if it should."""
     wanted = [change.action for change in part.changes if change.action in verbs]
     lines = [
@@ -125,12 +125,12 @@ def _run(service: OriginalService, part: Part, *verbs: str) -> list[str]:
     return lines + [f"run systemctl is-active --quiet {service.unit}" for verb in wanted if verb != "stop"]
 
 
-def _set(sysctl: OriginalSysctl, part: Part) -> list[str]:
+def _set(sysctl: OriginalSysctl, part: ResourceDiff) -> list[str]:
     back = cmd("sysctl", "-q", "-w", f"{sysctl.name}={part.state[0]}")
     return [f"step set {cmd(sysctl.name)}", f"undo {here(back)}", f"run {part.resource.fix(part.state, [])}"]
 
 
-def _at_boot(service: OriginalService, part: Part) -> list[str]:
+def _at_boot(service: OriginalService, part: ResourceDiff) -> list[str]:
     back = {"enable": "disable", "disable": "enable", "mask": "unmask"}
     wanted = [change.action for change in part.changes if change.action in back]
     unit = service.unit

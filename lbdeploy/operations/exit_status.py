@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lbdeploy.health.finding import Finding
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
-    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.status import Status
     from lbdeploy.planning.lint.lint import Lint
@@ -22,7 +22,7 @@ CHANGES_PENDING = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ExitStatus:
     """The exit code, and the document of a command without its common head. It includes `error`, if there is one.
 
     `told`: the findings shown already say everything in the error, so it need not be shown again.
@@ -34,7 +34,7 @@ class Ending:
     told: bool = False
 
 
-def planned(outcome: Outcome) -> Ending:
+def planned(outcome: Outcome) -> ExitStatus:
     """The end of `plan`: a node that could not be observed takes precedence over pending changes."""
     document = {
         "changes": outcome.plan.to_json(),
@@ -43,10 +43,10 @@ def planned(outcome: Outcome) -> Ending:
     }
     if outcome.errors:
         return _failed(together(outcome.errors.values()), document)
-    return Ending(CHANGES_PENDING if outcome.plan.changes else 0, document)
+    return ExitStatus(CHANGES_PENDING if outcome.plan.changes else 0, document)
 
 
-def changed(outcome: Outcome) -> Ending:
+def changed(outcome: Outcome) -> ExitStatus:
     """The end of a run that may have changed something: a node that was left out makes it a failure."""
     document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json()}
     if outcome.errors:
@@ -54,27 +54,27 @@ def changed(outcome: Outcome) -> Ending:
     return _judged("nothing is left to do, but", outcome.verdict, document)
 
 
-def rebuilt(outcome: Rebuilt) -> Ending:
+def rebuilt(outcome: Rebuilt) -> ExitStatus:
     """The end of `rebuild`: problems of other nodes only make the cluster unhealthy."""
     document = {"changes": outcome.plan.to_json(), **outcome.verdict.to_json(), **outcome.to_json()}
     if outcome.errors:
         return _failed(together(outcome.errors.values()), document)
     if not outcome.verdict.healthy:
         return _failed(_unhealthy(f"{outcome.name} is a member again, but", outcome.verdict), document)
-    return Ending(0, document)
+    return ExitStatus(0, document)
 
 
-def handed_over(moved: Moved) -> Ending:
+def handed_over(moved: HandoverResult) -> ExitStatus:
     """The end of `handover`: failed connections take precedence over an unhealthy cluster."""
     document = moved.to_json()
     if not moved.in_time:
         return _failed(_lossy(moved), document)
     if not moved.verdict.healthy:
         return _failed(_unhealthy(f"{moved.taker} holds the VIPs, but", moved.verdict), document)
-    return Ending(0, document)
+    return ExitStatus(0, document)
 
 
-def verified(outcome: Outcome) -> Ending:
+def verified(outcome: Outcome) -> ExitStatus:
     """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster."""
     document = outcome.verdict.to_json()
     if outcome.errors:
@@ -82,20 +82,20 @@ def verified(outcome: Outcome) -> Ending:
     return _judged("", outcome.verdict, document)
 
 
-def looked(status: Status) -> Ending:
+def looked(status: Status) -> ExitStatus:
     """The end of `status`, which judges only whether every node could be observed."""
     document = status.to_json()
     if not status.errors:
-        return Ending(0, document)
+        return ExitStatus(0, document)
     return replace(_failed(together(status.errors.values()), document, told=True), exit_code=ConnectError.exit_code)
 
 
-def linted(lints: Sequence[Lint]) -> Ending:
+def linted(lints: Sequence[Lint]) -> ExitStatus:
     """The end of `check`: warnings are no failure."""
     document = {"findings": [each.to_json() for each in lints]}
     wrong = [each for each in lints if each.severity == "error"]
     if not wrong:
-        return Ending(0, document)
+        return ExitStatus(0, document)
     told = "; ".join(f"{each.file}: {each.message}" for each in wrong)
     error = RenderError(
         f"what would be written will not work: {told}",
@@ -106,13 +106,13 @@ def linted(lints: Sequence[Lint]) -> Ending:
     return _failed(error, document, told=True)
 
 
-def examined(diagnosis: Diagnosis) -> Ending:
+def examined(diagnosis: Diagnosis) -> ExitStatus:
     """The end of `doctor`: a node that could not be examined takes precedence over problems on the others."""
     document: dict[str, Any] = {"findings": [each.to_json() for each in diagnosis.findings]}
     if diagnosis.errors:
         return _failed(together(diagnosis.errors.values()), document, told=True)
     if not diagnosis.problems:
-        return Ending(0, document)
+        return ExitStatus(0, document)
     error = UnhealthyError(
         f"something is in the way of lbdeploy up: {_listed(diagnosis.problems)}",
         state="nothing was changed",
@@ -121,13 +121,13 @@ def examined(diagnosis: Diagnosis) -> Ending:
     return _failed(error, document, told=True)
 
 
-def _failed(error: LbdeployError, document: dict[str, Any], *, told: bool = False) -> Ending:
-    return Ending(error.exit_code, {**document, "error": error.to_json()}, error, told)
+def _failed(error: LbdeployError, document: dict[str, Any], *, told: bool = False) -> ExitStatus:
+    return ExitStatus(error.exit_code, {**document, "error": error.to_json()}, error, told)
 
 
-def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> Ending:
+def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> ExitStatus:
     """The end of a command whose report shows the findings."""
-    return Ending(0, document) if verdict.healthy else _failed(_unhealthy(what, verdict), document, told=True)
+    return ExitStatus(0, document) if verdict.healthy else _failed(_unhealthy(what, verdict), document, told=True)
 
 
 def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:
@@ -141,7 +141,7 @@ def _listed(findings: Iterable[Finding]) -> str:
     return "; ".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in findings)
 
 
-def _lossy(moved: Moved) -> UnhealthyError:
+def _lossy(moved: HandoverResult) -> UnhealthyError:
     lost = f"{moved.failed} of {moved.probes} new connections failed, and the longest outage was {moved.outage:.2f} s"
     return UnhealthyError(
         f"clients have lost more than the {moved.expected:.2f} s that the timers predict: {lost}",

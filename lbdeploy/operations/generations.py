@@ -63,7 +63,7 @@ def _generation(name: str, files: Mapping[str, tuple[str, str]]) -> Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RollbackTarget:
     """What to roll back to: the nodes before the run `id`. `nodes` has those that were changed by it or since."""
 
     id: str
@@ -89,7 +89,7 @@ class Target:
         return wanted
 
 
-def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> Target:
+def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> RollbackTarget:
     """The state before `run`, or before the last run where it is None.
 
     Raises UsageError for a run that no node knows, and RemoteError where there is nothing to roll back to.
@@ -110,7 +110,7 @@ def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> 
             fix="lbdeploy rollback --list shows the runs that can be undone; lbdeploy down removes everything",
         )
     about = next(each.about for those in generations.values() for each in those if each.id == chosen)
-    return Target(chosen, about, next((each.hosts for each in nodes.values() if each.hosts), ""), nodes)
+    return RollbackTarget(chosen, about, next((each.hosts for each in nodes.values() if each.hosts), ""), nodes)
 
 
 def _since(generations: Sequence[Generation], run: str) -> list[Generation]:

@@ -8,40 +8,42 @@ from typing import Any
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Emit
-from lbdeploy.operations.generations import Generation, Reader, Target
+from lbdeploy.operations.generations import Generation, Reader, RollbackTarget
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.run import Run
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 
-def generations(fleet: Fleet) -> dict[str, list[Generation]]:
+def generations(pool: SessionPool) -> dict[str, list[Generation]]:
     """The generations that each node can be rolled back to, newest first. Raises the first node's error."""
 
     def read(node: object, session: Any) -> list[Generation]:
         reader = Reader()
         return reader.read(session.run(reader.script()).output)
 
-    found = fleet.each(fleet.nodes, read)
+    found = pool.each(pool.nodes, read)
     for each in found.values():
         if isinstance(each, LbdeployError):
             raise each
     return {name: each for name, each in found.items() if not isinstance(each, LbdeployError)}
 
 
-def restoring(cluster: Cluster, fleet: Fleet, emit: Emit, origin: Origin, options: Options, goal: Target) -> Run:  # noqa: PLR0917  as a Run
+def restoring(  # noqa: PLR0917  as a Run
+    cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options, goal: RollbackTarget
+) -> Run:
     """A run whose desired state is that of `goal`, judged by the hosts.toml that it was made from."""
     then = _cluster_then(cluster, goal)
-    fleet.nodes = tuple(replace(then.node(node.name), host=node.host) for node in fleet.nodes)
-    wanted = {node.name: goal.wanted(node.name, desired(then, node)) for node in fleet.nodes}
+    pool.nodes = tuple(replace(then.node(node.name), host=node.host) for node in pool.nodes)
+    wanted = {node.name: goal.wanted(node.name, desired(then, node)) for node in pool.nodes}
     origin = replace(origin, hosts=(goal.hosts or origin.hosts).rstrip("\n"))
-    run = Run(then, fleet, emit, origin, options, wanted)
+    run = Run(then, pool, emit, origin, options, wanted)
     run.again = f"lbdeploy rollback --to {goal.id} goes on; lbdeploy up brings back what hosts.toml says"
     return run
 
 
-def _cluster_then(cluster: Cluster, goal: Target) -> Cluster:
+def _cluster_then(cluster: Cluster, goal: RollbackTarget) -> Cluster:
     """The cluster as hosts.toml described it then; the present one where that is unknown, or had other nodes."""
     from lbdeploy.config.reader import load
 

@@ -17,8 +17,8 @@ from lbdeploy.health.placement import DAEMONS, Placement, placement_of
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.vips import asked, holder, placed, tracked
 from lbdeploy.node.health_probes import health
-from lbdeploy.node.keepalived_state import PROBE, Vrrp, parse_vrrp
-from lbdeploy.node.observation import Joined, Observation, tracked_file
+from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp
+from lbdeploy.node.observation import Observation, ProbeScript, tracked_file
 from lbdeploy.node.parsers import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.node.resources import Journal, Service
 from lbdeploy.node.resources.base import Resource
@@ -31,7 +31,7 @@ class Snapshot:
     """A node at one moment."""
 
     seen: Observation
-    vrrp: Vrrp
+    vrrp: KeepalivedState
     loads: tuple[Load, ...]
 
     @property
@@ -129,7 +129,7 @@ class Status:
         }  # fmt: skip
 
 
-class Look(Joined):
+class Look(ProbeScript):
     """The script that looks at a node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node) -> None:
@@ -152,7 +152,7 @@ class Look(Joined):
             haproxy_answers=marks["show stat"].output.startswith("# "),
             priority_offset=offset,
             offset_since=since,
-            said=said if self.cluster.vrrp.tracks else Vrrp(),
+            said=said if self.cluster.vrrp.tracks else KeepalivedState(),
         )
         return Snapshot(seen, said, parse_loads(marks["show stat"].output))
 

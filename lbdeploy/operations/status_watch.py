@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.operations.status import Look, Snapshot, Status, looks, together
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
@@ -23,7 +23,7 @@ SOON = 0.5  # the same for a live screen, on which they may still appear
 
 
 @dataclass
-class Seen:
+class LastSnapshot:
     """What is known of a node: the last snapshot and when it was made, and why there is none since (monotonic, s)."""
 
     snapshot: Snapshot | None = None
@@ -37,10 +37,10 @@ class Seen:
         return quiet if self.snapshot and (self.error or quiet > LATE) else 0.0
 
 
-def once(cluster: Cluster, fleet: Fleet, patience: float = PATIENCE) -> Status:
+def once(cluster: Cluster, pool: SessionPool, patience: float = PATIENCE) -> Status:
     """Observe every node once, with one remote command each; wait for one that hangs no longer than `patience`."""
-    scripts = looks(cluster, fleet.nodes)
-    found = fleet.each(fleet.nodes, lambda node, session: _look(scripts[node.name], session), patience)
+    scripts = looks(cluster, pool.nodes)
+    found = pool.each(pool.nodes, lambda node, session: _look(scripts[node.name], session), patience)
     return together(cluster, found)
 
 
@@ -48,7 +48,7 @@ def _look(look: Look, session: Session) -> Snapshot:
     return look.read(session.run(look.script()).output)
 
 
-def _silence(name: str, seen: Seen) -> LbdeployError:
+def _silence(name: str, seen: LastSnapshot) -> LbdeployError:
     if not seen.snapshot and seen.error:
         return seen.error
     why = f": {seen.error.message}" if seen.error else ""
@@ -60,17 +60,17 @@ def _silence(name: str, seen: Seen) -> LbdeployError:
 class Watch:
     """Observes the nodes while it is open as a context manager. A connection that dies is replaced."""
 
-    def __init__(self, cluster: Cluster, fleet: Fleet, first: Status) -> None:
+    def __init__(self, cluster: Cluster, pool: SessionPool, first: Status) -> None:
         self.cluster = cluster
-        self._fleet = fleet
+        self._pool = pool
         self._over = threading.Event()
         now = time.monotonic()
         self.seen = {
-            node.name: Seen(first.nodes.get(node.name), now, first.errors.get(node.name)) for node in fleet.nodes
+            node.name: LastSnapshot(first.nodes.get(node.name), now, first.errors.get(node.name)) for node in pool.nodes
         }
 
     def __enter__(self) -> Watch:
-        for node in self._fleet.nodes:
+        for node in self._pool.nodes:
             threading.Thread(target=self._watch, args=(node,), name=f"watch {node.name}", daemon=True).start()
         return self
 
@@ -106,14 +106,14 @@ class Watch:
         """Observe it once, over a new connection where the last one has failed."""
         if self.seen[node.name].error:
             try:
-                self._fleet.reopen(node)
+                self._pool.reopen(node)
             except LbdeployError as error:
                 return error
-        return self._fleet.each([node], lambda _, session: _look(look, session))[node.name]
+        return self._pool.each([node], lambda _, session: _look(look, session))[node.name]
 
     def _note(self, name: str, result: Snapshot | LbdeployError) -> None:
         old = self.seen[name]
         if isinstance(result, Snapshot):
-            self.seen[name] = Seen(result, time.monotonic())
+            self.seen[name] = LastSnapshot(result, time.monotonic())
         else:
-            self.seen[name] = Seen(old.snapshot, old.at, result)
+            self.seen[name] = LastSnapshot(old.snapshot, old.at, result)

@@ -10,7 +10,7 @@ from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.resources.base import Change
 
 
-class Way(StrEnum):
+class Strategy(StrEnum):
     """How the nodes of a stage are changed; docs/reliability.md says what each costs clients."""
 
     BEGIN = "begin"  # no cluster is running yet: all at once
@@ -25,7 +25,7 @@ class Way(StrEnum):
 class Stage:
     """Nodes that are changed together, each with its changes in this stage; `cost` is what clients will notice."""
 
-    way: Way
+    way: Strategy
     plans: Mapping[str, NodePlan]
     cost: str
 

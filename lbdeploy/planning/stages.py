@@ -1,7 +1,7 @@
 """The order in which nodes are changed, and what it costs clients. Pure.
 
 Where no cluster runs yet, all nodes at once. On a live cluster one at a time: those that hold no VIP first, and the
-holder last, so that every stage leaves a tested node to fall back on. Some changes can't be made that way: see Way.
+holder last, so that every stage leaves a tested node to fall back on. Some changes need another way: see Strategy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File, Packages
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 
 NOTHING = "clients notice nothing"
 
@@ -48,22 +48,28 @@ class Member:
 def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]) -> Plan:
     """The plan of a run: the changes of each node, in stages."""
     members = [_member(cluster, plans[each.node.name], each) for each in observations]
-    needy = [member for member in members if member.plan.changes]
+    changed = [member for member in members if member.plan.changes]
     if not is_live(cluster, observations):
-        return Plan(plans, _begin(needy))
-    needy.sort(key=lambda member: (_unheard(member, members, cluster), member.holds, member.plan.node.priority))
-    joint, way = _joint(needy)
-    gentle = {member.name: _gentle(member) for member in needy}
-    single = [member for member in needy if member not in joint and gentle[member.name].changes]
-    rough = [(member, _rough(member)) for member in needy if member not in joint]
+        return Plan(plans, _begin(changed))
+    changed.sort(key=lambda member: (_unheard(member, members, cluster), member.holds, member.plan.node.priority))
+    simultaneous, way = _simultaneous(changed)
+    reload_only = {member.name: _reload_only(member) for member in changed}
+    single = [member for member in changed if member not in simultaneous and reload_only[member.name].changes]
+    disruptive = [(member, _disruptive(member)) for member in changed if member not in simultaneous]
     stages = [
-        Stage(Way.RELOAD, {each.name: gentle[each.name]}, _reload_cost(cluster, each, members, single[:index]))
+        Stage(
+            Strategy.RELOAD, {each.name: reload_only[each.name]}, _reload_cost(cluster, each, members, single[:index])
+        )
         for index, each in enumerate(single)
     ]
-    if joint:
-        stages.append(Stage(way, {each.name: each.plan for each in joint}, _joint_cost(cluster, way, joint)))
+    if simultaneous:
+        stages.append(
+            Stage(way, {each.name: each.plan for each in simultaneous}, _simultaneous_cost(cluster, way, simultaneous))
+        )
     stages += [
-        Stage(Way.AWAY, {each.name: plan}, _away_cost(cluster, each, plan)) for each, plan in rough if plan.changes
+        Stage(Strategy.AWAY, {each.name: plan}, _away_cost(cluster, each, plan))
+        for each, plan in disruptive
+        if plan.changes
     ]
     return Plan(plans, tuple(stages))
 
@@ -93,9 +99,9 @@ def instances(plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None
     return None, None
 
 
-def _begin(needy: Sequence[Member]) -> tuple[Stage, ...]:
-    plans = {member.name: member.plan for member in needy}
-    return (Stage(Way.BEGIN, plans, "there are no clients yet"),) if plans else ()
+def _begin(changed: Sequence[Member]) -> tuple[Stage, ...]:
+    plans = {member.name: member.plan for member in changed}
+    return (Stage(Strategy.BEGIN, plans, "there are no clients yet"),) if plans else ()
 
 
 def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> bool:
@@ -105,15 +111,15 @@ def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> boo
     return not member.runs and any(before.peers and address not in before.peers for before in others)
 
 
-def _joint(needy: Sequence[Member]) -> tuple[list[Member], Way]:
+def _simultaneous(changed: Sequence[Member]) -> tuple[list[Member], Strategy]:
     """The nodes that can't be changed one at a time, and how they are changed."""
-    moved = [member for member in needy if member.runs and member.differs("identity")]
+    moved = [member for member in changed if member.runs and member.differs("identity")]
     if moved:
-        return [member for member in needy if member.before != member.after and member.before], Way.REELECT
-    return [member for member in needy if member.differs("agreed")], Way.TOGETHER
+        return [member for member in changed if member.before != member.after and member.before], Strategy.REELECT
+    return [member for member in changed if member.differs("agreed")], Strategy.TOGETHER
 
 
-def _gentle(member: Member) -> NodePlan:
+def _reload_only(member: Member) -> NodePlan:
     """The changes that clients don't notice. On a node that does not work anyway, that is all of them."""
     if not member.runs:
         return member.plan
@@ -121,7 +127,7 @@ def _gentle(member: Member) -> NodePlan:
     return member.plan.only(lambda resource, change: not whole and not _restarts(resource, change))
 
 
-def _rough(member: Member) -> NodePlan:
+def _disruptive(member: Member) -> NodePlan:
     """The changes that stop a daemon for a moment, or take the node's VIPs away."""
     whole = _moves(member) or _repairs(member)
     return member.plan.only(lambda resource, change: member.runs and (whole or _restarts(resource, change)))
@@ -169,15 +175,15 @@ def winner(instances: Mapping[str, Instance | None]) -> str | None:
 def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[Observation]) -> frozenset[str]:
     """The nodes that may hold the VIPs after a stage; any other holder is unexpected."""
     members = {each.node.name: _member(cluster, plan.nodes[each.node.name], each) for each in observations}
-    if stage.way is Way.AWAY:
+    if stage.way is Strategy.AWAY:
         return frozenset(name for name in members if name not in stage.names) or frozenset(members)
-    if stage.way in (Way.REELECT, Way.BEGIN):
+    if stage.way in (Strategy.REELECT, Strategy.BEGIN):
         return frozenset(members)
-    foremost = [_foremost(members, plan.stages[:count]) for count in range(plan.stages.index(stage) + 2)]
-    return frozenset(holders(cluster, observations)) | frozenset(filter(None, foremost))
+    elected = [_elected(members, plan.stages[:count]) for count in range(plan.stages.index(stage) + 2)]
+    return frozenset(holders(cluster, observations)) | frozenset(filter(None, elected))
 
 
-def _foremost(members: Mapping[str, Member], stages: Sequence[Stage]) -> str | None:
+def _elected(members: Mapping[str, Member], stages: Sequence[Stage]) -> str | None:
     """The node that VRRP prefers once these stages are done; it may not have taken the VIPs yet."""
     done = {name for stage in stages for name in stage.names}
     able = [each for each in members.values() if each.runs or each.name in done]
@@ -202,13 +208,13 @@ def _taker(members: Sequence[Member], done: Sequence[Member]) -> str | None:
     return best if winning and held and winning.priority > max(held) else None
 
 
-def _joint_cost(cluster: Cluster, way: Way, joint: Sequence[Member]) -> str:
-    if way is Way.REELECT:
+def _simultaneous_cost(cluster: Cluster, way: Strategy, simultaneous: Sequence[Member]) -> str:
+    if way is Strategy.REELECT:
         return (
             "VRRP elects anew: the standby takes the VIPs, both hold them for about a second, and they return after "
             f"preempt_delay ({cluster.vrrp.preempt_delay:g} s): open connections are cut, new ones go through"
         )
-    gone = sorted({vip for each in joint for vip in _vips(each.before) - _vips(each.after)})
+    gone = sorted({vip for each in simultaneous for vip in _vips(each.before) - _vips(each.after)})
     return f"connections to {', '.join(gone)} end; others notice nothing" if gone else NOTHING
 
 

@@ -23,7 +23,7 @@ from lbdeploy.node.observation import PRELUDE, Observation
 from lbdeploy.node.remote import remote_text
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 from lbdeploy.ssh.transport.session import Session
 
 ASK_SECONDS = 1.0  # time in which a host is asked three times whether anything there accepts VRRP
@@ -44,7 +44,7 @@ class FormerPeer:
     unicast: bool = True
 
 
-def former_peers(survey: Survey, fleet: Fleet) -> list[FormerPeer]:
+def former_peers(survey: Survey, pool: SessionPool) -> list[FormerPeer]:
     """The former peers as one node finds them: one round trip, and none where there are no candidates.
 
     Raises the last node's error where no node could be asked, since that does not mean that there are none.
@@ -59,7 +59,7 @@ def former_peers(survey: Survey, fleet: Fleet) -> list[FormerPeer]:
     found: str | LbdeployError = ""
     for name in _standbys_first(survey) if dropped else ():
         node = survey.cluster.node(name)
-        found = fleet.each([node], partial(_ask, survey.cluster.vrrp.network, dropped))[name]
+        found = pool.each([node], partial(_ask, survey.cluster.vrrp.network, dropped))[name]
         if not isinstance(found, LbdeployError):
             return [replace(each, unicast=each.address in sent_to) for each in _read(found, dropped, names)]
     if isinstance(found, LbdeployError):

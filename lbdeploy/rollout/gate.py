@@ -9,13 +9,13 @@ from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import IN_FAULT, able, holders, unable
 from lbdeploy.health.servers import lost_servers, silence
 from lbdeploy.planning.desired import FIREWALL_SERVICE
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import foreseen
 from lbdeploy.rollout.survey import Survey
 
 OF_ANSWERS = ("api", "frontend")
 OF_SERVERS = ("backend", *OF_ANSWERS)  # checks that may also fail because of the servers, not the nodes
-JOINT = (Way.TOGETHER, Way.REELECT)
+SIMULTANEOUS = (Strategy.TOGETHER, Strategy.REELECT)
 
 
 Excuses = frozenset[tuple[str | None, str]]  # findings: (node, check) or (node, exact detail)
@@ -114,10 +114,10 @@ def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:
     healthy = [name for name, each in survey.seen.items() if able(each)]
     touched = [name for name in stage.names if name in healthy]
     spare = [name for name in healthy if name not in stage.names]
-    needed = stage.way is Way.AWAY or not force
-    if stage.way is Way.BEGIN or not touched or spare or not needed:
+    needed = stage.way is Strategy.AWAY or not force
+    if stage.way is Strategy.BEGIN or not touched or spare or not needed:
         return
-    if stage.way in JOINT and len(touched) > 1:
+    if stage.way in SIMULTANEOUS and len(touched) > 1:
         return
     raise _last_node(stage, touched, survey)
 
@@ -127,7 +127,7 @@ def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNo
     lost = {name: error.message for name, error in survey.errors.items()}
     why = "".join(f"; {name} cannot take over: {reason}" for name, reason in (sick | lost).items())
     name = " and ".join(touched)
-    forced = "" if stage.way is Way.AWAY else "; to change it anyway: lbdeploy up --force-last"
+    forced = "" if stage.way is Strategy.AWAY else "; to change it anyway: lbdeploy up --force-last"
     return LastNodeError(
         f"no other node could take over while {name} is changed{why}",
         node=name,

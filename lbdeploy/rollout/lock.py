@@ -21,7 +21,7 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.resources.last_run import JOURNAL, UNIT
 from lbdeploy.rollout.progress import MARK, locked
 from lbdeploy.rollout.transaction import LOCK
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Held, Session
@@ -108,7 +108,7 @@ class Lock:
 
 
 @contextmanager
-def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: Emit) -> Iterator[Lock]:
+def locking(pool: SessionPool, nodes: Sequence[Node], about: str, wait: float, emit: Emit) -> Iterator[Lock]:
     """The cluster's lock, for the duration of the block. If it is taken, retries for `wait` s; then LockedError.
 
     The first node is locked before the others, so that exactly one of two simultaneous runs gets the lock.
@@ -117,7 +117,7 @@ def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: 
     while True:
         lock = Lock(about)
         try:
-            _take(lock, fleet, nodes)
+            _take(lock, pool, nodes)
         except LockedError as error:
             lock.release()
             if time.monotonic() >= deadline:
@@ -141,9 +141,9 @@ def locking(fleet: Fleet, nodes: Sequence[Node], about: str, wait: float, emit: 
     lock.release()
 
 
-def _take(lock: Lock, fleet: Fleet, nodes: Sequence[Node]) -> None:
+def _take(lock: Lock, pool: SessionPool, nodes: Sequence[Node]) -> None:
     first, rest = sorted(nodes, key=lambda node: node.name)[:1], sorted(nodes, key=lambda node: node.name)[1:]
     for group in (first, rest):
-        for error in fleet.each(group, lock.take).values():
+        for error in pool.each(group, lock.take).values():
             if isinstance(error, LbdeployError):
                 raise error

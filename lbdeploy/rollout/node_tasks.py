@@ -13,7 +13,7 @@ from lbdeploy.events import Done, Emit, Step
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.transaction import Task, Transaction
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
@@ -23,7 +23,7 @@ LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmat
 RETRY_SECONDS = 1.0
 
 
-class Work:
+class NodeTask:
     """One task on one node, under way."""
 
     def __init__(self, node: Node, task: Task, origin: Origin, emit: Emit) -> None:
@@ -47,27 +47,27 @@ class Work:
         return self.progress.error(self.transaction.task.plan)
 
 
-class Workers:
+class NodeTasks:
     """The tasks of a stage. What has begun must be confirmed or abandoned; see the module `rollout`."""
 
-    def __init__(self, fleet: Fleet, origin: Origin, emit: Emit) -> None:
-        self._fleet = fleet
+    def __init__(self, pool: SessionPool, origin: Origin, emit: Emit) -> None:
+        self._pool = pool
         self._origin = origin
         self._emit = emit
-        self.under_way: dict[str, Work] = {}
+        self.under_way: dict[str, NodeTask] = {}
 
     def begin(self, tasks: Mapping[str, Task]) -> None:
         """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
-        nodes = [node for node in self._fleet.nodes if node.name in tasks]
+        nodes = [node for node in self._pool.nodes if node.name in tasks]
         for node in nodes:
-            self.under_way[node.name] = Work(node, tasks[node.name], self._origin, self._emit)
-        _raise_worst(self._fleet.each(nodes, self._begin).values())
+            self.under_way[node.name] = NodeTask(node, tasks[node.name], self._origin, self._emit)
+        _raise_worst(self._pool.each(nodes, self._begin).values())
 
     def linger(self, names: Sequence[str]) -> None:
         """Tell waiting nodes that other nodes are about to depend on them. Raises the first one's error."""
         nodes = [node for node in self._waiting() if node.name in names]
         scripts = {node.name: self.under_way[node.name].transaction.linger() for node in nodes}
-        _raise_worst(self._fleet.each(nodes, lambda node, session: session.run(scripts[node.name])).values())
+        _raise_worst(self._pool.each(nodes, lambda node, session: session.run(scripts[node.name])).values())
 
     def confirm(self) -> None:
         """Confirm the changes, over new connections: that these can be made is part of what is confirmed.
@@ -75,11 +75,11 @@ class Workers:
         No node is told before all can be reached. Raises RolledBackError, or the error of what happened instead.
         """
         nodes = self._waiting()
-        reached = self._fleet.each(nodes, lambda node, _: self._reach(node))
+        reached = self._pool.each(nodes, lambda node, _: self._reach(node))
         sessions = {name: each for name, each in reached.items() if not isinstance(each, LbdeployError)}
         try:
             _raise_worst(reached.values())
-            results = self._fleet.each(nodes, lambda node, _: self._end(node, sessions[node.name], "confirm"))
+            results = self._pool.each(nodes, lambda node, _: self._end(node, sessions[node.name], "confirm"))
         finally:
             for session in sessions.values():
                 session.close()
@@ -94,21 +94,21 @@ class Workers:
             return cause
         groups = [[node] for name in order for node in waiting if node.name == name] if order else [waiting]
         for group in groups:
-            self._fleet.each(group, self._abandon)
+            self._pool.each(group, self._abandon)
         works = list(self.under_way.values())
         self.under_way.clear()
         return _undone(cause, works)
 
     def reach(self, names: Sequence[str]) -> None:
         """Reconnect to nodes whose connection is dead, retrying for a while. Raises the first one's error."""
-        nodes = [node for node in self._fleet.nodes if node.name in names]
-        _raise_worst(self._fleet.each(nodes, self._revive).values())
+        nodes = [node for node in self._pool.nodes if node.name in names]
+        _raise_worst(self._pool.each(nodes, self._revive).values())
 
     def _revive(self, node: Node, session: Session) -> None:
         deadline = time.monotonic() + LATE_SECONDS
         while not session.alive:
             try:
-                session = self._fleet.reopen(node)
+                session = self._pool.reopen(node)
             except ConnectError:
                 if time.monotonic() > deadline:
                     raise
@@ -149,7 +149,7 @@ class Workers:
         self._emit(Step(node.name, "confirm over a new connection"))
         while True:
             try:
-                return self._fleet.another(node)
+                return self._pool.another(node)
             except LbdeployError as error:
                 if time.monotonic() > work.deadline - RETRY_SECONDS:
                     error.message = f"after the change, no new SSH connection to it can be made: {error.message}"
@@ -166,12 +166,12 @@ class Workers:
                 self._rejoin(work, work.deadline + LATE_SECONDS, "abandon")
         self._emit(Done(node.name, "as before" if work.progress.restored else "not as before", ok=False))
 
-    def _rejoin(self, work: Work, deadline: float, decision: str = "") -> None:
+    def _rejoin(self, work: NodeTask, deadline: float, decision: str = "") -> None:
         """Reconnect to the node, and follow its task. Raises LostError where it can't be reached in time."""
         self._emit(Step(work.node.name, "wait for the node to be there again"))
         while True:
             try:
-                work.decide(self._fleet.reopen(work.node), decision)
+                work.decide(self._pool.reopen(work.node), decision)
             except ConnectError as error:
                 if time.monotonic() > deadline:
                     raise _lost(work, error) from None
@@ -187,7 +187,7 @@ def _raise_worst(results: Iterable[object]) -> None:
         raise min(errors, key=lambda error: isinstance(error, RolledBackError))
 
 
-def _cut_off(work: Work, lost: LostError) -> RolledBackError:
+def _cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
     return RolledBackError(
         f"the node could not be reached any more after the change ({lost.message})",
         node=work.node.name,
@@ -196,7 +196,7 @@ def _cut_off(work: Work, lost: LostError) -> RolledBackError:
     )
 
 
-def _lost(work: Work, error: ConnectError) -> LostError:
+def _lost(work: NodeTask, error: ConnectError) -> LostError:
     lost = LostError(
         f"the node was lost, and did not come back: {error.message}",
         node=work.node.name,
@@ -207,7 +207,7 @@ def _lost(work: Work, error: ConnectError) -> LostError:
     return lost
 
 
-def going_on(work: Work) -> str:
+def going_on(work: NodeTask) -> str:
     """What a node does by itself once the connection is gone, and how to check on it."""
     name, step = work.node.name, work.progress.step
     if work.progress.waits:
@@ -218,7 +218,7 @@ def going_on(work: Work) -> str:
     return f"{name} goes on by itself with: {step}; it finishes, or puts everything back ({look})"
 
 
-def _undone(cause: LbdeployError, works: Sequence[Work]) -> LbdeployError:
+def _undone(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
     """The error that led to undoing a change, with the present state added."""
     open_ = [work for work in works if work.progress.waits]
     lasting = [work for work in works if work.progress.restored is False]

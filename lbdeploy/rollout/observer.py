@@ -10,10 +10,10 @@ from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.node.drift import NodePlan, diff
-from lbdeploy.node.observation import Observation, Probe
+from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
@@ -30,17 +30,17 @@ class Observer:
     For those in `partly`, only the changes listed there (name, action) are to be made.
     """
 
-    def __init__(self, cluster: Cluster, fleet: Fleet, wanted: Wanted, scope: Iterable[str], emit: Emit) -> None:
+    def __init__(self, cluster: Cluster, pool: SessionPool, wanted: Wanted, scope: Iterable[str], emit: Emit) -> None:
         self.cluster = cluster
         self.wanted = wanted
         self.scope = frozenset(scope)
         self.partly: Mapping[str, Collection[tuple[str, str]]] = {}
-        self._fleet = fleet
+        self._pool = pool
         self._emit = emit
 
     def survey(self) -> Survey:
         """Observe the nodes, and emit events about it."""
-        for node in self._fleet.nodes:
+        for node in self._pool.nodes:
             self._emit(Step(node.name, "look"))
         survey = self.look()
         for name in survey.seen:
@@ -49,7 +49,7 @@ class Observer:
 
     def look(self) -> Survey:
         """Observe every node that can be reached."""
-        found = self._fleet.each(self._fleet.nodes, self._observe)
+        found = self._pool.each(self._pool.nodes, self._observe)
         seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
         errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
         return Survey(
@@ -94,7 +94,7 @@ class Observer:
         return False
 
     def _observe(self, node: Node, session: Session) -> Observation:
-        probe = Probe(self.cluster, node, self.wanted[node.name])
+        probe = NodeProbeScript(self.cluster, node, self.wanted[node.name])
         return probe.read(session.run(probe.script()).output)
 
 

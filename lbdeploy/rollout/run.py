@@ -20,13 +20,13 @@ from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking
-from lbdeploy.rollout.node_tasks import Workers, going_on
+from lbdeploy.rollout.node_tasks import NodeTasks, going_on
 from lbdeploy.rollout.observer import POLL_SECONDS, Observer, Wanted
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
-from lbdeploy.rollout.stage_runner import Conductor
+from lbdeploy.rollout.stage_runner import StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
@@ -42,7 +42,7 @@ class Outcome:
 
 
 class Run:
-    """One command's work on the nodes of `fleet`, which may still be connecting to them. Raises RenderError.
+    """One command's work on the nodes of `pool`, which may still be connecting to them. Raises RenderError.
 
     `wanted` replaces the desired state of each node that follows from hosts.toml.
     """
@@ -50,7 +50,7 @@ class Run:
     def __init__(  # noqa: PLR0917  who, with what, for whom
         self,
         cluster: Cluster,
-        fleet: Fleet,
+        pool: SessionPool,
         emit: Emit,
         origin: Origin,
         options: Options | None = None,
@@ -58,16 +58,16 @@ class Run:
     ) -> None:
         self.cluster = cluster
         self.options = options or Options()
-        self.scope = [node.name for node in fleet.nodes if not self.options.limit or node.name in self.options.limit]
+        self.scope = [node.name for node in pool.nodes if not self.options.limit or node.name in self.options.limit]
         self.again = "lbdeploy up goes on; lbdeploy rollback goes back"  # what to type after an interruption
-        self._fleet = fleet
+        self._pool = pool
         self._emit = emit
         self._origin = origin
         self._interrupt = Interrupt(emit)
-        self._workers = Workers(fleet, origin, emit)
+        self._tasks = NodeTasks(pool, origin, emit)
         asked: dict[str, Any] = {"upgrade": self.options.upgrade, "reinstall": self.options.reinstall}
-        wanted = wanted or {node.name: desired(cluster, node, **asked) for node in fleet.nodes}
-        self._observer = Observer(cluster, fleet, wanted, self.scope, emit)
+        wanted = wanted or {node.name: desired(cluster, node, **asked) for node in pool.nodes}
+        self._observer = Observer(cluster, pool, wanted, self.scope, emit)
 
     def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
         """Bring every node to the state that hosts.toml describes. Raises the first node's error where one fails.
@@ -98,7 +98,7 @@ class Run:
         while True:
             survey = self.survey()
             if (survey.verdict.healthy and not survey.errors) or time.monotonic() >= deadline:
-                verdict = survey.verdict.with_more(findings(former_peers(survey, self._fleet)))
+                verdict = survey.verdict.with_more(findings(former_peers(survey, self._pool)))
                 return Outcome(survey.plan, verdict, errors=survey.errors)
             time.sleep(POLL_SECONDS)
 
@@ -117,7 +117,7 @@ class Run:
         self._refuse_former_peers(survey)
 
     def _refuse_former_peers(self, survey: Survey) -> None:
-        found = list(findings(former_peers(survey, self._fleet)))
+        found = list(findings(former_peers(survey, self._pool)))
         for each in found:
             if each.warning:
                 self._emit(Note(None, f"{each.detail}: {each.fix}"))
@@ -126,8 +126,8 @@ class Run:
             raise unfit(problems)
 
     def _locked(self, survey: Survey) -> AbstractContextManager[Lock]:
-        nodes = [node for node in self._fleet.nodes if node.name in survey.seen]
-        return locking(self._fleet, nodes, self._origin.about, self.options.lock_wait, self._emit)
+        nodes = [node for node in self._pool.nodes if node.name in survey.seen]
+        return locking(self._pool, nodes, self._origin.about, self.options.lock_wait, self._emit)
 
     def _carry_out(self, plan: Plan, before: Survey, lock: Lock, reboots: int = REBOOTS) -> tuple[str, ...]:
         """Perform the stages; returns the names of the nodes that were changed.
@@ -141,7 +141,7 @@ class Run:
         for stage in plan.stages:
             self._safe_point(plan, done, lock)
             try:
-                self._conductor.perform(plan, stage, seen)
+                self._stage_runner.perform(plan, stage, seen)
             except KeyboardInterrupt:
                 raise self._left(done) from None
             except RebootedError as error:
@@ -154,9 +154,9 @@ class Run:
         return done
 
     @property
-    def _conductor(self) -> Conductor:
+    def _stage_runner(self) -> StageRunner:
         force, ignore = self.options.force_last, self.options.ignore
-        return Conductor(self.cluster, self._workers, self._observer, self._emit, force_last=force, ignore=ignore)
+        return StageRunner(self.cluster, self._tasks, self._observer, self._emit, force_last=force, ignore=ignore)
 
     def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
         left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
@@ -198,18 +198,18 @@ class Run:
 
     def _undo_all(self, names: Sequence[str]) -> None:
         """Bring nodes to the state now wanted. Raises the first one's error, also where one can't be reached."""
-        self._workers.reach(names)
+        self._tasks.reach(names)
         survey = self._observer.look()
         for error in survey.errors.values():
             raise error
         plan = survey.plan
         for stage in plan.stages:
-            self._conductor.perform(plan, stage, survey, back=True)
+            self._stage_runner.perform(plan, stage, survey, back=True)
             survey = self._observer.look()
 
     def _left(self, done: Sequence[str]) -> InterruptedRunError:
         """The error where the operator interrupted the run in the middle of a stage."""
-        going = [going_on(work) for work in self._workers.under_way.values()]
+        going = [going_on(work) for work in self._tasks.under_way.values()]
         state = "; ".join([*going, *([f"{_names(done)} changed"] if done else [])])
         return InterruptedRunError("interrupted", state=state, fix="lbdeploy plan shows what is left to do")
 

@@ -10,13 +10,13 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.placement import DAEMONS, holders
-from lbdeploy.node.keepalived_conf import FAULT, GIVE_UP
+from lbdeploy.node.keepalived_conf import FAULT, YIELD
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import FIREWALL_SERVICE
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import hands_over, joins
 from lbdeploy.rollout.gate import Excuses, excuses, objections, of_servers, refuse_the_last
-from lbdeploy.rollout.node_tasks import Workers
+from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
@@ -25,13 +25,13 @@ SERVICES = (*DAEMONS, FIREWALL_SERVICE)
 CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 
 
-class Conductor:
+class StageRunner:
     """Performs stages. `force_last`: also where no other node could take over meanwhile. `ignore`: checks to skip."""
 
     def __init__(
         self,
         cluster: Cluster,
-        workers: Workers,
+        tasks: NodeTasks,
         observer: Observer,
         emit: Emit,
         *,
@@ -39,7 +39,7 @@ class Conductor:
         ignore: Collection[str] = (),
     ) -> None:
         self._cluster = cluster
-        self._workers = workers
+        self._tasks = tasks
         self._observer = observer
         self._emit = emit
         self._force_last = force_last
@@ -61,19 +61,19 @@ class Conductor:
         if not back:
             refuse_the_last(stage, before, force=self._force_last)
         ways = {
-            Way.BEGIN: self._begin,
-            Way.RELOAD: self._change,
-            Way.AWAY: self._change,
-            Way.TOGETHER: self._change_all,
-            Way.REELECT: self._reelect,
+            Strategy.BEGIN: self._begin,
+            Strategy.RELOAD: self._change,
+            Strategy.AWAY: self._change,
+            Strategy.TOGETHER: self._change_all,
+            Strategy.REELECT: self._reelect,
         }
         try:
             ways[stage.way](plan, stage, before)
-            self._workers.confirm()
+            self._tasks.confirm()
         except LbdeployError as error:
             # Peers that hear each other are undone in parallel; others in an order such that one always holds the VIPs.
-            order = list(reversed(stage.names)) if stage.way is Way.REELECT else []
-            raise self._workers.abandon(error, order) from None
+            order = list(reversed(stage.names)) if stage.way is Strategy.REELECT else []
+            raise self._tasks.abandon(error, order) from None
 
     def _begin(self, plan: Plan, stage: Stage, before: Survey) -> None:
         """Set up a new cluster: all nodes in parallel, except for the start of keepalived.
@@ -85,10 +85,10 @@ class Conductor:
         tasks = {name: Task(stage.plans[name], ("haproxy",)) for name in rest}
         # A node that can't be reached may be running: then this is not a new cluster.
         joins = bool(before.unseen) and self._joins(stage, first, before)
-        foremost = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
-        self._workers.begin({first: foremost, **tasks})
+        first_task = replace(self._task(stage, first, before), free_vrid=self._free_vrid(first), joins=joins)
+        self._tasks.begin({first: first_task, **tasks})
         starts = {name: stage.plans[name].only(_starts_last) for name in rest}
-        self._workers.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
+        self._tasks.begin({name: Task(each, SERVICES, self._patience) for name, each in starts.items()})
 
     def _free_vrid(self, name: str) -> tuple[str, ...]:
         """The virtual router ID that must be free, the node's interface, and the addresses that may use it anyway."""
@@ -97,7 +97,7 @@ class Conductor:
         return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), interface, *addresses)
 
     def _change(self, plan: Plan, stage: Stage, before: Survey) -> None:
-        self._workers.begin({name: self._task(stage, name, before) for name in stage.names})
+        self._tasks.begin({name: self._task(stage, name, before) for name in stage.names})
         self._gate(plan, stage, before)
 
     def _change_all(self, plan: Plan, stage: Stage, before: Survey) -> None:
@@ -112,18 +112,18 @@ class Conductor:
         standby = [name for name in stage.names if name not in holding]
         # Should everything be undone, a standby keeps the VIPs until the former holder has them again.
         last = {"longer": self._patience, "linger": self._linger}
-        self._workers.begin({name: self._task(stage, name, before, **last) for name in standby})
+        self._tasks.begin({name: self._task(stage, name, before, **last) for name in standby})
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
             if not self._observer.until_holding(standby):
                 what, state = "the VIPs were not taken in time", "they stay where they were"
                 raise RemoteError(what, node=standby[0], state=state, fix="lbdeploy verify")
-            self._workers.linger(standby)
-        self._workers.begin({name: self._task(stage, name, before) for name in holding})
+            self._tasks.linger(standby)
+        self._tasks.begin({name: self._task(stage, name, before) for name in holding})
         self._gate(plan, stage, before)
 
     def _rehearse(self, stage: Stage) -> None:
-        self._workers.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
+        self._tasks.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
 
     def _joins(self, stage: Stage, name: str, before: Survey) -> bool:
         """Whether a node whose daemons are started leaves the VIPs to others first. A holder keeps them."""
@@ -134,7 +134,7 @@ class Conductor:
     def _task(self, stage: Stage, name: str, before: Survey, longer: int = 0, linger: int = 0) -> Task:
         """A node's share of a stage, which the node undoes unless confirmed in time (`longer`: s, on top)."""
         plan = stage.plans[name]
-        away = stage.way is Way.AWAY and hands_over(plan)
+        away = stage.way is Strategy.AWAY and hands_over(plan)
         return Task(
             plan,
             SERVICES,
@@ -142,8 +142,8 @@ class Conductor:
             linger=linger,
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
-            priority_offset=GIVE_UP if self._cluster.vrrp.preempt else FAULT,
-            joins=stage.way is Way.RELOAD and self._joins(stage, name, before),
+            priority_offset=YIELD if self._cluster.vrrp.preempt else FAULT,
+            joins=stage.way is Strategy.RELOAD and self._joins(stage, name, before),
         )
 
     def _gate(self, plan: Plan, stage: Stage, before: Survey) -> None:

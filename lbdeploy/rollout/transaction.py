@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lbdeploy.common.shell import cmd, here
-from lbdeploy.node.drift import NodePlan, Part
-from lbdeploy.node.keepalived_conf import GIVE_UP, HANDOVER
+from lbdeploy.node.drift import NodePlan, ResourceDiff
+from lbdeploy.node.keepalived_conf import HANDOVER, YIELD
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
@@ -46,7 +46,7 @@ class Task:
     priority for that. A `rehearsal` writes the files beside their destinations, validates them, and removes them again.
     `free_vrid`: the virtual router ID that no other host may use when keepalived is started, the interface, and the
     addresses that may use it anyway. `joins`: a daemon is started, and until the end of the task the node leaves the
-    VIPs to others, also by `priority_offset`. `script`: steps that replace those of the plan; see `takedown`.
+    VIPs to others, also by `priority_offset`. `script`: steps that replace those of the plan; see `down_steps`.
     """
 
     plan: NodePlan
@@ -55,7 +55,7 @@ class Task:
     linger: int = 0
     away: tuple[str, ...] = ()
     away_seconds: int = 0
-    priority_offset: int = GIVE_UP
+    priority_offset: int = YIELD
     rehearsal: bool = False
     free_vrid: tuple[str, ...] = ()
     joins: bool = False
@@ -199,7 +199,7 @@ def dropped(plan: NodePlan, *, late: bool | None = None) -> list[str]:
     return [change.name for part in chosen for change in part.changes]
 
 
-def _before_packages(plan: NodePlan, files: Sequence[tuple[File, Part]]) -> list[str]:
+def _before_packages(plan: NodePlan, files: Sequence[tuple[File, ResourceDiff]]) -> list[str]:
     """Put apt's files in place, delete what is no longer wanted, and fetch the package lists of new repositories."""
     paths = [file.path for file in _all(plan, File) if _of_apt(file)]
     sources = [file.path for file, _ in files if file.path.endswith(".sources")]
@@ -212,7 +212,9 @@ def _before_packages(plan: NodePlan, files: Sequence[tuple[File, Part]]) -> list
     ]
 
 
-def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Service, Part]]) -> list[str]:
+def _put_in_place(
+    files: Sequence[tuple[File, ResourceDiff]], units: Sequence[tuple[Service, ResourceDiff]]
+) -> list[str]:
     """New files first, since validators of others may need them; then all others, once all of them are valid."""
     if not files:
         return []
@@ -229,7 +231,7 @@ def _put_in_place(files: Sequence[tuple[File, Part]], units: Sequence[tuple[Serv
     ]
 
 
-def _stage(files: Sequence[tuple[File, Part]]) -> list[str]:
+def _stage(files: Sequence[tuple[File, ResourceDiff]]) -> list[str]:
     return ["step write the files", *(_fix(part) for _, part in files)] if files else []
 
 
@@ -237,7 +239,7 @@ def _all(plan: NodePlan, kind: type[R]) -> Iterator[R]:
     return (part.resource for part in plan.parts if isinstance(part.resource, kind))
 
 
-def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, Part]]:
+def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, ResourceDiff]]:
     """The resources of a kind that have something to change."""
     return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
 
@@ -248,7 +250,7 @@ def _reloads_units(plan: NodePlan) -> bool:
     return units or any(change.action == "daemon-reload" for change in plan.changes)
 
 
-def _fix(part: Part) -> str:
+def _fix(part: ResourceDiff) -> str:
     return part.resource.fix(part.state, list(part.changes))
 
 
@@ -257,12 +259,12 @@ def _validate(file: File) -> list[str]:
     return [f"validate {cmd(file.path)} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
 
 
-def _set(sysctl: Sysctl, part: Part) -> list[str]:
+def _set(sysctl: Sysctl, part: ResourceDiff) -> list[str]:
     undo = [f"undo {here(cmd('sysctl', '-q', '-w', f'{sysctl.name}={part.state}'))}"] if part.state is not None else []
     return [f"step set {cmd(sysctl.name)}", *undo, f"run {_fix(part)}"]
 
 
-def _bring_up(service: Service, part: Part) -> list[str]:
+def _bring_up(service: Service, part: ResourceDiff) -> list[str]:
     """Start, reload or restart, and check that it runs. Only a start is undone here; reloads are undone with files."""
     unit = cmd(service.unit)
     haproxy = service.unit == "haproxy"
@@ -273,7 +275,7 @@ def _bring_up(service: Service, part: Part) -> list[str]:
     return [*undo, *before, _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]
 
 
-def _still_up(packages: Packages, part: Part) -> list[str]:
+def _still_up(packages: Packages, part: ResourceDiff) -> list[str]:
     """Debian restarts a daemon when it upgrades or reinstalls it: check that it is running again."""
     units = packages.restarted(part.changes)
     lines = [f"run systemctl is-active --quiet {cmd(unit)}" for unit in units]

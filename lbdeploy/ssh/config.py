@@ -39,7 +39,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LocalEndpoint:
     """Where a connection is to come from (ssh_config(5)): AddressFamily, BindAddress, BindInterface; "" for any."""
 
     family: str = ""
@@ -80,7 +80,7 @@ class Target:
     key_exchanges: tuple[str, ...] = ()
     public_keys: tuple[str, ...] = ()
     revoked_in: tuple[Path, ...] = ()
-    source: Source = field(default_factory=Source)
+    source: LocalEndpoint = field(default_factory=LocalEndpoint)
     missing: tuple[Path, ...] = ()
     proxy_command: str | None = None
     jumps: tuple[Target, ...] = ()
@@ -180,7 +180,7 @@ def _target(ssh: Ssh, host: str, values: Values) -> Target:
         key_exchanges=values.words("kexalgorithms"),
         public_keys=values.words("pubkeyacceptedalgorithms") or values.words("pubkeyacceptedkeytypes"),
         connect_timeout=ssh.connect_timeout or values.seconds("connecttimeout") or CONNECT_SECONDS,
-        source=Source(values.first("addressfamily"), values.first("bindaddress"), values.first("bindinterface")),
+        source=LocalEndpoint(values.first("addressfamily"), values.first("bindaddress"), values.first("bindinterface")),
         by_hand=ByHand(ssh, host),
         missing=_missing(ssh),
     )

@@ -11,7 +11,7 @@ from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.ssh.config import Resolving
 from lbdeploy.ssh.connect import dial
-from lbdeploy.ssh.prompts import is_question, settle
+from lbdeploy.ssh.prompts import ask_pending, is_question
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
@@ -20,7 +20,7 @@ T = TypeVar("T")
 WORKERS = 3  # threads a node: one connects, one works, one may still be stuck in work that was given up on
 
 
-class Fleet:
+class SessionPool:
     """Connections to a cluster's nodes, or to those named in `limit`. As a context manager, it closes them.
 
     Connecting begins at once, in the background.
@@ -31,16 +31,16 @@ class Fleet:
         self.nodes = tuple(node for node in cluster.nodes if not limit or node.name in limit)
         self._emit = emit
         self._ssh = ssh
-        self._pool = ThreadPoolExecutor(max(WORKERS * len(self.nodes), 1), thread_name_prefix="lbdeploy")
+        self._threads = ThreadPoolExecutor(max(WORKERS * len(self.nodes), 1), thread_name_prefix="lbdeploy")
         for node in self.nodes:
             emit(Step(node.name, "connect"))
         self._sessions: dict[str, Future[Session]] = {
-            node.name: self._pool.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
+            node.name: self._threads.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
         }
         # Import fabric now: it takes as long as `ssh -G` takes to resolve the hosts and sshd to send its banner.
         from lbdeploy.ssh.transport import session  # noqa: F401
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> SessionPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -57,7 +57,7 @@ class Fleet:
         """
         nodes = tuple(nodes)
         results = self._at_once(nodes, work, patience)
-        while settle(results.values(), self._ssh.answers):
+        while ask_pending(results.values(), self._ssh.answers):
             again = [node for node in nodes if is_question(results[node.name])]
             for node in again:
                 self._open_again(node)
@@ -78,7 +78,7 @@ class Fleet:
 
     def close(self) -> None:
         """Close every connection, including those that are still being opened."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         for future in self._sessions.values():
             _close(future)
 
@@ -98,12 +98,12 @@ class Fleet:
     def _open_again(self, node: Node) -> None:
         if self._sessions[node.name].exception():
             self._emit(Step(node.name, "connect"))
-            self._sessions[node.name] = self._pool.submit(self._open, node, Resolving(self._ssh, node.host))
+            self._sessions[node.name] = self._threads.submit(self._open, node, Resolving(self._ssh, node.host))
 
     def _at_once(
         self, nodes: Sequence[Node], work: Callable[[Node, Session], T], patience: float | None
     ) -> dict[str, T | LbdeployError]:
-        futures = {node.name: self._pool.submit(self._on, node, work) for node in nodes}
+        futures = {node.name: self._threads.submit(self._on, node, work) for node in nodes}
         late = _late(futures.values(), patience)
         return {name: self._given_up(name) if each in late else each.result() for name, each in futures.items()}
 

@@ -25,7 +25,7 @@ def is_question(result: object) -> bool:
     return isinstance(result, SudoError) and result.wants_password
 
 
-def settle(results: Iterable[object], answers: Answers) -> bool:
+def ask_pending(results: Iterable[object], answers: Answers) -> bool:
     """Ask the questions in `results`, and keep the answers. False: there was nothing to ask, or nobody answered.
 
     Only the main thread may ask: only it receives Ctrl-C. Raises HostKeyError where a key can't be written.

@@ -19,7 +19,7 @@ from harness import LBDEPLOY, Lab, wait_for
 
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node
-from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.session import CommandResult
 from lbdeploy.ssh.transport.sudo import Root
 
 NODES = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}
@@ -475,7 +475,7 @@ def test_sudos_password_is_no_command(with_password: Operator) -> None:
     """Where sudo wants none any more, as where it does: the script runs, and nothing else."""
     answers = Answers(sudo_password="s3cret")
     root = Root(Node("lb1", 100, "lb1", {}, {}), "ops", answers)
-    root.proven(Result("", 0))
+    root.proven(CommandResult("", 0))
     command, told = root.way
     script = f"cd / && printf %s {shlex.quote(told + 'id -u')} | runuser -u ops -- {command} 2>&1"
     wanted = with_password.lab.on("lb1", script)

@@ -36,6 +36,18 @@ def test_it_says_what_keepalived_says(pair: Lab) -> None:
     pair.on("lb1", "systemctl start haproxy")
 
 
+def test_the_picture_of_a_live_pair_says_who_holds_what(pair: Lab) -> None:
+    """`show --live`: the holder, the standby, and a server that is down, as the nodes themselves see them."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    shown = pair.do("show", "--live")
+    assert [(each["role"], each["state"]) for each in shown["nodes"]] == [("MASTER", "good"), ("BACKUP", "idle")]
+    assert [vip["holders"] for each in shown["networks"] for vip in each["vips"]] == [["lb1"], ["lb1"]]
+    assert {each["state"] for each in shown["frontends"][0]["servers"]} == {"good"}
+    pair.lab("stop", "master2")
+    wait_for(lambda: pair.do("show", "--live")["frontends"][0]["servers"][1]["state"] == "bad", 60)
+    pair.lab("start", "master2")
+
+
 def lines(watching: subprocess.Popen[str], seconds: float) -> list[tuple[float, Any]]:
     """The documents of so many seconds, with the time of each."""
     found, deadline = [], time.monotonic() + seconds

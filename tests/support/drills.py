@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 
 from builders import SEED
 
+from lbdeploy.cli.report.drill import lines
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.faults import kind
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.outage.client import PERIOD, Stream
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import HERE, View
@@ -29,10 +31,10 @@ def seeded(advert: float = 1, **vrrp: object) -> Cluster:
     return replace(cluster, vrrp=replace(cluster.vrrp, advert_interval=advert, **vrrp))  # type: ignore[arg-type]
 
 
-def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> Result:
+def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **other: object) -> DrillResult:
     """A drill in which lb1's haproxy was stopped at 1000, and lb2 took over at 1001.2."""
     view = View(HERE, VIP, tuple(results(pattern, 999.0)))
-    given = Result(
+    given = DrillResult(
         kind=kind("haproxy", cluster.preferred, cluster.vrrp.network),
         node="lb1",
         holder="lb1",
@@ -46,3 +48,14 @@ def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **o
         nodes=("lb1", "lb2"),
     )
     return replace(given, **other)  # type: ignore[arg-type]
+
+
+def text(result: DrillResult, width: int = 80) -> str:
+    return "\n".join("".join(p if isinstance(p, str) else p[0] for p in line) for line in lines(result, width))
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def do() -> None:
+        raise error
+
+    return do

@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders import observe
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.node.keepalived_state import Vrrp
+from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.parsers import Load
 from lbdeploy.operations.status import Snapshot, Status
 
@@ -14,7 +14,7 @@ LOADS = (Load("k8s-api", 12, 3, 4711),)
 
 def snapshot(seed: Cluster, name: str, state: str, *, holds: bool, **changes: object) -> Snapshot:
     seen = observe(seed, seed.node(name), holds=holds, **changes)
-    return Snapshot(seen, Vrrp(state, seed.node(name).priority, seen.now - 90), LOADS)
+    return Snapshot(seen, KeepalivedState(state, seed.node(name).priority, seen.now - 90), LOADS)
 
 
 def pair(seed: Cluster) -> Status:

@@ -16,7 +16,7 @@ from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 
 KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, LbdeployError)}
 CODES = {1, 2, 4, 5, 6, 7, 130}  # of the contract; 0 and 3 are no errors
-# Where all nodes are meant, or `Fleet` adds the node that it was about.
+# Where all nodes are meant, or `SessionPool` adds the node that it was about.
 OF_MANY = [
     "candidates.py",
     "handover.py",

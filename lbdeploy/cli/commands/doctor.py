@@ -34,11 +34,11 @@ def doctor(app: App, limit: tuple[str, ...], ignore: tuple[str, ...]) -> None:
     lbdeploy doctor --ignore clock     a problem you know about
     lbdeploy --json doctor | jq '.findings[] | select(.ok | not)'
     """
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as pool:
         from lbdeploy.operations.doctor.doctor import examine
         from lbdeploy.operations.exit_status import examined
 
-        diagnosis = examine(app.cluster, fleet, app.emit, ignore)
+        diagnosis = examine(app.cluster, pool, app.emit, ignore)
     end(app, examined(diagnosis), lambda: app.reporter.doctor(diagnosis))

@@ -42,12 +42,12 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
         fix = "lbdeploy down --yes, if that is what you want"
         raise UsageError("down asks for confirmation, which needs a terminal", state="nothing was contacted", fix=fix)
     options = Options(limit=app.limit(limit), lock_wait=lock_wait)
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
         from lbdeploy.operations.down import Removal
 
-        removal = Removal(app.cluster, fleet, app.emit, app.origin, options, purge=purge)
+        removal = Removal(app.cluster, pool, app.emit, app.origin, options, purge=purge)
         removed = removal.down(lambda planned: yes or _approved(app, planned))
     app.outcome = ConnectError.exit_code if removed.errors else 0
     app.reporter.removed(removed, purge=purge, limited=bool(options.limit))

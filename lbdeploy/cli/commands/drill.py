@@ -16,7 +16,7 @@ from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.operations.drill.faults import NAMES, OUTSIDE, Name, refuse_for_good
 
 if TYPE_CHECKING:
-    from lbdeploy.operations.drill.result import Result
+    from lbdeploy.operations.drill.result import DrillResult
 
 
 @click.command()
@@ -64,7 +64,7 @@ def drill(
     names = _names(app, kind, everything=everything, console=console)
     if report:
         _try_out(report)
-    results: list[Result] = []
+    results: list[DrillResult] = []
     stopped: LbdeployError | None = None
     try:
         _drill(app, names, node, hold, results)
@@ -77,7 +77,7 @@ def drill(
     _end(app, results, stopped, report, alone=not everything)
 
 
-def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None, results: list[Result]) -> None:
+def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None, results: list[DrillResult]) -> None:
     """One after the other, until the cluster is not healthy any more; `results` has those that have ended."""
     if node is not None:
         app.node(node)
@@ -120,7 +120,7 @@ def _try_out(report: Path) -> None:
 
 
 def _end(
-    app: App, results: Sequence[Result], stopped: LbdeployError | None, report: Path | None, *, alone: bool
+    app: App, results: Sequence[DrillResult], stopped: LbdeployError | None, report: Path | None, *, alone: bool
 ) -> None:
     """Tell what was measured, whatever `stopped` further drills, and the worst of what went wrong."""
     from lbdeploy.operations.drill.result import failure, together
@@ -135,7 +135,7 @@ def _end(
     app.finish(error.exit_code if error else 0, **document, **({"error": error.to_json()} if error else {}))
 
 
-def _write(app: App, results: Sequence[Result], report: Path) -> LbdeployError | None:
+def _write(app: App, results: Sequence[DrillResult], report: Path) -> LbdeployError | None:
     """The page; what kept it from being written."""
     from lbdeploy.cli.report.drill_page import page
 

@@ -14,7 +14,7 @@ from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Event, Told
 from lbdeploy.operations.fleet.batches import carry_out
-from lbdeploy.operations.fleet.job import Job, Result, ended_by, labels, worst
+from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import origin
@@ -41,12 +41,12 @@ def fleet(
     app.finish(code, clusters=[each.to_json() for each in results])
 
 
-def _advised(app: App, result: Result) -> Result:
+def _advised(app: App, result: ClusterResult) -> ClusterResult:
     """With advice that is about this very file."""
     return replace(result, document=app.advice_for(result.file).within(result.document))
 
 
-def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) -> Iterator[Result]:
+def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) -> Iterator[ClusterResult]:
     """Each as it comes, and told of."""
 
     def tell(file: str, event: Event) -> None:
@@ -82,7 +82,7 @@ def _refuse(app: App, *, ask: bool, watch: bool) -> None:
 
 
 Tell = Callable[[str, Event], None]  # the file, and what happens in its cluster
-Engine = tuple[Callable[[Job], "Future[Result]"], int, Callable[[], None]]
+Engine = tuple[Callable[[Job], "Future[ClusterResult]"], int, Callable[[], None]]
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def _here(app: App, tell: Tell) -> Engine:
     parallel = app.parallel or PARALLEL
     pool = ThreadPoolExecutor(parallel, thread_name_prefix="cluster")
 
-    def work(job: Job) -> Result:
+    def work(job: Job) -> ClusterResult:
         try:
             return perform(job, lambda: of_file(job.file), lambda event: tell(job.file, event), password)
         except Exception as error:  # the others go on

@@ -38,10 +38,10 @@ def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:
         )
     if to is not None:
         app.node(to)
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
         from lbdeploy.operations.handover.handover import Handover
 
-        moved = Handover(app.cluster, fleet, app.emit, app.origin.about, lock_wait).run(to, back=back)
+        moved = Handover(app.cluster, pool, app.emit, app.origin.about, lock_wait).run(to, back=back)
     end(app, handed_over(moved), lambda: app.reporter.handover(app.cluster, moved))

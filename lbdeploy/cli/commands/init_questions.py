@@ -13,7 +13,7 @@ from lbdeploy.config import draft as drafts
 from lbdeploy.config import reader
 from lbdeploy.config.draft import Draft
 from lbdeploy.errors import LbdeployError, UsageError
-from lbdeploy.operations.discovery import Seen, Shared, is_usable, router_ids, scout, shared
+from lbdeploy.operations.discovery import DiscoveredHost, SharedSubnet, discover, is_usable, router_ids, shared
 
 if TYPE_CHECKING:
     from lbdeploy.cli.app import App
@@ -31,7 +31,7 @@ class Interview:
         self.flags = flags
         self.made: Draft = {}
         self.hosts: dict[str, str] = {}
-        self.shared: dict[str, Shared] = {}  # by network
+        self.shared: dict[str, SharedSubnet] = {}  # by network
         self.used: dict[int, str] = {}
 
     def draft(self) -> Draft:
@@ -87,12 +87,12 @@ class Interview:
         if len(self.hosts) < 2 or len(set(self.hosts.values())) < len(self.hosts):
             raise UsageError("at least two different nodes are needed", fix="lb1=192.168.1.11 lb2=192.168.1.12")
 
-    def _look(self) -> list[tuple[str, Shared]]:
+    def _look(self) -> list[tuple[str, SharedSubnet]]:
         """The networks that all nodes are on which can be looked at, by the names proposed for them."""
         ssh = self.app.ssh if self.app.lab else replace(reader.ssh_of(self.made), answers=self.app.answers)
         while True:
-            found = self._scouted(ssh)
-            seen = {name: each for name, each in found.items() if isinstance(each, Seen)}
+            found = self._discovered(ssh)
+            seen = {name: each for name, each in found.items() if isinstance(each, DiscoveredHost)}
             for error in (each for each in found.values() if isinstance(each, LbdeployError)):
                 self.app.reporter.error(error)
             if len(seen) == len(found) or not click.confirm("Look again?", default=False, err=True):
@@ -102,19 +102,19 @@ class Interview:
             self._tell(name, one)
         return _names_for(shared(seen), self.hosts) if seen else []
 
-    def _scouted(self, ssh: Ssh) -> dict[str, Seen | LbdeployError]:
+    def _discovered(self, ssh: Ssh) -> dict[str, DiscoveredHost | LbdeployError]:
         try:
-            return scout(self.hosts, ssh, self.app.emit)
+            return discover(self.hosts, ssh, self.app.emit)
         except KeyboardInterrupt:
             raise click.Abort from None  # as at a question: nothing was being changed
         finally:
             self.app.reporter.quiet()
 
-    def _tell(self, name: str, seen: Seen) -> None:
+    def _tell(self, name: str, seen: DiscoveredHost) -> None:
         places = (f"{link.name} {each}" for link in seen.links for each in link.addresses if is_usable(each))
         self.app.reporter.warn((f"{name}: ", "name"), ", ".join(places))
 
-    def _networks(self, made: Draft, answer: str, candidates: Sequence[tuple[str, Shared]]) -> None:
+    def _networks(self, made: Draft, answer: str, candidates: Sequence[tuple[str, SharedSubnet]]) -> None:
         networks = drafts.distinct(drafts.pairs(drafts.words(answer), "external=ens33 management=ens32"))
         made["networks"] = {name: {"interface": interface} for name, interface in networks.items()}
         by_interface = {each.interface: each for _, each in candidates}
@@ -172,7 +172,7 @@ def _later(complaint: tuple[tuple[str, ...], str, str], made: Draft) -> bool:
     return missing or (key[0] == "nodes" and message.startswith("has no address on network"))
 
 
-def _names_for(found: Sequence[Shared], hosts: dict[str, str]) -> list[tuple[str, Shared]]:
+def _names_for(found: Sequence[SharedSubnet], hosts: dict[str, str]) -> list[tuple[str, SharedSubnet]]:
     """Names for the networks: where SSH connects is management, if there is another one; the next is external."""
     inside = next((each for each in found if each.is_at(hosts)), None) if len(found) > 1 else None
     outside = [each for each in found if each is not inside]
@@ -180,7 +180,7 @@ def _names_for(found: Sequence[Shared], hosts: dict[str, str]) -> list[tuple[str
     return [*named, *([("management", inside)] if inside else [])]
 
 
-def _proposed(candidates: Sequence[tuple[str, Shared]]) -> str | None:
+def _proposed(candidates: Sequence[tuple[str, SharedSubnet]]) -> str | None:
     return " ".join(f"{name}={each.interface}" for name, each in candidates) or None
 
 

@@ -39,12 +39,12 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
     app.node(node)
     if host_key:
         app.answers.stated[node] = fingerprint(host_key)
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
         from lbdeploy.operations.rebuild import Rebuild
 
-        run = Rebuild(app.cluster, fleet, app.emit, app.origin, Options(limit=(node,), **how))
+        run = Rebuild(app.cluster, pool, app.emit, app.origin, Options(limit=(node,), **how))
         app.reporter.prepare()
         outcome = run.rebuild(wait=wait)
     end(app, rebuilt(outcome), lambda: app.reporter.rebuilt(outcome))

@@ -41,26 +41,26 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     """
     if to is not None and not to.strip():
         raise UsageError("--to needs a run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
         from lbdeploy.operations.generations import target
         from lbdeploy.operations.rollback import generations, restoring
 
-        known = generations(fleet)
+        known = generations(pool)
         if listing:
             _show(app, known)
             return
         goal = target(known, to)
-        run = restoring(app.cluster, fleet, app.emit, app.origin, Options(**how), goal)
+        run = restoring(app.cluster, pool, app.emit, app.origin, Options(**how), goal)
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
 
     def tell() -> None:
         app.reporter.up(outcome)
         app.reporter.rolled_back(goal.id, goal.about)
 
-    ending = changed(outcome)
-    end(app, replace(ending, document={**ending.document, "rolled_back": goal.id}), tell)
+    exit_status = changed(outcome)
+    end(app, replace(exit_status, document={**exit_status.document, "rolled_back": goal.id}), tell)
 
 
 def _show(app: App, generations: dict[str, list[Generation]]) -> None:

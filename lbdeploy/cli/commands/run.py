@@ -109,12 +109,12 @@ def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[R
 
     `everyone`: the nodes that are not to be changed are looked at, too.
     """
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=() if everyone else options.limit) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=() if everyone else options.limit) as pool:
         from lbdeploy.rollout.run import Run
 
-        run = Run(app.cluster, fleet, app.emit, app.origin, options)
+        run = Run(app.cluster, pool, app.emit, app.origin, options)
         app.reporter.prepare()
         yield run
 

@@ -15,7 +15,7 @@ from lbdeploy.operations.exit_status import looked
 
 if TYPE_CHECKING:
     from lbdeploy.operations.status import Status
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
 
 @click.command()
@@ -36,32 +36,32 @@ def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
     lbdeploy status --watch            every 2 seconds; Ctrl-C ends it
     lbdeploy --json status --watch     one document per line, for scripts
     """
-    from lbdeploy.ssh.pool import Fleet
+    from lbdeploy.ssh.pool import SessionPool
 
-    with Fleet(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as fleet:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as pool:
         from lbdeploy.operations.status_watch import PATIENCE, SOON, once
 
         screen = watch and not app.json and app.reporter.drawable
-        found = once(app.cluster, fleet, SOON if screen else PATIENCE)
+        found = once(app.cluster, pool, SOON if screen else PATIENCE)
         if screen or (watch and app.json):
-            _follow(app, fleet, found)
+            _follow(app, pool, found)
             return
     end(app, looked(found), lambda: app.reporter.status(found))
     if watch:
         app.reporter.warn("--watch needs a terminal that can be drawn on, or --json: shown once")
 
 
-def _follow(app: App, fleet: Fleet, found: Status) -> None:
+def _follow(app: App, pool: SessionPool, found: Status) -> None:
     """Until Ctrl-C."""
     from lbdeploy.operations.status_watch import PERIOD, Watch
 
     app.muted = True  # the screen is the status's own
     try:
-        with Watch(app.cluster, fleet, found) as watch:
+        with Watch(app.cluster, pool, found) as watch:
             if app.json:
                 while True:
-                    ending = looked(watch.status)
-                    app.print_json(ending.exit_code, ending.document)
+                    exit_status = looked(watch.status)
+                    app.print_json(exit_status.exit_code, exit_status.document)
                     sys.stdout.flush()
                     time.sleep(PERIOD)
             app.reporter.watch(watch)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from lbdeploy.cli.report.terminal import Part
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.operations.outage.views import HERE, TOLERANCE
 
@@ -22,7 +22,7 @@ LEGEND = "━ answers  x silent     M master  b backup  F fault  . off"
 Line = Sequence[Part]
 
 
-def lines(result: Result, width: int) -> Iterator[Line]:
+def lines(result: DrillResult, width: int) -> Iterator[Line]:
     """One drill, in lines of at most `width` columns."""
     yield ()
     yield (result.node, "name"), f": {result.kind.what}, for {_seconds(result.repaired - result.broken)}"
@@ -39,7 +39,7 @@ def headings() -> tuple[str, ...]:
     return ("drill", "node", "outage", "predicted", "failed", "streams", "to", "")
 
 
-def row(result: Result) -> tuple[str, ...]:
+def row(result: DrillResult) -> tuple[str, ...]:
     """A drill's row in that table."""
     return (
         result.kind.name,
@@ -92,14 +92,14 @@ def _marks(shown: Timeline, columns: int, step: float) -> str:
     return "".join(text).rstrip()
 
 
-def _happened(result: Result) -> Iterator[Line]:
+def _happened(result: DrillResult) -> Iterator[Line]:
     told = [(each.at, each.node, each.what) for each in result.events]
     told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
     for at, node, what in sorted(told):
         yield f"{at - result.broken:8.2f} s  ", (node, "name"), f"  {what}"
 
 
-def _numbers(result: Result) -> Iterator[Line]:
+def _numbers(result: DrillResult) -> Iterator[Line]:
     if not result.measured:
         yield ("No VIP could be probed: ", "bad"), "neither this machine nor another node has a way to one"
     else:
@@ -115,7 +115,7 @@ def _numbers(result: Result) -> Iterator[Line]:
         yield ("! ", "warn"), detail
 
 
-def _outage(result: Result) -> Iterator[Line]:
+def _outage(result: DrillResult) -> Iterator[Line]:
     style = "good" if result.in_time else "bad"
     verdict = _verdict(result)
     yield (
@@ -131,20 +131,20 @@ def _outage(result: Result) -> Iterator[Line]:
     yield f"{result.failed} of {result.probes} probes failed; {broken}; {moved}"
 
 
-def _verdict(result: Result) -> str:
+def _verdict(result: DrillResult) -> str:
     if not result.in_time:
         return "too long"
     return "as predicted" if result.outage <= result.expected else f"within the {TOLERANCE} s that are let pass"
 
 
-def _elsewhere(result: Result) -> str:
+def _elsewhere(result: DrillResult) -> str:
     """What the other nodes measured."""
     clients = dict.fromkeys(view.client for view in result.views if view.client != HERE and view.reached)
     seen = {name: max(view.outage for view in result.views if view.client == name) for name in clients}
     return f" ({', '.join(f'{name} saw {_seconds(outage)}' for name, outage in seen.items())})" if seen else ""
 
 
-def holders(result: Result) -> str:
+def holders(result: DrillResult) -> str:
     """Who had the VIPs while it was broken, in a line."""
     both = f"two had them for {_seconds(result.two_holders)}"
     if result.one_holder is None:

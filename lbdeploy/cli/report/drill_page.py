@@ -9,7 +9,7 @@ from html import escape
 from lbdeploy import __version__
 from lbdeploy.cli.report.drill import holders
 from lbdeploy.config.model import Cluster
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, Span, Timeline, timeline
 from lbdeploy.operations.outage.views import TOLERANCE
 
@@ -41,7 +41,7 @@ KEYS = {
 }
 
 
-def page(cluster: Cluster, results: Sequence[Result]) -> str:
+def page(cluster: Cluster, results: Sequence[DrillResult]) -> str:
     """An HTML document. Everything that came from a node or a file is escaped."""
     title = f"Drills on {cluster.name}"
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(results[0].broken))
@@ -67,12 +67,12 @@ more pass as noise. Who took over when is from keepalived's journal on each node
 """
 
 
-def _summary(results: Sequence[Result]) -> str:
+def _summary(results: Sequence[DrillResult]) -> str:
     head = ("drill", "on", "outage", "predicted at most", "failed probes", "broken streams", "taken over by", "")
     return _table(head, map(_numbers, results))
 
 
-def _numbers(result: Result) -> tuple[str, ...]:
+def _numbers(result: DrillResult) -> tuple[str, ...]:
     return (
         escape(result.kind.name),
         escape(result.node),
@@ -85,11 +85,11 @@ def _numbers(result: Result) -> tuple[str, ...]:
     )
 
 
-def _verdict(result: Result) -> str:
+def _verdict(result: DrillResult) -> str:
     return "ok" if result.ok else "not healthy afterwards" if not result.healthy else "longer than predicted"
 
 
-def _section(result: Result) -> str:
+def _section(result: DrillResult) -> str:
     told = [(each.at, each.node, each.what) for each in result.events]
     told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
     rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(told))

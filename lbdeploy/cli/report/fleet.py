@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lbdeploy.events import Note, Step, Told
 from lbdeploy.operations.exit_status import CHANGES_PENDING
-from lbdeploy.operations.fleet.job import Result, worst
+from lbdeploy.operations.fleet.job import ClusterResult, worst
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.reporter import Reporter
@@ -39,13 +39,13 @@ class Sites:
         elif isinstance(event, Note) or self._reporter.verbose:
             self._reporter.emit(Note(f"{label}: {who}".removesuffix(": "), event.text))
 
-    def ended(self, result: Result) -> None:
+    def ended(self, result: ClusterResult) -> None:
         """One line for a cluster, as soon as it is known; none for one that was not begun."""
         if result.exit_code is not None:
             self._reporter.forget(self.labels[result.file])
             self._reporter.warn(*self._line(result))
 
-    def summary(self, results: Sequence[Result]) -> None:
+    def summary(self, results: Sequence[ClusterResult]) -> None:
         """The table, what went wrong and what to do, and one line at the end."""
         rows = [
             (self.labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
@@ -56,12 +56,12 @@ class Sites:
             self._trouble(result)
         self._end(results)
 
-    def _line(self, result: Result) -> Iterator[Any]:
+    def _line(self, result: ClusterResult) -> Iterator[Any]:
         mark, style = MARKS.get(result.exit_code, ("✗", "bad"))
         yield from ((f"{mark} ", style), (self.labels[result.file], "name"), f": {said(result)}")
         yield f"  ({_took(result)})", "quiet"
 
-    def _trouble(self, result: Result) -> None:
+    def _trouble(self, result: ClusterResult) -> None:
         """What stopped it, or what is wrong with it, and the command that shows it alone."""
         say, error = self._reporter.say, stopped(result.document)
         say(("✗ ", "bad"), (self.labels[result.file], "name"), f": {said(result)}")
@@ -77,7 +77,7 @@ class Sites:
             say("    ", (node, "name"), finding["detail"])
         say(("    alone: ", "quiet"), self._advise(result.file)(f"lbdeploy {self._command}"))
 
-    def _end(self, results: Sequence[Result]) -> None:
+    def _end(self, results: Sequence[ClusterResult]) -> None:
         counts = {
             "failed": sum(each.failed for each in results),
             "not begun": sum(each.exit_code is None for each in results),
@@ -92,7 +92,7 @@ class Sites:
 WELL = {"plan": "nothing to do", "up": "up to date and healthy", "verify": "healthy", "status": "looked at"}
 
 
-def said(result: Result) -> str:
+def said(result: ClusterResult) -> str:
     """The result for a cluster, in a few words."""
     document = result.document
     if result.exit_code is None:
@@ -137,5 +137,5 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def _took(result: Result) -> str:
+def _took(result: ClusterResult) -> str:
     return "" if result.exit_code is None else f"{result.seconds:.1f} s"

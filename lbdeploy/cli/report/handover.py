@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from lbdeploy.cli.report.terminal import Part
 from lbdeploy.config.model import Cluster
-from lbdeploy.operations.handover.result import Moved
+from lbdeploy.operations.handover.result import HandoverResult
 
 Line = Sequence[Part]
 
 
-def lines(cluster: Cluster, moved: Moved) -> Iterator[Line]:
+def lines(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
     """The lines about a handover."""
     if moved.moved:
         yield ("Moved: ", "good"), (moved.taker, "name"), " has taken the VIPs from ", (moved.giver, "name")
@@ -23,7 +23,7 @@ def lines(cluster: Cluster, moved: Moved) -> Iterator[Line]:
         yield ("Not healthy: ", "bad"), "see ", ("lbdeploy verify", "next")
 
 
-def _cost(moved: Moved) -> Iterator[Line]:
+def _cost(moved: HandoverResult) -> Iterator[Line]:
     for view in moved.views:
         if not view.reached:
             yield ("! ", "warn"), f"{view.vip} can't be reached from here: what it cost clients was not measured"
@@ -34,7 +34,7 @@ def _cost(moved: Moved) -> Iterator[Line]:
     yield (f"{moved.failed} of {moved.probes} probes failed", style), told
 
 
-def _until(cluster: Cluster, moved: Moved) -> Iterator[Line]:
+def _until(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
     vrrp, best = cluster.vrrp, cluster.preferred.name
     if moved.holds:
         back = ("lbdeploy handover --back", "next")

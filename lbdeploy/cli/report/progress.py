@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.1
 
 
-class Lines:
+class ProgressLines:
     """Progress where there is no terminal: a line for each step, with the name of the node in front."""
 
     def __init__(self) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, steps
-from lbdeploy.cli.report.progress import Lines, Live
-from lbdeploy.cli.report.terminal import Part, console, lively, write
+from lbdeploy.cli.report.progress import Live, ProgressLines
+from lbdeploy.cli.report.terminal import Part, console, draws_boxes, lively, write
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.down import Removed
     from lbdeploy.operations.down_plan import RemovalPlan
-    from lbdeploy.operations.drill.result import Result
-    from lbdeploy.operations.handover.result import Moved
+    from lbdeploy.operations.drill.result import DrillResult
+    from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
+    from lbdeploy.operations.topology import Topology
     from lbdeploy.planning.lint.lint import Lint
     from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Outcome
@@ -45,7 +46,7 @@ class Reporter:
         self.verbose = verbose
         self._advise = advise
         self._results = sys.stderr if json else sys.stdout
-        self._progress: Live | Lines = Live() if lively(sys.stderr) else Lines()
+        self._progress: Live | ProgressLines = Live() if lively(sys.stderr) else ProgressLines()
 
     def emit(self, event: Event) -> None:
         """Show an event as it happens. From any thread."""
@@ -218,6 +219,14 @@ class Reporter:
         self.quiet()
         console(self._results).print(screen(status, {}, {}))
 
+    def topology(self, topology: Topology) -> None:
+        """The cluster as a picture."""
+        from lbdeploy.cli.report.topology.text import ASCII, UNICODE, lines
+
+        self.quiet()
+        width = min(console(self._results).width, 120)
+        self._say_all(lines(topology, width, UNICODE if draws_boxes() else ASCII))
+
     def watch(self, watch: Watch) -> None:
         """The cluster as it is, drawn again and again until Ctrl-C."""
         from lbdeploy.cli.report.status import follow
@@ -225,20 +234,20 @@ class Reporter:
         self.quiet()
         follow(watch, console(self._results))
 
-    def handover(self, cluster: Cluster, moved: Moved) -> None:
+    def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
         """Who has the VIPs now, and what it cost."""
         from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
 
-    def drill(self, result: Result) -> None:
+    def drill(self, result: DrillResult) -> None:
         """What one drill measured, with a timeline."""
         from lbdeploy.cli.report.drill import lines
 
         self.quiet()
         self._say_all(lines(result, min(console(self._results).width, 100)))
 
-    def drills(self, results: Sequence[Result]) -> None:
+    def drills(self, results: Sequence[DrillResult]) -> None:
         """Several drills, side by side."""
         from lbdeploy.cli.report.drill import headings, row
 

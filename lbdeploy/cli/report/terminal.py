@@ -40,6 +40,13 @@ def coloured(stream: IO[str]) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def draws_boxes() -> bool:
+    """Whether the locale promises characters beyond ASCII. Where none is set, it is taken for UTF-8, as Python does."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    chosen = next(filter(None, names), "").lower()
+    return not chosen or "utf" in chosen
+
+
 def lively(stream: IO[str]) -> bool:
     """Whether what was written there can be drawn over."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -18,7 +18,7 @@ _OPTION = re.compile(r"Acquire::(?:https?::|ForceIP|Retries|Check-Date|Check-Val
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AptSource:
     """A part of Debian's archive ("", "-updates" or "-security"): where it is, and the keyring that its entry names."""
 
     uri: str
@@ -43,13 +43,13 @@ def options() -> list[str]:
     return [line for line in dump.splitlines() if _OPTION.fullmatch(line)]
 
 
-def _of_this_machine(directory: Path) -> Iterator[Source]:
+def _of_this_machine(directory: Path) -> Iterator[AptSource]:
     for path in (directory / "sources.list", *sorted(directory.glob("sources.list.d/*"))):
         if path.is_file():
             yield from parse(path.read_text(errors="replace"), path.suffix)
 
 
-def parse(text: str, suffix: str) -> Iterator[Source]:
+def parse(text: str, suffix: str) -> Iterator[AptSource]:
     """Debian's own sources in a file of apt's: `.sources` in deb822 style, `.list` one a line. Others are left out."""
     if suffix == ".sources":
         for stanza in re.split(r"\n\s*\n", text):
@@ -59,7 +59,7 @@ def parse(text: str, suffix: str) -> Iterator[Source]:
             yield from _one_line(line)
 
 
-def _deb822(stanza: str) -> Iterator[Source]:
+def _deb822(stanza: str) -> Iterator[AptSource]:
     text = "\n".join(line for line in stanza.splitlines() if not line.startswith("#"))
     fields = {key.lower(): value for key, value in re.findall(r"(?m)^([\w-]+):[ \t]*((?:.*)(?:\n[ \t].*)*)", text)}
     enabled = fields.get("enabled", "yes").strip().lower() not in {"no", "false", "0"}
@@ -68,7 +68,7 @@ def _deb822(stanza: str) -> Iterator[Source]:
         yield from _debian(uris, suites, components, fields.get("signed-by", ""))
 
 
-def _one_line(line: str) -> Iterator[Source]:
+def _one_line(line: str) -> Iterator[AptSource]:
     match = re.fullmatch(
         r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<parts>[^#]*)(?:#.*)?", line
     )
@@ -77,10 +77,10 @@ def _one_line(line: str) -> Iterator[Source]:
         yield from _debian([match["uri"]], [match["suite"]], match["parts"].split(), signed[1] if signed else "")
 
 
-def _debian(uris: list[str], suites: list[str], components: list[str], signed: str) -> Iterator[Source]:
+def _debian(uris: list[str], suites: list[str], components: list[str], signed: str) -> Iterator[AptSource]:
     """Other vendors name suites after Debian's, too, but they sign with keys of their own."""
     if "main" in components and (not signed or "debian-archive" in signed):
         for uri in uris:
             for suite in suites:
                 if match := _DEBIAN.fullmatch(suite):
-                    yield Source(uri, match["part"], signed.strip() or None)
+                    yield AptSource(uri, match["part"], signed.strip() or None)

@@ -15,7 +15,7 @@ from lbdeploy.operations.doctor import network_checks, node_checks
 from lbdeploy.operations.doctor.checklist import LOGIN, OF_NETWORKS, OF_NODES, Check
 from lbdeploy.operations.doctor.examination import Checkup, Examination
 from lbdeploy.planning.lint.lint import lint
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
@@ -37,7 +37,7 @@ class Diagnosis:
         return [each for each in self.findings if each.failed]
 
 
-def examine(cluster: Cluster, fleet: Fleet, emit: Emit, ignore: Collection[str] = ()) -> Diagnosis:
+def examine(cluster: Cluster, pool: SessionPool, emit: Emit, ignore: Collection[str] = ()) -> Diagnosis:
     """Examine every node that can be reached, in parallel. Findings of the checks to `ignore` become warnings."""
 
     def look(node: Node, session: Session) -> Checkup:
@@ -47,7 +47,7 @@ def examine(cluster: Cluster, fleet: Fleet, emit: Emit, ignore: Collection[str] 
         emit(Done(node.name, "looked"))
         return checkup
 
-    found = fleet.each(fleet.nodes, look)
+    found = pool.each(pool.nodes, look)
     checkups = [each for each in found.values() if isinstance(each, Checkup)]
     errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
     return diagnose(cluster, checkups, errors, ignore)

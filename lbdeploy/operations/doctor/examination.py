@@ -12,7 +12,7 @@ from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.placement import DAEMONS
 from lbdeploy.node import network_listener
-from lbdeploy.node.observation import Observation, Probe
+from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.parsers import Neighbour
 from lbdeploy.node.resources import Journal, Packages, Service
 from lbdeploy.node.resources.base import Resource
@@ -48,7 +48,7 @@ class Checkup:
         return answer.output.splitlines() if answer else []
 
 
-class Examination(Probe):
+class Examination(NodeProbeScript):
     """The script for one node, and the reader of what it prints."""
 
     def __init__(self, cluster: Cluster, node: Node, clock: Callable[[], float] = time.time) -> None:

@@ -15,9 +15,9 @@ from lbdeploy.operations.drill.faults import Kind, Name, kind
 from lbdeploy.operations.drill.injector import FaultInjector, OnNode
 from lbdeploy.operations.drill.prediction import expected
 from lbdeploy.operations.drill.recovery import Eyes, pending
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
-from lbdeploy.operations.outage.client import Prober, Target
+from lbdeploy.operations.outage.client import Prober, ProbeTarget
 from lbdeploy.operations.outage.clocks import Clock, clocks_of
 from lbdeploy.operations.outage.node_streams import Listen
 from lbdeploy.operations.outage.views import HERE, View, views
@@ -26,7 +26,7 @@ from lbdeploy.planning.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
 from lbdeploy.rollout.lock import locking
 from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
 HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
@@ -49,30 +49,32 @@ class Drill:
         self._ssh = ssh
         self._emit = emit
         self._outside = outside
-        self._targets: list[Target] = list(cluster.targets)
+        self._targets: list[ProbeTarget] = list(cluster.targets)
 
-    def run(self, name: Name, broken: str | None = None, hold: float | None = None, *, patient: bool = False) -> Result:
+    def run(
+        self, name: Name, broken: str | None = None, hold: float | None = None, *, patient: bool = False
+    ) -> DrillResult:
         """Run one drill, on the holder unless a node is named. `patient`: at the end, wait until the VIPs are back.
 
         Raises LbdeployError where it refuses to begin, and InterruptedRunError once the break is undone, or left to the
         node to undo. KeyboardInterrupt is raised only while nothing is broken.
         """
-        fleet = Fleet(self.cluster, self._emit, ssh=self._ssh)
-        with fleet, self._fleet() as ears, locking(fleet, fleet.nodes, self._about, 0, self._emit):
-            before = self._require_health(fleet)
+        pool = SessionPool(self.cluster, self._emit, ssh=self._ssh)
+        with pool, self._new_pool() as ears, locking(pool, pool.nodes, self._about, 0, self._emit):
+            before = self._require_health(pool)
             holder = before.verdict.holders[0]
             node = self.cluster.node(broken or holder)
             predicted = self._predicted(name, node, before)
             what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
-            clocks = clocks_of(fleet)
-            injector = self._injector(what, node, fleet, clocks[node.name])
+            clocks = clocks_of(pool)
+            injector = self._injector(what, node, pool, clocks[node.name])
             here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
             with there, here:
                 at, undone = Breaking(what, node, injector, hold, self._emit).run(here)
                 survey = self._heal(what, patient=patient)
                 time.sleep(BASELINE)
                 ended = time.time()
-        return Result(
+        return DrillResult(
             kind=what,
             node=node.name,
             holder=holder,
@@ -125,22 +127,22 @@ class Drill:
         if what.cuts_off:
             yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
 
-    def _require_health(self, fleet: Fleet) -> Survey:
+    def _require_health(self, pool: SessionPool) -> Survey:
         """The state of all nodes. A pending preemption is waited for: its outage would be measured, too."""
-        observer = self._observer(fleet, self._emit)
+        observer = self._observer(pool, self._emit)
         survey = observer.survey()
         _refuse(survey)
         if pending(survey):
             self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-            survey = Eyes(fleet, observer).until_well(self._return_seconds, home=True)
+            survey = Eyes(pool, observer).until_well(self._return_seconds, home=True)
             _refuse(survey)
         return survey
 
     def _heal(self, what: Kind, *, patient: bool) -> Survey:
         """Look until all is well and, if `patient` or if it does not take long, the VIPs are back where they were."""
         try:
-            with self._fleet() as fleet:
-                eyes = Eyes(fleet, self._observer(fleet, self._wire))
+            with self._new_pool() as pool:
+                eyes = Eyes(pool, self._observer(pool, self._wire))
                 survey = eyes.until_well(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
                 if pending(survey) and (patient or self._return_seconds < RETURN_PATIENCE):
                     self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
@@ -156,28 +158,28 @@ class Drill:
         vrrp = self.cluster.vrrp
         return vrrp.preempt_delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
 
-    def _observer(self, fleet: Fleet, emit: Emit) -> Observer:
-        return Observer(self.cluster, fleet, self._wanted, self._wanted, emit)
+    def _observer(self, pool: SessionPool, emit: Emit) -> Observer:
+        return Observer(self.cluster, pool, self._wanted, self._wanted, emit)
 
-    def _fleet(self) -> Fleet:
-        """A fleet with new connections: the earlier ones may have been cut."""
-        return Fleet(self.cluster, self._wire, ssh=self._ssh)
+    def _new_pool(self) -> SessionPool:
+        """A pool with new connections: the earlier ones may have been cut."""
+        return SessionPool(self.cluster, self._wire, ssh=self._ssh)
 
     def _wire(self, event: Event) -> None:
         """Pass on only what goes over the wire, for the log: failing connections are expected in a drill."""
         if isinstance(event, RemoteCommand):
             self._emit(event)
 
-    def _injector(self, what: Kind, node: Node, fleet: Fleet, clock: Clock) -> FaultInjector:
+    def _injector(self, what: Kind, node: Node, pool: SessionPool, clock: Clock) -> FaultInjector:
         if what.cuts_off and self._outside:
             return self._outside(what.name, node)
-        return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, fleet=fleet, clock=clock, emit=self._wire)
+        return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, pool=pool, clock=clock, emit=self._wire)
 
     def _events(self, clocks: Mapping[str, Clock], since: float) -> list[vrrp_events.Event]:
         """The events of every node, in order of time; those of a node that can't be asked are missing."""
-        with self._fleet() as fleet:
+        with self._new_pool() as pool:
             script = {name: vrrp_events.script(since + clock.ahead) for name, clock in clocks.items()}
-            found = fleet.each(fleet.nodes, lambda node, session: session.run(script[node.name]).output)
+            found = pool.each(pool.nodes, lambda node, session: session.run(script[node.name]).output)
         texts = {name: text for name, text in found.items() if isinstance(text, str)}
         events = [event for name, text in texts.items() for event in vrrp_events.read(text, name, clocks[name], since)]
         return sorted(events, key=lambda event: event.at)

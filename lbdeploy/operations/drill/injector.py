@@ -13,10 +13,10 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import Kind
 from lbdeploy.operations.outage.clocks import Clock
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
-    from lbdeploy.ssh.transport.session import Result
+    from lbdeploy.ssh.transport.session import CommandResult
 
 BUSY = 5  # exit status of the arming script where an earlier repair is still armed
 
@@ -41,20 +41,20 @@ class OnNode:
     """Works over SSH. What cuts the node off is undone by the node itself, when the armed repair is due."""
 
     def __init__(
-        self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, fleet: Fleet, clock: Clock, emit: Emit
+        self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, pool: SessionPool, clock: Clock, emit: Emit
     ) -> None:
         self._kind = kind
         self._node = node
         self._cluster = cluster
         self._ssh = ssh
-        self._fleet = fleet
+        self._pool = pool
         self._clock = clock
         self._emit = emit
         self._due = 0.0  # when the armed repair runs, by this machine's monotonic clock; 0: it is not armed
         self._begun = False
 
     def arm(self, seconds: float) -> None:
-        result = on(self._fleet, self._node, faults.arm(self._kind, seconds))
+        result = on(self._pool, self._node, faults.arm(self._kind, seconds))
         if result.status == BUSY:
             raise LockedError(
                 "an earlier drill, which was killed, is not undone yet",
@@ -67,7 +67,7 @@ class OnNode:
 
     def break_it(self) -> float:
         self._begun = True
-        result = on(self._fleet, self._node, faults.break_it(self._kind))
+        result = on(self._pool, self._node, faults.break_it(self._kind))
         _require(result, self._node, f"{self._kind.name} could not be broken", "what was begun is undone")
         return self._clock.here(float(result.output.split()[0]))
 
@@ -77,24 +77,24 @@ class OnNode:
             return
         script = faults.undo(self._kind, disarm=disarm)
         try:
-            result = on(self._fleet, self._node, script)
+            result = on(self._pool, self._node, script)
         except ConnectError:  # the connection that it was broken over may be gone
-            with Fleet(self._cluster, self._emit, ssh=self._ssh, limit=(self._node.name,)) as fleet:
-                result = on(fleet, self._node, script)
+            with SessionPool(self._cluster, self._emit, ssh=self._ssh, limit=(self._node.name,)) as pool:
+                result = on(pool, self._node, script)
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
         _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
 
 
-def on(fleet: Fleet, node: Node, script: str) -> Result:
+def on(pool: SessionPool, node: Node, script: str) -> CommandResult:
     """Run a script on one node. Raises the error that ended it."""
-    work: Callable[..., Result] = lambda _, session: session.run(PRELUDE + script)  # noqa: E731
-    result = fleet.each([node], work)[node.name]
+    work: Callable[..., CommandResult] = lambda _, session: session.run(PRELUDE + script)  # noqa: E731
+    result = pool.each([node], work)[node.name]
     if isinstance(result, LbdeployError):
         raise result
     return result
 
 
-def _require(result: Result, node: Node, what: str, state: str, fix: str | None = None) -> None:
+def _require(result: CommandResult, node: Node, what: str, state: str, fix: str | None = None) -> None:
     if result.status:
         said = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
         raise RemoteError(f"{what}: {said[0]}", node=node.name, state=state, fix=fix, detail=result.output)

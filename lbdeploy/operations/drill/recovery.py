@@ -9,25 +9,25 @@ from contextlib import suppress
 from lbdeploy.errors import LbdeployError
 from lbdeploy.rollout.observer import Observer
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 POLL_SECONDS = 0.5
 
 
 class Eyes:
-    """Observes over the connections of a fleet; one that has failed is reopened before the next look."""
+    """Observes over the connections of a pool; one that has failed is reopened before the next look."""
 
-    def __init__(self, fleet: Fleet, observer: Observer) -> None:
-        self._fleet = fleet
+    def __init__(self, pool: SessionPool, observer: Observer) -> None:
+        self._pool = pool
         self._observer = observer
         self._failed: Mapping[str, LbdeployError] = {}
 
     def look(self) -> Survey:
         """Look once."""
-        for node in self._fleet.nodes:
+        for node in self._pool.nodes:
             if node.name in self._failed:
                 with suppress(LbdeployError):  # then the look itself fails, too, and says why
-                    self._fleet.reopen(node)
+                    self._pool.reopen(node)
         survey = self._observer.look()
         self._failed = survey.errors
         return survey

@@ -17,7 +17,7 @@ LOOK = "lbdeploy verify --wait 60"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result(Measured):
+class DrillResult(Measured):
     """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
 
     `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
@@ -97,7 +97,7 @@ class Result(Measured):
         }
 
 
-def failure(results: Sequence[Result]) -> DrillError | None:
+def failure(results: Sequence[DrillResult]) -> DrillError | None:
     """What went wrong in the first drill that did not end well."""
     for each in results:
         where = f"{each.node}: {each.kind.what}"
@@ -111,7 +111,7 @@ def failure(results: Sequence[Result]) -> DrillError | None:
     return None
 
 
-def together(results: Sequence[Result]) -> Mapping[str, object]:
+def together(results: Sequence[DrillResult]) -> Mapping[str, object]:
     """Several drills in one document: the longest outage, the sums of probes, and every drill by itself."""
     first, *_ = results
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from lbdeploy.operations.drill.result import Result
+from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.outage.gaps import gaps
 from lbdeploy.operations.outage.views import HERE, View
 from lbdeploy.operations.outage.vrrp_events import Event
@@ -48,7 +48,7 @@ class Timeline:
     nodes: tuple[Row, ...]
 
 
-def timeline(result: Result, *, everyone: bool = False) -> Timeline:
+def timeline(result: DrillResult, *, everyone: bool = False) -> Timeline:
     """The rows of a drill; with `everyone`, also each VIP as the other nodes saw it."""
     shown = result.views if everyone else result.measured
     last = max([result.repaired, *(e.at for e in result.events), *(_over(view) for view in shown)])
@@ -75,7 +75,7 @@ def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span
     yield from _span(at, end, "answers", start, end)
 
 
-def _states(result: Result, name: str, start: float, end: float) -> Iterator[Span]:
+def _states(result: DrillResult, name: str, start: float, end: float) -> Iterator[Span]:
     """Spans from one change to the next. A node without power, or keepalived, is off until it reports a state."""
     state: State = "MASTER" if name == result.holder else "BACKUP"
     at = start
@@ -85,7 +85,7 @@ def _states(result: Result, name: str, start: float, end: float) -> Iterator[Spa
     yield from _span(at, end, state, start, end)
 
 
-def _ended(result: Result, name: str) -> Iterator[tuple[float, State]]:
+def _ended(result: DrillResult, name: str) -> Iterator[tuple[float, State]]:
     if name == result.node and result.kind.name in ("keepalived", "power"):
         yield result.broken, "off"
 

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from lbdeploy.operations.fleet.job import Job, Result, not_begun
+from lbdeploy.operations.fleet.job import ClusterResult, Job, not_begun
 
 Begin = Callable[
-    [Job], "Future[Result]"
-]  # the caller makes a Result also of what was cancelled, or failed unexpectedly
+    [Job], "Future[ClusterResult]"
+]  # the caller makes a ClusterResult also of what was cancelled, or failed unexpectedly
 
 POLL_SECONDS = 1.0
 
@@ -25,7 +25,7 @@ def batches(jobs: Sequence[Job], parallel: int, canary: int) -> list[Sequence[Jo
 
 def carry_out(
     jobs: Sequence[Job], begin: Begin, parallel: int, canary: int = 0, stop: Callable[[], bool] = lambda: False
-) -> Iterator[Result]:
+) -> Iterator[ClusterResult]:
     """The results, as they come. With canaries, a batch begins only if nothing in the ones before it has failed.
 
     `stop` is polled: once it is true, nothing more begins.
@@ -37,9 +37,9 @@ def carry_out(
             yield result
 
 
-def _together(batch: Sequence[Job], begin: Begin, parallel: int, stop: Callable[[], bool]) -> Iterator[Result]:
+def _together(batch: Sequence[Job], begin: Begin, parallel: int, stop: Callable[[], bool]) -> Iterator[ClusterResult]:
     """A batch, `parallel` jobs at a time."""
-    waiting, under_way = deque(batch), set[Future[Result]]()
+    waiting, under_way = deque(batch), set[Future[ClusterResult]]()
     while waiting or under_way:
         while waiting and len(under_way) < parallel and not stop():
             under_way.add(begin(waiting.popleft()))

@@ -1,4 +1,4 @@
-"""Clusters as tasks of Dask's distributed: `Workers` is the operator's side, `perform_there` what a worker runs.
+"""Clusters as tasks of Dask's distributed: `DaskWorkers` is the operator's side, `perform_there` what a worker runs.
 
 One parcel is sent per cluster: hosts.toml with the files that it names, its templates, and the job. Keys, agents,
 known_hosts and passwords are the worker's own.
@@ -24,7 +24,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.config.reader import load, read
 from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError, absolute
 from lbdeploy.events import Done, Emit, Event, Note, Step, Told
-from lbdeploy.operations.fleet.job import Job, Result, ended_by
+from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
 from lbdeploy.operations.fleet.worker import perform
 from lbdeploy.planning.render import require_own
 
@@ -37,7 +37,7 @@ KINDS: dict[str, type[Told]] = {"Step": Step, "Done": Done, "Note": Note}
 Tell = Callable[[str, Told], None]
 
 
-class Workers:
+class DaskWorkers:
     """The workers of a scheduler. `tell` is given each event, with the file it is about, as it happens."""
 
     def __init__(self, client: Any, tell: Tell) -> None:
@@ -57,9 +57,9 @@ class Workers:
             raise _no_worker("nothing was begun")
         return count
 
-    def begin(self, job: Job) -> Future[Result]:
+    def begin(self, job: Job) -> Future[ClusterResult]:
         """Have a worker carry it out. An error that prevents this is a result, too."""
-        result: Future[Result] = Future()
+        result: Future[ClusterResult] = Future()
         result.set_running_or_notify_cancel()
         try:
             task = self._submit(job, pack(job, self._run))
@@ -88,11 +88,11 @@ class Workers:
             for task in list(self._under_way):
                 task.cancel()
 
-    def _result(self, job: Job, task: Future[Any]) -> Result:
+    def _result(self, job: Job, task: Future[Any]) -> ClusterResult:
         self._under_way.discard(task)
         state = _UNKNOWN if job.command == "up" else "nothing was changed"
         try:
-            return Result(**{**task.result(), "file": job.file})
+            return ClusterResult(**{**task.result(), "file": job.file})
         except CancelledError:
             return ended_by(job, _no_worker(state))
         except Exception as error:  # from the worker: it died each time, or its code has a bug
@@ -117,7 +117,7 @@ _UNKNOWN = "not known; a node in change ends it, or restores what was there, by 
 
 
 @contextmanager
-def workers(address: str, tell: Tell) -> Iterator[Workers]:
+def workers(address: str, tell: Tell) -> Iterator[DaskWorkers]:
     """The workers of the scheduler at an address. Raises UsageError and ConnectError."""
     try:
         from distributed import Client
@@ -131,7 +131,7 @@ def workers(address: str, tell: Tell) -> Iterator[Workers]:
         fix = "see whether it runs, and whether the address is as it says: tcp://HOST:8786, or tls://"
         raise ConnectError(f"the scheduler {address}: {error}", state="nothing was begun", fix=fix) from None
     try:
-        yield Workers(client, tell)
+        yield DaskWorkers(client, tell)
     finally:
         with suppress(Exception):  # all results are in: it does not matter if closing fails
             client.close(timeout=2)
@@ -205,7 +205,7 @@ def _stop_profiler(worker: Any) -> None:
     stopped.wait(ANSWER_SECONDS)
 
 
-def _unpacked(parcel: Mapping[str, Any], worker: str, emit: Emit) -> Result:
+def _unpacked(parcel: Mapping[str, Any], worker: str, emit: Emit) -> ClusterResult:
     job = Job.of_json(parcel["job"])
     if parcel["version"] != __version__:
         message = f"the worker {worker} has lbdeploy {__version__}, and this is {parcel['version']}"

@@ -41,7 +41,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ClusterResult:
     """The result of a job. `document` is what the command prints for a single cluster, but for its head.
 
     `exit_code` None: it was not begun. `name` is the cluster's, "" where its file can't be read.
@@ -63,17 +63,17 @@ class Result:
         return {**head, "duration_s": round(self.seconds, 3), **self.document}
 
 
-def ended_by(job: Job, error: LbdeployError, name: str = "", seconds: float = 0.0) -> Result:
+def ended_by(job: Job, error: LbdeployError, name: str = "", seconds: float = 0.0) -> ClusterResult:
     """The result of a job that an error has ended."""
-    return Result(job.file, name, error.exit_code, seconds, {"error": error.to_json()})
+    return ClusterResult(job.file, name, error.exit_code, seconds, {"error": error.to_json()})
 
 
-def not_begun(job: Job) -> Result:
+def not_begun(job: Job) -> ClusterResult:
     """The result of a job that was left out, since others had failed."""
-    return Result(job.file, "", None, 0.0, {})
+    return ClusterResult(job.file, "", None, 0.0, {})
 
 
-def worst(results: Iterable[Result]) -> int:
+def worst(results: Iterable[ClusterResult]) -> int:
     """The exit code of a run: the worst one. An unknown code counts as 1."""
     codes = [result.exit_code for result in results if result.exit_code is not None]
     return min((code if code in WORST else 1 for code in codes), key=WORST.index, default=0)

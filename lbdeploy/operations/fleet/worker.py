@@ -12,32 +12,32 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.config.reader import load, read
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
-from lbdeploy.operations.exit_status import Ending, changed, looked, planned, verified
-from lbdeploy.operations.fleet.job import Job, Result, ended_by
+from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified
+from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
 from lbdeploy.operations.status_watch import once
 from lbdeploy.rollout.origin import Origin, origin
 from lbdeploy.rollout.run import Run
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
-Source = Callable[[], tuple[Cluster, str]]  # the cluster, and the text of the hosts.toml that it is made from
-RUNS: dict[str, Callable[[Run, Job], Ending]] = {
+ClusterSource = Callable[[], tuple[Cluster, str]]  # the cluster, and the text of the hosts.toml that it is made from
+RUNS: dict[str, Callable[[Run, Job], ExitStatus]] = {
     "plan": lambda run, job: planned(run.plan()),
     "up": lambda run, job: changed(run.up()),
     "verify": lambda run, job: verified(run.verify(job.wait)),
 }
 
 
-def perform(job: Job, source: Source, emit: Emit, sudo_password: str | None = None) -> Result:
+def perform(job: Job, source: ClusterSource, emit: Emit, sudo_password: str | None = None) -> ClusterResult:
     """Carry out a job; an expected error is a result, too. Nobody is asked anything."""
     began, name = time.monotonic(), ""
     try:
         cluster, text = source()
         name = cluster.name
         asked = replace(origin(text), about=job.about)
-        ending = _run(job, cluster, asked, emit, Answers(None, job.accept_new, sudo_password))
+        exit_status = _run(job, cluster, asked, emit, Answers(None, job.accept_new, sudo_password))
     except LbdeployError as error:
         return ended_by(job, error, name, time.monotonic() - began)
-    return Result(job.file, name, ending.exit_code, time.monotonic() - began, ending.document)
+    return ClusterResult(job.file, name, exit_status.exit_code, time.monotonic() - began, exit_status.document)
 
 
 def of_file(file: str) -> tuple[Cluster, str]:
@@ -47,14 +47,14 @@ def of_file(file: str) -> tuple[Cluster, str]:
     return load(path, text), text
 
 
-def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers) -> Ending:
+def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers) -> ExitStatus:
     limit = _limit(job, cluster)
     # As for one cluster: `up` looks at all nodes, also at those that it is not to change.
     looked_at = () if job.command == "up" else limit
-    with Fleet(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as fleet:
+    with SessionPool(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as pool:
         if job.command == "status":
-            return looked(once(cluster, fleet))
-        return RUNS[job.command](Run(cluster, fleet, emit, asked, job.options), job)
+            return looked(once(cluster, pool))
+        return RUNS[job.command](Run(cluster, pool, emit, asked, job.options), job)
 
 
 def _limit(job: Job, cluster: Cluster) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.operations.handover import candidates
 from lbdeploy.operations.handover.priority_offsets import Offsets, held, raised
-from lbdeploy.operations.handover.result import Moved
+from lbdeploy.operations.handover.result import HandoverResult
 from lbdeploy.operations.outage.client import Prober
 from lbdeploy.operations.outage.gaps import by_vip, cut
 from lbdeploy.operations.outage.views import HERE, views
@@ -27,28 +27,28 @@ from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import locking
 from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 BASELINE = 1.0  # seconds of probing before the move, and after it
 POLL_SECONDS = 0.25
 
 
 class Handover:
-    """A handover on the nodes of `fleet`. `about` says who asks for it, to runs that find the cluster locked."""
+    """A handover on the nodes of `pool`. `about` says who asks for it, to runs that find the cluster locked."""
 
-    def __init__(self, cluster: Cluster, fleet: Fleet, emit: Emit, about: str, lock_wait: float = 0.0) -> None:
+    def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit, about: str, lock_wait: float = 0.0) -> None:
         self.cluster = cluster
-        self._fleet = fleet
+        self._pool = pool
         self._emit = emit
         self._about = about
         self._lock_wait = lock_wait
         wanted = {node.name: desired(cluster, node) for node in cluster.nodes}
-        self._observer = Observer(cluster, fleet, wanted, wanted, emit)
+        self._observer = Observer(cluster, pool, wanted, wanted, emit)
         self._interrupt = Interrupt(emit, "taking the handover back, unless the VIPs have moved")
         self._priorities = {node.name: node.priority for node in cluster.nodes}
         self._limit = cluster.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
 
-    def run(self, to: str | None = None, *, back: bool = False) -> Moved:
+    def run(self, to: str | None = None, *, back: bool = False) -> HandoverResult:
         """Move the VIPs to a node; without `to`, to the standby that VRRP prefers; `back`: to where VRRP wants them.
 
         Raises LbdeployError where it refuses to begin, or where the VIPs don't move; they are then where they were.
@@ -60,12 +60,12 @@ class Handover:
         taker = to or candidates.chosen(survey, giver, self._priorities, back=back)
         candidates.refuse(survey, giver, taker)
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
-        with locking(self._fleet, nodes, self._about, self._lock_wait, self._emit) as lock:
+        with locking(self._pool, nodes, self._about, self._lock_wait, self._emit) as lock:
             if lock.runs != survey.runs:
                 raise candidates.unmoved("another run has just changed the nodes", fix="try again")
             return self._carry_out(survey, giver, taker, back=back)
 
-    def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> Moved:
+    def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> HandoverResult:
         """Move the VIPs, check that they stay there, and measure meanwhile."""
         offsets = {name: seen.priority_offset for name, seen in survey.seen.items()}
         last = self._last(taker, back=back)
@@ -81,7 +81,7 @@ class Handover:
             self._write(last)
             survey = self._settled(taker)
         lost = {each for results in by_vip(prober.results).values() for each in cut(results)}
-        return Moved(
+        return HandoverResult(
             views=views(
                 HERE, [each for each in prober.results if each not in lost], [vip for vip, _ in self.cluster.targets]
             ),
@@ -145,7 +145,7 @@ class Handover:
     def _alone(self, taker: str) -> bool:
         """Whether the taker holds every VIP, and no other node any."""
         vips = {vip.ip for vip in self.cluster.vips}
-        found = self._each({node.name: "ip a" for node in self._fleet.nodes})
+        found = self._each({node.name: "ip a" for node in self._pool.nodes})
         there = {
             name: vips & {address.ip for link in parse_ip_a(each) for address in link.addresses}
             for name, each in found.items()
@@ -187,5 +187,5 @@ class Handover:
                 raise each
 
     def _each(self, scripts: Mapping[str, str]) -> dict[str, str | LbdeployError]:
-        nodes = [node for node in self._fleet.nodes if node.name in scripts]
-        return self._fleet.each(nodes, lambda node, session: session.run(f"{PRELUDE}{scripts[node.name]}\n").output)
+        nodes = [node for node in self._pool.nodes if node.name in scripts]
+        return self._pool.each(nodes, lambda node, session: session.run(f"{PRELUDE}{scripts[node.name]}\n").output)

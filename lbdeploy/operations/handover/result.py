@@ -12,7 +12,7 @@ from lbdeploy.operations.outage.views import TOLERANCE, Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved(Measured):
+class HandoverResult(Measured):
     """The result of a handover. `expected` is the outage (s) that the timers predict; `offsets` are those that remain.
 
     `began` is when the VIPs began to move (s, Unix). `cut`: the probes whose connections were open at that moment.

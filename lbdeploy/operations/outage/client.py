@@ -26,7 +26,7 @@ SILENT = "no answer in time"
 STREAM_PERIOD = 0.1
 STREAM_PATIENCE = 1.0
 
-Target = tuple[Address, int]
+ProbeTarget = tuple[Address, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Stream:
 class Prober:
     """Probes the targets while it is open as a context manager; `results` and `streams` grow meanwhile."""
 
-    def __init__(self, targets: Sequence[Target]) -> None:
+    def __init__(self, targets: Sequence[ProbeTarget]) -> None:
         self.results: list[ProbeResult] = []
         self.streams: list[Stream] = []
         self._targets = targets

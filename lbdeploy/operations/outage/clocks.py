@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 NOW = Raw("date +%s.%N")
 
 
-def clocks_of(fleet: Fleet) -> dict[str, Clock]:
+def clocks_of(pool: SessionPool) -> dict[str, Clock]:
     """Each node's clock, by the most precise of three measurements. Raises the error of a node that can't be asked."""
 
     def compare(_: Node, session: Session) -> Clock:
         return min((_ask(session) for _ in range(3)), key=lambda clock: clock.within)
 
-    found = fleet.each(fleet.nodes, compare)
+    found = pool.each(pool.nodes, compare)
     for each in found.values():
         if isinstance(each, LbdeployError):
             raise each

@@ -7,7 +7,7 @@ from math import ceil
 
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node import tls_hello
-from lbdeploy.operations.outage.client import PATIENCE, PERIOD, Target
+from lbdeploy.operations.outage.client import PATIENCE, PERIOD, ProbeTarget
 from lbdeploy.operations.outage.clocks import Clock
 from lbdeploy.operations.outage.gaps import ProbeResult
 
@@ -39,14 +39,14 @@ done
 """
 
 
-def script(targets: Sequence[Target], seconds: float) -> Raw:
+def script(targets: Sequence[ProbeTarget], seconds: float) -> Raw:
     """Probes for `seconds`, as the user nobody. All of it ends together: `timeout` ends its whole process group."""
     loop = cmd("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", here(_LOOP), "bash")
     pairs = cmd(*(f"{vip} {port}" for vip, port in targets))
     return Raw(f"timeout -k 1 {ceil(seconds)} {loop} {pairs} </dev/null")
 
 
-def read(lines: Sequence[str], targets: Sequence[Target], clock: Clock) -> list[ProbeResult]:
+def read(lines: Sequence[str], targets: Sequence[ProbeTarget], clock: Clock) -> list[ProbeResult]:
     """The probes that the loop reported. The last ones, which had no time to be answered, are left out."""
     asked = [words for words in map(str.split, lines) if len(words) == 3 and words[0] == "ask"]
     answers = (words for words in map(str.split, lines) if len(words) == 4 and words[0] == "good")

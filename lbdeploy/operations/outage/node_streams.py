@@ -8,22 +8,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
-from lbdeploy.ssh.pool import Fleet
+from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
 
 
 class Listen:
-    """Runs a script on each node while it is open as a context manager, over a fleet that is used for nothing else."""
+    """Runs a script on each node while it is open as a context manager, over a pool that is used for nothing else."""
 
-    def __init__(self, fleet: Fleet, scripts: Mapping[str, str]) -> None:
+    def __init__(self, pool: SessionPool, scripts: Mapping[str, str]) -> None:
         self._lines: dict[str, list[str]] = {name: [] for name in scripts}
 
         def tell(node: Node, session: Session) -> None:
             session.run(scripts[node.name], self._lines[node.name].append)
 
-        self._thread = threading.Thread(target=fleet.each, args=(fleet.nodes, tell), name="listen", daemon=True)
+        self._thread = threading.Thread(target=pool.each, args=(pool.nodes, tell), name="listen", daemon=True)
 
     def __enter__(self) -> Listen:
         self._thread.start()

@@ -10,7 +10,7 @@ from paramiko import Channel, SSHException
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CommandResult:
     """What a script printed (both streams, in order) and its exit status; -1 where there was none."""
 
     output: str
@@ -48,7 +48,7 @@ class Held:
             self._channel.close()
 
 
-class Lines:
+class OutputLines:
     """Bytes to lines, as they arrive; nothing up to the line that ends in `after` is passed on."""
 
     def __init__(self, on_line: Callable[[str], None] | None, after: str | None) -> None:

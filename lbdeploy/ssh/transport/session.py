@@ -26,11 +26,11 @@ from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import LostError
 from lbdeploy.events import Emit, RemoteCommand
 from lbdeploy.ssh.config import Target
-from lbdeploy.ssh.transport.channel import Held, Lines, Result, closing
+from lbdeploy.ssh.transport.channel import CommandResult, Held, OutputLines, closing
 from lbdeploy.ssh.transport.login import chain, login
 from lbdeploy.ssh.transport.sudo import Root, masked
 
-__all__ = ["Held", "Result", "Session", "connect"]
+__all__ = ["CommandResult", "Held", "Session", "connect"]
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or it prints tracebacks of its own
 
@@ -54,12 +54,12 @@ class Session:
         if not self._connection.transport.is_active():
             return False
         try:
-            self._ask_for_life()
+            self._keepalive()
         except LostError:
             return False
         return True
 
-    def run(self, script: str, on_line: Callable[[str], None] | None = None) -> Result:
+    def run(self, script: str, on_line: Callable[[str], None] | None = None) -> CommandResult:
         """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError, SudoError, LoginError.
 
         The remote command is the same for every login shell, and no part of the script is in a process list.
@@ -85,16 +85,16 @@ class Session:
         for connection in chain(self._connection):
             connection.close()
 
-    def _run(self, script: str, on_line: Callable[[str], None] | None) -> Result:
+    def _run(self, script: str, on_line: Callable[[str], None] | None) -> CommandResult:
         started = secrets.token_hex(8)  # marks where the script's output begins; missing if it did not run
         result = self._exchange(*self._root.way, f"echo {started}\n{script}", on_line, started)
         _, ran, output = result.output.partition(f"{started}\n")
         if ran:
-            return Result(output, result.status)
+            return CommandResult(output, result.status)
         self._give_password(result)
         return self._run(script, on_line)
 
-    def _give_password(self, refused: Result) -> None:
+    def _give_password(self, refused: CommandResult) -> None:
         """Find out whether sudo takes the password. No script follows it: a refusing sudo would read on.
 
         Raises SudoError, and LoginError where root has no shell.
@@ -129,7 +129,7 @@ class Session:
         script: str,
         on_line: Callable[[str], None] | None = None,
         after: str | None = None,
-    ) -> Result:
+    ) -> CommandResult:
         """Run a command; its standard input is `secret`, which is never told, and then the script."""
         channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
         with closing(channel):
@@ -138,14 +138,14 @@ class Session:
             with suppress(OSError):  # the command has ended already, as when sudo refuses: its output is read below
                 channel.sendall((secret + script).encode(errors="surrogateescape"))
                 channel.shutdown_write()
-            begun, lines = time.monotonic(), Lines(on_line, after)
+            begun, lines = time.monotonic(), OutputLines(on_line, after)
             try:
                 for chunk in self._chunks(channel):
                     lines.feed(chunk)
             finally:
                 status = channel.recv_exit_status() if channel.exit_status_ready() else -1
                 self._tell(RemoteCommand(self.node.name, command, script, lines.text(), _since(begun), status), secret)
-            return Result(lines.text(), status)
+            return CommandResult(lines.text(), status)
 
     def _tell(self, wire: RemoteCommand, secret: str) -> None:
         """Tell what went over the wire, without secrets, even where the node echoes them."""
@@ -158,7 +158,7 @@ class Session:
             try:
                 chunk = channel.recv(65536)
             except TimeoutError:
-                self._ask_for_life()
+                self._keepalive()
                 continue
             if not chunk:
                 break
@@ -168,7 +168,7 @@ class Session:
         ) or not self._connection.transport.active:
             raise self._lost("the connection ended under way")
 
-    def _ask_for_life(self) -> None:
+    def _keepalive(self) -> None:
         """Ask for an answer of any kind (RFC 4254 section 4): a peer that gives none in time is gone."""
         transport = self._connection.transport
         asker = threading.Thread(

@@ -7,7 +7,7 @@ import secrets
 from lbdeploy.config.credentials import SUDO_VARIABLE, Answers
 from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LoginError, SudoError
-from lbdeploy.ssh.transport.channel import Result
+from lbdeploy.ssh.transport.channel import CommandResult
 
 # In the C locale, so that sudo's refusals can be told apart; it works in every login shell, fish and csh included.
 SUDO = "env LC_ALL=C sudo"
@@ -39,7 +39,7 @@ class Root:
     def _with_password(self, program: str) -> str:
         return f"{SUDO} -k -S -p {self._mark} -- sh -c {program}"
 
-    def proof(self, refused: Result) -> tuple[str, str]:
+    def proof(self, refused: CommandResult) -> tuple[str, str]:
         """The command, and its input, that test whether sudo takes the password. Raises SudoError and LoginError."""
         if self.user == "root":
             raise self._no_shell(refused)
@@ -53,16 +53,16 @@ class Root:
             raise error
         return self._with_password(":"), f"{self.answers.password}\n"
 
-    def proven(self, result: Result) -> None:
+    def proven(self, result: CommandResult) -> None:
         """Record the result of that test. Raises SudoError where sudo refused the password."""
         if result.status:
             self.answers.refused.add(self.node.name)
-            said = Result(result.output.replace(self._mark, ""), result.status)
+            said = CommandResult(result.output.replace(self._mark, ""), result.status)
             raise self._error(said, "sudo refused the password")
         self.answers.proven.add(self.node.name)
 
-    def _error(self, refused: Result, message: str) -> SudoError:
-        refused = Result(masked(refused.output, self.answers.password or ""), refused.status)
+    def _error(self, refused: CommandResult, message: str) -> SudoError:
+        refused = CommandResult(masked(refused.output, self.answers.password or ""), refused.status)
         return SudoError(
             f"{message}; it said: {_last(refused)}",
             node=self.node.name,
@@ -71,7 +71,7 @@ class Root:
             detail=refused.output,
         )
 
-    def _no_shell(self, refused: Result) -> ConnectError:
+    def _no_shell(self, refused: CommandResult) -> ConnectError:
         return LoginError(
             f"the login of root runs no commands; it said: {_last(refused)}",
             node=self.node.name,
@@ -87,6 +87,6 @@ def masked(output: str, secret: str) -> str:
     return output.replace(password, "(password)") if password else output
 
 
-def _last(result: Result) -> str:
+def _last(result: CommandResult) -> str:
     lines = [line.strip() for line in result.output.splitlines() if line.strip()]
     return lines[-1] if lines else "(nothing)"

@@ -50,8 +50,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster, Seen], Rebuild]:
         monkeypatch.setattr(sys.modules[module], "time", time)
 
     def make(cluster: Cluster, seen: Seen) -> Rebuild:
-        fleet: Any = SimpleNamespace(nodes=cluster.nodes, each=lambda nodes, work: dict(seen))
-        return Rebuild(cluster, fleet, silent, ORIGIN, Options(limit=("lb1",)))
+        pool: Any = SimpleNamespace(nodes=cluster.nodes, each=lambda nodes, work: dict(seen))
+        return Rebuild(cluster, pool, silent, ORIGIN, Options(limit=("lb1",)))
 
     return make
 

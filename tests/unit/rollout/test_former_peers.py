@@ -10,13 +10,12 @@ import pytest
 from builders import as_by, observe, survey
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.config.unvalidated import members
 from lbdeploy.errors import ConnectError
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.rollout.former_peers import CHECK, FormerPeer, findings, former_peers
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.transport.session import Result
+from lbdeploy.ssh.transport.session import CommandResult
 
 HOSTS = """\
 nodes.lb1.management = "192.168.1.91"
@@ -26,7 +25,7 @@ unknown = { to = "this version" }
 """
 
 
-class Fleet:
+class SessionPool:
     """Nodes that say what they are told to say, and note down who was asked."""
 
     def __init__(self, says: str | Exception) -> None:
@@ -40,9 +39,9 @@ class Fleet:
             return {nodes[0].name: self.says}
         return {nodes[0].name: work(nodes[0], self)}
 
-    def run(self, script: str) -> Result:
+    def run(self, script: str) -> CommandResult:
         self.script = script
-        return Result(str(self.says), 0)
+        return CommandResult(str(self.says), 0)
 
 
 def pair(cluster: Cluster, *peers: str, hosts: str = "") -> Survey:
@@ -61,9 +60,9 @@ def pair(cluster: Cluster, *peers: str, hosts: str = "") -> Survey:
 
 def test_nobody_is_asked_where_there_are_none(seed: Cluster) -> None:
     """No round trip for nothing; a node's own old address is none of a former peer."""
-    fleet: Any = Fleet("")
-    assert former_peers(pair(seed), fleet) == []
-    assert fleet.asked == []
+    pool: Any = SessionPool("")
+    assert former_peers(pair(seed), pool) == []
+    assert pool.asked == []
 
 
 @pytest.mark.parametrize(
@@ -79,21 +78,21 @@ def test_nobody_is_asked_where_there_are_none(seed: Cluster) -> None:
 )
 def test_a_standby_asks(seed: Cluster, says: str, there: bool, deaf: bool) -> None:
     """One of the nodes, and rather not the holder; the name is of the last run's file."""
-    fleet: Any = Fleet(says)
-    assert former_peers(pair(seed, "192.168.1.13", hosts=HOSTS), fleet) == [
+    pool: Any = SessionPool(says)
+    assert former_peers(pair(seed, "192.168.1.13", hosts=HOSTS), pool) == [
         FormerPeer("192.168.1.13", "lb3", there, deaf)
     ]
-    assert fleet.asked == ["lb2"]
-    assert "1.0 192.168.1.12 192.168.1.13" in fleet.script
+    assert pool.asked == ["lb2"]
+    assert "1.0 192.168.1.12 192.168.1.13" in pool.script
 
 
 def test_with_multicast_the_last_runs_file_tells_who_there_was(seed: Cluster) -> None:
     """No file of the nodes names peers then. Who is in hosts.toml by name has another address now, and is none."""
-    fleet: Any = Fleet("done deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 STALE\n")
+    pool: Any = SessionPool("done deaf\n192.168.1.13 dev ens32 lladdr 02:00:00:00:00:01 STALE\n")
     gone = FormerPeer("192.168.1.13", "lb3", there=True, deaf=False, unicast=False)
-    found = former_peers(pair(seed, hosts=HOSTS), fleet)
+    found = former_peers(pair(seed, hosts=HOSTS), pool)
     assert found == [gone]
-    assert "192.168.1.91" not in fleet.script
+    assert "192.168.1.91" not in pool.script
     (problem,) = findings(found)
     assert problem.failed
     assert problem.detail.endswith("listens for VRRP: it may have the VIPs, or take them")
@@ -102,18 +101,12 @@ def test_with_multicast_the_last_runs_file_tells_who_there_was(seed: Cluster) ->
     assert off.warning
 
 
-@pytest.mark.parametrize("text", ["", "[nodes", "nodes = 3", "[nodes]\nlb3 = 3\n[vrrp]\nnetwork = 3\n", HOSTS[:-30]])
-def test_an_earlier_file_that_can_not_be_read_names_nobody(text: str) -> None:
-    """It may be of another version, or cut off."""
-    assert members(text) == {}
-
-
 def test_where_nobody_could_ask_the_run_ends(seed: Cluster) -> None:
     """One after the other is tried; connections that end in between are no answer."""
-    fleet: Any = Fleet(ConnectError("gone", node="lb2"))
+    pool: Any = SessionPool(ConnectError("gone", node="lb2"))
     with pytest.raises(ConnectError):
-        former_peers(pair(seed, "192.168.1.13"), fleet)
-    assert fleet.asked == ["lb2", "lb1"]
+        former_peers(pair(seed, "192.168.1.13"), pool)
+    assert pool.asked == ["lb2", "lb1"]
 
 
 def test_only_one_that_listens_is_a_problem() -> None:

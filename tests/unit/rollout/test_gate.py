@@ -7,18 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, SEED, as_by, cluster, observe, server, stopped, survey
+from builders import (
+    BIG,
+    SEED,
+    as_by,
+    cluster,
+    observe,
+    plans,
+    running,
+    server,
+    stopped,
+    survey,
+)
+from clusters import with_firewall, with_options
+from goldens import GOOD, OPTIONS
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, LastNodeError
-from lbdeploy.node.observation import Observation
+from lbdeploy.node.drift import diff
+from lbdeploy.node.keepalived_state import KeepalivedState
+from lbdeploy.node.observation import FAULT_STATE, Observation
 from lbdeploy.node.parsers import Answered
-from lbdeploy.planning.plan import Plan, Stage, Way
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.survey import Survey
 
-GOOD = SEED.read_text()
 NOBODY: frozenset[tuple[str | None, str]] = frozenset()
 
 
@@ -108,7 +124,7 @@ def test_a_holder_where_there_was_none_is_no_objection(after: Cluster) -> None:
     """VIPs that nobody had are welcome anywhere."""
     was = survey(after, old(after, "lb1"), old(after, "lb2"))
     now = survey(after, old(after, "lb1"), new(after, "lb2", holds=True))
-    stage = Stage(Way.RELOAD, {"lb2": was.plans["lb2"]}, "")
+    stage = Stage(Strategy.RELOAD, {"lb2": was.plans["lb2"]}, "")
     assert objections(Plan(was.plans, (stage,)), stage, was, now, NOBODY) == []
 
 
@@ -198,7 +214,7 @@ def test_what_is_not_the_servers_fault_is_never_excused(after: Cluster) -> None:
 # Who goes on serving while a stage is carried out
 
 
-def stage(found: Survey, way: Way, *names: str) -> Stage:
+def stage(found: Survey, way: Strategy, *names: str) -> Stage:
     return Stage(way, {name: found.plans[name] for name in names}, "")
 
 
@@ -208,13 +224,13 @@ SICK = {"states": {"service haproxy": stopped()}}
 def test_a_node_is_changed_while_another_one_can_take_over(seed: Cluster) -> None:
     """In each way, and whichever node it is."""
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2")))
-    for way in Way:
+    for way in Strategy:
         for name in ("lb1", "lb2"):
             refuse_the_last(stage(found, way, name), found, force=False)
 
 
-@pytest.mark.parametrize("way", [Way.RELOAD, Way.TOGETHER, Way.REELECT])
-def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster, way: Way) -> None:
+@pytest.mark.parametrize("way", [Strategy.RELOAD, Strategy.TOGETHER, Strategy.REELECT])
+def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster, way: Strategy) -> None:
     """Its change might be the end of the service. The error says who is not able to take over, and why."""
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2"), **SICK))
     with pytest.raises(LastNodeError) as caught:
@@ -232,7 +248,7 @@ def test_where_another_node_has_to_take_the_vips_force_is_no_help(seed: Cluster)
     """Nobody could take them."""
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=ConnectError("no answer"))
     with pytest.raises(LastNodeError) as caught:
-        refuse_the_last(stage(found, Way.AWAY, "lb1"), found, force=True)
+        refuse_the_last(stage(found, Strategy.AWAY, "lb1"), found, force=True)
     assert caught.value.message.endswith("lb2 cannot take over: no answer")
     assert caught.value.fix == "bring another node back first"
 
@@ -240,23 +256,60 @@ def test_where_another_node_has_to_take_the_vips_force_is_no_help(seed: Cluster)
 def test_where_nothing_lives_yet_nobody_has_to_take_over(seed: Cluster) -> None:
     """Nor where none of the nodes that are changed is healthy: it can but get better."""
     found = survey(seed, *(observe(seed, node, **SICK) for node in seed.nodes))
-    refuse_the_last(stage(found, Way.BEGIN, "lb1", "lb2"), found, force=False)
-    refuse_the_last(stage(found, Way.RELOAD, "lb1"), found, force=False)
+    refuse_the_last(stage(found, Strategy.BEGIN, "lb1", "lb2"), found, force=False)
+    refuse_the_last(stage(found, Strategy.RELOAD, "lb1"), found, force=False)
 
 
 def test_of_nodes_that_are_changed_together_one_can_be_done_without(tmp_path: Path) -> None:
     """What is new was rehearsed on all of them. One that is alone has nobody beside it."""
     made = cluster(tmp_path, BIG)
     found = survey(made, *(observe(made, node) for node in made.nodes))
-    refuse_the_last(stage(found, Way.TOGETHER, "lb-a", "lb-b", "lb-c"), found, force=False)
-    refuse_the_last(stage(found, Way.REELECT, "lb-a", "lb-b", "lb-c"), found, force=False)
+    refuse_the_last(stage(found, Strategy.TOGETHER, "lb-a", "lb-b", "lb-c"), found, force=False)
+    refuse_the_last(stage(found, Strategy.REELECT, "lb-a", "lb-b", "lb-c"), found, force=False)
     alone = survey(made, *(observe(made, node, **({} if node.name == "lb-a" else SICK)) for node in made.nodes))
     with pytest.raises(LastNodeError, match="while lb-a is changed"):
-        refuse_the_last(stage(alone, Way.TOGETHER, "lb-a", "lb-b", "lb-c"), alone, force=False)
+        refuse_the_last(stage(alone, Strategy.TOGETHER, "lb-a", "lb-b", "lb-c"), alone, force=False)
 
 
 def test_a_node_that_is_not_to_be_changed_can_take_over(seed: Cluster) -> None:
     """With --limit the others are there all the same."""
     both = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2")))
     one = replace(both, observations={"lb2": both.observations["lb2"]}, beside={"lb1": both.observations["lb1"]})
-    refuse_the_last(stage(one, Way.AWAY, "lb2"), one, force=False)
+    refuse_the_last(stage(one, Strategy.AWAY, "lb2"), one, force=False)
+
+
+def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
+    return observe(of, of.node(name), holds=holds, said=said, **changes)
+
+
+def test_a_change_that_puts_a_node_into_fault_is_objected_to(tmp_path: Path) -> None:
+    """Then it is undone; a node that was in this state before is not made worse."""
+    of = with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
+    well = [
+        seen(of, "lb1", KeepalivedState("MASTER", 220, 1.0), holds=True),
+        seen(of, "lb2", KeepalivedState("BACKUP", 120, 1.0)),
+    ]
+    ill = [well[0], seen(of, "lb2", KeepalivedState(FAULT_STATE, 100, 1.0))]
+    stage = Stage(Strategy.RELOAD, {"lb2": plans(of, *well)["lb2"]}, "")
+    plan = Plan(plans(of, *well), (stage,))
+    bad = objections(plan, stage, survey(of, *well), survey(of, *ill), frozenset())
+    assert [(each.node, each.check) for each in bad] == [("lb2", "track")]
+    for before, after in ((well, well), (ill, ill), (ill, well)):
+        assert objections(plan, stage, survey(of, *before), survey(of, *after), frozenset()) == []
+
+
+def test_vips_that_other_nodes_do_not_reach_any_more_stop_the_run(tmp_path: Path) -> None:
+    """The node itself asks past its rules, so the others are heard; only where it was changed who is let in."""
+    found = cluster(tmp_path, with_firewall(SEED.read_text()))
+    lb1, lb2 = found.nodes
+    for state, expected in ((ServiceState(), True), (running(), False)):
+        seen = observe(found, lb1, holds=True, states={f"service {FIREWALL_SERVICE}": state})
+        plans = {"lb1": diff(desired(found, lb1), seen), "lb2": diff(desired(found, lb2), observe(found, lb2))}
+        stage = Stage(Strategy.RELOAD, {"lb1": plans["lb1"]}, "")
+        good = {"lb1": observe(found, lb1, holds=True), "lb2": observe(found, lb2)}
+        silent = tuple(Answered(vip.ip, 6443, "") for vip in found.vips)
+        bad = good | {"lb2": observe(found, lb2, answered=silent)}
+        settled = {name: plan.only(lambda *_: False) for name, plan in plans.items()}
+        before, after = (Survey(found, each, settled, {}) for each in (good, bad))
+        said = objections(Plan(plans, (stage,)), stage, before, after, frozenset())
+        assert any(each.node == "lb2" and each.check == "api" for each in said) == expected

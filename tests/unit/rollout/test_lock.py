@@ -168,7 +168,7 @@ def test_anybody_may_be_named_anything(shell: Shell, seed: Cluster, about: str) 
 # The lock of all nodes
 
 
-class Fleet:
+class SessionPool:
     """Nodes side by side, one after the other: each a session of its own, with a lock file of its own."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -196,56 +196,56 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    made = Fleet(tmp_path, monkeypatch)
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionPool]:
+    made = SessionPool(tmp_path, monkeypatch)
     yield made
     for shell in made.sessions.values():
         for held in shell.held:
             held.release()
 
 
-def test_every_node_is_locked_for_the_time_of_a_run(fleet: Fleet, seed: Cluster) -> None:
+def test_every_node_is_locked_for_the_time_of_a_run(pool: SessionPool, seed: Cluster) -> None:
     """The first by name comes first, so that of two runs that begin at once exactly one gets through."""
-    with locking(fleet, seed.nodes[::-1], ANN, 0, silent) as lock:  # type: ignore[arg-type]
-        assert fleet.order == ["lb1", "lb2"]
-        assert fleet.alive == ["lb1", "lb2"]
+    with locking(pool, seed.nodes[::-1], ANN, 0, silent) as lock:  # type: ignore[arg-type]
+        assert pool.order == ["lb1", "lb2"]
+        assert pool.alive == ["lb1", "lb2"]
         assert lock.runs == {"lb1": "", "lb2": ""}
-    assert fleet.alive == []
+    assert pool.alive == []
 
 
-def test_a_run_that_fails_lets_go(fleet: Fleet, seed: Cluster) -> None:
+def test_a_run_that_fails_lets_go(pool: SessionPool, seed: Cluster) -> None:
     """However the block ends, the locks end with it."""
-    with pytest.raises(ZeroDivisionError), locking(fleet, seed.nodes, ANN, 0, silent):  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError), locking(pool, seed.nodes, ANN, 0, silent):  # type: ignore[arg-type]
         raise ZeroDivisionError
-    assert fleet.alive == []
+    assert pool.alive == []
 
 
 @pytest.mark.parametrize("error", [ConnectError("no answer"), LockedError("another run is at work: bob")])
-def test_a_run_that_does_not_get_all_locks_has_none(fleet: Fleet, seed: Cluster, error: LbdeployError) -> None:
+def test_a_run_that_does_not_get_all_locks_has_none(pool: SessionPool, seed: Cluster, error: LbdeployError) -> None:
     """What it had taken already is free again, and its error is the one that stopped it."""
-    fleet.lost["lb2"] = error
-    with pytest.raises(type(error)) as caught, locking(fleet, seed.nodes, ANN, 0, silent):  # type: ignore[arg-type]
+    pool.lost["lb2"] = error
+    with pytest.raises(type(error)) as caught, locking(pool, seed.nodes, ANN, 0, silent):  # type: ignore[arg-type]
         pytest.fail("it was locked")
     assert caught.value is error
-    assert fleet.alive == []
+    assert pool.alive == []
 
 
-def test_another_run_is_waited_for(fleet: Fleet, seed: Cluster) -> None:
+def test_another_run_is_waited_for(pool: SessionPool, seed: Cluster) -> None:
     """As long as was asked for, and it is told whom one waits for."""
     told: list[Event] = []
     other = Lock(BOB)
-    fleet.each(seed.nodes[:1], other.take)
+    pool.each(seed.nodes[:1], other.take)
     threading.Timer(0.3, other.release).start()
-    with locking(fleet, seed.nodes, ANN, 10, told.append):  # type: ignore[arg-type]
-        assert fleet.alive == ["lb1", "lb2"]
+    with locking(pool, seed.nodes, ANN, 10, told.append):  # type: ignore[arg-type]
+        assert pool.alive == ["lb1", "lb2"]
     assert {getattr(each, "text", "") for each in told} == {f"waiting for the lock: another run is at work: {BOB}"}
 
 
-def test_another_run_is_not_waited_for_longer_than_that(fleet: Fleet, seed: Cluster) -> None:
+def test_another_run_is_not_waited_for_longer_than_that(pool: SessionPool, seed: Cluster) -> None:
     """Then its error is the run's."""
     other = Lock(BOB)
-    fleet.each(seed.nodes[:1], other.take)
-    with pytest.raises(LockedError, match="bob@desk"), locking(fleet, seed.nodes, ANN, 0.2, silent):  # type: ignore[arg-type]
+    pool.each(seed.nodes[:1], other.take)
+    with pytest.raises(LockedError, match="bob@desk"), locking(pool, seed.nodes, ANN, 0.2, silent):  # type: ignore[arg-type]
         pytest.fail("it was locked")
     other.release()
-    assert fleet.alive == []
+    assert pool.alive == []

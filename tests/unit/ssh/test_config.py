@@ -12,7 +12,7 @@ import pytest
 
 from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
-from lbdeploy.ssh.config import Known, Resolving, Source, Target
+from lbdeploy.ssh.config import Known, LocalEndpoint, Resolving, Target
 from lbdeploy.ssh.manual_commands import ByHand
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
@@ -402,9 +402,9 @@ def test_where_a_connection_comes_from(home: Home) -> None:
         f"    RevokedHostKeys {home.folder}/gone\nHost lb2\n    RevokedHostKeys none\n"
     )
     target = home.resolve("lb1")
-    assert target.source == Source("inet6", "::1", "lo")
+    assert target.source == LocalEndpoint("inet6", "::1", "lo")
     assert target.revoked_in == (home.folder / "gone",)
-    assert home.resolve("lb2").source == Source("any")
+    assert home.resolve("lb2").source == LocalEndpoint("any")
     assert home.resolve("lb2").revoked_in == ()
 
 

@@ -4,56 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
+from sessions import Connected
 
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, LbdeployError
 from lbdeploy.events import silent
-from lbdeploy.operations.status_watch import Watch, once
-from lbdeploy.ssh.pool import Fleet
-
-
-class Connected:
-    """A session of a node that is well."""
-
-    closed = False
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@pytest.fixture
-def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Nodes that connect at once, but for lb2: only when the event is set, as one that is dead."""
-    gate = threading.Event()
-
-    def opened(self: Fleet, node: Node, resolving: object) -> Any:
-        if node.name == "lb2":
-            gate.wait()
-        return Connected()
-
-    monkeypatch.setattr(Fleet, "_open", opened)
-    monkeypatch.setattr("lbdeploy.ssh.pool.Resolving", lambda *_: None)
-    yield gate
-    gate.set()
+from lbdeploy.ssh.pool import SessionPool
 
 
 def test_a_dead_node_holds_up_nobody_where_there_is_a_limit(seed: Cluster, dead: threading.Event) -> None:
     """What the others say is there soon, and what can be said of it; it may still be used when it comes."""
-    with Fleet(seed, silent) as fleet:
+    with SessionPool(seed, silent) as pool:
         began = time.monotonic()
-        found = fleet.each(fleet.nodes, lambda node, _: node.name, patience=0.1)
+        found = pool.each(pool.nodes, lambda node, _: node.name, patience=0.1)
         assert time.monotonic() - began < 5
         assert found["lb1"] == "lb1"
         assert isinstance(found["lb2"], ConnectError)
         assert "has not answered yet" in str(found["lb2"])
         for _ in range(3):  # who works on lb1 meanwhile does not wait for a thread of lb2
-            assert fleet.each(fleet.nodes[:1], lambda node, _: node.name) == {"lb1": "lb1"}
+            assert pool.each(pool.nodes[:1], lambda node, _: node.name) == {"lb1": "lb1"}
         dead.set()
-        assert fleet.each(fleet.nodes, lambda node, _: node.name) == {"lb1": "lb1", "lb2": "lb2"}
+        assert pool.each(pool.nodes, lambda node, _: node.name) == {"lb1": "lb1", "lb2": "lb2"}
 
 
 def test_where_nobody_else_answers_a_node_is_waited_for(seed: Cluster, dead: threading.Event) -> None:
@@ -64,35 +36,20 @@ def test_where_nobody_else_answers_a_node_is_waited_for(seed: Cluster, dead: thr
             raise LbdeployError("it is ill")
         return node.name
 
-    with Fleet(seed, silent) as fleet:
+    with SessionPool(seed, silent) as pool:
         threading.Timer(0.3, dead.set).start()
-        found = fleet.each(fleet.nodes, only_lb2, patience=0.05)
+        found = pool.each(pool.nodes, only_lb2, patience=0.05)
     assert found["lb2"] == "lb2"
 
 
 def test_a_session_that_opens_when_nobody_wants_it_any_more_is_closed(seed: Cluster, dead: threading.Event) -> None:
-    """A connection that was made anew took its place, or its fleet was left."""
-    with Fleet(seed, silent) as fleet:
-        fleet.each(fleet.nodes, lambda node, _: node.name, patience=0.05)
-        late = fleet._sessions["lb2"]
+    """A connection that was made anew took its place, or its pool was left."""
+    with SessionPool(seed, silent) as pool:
+        pool.each(pool.nodes, lambda node, _: node.name, patience=0.05)
+        late = pool._sessions["lb2"]
     dead.set()
     assert isinstance(late.result(5), Connected)
     deadline = time.monotonic() + 5
     while not late.result().closed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert late.result().closed
-
-
-def test_a_screen_begins_with_the_nodes_that_are_there(
-    seed: Cluster, dead: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is known of lb1 is shown while lb2 is still being connected to."""
-    from statuses import pair
-
-    monkeypatch.setattr("lbdeploy.operations.status_watch._look", lambda look, _: pair(seed).nodes[look.node.name])
-    with Fleet(seed, silent) as fleet:
-        began = time.monotonic()
-        watch = Watch(seed, fleet, once(seed, fleet, 0.1))
-        assert time.monotonic() - began < 5
-        assert list(watch.status.nodes) == ["lb1"]
-        assert "has not answered yet" in watch.status.errors["lb2"].message

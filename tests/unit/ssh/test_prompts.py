@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from lbdeploy.config.credentials import Answers
 from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, NewKey, SudoError
 from lbdeploy.ssh.known_hosts import fingerprint
-from lbdeploy.ssh.prompts import settle
+from lbdeploy.ssh.prompts import ask_pending
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIDnlXl8ZJcYHzfcRKLj8mW5Kqy7nPGpqrKZ1Mg1BvYvB"
 
@@ -61,7 +61,7 @@ def test_all_new_keys_are_in_one_question(tmp_path: Path) -> None:
     file, script = tmp_path / "known_hosts", Script("yes")
     answers = Answers(script)
     errors: list[object] = [unknown("gate", file), unknown("gate", file), unknown("lb2", None), "a result"]
-    assert settle(errors, answers)
+    assert ask_pending(errors, answers)
     assert len(script.asked) == 1
     assert script.asked[0].count(fingerprint(KEY)) == 2
     assert str(file) in script.asked[0]
@@ -73,7 +73,7 @@ def test_no_is_no(tmp_path: Path) -> None:
     """Nothing is written, and nobody is asked a second time."""
     answers = Answers(Script("no"))
     for _ in range(2):
-        assert not settle([unknown("lb1", tmp_path / "known_hosts")], answers)
+        assert not ask_pending([unknown("lb1", tmp_path / "known_hosts")], answers)
     assert list(tmp_path.iterdir()) == []
     assert answers.accepted == set()
 
@@ -82,37 +82,37 @@ def test_a_passphrase_may_be_wrong_twice(tmp_path: Path) -> None:
     """An empty answer goes on to the next key; one key that opens is enough."""
     first, second = encrypted(tmp_path / "first", "one"), encrypted(tmp_path / "second", "two")
     answers = Answers(script := Script("", "wrong", "wrong", "two"))
-    assert settle([locked(first, second), locked(second)], answers)
+    assert ask_pending([locked(first, second), locked(second)], answers)
     assert list(answers.unlocked) == [second]
     assert [str(path) for path in (first, second, second, second)] == [each.split()[-1] for each in script.asked]
     tired = Answers(Script("a", "b", "c"))
     for _ in range(2):
-        assert not settle([locked(first)], tired)
+        assert not ask_pending([locked(first)], tired)
 
 
 def test_sudos_password_is_one_for_all() -> None:
     """All nodes that want it are named."""
     answers = Answers(script := Script("s3cret"))
-    assert settle([wants_password("lb1"), None, wants_password("lb2")], answers)
+    assert ask_pending([wants_password("lb1"), None, wants_password("lb2")], answers)
     assert (script.asked, answers.password) == (["Password for sudo on lb1 and lb2"], "s3cret")
     declined = Answers(Script(""))
     for _ in range(2):
-        assert not settle([wants_password("lb1")], declined)
+        assert not ask_pending([wants_password("lb1")], declined)
 
 
 def test_other_errors_are_nobodys_to_answer() -> None:
     """What an answer can't help is not asked about, and without a person nothing is."""
     changed, refused, wrong = HostKeyError("changed"), LoginError("refused"), SudoError("wrong")
     others: list[LbdeployError] = [changed, refused, wrong, ConnectError("no answer")]
-    assert not settle(others, Answers(Script()))
-    assert not settle([wants_password("lb1")], Answers())
+    assert not ask_pending(others, Answers(Script()))
+    assert not ask_pending([wants_password("lb1")], Answers())
 
 
 def test_only_the_main_thread_asks() -> None:
     """Ctrl-C would not end a question in another one."""
     came: list[bool] = []
     answers = Answers(Script("s3cret"))
-    thread = threading.Thread(target=lambda: came.append(settle([wants_password("lb1")], answers)))
+    thread = threading.Thread(target=lambda: came.append(ask_pending([wants_password("lb1")], answers)))
     thread.start()
     thread.join()
     assert came == [False]

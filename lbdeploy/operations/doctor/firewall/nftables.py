@@ -39,7 +39,7 @@ def chains(text: str, packet: Packet, but: str = "") -> dict[str, Chain]:
         return {}
     for chain, body in rules:
         if chain in found:
-            found[chain].rules += _Reader(packet, _table(body), named).rules(body.get("expr"))
+            found[chain].rules += _RulesetReader(packet, _table(body), named).rules(body.get("expr"))
     return found
 
 
@@ -53,7 +53,7 @@ def _chain(body: Mapping[str, Any]) -> Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _RulesetReader:
     """The rules of one table."""
 
     packet: Packet

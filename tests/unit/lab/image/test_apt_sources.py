@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lbdeploy.lab.image.apt_sources import Source, parse
+from lbdeploy.lab.image.apt_sources import AptSource, parse
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DEB822 = f"""
@@ -35,16 +35,16 @@ Enabled: no
 
 def test_deb822_sources_are_read_stanza_by_stanza() -> None:
     archive = "http://mirror.example/debian"
-    assert list(parse(DEB822, ".sources")) == [Source(archive, "", KEYRING), Source(archive, "-updates", KEYRING)]
+    assert list(parse(DEB822, ".sources")) == [AptSource(archive, "", KEYRING), AptSource(archive, "-updates", KEYRING)]
 
 
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("deb http://m.example/debian bookworm main", [Source("http://m.example/debian", "")]),
-        ("deb http://m.example/d stable main contrib # ours", [Source("http://m.example/d", "")]),
-        (f"deb [arch=amd64 signed-by={KEYRING}] http://m/d sid main", [Source("http://m/d", "", KEYRING)]),
-        ("deb http://m/security trixie-security main", [Source("http://m/security", "-security")]),
+        ("deb http://m.example/debian bookworm main", [AptSource("http://m.example/debian", "")]),
+        ("deb http://m.example/d stable main contrib # ours", [AptSource("http://m.example/d", "")]),
+        (f"deb [arch=amd64 signed-by={KEYRING}] http://m/d sid main", [AptSource("http://m/d", "", KEYRING)]),
+        ("deb http://m/security trixie-security main", [AptSource("http://m/security", "-security")]),
         ("deb-src http://m/d bookworm main", []),
         ("# deb http://m/d bookworm main", []),
         ("deb http://m/d bookworm contrib", []),
@@ -54,7 +54,7 @@ def test_deb822_sources_are_read_stanza_by_stanza() -> None:
         ("deb http://m/d nodistro main", []),
     ],
 )
-def test_one_line_sources_are_read_and_other_vendors_left_out(line: str, found: list[Source]) -> None:
+def test_one_line_sources_are_read_and_other_vendors_left_out(line: str, found: list[AptSource]) -> None:
     assert list(parse(f"\n{line}\n", ".list")) == found
 
 
@@ -63,6 +63,6 @@ def test_disabled_files_are_left_out() -> None:
 
 
 def test_a_source_is_written_for_another_suite() -> None:
-    signed = Source("http://m/d", "-updates", KEYRING)
+    signed = AptSource("http://m/d", "-updates", KEYRING)
     assert signed.line("trixie") == f"deb [signed-by={KEYRING}] http://m/d trixie-updates main"
-    assert Source("http://m/d", "").line("bullseye") == "deb http://m/d bullseye main"
+    assert AptSource("http://m/d", "").line("bullseye") == "deb http://m/d bullseye main"
