@@ -60,7 +60,7 @@ def is_live(cluster: Cluster, observations: Sequence[Observation]) -> bool:
 
 
 def able(observation: Observation) -> bool:
-    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces are up."""
+    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces and address are there."""
     return not unable(observation)
 
 
@@ -77,4 +77,6 @@ def unable(observation: Observation) -> str:
         return "its haproxy does not answer"
     if down:
         return f"{' and '.join(down)} is down there"
+    if observation.lost_address:
+        return f"its own address {observation.lost_address} is missing there"
     return IN_FAULT if observation.said.state == FAULT_STATE else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
+from lbdeploy.health.addresses import own_addresses
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import Placement, placement_of
 from lbdeploy.health.servers import answers, backends, metrics, servers, serves
@@ -88,6 +89,7 @@ def judge(
         *(Finding(name, "reach", False, error.message, error.fix) for name, error in (errors or {}).items()),
         *(finding for each in observations for finding in _as_desired(each, plans[each.node.name])),
         *(finding for each in observations for finding in _checked(each)),
+        *(finding for each in observations for finding in own_addresses(cluster, each)),
         *(finding for placement in vips for finding in placed(placement, observations, seen)),
         *holder(cluster, vips, observations),
         *tracked(cluster, observations),

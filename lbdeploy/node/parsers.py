@@ -23,6 +23,7 @@ class Link:
 
     `doubtful` are addresses that can't be used, each with the flag that `ip a` shows: tentative, while duplicate
     address detection is running, or dadfailed, where another host has it (ip-address(8), RFC 4862 section 5.4).
+    `secondary` are those of IPv4 that came after another one of the same subnet, which is the primary.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Link:
     addresses: tuple[Interface, ...]
     mac: str = field(default="", compare=False)
     doubtful: Mapping[Address, str] = field(default_factory=dict)
+    secondary: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
             with suppress(ValueError):
                 address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
                 links[-1] = replace(links[-1], addresses=(*links[-1].addresses, address))
+                if "secondary" in found["rest"].split():
+                    links[-1] = replace(links[-1], secondary=links[-1].secondary | {address.ip})
                 if doubt := next((each for each in _DOUBTS if each in found["rest"].split()), ""):
                     links[-1] = replace(links[-1], doubtful={**links[-1].doubtful, address.ip: doubt})
     return tuple(links)

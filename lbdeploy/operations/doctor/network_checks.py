@@ -55,6 +55,14 @@ def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Findin
         yield Finding(None, "vrid-in-use", False, detail, fix)
 
 
+def _anybody(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """Multicast has no list of peers. Routers don't forward that group, so it is about hosts of the same link."""
+    if cluster.vrrp.mode == "multicast" and cluster.firewall != "nftables":
+        detail = f"any host on network {cluster.vrrp.network} can take the VIPs: with multicast, adverts of all count"
+        fix = "keep untrusted hosts off that network; or cluster.firewall = 'nftables', or vrrp.mode = 'unicast'"
+        yield Finding(None, "vrrp-source", False, detail, fix, warning=True)
+
+
 def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     by_name = {each.node.name: each for each in checkups}
     for receiver in checkups:
@@ -120,7 +128,7 @@ def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
         yield Finding(None, "clock", False, detail, fix, warning=True)
 
 
-JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _deaf, _clocks)
+JUDGES: tuple[Judge, ...] = (_vips, _router_id, _anybody, _blocked, _deaf, _clocks)
 
 
 def _at(cluster: Cluster, node: Node) -> Address:

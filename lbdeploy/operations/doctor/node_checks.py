@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
+from lbdeploy.health.addresses import secondary
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import DAEMONS
 from lbdeploy.node.resources import Packages
@@ -33,6 +34,7 @@ Judge = Callable[[Cluster, Checkup], Iterator[Finding]]
 def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """Everything that is wrong with a node."""
     yield from preflight(cluster, checkup.observation)
+    yield from secondary(cluster, checkup.observation)
     for judge in JUDGES:
         yield from judge(cluster, checkup)
 

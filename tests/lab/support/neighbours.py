@@ -27,7 +27,7 @@ EVERY = 0.02  # s
 
 @contextmanager
 def watched(lab: Lab, *vips: str) -> Iterator[dict[str, float]]:
-    """Watches within the block; afterwards, the dictionary has for each VIP how long the client was wrong at most (s)."""
+    """Watches within the block; afterwards, the dictionary has by VIP for how long the client was wrong at most (s)."""
     macs = {node: set(lab.on(node, "cat /sys/class/net/*/address").split()) for node in ("lb1", "lb2")}
     found: dict[str, float] = {}
     with ExitStack() as stack:

@@ -10,6 +10,10 @@ from linted import built_in, lints, text_of
 
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 
+PEERS = """\
+{% for peer in peers %}
+        {{ peer.addresses[vrrp.network] }} min_ttl {{ 255 - vrrp.max_hops }} max_ttl 255
+{% endfor %}"""
 KEEPALIVED = {
     "pidof": (
         'script "{{ paths.check_haproxy }}"',
@@ -30,8 +34,8 @@ KEEPALIVED = {
         "script",
     ),
     "a tracked script that is nowhere": (
-        "        check_haproxy\n{% for",
-        "        check_haproxy\n        chk_haproxy weight 2\n{% for",
+        "        check_address\n{% for",
+        "        check_address\n        chk_haproxy weight 2\n{% for",
         ("error", "track_script names chk_haproxy, and there is no such vrrp_script", "did you mean check_haproxy?"),
         "chk_haproxy",
     ),
@@ -78,13 +82,13 @@ KEEPALIVED = {
         "script \"",
     ),
     "no peers": (
-        "{% for peer in peers %}\n        {{ peer.addresses[vrrp.network] }}\n{% endfor %}",
+        PEERS,
         "",
         ("error", "an empty unicast_peer list means multicast", "name the peers"),
         "unicast_peer",
     ),
     "only a peer that is commented out": (
-        "{% for peer in peers %}\n        {{ peer.addresses[vrrp.network] }}\n{% endfor %}",
+        PEERS,
         "        # 192.168.1.12",
         ("error", "an empty unicast_peer list means multicast", "name the peers"),
         "unicast_peer",
@@ -113,6 +117,18 @@ KEEPALIVED = {
         ("error", "auth_pass is longer than 8 characters", "8 characters; or none"),
         "auth_pass",
     ),
+    "adverts of anybody": (
+        " min_ttl {{ 255 - vrrp.max_hops }} max_ttl 255",
+        "",
+        ("warning", "adverts of any host count", "min_ttl 255 max_ttl 255 after each peer"),
+        "unicast_peer",
+    ),
+    "no check of the own address": (
+        'script "{{ paths.check_address }}"',
+        'script "/bin/true"',
+        ("warning", "does not check the node's own address", "take the vrrp_script check_address over"),
+        None,
+    ),
     "no handover": (
         "        handover weight 1\n",
         "",
@@ -122,7 +138,7 @@ KEEPALIVED = {
     "a brace too many": (
         "    track_script {\n        check_haproxy\n",
         "    track_script\n        check_haproxy\n",
-        ("error", "has 9 opening and 10 closing braces", "check its template"),
+        ("error", "has 10 opening and 11 closing braces", "check its template"),
         None,
     ),
 }  # fmt: skip
