@@ -18,6 +18,7 @@ from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.resources.original import OriginalFile, OriginalService, OriginalSysctl
 from lbdeploy.node.resources.purge import Purge
 from lbdeploy.planning.desired import (
+    ANNOUNCE,
     APT,
     CHECK_ADDRESS,
     CHECK_HAPROXY,
@@ -33,7 +34,16 @@ from lbdeploy.planning.desired import (
 )
 from lbdeploy.rollout.transaction import Task, dropped, go_away
 
-FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, CHECK_ADDRESS, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
+FILES = (
+    SYSCTL_CONF,
+    HAPROXY_CFG,
+    CHECK_HAPROXY,
+    CHECK_ADDRESS,
+    ANNOUNCE,
+    HAPROXY_UNIT,
+    KEEPALIVED_UNIT,
+    KEEPALIVED_CONF,
+)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind", PROMOTE_SECONDARIES)
 R = TypeVar("R", bound=Resource[Any])
 

@@ -23,6 +23,7 @@ KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 CHECK_ADDRESS = "/etc/keepalived/check-address"
+ANNOUNCE = "/etc/keepalived/announce"
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
@@ -54,6 +55,7 @@ PATHS = SimpleNamespace(
     metrics=METRICS,
     check_haproxy=CHECK_HAPROXY,
     check_address=CHECK_ADDRESS,
+    announce=ANNOUNCE,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
@@ -141,6 +143,7 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
             validate=validators.SHELL,
         ),
         File(CHECK_ADDRESS, _check_address(cluster, node), mode="755", validate=validators.SHELL),
+        File(ANNOUNCE, render(cluster, node, "announce.pl"), mode="755", validate=validators.PERL),
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from lbdeploy.common.shell import Raw
 
 SHELL = Raw('sh -n "$1"')
+PERL = Raw('perl -c "$1" 2>&1 | grep -v " syntax OK$"; :')
 
 # keepalived 2.1.5 wants a link-local VIP first where it sends to the IPv6 group; it prints that, but works without.
 KEEPALIVED = Raw(r"""said=$(keepalived -t -f "$1" 2>&1)
