@@ -6,23 +6,28 @@ from collections.abc import Iterator
 
 from lbdeploy.config.model import Address, Cluster
 from lbdeploy.health.finding import Finding
+from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation
 
 
-def own_addresses(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
-    """Whether a node has its addresses of hosts.toml. Without that of VRRP's network it hears no peer."""
+def own(state: ClusterState) -> Iterator[Finding]:
+    """Whether each node has its addresses of hosts.toml. Without that of VRRP's network it hears no peer."""
+    for each in state.observations:
+        found = [*_missing(state.cluster, each), *secondary(state.cluster, each)]
+        yield from found or [Finding.passed(each.node.name, "address", "has its own addresses")]
+
+
+def _missing(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     node = observation.node
-    missing = [network for network in node.interfaces if _lacks(observation, network)]
-    for network in missing:
-        address, interface = node.addresses[network], node.interfaces[network]
+    for network, interface in node.interfaces.items():
+        address = node.addresses[network]
+        if interface in observation.holds(address):
+            continue
         cost = ": it can't hold the VIPs without it" if network == cluster.vrrp.network else ""
         back = f"ip address add {address}/{_prefix(cluster, network, address)} dev {interface}"
         fix = f"there: {back}; then see what took it away: {LOGS}"
-        yield Finding(node.name, "address", False, f"{interface} does not have its own address {address}{cost}", fix)
-    behind = list(secondary(cluster, observation))
-    yield from behind
-    if not missing and not behind:
-        yield Finding(node.name, "address", True, "has its own addresses")
+        detail = f"{interface} does not have its own address {address}{cost}"
+        yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
 
 
 LOGS = "journalctl -u systemd-networkd -u networking -u NetworkManager -n 20"
@@ -38,17 +43,13 @@ def secondary(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
         if vip := _primary(cluster, observation, network, address):
             detail = f"its own address {address} is secondary to the VIP {vip}: it connects to others as {vip}"
             fix = "lbdeploy handover, then lbdeploy handover --back: its own address comes first again"
-            yield Finding(node.name, "address", False, detail, fix, warning=True)
+            yield Finding.warning(node.name, "address", detail, fix, subject=str(address))
 
 
 def _prefix(cluster: Cluster, network: str, address: Address) -> int | str:
     """The prefix length that the node's address is likely to have: that of a VIP in whose subnet it is."""
     near = (vip.network for vip in cluster.networks[network].vips if address in vip.network)
     return next((subnet.prefixlen for subnet in near), "PREFIX")
-
-
-def _lacks(observation: Observation, network: str) -> bool:
-    return observation.node.interfaces[network] not in observation.holds(observation.node.addresses[network])
 
 
 def _primary(cluster: Cluster, observation: Observation, network: str, address: Address) -> Address | None:

@@ -48,6 +48,25 @@ def test_the_picture_of_a_live_pair_says_who_holds_what(pair: Lab) -> None:
     pair.lab("start", "master2")
 
 
+def test_other_programs_are_answered_in_their_formats(pair: Lab) -> None:
+    """A check plugin, metrics, a test report, a merge request's comment, and events while a run goes on."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    nagios = pair.run("verify", "--format", "nagios")
+    assert (nagios.code, nagios.out.startswith("LBDEPLOY OK - k8s-api: VIPs on lb1, 3 of 3 servers up |")) == (0, True)
+    metrics = pair.run("verify", "--format", "prometheus").out
+    assert 'lbdeploy_vip_holder{cluster="k8s-api",vip="192.168.0.10",network="external",node="lb1"} 1' in metrics
+    pair.on("lb2", "systemctl stop haproxy")
+    nagios = pair.run("verify", "--format", "nagios")
+    assert (nagios.code, nagios.out.split()[1]) == (2, "CRITICAL")
+    assert "<failure" in pair.run("verify", "--format", "junit").out
+    plan = pair.run("plan", "--format", "markdown")
+    assert (plan.code, "| lb2 | start | service `haproxy` |" in plan.out) == (3, True)
+    *events, end = [json.loads(line) for line in pair.run("up", "--events").out.splitlines()]
+    assert (end["event"], end["command"], end["ok"]) == ("end", "up", True)
+    assert {each["event"] for each in events} >= {"step", "done"}
+    assert "lb2" in {each["node"] for each in events}
+
+
 def lines(watching: subprocess.Popen[str], seconds: float) -> list[tuple[float, Any]]:
     """The documents of so many seconds, with the time of each."""
     found, deadline = [], time.monotonic() + seconds

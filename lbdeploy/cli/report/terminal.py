@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import click
 
 from lbdeploy.cli.report.wrap import Pair, wrapped
+from lbdeploy.common import environment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,13 +30,14 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
 Part = str | Pair
+Line = Sequence[Part]
 
 
 def coloured(stream: IO[str]) -> bool:
     """Whether to colour what goes there: FORCE_COLOR and NO_COLOR have the last word, then whether it is a terminal."""
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get(environment.NO_COLOR):
         return False
-    if os.environ.get("FORCE_COLOR"):
+    if os.environ.get(environment.FORCE_COLOR):
         return True
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 

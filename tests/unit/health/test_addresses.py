@@ -5,9 +5,11 @@ from __future__ import annotations
 from builders import observe
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.health.addresses import own_addresses
-from lbdeploy.health.placement import unable
-from lbdeploy.node.observation import NodeProbeScript, Observation
+from lbdeploy.health.addresses import own
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.fitness import unable
+from lbdeploy.health.state import ClusterState
+from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.parsers import parse_ip_a
 
 HOLDER = """\
@@ -24,33 +26,35 @@ GONE = HOLDER.replace("    inet 192.168.1.11/24 brd 192.168.1.255 scope global e
 BACK = GONE + "    inet 192.168.1.11/24 scope global secondary ens32\n"
 
 
-def holder(seed: Cluster, ip_a: str) -> Observation:
-    return observe(seed, seed.node("lb1"), links=parse_ip_a(ip_a))
+def told(seed: Cluster, ip_a: str) -> Finding:
+    """What is said of lb1 with these addresses."""
+    (found,) = own(ClusterState(seed, [observe(seed, seed.node("lb1"), links=parse_ip_a(ip_a))]))
+    return found
 
 
 def test_a_node_with_its_addresses_is_well(seed: Cluster) -> None:
     """The VIPs are secondary to its own addresses, as they should be."""
-    (found,) = own_addresses(seed, holder(seed, HOLDER))
+    found = told(seed, HOLDER)
     assert (found.ok, found.check, found.detail) == (True, "address", "has its own addresses")
 
 
 def test_a_missing_address_is_an_error_with_what_to_type(seed: Cluster) -> None:
     """Without that of VRRP's network, it can't hold the VIPs; without another one, it can."""
-    (found,) = own_addresses(seed, holder(seed, GONE))
-    assert found.failed
+    found = told(seed, GONE)
+    assert found.is_error
     assert found.detail == "ens32 does not have its own address 192.168.1.11: it can't hold the VIPs without it"
     assert str(found.fix).startswith("there: ip address add 192.168.1.11/24 dev ens32; ")
-    (found,) = own_addresses(seed, holder(seed, HOLDER.replace("192.168.0.11", "192.168.0.99")))
-    assert (found.failed, found.detail) == (True, "ens33 does not have its own address 192.168.0.11")
+    found = told(seed, HOLDER.replace("192.168.0.11", "192.168.0.99"))
+    assert (found.is_error, found.detail) == (True, "ens33 does not have its own address 192.168.0.11")
 
 
 def test_an_address_behind_a_vip_is_a_warning(seed: Cluster) -> None:
     """It came back after the VIP; one that is behind another address of the node's is no news."""
-    (found,) = own_addresses(seed, holder(seed, BACK))
-    assert found.warning
+    found = told(seed, BACK)
+    assert found.is_warning
     assert found.detail.startswith("its own address 192.168.1.11 is secondary to the VIP 192.168.1.10: it connects")
     assert "lbdeploy handover --back" in str(found.fix)
-    (found,) = own_addresses(seed, holder(seed, BACK.replace("inet 192.168.1.10/24", "inet 192.168.1.77/24")))
+    found = told(seed, BACK.replace("inet 192.168.1.10/24", "inet 192.168.1.77/24"))
     assert found.ok
 
 

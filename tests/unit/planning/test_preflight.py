@@ -68,7 +68,7 @@ def test_a_peer_behind_a_router_is_told(tmp_path: Path, seed: Cluster) -> None:
     """Its adverts would count for nothing, unless hosts.toml says that they pass a router, or they are multicast."""
     behind = frozenset({"routed:192.168.1.12"})
     (found,) = preflight(seed, lb1(seed, lacks=behind))
-    assert (found.check, found.failed) == ("same-link", True)
+    assert (found.check, found.is_error) == ("same-link", True)
     assert found.detail == "reaches lb2 (192.168.1.12) through a router, and adverts that pass one count for nothing"
     assert "vrrp.max_hops = 1" in str(found.fix)
     assert list(preflight(seed, lb1(seed, lacks=frozenset({"routed:192.168.1.99"})))) == []

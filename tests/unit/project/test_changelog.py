@@ -12,7 +12,7 @@ TOP = Path(__file__).parents[3]
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, str(TOP / "tools/changelog"), *args]
+    argv = [sys.executable, str(TOP / "tools/python/changelog.py"), *args]
     return subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder)
 
 
@@ -82,6 +82,14 @@ def test_a_release_without_changes_is_refused(folder: Path) -> None:
     for path in (folder / "changelog").glob("*.*.md"):
         path.unlink()
     assert run(folder, "1.0.0", "2026-01-02").returncode == 2
+
+
+def test_a_version_has_one_section(folder: Path) -> None:
+    """What was released under a number is not told of again."""
+    assert run(folder, "1.0.0", "2026-01-02").returncode == 0
+    (folder / "changelog/late.added.md").write_text("Late.\n")
+    assert run(folder, "1.0.0", "2026-01-03").returncode == 2
+    assert (folder / "changelog/late.added.md").exists()
 
 
 def test_the_fragments_of_this_project_can_be_joined() -> None:
