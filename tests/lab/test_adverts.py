@@ -9,6 +9,7 @@ import time
 
 import pytest
 from clients import traffic
+from earlier import earlier
 from forger import Advert, claim, forge
 from harness import VIPS, Lab, held_by, wait_for
 from neighbours import watched
@@ -71,6 +72,21 @@ def test_forged_adverts_do_not_keep_a_standby_from_taking_over(pair: Lab) -> Non
     wait_for(lambda: held_by(pair, "lb2"), 4)
     sender.join()
     assert held_by(pair, "lb2")
+
+
+def test_a_pair_of_an_earlier_version_gets_it_by_a_reload(pair: Lab) -> None:
+    """Clients notice nothing, and nothing moves; forged adverts move its VIPs before, and do not afterwards."""
+    earlier(pair)
+    forge(pair, adverts(pair, "no peer", 254), 3)
+    assert not held_by(pair, "lb1")
+    wait_for(lambda: held_by(pair, "lb1"), 20)
+    before = moves(pair)
+    with traffic(pair, *VIPS) as seen:
+        changes = pair.do("up")["changes"]
+        forge(pair, adverts(pair, "no peer", 254), 3)
+    assert moves(pair) == before
+    assert seen["failures"] == seen["late"] == seen["broken"] == []
+    assert {each["action"] for each in changes if each["kind"] == "service"} == {"reload"}
 
 
 def test_the_firewall_lets_no_forged_advert_through(pair: Lab) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from clients import smooth, traffic
+from earlier import earlier
 from forger import Advert, forge
 from harness import Lab, wait_for
 from neighbours import watched
@@ -153,9 +154,13 @@ def a_vip_that_another_host_has(lab: Lab, node: str) -> None:
 
 
 def test_others_adverts_and_the_neighbours_of_a_cluster_with_ipv6(six: Lab) -> None:
-    """Neither a host that is no peer nor one behind a router moves the VIPs; at a move, clients know it at once."""
-    six.do("up")
+    """It is upgraded unnoticed; then neither a stranger nor one behind a router moves the VIPs, and clients follow."""
+    earlier(six)
     wait_for(lambda: held_by(six, "lb1"), 20)
+    with traffic(six, *vips(six)) as seen:
+        six.do("up")
+    smooth(seen, 0)
+    assert held_by(six, "lb1")
     alone = six.original == SIX
     one, other = ("2001:db8:6::11", "2001:db8:6::12") if alone else ("192.168.1.11", "192.168.1.12")
     no_peer = (

@@ -241,11 +241,12 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
     assert [(each.path, each.mode) for each in own] == [
         ("/etc/keepalived/check-haproxy", "755"),
         ("/etc/keepalived/check-address", "755"),
+        ("/etc/keepalived/announce", "755"),
         ("/etc/keepalived/lbdeploy-track-route", "755"),
         ("/etc/keepalived/lbdeploy-notify", "755"),
         (KEEPALIVED_CONF, "644"),
     ]
-    assert {own[2].content, own[3].content} == {SCRIPT}
+    assert {own[3].content, own[4].content} == {SCRIPT}
     assert own[-1].content == snapshot
 
 

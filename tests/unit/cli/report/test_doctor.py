@@ -21,4 +21,4 @@ def test_the_report_has_problems_first_and_a_count_of_what_passed(seed: Cluster)
     assert [line.strip()[:6] for line in text[2:7]] == ["next: ", "! /etc", "! /etc", "next: ", "lb2: 2"]
     assert text[-2] == "Not ready: 1 problem, 49 checks passed, 2 warnings."
     verbose = [*lines(found, verbose=True)]
-    assert len(verbose) == len(text) + 46
+    assert len(verbose) == len(text) + 49

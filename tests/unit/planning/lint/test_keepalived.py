@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from builders import cluster
+from goldens import SIX
 from linted import built_in, lints, text_of
 
 from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.lint.lint import lint
 
 PEERS = """\
 {% for peer in peers %}
@@ -195,3 +198,17 @@ def test_state_master_without_preemption_is_found(tmp_path: Path) -> None:
     text = built_in("keepalived.conf").replace("    state {{ state }}\n", "    state MASTER\n    nopreempt\n")
     (found,) = lints(tmp_path, "keepalived.conf", re.sub(r"    preempt_delay .*\n", "", text))
     assert found.message.startswith("state MASTER with nopreempt: keepalived -t refuses it")
+
+
+def test_ipv6_adverts_with_the_usual_hop_limit_would_not_be_heard(tmp_path: Path) -> None:
+    """keepalived sends them with 64, and min_ttl 255 drops that; with unicast_ttl 255 nothing is said."""
+    (tmp_path / "templates").mkdir()
+    text = built_in("keepalived.conf")
+    assert text.count("    unicast_ttl 255\n") == 1
+    (tmp_path / "templates" / "keepalived.conf.j2").write_text(text.replace("    unicast_ttl 255\n", ""))
+    found = lint(cluster(tmp_path, SIX))
+    assert {(each.severity, each.fix) for each in found} == {
+        ("error", "add unicast_ttl 255 above unicast_peer, on all nodes")
+    }
+    (tmp_path / "templates" / "keepalived.conf.j2").write_text(text)
+    assert lint(cluster(tmp_path, SIX)) == []
