@@ -1,4 +1,4 @@
-"""What every look asks of a node's health: shell text, whose output `health` and others parse."""
+"""The probes of a node's health, part of every observation: shell text whose output `parsers` reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDERS = (
     "/var/lib/lbdeploy",
     "/var/lib/dpkg",
     "/run",
-)  # written to
+)  # the folders that lbdeploy writes to
 ROUTED = "routed:"  # prefix in `lacks`, before the address of a peer that is reached through a router
 NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
 INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
@@ -53,7 +53,7 @@ def nonlocal_bind(cluster: Cluster) -> list[str]:
 
 
 def _lacks(cluster: Cluster, node: Node) -> Raw:
-    """Print the checks that the node does not pass, of those that need nothing from lbdeploy."""
+    """Print the checks that the node does not pass, of those that need no program to run."""
     of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
     peers = [each.addresses[cluster.vrrp.network] for each in cluster.peers(node)]
     return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6), peers=cmd(*peers)))

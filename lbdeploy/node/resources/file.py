@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from lbdeploy.common.redact import SECRET_MARK, secret_block
 from lbdeploy.common.shell import Raw, cmd, here
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.answers import base64_text, seconds
+from lbdeploy.node.debian import lists_packages, of_apt, of_systemd, update_of
+from lbdeploy.node.paths import STAGED
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
+from lbdeploy.node.resources.stale_files import Gone
 from lbdeploy.node.resources.text_diff import difference
-
-STAGED = ".lbdeploy-new"  # beside the file, on the same file system, and read by no daemon under this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +28,29 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1")."""
+class File(Resource[FileState]):
+    """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1").
+
+    `secret`: nothing of its content may be shown, as of a script of the operator's.
+    """
 
     path: str
     content: str
     mode: str = "644"
     validate: Raw | None = None
+    secret: bool = False
 
     @property
     def id(self) -> str:
         return f"file {self.path}"
+
+    @property
+    def early(self) -> bool:
+        return of_apt(self.path)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.path,)
 
     @property
     def staged(self) -> str:
@@ -44,8 +60,9 @@ class File:
     def probe(self) -> Raw:
         # `attributes` is in observe.sh. A mark follows the content, since the content's last newline is part of it.
         path = cmd(self.path)
+        content = Raw(f"printf '{SECRET_MARK}%s' \"$(base64 -w 0 {path})\"" if self.secret else f"cat {path}")
         return Raw(
-            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && cat {path} && echo '|'\n"
+            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && {content} && echo '|'\n"
             f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
         )
 
@@ -55,8 +72,11 @@ class File:
             return FileState(head.strip() or "missing")
         _, mode, owner, changed = head.split()
         return FileState(
-            "file", mode, owner, float(changed.replace(",", ".")), rest.removesuffix("\n").removesuffix("|")
+            "file", mode, owner, seconds(changed), self._content(rest.removesuffix("\n").removesuffix("|"))
         )
+
+    def _content(self, told: str) -> str:
+        return base64_text(told.removeprefix(SECRET_MARK)) if self.secret else told
 
     def compare(self, state: FileState, changing: Collection[str]) -> list[Change]:
         if state.kind == "file" and state.content != self.content:
@@ -68,12 +88,47 @@ class File:
         wrong = [f"{have}, should be {want}" for have, want in self._attributes(state) if have != want]
         return [Change("file", self.path, "chmod", "is " + " and ".join(wrong))] if wrong else []
 
-    def fix(self, state: FileState, changes: list[Change]) -> Raw:
-        """Write the new content beside the file; `transaction` validates it and lets it take the file's place."""
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(managed=(self.path,), staged=(self.staged,) if changes else ())
+
+    def steps(self, state: FileState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        validate, swap = self._validate(), f"swap {cmd(self.path)}"
+        yield Phase.STAGE, self._stage()
+        if any(change.action == "create" for change in changes):
+            yield Phase.CREATE, "\n".join((*validate, swap))
+        else:
+            yield from ((Phase.VALIDATE, each) for each in validate)
+            yield Phase.SWAP, swap
+        if lists_packages(self.path):
+            yield Phase.UPDATE, f"step 'apt-get update' {self.path}\npatiently {update_of(self.path)}"
+        if of_systemd(self.path):
+            yield RELOAD_UNITS
+        yield from ((Phase.REHEARSE, each) for each in validate)
+
+    def as_observed(self, state: FileState) -> Resource[Any]:
+        if state.kind == "file":
+            return replace(self, content=state.content, mode=state.mode)
+        return Gone(f"none at {self.path}", (self.path,)) if state.kind == "missing" else self
+
+    def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
+        then = kept.get(self.path)
+        return [replace(self, content=then.content, mode=then.mode) if isinstance(then, File) else self]
+
+    def former(self) -> list[Resource[Any]]:
+        from lbdeploy.node.resources.original import OriginalFile
+
+        return [OriginalFile(self.path)]
+
+    def _validate(self) -> list[str]:
+        """Any output of the validator is an objection."""
+        return [f"validate {cmd(self.path)} {cmd(self.staged)} {here(self.validate)}"] if self.validate else []
+
+    def _stage(self) -> Raw:
+        """Write the new content beside the file."""
         folder, staged = self.path.rpartition("/")[0], self.staged
         empty = cmd("install", "-m", self.mode, "/dev/null", staged)
         write = cmd("printf", "%s", here(self.content), Raw(">"))
-        return Raw(
+        script = Raw(
             "\n".join(
                 (
                     cmd("mkdir", "-p", folder),
@@ -84,9 +139,10 @@ class File:
                 )
             )
         )
+        return Raw(secret_block(script)) if self.secret else script
 
     def _attributes(self, state: FileState) -> tuple[tuple[str, str], ...]:
         return ((f"mode {state.mode}", f"mode {self.mode}"), (f"owned by {state.owner}", "owned by root:root"))
 
     def _change(self, action: str, reason: str, old: str) -> Change:
-        return Change("file", self.path, action, reason, difference(self.path, old, self.content))
+        return Change("file", self.path, action, reason, difference(self.path, old, self.content, own=not self.secret))

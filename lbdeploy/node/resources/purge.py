@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw, cmd
-from lbdeploy.node.resources.base import Answer, Change
-
-STATE = "/var/lib/lbdeploy"
+from lbdeploy.node.paths import INSTALLED, STATE
+from lbdeploy.node.resources.base import Answer, Change, Former, Phase, Step
 
 # apt itself says what nothing else needs (autoremove), and what would have to go along: `apt-get -s` only simulates.
 _ASK = """\
 [ -d {state} ] && echo state
 installed() {{ xargs dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' | sed -n "s/^.i. */$1/p"; }}
 echo {names} | installed 'there '
-[ -s {state}/installed ] || exit 0
-mine=$(sort -u {state}/installed | installed '')
+[ -s {record} ] || exit 0
+mine=$(sort -u {record} | installed '')
 printf 'mine %s\\n' $mine
 asked=
 for name in {names}; do case " $(echo $mine) " in *" $name "*) asked="$asked $name" ;; esac; done
@@ -41,7 +40,7 @@ class PurgeState:
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
+class Purge(Former[PurgeState]):
     """No package that lbdeploy installed is left: of `names`, and of their dependencies that nothing needs any more."""
 
     names: tuple[str, ...]
@@ -51,22 +50,27 @@ class Purge:
         return "purge"
 
     def probe(self) -> Raw:
-        return Raw(_ASK.format(state=STATE, names=cmd(*self.names)))
+        return Raw(_ASK.format(state=STATE, record=INSTALLED, names=cmd(*self.names)))
 
     def read(self, answer: Answer) -> PurgeState:
         lines = [line.split() for line in answer.output.splitlines()]
-        told = {word: [each[1] for each in lines if each[0] == word and len(each) > 1] for word in _WORDS}
-        freed = [name for name in told["frees"] if name in told["mine"] and name not in told["asked"]]
-        needing = [name for name in told["takes"] if name not in told["mine"]]
-        staying = [name for name in told["there"] if name not in told["asked"]]
+        told = {word: [each[1] for each in lines if each[:1] == [word] and len(each) > 1] for word in _WORDS}
+        mine, asked = set(told["mine"]), set(told["asked"])
+        freed = [name for name in told["frees"] if name in mine and name not in asked]
+        needing = [name for name in told["takes"] if name not in mine]
+        staying = [name for name in told["there"] if name not in asked]
         return PurgeState((*told["asked"], *freed), tuple(needing), ["state"] in lines, tuple(staying))
 
     def compare(self, state: PurgeState, changing: Collection[str]) -> list[Change]:
         packages = [Change("package", name, "purge", "lbdeploy installed it") for name in state.purgeable]
         return packages + ([Change("file", STATE, "remove", "what lbdeploy kept")] if state.kept else [])
 
-    def fix(self, state: PurgeState, changes: list[Change]) -> Raw:
-        return cmd("purge", *state.purgeable) if state.purgeable else Raw("")
+    @property
+    def undoable(self) -> bool:
+        return False
+
+    def steps(self, state: PurgeState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        yield Phase.PURGE, cmd("purge", *state.purgeable) if state.purgeable else Raw("")
 
 
 _WORDS = ("there", "mine", "asked", "takes", "frees")

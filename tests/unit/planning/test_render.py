@@ -242,8 +242,8 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
         ("/etc/keepalived/check-haproxy", "755"),
         ("/etc/keepalived/check-address", "755"),
         ("/etc/keepalived/announce", "755"),
-        ("/etc/keepalived/lbdeploy-track-route", "755"),
-        ("/etc/keepalived/lbdeploy-notify", "755"),
+        ("/etc/keepalived/lbdeploy-track-route", "700"),
+        ("/etc/keepalived/lbdeploy-notify", "700"),
         (KEEPALIVED_CONF, "644"),
     ]
     assert {own[3].content, own[4].content} == {SCRIPT}
