@@ -145,7 +145,9 @@ def heading(house: House) -> Iterator[str]:
     modules = sum(each.modules for layer in house.layers for each in layer)
     counted = f"{len(house.layers)} layers, {len(house.rows)} packages and public modules, {modules} modules in all"
     yield text(MARGIN, 34, "The house of lbdeploy", "head")
-    yield text(MARGIN, 54, f"{counted}. Where two lines meet: how often the box above imports the box at the arrow.", "faint")
+    yield text(
+        MARGIN, 54, f"{counted}. Where two lines meet: how often the box above imports the box at the arrow.", "faint"
+    )
 
 
 def bands(house: House, width: int) -> Iterator[str]:
