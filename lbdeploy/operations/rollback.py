@@ -94,6 +94,7 @@ def _approve(goal: RollbackTarget, differ: list[str], ask: Ask | None) -> None:
     then = f"each of {names} would get back its own old files, and the cluster be judged by the present hosts.toml"
     fix = f"lbdeploy rollback --to {goal.id} --limit NODE, for one node after another whose old files you trust"
     if not ask:
-        raise RemoteError(f"{what}; {then}", state="nothing was changed", fix=f"{fix}; or on a terminal, which asks")
+        told = f"{fix}; or on a terminal, which asks"
+        raise RemoteError(f"{what}; {then}", node=differ[0], state="nothing was changed", fix=told)
     if not ask(f"{what}; {then}"):
         raise InterruptedRunError("not approved", state="nothing was changed", fix=fix)
