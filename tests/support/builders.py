@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import Path
@@ -17,7 +18,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
@@ -58,6 +59,12 @@ def running(**changes: Any) -> ServiceState:
 def stopped(**changes: Any) -> ServiceState:
     """A service that was stopped."""
     return running(active="inactive", sub="dead", pid=0, **changes)
+
+
+def steps_of(resource: Resource[Any], state: Any, changes: Sequence[Change] | None = None) -> str:
+    """What a script does about one resource, if it is all that has to change: about every change, or some."""
+    wanted = resource.compare(state, ()) if changes is None else changes
+    return "\n".join(step for _, step in resource.steps(state, wanted, ()))
 
 
 def wanted_state(resource: Resource[Any]) -> Any:

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import goldens
+import pytest
+from builders import SEED, cluster
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import RenderError
 from lbdeploy.node.resources import Gone
+from lbdeploy.node.resources.purge import Purge
 from lbdeploy.operations.down_steps import original
-from lbdeploy.planning.desired import NO_LEFTOVERS
+from lbdeploy.planning.desired import NO_LEFTOVERS, desired, files, packages, sysctls
 
 
-def test_down_removes_all_of_them() -> None:
+@pytest.mark.parametrize("name", goldens.ALL)
+def test_what_down_takes_away_is_what_up_puts_there(tmp_path: Path, seed: Cluster, name: str) -> None:
+    """Every file, setting, daemon and package, also where another hosts.toml has asked for it before."""
+    goldens.beside(tmp_path)
+    put = goldens.load(tmp_path, name)
+    for now in (put, seed):
+        wanted = original(now, now.preferred, purge=True)
+        ids, gone = {each.id for each in wanted}, [each for each in wanted if isinstance(each, Gone)]
+        assert len(ids) == len(wanted)
+        for file in files(put, put.preferred):
+            assert (f"original {file.path}" in ids) != any(each.covers(file.path) for each in gone)
+        assert {f"original {each}" for each in (*sysctls(put), "haproxy", "keepalived")} <= ids
+        assert {*packages(put)} <= {name for each in wanted if isinstance(each, Purge) for name in each.names}
+
+
+def test_down_needs_no_template(tmp_path: Path) -> None:
+    """One that can't be rendered is no reason to keep the load balancer."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("{{ nonsense")
+    broken = cluster(tmp_path, SEED.read_text())
+    with pytest.raises(RenderError):
+        desired(broken, broken.preferred)
+    assert original(broken, broken.preferred, purge=True)
+
+
+def test_down_removes_all_of_them(seed: Cluster) -> None:
     """Whatever hosts.toml says by then."""
-    (leftovers,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    wanted = original(seed, seed.preferred, purge=False)
+    (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
     assert leftovers == NO_LEFTOVERS
