@@ -14,7 +14,7 @@ _LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # no address of 
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class Bind:
     """What a section listens on: `address` is "*" for all; `servers` as "address:port", of all its backends."""
 
     section: str
@@ -36,12 +36,12 @@ class _Section:
     backends: list[str] = field(default_factory=list)
 
 
-def listeners(conf: str) -> list[Listener]:
+def listeners(conf: str) -> list[Bind]:
     """Everything that haproxy listens on in the network. No text makes it raise."""
     sections = list(_sections(conf))
     backends = {each.name: each for each in sections if each.kind in ("backend", "listen")}
     return [
-        Listener(each.name, address, port, frozenset(_with_port(server, port) for server in _servers(each, backends)))
+        Bind(each.name, address, port, frozenset(_with_port(server, port) for server in _servers(each, backends)))
         for each in sections
         for address, port in each.binds
     ]

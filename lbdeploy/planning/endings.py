@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import haproxy_conf, keepalived_conf
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.haproxy_conf import EVERYWHERE, Listener
+from lbdeploy.node.haproxy_conf import EVERYWHERE, Bind
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.file import FileState
@@ -126,7 +126,7 @@ def _ports(before: str, after: str | None, gone: set[str]) -> list[Ending]:
     return list(dict.fromkeys(each for each in found if each))
 
 
-def _port(listener: Listener, later: Sequence[Listener]) -> Ending | None:
+def _port(listener: Bind, later: Sequence[Bind]) -> Ending | None:
     """What ends for the clients of a port: all of it, or only the servers that it led to."""
     port = f"port {listener.port}" if listener.address == EVERYWHERE else f"{listener.address} port {listener.port}"
     if not later:

@@ -51,9 +51,7 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
     return Plan(plans, with_endings(stages, {each.node.name: each for each in observations}))
 
 
-def _stages(
-    cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]
-) -> Sequence[Stage]:
+def _stages(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]) -> Sequence[Stage]:
     members = [_member(cluster, plans[each.node.name], each) for each in observations]
     changed = [member for member in members if member.plan.changes]
     if not is_live(cluster, observations):

@@ -54,7 +54,7 @@ OF_NODES = (
     ),
     Check(
         "other-cluster",
-        "no other cluster is deployed there, by the hosts.toml of the last run (this one under another name: a warning)",
+        "no other cluster is deployed there, by the hosts.toml of the last run (this one, renamed: a warning)",
         "has no other cluster of lbdeploy's",
         "use that cluster's hosts.toml; or first: lbdeploy -f ITS_HOSTS_TOML down",
         up=True,
