@@ -21,7 +21,7 @@ from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 
 PACKAGES = ("haproxy", "keepalived", "socat")
-ALL_PACKAGES = (*PACKAGES, "nftables")  # with those that only some hosts.toml ask for
+ALL_PACKAGES = (*PACKAGES, "nftables")  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
@@ -66,7 +66,7 @@ PATHS = SimpleNamespace(
 )
 
 
-Text = Callable[..., str]  # as `render`
+Text = Callable[..., str]  # the type of `render`
 
 
 def desired(
@@ -125,7 +125,7 @@ def former(cluster: Cluster, node: Node) -> list[Resource[Any]]:
 
 
 def _covered(resource: Resource[Any]) -> bool:
-    """Whether it is a file of lbdeploy's own, with a name that nobody else's had: it is only deleted."""
+    """Whether it is a file with a name of lbdeploy's own, which nobody else had: then it is only deleted."""
     gone = [each for each in OPTIONAL if isinstance(each, Gone)]
     return any(each.covers(path) for each in gone for path in resource.given(()).managed)
 
