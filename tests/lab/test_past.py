@@ -108,7 +108,7 @@ def test_another_clusters_nodes_are_not_taken(pair: Lab) -> None:
 
 
 def test_what_a_pair_made_by_hand_serves_besides_is_said_first(bare: Lab) -> None:
-    """Its other port and its other instance's VIP are problems of doctor, plan and up, which name each; --ignore passes."""
+    """Another port and another instance's VIP are problems that doctor, plan and up name; --ignore passes them."""
     by_hand(bare, haproxy=HAPROXY + INGRESS, more=SECOND)
     wait_for(lambda: bare.holder("192.168.0.77"))
     found = {(node, text.partition(" ends: ")[0]) for node, text in problems(bare, "ends")}
