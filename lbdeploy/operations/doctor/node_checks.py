@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RenderError
+from lbdeploy.health.addresses import secondary
 from lbdeploy.health.finding import Finding
 from lbdeploy.operations.doctor import software_checks, system_checks
 from lbdeploy.operations.doctor.checkup import Checkup
@@ -23,6 +24,7 @@ def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     yield from ownership(cluster, checkup.observation)
     yield from preflight(cluster, checkup.observation)
     yield from endings.findings(checkup.observation, _wanted(cluster, checkup.node))
+    yield from secondary(cluster, checkup.observation)
     for judge in JUDGES:
         yield from judge(cluster, checkup)
 
