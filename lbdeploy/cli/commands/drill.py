@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 @events_option
 @global_options
 @click.pass_obj
-def drill(app: App, *, kind: Name | None, everything: bool, report: Path | None, console: bool, **where: Any) -> None:
+def drill(
+    app: App, /, *, kind: Name | None, everything: bool, report: Path | None, console: bool, **where: Any
+) -> None:
     """Break something on purpose, and measure the outage.
 
     Measures the outage as clients see it: one here, and one on each other node, connects to every VIP 50 times a
