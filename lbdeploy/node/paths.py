@@ -15,3 +15,8 @@ RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progr
 LOCK = f"{RUN}/lock"
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
+
+
+def proc_path(setting: str) -> str:
+    """Where the kernel has a setting, by its dotted name as in sysctl(8)."""
+    return "/proc/sys/" + setting.replace(".", "/")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from lbdeploy.common import environment
+from lbdeploy.common.debian import UNITS_FOLDER
 from lbdeploy.common.shell import cmd, here
-from lbdeploy.node.debian import UNITS_FOLDER
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import JOURNAL, LOCK, RUN, STATE, UNIT

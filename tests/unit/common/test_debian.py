@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lbdeploy.node.debian import lists_packages, of_apt, of_systemd, update_of
+from lbdeploy.common.debian import lists_packages, of_apt, of_systemd, update_of
 
 
 @pytest.mark.parametrize(
