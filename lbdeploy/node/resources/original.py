@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lbdeploy.common.debian import at_boot
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
-from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, STATE, proc_path
+from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, UNDO, proc_path
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Resource, State, Step
 from lbdeploy.node.resources.text_diff import difference
 
@@ -21,7 +21,7 @@ NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
 # `was` is the folder with the old files; `record`: whether lbdeploy has replaced anything here, and has a record of it.
 _RECORD = f"""\
 record={NONE} was={ORIGINAL}
-if [ -e {HOSTS} ] || [ -d {STATE}/undo ] || [ "$(ls {GENERATIONS})" ]; then
+if [ -e {HOSTS} ] || [ -d {UNDO} ] || [ "$(ls {GENERATIONS})" ]; then
     if [ -d "$was" ]; then record={KNOWN}
     elif [ -e {HOSTS} ]; then
         record={UNKNOWN}

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from lbdeploy.common.debian import lists_packages, of_apt, of_systemd, update_of
+from lbdeploy.common.debian import at_boot, drop_in, lists_packages, of_apt, of_systemd, unit_file
 
 
 @pytest.mark.parametrize(
-    ("path", "apt", "sources", "systemd"),
+    ("path", "readers"),
     [
-        ("/etc/apt/sources.list.d/lbdeploy.sources", True, True, False),
-        ("/etc/apt/keyrings/lbdeploy-x.asc", True, False, False),
-        ("/etc/apt-x/file", False, False, False),
-        ("/etc/systemd/system/haproxy.service.d/lbdeploy.conf", False, False, True),
-        ("/etc/haproxy/haproxy.cfg", False, False, False),
+        ("/etc/apt/sources.list.d/lbdeploy.sources", {of_apt, lists_packages}),
+        ("/etc/apt/keyrings/lbdeploy-x.asc", {of_apt}),
+        ("/etc/apt-x/file", set()),
+        ("/etc/systemd/system/haproxy.service.d/lbdeploy.conf", {of_systemd}),
+        ("/etc/sysctl.d/zz-lbdeploy.conf", {at_boot}),
+        ("/etc/haproxy/haproxy.cfg", set()),
     ],
 )
-def test_who_reads_a_file_is_known_by_its_path(path: str, apt: bool, sources: bool, systemd: bool) -> None:
-    """apt's are needed before packages are installed, and systemd has to be told of its own."""
-    assert (of_apt(path), lists_packages(path), of_systemd(path)) == (apt, sources, systemd)
+def test_who_reads_a_file_is_known_by_its_path(path: str, readers: set[object]) -> None:
+    """apt's are needed before packages are installed, systemd has to be told of its own, and some wait for a boot."""
+    assert {each for each in (of_apt, lists_packages, of_systemd, at_boot) if each(path)} == readers
 
 
-def test_an_update_of_one_file_of_sources_leaves_the_lists_of_others() -> None:
-    """And a source that can't be fetched is an error."""
-    command = update_of("/etc/apt/sources.list.d/it's.sources")
-    assert "-o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0" in command
-    assert "Error-Mode=any" in command
-    assert """'/etc/apt/sources.list.d/it'"'"'s.sources'""" in command
+def test_units_are_where_systemd_looks_first() -> None:
+    """In the administrator's folder; a drop-in in one beside the unit file."""
+    assert unit_file("x") == "/etc/systemd/system/x.service"
+    assert drop_in("x", "mine") == "/etc/systemd/system/x.service.d/mine.conf"

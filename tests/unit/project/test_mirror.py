@@ -62,7 +62,6 @@ health/nodes.py
 health/placement.py
 health/state.py
 node/health_probes.py
-node/paths.py
 node/resources/base.py
 node/resources/file.py
 node/resources/last_run.py
