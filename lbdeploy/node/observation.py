@@ -145,7 +145,7 @@ class ProbeScript:
         return dict(zip(self.probes, answers, strict=True))
 
     def _answers(self, output: str) -> Iterator[Answer]:
-        """One after the other, in one pass: however long it is, and whatever marks it repeats."""
+        """The answers, read in one pass over the output, however long it is, and whatever marks it repeats."""
         for section in output.split(f"{self.nonce} begin ")[1:]:
             text, ended, rest = section.partition("\n")[2].partition(f"\n{self.nonce} end ")
             status = rest.partition("\n")[0]
@@ -157,7 +157,7 @@ class ProbeScript:
         return {each.id: self.understood(each.id, each.read, marks[each.id]) for each in self.resources}
 
     def understood(self, what: str, read: Callable[[Answer], T], answer: Answer) -> T:
-        """What `read` makes of a probe's answer. Raises RemoteError."""
+        """The result of `read` for a probe's answer. Raises RemoteError."""
         return understood(self.node.name, what, read, answer, answer.output)
 
     def now(self, marks: Mapping[str, Answer]) -> float:

@@ -139,7 +139,7 @@ def _link(head: re.Match[str], lines: Sequence[str]) -> Link:
 
 
 def _address(found: re.Match[str]) -> tuple[Interface, str] | None:
-    """An address, and why it can't be used, if that is so."""
+    """An address, and why it can't be used, or ""."""
     with suppress(ValueError):
         address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
         return address, next((each for each in _DOUBTS if each in found["rest"].split()), "")

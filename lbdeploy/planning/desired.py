@@ -35,7 +35,7 @@ from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 
-ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # with those that only some hosts.toml ask for
+ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
@@ -79,7 +79,7 @@ PATHS = SimpleNamespace(
 )
 
 
-Text = Callable[..., str]  # as `render`
+Text = Callable[..., str]  # the type of `render`
 
 
 def desired(
@@ -138,7 +138,7 @@ def former(cluster: Cluster, node: Node) -> list[Resource[Any]]:
 
 
 def _covered(resource: Resource[Any]) -> bool:
-    """Whether it is a file of lbdeploy's own, with a name that nobody else's had: it is only deleted."""
+    """Whether it is a file with a name of lbdeploy's own, which nobody else had: then it is only deleted."""
     gone = [each for each in OPTIONAL if isinstance(each, Gone)]
     return any(each.covers(path) for each in gone for path in resource.given(()).managed)
 

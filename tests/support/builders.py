@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_interface
@@ -18,7 +19,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.node.resources.base import Answer, Change, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
@@ -144,3 +145,9 @@ def plans(cluster: Cluster, *observations: Observation) -> dict[str, NodePlan]:
 def survey(cluster: Cluster, *observations: Observation, **errors: LbdeployError) -> Survey:
     """What was seen of the nodes, all of which are to be changed; `errors` of those that could not be looked at."""
     return Survey(cluster, {each.node.name: each for each in observations}, plans(cluster, *observations), errors)
+
+
+def answer(resource: Resource[object]) -> Answer:
+    """What the probe says here, as the observing script would run it."""
+    run = subprocess.run(["sh", "-c", alone(resource)], check=False, capture_output=True)
+    return Answer(run.stdout.decode(errors="surrogateescape"), run.returncode)

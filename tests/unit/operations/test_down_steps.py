@@ -7,13 +7,16 @@ from pathlib import Path
 import goldens
 import pytest
 from builders import SEED, cluster
+from removals import known
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RenderError
+from lbdeploy.node.drift import diff
 from lbdeploy.node.resources import Gone
-from lbdeploy.node.resources.purge import Purge
-from lbdeploy.operations.down_steps import original
+from lbdeploy.node.resources.purge import Purge, PurgeState
+from lbdeploy.operations.down_steps import leave, original, purge
 from lbdeploy.planning.desired import NO_LEFTOVERS, desired, files, packages, sysctls
+from lbdeploy.rollout.transaction import Task
 
 
 @pytest.mark.parametrize("name", goldens.ALL)
@@ -46,3 +49,16 @@ def test_down_removes_all_of_them(seed: Cluster) -> None:
     wanted = original(seed, seed.preferred, purge=False)
     (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
     assert leftovers == NO_LEFTOVERS
+
+
+def test_the_steps_of_a_node_that_leaves(seed: Cluster) -> None:
+    """keepalived stops before haproxy; what the next boot goes by, and packages, wait until it is confirmed."""
+    seen = known(seed, "lb1", purge=PurgeState(("haproxy",)))
+    plan = diff(original(seed, seen.node, purge=True), seen)
+    steps = "\n".join(leave(Task(plan, 30), ("10.0.0.1",), purge=False).script)
+    wanted = ("keep", "systemctl stop keepalived", "systemctl stop haproxy", "release 10.0.0.1", "drop /etc/haproxy",
+              "await 30", "drop /etc/sysctl.d", "disable haproxy")  # fmt: skip
+    where = [steps.index(f"\n{each}") if each == "keep" else steps.index(each) for each in wanted]
+    assert where == sorted(where)
+    assert "purge haproxy" not in steps
+    assert "purge haproxy" in purge(plan).script
