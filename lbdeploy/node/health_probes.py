@@ -23,6 +23,7 @@ FOLDERS = (
     DPKG_FOLDER,
     "/run",
 )  # the folders that lbdeploy writes to
+ROUTED = "routed:"  # prefix in `lacks`, before the address of a peer that is reached through a router
 NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
 INSTALLED_IN = ("/usr", APT_CACHE)  # where packages need space
 
@@ -61,7 +62,9 @@ def nonlocal_bind(cluster: Cluster) -> list[str]:
 def _lacks(cluster: Cluster, node: Node) -> Raw:
     """Print the checks that the node does not pass, of those that need no program to run."""
     of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
-    return Raw(_LACKS.format(settings=cmd(*map(proc_path, nonlocal_bind(cluster))), links=cmd(*of_ipv6)))
+    settings = map(proc_path, nonlocal_bind(cluster))
+    peers = [each.addresses[cluster.vrrp.network] for each in cluster.peers(node)]
+    return Raw(_LACKS.format(settings=cmd(*settings), links=cmd(*of_ipv6), peers=cmd(*peers)))
 
 
 def _answers(cluster: Cluster) -> Raw:
@@ -106,6 +109,9 @@ _LACKS = f"""\
 for setting in {{settings}}; do [ -w $setting ] || echo nonlocal-bind; done
 for link in {{links}}; do
     [ "$(cat "/proc/sys/net/ipv6/conf/$link/disable_ipv6")" = 0 ] || echo "{NO_IPV6}$link"
+done
+for peer in {{peers}}; do
+    case $(ip route get $peer) in *" via "*) echo "{ROUTED}$peer" ;; esac
 done"""
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"

@@ -11,7 +11,8 @@ from lbdeploy.node.vrrp_priority import HANDOVER, effective
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 DEEPEST = 20  # the deepest nesting of blocks that is read; keepalived itself has no more than five
-_AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
+# RFC 5798, 7.1: an advert that differs in these is dropped; and one whose TTL is not what min_ttl asks for.
+_AGREED = ("advert_int", "version", "authentication", "unicast_ttl")
 
 
 @dataclass(frozen=True, slots=True)

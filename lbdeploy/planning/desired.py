@@ -26,7 +26,6 @@ from lbdeploy.common.debian import (
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
-from lbdeploy.node.health_probes import nonlocal_bind
 from lbdeploy.node.paths import HAPROXY_SOCKET
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
@@ -39,6 +38,8 @@ ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only s
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+CHECK_ADDRESS = "/etc/keepalived/check-address"
+ANNOUNCE = "/etc/keepalived/announce"
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
@@ -55,6 +56,12 @@ FIREWALL_SERVICE = "lbdeploy-firewall"
 FIREWALL_UNIT = unit_file(FIREWALL_SERVICE)
 NFTABLES_UNIT = drop_in("nftables", "lbdeploy")
 FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft listed it right after loading
+# By address family: haproxy may bind to VIPs that are elsewhere; an address that goes takes no other one of its subnet
+# with it, as only IPv4's do (ip-sysctl.rst: ip_nonlocal_bind, promote_secondaries).
+SETTINGS = {
+    4: (NONLOCAL_BIND[4], "net.ipv4.conf.all.promote_secondaries"),
+    6: (NONLOCAL_BIND[6],),
+}
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
@@ -67,6 +74,8 @@ PATHS = SimpleNamespace(
     ca_file=ca_file,
     metrics=METRICS,
     check_haproxy=CHECK_HAPROXY,
+    check_address=CHECK_ADDRESS,
+    announce=ANNOUNCE,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
@@ -123,7 +132,7 @@ OPTIONAL: tuple[Resource[Any], ...] = (
     NO_APT_FILES,
     NO_FIREWALL,
     NO_LEFTOVERS,
-    *(Sysctl(name, "1", SYSCTL_CONF) for name in NONLOCAL_BIND.values()),
+    *(Sysctl(name, "1", SYSCTL_CONF) for names in SETTINGS.values() for name in names),
     Packages(ALL_PACKAGES),
 )
 
@@ -177,6 +186,8 @@ def other_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]
         *_firewall_files(cluster, node, text),
         _private(HAPROXY_CFG, haproxy, validate=validators.HAPROXY),
         _private(CHECK_HAPROXY, text(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
+        _private(CHECK_ADDRESS, text(cluster, node, "check-address.sh"), "755", validators.SHELL),
+        _private(ANNOUNCE, text(cluster, node, "announce.pl"), "755", validators.PERL),
         _private(HAPROXY_UNIT, text(cluster, node, "haproxy.service.conf", paths=PATHS)),
         _private(KEEPALIVED_UNIT, text(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
@@ -200,8 +211,8 @@ def _firewall_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
 
 
 def sysctls(cluster: Cluster) -> dict[str, str]:
-    """The kernel settings with their values."""
-    return dict.fromkeys(nonlocal_bind(cluster), "1")
+    """The kernel settings for the address families of the VIPs."""
+    return {name: "1" for version in sorted({vip.ip.version for vip in cluster.vips}) for name in SETTINGS[version]}
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:
