@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from lbdeploy.config.model import Cluster
 from lbdeploy.config.unvalidated import Deployed, deployed
 from lbdeploy.health.finding import Finding
-from lbdeploy.node.health_probes import LAST_HOSTS
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.paths import HOSTS
 
 CHECK = "other-cluster"
 
@@ -27,7 +27,7 @@ def ownership(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
         vips = f", with {', '.join(sorted(there.vips))}" if there.vips else ""
         detail = f"another cluster is deployed here: {there.name}{vips}; {cluster.name} would take its place"
         fix = (
-            f"use the hosts.toml of {there.name} (the node has a copy: {LAST_HOSTS}); to give up {there.name}: "
+            f"use the hosts.toml of {there.name} (the node has a copy: {HOSTS}); to give up {there.name}: "
             f"lbdeploy -f ITS_HOSTS_TOML down; to continue anyway: --ignore {CHECK}"
         )
         yield Finding.failed(seen.node.name, CHECK, detail, fix, subject=there.name)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster
-from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.health.placement import holders, is_live
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.drift import NodePlan

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.node import network_listener
 from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.parsers import Neighbour
