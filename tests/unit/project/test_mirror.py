@@ -39,7 +39,6 @@ rollout/node_tasks.py
 rollout/observer.py
 rollout/stage_runner.py
 ssh/transport/channel.py
-ssh/transport/session.py
 """
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
@@ -82,6 +81,7 @@ operations/rollback.py
 operations/status.py
 rollout/options.py
 ssh/config_values.py
+ssh/limits.py
 ssh/manual_commands.py
 ssh/transport/algorithms.py
 """
