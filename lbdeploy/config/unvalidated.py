@@ -29,18 +29,18 @@ def _address(text: object) -> str:
 
 
 def node_names(path: Path) -> list[str]:
-    """The nodes, in the order of the file; none where the file can't be read or parsed."""
+    """The names of the nodes, in the order of the file; none where the file can't be read or parsed."""
     return list(_table(_read(path), "nodes"))
 
 
 def server_names(path: Path) -> list[str]:
-    """The servers behind any frontend."""
+    """The names of the servers behind any frontend."""
     frontends = _table(_read(path), "frontends")
     return list(dict.fromkeys(server for name in frontends for server in _table(_table(frontends, name), "servers")))
 
 
 def network_names(path: Path) -> list[str]:
-    """The networks."""
+    """The names of the networks."""
     return list(_table(_read(path), "networks"))
 
 

@@ -29,7 +29,6 @@ from lbdeploy.node.parsers import (
     parse_show_stat,
 )
 from lbdeploy.node.remote import remote_text
-from lbdeploy.node.resources import File, Journal, Service
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
@@ -46,7 +45,7 @@ class Observation:
 
     `lacks` are checks that it does not pass, of those that need no program to run. `own` says for each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
-    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `said` is what keepalived
+    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
     metrics, and whether it does.
     """
@@ -65,7 +64,7 @@ class Observation:
     lacks: frozenset[str] = frozenset()
     priority_offset: int = 0
     offset_since: float = 0.0
-    said: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
+    keepalived: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
 
@@ -82,9 +81,9 @@ class Observation:
     @property
     def tracked(self) -> int:
         """What the operator's own files and scripts add to the priority, as far as keepalived has reported it."""
-        if self.said.priority is None or self.said.state == FAULT_STATE:
+        if self.keepalived.priority is None or self.keepalived.state == FAULT_STATE:
             return 0
-        return self.said.priority - effective(self.node.priority, self.priority_offset)
+        return self.keepalived.priority - effective(self.node.priority, self.priority_offset)
 
     def doubt(self, ip: object) -> str:
         """Why an address that the node has can't be used, as the kernel's flag; "" where it can."""
@@ -118,8 +117,8 @@ class ProbeScript:
 
     def head(self) -> str:
         """What comes before all probes: observe.sh, which asks once for what several resources' probes need."""
-        units = [f"{each.unit}.service" for each in self.resources if isinstance(each, Service | Journal)]
-        files = [each.path for each in self.resources if isinstance(each, File)]
+        units = [unit for each in self.resources for unit in each.units]
+        files = [file for each in self.resources for file in each.files]
         given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
         return f"{PRELUDE}{given}{remote_text('observe.sh')}"
 
@@ -192,7 +191,7 @@ class NodeProbeScript(ProbeScript):
             lacks=frozenset(marks["lacks"].output.split()),
             priority_offset=offset,
             offset_since=since,
-            said=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
+            keepalived=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
             if "vrrp" in marks
             else keepalived_state.KeepalivedState(),
             marks=marks,

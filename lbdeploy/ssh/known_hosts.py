@@ -69,7 +69,7 @@ def forget(file: Path, host: str, port: int = 22) -> int:
 
 
 def hash_name(name: str, salt: bytes | None = None) -> str:
-    """A name as HashKnownHosts hides it: |1|salt|HMAC-SHA1."""
+    """A name, hashed as by HashKnownHosts: |1|salt|HMAC-SHA1."""
     salt = salt or secrets.token_bytes(20)
     digest = hmac.digest(salt, name.encode(), "sha1")
     return f"{HASHED}{b64encode(salt).decode()}|{b64encode(digest).decode()}"

@@ -1,4 +1,4 @@
-"""`lbdeploy render`: every file as it would lie on each node, shown or written."""
+"""`lbdeploy render`: prints or writes every file as it would be on each node."""
 
 from __future__ import annotations
 
@@ -60,11 +60,12 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
 
 
 def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
-    """What the operator's own templates change, as a diff for each file that they do."""
+    """Print a diff for each file that the operator's own templates change."""
     from lbdeploy.node.resources.text_diff import difference
     from lbdeploy.planning.desired import files
 
-    plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))  # beside which there can be no templates
+    # A path without a templates folder beside it, so that the built-in ones are used.
+    plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))
     found = []
     for name, own in rendered.items():
         for built_in, file in zip(files(plain, plain.node(name)), own, strict=True):
@@ -78,7 +79,7 @@ def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
 
 
 def print_files(rendered: Mapping[str, Sequence[File]]) -> None:
-    """Every file with a line above it that names node, path and mode."""
+    """Print every file below a line with its node, path and mode."""
     from lbdeploy.cli.report.terminal import coloured
 
     for name, files in rendered.items():
@@ -96,7 +97,7 @@ def shown(file: File) -> str:
 
 
 def write_files(rendered: Mapping[str, Sequence[File]], out: Path) -> None:
-    """Every file below `out`/NODE at its path, with its mode. Raises UsageError where that can't be."""
+    """Write every file to `out`/NODE/PATH, with its mode. Raises UsageError where that fails."""
     try:
         for name, files in rendered.items():
             for file in files:

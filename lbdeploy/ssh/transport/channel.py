@@ -1,4 +1,4 @@
-"""What goes through one channel of a connection: a script's output, within limits, or a script that is held open."""
+"""One channel of a connection: a script's output, within limits, or a script that is held open."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Held:
             self._channel.sendall(b"\n")
 
     def release(self) -> None:
-        """End it."""
+        """End the script."""
         with suppress(SSHException, OSError, EOFError):
             self._channel.close()
 
