@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from lbdeploy.common.debian import PACKAGES
 from lbdeploy.common.paths import shown
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster, Ssh
@@ -25,7 +26,7 @@ from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
 from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.options import PACKAGES, Options
+from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin, origin
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool

@@ -147,8 +147,7 @@ commit() {
         if [ -e "$path" ]; then mv -f "$path" "$state/hosts.toml"; fi
     done
     if [ -d "$kept" ]; then keep_generation "$id"; fi
-    # shellcheck disable=SC2086
-    dpkg-query -W -f '${Package} ${Version}\n' $packages > "$state/packages.new" && mv "$state/packages.new" "$state/packages"
+    record_versions
     on_disk "$state/hosts.toml" "$state/packages" "$state/generations" "$state"
 } 2> /dev/null
 
@@ -255,7 +254,7 @@ at_boot() {
 put_back() {
     while read -r path; do
         if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
-            cp -a -- "$kept/files$path" "$path.lbdeploy-new" && mv -fT -- "$path.lbdeploy-new" "$path"
+            cp -a -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"
         else
             rm -f -- "$path"
         fi

@@ -60,7 +60,6 @@ health/nodes.py
 health/placement.py
 health/state.py
 node/health_probes.py
-node/paths.py
 node/resources/stale_files.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
