@@ -70,7 +70,6 @@ operations/arguments.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
-operations/rollback.py
 operations/status.py
 rollout/options.py
 ssh/config_values.py
