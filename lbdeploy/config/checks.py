@@ -11,7 +11,7 @@ from typing import Any
 from lbdeploy.config.frontend_checks import check_frontends
 from lbdeploy.config.keys import Complaint, key_text, near
 from lbdeploy.config.model import Address, Interface
-from lbdeploy.config.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
+from lbdeploy.config.schema import ClusterTable, FrontendTable, HaproxyTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
 
 Parsed = dict[str, Any]
 
@@ -36,6 +36,7 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
     yield from _advert_interval(vrrp)
     yield from check_frontends(frontends, parsed.get("metrics"), networks, written)
     yield from _firewall(parsed.get("cluster"))
+    yield from _peers_port(parsed)
     yield from _repositories(parsed.get("packages"))
 
 
@@ -170,6 +171,19 @@ def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Complaint]:
 def _firewall(cluster: ClusterTable | None) -> Iterator[Complaint]:
     if cluster and cluster.firewall_allow and cluster.firewall == "none":
         yield ("cluster", "firewall_allow"), "has no firewall to let them through", 'add firewall = "nftables"'
+
+
+def _peers_port(parsed: Parsed) -> Iterator[Complaint]:
+    """A port on which more than the nodes are let in, or which something else has at their addresses."""
+    cluster, metrics, ssh = (parsed.get(each) for each in ("cluster", "metrics", "ssh"))
+    port = (parsed.get("haproxy") or HaproxyTable()).peers_port
+    taken = {("frontends", name, "port"): each.port for name, each in parsed.get("frontends", {}).items()}
+    taken |= {("metrics", "port"): metrics.port} if metrics else {}
+    taken |= {("ssh", "port"): ssh.port} if ssh else {}
+    taken |= {("cluster", "firewall_allow"): port} if cluster and port in cluster.firewall_allow else {}
+    for key in (key for key, other in taken.items() if other == port):
+        message = f"{port} is the port at which the nodes' haproxy tell each other who their clients are"
+        yield key, message, "choose another one, or set peers_port in [haproxy]"
 
 
 def _repositories(packages: PackagesTable | None) -> Iterator[Complaint]:

@@ -28,10 +28,11 @@ from lbdeploy.planning.desired import (
     NO_LEFTOVERS,
     PACKAGES,
     SYSCTL_CONF,
+    TICKLE_CLIENTS,
 )
 from lbdeploy.rollout.transaction import Task, dropped, go_away
 
-FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
+FILES = (SYSCTL_CONF, HAPROXY_CFG, CHECK_HAPROXY, TICKLE_CLIENTS, HAPROXY_UNIT, KEEPALIVED_UNIT, KEEPALIVED_CONF)
 SYSCTLS = ("net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind")
 R = TypeVar("R", bound=Resource[Any])
 

@@ -22,6 +22,10 @@ PACKAGES = ("haproxy", "keepalived", "socat")
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+TICKLE_CLIENTS = "/etc/keepalived/tickle-clients"
+PEERS = "lbdeploy"  # the section of haproxy.cfg in which the nodes are peers
+CLIENTS_EXPIRE = 180  # s; until an entry of a client is dropped that nobody renews
+CLIENTS_RENEWED = 10  # s; how often the holder looks which entries have less than half of that left
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
@@ -51,6 +55,11 @@ PATHS = SimpleNamespace(
     ca_file=ca_file,
     metrics=METRICS,
     check_haproxy=CHECK_HAPROXY,
+    tickle_clients=TICKLE_CLIENTS,
+    peers=PEERS,
+    clients=f"{PEERS}/clients",
+    clients_expire=CLIENTS_EXPIRE,
+    clients_renewed=CLIENTS_RENEWED,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
@@ -136,6 +145,12 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
             render(cluster, node, "check-haproxy.sh", paths=PATHS),
             mode="755",
             validate=validators.SHELL,
+        ),
+        File(
+            TICKLE_CLIENTS,
+            render(cluster, node, "tickle-clients.pl", paths=PATHS),
+            mode="755",
+            validate=validators.PERL,
         ),
         File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
         File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
