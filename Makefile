@@ -12,47 +12,47 @@ help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 demo:            ## the whole job on real nodes on this machine: lab, up, verify, drill (needs root or sudo)
-	@tools/setup lab
-	@$(ROOT) tools/demo
+	@tools/sh/setup lab
+	@$(ROOT) tools/sh/demo
 
 demo-down:       ## remove the demo's lab
 	@$(ROOT) $(BIN)/lbdeploy lab down
 
 test: lint unit terminal  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
-	@tools/setup lab
-	$(ROOT) tools/labtests $(BIN)/pytest -m lab
+	@tools/sh/setup lab
+	$(ROOT) tools/sh/labtests $(BIN)/pytest -m lab
 
 unit:            ## the tests that need no nodes, in seconds
-	@tools/setup
+	@tools/sh/setup
 	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q $(WORKERS)
 
 terminal:        ## the tests in shells and terminals
-	@tools/setup terminal
+	@tools/sh/setup terminal
 	$(CACHED) $(BIN)/pytest tests/unit -m terminal -q $(WORKERS)
 
 lint:            ## style, types, import rules
-	@tools/setup
+	@tools/sh/setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root or sudo)
-	@tools/setup lab
+	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/bench/bench.py
 
 chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (needs root or sudo)
-	@tools/setup lab
+	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 docs:            ## the generated pages of docs/, and the site in site/
-	@tools/setup
-	$(BIN)/python tools/docs.py
+	@tools/sh/setup
+	$(BIN)/python tools/python/docs.py
 	$(BIN)/zensical build --strict --clean
 
 lock:            ## the locked requirements, anew
-	@tools/setup
-	tools/lock
+	@tools/sh/setup
+	tools/sh/lock
 
 clean:           ## remove what the other targets made here
 	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,12 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lbdeploy.cli.event_lines import as_json
 from lbdeploy.cli.hints import Advice
+from lbdeploy.common import environment
 from lbdeploy.errors import LbdeployError, absolute
 from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
 from lbdeploy.rollout.options import chosen
 
 if TYPE_CHECKING:
+    from lbdeploy.cli.report.formats import Format
     from lbdeploy.cli.report.reporter import Reporter
     from lbdeploy.cli.run_log import Logbook
     from lbdeploy.config.credentials import Answers
@@ -31,13 +34,15 @@ class App:
     """One invocation. Its options may have stood before or after the command."""
 
     def __init__(self) -> None:
-        self.file = self._default = Path(os.environ.get("LBDEPLOY_FILE") or "hosts.toml")
+        self.file = self._default = Path(os.environ.get(environment.FILE) or "hosts.toml")
         self.files: list[str] = []  # as they were typed
         self.parallel = 0
         self.canary = 0
         self.scheduler = ""
         self.verbose = 0
         self.json = False
+        self.events = False  # as JSON, a line each, as they happen; the document is the last line
+        self.format: Format | None = None  # what standard output gets instead of text or JSON
         self.lab = False
         self.muted = False
         self.accept_new = False
@@ -52,6 +57,11 @@ class App:
     def fleet(self) -> bool:
         """Whether this is a run over many clusters: several files were named, or something that only such a run has."""
         return len(self.files) > 1 or bool(self.parallel or self.canary or self.scheduler)
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether a program reads standard output: then text for people goes to standard error."""
+        return self.json or self.events or self.format is not None
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -91,7 +101,7 @@ class App:
         """Made when first needed: rich takes a while to import."""
         from lbdeploy.cli.report.reporter import Reporter
 
-        return Reporter(json=self.json, verbose=self.verbose, advise=self.advised)
+        return Reporter(json=self.for_programs, verbose=self.verbose, advise=self.advised)
 
     @cached_property
     def ssh(self) -> Ssh:
@@ -128,6 +138,8 @@ class App:
         if not self.muted:
             self.log.event(event)
             self.reporter.emit(event)
+            if self.events and (line := as_json(event)):
+                print(line, flush=True)
 
     def limit(self, names: Sequence[str]) -> tuple[str, ...]:
         """The nodes named by --limit, () for all. Raises UsageError for one that hosts.toml does not have."""
@@ -138,16 +150,15 @@ class App:
         return chosen([name], "node", [node.name for node in self.cluster.nodes], f" in {self.file}")[0]
 
     def finish(self, exit_code: int, **document: Any) -> None:
-        """End the command: print the JSON document where it was asked for."""
-        self.exit_code = self.outcome = exit_code
-        self.print_json(exit_code, document)
+        """End the command: print the document where a program asked for it."""
+        self.outcome = exit_code
+        self.exit_code = self.print_document(exit_code, document)
 
     def fail(self, error: LbdeployError) -> int:
-        """End the command with an error: show it, print it as JSON where that was asked for, return the exit code."""
+        """End the command with an error: show it, print it where a program asked for it, return the exit code."""
         self.outcome = error.exit_code
         self.complain(error)
-        self.print_json(error.exit_code, {"error": error.to_json()})
-        return error.exit_code
+        return self.print_document(error.exit_code, {"error": error.to_json()})
 
     def complain(self, error: LbdeployError) -> None:
         """Show an error, and write it down."""
@@ -169,20 +180,26 @@ class App:
             if heard and self.exit_code not in (0, CHANGES_PENDING):
                 self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")
 
-    def print_json(self, exit_code: int, document: dict[str, Any]) -> None:
-        """One document on standard output, if --json was given."""
-        if self.json:
-            head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
-            took = round(time.monotonic() - self.started, 3)
-            import json
+    def print_document(self, exit_code: int, document: dict[str, Any]) -> int:
+        """What programs read, on standard output. Returns the exit code: a format may have codes of its own."""
+        if not self.for_programs:
+            return exit_code
+        whole = self._whole(exit_code, document)
+        if self.format:
+            name = self.cluster.name if "cluster" in self.__dict__ else str(self.file)
+            print(self.format.text({**whole, "cluster": name}), flush=True)
+            return self.format.exit_code(whole)
+        import json
 
-            whole = {
-                **head,
-                "exit_code": exit_code,
-                "duration_s": took,
-                **self.advice_for(*self.files).within(document),
-            }
-            print(json.dumps(whole, ensure_ascii=False), flush=True)
+        print(json.dumps({"event": "end", **whole} if self.events else whole, ensure_ascii=False), flush=True)
+        return exit_code
+
+    def _whole(self, exit_code: int, document: dict[str, Any]) -> dict[str, Any]:
+        """The document with the head that all have."""
+        head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
+        took = round(time.monotonic() - self.started, 3)
+        advised = self.advice_for(*self.files).within(document)
+        return {**head, "exit_code": exit_code, "duration_s": took, **advised}
 
 
 def end(app: App, exit_status: ExitStatus, tell: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.file_arguments import SEVERAL
 from lbdeploy.cli.shell_completion import node_list
+from lbdeploy.common import environment
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 from lbdeploy.rollout.options import PACKAGES
@@ -68,6 +69,46 @@ lock_option = click.option(
     metavar="SECONDS",
     help="How long to wait for another run to end.",
 )
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value not in (None, False, 0):
+            setattr(context.ensure_object(App), name, value)
+        return value
+
+    return callback
+
+
+def _format(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Raises UsageError where another kind of output was asked for, too."""
+    if value:
+        from lbdeploy.cli.report.formats import Format
+
+        app = context.ensure_object(App)
+        app.format = Format(value)
+        if app.json:
+            raise UsageError(f"--format {value} cannot be combined with --json", fix="leave one of them out")
+
+
+def format_option(*names: str) -> Callable[[F], F]:
+    """What standard output gets, for other programs."""
+    return click.option(
+        "--format",
+        type=click.Choice(names),
+        callback=_format,
+        expose_value=False,
+        help="For another program: its format on standard output, text for people on standard error.",
+    )
+
+
+events_option = click.option(
+    "--events",
+    is_flag=True,
+    expose_value=False,
+    callback=_set("events"),
+    help="Print events as JSON, one a line, as they happen; the last line is the document.",
+)
 force_option = click.option(
     "--force-last", is_flag=True, help="Change a node even if no other node could take over meanwhile."
 )
@@ -82,15 +123,6 @@ def package_options(function: Any) -> Any:
         "--reinstall", multiple=True, type=click.Choice(PACKAGES), help="Reinstall this package; may be repeated."
     )
     return upgrade(reinstall(function))
-
-
-def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        if value not in (None, False, 0):
-            setattr(context.ensure_object(App), name, value)
-        return value
-
-    return callback
 
 
 def _more(context: click.Context, parameter: click.Parameter, value: int) -> int:
@@ -118,7 +150,8 @@ def global_options(function: F) -> F:
                 "type": click.Path(),  # so that shells complete it
                 "multiple": True,
                 "callback": _add_files,
-                "help": "The hosts.toml to use [./hosts.toml; LBDEPLOY_FILE]; some commands take many: -f sites/*.toml",
+                "help": f"The hosts.toml to use [./hosts.toml; {environment.FILE}]; "
+                "some commands take many: -f sites/*.toml",
             },
         ),
         (
@@ -154,6 +187,9 @@ def in_fleets(function: F) -> F:
     @wraps(function)
     def either(app: App, /, **how: Any) -> None:
         if app.fleet:
+            if app.format or app.events:
+                which = "--events" if app.events else "--format"
+                raise UsageError(f"{which} cannot be combined with several files", fix="name one file, or use --json")
             from lbdeploy.cli.commands.fleet import fleet
 
             fleet(app, **how)

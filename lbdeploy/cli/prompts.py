@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.config.credentials import Answers
 from lbdeploy.errors import UsageError
 
@@ -40,7 +41,7 @@ def answers(reporter: Callable[[], Reporter], *, accept_new: bool, ask_sudo: boo
     made = Answers(asker, accept_new)
     if ask_sudo:
         if not asker:
-            fix = "set LBDEPLOY_SUDO_PASSWORD, in the environment"
+            fix = f"set {SUDO_VARIABLE}, in the environment"
             raise UsageError("--ask-sudo needs a terminal", state="nothing was contacted", fix=fix)
         made.sudo_password = asker.secret("Password for sudo, on all nodes") or None
     return made

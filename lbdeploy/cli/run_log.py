@@ -1,7 +1,7 @@
 """The log of a run: every event, every script sent to a node and its output, in a file of the user's.
 
 It is written by its own thread, so that no run waits for it, and opened when there is something to write: commands
-that contact no host leave none. See docs/decisions/041-the-log.md.
+that contact no host leave none. See docs/decisions/032-the-log.md.
 """
 
 from __future__ import annotations

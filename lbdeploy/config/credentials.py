@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-SUDO_VARIABLE = "LBDEPLOY_SUDO_PASSWORD"
+from lbdeploy.common.environment import SUDO_VARIABLE
 
 
 class Asker(Protocol):

@@ -9,6 +9,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from lbdeploy.common import environment
 from lbdeploy.common.startup import stand_in
 from lbdeploy.config.attachments import KeyFileError, armored
 from lbdeploy.config.model import Cluster, Ssh
@@ -82,7 +83,7 @@ def read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        fix = "name it with -f FILE or LBDEPLOY_FILE, or write one: lbdeploy init"
+        fix = f"name it with -f FILE or {environment.FILE}, or write one: lbdeploy init"
         raise UsageError(f"there is no {shown(path)}", fix=fix) from None
     except IsADirectoryError:
         raise UsageError(f"{shown(path)} is a folder", fix=f"name the file: -f {shown(path / 'hosts.toml')}") from None

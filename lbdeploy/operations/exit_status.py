@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, RenderError, UnhealthyError, together
+from lbdeploy.errors import (
+    ConnectError,
+    InterruptedRunError,
+    LbdeployError,
+    LockedError,
+    RemoteError,
+    RenderError,
+    RolledBackError,
+    UnhealthyError,
+    UsageError,
+    together,
+)
 
 if TYPE_CHECKING:
     from lbdeploy.health.finding import Finding
@@ -19,6 +30,18 @@ if TYPE_CHECKING:
     from lbdeploy.rollout.run import Outcome
 
 CHANGES_PENDING = 3
+MEANINGS = {
+    0: "done, healthy, nothing to change",
+    LbdeployError.exit_code: "failed; the message says what state the cluster is in",
+    UsageError.exit_code: "bad usage, hosts.toml or template",
+    CHANGES_PENDING: "changes are pending (`plan`)",
+    ConnectError.exit_code: "a node could not be reached or logged into, or its host key is not the known one",
+    LockedError.exit_code: "another run is at work; the message says whose",
+    UnhealthyError.exit_code: "something is wrong with the cluster (`up`, `verify`, `rebuild`, `rollback`, `handover`) "
+    "or in the way (`doctor`), or an outage was longer than predicted (`drill`, `handover`)",
+    RolledBackError.exit_code: "failed and undone; the nodes are as before",
+    InterruptedRunError.exit_code: "interrupted",
+}
 
 
 @dataclass(frozen=True, slots=True)

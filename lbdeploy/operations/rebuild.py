@@ -1,7 +1,7 @@
 """A reinstalled host becomes a member again, while another node holds the VIPs.
 
 It is a run that changes one node, and others only where they would not hear its adverts otherwise. See
-docs/decisions/046-rebuild.md.
+docs/decisions/034-rebuild.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The present state of the cluster: which node holds what, as keepalived and haproxy report. Pure, except `Look`.
 
-One small script a node, so that it can be run every two seconds. See docs/decisions/022-status.md.
+One small script a node, so that it can be run every two seconds. See docs/decisions/019-status.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 With unicast, a backup that no longer receives adverts takes the VIPs, too, while another node holds them. With
 multicast it remains a member, or the holder, with a configuration that nobody maintains. So an operator who takes a
 node out of hosts.toml without removing lbdeploy from it is told before anything is changed, and by `verify`. See
-docs/decisions/061-former-peers.md.
+docs/decisions/045-former-peers.md.
 """
 
 from __future__ import annotations

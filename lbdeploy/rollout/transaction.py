@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from lbdeploy.common import environment
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.drift import NodePlan, ResourceDiff
 from lbdeploy.node.keepalived_conf import HANDOVER, YIELD
@@ -32,7 +33,6 @@ STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files 
 UNITS = "/etc/systemd/system"
 RUN = "/run/lbdeploy"
 LOCK = f"{RUN}/lock"
-LOCK_SECONDS = 120  # how long to wait for another apt or dpkg, such as unattended-upgrades
 R = TypeVar("R", bound=Resource[Any])
 
 
@@ -128,8 +128,8 @@ class Transaction:
 
 def _apt_patience() -> int:
     """Seconds to wait for another apt or dpkg."""
-    text = os.environ.get("LBDEPLOY_APT_WAIT", "")
-    return int(text) if text.isdecimal() else LOCK_SECONDS
+    text = os.environ.get(environment.APT_WAIT, "")
+    return int(text) if text.isdecimal() else environment.APT_WAIT_SECONDS
 
 
 def _given(**variables: object) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lbdeploy.config.credentials import SUDO_VARIABLE
+from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
 from lbdeploy.ssh.config_values import Values

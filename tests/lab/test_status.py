@@ -36,6 +36,37 @@ def test_it_says_what_keepalived_says(pair: Lab) -> None:
     pair.on("lb1", "systemctl start haproxy")
 
 
+def test_the_picture_of_a_live_pair_says_who_holds_what(pair: Lab) -> None:
+    """`show --live`: the holder, the standby, and a server that is down, as the nodes themselves see them."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    shown = pair.do("show", "--live")
+    assert [(each["role"], each["state"]) for each in shown["nodes"]] == [("MASTER", "good"), ("BACKUP", "idle")]
+    assert [vip["holders"] for each in shown["networks"] for vip in each["vips"]] == [["lb1"], ["lb1"]]
+    assert {each["state"] for each in shown["frontends"][0]["servers"]} == {"good"}
+    pair.lab("stop", "master2")
+    wait_for(lambda: pair.do("show", "--live")["frontends"][0]["servers"][1]["state"] == "bad", 60)
+    pair.lab("start", "master2")
+
+
+def test_other_programs_are_answered_in_their_formats(pair: Lab) -> None:
+    """A check plugin, metrics, a test report, a merge request's comment, and events while a run goes on."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    nagios = pair.run("verify", "--format", "nagios")
+    assert (nagios.code, nagios.out.startswith("LBDEPLOY OK - k8s-api: VIPs on lb1, 3 of 3 servers up |")) == (0, True)
+    metrics = pair.run("verify", "--format", "prometheus").out
+    assert 'lbdeploy_vip_holder{cluster="k8s-api",vip="192.168.0.10",network="external",node="lb1"} 1' in metrics
+    pair.on("lb2", "systemctl stop haproxy")
+    nagios = pair.run("verify", "--format", "nagios")
+    assert (nagios.code, nagios.out.split()[1]) == (2, "CRITICAL")
+    assert "<failure" in pair.run("verify", "--format", "junit").out
+    plan = pair.run("plan", "--format", "markdown")
+    assert (plan.code, "| lb2 | start | service `haproxy` |" in plan.out) == (3, True)
+    *events, end = [json.loads(line) for line in pair.run("up", "--events").out.splitlines()]
+    assert (end["event"], end["command"], end["ok"]) == ("end", "up", True)
+    assert {each["event"] for each in events} >= {"step", "done"}
+    assert "lb2" in {each["node"] for each in events}
+
+
 def lines(watching: subprocess.Popen[str], seconds: float) -> list[tuple[float, Any]]:
     """The documents of so many seconds, with the time of each."""
     found, deadline = [], time.monotonic() + seconds

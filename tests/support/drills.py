@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 
 from builders import SEED
 
+from lbdeploy.cli.report.drill import lines
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.faults import kind
@@ -46,3 +48,14 @@ def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **o
         nodes=("lb1", "lb2"),
     )
     return replace(given, **other)  # type: ignore[arg-type]
+
+
+def text(result: DrillResult, width: int = 80) -> str:
+    return "\n".join("".join(p if isinstance(p, str) else p[0] for p in line) for line in lines(result, width))
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def do() -> None:
+        raise error
+
+    return do

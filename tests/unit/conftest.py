@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import console
 import pytest
+import sessions
+from builders import cluster
+from goldens import RICH, beside
 from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
 
@@ -31,6 +35,37 @@ def seed() -> Cluster:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[console.Run]:
     """Runs the console script's function in this process, in an empty folder with the sample hosts.toml."""
     yield from console.running(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[console.End]:
+    """Runs `check`, which does something else; its exit code, and what stood on standard error."""
+    yield from console.ending(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> console.Shell:
+    """Runs a command line of a shell, which has lbdeploy as $L, beside the sample hosts.toml."""
+    return console.shell_in(tmp_path)
+
+
+@pytest.fixture
+def ca_folder(tmp_path: Path) -> Path:
+    """A ca_folder with the certificate of a CA, and with its key beside a server's certificate."""
+    beside(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def rich(ca_folder: Path) -> Cluster:
+    """Every kind of frontend, and metrics."""
+    return cluster(ca_folder, RICH)
+
+
+@pytest.fixture
+def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Nodes that connect at once, but for lb2: only when the event is set, as one that is dead."""
+    yield from sessions.without_lb2(monkeypatch)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.parameters import global_options, limit_option, lock_option
+from lbdeploy.cli.parameters import events_option, global_options, limit_option, lock_option
 from lbdeploy.errors import ConnectError, UsageError
 from lbdeploy.rollout.options import Options
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--purge", is_flag=True, help="Also remove the packages that lbdeploy installed, and /var/lib/lbdeploy.")
 @click.option("--yes", is_flag=True, help="Don't ask; required without a terminal.")
 @lock_option
+@events_option
 @global_options
 @click.pass_obj
 def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait: float) -> None:

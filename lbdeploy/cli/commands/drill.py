@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.parameters import Seconds, global_options
+from lbdeploy.cli.parameters import Seconds, events_option, global_options
 from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.operations.drill.faults import NAMES, OUTSIDE, Name, refuse_for_good
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--i-have-console", "console", is_flag=True, help="Allow link and power on real nodes; you may need the console."
 )
+@events_option
 @global_options
 @click.pass_obj
 def drill(

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.report.fleet import Sites
+from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Event, Told
 from lbdeploy.operations.fleet.batches import carry_out
@@ -73,7 +74,7 @@ def _refuse(app: App, *, ask: bool, watch: bool) -> None:
         "--watch": (watch, "lbdeploy status, without it"),
         "--ask-sudo with --scheduler": (
             app.ask_sudo and app.scheduler,
-            "no password travels: set LBDEPLOY_SUDO_PASSWORD where the workers are",
+            f"no password travels: set {SUDO_VARIABLE} where the workers are",
         ),
     }
     for what, (given, fix) in fixes.items():

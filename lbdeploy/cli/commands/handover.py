@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lbdeploy.cli.app import App, end
-from lbdeploy.cli.parameters import global_options, lock_option
+from lbdeploy.cli.parameters import events_option, global_options, lock_option
 from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import handed_over
@@ -15,6 +15,7 @@ from lbdeploy.operations.exit_status import handed_over
 @click.option("--to", metavar="NODE", shell_complete=nodes, help="The node to move them to [the next in priority].")
 @click.option("--back", is_flag=True, help="End a handover: the VIPs go where the priorities put them.")
 @lock_option
+@events_option
 @global_options
 @click.pass_obj
 def handover(app: App, *, to: str | None, back: bool, lock_wait: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lbdeploy.cli.app import App, end
-from lbdeploy.cli.parameters import global_options, ignore_option, lock_option
+from lbdeploy.cli.parameters import events_option, global_options, ignore_option, lock_option
 from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.operations.exit_status import rebuilt
 from lbdeploy.rollout.options import Options, fingerprint
@@ -19,6 +19,7 @@ from lbdeploy.rollout.options import Options, fingerprint
 @click.option("--wait", is_flag=True, help="Wait until it has taken the VIPs, if they return to it.")
 @ignore_option
 @lock_option
+@events_option
 @global_options
 @click.pass_obj
 def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any) -> None:

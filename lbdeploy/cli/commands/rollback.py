@@ -10,7 +10,7 @@ import click
 
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.commands.run import approve
-from lbdeploy.cli.parameters import force_option, global_options, ignore_option, lock_option
+from lbdeploy.cli.parameters import events_option, force_option, global_options, ignore_option, lock_option
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed
 from lbdeploy.rollout.options import Options
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @ignore_option
 @lock_option
 @force_option
+@events_option
 @global_options
 @click.pass_obj
 def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) -> None:

@@ -12,7 +12,9 @@ import click
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import (
     Seconds,
+    events_option,
     force_option,
+    format_option,
     global_options,
     ignore_option,
     in_fleets,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @limit_option
 @ignore_option
 @package_options
+@format_option("markdown")
 @global_options
 @click.pass_obj
 @in_fleets
@@ -45,6 +48,7 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
     lbdeploy plan
     lbdeploy plan --limit lb2          for one node only
     lbdeploy --json plan | jq '.changes'   for scripts
+    lbdeploy plan --format markdown        for a merge request
     """
     options = Options(limit=app.limit(limit), ignore=ignore, **how)
     with running(app, options) as run:
@@ -59,6 +63,7 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
 @package_options
 @lock_option
 @force_option
+@events_option
 @global_options
 @click.pass_obj
 @in_fleets
@@ -84,6 +89,7 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
 @click.option(
     "--wait", type=Seconds(0, 3600), default=0.0, metavar="SECONDS", help="How long to wait for it to become healthy."
 )
+@format_option("nagios", "prometheus", "junit")
 @global_options
 @click.pass_obj
 @in_fleets
@@ -97,6 +103,7 @@ def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
     lbdeploy verify
     lbdeploy verify --wait 60          after a change, which may take a moment
     lbdeploy --json verify | jq '.vips'    for scripts
+    lbdeploy verify --format nagios        a check plugin, with its exit codes
     """
     with running(app, Options(limit=app.limit(limit))) as run:
         outcome = run.verify(wait)

@@ -61,7 +61,7 @@ def _follow(app: App, pool: SessionPool, found: Status) -> None:
             if app.json:
                 while True:
                     exit_status = looked(watch.status)
-                    app.print_json(exit_status.exit_code, exit_status.document)
+                    app.print_document(exit_status.exit_code, exit_status.document)
                     sys.stdout.flush()
                     time.sleep(PERIOD)
             app.reporter.watch(watch)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, steps
 from lbdeploy.cli.report.progress import Live, ProgressLines
-from lbdeploy.cli.report.terminal import Part, console, lively, write
+from lbdeploy.cli.report.terminal import Part, console, draws_boxes, lively, write
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
+    from lbdeploy.operations.topology import Topology
     from lbdeploy.planning.lint.lint import Lint
     from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Outcome
@@ -217,6 +218,14 @@ class Reporter:
 
         self.quiet()
         console(self._results).print(screen(status, {}, {}))
+
+    def topology(self, topology: Topology) -> None:
+        """The cluster as a picture."""
+        from lbdeploy.cli.report.topology.text import ASCII, UNICODE, lines
+
+        self.quiet()
+        width = min(console(self._results).width, 120)
+        self._say_all(lines(topology, width, UNICODE if draws_boxes() else ASCII))
 
     def watch(self, watch: Watch) -> None:
         """The cluster as it is, drawn again and again until Ctrl-C."""

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import click
 
 from lbdeploy.cli.report.wrap import Pair, wrapped
+from lbdeploy.common import environment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,11 +34,18 @@ Part = str | Pair
 
 def coloured(stream: IO[str]) -> bool:
     """Whether to colour what goes there: FORCE_COLOR and NO_COLOR have the last word, then whether it is a terminal."""
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get(environment.NO_COLOR):
         return False
-    if os.environ.get("FORCE_COLOR"):
+    if os.environ.get(environment.FORCE_COLOR):
         return True
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def draws_boxes() -> bool:
+    """Whether the locale promises characters beyond ASCII. Where none is set, it is taken for UTF-8, as Python does."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    chosen = next(filter(None, names), "").lower()
+    return not chosen or "utf" in chosen
 
 
 def lively(stream: IO[str]) -> bool:

@@ -1,6 +1,6 @@
 """Arm the repair, break it, wait, undo it: whatever happens, and whenever Ctrl-C comes.
 
-See docs/decisions/020-a-drill-arms-its-repair-first.md.
+See docs/decisions/017-a-drill-arms-its-repair-first.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The node that is to take the VIPs gets the highest priority (see `offsets`), and preempts as usual: after
 preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of
-keepalived; a reboot of a node clears its own. See docs/decisions/045-handover-holds.md.
+keepalived; a reboot of a node clears its own. See docs/decisions/033-handover-holds.md.
 """
 
 from __future__ import annotations

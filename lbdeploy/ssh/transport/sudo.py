@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from lbdeploy.config.credentials import SUDO_VARIABLE, Answers
+from lbdeploy.common.environment import SUDO_VARIABLE
+from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LoginError, SudoError
 from lbdeploy.ssh.transport.channel import CommandResult

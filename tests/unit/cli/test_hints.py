@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from builders import LONG_AGO, observe, survey
-from console import BAD, GOOD, Run
+from console import BAD, Run
+from goldens import GOOD
 
 from lbdeploy.cli.hints import Advice
 from lbdeploy.cli.report.reporter import Reporter

@@ -177,11 +177,3 @@ def test_a_real_shell_completes_at_the_tab_key(shell: str, folder: Path) -> None
     terminal.send("\x01echo [\x05]\r")  # to the line's beginning, and to its end
     terminal.expect(r"\[lbdeploy verify +--wait +0 +--limit +lb1,lb2 +--file +other.toml *\]")
     terminal.close(force=True)
-
-
-def test_the_script_is_printed_for_each_shell(folder: Path) -> None:
-    """As text, or in a document; an unknown shell is bad usage."""
-    for shell in START:
-        done = subprocess.run([LBDEPLOY, "completion", shell], check=True, capture_output=True, text=True, cwd=folder)
-        assert f"_LBDEPLOY_COMPLETE={shell}_complete" in done.stdout
-    assert subprocess.run([LBDEPLOY, "completion", "tcsh"], check=False, capture_output=True).returncode == 2

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from pathlib import Path
 
 import pytest
-from builders import SEED, cluster
 
 from lbdeploy.common.redact import hidden, hidden_in_base64, holds_password
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.original import OriginalFile
 from lbdeploy.node.resources.text_diff import difference
-from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
-from lbdeploy.planning.render import shipped
 
 SECRETS = (
     "        auth_pass s3cret",
@@ -77,24 +73,3 @@ def test_diffs_hide_passwords() -> None:
         assert change.diff
         assert "(hidden)" in change.diff
         assert "s3cret" not in change.diff
-
-
-@pytest.mark.parametrize(
-    ("template", "path", "line"),
-    [
-        ("keepalived.conf", KEEPALIVED_CONF, "# authentication { auth_type PASS auth_pass s3cret }"),
-        ("haproxy.cfg", HAPROXY_CFG, "userlist u\n    user ann password $6$abc"),
-    ],
-)
-def test_a_file_with_a_password_is_roots_alone(tmp_path: Path, template: str, path: str, line: str) -> None:
-    """As a template of the operator's may have one; without one, all may read it."""
-
-    def mode(folder: Path) -> str:
-        made = cluster(folder, SEED.read_text())
-        return next(file.mode for file in files(made, made.node("lb1")) if file.path == path)
-
-    text = (shipped("templates") / f"{template}.j2").read_text()
-    for folder, more in (("own", line), ("plain", "# nothing")):
-        (tmp_path / folder / "templates").mkdir(parents=True)
-        (tmp_path / folder / "templates" / f"{template}.j2").write_text(f"{text}\n{more}\n")
-    assert (mode(tmp_path / "own"), mode(tmp_path / "plain")) == ("640", "644")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, SEED
-from click.testing import CliRunner
+from builders import BIG
+from goldens import GOOD, RICH
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from lbdeploy.cli.main import cli
 from lbdeploy.config.json_schema import json_schema
 from lbdeploy.config.schema import NAMED, SINGLE
 from lbdeploy.config.values import split_server
 
-GOOD = SEED.read_text()
 VALIDATOR = Draft4Validator(json_schema())
 ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 
@@ -104,8 +102,11 @@ def test_every_key_has_a_description_to_show() -> None:
         assert all(key["description"] and "null" not in str(key) for key in table["properties"].values())
 
 
-def test_the_command_prints_the_schema() -> None:
-    """`lbdeploy schema` prints it alone; with --json it is in the document."""
-    assert json.loads(CliRunner().invoke(cli, ["schema"]).stdout) == json_schema()
-    document = json.loads(CliRunner().invoke(cli, ["schema", "--json"]).stdout)
-    assert (document["command"], document["schema"]) == ("schema", json_schema())
+def test_a_file_with_everything_is_valid_for_editors(ca_folder: Path) -> None:
+    """The JSON Schema takes what lbdeploy takes, and refuses a server's table with a key that it has not."""
+    validator = Draft4Validator(json_schema())
+    assert list(validator.iter_errors(tomllib.loads(RICH))) == []
+    wrong = tomllib.loads(RICH.replace("weight = 10", "wait = 10"))
+    assert [list(each.absolute_path) for each in validator.iter_errors(wrong)] == [
+        ["frontends", "api", "servers", "m2"]
+    ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, LONG_AGO, NOW, SEED, captured, cluster, links, observe, plans, running, server, stopped
+from builders import BIG, LONG_AGO, NOW, captured, cluster, links, observe, plans, running, server, stopped
+from goldens import GOOD
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
@@ -22,7 +23,6 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 
-GOOD = SEED.read_text()
 HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"
 WHOLE = dict.fromkeys(("haproxy", "keepalived", "socat"), "1")
 
@@ -540,3 +540,16 @@ def test_a_node_whose_haproxy_is_silent_says_nothing_of_the_servers(seed: Cluste
     silent = lb1(seed, servers=(DOWN,), haproxy_answers=False)
     was, now = lb2(seed, servers=(UP,)), lb2(seed, servers=(DOWN,))
     assert len(list(lost_servers(seed, was, now, [silent]))) == 1
+
+
+def findings(rich: Cluster, **changes: object) -> list[Finding]:
+    seen = [replace(observe(rich, node, holds=node is rich.preferred), **changes) for node in rich.nodes]  # type: ignore[arg-type]
+    return [each for each in judge(rich, seen, plans(rich, *seen)).findings if not each.ok]
+
+
+def test_metrics_that_are_not_to_be_had_are_a_finding(rich: Cluster) -> None:
+    """Where hosts.toml wants metrics, each node is asked for them at its own address."""
+    found = findings(rich, metrics=("192.168.1.11 port 8404", False))
+    assert {each.detail for each in found} == {"haproxy's metrics are not available at 192.168.1.11 port 8404"}
+    assert all(each.failed and each.check == "metrics" for each in found)
+    assert findings(rich, metrics=("192.168.1.11 port 8404", True)) == []

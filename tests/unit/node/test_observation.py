@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import ssl
+import socket
 import subprocess
+import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, CAPTURED, captured, cluster
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from builders import BIG, CAPTURED, SEED, captured, cluster
+from clusters import with_options
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbdeploy.common.shell import Raw, cmd
-from lbdeploy.config.model import Cluster
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster, Metrics
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.observation import NodeProbeScript, Observation, ProbeScript
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.node.tls_hello import client_hello, escaped
 from lbdeploy.planning.desired import desired
 
 # Nothing is asked of this machine's own network: what the node says comes from captured outputs.
@@ -228,28 +224,49 @@ def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
         assert run(script) == ""
 
 
-def test_the_greeting_makes_a_tls_server_answer(tmp_path: Path) -> None:
-    """The bytes that are sent are a greeting that a TLS server goes on from, and every shell prints them alike."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate(tmp_path))
-    server = context.wrap_bio(incoming, outgoing, server_side=True)
-    incoming.write(client_hello())
-    with pytest.raises(ssl.SSLWantReadError):
-        server.do_handshake()
-    assert outgoing.read()[:1] == b"\x16"
-    for shell in ("dash", "bash"):
-        printed = subprocess.run([shell, "-c", f"printf '{escaped()}'"], check=True, capture_output=True).stdout
-        assert printed == client_hello()
+@pytest.mark.parametrize(
+    ("answer", "ok"), [(b"HTTP/1.1 200 OK\r\n\r\n", True), (b"HTTP/1.1 403 Forbidden\r\n\r\n", False), (b"", False)]
+)
+def test_the_probe_asks_for_metrics(rich: Cluster, answer: bytes, ok: bool) -> None:
+    """What it prints is read as whether they came; the script asks for the metrics of the node's own haproxy."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answering, args=(listener, answer), daemon=True).start()
+        metrics = Metrics("management", listener.getsockname()[1])
+        node = replace(rich.preferred, addresses={**rich.preferred.addresses, "management": ip_address("127.0.0.1")})
+        probe = NodeProbeScript(replace(rich, metrics=metrics), node, [])
+        probe.probes = {key: each if key == "metrics" else Raw(":") for key, each in probe.probes.items()}
+        text = subprocess.run(["sh", "-s"], check=True, capture_output=True, input=probe.script().encode()).stdout
+    assert probe.read(text.decode()).metrics == (f"127.0.0.1 port {metrics.port}", ok)
+    assert "metrics" not in NodeProbeScript(replace(rich, metrics=None), node, []).probes
 
 
-def certificate(folder: Path) -> Path:
-    """A key with a certificate of its own making."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    today = datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, today, today + timedelta(days=1))
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = folder / "server.pem"
-    path.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
-    return path
+def answering(listener: socket.socket, answer: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1024)
+        connection.sendall(answer)
+
+
+def test_frontends_are_asked_where_they_listen(rich: Cluster) -> None:
+    """A frontend of one network is not asked on the VIPs of another."""
+    script = f"{NodeProbeScript(rich, rich.preferred, []).probes['vips']}\n"
+    asked = [line for line in script.splitlines() if line.startswith("ask 192")]
+    assert asked == [
+        "ask 192.168.0.10 6443 &", "ask 192.168.0.10 443 &", "ask 192.168.0.10 22623 &",
+        "ask 192.168.1.10 6443 &", "ask 192.168.1.10 443 &", "ask 192.168.1.10 22623 &",
+    ]  # fmt: skip
+    alone = replace(rich, frontends=rich.frontends[1:2])
+    asked = [
+        line
+        for line in f"{NodeProbeScript(alone, rich.preferred, []).probes['vips']}\n".splitlines()
+        if "ask 192" in line
+    ]
+    assert asked == ["ask 192.168.0.10 443 &"]
+    assert alone.targets == ((ip_address("192.168.0.10"), 443),)
+
+
+def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
+    """Whoever does not use it does not pay for it."""
+    assert "vrrp" not in NodeProbeScript(reader.load(SEED), reader.load(SEED).preferred, []).probes
+    of = with_options(tmp_path)
+    assert "vrrp" in NodeProbeScript(of, of.preferred, []).probes

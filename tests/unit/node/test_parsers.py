@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from lbdeploy.node.parsers import (
     Answered,
     Link,
+    Load,
     Neighbour,
     Room,
     ServerStat,
     parse_answered,
     parse_greeted,
     parse_ip_a,
+    parse_loads,
     parse_neighbours,
     parse_room,
     parse_show_stat,
@@ -298,3 +300,14 @@ def test_any_text_can_be_read_as_room(text: str) -> None:
 def test_any_text_can_be_read_as_neighbours(text: str) -> None:
     """No output of `ip neigh` makes the reader raise."""
     assert all(isinstance(each, Neighbour) for each in parse_neighbours(text))
+
+
+def test_sessions_and_rates_are_the_frontends() -> None:
+    (load,) = parse_loads(captured("show_stat/bookworm_down"))
+    assert load.frontend == "k8s-api"
+
+
+def test_a_frontend_that_has_served_millions_says_so() -> None:
+    """Its total is a counter, and no number of a file that keepalived tracks."""
+    rows = "# pxname,svname,scur,rate,stot\napi,FRONTEND,20000,1500,123456789\napi,m1,1,1,1\napi,BACKEND,1,1,1\n"
+    assert parse_loads(rows) == (Load("api", 20000, 1500, 123456789),)

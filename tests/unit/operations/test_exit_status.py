@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.operations.doctor.doctor import Diagnosis
-from lbdeploy.operations.exit_status import changed, examined, verified
+from lbdeploy.operations.exit_status import CHANGES_PENDING, MEANINGS, changed, examined, verified
 from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.run import Outcome
 
@@ -35,3 +36,12 @@ def test_what_is_in_the_way_of_up_is_an_error_for_scripts() -> None:
     assert ending.document["error"]["message"].startswith("something is in the way of lbdeploy up: lb2: keepalived")
     assert "fine" not in ending.document["error"]["message"]
     assert examined(Diagnosis(WRONG[:1], {})).document.keys() == {"findings"}
+
+
+def test_every_code_that_lbdeploy_ends_with_has_a_meaning() -> None:
+    """Those of errors, and those of what is no error; and no meaning is of a code that there is not."""
+
+    def codes(kind: type[LbdeployError]) -> set[int]:
+        return {kind.exit_code}.union(*map(codes, kind.__subclasses__()))
+
+    assert codes(LbdeployError) | {0, CHANGES_PENDING} == MEANINGS.keys()

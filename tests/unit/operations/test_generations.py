@@ -8,13 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from clusters import GONE
+from goldens import SCRIPT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.events import silent
-from lbdeploy.node.resources import File
+from lbdeploy.node.resources import File, Gone
 from lbdeploy.operations.generations import Generation, Reader, RollbackTarget, target
 from lbdeploy.operations.rollback import restoring
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
@@ -157,3 +159,14 @@ def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed
     pool: Any = SimpleNamespace(nodes=seed.nodes)
     run = restoring(seed, pool, silent, Origin(THIRD, "ann", ""), Options(), RollbackTarget(SECOND, "ann", "", {}))
     assert run.again == f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"
+
+
+def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:
+    """They were among the files of that time, so they are wanted, and no leftovers."""
+    then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
+    wanted = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
+    assert File(GONE, SCRIPT, "755") in wanted
+    (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
+    assert leftovers.but == (GONE,)
+    other = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
+    assert other == desired(seed, seed.node("lb2"))

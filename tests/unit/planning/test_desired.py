@@ -1,117 +1,232 @@
-"""Templates of the operator's own: what docs/howto/templates.md says of them, and what is said of the procedure's."""
+"""What a node is to have: its files, packages, settings and services, in their order."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+import base64
+import subprocess
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from builders import BIG, SEED, cluster
-from goldens import nodes
-
-from lbdeploy.config.model import Cluster, Node
-from lbdeploy.planning import desired
-from lbdeploy.planning.lint.lint import lint
-from lbdeploy.planning.render import render
-
-TOP = Path(__file__).parents[3]
-PAGE = (TOP / "docs/howto/templates.md").read_text(encoding="utf-8")
-EVERYTHING = BIG.replace('name = "prod.eu-1"', 'name = "prod.eu-1"\nfirewall = "nftables"') + (
-    '[packages]\nhaproxy = "2.6.*"\napt_proxy = "http://10.0.0.5:3142"\n'
-    '[packages.repositories.more]\nuri = "http://10.0.0.5/debian"\nsuite = "./"\n'
+from clusters import (
+    GONE,
+    REPOSITORY_KEY,
+    WITH_SOURCES,
+    with_firewall,
+    with_options,
 )
+from goldens import GOOD
+from syrupy.assertion import SnapshotAssertion
 
-# As the procedure has it (a master's keepalived.conf), with addresses in place of the example's.
-PROCEDURE = """\
-vrrp_script chk_haproxy {
-    script "pidof haproxy"
-    interval 1
-}
-vrrp_instance VI_K8S {
-    state MASTER
-    interface {{ node.interfaces[vrrp.network] }}
-    track_interface {
-        {{ node.interfaces[vrrp.network] }}
-        ens33
-    }
-    track_script {
-        chk_haproxy
-    }
-    unicast_src_ip {{ node.addresses[vrrp.network] }}
-    track_src_ip
-    unicast_peer {
-{% for peer in peers %}
-        {{ peer.addresses[vrrp.network] }}
-{% endfor %}
-    }
-    virtual_router_id {{ vrrp.router_id }}
-    priority {{ node.priority }}
-    advert_int {{ vrrp.advert_interval | number }}
-    virtual_ipaddress {
-        192.168.0.10/24 dev ens33
-        192.168.1.10/24 dev ens32
-    }
-    preempt_delay 30
-}
-"""
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.operations.down_steps import original
+from lbdeploy.planning.desired import (
+    CHECK_HAPROXY,
+    FIREWALL_AS_SERVICE,
+    FIREWALL_SERVICE,
+    HAPROXY_CFG,
+    KEEPALIVED_CONF,
+    NO_LEFTOVERS,
+    OWN_CAS,
+    OWN_SCRIPTS,
+    SYSCTL_CONF,
+    apt_files,
+    ca_files,
+    desired,
+    files,
+    packages,
+    sysctls,
+)
+from lbdeploy.planning.render import shipped
 
 
-def test_the_page_names_what_templates_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each name that is given to a template is in the table, and none besides; so are the filters."""
-    given: dict[str, set[str]] = defaultdict(set)
+@pytest.mark.parametrize(
+    ("template", "path", "line"),
+    [
+        ("keepalived.conf", KEEPALIVED_CONF, "# authentication { auth_type PASS auth_pass s3cret }"),
+        ("haproxy.cfg", HAPROXY_CFG, "userlist u\n    user ann password $6$abc"),
+    ],
+)
+def test_a_file_with_a_password_is_roots_alone(tmp_path: Path, template: str, path: str, line: str) -> None:
+    """As a template of the operator's may have one; without one, all may read it."""
 
-    def noted(of: Cluster, node: Node, template: str, **values: Any) -> str:
-        given[template] |= values.keys()
-        return render(of, node, template, **values)
+    def mode(folder: Path) -> str:
+        made = cluster(folder, SEED.read_text())
+        return next(file.mode for file in files(made, made.node("lb1")) if file.path == path)
 
-    monkeypatch.setattr(desired, "render", noted)
-    of = cluster(tmp_path, EVERYTHING)
-    desired.files(of, of.preferred)
-    assert {f"{name}.j2" for name in given} == {path.name for path in (TOP / "templates").iterdir()}
-    told: dict[str, set[str]] = defaultdict(set)
-    for template, name in re.findall(r"^\| ([\w.-]+) \| `(\w+)` \|", PAGE, re.MULTILINE):
-        told[template].add(name)
-    assert told == {template: names for template, names in given.items() if names}
-    for name in ("number", "duration", "endpoint"):
-        assert f"`{name}`" in PAGE
-
-
-def test_the_example_is_one(tmp_path: Path) -> None:
-    """It renders, and nothing is wrong with it."""
-    (tmp_path / "templates").mkdir()
-    example = re.search(r"^```jinja\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert example
-    (tmp_path / "templates" / "sysctl.conf.j2").write_text(example[1])
-    of = cluster(tmp_path, SEED.read_text())
-    assert lint(of) == []
-    (text,) = (each.content for each in desired.files(of, of.preferred) if each.path == desired.SYSCTL_CONF)
-    assert text == "# k8s-api, lb1\nnet.ipv4.ip_nonlocal_bind = 1\nnet.ipv4.tcp_keepalive_time = 600\n"
+    text = (shipped("templates") / f"{template}.j2").read_text()
+    for folder, more in (("own", line), ("plain", "# nothing")):
+        (tmp_path / folder / "templates").mkdir(parents=True)
+        (tmp_path / folder / "templates" / f"{template}.j2").write_text(f"{text}\n{more}\n")
+    assert (mode(tmp_path / "own"), mode(tmp_path / "plain")) == ("640", "644")
 
 
-def test_all_that_is_wrong_with_the_procedures_file_is_told(tmp_path: Path) -> None:
-    """It does not work on today's systems: each reason, with what would be right."""
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "keepalived.conf.j2").write_text(PROCEDURE)
-    found = [each for each in lint(cluster(tmp_path, SEED.read_text())) if each.node == "lb1"]
-    assert [(each.severity, each.message.partition(":")[0]) for each in found] == [
-        ("error", "pidof never succeeds"),
-        ("error", "state MASTER with preempt_delay"),
-        ("error", "ens32 is VRRP's own interface"),
-        ("error", "a script without script security"),
-        ("warning", "does not track /run/lbdeploy-handover"),
+def rendered(cluster: Cluster, node: str) -> dict[str, str]:
+    return {file.path: file.content for file in files(cluster, cluster.node(node))}
+
+
+@pytest.mark.parametrize(
+    ("vips", "names"),
+    [
+        ('"192.168.0.10/24"', ["net.ipv4.ip_nonlocal_bind"]),
+        ('["192.168.0.10/24", "2001:db8::10/64"]', ["net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind"]),
+    ],
+)
+def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vips: str, names: list[str]) -> None:
+    """Each address family of the VIPs has its own kernel setting, in force and kept over a reboot."""
+    found = cluster(tmp_path, GOOD.replace('"192.168.0.10/24"', vips))
+    assert sysctls(found) == dict.fromkeys(names, "1")
+    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[1:] == [f"{name} = 1" for name in names]
+    assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == names
+
+
+def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
+    """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
+    kinds = [type(each) for each in desired(seed, seed.preferred)]
+    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 6, Sysctl, Service, Service, Gone]
+    assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
+        "haproxy",
+        "keepalived",
     ]
 
 
-def test_seven_nodes(tmp_path: Path) -> None:
-    """Each has all the others for peers, in order of priority, and none itself."""
-    of = cluster(tmp_path, nodes(7))
-    assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
-    for node in of.nodes:
-        conf = next(each.content for each in desired.files(of, node) if each.path == desired.KEEPALIVED_CONF)
-        listed = re.search(r"unicast_peer \{([^}]*)\}", conf)
-        assert listed
-        assert listed[1].split() == [str(peer.addresses["management"]) for peer in of.nodes if peer is not node]
-        assert f"priority {node.priority}\n" in conf
-    assert lint(of) == []
+def test_every_resource_has_an_id_of_its_own(tmp_path: Path) -> None:
+    """Resources are told apart by their ids."""
+    found = cluster(tmp_path, BIG)
+    ids = [each.id for each in desired(found, found.preferred)]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_check_script_comes_before_the_configuration_that_names_it(seed: Cluster) -> None:
+    """keepalived's validator looks for the script, so it has to lie there first."""
+    order = [file.path for file in files(seed, seed.preferred)]
+    assert order.index(CHECK_HAPROXY) < order.index(KEEPALIVED_CONF)
+
+
+def test_the_ca_lies_on_the_node_before_haproxy_reads_it(rich: Cluster) -> None:
+    """The certificates are a file of the plan, staged before haproxy.cfg is validated, and a new one is a reload."""
+    path = "/etc/haproxy/lbdeploy-api-ca.crt"
+    paths = [each.path for each in files(rich, rich.preferred)]
+    assert paths.index(path) < paths.index(HAPROXY_CFG)
+    assert ca_files(rich) == {path: (rich.path.parent / "ca.pem").read_text()}
+    haproxy = next(e for e in desired(rich, rich.preferred) if isinstance(e, Service) and e.unit == "haproxy")
+    assert haproxy.watches == (HAPROXY_CFG, path)
+
+
+def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
+    """By the next `up`, once haproxy reads it no more; and all of them by `down`."""
+    old = f"{OWN_CAS}old.eu-ca.crt"
+    line = " ".join((old, base64.b64encode(b"x").decode()))
+    kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
+    (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
+    (leaving,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
+        assert f"{OWN_CAS}*" in gone.patterns
+        assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("#!/bin/sh", ""),
+        ("#! /bin/sh -eu", ""),
+        ("#!/usr/bin/env sh", ""),
+        ("#!/usr/bin/env -S sh -eu", ""),
+        ("#!/opt/none", "this node has no /opt/none, by which it is to be run\n"),
+        ("#!/usr/bin/env python99", "this node has no python99, by which it is to be run\n"),
+        ("#!/bin/*", "this node has no /bin/*, by which it is to be run\n"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_script_that_a_node_can_not_run_is_refused_there(tmp_path: Path, shell: str, first: str, said: str) -> None:
+    """Its interpreter is looked for, also by way of env, before the file is in place."""
+    of = with_options(tmp_path)
+    (tmp_path / "staged").write_text(f"{first}\nexit 0\n")
+    (own,) = (each for each in files(of, of.preferred) if each.path == OWN_SCRIPTS + "notify")
+    run = subprocess.run(
+        [shell, "-c", str(own.validate), "x", tmp_path / "staged"], check=False, capture_output=True, text=True
+    )
+    assert (run.stdout, run.stderr) == (said, "")
+
+
+def test_scripts_that_nothing_names_any_more_are_removed() -> None:
+    """Only those with names that lbdeploy gives, and not those that are wanted."""
+    leftovers = replace(NO_LEFTOVERS, but=(OWN_SCRIPTS + "notify",))
+    assert OWN_SCRIPTS + "*" in leftovers.patterns
+    state = leftovers.read(Answer(f"{GONE} IyEvYmluL3NoCg==\n{OWN_SCRIPTS}notify eA=="))
+    assert state == {GONE: "#!/bin/sh\n"}
+    (change,) = leftovers.compare(state, ())
+    assert (change.kind, change.name, change.action) == ("file", GONE, "remove")
+    assert leftovers.compare({}, ()) == []
+
+
+def test_a_firewall_takes_a_package_and_a_service(tmp_path: Path) -> None:
+    """Without one, nothing is added, and what an earlier hosts.toml asked for is taken away."""
+    on, off = cluster(tmp_path, with_firewall(SEED.read_text())), cluster(tmp_path, SEED.read_text())
+    assert set(packages(on)) - set(packages(off)) == {"nftables"}
+    for found, expected in ((on, True), (off, False)):
+        wanted = desired(found, found.preferred)
+        assert any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in wanted) == expected
+        assert any(isinstance(each, Gone) and each.unit == FIREWALL_SERVICE for each in wanted) != expected
+
+
+def test_a_table_that_is_gone_is_drift() -> None:
+    """The service runs, but what it has set up is not what it left: its rules are loaded again."""
+    state = FIREWALL_AS_SERVICE.read(Answer("ActiveState=active\nUnitFileState=enabled\nInForce=no\n"))
+    assert state.lost
+    (change,) = FIREWALL_AS_SERVICE.compare(replace(state, load="loaded"), ())
+    assert (change.action, change.reason) == ("reload", "what it has set up was removed or changed")
+    assert not FIREWALL_AS_SERVICE.read(Answer("ActiveState=active\n")).lost
+
+
+def test_a_firewall_of_ours_is_stopped_while_its_file_is_there() -> None:
+    """So that the unit itself says how; undone by starting it again."""
+    gone = Gone("x", ("/etc/a",), unit="lbdeploy-firewall")
+    fix = gone.fix({"/etc/a": ""}, gone.compare({"/etc/a": ""}, ()))
+    assert fix.index("disable --quiet --now") < fix.index("drop /etc/a")
+    assert "undo_last 'systemctl enable --quiet --now lbdeploy-firewall'" in fix
+
+
+def test_what_apt_is_told(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+    """The keys come before the sources that name them; a binary key is armored, as gpg does it."""
+    (tmp_path / "own.gpg").write_bytes(REPOSITORY_KEY)
+    found = cluster(tmp_path, GOOD + WITH_SOURCES)
+    files = apt_files(found, found.preferred)
+    assert [each.path.rpartition("/")[2] for each in files] == [
+        "lbdeploy-own.asc", "lbdeploy", "lbdeploy.sources", "lbdeploy"
+    ]  # fmt: skip
+    assert "\n".join(f"==> {each.path}\n{each.content}" for each in files) == snapshot
+
+
+def test_an_armored_key_is_taken_as_it_is(tmp_path: Path) -> None:
+    """What gpg --armor wrote goes to the node; and of what was made here, gpg reads the same bytes."""
+    (tmp_path / "own.gpg").write_bytes(REPOSITORY_KEY)
+    made = apt_files(*_pair(tmp_path))[0].content
+    read = subprocess.run(["gpg", "--dearmor"], check=True, capture_output=True, input=made.encode()).stdout
+    assert read == REPOSITORY_KEY
+    (tmp_path / "own.gpg").write_text(made)
+    assert apt_files(*_pair(tmp_path))[0].content == made
+
+
+def _pair(folder: Path):  # type: ignore[no-untyped-def]
+    found = cluster(folder, GOOD + WITH_SOURCES)
+    return found, found.preferred
+
+
+def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
+    """Files of ours in apt's folders that nobody asks for; those that are wanted stay."""
+    for name in ("a b", "c", "d"):
+        (tmp_path / f"lbdeploy-{name.replace(' ', '')}.asc").write_text(name + "\n")
+    gone = Gone("x", (f"{tmp_path}/lbdeploy-*.asc", f"{tmp_path}/none"), but=(f"{tmp_path}/lbdeploy-c.asc",))
+    said = subprocess.run(["sh", "-c", gone.probe()], check=True, capture_output=True, text=True).stdout
+    seen = gone.read(Answer(said))
+    assert seen == {f"{tmp_path}/lbdeploy-ab.asc": "a b\n", f"{tmp_path}/lbdeploy-d.asc": "d\n"}
+    first, _ = gone.compare(seen, ())
+    assert (first.action, first.name) == ("remove", f"{tmp_path}/lbdeploy-ab.asc")
+    assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
+    (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": 'Proxy "http://me:secret@proxy";\n'}, ())
+    assert "secret" not in str(hidden.diff)
+    assert gone.fix(seen, [first]) == f"drop {first.name}"

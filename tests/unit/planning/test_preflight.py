@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans
+from clusters import WITH_SOURCES
+from goldens import GOOD
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
+from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.parsers import Link, Neighbour, Room, parse_ip_a
-from lbdeploy.planning.preflight import foreigners, left_out, preflight
-
-GOOD = SEED.read_text()
+from lbdeploy.node.resources.package import PackageState
+from lbdeploy.planning.desired import PACKAGES, apt_files, desired
+from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
 
 
 def lb1(seed: Cluster, **changes: Any) -> Observation:
@@ -145,3 +148,26 @@ def test_what_peers_must_agree_on_is_not_changed_on_some_only(
         (other,) = {"lb1", "lb2"} - set(names)
         assert each.detail.endswith(f"and leaves out {other}")
         assert "without --limit" in (each.fix or "")
+
+
+def test_a_version_that_nobody_offers_is_refused_with_those_that_are_offered(tmp_path: Path) -> None:
+    """Before anything is changed; not where a repository is new, nor where apt knows nothing of the package at all."""
+    for text, table, refused in (
+        ('[packages]\nhaproxy = "9.*"\n', [("2.6", True), ("2.5", False)], ["2.6"]),
+        ('[packages]\nhaproxy = "9.*"\n', [], []),
+        ('[packages]\nhaproxy = "1.*"\n', [("2.6", True)], []),
+        (WITH_SOURCES.replace('key_file = "own.gpg"', ""), [("2.6", True)], []),
+    ):
+        found = cluster(tmp_path, GOOD + text)
+        node = found.preferred
+        seen = PackageState(dict.fromkeys(PACKAGES, "1.0"), table={"haproxy": table})
+        states = {"packages haproxy, keepalived, socat": seen}
+        missing = {each.path for each in apt_files(found, node) if "sources" in each.path}
+        plan = diff(desired(found, node), observe(found, node, states=states | _missing(missing)))
+        assert [each.detail.rpartition(": ")[2] for each in refused_versions(plan)] == refused
+
+
+def _missing(paths: set[str]) -> dict[str, object]:
+    from lbdeploy.node.resources.file import FileState
+
+    return {f"file {path}": FileState("missing") for path in paths}

@@ -8,18 +8,27 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from builders import BIG, SEED, cluster
-from goldens import BEYOND, VARIANTS, load
+from builders import BIG, SEED, captured, cluster
+from clusters import haproxy_cfg, with_firewall, with_options
+from goldens import BEYOND, GOOD, RICH, SCRIPT, VARIANTS, load, nodes
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RenderError
-from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.planning.desired import CHECK_HAPROXY, HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF, desired, files, sysctls
+from lbdeploy.node import network_listener
+from lbdeploy.operations.doctor.firewall.firewall import opening, shuts_out
+from lbdeploy.operations.doctor.firewall.packet_filter import Packet
+from lbdeploy.planning.desired import (
+    CHECK_HAPROXY,
+    FIREWALL,
+    HAPROXY_CFG,
+    KEEPALIVED_CONF,
+    SYSCTL_CONF,
+    files,
+)
+from lbdeploy.planning.lint.lint import lint
 from lbdeploy.planning.render import duration, endpoint, number
-
-GOOD = SEED.read_text()
 
 
 def rendered(cluster: Cluster, node: str) -> dict[str, str]:
@@ -94,44 +103,6 @@ def test_haproxy_is_the_same_on_every_node(tmp_path: Path) -> None:
     found = cluster(tmp_path, BIG)
     configs = {rendered(found, node.name)[HAPROXY_CFG].partition("\n")[2] for node in found.nodes}
     assert len(configs) == 1
-
-
-@pytest.mark.parametrize(
-    ("vips", "names"),
-    [
-        ('"192.168.0.10/24"', ["net.ipv4.ip_nonlocal_bind"]),
-        ('["192.168.0.10/24", "2001:db8::10/64"]', ["net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind"]),
-    ],
-)
-def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vips: str, names: list[str]) -> None:
-    """Each address family of the VIPs has its own kernel setting, in force and kept over a reboot."""
-    found = cluster(tmp_path, GOOD.replace('"192.168.0.10/24"', vips))
-    assert sysctls(found) == dict.fromkeys(names, "1")
-    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[1:] == [f"{name} = 1" for name in names]
-    assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == names
-
-
-def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
-    """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
-    kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 6, Sysctl, Service, Service, Gone]
-    assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
-        "haproxy",
-        "keepalived",
-    ]
-
-
-def test_every_resource_has_an_id_of_its_own(tmp_path: Path) -> None:
-    """Resources are told apart by their ids."""
-    found = cluster(tmp_path, BIG)
-    ids = [each.id for each in desired(found, found.preferred)]
-    assert len(ids) == len(set(ids))
-
-
-def test_the_check_script_comes_before_the_configuration_that_names_it(seed: Cluster) -> None:
-    """keepalived's validator looks for the script, so it has to lie there first."""
-    order = [file.path for file in files(seed, seed.preferred)]
-    assert order.index(CHECK_HAPROXY) < order.index(KEEPALIVED_CONF)
 
 
 def test_every_frontend_has_a_socket_of_its_node_alone(tmp_path: Path) -> None:
@@ -234,3 +205,92 @@ def test_ipv6_endpoints_stand_in_brackets() -> None:
     """The port of an IPv6 address can't be taken for its last group."""
     assert endpoint((ip_address("fd00::1"), 6443)) == "[fd00::1]:6443"
     assert endpoint((ip_address("10.0.0.1"), 6443)) == "10.0.0.1:6443"
+
+
+def test_seven_nodes(tmp_path: Path) -> None:
+    """Each has all the others for peers, in order of priority, and none itself."""
+    of = cluster(tmp_path, nodes(7))
+    assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
+    for node in of.nodes:
+        conf = next(each.content for each in files(of, node) if each.path == KEEPALIVED_CONF)
+        listed = re.search(r"unicast_peer \{([^}]*)\}", conf)
+        assert listed
+        assert listed[1].split() == [str(peer.addresses["management"]) for peer in of.nodes if peer is not node]
+        assert f"priority {node.priority}\n" in conf
+    assert lint(of) == []
+
+
+def test_metrics_may_have_a_frontends_port(ca_folder: Path) -> None:
+    """They are on the node's own address, where no frontend is."""
+    text = haproxy_cfg(cluster(ca_folder, RICH.replace("[metrics]", "[metrics]\nport = 443")))
+    binds = re.findall(r"bind (\S+:443)$", text, re.MULTILINE)
+    assert binds == ["192.168.0.10:443", "192.168.1.10:443", "192.168.1.11:443"]
+
+
+@pytest.mark.parametrize("node", ["lb1", "lb2"])
+def test_haproxy_cfg_with_everything(rich: Cluster, node: str, snapshot: SnapshotAssertion) -> None:
+    """All of it in one file; the nodes' files differ by their names and by where the metrics are to be had."""
+    assert haproxy_cfg(rich, node) == snapshot
+
+
+@pytest.mark.parametrize("node", ["lb1", "lb2"])
+def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str, snapshot: SnapshotAssertion) -> None:
+    """Scripts come as they are, executable, before the configuration that names them."""
+    found = with_options(tmp_path)
+    own = [each for each in files(found, found.node(node)) if each.path.startswith("/etc/keepalived/")]
+    assert [(each.path, each.mode) for each in own] == [
+        ("/etc/keepalived/check-haproxy", "755"),
+        ("/etc/keepalived/lbdeploy-track-route", "755"),
+        ("/etc/keepalived/lbdeploy-notify", "755"),
+        (KEEPALIVED_CONF, "644"),
+    ]
+    assert {own[1].content, own[2].content} == {SCRIPT}
+    assert own[-1].content == snapshot
+
+
+def test_multicast_of_ipv6_has_its_own_source(tmp_path: Path) -> None:
+    """No list of peers remains, and nodes are known by their addresses as before."""
+    found = cluster(tmp_path, BIG.replace("router_id = 7", 'router_id = 7\nmode = "multicast"'))
+    conf = next(file.content for file in files(found, found.node("lb-a")) if file.path == KEEPALIVED_CONF)
+    assert "    mcast_src_ip fd00:1::11\n    track_src_ip\n" in conf
+    assert "unicast" not in conf
+    hail = str(network_listener.programs(found, found.node("lb-b"))[1])
+    assert hail.endswith(" eth1 fd00:1::12 ff02::12")
+    assert network_listener.group(ip_address("10.0.0.1")) == ip_address("224.0.0.18")
+
+
+@pytest.mark.parametrize(("text", "node"), [(SEED.read_text(), "lb1"), (BIG, "lb-b")], ids=["pair", "three"])
+def test_who_is_let_in(tmp_path: Path, text: str, node: str, snapshot: SnapshotAssertion) -> None:
+    """SSH at its port, VRRP of the other nodes in their family, every frontend, and what is allowed besides."""
+    found = cluster(tmp_path, with_firewall(text))
+    rendered = {file.path: file.content for file in files(found, found.node(node))}
+    assert {path: content for path, content in rendered.items() if "nft" in path or "firewall" in path} == snapshot
+
+
+def test_metrics_are_let_in(tmp_path: Path) -> None:
+    """At their port; who may ask is for haproxy to say."""
+    found = cluster(tmp_path, with_firewall(SEED.read_text()) + '[metrics]\nnetwork = "management"\nport = 8405\n')
+    (file,) = (each for each in files(found, found.preferred) if each.path == FIREWALL)
+    assert 'tcp dport 8405 accept comment "metrics"' in file.content
+
+
+@pytest.mark.parametrize(("port", "said"), [("22", ""), ("6443", ""), ("2222", "2222"), ("644", "644")])
+def test_the_port_of_sshd_must_be_let_in(tmp_path: Path, port: str, said: str) -> None:
+    """The port of sshd's open connections is looked for among those of the rules; the operator's own is one."""
+    found = cluster(tmp_path, with_firewall(SEED.read_text()))
+    (file,) = (each for each in files(found, found.preferred) if each.path == FIREWALL)
+    staged = tmp_path / "staged"
+    staged.write_text(file.content)
+    row = f'0 0 192.168.1.11:{port} 192.168.1.1:50000 users:(("sshd",pid=1,fd=4))'
+    other = '0 0 192.168.1.11:9999 192.168.1.1:50000 users:(("perl",pid=2,fd=4))'
+    fakes = f"nft() {{ :; }}\nss() {{ printf '%s\\n' '{row}' '{other}'; }}\n"
+    done = subprocess.run(
+        ["sh", "-c", f"{fakes}{file.validate}", "x", staged], check=False, capture_output=True, text=True
+    )
+    assert (f"port {said}:" in done.stdout) if said else (done.stdout == "")
+
+
+def said(name: str, packet: Packet) -> str | None:
+    """What to type where a firewall, as it was captured on Debian 12, shuts a packet out."""
+    culprit = shuts_out(captured(f"firewall/{name}").splitlines(), packet)
+    return culprit and opening(culprit, packet)

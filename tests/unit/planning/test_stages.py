@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, LONG_AGO, SEED, as_by, cluster, links, observe, running, stopped
+from builders import BIG, LONG_AGO, SEED, as_by, cluster, has, links, observe, plans, running, stopped
+from clusters import leftovers, with_options
+from goldens import GOOD, OPTIONS
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
@@ -20,11 +22,10 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired, files
 from lbdeploy.planning.plan import Plan, Strategy
 from lbdeploy.planning.stages import NOTHING, foreseen, hands_over, identity_changes, joins, staged, winner
 
-GOOD = SEED.read_text()
 HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
 MOVED = "the VIPs move to {} after preempt_delay (30 s): open connections are cut, new ones go through"
 AWAY = (
@@ -402,3 +403,28 @@ def test_a_node_without_a_configuration_can_be_changed_by_itself(change: Change,
     states = {"lb1": {f"file {KEEPALIVED_CONF}": state}}
     assert not identity_changes(change(states=states, holder="lb2").plan.nodes["lb1"])
     assert Strategy.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}
+
+
+def stages_of(before: Cluster, after: Cluster) -> list[tuple[Strategy, tuple[str, ...], str]]:
+    known = {node.name: {f.id: has(f) for f in files(before, node)} for node in before.nodes}
+    known = {name: each | {leftovers(before, name).id: {}} for name, each in known.items()}
+    looks = [observe(after, node, holds=node is after.preferred, states=known[node.name]) for node in after.nodes]
+    plan = staged(after, plans(after, *looks), looks)
+    return [(stage.way, stage.names, stage.cost) for stage in plan.stages]
+
+
+def test_a_change_of_the_mode_elects_anew(tmp_path: Path) -> None:
+    """Nodes of different modes don't hear each other, and keepalived begins anew: so the standby takes over first."""
+    sample = reader.load(SEED)
+    multicast = with_options(tmp_path, 'mode = "multicast"\n')
+    for before, after in ((sample, multicast), (multicast, sample)):
+        ((way, names, cost),) = stages_of(before, after)
+        assert (way, names) == (Strategy.REELECT, ("lb2", "lb1"))
+        assert "new ones go through" in cost
+
+
+def test_other_options_are_reloads(tmp_path: Path) -> None:
+    """They come and go one node at a time, the holder last, and clients notice nothing."""
+    sample, tracking = reader.load(SEED), with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
+    for before, after in ((sample, tracking), (tracking, sample)):
+        assert stages_of(before, after) == [(Strategy.RELOAD, (n,), "clients notice nothing") for n in ("lb2", "lb1")]

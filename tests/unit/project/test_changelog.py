@@ -12,7 +12,7 @@ TOP = Path(__file__).parents[3]
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, str(TOP / "tools/changelog"), *args]
+    argv = [sys.executable, str(TOP / "tools/python/changelog.py"), *args]
     return subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder)
 
 

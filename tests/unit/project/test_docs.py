@@ -16,6 +16,7 @@ import pytest
 from lbdeploy import errors
 from lbdeploy.cli.main import cli
 from lbdeploy.errors import LbdeployError
+from lbdeploy.operations import exit_status
 
 TOP = Path(__file__).parents[3]
 MAP = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_generated_pages_are_what_the_code_would_write() -> None:
     """Whoever changes a key, a command or an error runs `make docs`."""
-    subprocess.run([sys.executable, TOP / "tools" / "docs.py", "--check"], check=True)
+    subprocess.run([sys.executable, TOP / "tools" / "python" / "docs.py", "--check"], check=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
@@ -109,6 +110,28 @@ def test_the_manual_page_can_be_read() -> None:
     done = subprocess.run(argv, check=True, capture_output=True, text=True)
     assert done.stderr == ""
     assert "--limit NODE[,NODE]" in re.sub(r".\x08|\x1b\[[0-9;]*m", "", done.stdout)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_exit_codes_are_told_in_the_words_of_the_code(page: str) -> None:
+    """In full, and in the order of their numbers."""
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", (TOP / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert [(int(code), meaning) for code, meaning in rows] == sorted(exit_status.MEANINGS.items())
+
+
+@pytest.mark.parametrize("page", ["docs/fleets.md", "docs/ja/index.md"])
+def test_no_exit_code_is_left_out(page: str) -> None:
+    """Where they are told in other words."""
+    codes = re.findall(r"^\| (\d+) \|", (TOP / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert {int(code) for code in codes} == exit_status.MEANINGS.keys()
+
+
+def test_tools_lie_by_their_language() -> None:
+    """Those of the shell in tools/sh, those of Python in tools/python, and none beside these folders."""
+    assert {path.name for path in (TOP / "tools").iterdir()} == {"sh", "python"}
+    assert all(path.read_text().startswith("#!/bin/sh\n") for path in (TOP / "tools" / "sh").iterdir())
+    python = [path for path in (TOP / "tools" / "python").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {path.suffix for path in python} == {".py"}
 
 
 def test_every_variable_that_is_read_is_documented() -> None:

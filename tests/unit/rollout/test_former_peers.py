@@ -10,7 +10,6 @@ import pytest
 from builders import as_by, observe, survey
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.config.unvalidated import members
 from lbdeploy.errors import ConnectError
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.planning.desired import KEEPALIVED_CONF
@@ -100,12 +99,6 @@ def test_with_multicast_the_last_runs_file_tells_who_there_was(seed: Cluster) ->
     assert list(findings([replace(gone, deaf=True)])) == []
     (off,) = findings([replace(gone, there=False)])
     assert off.warning
-
-
-@pytest.mark.parametrize("text", ["", "[nodes", "nodes = 3", "[nodes]\nlb3 = 3\n[vrrp]\nnetwork = 3\n", HOSTS[:-30]])
-def test_an_earlier_file_that_can_not_be_read_names_nobody(text: str) -> None:
-    """It may be of another version, or cut off."""
-    assert members(text) == {}
 
 
 def test_where_nobody_could_ask_the_run_ends(seed: Cluster) -> None:

@@ -7,18 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, SEED, as_by, cluster, observe, server, stopped, survey
+from builders import (
+    BIG,
+    SEED,
+    as_by,
+    cluster,
+    observe,
+    plans,
+    running,
+    server,
+    stopped,
+    survey,
+)
+from clusters import with_firewall, with_options
+from goldens import GOOD, OPTIONS
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, LastNodeError
-from lbdeploy.node.observation import Observation
+from lbdeploy.node.drift import diff
+from lbdeploy.node.keepalived_state import KeepalivedState
+from lbdeploy.node.observation import FAULT_STATE, Observation
 from lbdeploy.node.parsers import Answered
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.survey import Survey
 
-GOOD = SEED.read_text()
 NOBODY: frozenset[tuple[str | None, str]] = frozenset()
 
 
@@ -260,3 +276,40 @@ def test_a_node_that_is_not_to_be_changed_can_take_over(seed: Cluster) -> None:
     both = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2")))
     one = replace(both, observations={"lb2": both.observations["lb2"]}, beside={"lb1": both.observations["lb1"]})
     refuse_the_last(stage(one, Strategy.AWAY, "lb2"), one, force=False)
+
+
+def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
+    return observe(of, of.node(name), holds=holds, said=said, **changes)
+
+
+def test_a_change_that_puts_a_node_into_fault_is_objected_to(tmp_path: Path) -> None:
+    """Then it is undone; a node that was in this state before is not made worse."""
+    of = with_options(tmp_path, OPTIONS.replace('mode = "multicast"', ""))
+    well = [
+        seen(of, "lb1", KeepalivedState("MASTER", 220, 1.0), holds=True),
+        seen(of, "lb2", KeepalivedState("BACKUP", 120, 1.0)),
+    ]
+    ill = [well[0], seen(of, "lb2", KeepalivedState(FAULT_STATE, 100, 1.0))]
+    stage = Stage(Strategy.RELOAD, {"lb2": plans(of, *well)["lb2"]}, "")
+    plan = Plan(plans(of, *well), (stage,))
+    bad = objections(plan, stage, survey(of, *well), survey(of, *ill), frozenset())
+    assert [(each.node, each.check) for each in bad] == [("lb2", "track")]
+    for before, after in ((well, well), (ill, ill), (ill, well)):
+        assert objections(plan, stage, survey(of, *before), survey(of, *after), frozenset()) == []
+
+
+def test_vips_that_other_nodes_do_not_reach_any_more_stop_the_run(tmp_path: Path) -> None:
+    """The node itself asks past its rules, so the others are heard; only where it was changed who is let in."""
+    found = cluster(tmp_path, with_firewall(SEED.read_text()))
+    lb1, lb2 = found.nodes
+    for state, expected in ((ServiceState(), True), (running(), False)):
+        seen = observe(found, lb1, holds=True, states={f"service {FIREWALL_SERVICE}": state})
+        plans = {"lb1": diff(desired(found, lb1), seen), "lb2": diff(desired(found, lb2), observe(found, lb2))}
+        stage = Stage(Strategy.RELOAD, {"lb1": plans["lb1"]}, "")
+        good = {"lb1": observe(found, lb1, holds=True), "lb2": observe(found, lb2)}
+        silent = tuple(Answered(vip.ip, 6443, "") for vip in found.vips)
+        bad = good | {"lb2": observe(found, lb2, answered=silent)}
+        settled = {name: plan.only(lambda *_: False) for name, plan in plans.items()}
+        before, after = (Survey(found, each, settled, {}) for each in (good, bad))
+        said = objections(Plan(plans, (stage,)), stage, before, after, frozenset())
+        assert any(each.node == "lb2" and each.check == "api" for each in said) == expected

@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.errors import (
+    LbdeployError,
+    LockedError,
+    LostError,
+    RebootedError,
+    RemoteError,
+    RolledBackError,
+)
 from lbdeploy.node.drift import NodePlan, ResourceDiff
 from lbdeploy.node.resources import Service
 from lbdeploy.node.resources.base import Change
-from lbdeploy.rollout.progress import MARK, Progress
+from lbdeploy.rollout.progress import MARK, Progress, locked
 
 
 def told(lines: str, changes: tuple[Change, ...] = ()) -> tuple[Progress, list[str], LbdeployError | None]:
@@ -218,3 +225,10 @@ def test_output_that_looks_like_a_mark_is_output() -> None:
     """Only lines that begin with the mark and a space are the script's own."""
     progress, steps, _ = told("@@exit 0\n x @@ exit 0\n@@ step a\n")
     assert (progress.exit, len(progress.said), steps) == (None, 2, ["a"])
+
+
+def test_who_finds_the_cluster_locked_is_told_nothing_that_its_command_lacks() -> None:
+    """`drill` has no --lock-wait, and its advice is not to run `up`."""
+    fix = str(locked("lb1", "ann@laptop").fix)
+    assert fix.startswith("wait for it to end, and try again")
+    assert "lbdeploy up" not in fix

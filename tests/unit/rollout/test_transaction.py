@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import alone, observe, running, stopped, wanted_state
+from builders import LONG_AGO, alone, has, observe, running, stopped, wanted_state
+from clusters import GONE, leftovers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,13 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_UNIT, desired
+from lbdeploy.planning.desired import (
+    HAPROXY_CFG,
+    KEEPALIVED_CONF,
+    KEEPALIVED_UNIT,
+    desired,
+    files,
+)
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.transaction import Task, Transaction
@@ -968,3 +975,20 @@ def test_a_listener_that_died_is_no_silence(tmp_path: Path, program: str, status
     assert done.returncode == status
     assert ("could not listen" in done.stdout) == (status == 1)
     assert ("M failed listen" in done.stdout) == (status == 1)
+
+
+def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None:
+    """A change that is undone brings them back, while keepalived may still need them."""
+    conf = next(each for each in files(seed, seed.preferred) if each.path == KEEPALIVED_CONF)
+    old = replace(has(conf), content="old\n", changed=LONG_AGO)
+    looks = observe(seed, seed.preferred, states={conf.id: old, leftovers(seed, "lb1").id: {GONE: "old"}})
+    plan = diff(desired(seed, seed.preferred), looks)
+    script = Transaction(Task(plan, ("keepalived",), confirm=9), Origin("id", "ann", "")).launch()
+    at = [script.index(part) for part in ("\nkeep ", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
+    assert at == sorted(at)
+    assert GONE in next(line for line in script.splitlines() if line.startswith("managed="))
+    alone = diff(
+        desired(seed, seed.preferred), observe(seed, seed.preferred, states={leftovers(seed, "lb1").id: {GONE: "old"}})
+    )
+    script = Transaction(Task(alone, ()), Origin("id", "ann", "")).launch()
+    assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")

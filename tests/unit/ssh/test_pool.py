@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
+from sessions import Connected
 
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, LbdeployError
 from lbdeploy.events import silent
-from lbdeploy.operations.status_watch import Watch, once
 from lbdeploy.ssh.pool import SessionPool
-
-
-class Connected:
-    """A session of a node that is well."""
-
-    closed = False
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@pytest.fixture
-def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Nodes that connect at once, but for lb2: only when the event is set, as one that is dead."""
-    gate = threading.Event()
-
-    def opened(self: SessionPool, node: Node, resolving: object) -> Any:
-        if node.name == "lb2":
-            gate.wait()
-        return Connected()
-
-    monkeypatch.setattr(SessionPool, "_open", opened)
-    monkeypatch.setattr("lbdeploy.ssh.pool.Resolving", lambda *_: None)
-    yield gate
-    gate.set()
 
 
 def test_a_dead_node_holds_up_nobody_where_there_is_a_limit(seed: Cluster, dead: threading.Event) -> None:
@@ -81,18 +53,3 @@ def test_a_session_that_opens_when_nobody_wants_it_any_more_is_closed(seed: Clus
     while not late.result().closed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert late.result().closed
-
-
-def test_a_screen_begins_with_the_nodes_that_are_there(
-    seed: Cluster, dead: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is known of lb1 is shown while lb2 is still being connected to."""
-    from statuses import pair
-
-    monkeypatch.setattr("lbdeploy.operations.status_watch._look", lambda look, _: pair(seed).nodes[look.node.name])
-    with SessionPool(seed, silent) as pool:
-        began = time.monotonic()
-        watch = Watch(seed, pool, once(seed, pool, 0.1))
-        assert time.monotonic() - began < 5
-        assert list(watch.status.nodes) == ["lb1"]
-        assert "has not answered yet" in watch.status.errors["lb2"].message

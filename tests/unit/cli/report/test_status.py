@@ -6,9 +6,6 @@ import io
 from collections.abc import Mapping
 
 import pytest
-from builders import captured
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 from rich.theme import Theme
 from statuses import pair, snapshot
@@ -18,8 +15,6 @@ from lbdeploy.cli.report.status import screen, span
 from lbdeploy.cli.report.terminal import RICH
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
-from lbdeploy.node.keepalived_state import KeepalivedState, parse_vrrp
-from lbdeploy.node.parsers import Load, parse_loads
 from lbdeploy.operations.exit_status import looked
 from lbdeploy.operations.status import Status
 
@@ -35,37 +30,6 @@ def drawn(status: Status, silent: Mapping[str, float] | None = None) -> list[str
     out = io.StringIO()
     Console(file=out, width=80, color_system=None, theme=Theme(RICH)).print(screen(status, silent or {}, status.nodes))
     return out.getvalue().splitlines()
-
-
-@pytest.mark.parametrize(
-    ("name", "state", "priority"),
-    [("bookworm_master", "MASTER", 200), ("bookworm_backup", "BACKUP", 100), ("trixie_master", "MASTER", 200)],
-)
-def test_keepalived_says_its_state_and_priority(name: str, state: str, priority: int) -> None:
-    said = parse_vrrp(captured(f"keepalived_json/{name}"), "VI_K8S_API")
-    assert (said.state, said.priority) == (state, priority)
-    assert said.since > 1_700_000_000
-
-
-def test_its_journal_says_the_state_where_there_is_nothing_else() -> None:
-    assert parse_vrrp("FAULT\n", "VI_K8S_API") == KeepalivedState("FAULT")
-
-
-@given(st.text() | st.builds('[{{"data": {{"state": {}}}}}]'.format, st.integers()))
-def test_whatever_a_node_says_it_is_no_error(text: str) -> None:
-    assert isinstance(parse_vrrp(text, "VI_K8S_API"), KeepalivedState)
-    assert isinstance(parse_loads(text), tuple)
-
-
-def test_sessions_and_rates_are_the_frontends() -> None:
-    (load,) = parse_loads(captured("show_stat/bookworm_down"))
-    assert load.frontend == "k8s-api"
-
-
-def test_a_frontend_that_has_served_millions_says_so() -> None:
-    """Its total is a counter, and no number of a file that keepalived tracks."""
-    rows = "# pxname,svname,scur,rate,stot\napi,FRONTEND,20000,1500,123456789\napi,m1,1,1,1\napi,BACKEND,1,1,1\n"
-    assert parse_loads(rows) == (Load("api", 20000, 1500, 123456789),)
 
 
 def test_a_healthy_pair_fits_a_small_screen_and_has_no_warnings(seed: Cluster) -> None:

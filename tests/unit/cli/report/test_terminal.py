@@ -15,17 +15,14 @@ import click
 import pexpect
 import pyte
 import pytest
-from builders import SEED
-from hypothesis import given
-from hypothesis import strategies as st
+from goldens import GOOD
 
 from lbdeploy.cli.main import cli
-from lbdeploy.cli.report.wrap import columns, wrapped
+from lbdeploy.cli.report.wrap import columns
 
 pytestmark = pytest.mark.terminal
 
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
-GOOD = SEED.read_text()
 BAD = GOOD.replace("router_id = 101", "router_id = 300").replace('"192.168.0.10/24"', '"192.168.0.10"')
 JAPANESE = "本番環境の負荷分散装置"
 # Bold, dim, and the eight colours that the terminal's owner has made readable; and back to normal.
@@ -240,22 +237,6 @@ def test_json_on_a_terminal_is_one_line(show: Show) -> None:
     people, document = show("--json", "check", width=400).rows
     assert json.loads(document)["ok"]
     assert people.startswith("hosts.toml is valid")
-
-
-WORDS = st.lists(st.tuples(st.text(st.sampled_from("ab 漢é ")), st.sampled_from(["", "good"])))
-
-
-@given(WORDS, st.integers(4, 40))
-def test_wrapping_loses_nothing(pairs: list[tuple[str, str]], width: int) -> None:
-    """Every word is there, in order and with its style; a line is too long only where it is a single word."""
-    lines = wrapped(pairs, width)
-    whole = "".join(text for text, _ in pairs)
-    assert " ".join("".join(text for text, _ in line) for line in lines).split() == whole.split()
-    styled = [(c, style) for text, style in pairs for c in text if c != " "]
-    assert [(c, style) for line in lines for text, style in line for c in text if c != " "] == styled
-    for line in lines:
-        text = "".join(text for text, _ in line)
-        assert columns(text.rstrip()) <= width or len(text.split()) == 1
 
 
 def test_control_characters_of_others_do_not_reach_the_terminal(show: Show, folder: Path) -> None:

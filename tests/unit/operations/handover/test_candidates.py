@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,10 @@ from builders import SEED, as_by, cluster, observe, server, stopped, survey
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, RemoteError
-from lbdeploy.operations.exit_status import handed_over
 from lbdeploy.operations.handover import candidates
-from lbdeploy.operations.handover.result import HandoverResult
-from lbdeploy.operations.outage.client import PERIOD, Stream
-from lbdeploy.operations.outage.gaps import ProbeResult
-from lbdeploy.operations.outage.views import HERE, View
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
 from lbdeploy.rollout.survey import Survey
 
-VIP = ip_address("192.168.0.10")
 PRIORITIES = {"lb1": 200, "lb2": 100}
 
 
@@ -108,69 +100,3 @@ def test_where_the_vips_are_is_said_where_they_are_apart(seed: Cluster) -> None:
     both = survey(seed, *(observe(seed, node, holds=True) for node in seed.nodes))
     with pytest.raises(RemoteError, match=r"192\.168\.0\.10 is on lb1 and lb2"):
         candidates.holder(both)
-
-
-def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool = True, **other: Any) -> HandoverResult:
-    """A handover that began at 1000; a probe every 20 ms from 999 on, of which an x failed."""
-    results = tuple(
-        ProbeResult(VIP, 999 + PERIOD * n, "" if each == "." else "refused") for n, each in enumerate(pattern)
-    )
-    ill = {} if healthy else {"haproxy_answers": False}
-    after = survey(
-        seed, observe(seed, seed.node("lb1"), **ill), observe(seed, seed.node("lb2"), holds=True, priority_offset=101)
-    )
-    done = HandoverResult(
-        views=(View(HERE, VIP, results),),
-        giver="lb1",
-        taker="lb2",
-        began=1000.0,
-        cut=0,
-        expected=expected,
-        offsets={"lb1": 0, "lb2": 101},
-        verdict=after.verdict,
-    )
-    return replace(done, **other)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected", "code"),
-    [
-        ("." * 100, 0.0, 0),
-        ("." * 50 + "xxx" + "." * 50, 0.0, 0),  # within the tolerance
-        ("." * 50 + "x" * 20 + "." * 50, 0.0, 6),
-        ("." * 50 + "x" * 20 + "." * 50, 0.61, 0),  # without preemption, the skew
-        ("." * 50 + "x" * 60 + "." * 50, 0.61, 6),
-        (".x" * 20 + "." * 50, 0.0, 6),  # no long outage, but many failures
-        ("." * 50 + "xx", 0.0, 6),  # never answered again
-    ],
-)
-def test_connections_that_failed_make_it_fail(seed: Cluster, pattern: str, expected: float, code: int) -> None:
-    """More of them than the timers predict, within the tolerance; the error says how many, and who has the VIPs."""
-    ending = handed_over(moved(seed, pattern, expected=expected))
-    assert ending.exit_code == code
-    error = ending.document.get("error")
-    assert (error is None) == (code == 0)
-    if error:
-        assert f"{pattern.count('x')} of {len(pattern)} new connections failed" in error["message"]
-        assert (error["type"], error["state"]) == ("Unhealthy", "lb2 holds the VIPs")
-
-
-def test_what_is_not_well_afterwards_is_the_error(seed: Cluster) -> None:
-    ending = handed_over(moved(seed, "." * 100, healthy=False))
-    assert ending.exit_code == 6
-    assert ending.document["error"]["message"].startswith("lb2 holds the VIPs, but the cluster is not healthy: lb1: ")
-
-
-def test_only_streams_that_were_alive_then_count_as_cut(seed: Cluster) -> None:
-    """Those that broke before have another cause, and those that were opened later lost nothing."""
-    streams = (Stream(VIP, 999.1, 999.8), Stream(VIP, 999.9, 1000.4), Stream(VIP, 999.2), Stream(VIP, 1000.5))
-    document = moved(seed, "." * 100, streams=streams).to_json()
-    assert document["streams"] == {"opened": 2, "broken": 1}
-
-
-@pytest.mark.parametrize(
-    ("opened", "broken", "alive"),
-    [(1.0, None, True), (1.0, 3.0, True), (1.0, 1.9, False), (2.5, None, False), (1.0, 2.0, True)],
-)
-def test_a_stream_is_alive_from_its_opening_to_its_break(opened: float, broken: float | None, alive: bool) -> None:
-    assert Stream(VIP, opened, broken).alive_at(2.0) == alive

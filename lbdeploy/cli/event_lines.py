@@ -1,0 +1,21 @@
+"""Events as JSON, a line each, for programs that follow a run while it happens."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lbdeploy.events import Event
+
+
+def as_json(event: Event) -> str:
+    """The line; "" for what went over the wire, which is for the log. `time`: Unix time in seconds."""
+    kind = type(event).__name__.lower()
+    if kind not in ("step", "done", "note"):
+        return ""
+    import json
+
+    about = {"event": kind, "time": round(time.time(), 3), "node": event.who, "text": getattr(event, "text", "")}
+    ended = {"ok": getattr(event, "ok", True)} if kind == "done" else {}
+    return json.dumps(about | ended, ensure_ascii=False)

@@ -1,0 +1,59 @@
+"""`check`, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from console import BAD, Run
+from goldens import GOOD
+
+
+def test_check_of_a_good_file_ends_well(run: Run) -> None:
+    """A file without problems: exit 0, and something kind to read."""
+    done = run("check")
+    assert (done.code, done.err) == (0, "")
+    assert "hosts.toml" in done.out
+    document = run("--json", "check").json
+    assert document.pop("duration_s") >= 0
+    assert document == {"format_version": 1, "command": "check", "ok": True, "exit_code": 0, "findings": []}
+
+
+def test_check_of_a_bad_file_tells_every_problem(run: Run, tmp_path: Path) -> None:
+    """Every problem with its file, line, key and remedy: exit 2."""
+    (tmp_path / "hosts.toml").write_text(BAD)
+    done = run("check")
+    assert (done.code, done.out) == (2, "")
+    words = " ".join(done.err.split())
+    for line, text in ((12, "networks.external.vip: '192.168.0.10' has no prefix length"),
+                       (30, "vrrp.router_id: 300 is too large; write 255 or less")):  # fmt: skip
+        assert f"hosts.toml:{line}: {text}" in words
+    done = run("check", "--json")
+    assert (done.code, done.json["ok"], done.json["exit_code"]) == (2, False, 2)
+    error = done.json["error"]
+    assert error["type"] == "HostsFile"
+    assert "hosts.toml:30: vrrp.router_id: 300 is too large" in error["message"]
+    assert f"hosts.toml:{12}:" in done.err
+    assert error["fix"]
+
+
+def test_check_ends_well_with_warnings(run: Run, tmp_path: Path) -> None:
+    """What costs something but works is told, and is no failure."""
+    (tmp_path / "hosts.toml").write_text(GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id'))
+    done = run("--json", "check")
+    assert (done.code, done.json["ok"]) == (0, True)
+    assert [each["severity"] for each in done.json["findings"]] == ["warning"]
+    assert "loses preempt_delay" in " ".join((done.err + run("check").out).split())
+
+
+def test_check_fails_with_errors_in_what_would_be_written(run: Run, tmp_path: Path) -> None:
+    """What would not work on the nodes is a failure."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("")
+    done = run("--json", "check")
+    assert (done.code, done.json["ok"]) == (2, False)
+    assert {each["severity"] for each in done.json["findings"]} == {"error"}
+    error = done.json["error"]
+    assert error["message"].startswith("what would be written will not work: /etc/haproxy/haproxy.cfg: is empty")
+    assert (error["state"], error["fix"]) == ("nothing was contacted", done.json["findings"][0]["fix"])
+    assert "what would be written" not in done.err, "what the findings say is not said again"
+    assert "is empty" in " ".join(done.err.split())

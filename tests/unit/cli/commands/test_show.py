@@ -1,0 +1,31 @@
+"""`lbdeploy show`, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from console import Run
+
+
+def test_the_sample_is_drawn_and_written(run: Run, tmp_path: Path) -> None:
+    """In the terminal, as a picture, as a page; nobody is contacted."""
+    done = run("show", "--svg", "a.svg", "--html", "a.html")
+    assert done.code == 0
+    assert "VRRP 101, unicast" in done.out
+    assert (tmp_path / "a.svg").read_text().startswith("<svg")
+    assert (tmp_path / "a.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_document_for_programs(run: Run) -> None:
+    """`--json show` has the parts as data."""
+    document = run("--json", "show").json
+    assert (document["ok"], document["live"], len(document["nodes"])) == (True, False, 2)
+
+
+def test_a_file_that_can_not_be_written_is_told(run: Run) -> None:
+    """Exit 2, with what to do."""
+    done = run("--json", "show", "--svg", "nowhere/a.svg")
+    assert (done.code, done.json["error"]["message"]) == (
+        2,
+        "nowhere/a.svg can't be written: No such file or directory",
+    )

@@ -1,0 +1,43 @@
+"""The servers of frontends, as haproxy says them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import observe, plans, server
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.servers import lost_servers
+from lbdeploy.health.verdict import judge
+
+
+def findings(rich: Cluster, **changes: object) -> list[Finding]:
+    seen = [replace(observe(rich, node, holds=node is rich.preferred), **changes) for node in rich.nodes]  # type: ignore[arg-type]
+    return [each for each in judge(rich, seen, plans(rich, *seen)).findings if not each.ok]
+
+
+def seen_as(rich: Cluster, **status: str) -> dict[str, object]:
+    """haproxy's servers, all of them up but those of the API that are named."""
+    servers = (server(f.name, s.name, status.get(s.name, "UP") if f.name == "api" else "UP") for f, s in rich.servers())
+    return {"servers": tuple(servers)}
+
+
+@pytest.mark.parametrize("status", ["UP", "DRAIN"])
+def test_who_weighs_nothing_is_no_fault(rich: Cluster, status: str) -> None:
+    """A server of weight 0 is as it should be, whatever haproxy calls that, and so is a backup that is not used."""
+    assert findings(rich, **seen_as(rich, m3=status)) == []
+    was, now = (replace(observe(rich, rich.preferred), **seen_as(rich, m3=each)) for each in ("UP", status))  # type: ignore[arg-type]
+    assert list(lost_servers(rich, was, now, [])) == []
+
+
+def test_backups_that_serve_alone_are_a_warning(rich: Cluster) -> None:
+    """Clients are served, so it is no failure; a server of weight 0 that is up is none that serves."""
+    found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN"))
+    assert {(each.check, each.warning) for each in found} == {("backup", True), ("server", True)}
+    assert {each.detail for each in found if each.check == "backup"} == {
+        "api is served by its backup servers only: none of the others is up"
+    }
+    found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN", spare1="DOWN", spare2="DOWN"))
+    assert {each.detail for each in found if each.failed} == {"api has 0 of 4 servers up"}

@@ -1,0 +1,31 @@
+"""The state that keepalived tells of itself."""
+
+from __future__ import annotations
+
+import pytest
+from builders import captured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbdeploy.node.keepalived_state import KeepalivedState, parse_vrrp
+from lbdeploy.node.parsers import parse_loads
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "priority"),
+    [("bookworm_master", "MASTER", 200), ("bookworm_backup", "BACKUP", 100), ("trixie_master", "MASTER", 200)],
+)
+def test_keepalived_says_its_state_and_priority(name: str, state: str, priority: int) -> None:
+    said = parse_vrrp(captured(f"keepalived_json/{name}"), "VI_K8S_API")
+    assert (said.state, said.priority) == (state, priority)
+    assert said.since > 1_700_000_000
+
+
+def test_its_journal_says_the_state_where_there_is_nothing_else() -> None:
+    assert parse_vrrp("FAULT\n", "VI_K8S_API") == KeepalivedState("FAULT")
+
+
+@given(st.text() | st.builds('[{{"data": {{"state": {}}}}}]'.format, st.integers()))
+def test_whatever_a_node_says_it_is_no_error(text: str) -> None:
+    assert isinstance(parse_vrrp(text, "VI_K8S_API"), KeepalivedState)
+    assert isinstance(parse_loads(text), tuple)

@@ -1,0 +1,133 @@
+"""While something is broken on purpose: how it is undone, also where the operator interrupts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from drills import raising
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import ConnectError, InterruptedRunError, LostError, RemoteError
+from lbdeploy.events import silent
+from lbdeploy.operations.drill import fault_window
+from lbdeploy.operations.drill.fault_window import Breaking
+from lbdeploy.operations.drill.faults import kind
+from lbdeploy.operations.outage.client import Prober
+
+
+def press(times: int = 1) -> None:
+    """Ctrl-C; each has been answered before the next one."""
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+class Doing:
+    """An injector that writes down what it does. `during` is done in the middle of a step, by its name."""
+
+    def __init__(self, **during: Callable[[], Any]) -> None:
+        self.done: list[str] = []
+        self.during = during
+
+    def _do(self, name: str) -> None:
+        self.during.get(name, lambda: None)()
+        self.done.append(name)
+
+    def arm(self, seconds: float) -> None:
+        assert seconds > 0.1
+        self._do("arm")
+
+    def break_it(self) -> float:
+        self._do("break")
+        return time.time()
+
+    def undo(self, *, disarm: bool = True) -> None:
+        self._do("undo" if disarm else "undo, still armed")
+
+
+def broken(cluster: Cluster, injector: Doing, monkeypatch: pytest.MonkeyPatch, hold: float = 0.1) -> Any:
+    monkeypatch.setattr(fault_window, "BASELINE", 0.1)
+    monkeypatch.setattr(fault_window, "MARGIN", 0.1)
+    what = kind("haproxy", cluster.preferred, cluster.vrrp.network)
+    return Breaking(what, cluster.preferred, injector, hold, silent).run(Prober([]))
+
+
+def test_what_was_broken_is_undone_after_a_while(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    injector = Doing()
+    at, undone = broken(seed, injector, monkeypatch)
+    assert injector.done == ["arm", "break", "undo"]
+    assert 0.1 <= undone - at < 5
+
+
+@pytest.mark.parametrize(
+    ("step", "done", "state"),
+    [
+        ("arm", ["arm", "undo"], "nothing was broken"),
+        ("break", ["arm", "break", "undo"], "what was broken is undone (lb1: haproxy is stopped)"),
+        ("undo", ["arm", "break", "undo"], "what was broken is undone (lb1: haproxy is stopped)"),
+    ],
+)
+def test_ctrl_c_never_comes_in_the_middle(
+    seed: Cluster, monkeypatch: pytest.MonkeyPatch, step: str, done: list[str], state: str
+) -> None:
+    """What has begun on the node ends before it is undone; and what was armed for nothing is disarmed."""
+    injector = Doing(**{step: press})
+    with pytest.raises(InterruptedRunError) as caught:
+        broken(seed, injector, monkeypatch, 0.1 if step == "undo" else 60)
+    assert (injector.done, caught.value.state) == (done, state)
+
+
+def test_ctrl_c_ends_the_wait(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is broken, it is undone at once."""
+    injector, began = Doing(), time.monotonic()
+    key = threading.Timer(0.5, press)
+    key.start()
+    try:
+        with pytest.raises(InterruptedRunError, match="interrupted"):
+            broken(seed, injector, monkeypatch, 60)
+    finally:
+        key.cancel()
+    assert injector.done == ["arm", "break", "undo"]
+    assert time.monotonic() - began < 10
+
+
+def test_a_second_one_leaves_it_to_the_node(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes on there may come after an undoing from here: what was armed stays so."""
+    injector = Doing(**{"break": lambda: press(2)})
+    with pytest.raises(InterruptedRunError) as caught:
+        broken(seed, injector, monkeypatch, 60)
+    assert injector.done == ["arm"]
+    assert "lb1: haproxy is stopped; it is undone automatically within 60 s" in str(caught.value.state)
+
+
+@pytest.mark.parametrize(
+    ("error", "undone", "state"),
+    [
+        (LostError("the connection was lost"), "undo, still armed", "undone automatically within"),
+        (RuntimeError("a mistake"), "undo, still armed", ""),
+        (RemoteError("it can't be stopped", state="what was begun is undone"), "undo", "what was begun is undone"),
+    ],
+)
+def test_where_it_may_still_be_at_work_it_stays_armed(
+    seed: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, undone: str, state: str
+) -> None:
+    """A break whose end nobody has seen may come after its undoing."""
+    injector = Doing(**{"break": raising(error)})
+    with pytest.raises(type(error)) as caught:
+        broken(seed, injector, monkeypatch)
+    assert injector.done == ["arm", undone]
+    assert state in str(getattr(caught.value, "state", ""))
+
+
+def test_where_it_cant_be_undone_from_here_the_node_is_waited_for(
+    seed: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is lost while it is broken ends no drill."""
+    injector = Doing(undo=raising(ConnectError("no answer")))
+    at, undone = broken(seed, injector, monkeypatch)
+    assert undone - at >= 0.2

@@ -1,0 +1,71 @@
+"""How long a drill's outage may take, by the timers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import BIG, cluster
+from drills import seeded
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbdeploy.operations.drill.faults import NAMES, Name
+from lbdeploy.operations.drill.prediction import expected
+
+
+@pytest.mark.parametrize(
+    ("name", "advert", "seconds"),
+    [
+        ("power", 1, 3 + 156 / 256),  # three adverts are missed, then lb2 waits for its skew: RFC 3768 section 6.1
+        ("power", 0.1, 0.3 + 0.1 * 156 / 256),  # RFC 5798: the skew counts in parts of the advert interval
+        ("link", 2, 6 + 156 / 256),
+        ("haproxy", 1, 0.1 + 156 / 256),  # systemd tells keepalived, which sends an advert of priority 0
+        ("haproxy", 0.1, 0.1 + 0.1 * 156 / 256),
+        ("hang", 1, 1 + 2 + 156 / 256),  # besides, the check's timeout
+        ("keepalived", 1, 2 + 156 / 256),  # the VIPs stay until systemd has started it again, after a second
+        ("keepalived", 0.1, 0),
+    ],
+)
+def test_the_timers_predict_the_longest_outage(name: Name, advert: float, seconds: float) -> None:
+    cluster = seeded(advert)
+    assert expected(cluster, name, cluster.preferred, holds=True) == pytest.approx(seconds)
+
+
+def test_a_keepalived_that_is_told_nothing_has_to_find_out() -> None:
+    """With a keepalived.conf of the operator's own, which does not ask whether haproxy is stopped, a check finds it."""
+    cluster = seeded(check_interval=2, check_fall=3)
+    assert expected(cluster, "haproxy", cluster.preferred, holds=True, told=False) == pytest.approx(6 + 156 / 256)
+
+
+def test_the_heir_is_the_best_of_the_others() -> None:
+    cluster = seeded()
+    lb1, lb2 = cluster.nodes
+    assert expected(cluster, "power", lb2, holds=True) == pytest.approx(3 + (256 - lb1.priority) / 256)
+    assert expected(cluster, "power", lb1, holds=False) == 0
+
+
+def test_the_heir_is_who_keepalived_prefers_at_this_moment(tmp_path: Path) -> None:
+    """What it tracks lowers lb-a below lb-c: that one takes over, after a skew by its own effective priority."""
+    three = cluster(tmp_path, BIG.replace("advert_interval = 0.25", "advert_interval = 1"))
+    now = {"lb-a": 20, "lb-b": 250, "lb-c": 60}
+    nominal, effective = (
+        expected(three, "power", three.node("lb-b"), holds=True, priorities=each) for each in (None, now)
+    )
+    assert nominal == pytest.approx(3 + (256 - 150) / 256)
+    assert effective == pytest.approx(3 + (256 - 60) / 256)
+
+
+@given(st.sampled_from(NAMES), st.integers(1, 60), st.integers(1, 60), st.integers(1, 10))
+def test_slower_checks_never_predict_a_shorter_outage(name: Name, interval: int, timeout: int, fall: int) -> None:
+    quick = seeded(check_interval=interval, check_timeout=timeout, check_fall=fall)
+    for slow in (
+        seeded(check_interval=interval + 1, check_timeout=timeout, check_fall=1),
+        seeded(check_interval=interval, check_timeout=timeout + 1, check_fall=fall),
+        seeded(check_interval=interval, check_timeout=timeout, check_fall=fall + 1),
+    ):
+        one = replace(quick.vrrp, check_fall=min(fall, slow.vrrp.check_fall))
+        faster = replace(quick, vrrp=one)
+        predicted = expected(slow, name, slow.preferred, holds=True)
+        assert predicted >= expected(faster, name, faster.preferred, holds=True) > 0

@@ -1,0 +1,55 @@
+"""Mistakes in haproxy.cfg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from linted import built_in, lints, text_of
+
+from lbdeploy.planning.desired import HAPROXY_CFG
+
+
+def two_sections(backend: str = "{{ frontend.name }}") -> str:
+    """haproxy.cfg with a frontend and a backend each, as lbdeploy itself wrote it before."""
+    start = f"    default_backend {backend}\n\nbackend {backend}\n    balance {{{{"
+    return built_in("haproxy.cfg").replace("\nlisten ", "\nfrontend ").replace("    balance {{", start)
+
+
+def test_a_frontend_and_a_backend_of_one_name_are_found(tmp_path: Path) -> None:
+    """They work with haproxy before 3.2, which warns of them: and the node's validator lets no warning pass."""
+    (found,) = lints(tmp_path, "haproxy.cfg", two_sections())
+    assert (found.severity, found.fix) == ("warning", "make them one section: listen k8s-api")
+    assert found.message == "frontend and backend k8s-api have one name: haproxy 3.2 warns of it, and is refused then"
+    assert "backend k8s-api" in text_of(tmp_path, HAPROXY_CFG).splitlines()[(found.line or 0) - 1]
+
+
+def test_servers_in_a_section_of_another_name_are_found(tmp_path: Path) -> None:
+    """lbdeploy looks for a frontend's servers by its name."""
+    (found,) = lints(tmp_path, "haproxy.cfg", two_sections("{{ frontend.name }}-servers"))
+    assert (found.severity, found.fix) == ("error", "give the servers a section: listen k8s-api")
+    assert found.message.startswith("no section listen k8s-api or backend k8s-api: nobody could say")
+
+
+def test_tcplog_in_a_backend_is_found(tmp_path: Path) -> None:
+    """haproxy ignores `option tcplog` in a backend, with a warning; elsewhere it is right."""
+    more = "\nbackend more\n    option tcplog\n    balance {{ cluster.frontends[0].balance }}\n"
+    text = built_in("haproxy.cfg") + more
+    (found,) = lints(tmp_path, "haproxy.cfg", text)
+    assert (found.severity, found.file) == ("warning", "/etc/haproxy/haproxy.cfg")
+    assert found.message == "option tcplog has no effect in a backend"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "severity", "message"),
+    [
+        (" level admin", "", "error", "has no stats socket /run/haproxy/admin.sock of level admin"),
+        ("    bind unix@", "    # bind unix@", "warning", "frontend k8s-api is not bound to /run/haproxy/k8s-api.sock"),
+    ],
+)
+def test_what_lbdeploy_asks_haproxy_by_is_missed(
+    tmp_path: Path, old: str, new: str, severity: str, message: str
+) -> None:
+    """Without its sockets, nobody could say whether servers are up, or whether a standby serves."""
+    (found,) = lints(tmp_path, "haproxy.cfg", built_in("haproxy.cfg").replace(old, new))
+    assert (found.severity, found.message[: len(message)]) == (severity, message)

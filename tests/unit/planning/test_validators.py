@@ -1,0 +1,29 @@
+"""The daemons' own checks of the files that are rendered."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lbdeploy.planning import validators
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "objection"),
+    [
+        ("", 0, ""),
+        ("(VI_SIX) the first IPv6 VIP address must be link local", 0, ""),
+        ("(VI_SIX) the first IPv6 VIP address must be link local\n(VI_SIX) no", 5, "(VI_SIX) no"),
+        ("", 5, ""),
+    ],
+)
+def test_one_word_of_an_old_keepalived_is_no_objection(tmp_path: Path, said: str, status: int, objection: str) -> None:
+    """Debian 11's misses a link-local VIP where IPv6 goes to the group, and works all the same; all else counts."""
+    (tmp_path / "keepalived").write_text(f"#!/bin/sh\n[ -z '{said}' ] || echo '{said}' >&2\nexit {status}\n")
+    (tmp_path / "keepalived").chmod(0o755)
+    argv = ["sh", "-c", str(validators.KEEPALIVED), "lbdeploy", "keepalived.conf"]
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run = subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert (run.returncode, run.stdout.strip()) == (status, objection)

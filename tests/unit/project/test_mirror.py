@@ -1,0 +1,100 @@
+"""tests/unit mirrors lbdeploy/: the test of a module is found by the module's path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TOP = Path(__file__).parents[3]
+TESTS, CODE = TOP / "tests" / "unit", TOP / "lbdeploy"
+# What only nodes can show: tests/lab has the tests.
+WITH_NODES = """
+cli/commands/doctor.py
+cli/commands/down.py
+cli/commands/handover.py
+cli/commands/rebuild.py
+cli/commands/rollback.py
+cli/commands/status.py
+cli/report/down.py
+cli/report/handover.py
+lab/actions.py
+lab/commands.py
+lab/down.py
+lab/enter.py
+lab/fault_injector.py
+lab/host/cgroups.py
+lab/host/netns.py
+lab/image/build.py
+lab/image/repository.py
+lab/machine/nodes.py
+lab/machine/servers.py
+lab/machine/ssh_probe.py
+lab/manifest.py
+lab/status.py
+lab/up.py
+operations/down.py
+operations/drill/injector.py
+operations/handover/handover.py
+operations/outage/node_streams.py
+rollout/node_tasks.py
+rollout/observer.py
+rollout/stage_runner.py
+ssh/transport/channel.py
+ssh/transport/session.py
+"""
+# What other modules' tests use, or what holds names, values and types alone.
+THROUGH_OTHERS = """
+cli/commands/init_flags.py
+cli/prompts.py
+cli/report/progress.py
+common/environment.py
+common/startup.py
+common/version.py
+config/credentials.py
+config/draft.py
+config/keys.py
+config/model.py
+config/schema.py
+events.py
+health/finding.py
+health/placement.py
+node/health_probes.py
+node/resources/base.py
+node/resources/file.py
+node/resources/last_run.py
+node/resources/original.py
+node/resources/purge.py
+node/resources/stale_files.py
+node/resources/sysctl.py
+node/resources/text_diff.py
+operations/doctor/firewall/iptables.py
+operations/doctor/firewall/nftables.py
+operations/doctor/firewall/packet_filter.py
+operations/fleet/worker.py
+operations/outage/views.py
+operations/rollback.py
+operations/status.py
+rollout/options.py
+ssh/config_values.py
+ssh/manual_commands.py
+ssh/transport/algorithms.py
+"""
+
+
+def by_test_file() -> set[str]:
+    """Each test file, by the module that its path names."""
+    files = (path.relative_to(TESTS) for path in TESTS.rglob("test_*.py"))
+    return {str(path.with_name(path.name.removeprefix("test_"))) for path in files if path.parts[0] != "project"}
+
+
+def modules() -> set[str]:
+    return {str(path.relative_to(CODE)) for path in CODE.rglob("*.py") if not path.name.startswith("__")}
+
+
+def test_every_test_file_has_its_module() -> None:
+    """A test of the project itself, its documentation or its packages is in tests/unit/project."""
+    assert by_test_file() - modules() == set()
+
+
+def test_modules_without_a_test_file_are_known() -> None:
+    """A new module gets a test file of its name, or is listed above; one that has a test file is not listed."""
+    assert modules() - by_test_file() == set((WITH_NODES + THROUGH_OTHERS).split())

@@ -1,0 +1,55 @@
+"""docs/howto/templates.md says of templates what they are given, and its examples work."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import BIG, SEED, cluster
+
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.planning import desired
+from lbdeploy.planning.lint.lint import lint
+from lbdeploy.planning.render import render
+
+TOP = Path(__file__).parents[3]
+PAGE = (TOP / "docs/howto/templates.md").read_text(encoding="utf-8")
+EVERYTHING = BIG.replace('name = "prod.eu-1"', 'name = "prod.eu-1"\nfirewall = "nftables"') + (
+    '[packages]\nhaproxy = "2.6.*"\napt_proxy = "http://10.0.0.5:3142"\n'
+    '[packages.repositories.more]\nuri = "http://10.0.0.5/debian"\nsuite = "./"\n'
+)
+
+
+def test_the_page_names_what_templates_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name that is given to a template is in the table, and none besides; so are the filters."""
+    given: dict[str, set[str]] = defaultdict(set)
+
+    def noted(of: Cluster, node: Node, template: str, **values: Any) -> str:
+        given[template] |= values.keys()
+        return render(of, node, template, **values)
+
+    monkeypatch.setattr(desired, "render", noted)
+    of = cluster(tmp_path, EVERYTHING)
+    desired.files(of, of.preferred)
+    assert {f"{name}.j2" for name in given} == {path.name for path in (TOP / "templates").iterdir()}
+    told: dict[str, set[str]] = defaultdict(set)
+    for template, name in re.findall(r"^\| ([\w.-]+) \| `(\w+)` \|", PAGE, re.MULTILINE):
+        told[template].add(name)
+    assert told == {template: names for template, names in given.items() if names}
+    for name in ("number", "duration", "endpoint"):
+        assert f"`{name}`" in PAGE
+
+
+def test_the_example_is_one(tmp_path: Path) -> None:
+    """It renders, and nothing is wrong with it."""
+    (tmp_path / "templates").mkdir()
+    example = re.search(r"^```jinja\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert example
+    (tmp_path / "templates" / "sysctl.conf.j2").write_text(example[1])
+    of = cluster(tmp_path, SEED.read_text())
+    assert lint(of) == []
+    (text,) = (each.content for each in desired.files(of, of.preferred) if each.path == desired.SYSCTL_CONF)
+    assert text == "# k8s-api, lb1\nnet.ipv4.ip_nonlocal_bind = 1\nnet.ipv4.tcp_keepalive_time = 600\n"

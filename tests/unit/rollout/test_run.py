@@ -1,0 +1,27 @@
+"""Runs of `up`, without nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builders import SEED, cluster, observe
+from clusters import with_firewall
+
+from lbdeploy.node.resources import File, Gone, Service
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
+from lbdeploy.rollout.run import earlier
+
+
+def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
+    """Where another node fails, this one's new files go again, and the service is stopped before them."""
+    found = cluster(tmp_path, with_firewall(SEED.read_text()))
+    node = found.preferred
+    wanted = desired(found, node)
+    new = [each for each in wanted if isinstance(each, File) and "fire" in each.path]
+    states = {each.id: FileState("missing") for each in new} | {f"service {FIREWALL_SERVICE}": ServiceState()}
+    back = earlier(wanted, observe(found, node, states=states))
+    assert not any(isinstance(each, File) and "fire" in each.path for each in back)
+    assert [each.unit for each in back if isinstance(each, Gone) and each.unit] == [FIREWALL_SERVICE]
+    assert not any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in back)

@@ -1,0 +1,52 @@
+"""Logging in by keys."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from sshkeys import CERT, HOST, NODE, certificate_line, target
+
+from lbdeploy.config.credentials import Answers
+from lbdeploy.ssh.transport.identities import Identities, identities
+from lbdeploy.ssh.transport.login import Keys
+
+
+def test_keys_that_are_not_accepted_are_not_tried(tmp_path: Path) -> None:
+    """Nor their certificates, where those are not; the error names what was left out."""
+    (tmp_path / "key").write_bytes(HOST.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    (tmp_path / "key-cert.pub").write_text(certificate_line())
+    hop = target(identity_files=(tmp_path / "key",))
+    found = {
+        allowed: [bool(key.public_blob) for _, key in identities(replace(hop, public_keys=allowed), Answers()).keys]
+        for allowed in ((), ("ssh-ed25519",), (CERT,), ("rsa-sha2-512",))
+    }
+    assert list(found.values()) == [[True, False], [False], [True], []]
+    nothing = identities(replace(hop, public_keys=("rsa-sha2-512",)), Answers())
+    error = Keys(NODE, hop, Answers())._error(nothing, "there is no key to log in with")
+    assert f"PubkeyAcceptedAlgorithms does not list that of {tmp_path}/key" in error.state
+
+
+def test_a_missing_key_is_told_where_a_login_fails(tmp_path: Path) -> None:
+    """With its path: it is likely the reason."""
+    hop = target(missing=(tmp_path / "id",))
+    error = Keys(NODE, hop, Answers())._error(Identities(), "there is no key to log in with")
+    assert f"{tmp_path}/id, which hosts.toml names, is not there" in error.state
+    assert error.fix == "ssh-copy-id lb1"
+
+
+def test_logging_in_imports_only_what_it_needs() -> None:
+    """Fabric and paramiko bring yaml, asyncio and unittest along, which cost 60 ms, unless the command line says no."""
+    program = (
+        "import sys; from lbdeploy.common import startup; startup.lean = True; import lbdeploy.ssh.transport.session;"
+        "print(*({'yaml', 'asyncio', 'unittest.case'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert out.strip() == ""
