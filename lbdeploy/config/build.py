@@ -21,7 +21,15 @@ from lbdeploy.config.model import (
     TrackScript,
     Vrrp,
 )
-from lbdeploy.config.schema import FrontendTable, HaproxyTable, NodeTable, PackagesTable, ServerTable, SshTable, VrrpTable
+from lbdeploy.config.schema import (
+    FrontendTable,
+    HaproxyTable,
+    NodeTable,
+    PackagesTable,
+    ServerTable,
+    SshTable,
+    VrrpTable,
+)
 
 
 def cluster(

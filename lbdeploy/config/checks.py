@@ -11,7 +11,15 @@ from typing import Any
 from lbdeploy.config.frontend_checks import check_frontends
 from lbdeploy.config.keys import Complaint, key_text, near
 from lbdeploy.config.model import Address, Interface
-from lbdeploy.config.schema import ClusterTable, FrontendTable, HaproxyTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
+from lbdeploy.config.schema import (
+    ClusterTable,
+    FrontendTable,
+    HaproxyTable,
+    NetworkTable,
+    NodeTable,
+    PackagesTable,
+    VrrpTable,
+)
 
 Parsed = dict[str, Any]
 
@@ -175,13 +183,13 @@ def _firewall(cluster: ClusterTable | None) -> Iterator[Complaint]:
 
 def _peers_port(parsed: Parsed) -> Iterator[Complaint]:
     """A port on which more than the nodes are let in, or which something else has at their addresses."""
-    cluster, metrics, ssh = (parsed.get(each) for each in ("cluster", "metrics", "ssh"))
-    port = (parsed.get("haproxy") or HaproxyTable()).peers_port
-    taken = {("frontends", name, "port"): each.port for name, each in parsed.get("frontends", {}).items()}
-    taken |= {("metrics", "port"): metrics.port} if metrics else {}
-    taken |= {("ssh", "port"): ssh.port} if ssh else {}
-    taken |= {("cluster", "firewall_allow"): port} if cluster and port in cluster.firewall_allow else {}
-    for key in (key for key, other in taken.items() if other == port):
+    port = (parsed.get("haproxy") or HaproxyTable()).peers_port  # type: ignore[call-arg]
+    frontends = parsed.get("frontends", {}).items()
+    taken: list[tuple[tuple[str, ...], int]] = [(("frontends", name, "port"), each.port) for name, each in frontends]
+    taken += [((name, "port"), parsed[name].port) for name in ("metrics", "ssh") if parsed.get(name)]
+    if cluster := parsed.get("cluster"):
+        taken += [(("cluster", "firewall_allow"), each) for each in cluster.firewall_allow]
+    for key in (key for key, other in taken if other == port):
         message = f"{port} is the port at which the nodes' haproxy tell each other who their clients are"
         yield key, message, "choose another one, or set peers_port in [haproxy]"
 

@@ -28,7 +28,7 @@ COMMENTS = {
     ("frontends", "check"): 'or "https": GET /readyz answers 200',
     ("frontends", "servers"): '"address" or "address:port"',
 }
-SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics", "haproxy")  # in the order of the sample
+SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics", "haproxy")  # as in the sample
 WIDTH = 28  # where comments begin, if there is room
 
 

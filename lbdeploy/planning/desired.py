@@ -54,6 +54,8 @@ def ca_file(frontend: str) -> str:
 PATHS = SimpleNamespace(
     ca_file=ca_file,
     metrics=METRICS,
+    keepalived_conf=KEEPALIVED_CONF,
+    haproxy_cfg=HAPROXY_CFG,
     check_haproxy=CHECK_HAPROXY,
     tickle_clients=TICKLE_CLIENTS,
     peers=PEERS,

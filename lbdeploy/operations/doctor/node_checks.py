@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from ipaddress import ip_network
 
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
 from lbdeploy.health.finding import Finding
@@ -24,6 +25,7 @@ KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 SKEW_SECONDS = 2.0  # beyond this, the logs and journals of nodes can't be put in order
 SKEW_LIMIT = 300.0  # beyond this, certificates and apt's lists may count as not valid yet
 METRICS = "the metrics"
+PEERS = "the nodes' haproxy among themselves"
 EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104  as `ss` shows who listens on all addresses
 _LISTENER = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
 
@@ -126,7 +128,7 @@ def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         if not same:
             continue
         what = same[0]
-        key = "metrics.port" if what == METRICS else f"{what.replace(' ', 's.')}.port"
+        key = {METRICS: "metrics.port", PEERS: "haproxy.peers_port"}.get(what, f"{what.replace(' ', 's.')}.port")
         name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
         if name != "haproxy" and (port, pid) not in told:
             told.add((port, pid))
@@ -142,6 +144,8 @@ def _listening(cluster: Cluster, node: Node) -> Iterator[tuple[Address, int, str
             yield vip.ip, frontend.port, f"frontend {frontend.name}", frontend.allow
     if metrics := cluster.metrics:
         yield node.addresses[metrics.network], metrics.port, METRICS, metrics.allow
+    peers = tuple(ip_network(peer.addresses[cluster.vrrp.network]) for peer in cluster.peers(node))
+    yield node.addresses[cluster.vrrp.network], cluster.peers_port, PEERS, peers
 
 
 def _networkd(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:

@@ -1,10 +1,11 @@
 """Watches through VIPs, as kubelets and controllers hold them: they notice only what the network tells them.
 
-Run as a script inside the lab's client namespace, with VIPs as arguments. On each VIP, watches read events for as long as
-they come, without any timeout, and one more client sends a request each 200 ms on a connection that it keeps. Whatever ends is
-opened again at once. It says "ready" once everything was answered, and ends on a line (or the end) of standard input with
-one JSON document, a list: for each watch {vip, talks, events, silences: [[from, to]], ends: [[at, why]]}, with the silences
-that were longer than 0.4 s, and the ends of its connections. Times are the system's monotonic time (s).
+Run as a script inside the lab's client namespace, with VIPs as arguments. On each VIP, watches read events for as long
+as they come, without any timeout, and one more client sends a request each 200 ms on a connection that it keeps.
+Whatever ends is opened again at once. It says "ready" once everything was answered, and ends on a line (or the end) of
+standard input with one JSON document, a list: for each watch {vip, talks, events, silences: [[from, to]], ends: [[at,
+why]]}, with the silences that were longer than 0.4 s, and the ends of its connections. Times are the system's monotonic
+time (s).
 """
 
 from __future__ import annotations
