@@ -18,12 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from lbdeploy.common.paths import shown
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import LabError, LbdeployError, UsageError, shown
+from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
+from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.options import PACKAGES, Options, chosen, fingerprint
+from lbdeploy.rollout.options import PACKAGES, Options
 from lbdeploy.rollout.origin import Origin, origin
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
@@ -157,7 +159,7 @@ def drill(
     from lbdeploy.operations.drill.drill import Drill
     from lbdeploy.operations.drill.faults import refuse_for_good
 
-    in_lab = cluster.ssh.config_file is not None
+    in_lab = cluster.ssh.in_lab
     refuse_for_good(kind, undoable=in_lab or i_have_console)
     outside = None
     if in_lab:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from lbdeploy.cli.event_lines import as_json
 from lbdeploy.cli.hints import Advice
 from lbdeploy.common import environment
-from lbdeploy.errors import LbdeployError, absolute
+from lbdeploy.common.paths import absolute
+from lbdeploy.errors import LbdeployError
+from lbdeploy.operations.arguments import chosen
 from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
-from lbdeploy.rollout.options import chosen
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.formats import Format
@@ -169,9 +170,9 @@ class App:
         """Into the log, if there is one."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
-            told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
-            told += [f"next: {self.advised(error.fix or '')}"]
-            self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
+            lines = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
+            lines += [f"next: {self.advised(error.fix or '')}"]
+            self.log.write("\n    ".join([*lines, *(error.detail or "").splitlines()]))
 
     def close(self, *, heard: bool = True) -> None:
         """End the log; after a failure say where it is, or why there is none. `heard`: somebody still listens."""

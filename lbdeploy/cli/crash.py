@@ -20,18 +20,23 @@ def crashed(error: Exception, log: Logbook) -> LbdeployError:
     """An error to show instead of an unexpected one, with the path of the log that has its traceback."""
     log.write("".join(traceback.format_exception(error)))
     path, _ = log.close()
+    return mistake(error, f"{path or 'this line'}")
+
+
+def mistake(error: Exception, evidence: str) -> LbdeployError:
+    """An error to show instead of an unexpected one; `evidence` is what to report it with."""
     return LbdeployError(
         f"a mistake in lbdeploy: {type(error).__name__}: {error}",
         state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
-        fix=f"lbdeploy plan shows what is left to do; please report it with {path or 'this line'}",
+        fix=f"lbdeploy plan shows what is left to do; please report it with {evidence}",
     )
 
 
 def watch_over(log: Logbook) -> None:
     """From now on nothing prints a traceback, and SIGTERM and SIGHUP end a run as a second Ctrl-C does."""
 
-    def aside(told: Any) -> None:  # of a thread, or of an object's end: both have the same names for what is used
-        log.write("".join(traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback)))
+    def aside(failure: Any) -> None:  # of a thread, or of an object's end: both have the same names for what is used
+        log.write("".join(traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)))
 
     threading.excepthook = sys.unraisablehook = aside
     if threading.current_thread() is threading.main_thread():

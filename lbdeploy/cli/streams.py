@@ -73,5 +73,5 @@ def unwritten(error: UnwrittenError, outcome: int | None) -> LbdeployError:
     what = f"the output could not be written: {error}"
     if outcome is None:
         return LbdeployError(what, state="what was under way has been given up", fix="make room, then: lbdeploy verify")
-    told = "it had ended well" if outcome == 0 else f"it had ended with exit code {outcome}"
-    return LbdeployError(what, state=f"{told}, before it could say so", fix="make room, then: lbdeploy verify")
+    ended = "it had ended well" if outcome == 0 else f"it had ended with exit code {outcome}"
+    return LbdeployError(what, state=f"{ended}, before it could say so", fix="make room, then: lbdeploy verify")

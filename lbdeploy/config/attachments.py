@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbdeploy.errors import shown
+from lbdeploy.common.paths import shown
+from lbdeploy.errors import Problem
 
 if TYPE_CHECKING:
     from lbdeploy.config.schema import VrrpTable  # with it comes pydantic, which `reader` imports without its plugins
@@ -24,8 +25,6 @@ BEGIN, END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BL
 
 LONGEST = 256 * 1024  # bytes; every look reads all of it from each node, and a change sends it there
 
-Complaint = tuple[tuple[str, ...], str, str]
-
 
 def named(vrrp: VrrpTable | None) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every key that names a script, with its value."""
@@ -36,16 +35,16 @@ def named(vrrp: VrrpTable | None) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from [(("vrrp", "notify"), vrrp.notify)] if vrrp.notify else []
 
 
-def read(folder: Path, vrrp: VrrpTable | None, texts: dict[str, str]) -> Iterator[Complaint]:
+def read(folder: Path, vrrp: VrrpTable | None, texts: dict[str, str]) -> Iterator[Problem]:
     """Put the text of each script into `texts`, by its path below `folder`, where it is not there already.
 
-    Yields what is wrong with it: (key, message, fix).
+    Yields what is wrong with it.
     """
     for key, path in named(vrrp):
         if path not in texts:
             wrong = _read(folder / path, path, texts)
             if wrong:
-                yield (key, *wrong)
+                yield Problem("unusable-script", key, *wrong)
 
 
 def _read(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | None:

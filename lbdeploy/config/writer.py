@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lbdeploy.config.json_schema import FILE_NAME
-from lbdeploy.config.keys import key_text
 from lbdeploy.config.schema import SINGLE
+from lbdeploy.errors import key_text
 
 HEAD = f"""\
 #:schema {FILE_NAME}

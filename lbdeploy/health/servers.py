@@ -6,48 +6,55 @@ from collections.abc import Iterator, Sequence
 
 from lbdeploy.config.model import Cluster, Frontend, Server
 from lbdeploy.health.finding import Finding
+from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import ServerStat
 
 
-def backends(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
-    """Whether a node's haproxy has a server to send clients to."""
-    if not observation.haproxy_answers:
+def backends(state: ClusterState) -> Iterator[Finding]:
+    """Whether each node's haproxy has a server to send clients to."""
+    for each in state.observations:
+        for frontend in state.cluster.frontends if each.haproxy_answers else ():
+            yield from _backend(each, frontend)
+
+
+def _backend(seen: Observation, frontend: Frontend) -> Iterator[Finding]:
+    used = {server: _stat(seen, frontend, server) for server in frontend.servers if server.weight != 0}
+    up = [server for server, stat in used.items() if stat and stat.up]
+    node, subject, waiting = seen.node.name, frontend.name, any(stat and stat.settling for stat in used.values())
+    detail = f"{frontend.name} has {len(up)} of {len(used)} servers up"
+    fix = f"check that the servers listen, and let {node} connect to them"
+    if not up:
+        yield Finding.failed(node, "backend", detail, fix, subject=subject, settling=waiting)
         return
-    for frontend in cluster.frontends:
-        used = [server for server in frontend.servers if server.weight != 0]
-        seen = {server: _stat(observation, frontend, server) for server in used}
-        up = [server for server, stat in seen.items() if stat and stat.up]
-        waiting = any(stat and stat.settling for stat in seen.values())
-        detail = f"{frontend.name} has {len(up)} of {len(seen)} servers up"
-        fix = f"check that the servers listen, and let {observation.node.name} connect to them"
-        yield Finding(observation.node.name, "backend", bool(up), detail, None if up else fix, settling=waiting)
-        if up and all(server.backup for server in up):
-            detail = f"{frontend.name} is served by its backup servers only: none of the others is up"
-            yield Finding(observation.node.name, "backup", False, detail, fix, warning=True, settling=waiting)
+    yield Finding.passed(node, "backend", detail, subject=subject, settling=waiting)
+    if all(server.backup for server in up):
+        detail = f"{frontend.name} is served by its backup servers only: none of the others is up"
+        yield Finding.warning(node, "backup", detail, fix, subject=subject, settling=waiting)
 
 
-def servers(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
+def servers(state: ClusterState) -> Iterator[Finding]:
     """Each server that any node's haproxy does not see up: a warning, as long as its frontend has another."""
-    asked = [each for each in observations if each.haproxy_answers]
-    for frontend, server in cluster.servers():
+    asked = [each for each in state.observations if each.haproxy_answers]
+    for frontend, server in state.cluster.servers() if asked else ():
         stats = [(each.node.name, _stat(each, frontend, server)) for each in asked]
         bad = [(name, stat) for name, stat in stats if not _fine(server, stat)]
         name = f"{frontend.name}/{server.name}"
-        if stats and not bad:
-            drained = " and gets no new connections, by its weight of 0" if server.weight == 0 else ""
-            yield Finding(None, "server", True, f"{name} is up{drained}")
-        elif bad:
-            told: dict[str, list[str]] = {}
-            for node, stat in bad:
-                told.setdefault(_describe(stat), []).append(node)
-            detail = f"{name} ({server.address}:{server.port}): " + "; ".join(
-                f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items()
-            )
+        if bad:
             settling = any(stat and stat.settling for _, stat in bad)
-            yield Finding(
-                None, "server", False, detail, f"see whether {server.name} runs", warning=True, settling=settling
-            )
+            detail, fix = f"{name} ({server.address}:{server.port}): {_seen_as(bad)}", _runs(server)
+            yield Finding.warning(None, "server", detail, fix, subject=name, settling=settling)
+        else:
+            drained = " and gets no new connections, by its weight of 0" if server.weight == 0 else ""
+            yield Finding.passed(None, "server", f"{name} is up{drained}", subject=name)
+
+
+def _seen_as(bad: Sequence[tuple[str, ServerStat | None]]) -> str:
+    """In what state which nodes see a server."""
+    told: dict[str, list[str]] = {}
+    for node, stat in bad:
+        told.setdefault(_describe(stat), []).append(node)
+    return "; ".join(f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items())
 
 
 def lost_servers(
@@ -59,44 +66,58 @@ def lost_servers(
         gone = was and was.up and not _fine(server, now)
         elsewhere = [_stat(each, frontend, server) for each in others if each.haproxy_answers]
         if gone and not any(stat and not stat.up for stat in elsewhere):
-            detail = f"{frontend.name}/{server.name} was up before the change, and no longer is: {_describe(now)}"
-            yield Finding(after.node.name, "server", False, detail, f"see whether {server.name} runs")
+            name = f"{frontend.name}/{server.name}"
+            detail = f"{name} was up before the change, and no longer is: {_describe(now)}"
+            yield Finding.failed(after.node.name, "server", detail, _runs(server), subject=name)
 
 
-def answers(observation: Observation) -> Iterator[Finding]:
-    """Whether something behind each VIP answers this node. A VIP of another network may be unreachable: no finding."""
-    near = [address.network for link in observation.links for address in link.addresses]
-    soon = any(server.up or server.settling for server in observation.servers)
-    for each in observation.answered:
+def _runs(server: Server) -> str:
+    return f"see whether {server.name} runs"
+
+
+def answers(state: ClusterState) -> Iterator[Finding]:
+    """Whether something behind each VIP answers each node."""
+    for each in state.observations:
+        yield from _answers(each)
+
+
+def _answers(seen: Observation) -> Iterator[Finding]:
+    """The answers that one node got. A VIP of another network may be unreachable for it: no finding."""
+    near = [address.network for link in seen.links for address in link.addresses]
+    soon = any(server.up or server.settling for server in seen.servers)
+    for each in seen.answered:
         what = f"{each.ip} port {each.port}"
         if each.ok:
-            yield Finding(observation.node.name, "api", True, f"{what} answers")
+            yield Finding.passed(seen.node.name, "api", f"{what} answers", subject=what)
         elif any(each.ip in network for network in near):
             fix = "see the findings above; if there are none, does a firewall block the port between the nodes?"
-            yield Finding(observation.node.name, "api", False, f"{what} does not answer from here", fix, settling=soon)
+            detail = f"{what} does not answer from here"
+            yield Finding.failed(seen.node.name, "api", detail, fix, subject=what, settling=soon)
 
 
-def serves(observation: Observation) -> Iterator[Finding]:
-    """Whether this node's haproxy would serve clients as holder. No finding where a template has no socket."""
-    soon = any(server.settling for server in observation.servers)
-    for name, answered in observation.own.items():
-        detail = f"{name} answers on this node's own haproxy" if answered else silence(name)
-        fix = None if answered else "see the findings above; if there are none: journalctl -u haproxy -n 20 there"
-        yield Finding(observation.node.name, "frontend", answered, detail, fix, settling=soon)
+def serves(state: ClusterState) -> Iterator[Finding]:
+    """Whether each node's haproxy would serve clients as holder. No finding where a template has no socket."""
+    fix = "see the findings above; if there are none: journalctl -u haproxy -n 20 there"
+    for each in state.observations:
+        soon = any(server.settling for server in each.servers)
+        for name, answered in each.own.items():
+            where = "on this node's own haproxy"
+            if answered:
+                yield Finding.passed(each.node.name, "frontend", f"{name} answers {where}", subject=name)
+            else:
+                detail = f"{name} does not answer {where}"
+                yield Finding.failed(each.node.name, "frontend", detail, fix, subject=name, settling=soon)
 
 
-def silence(frontend: str) -> str:
-    """The detail of a finding about a frontend from which the node itself gets no answer."""
-    return f"{frontend} does not answer on this node's own haproxy"
-
-
-def metrics(observation: Observation) -> Iterator[Finding]:
-    """Whether the node's haproxy serves its metrics, where hosts.toml asks for them."""
-    if observation.metrics is not None:
-        place, ok = observation.metrics
-        detail = f"haproxy's metrics {'are' if ok else 'are not'} available at {place}"
-        fix = None if ok else "lbdeploy plan shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp"
-        yield Finding(observation.node.name, "metrics", ok, detail, fix)
+def metrics(state: ClusterState) -> Iterator[Finding]:
+    """Whether each node's haproxy serves its metrics, where hosts.toml asks for them."""
+    for each in state.observations:
+        place, ok = each.metrics or ("", False)
+        if ok:
+            yield Finding.passed(each.node.name, "metrics", f"haproxy's metrics are available at {place}")
+        elif each.metrics:
+            fix = "lbdeploy plan shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp"
+            yield Finding.failed(each.node.name, "metrics", f"haproxy's metrics are not available at {place}", fix)
 
 
 def _fine(server: Server, stat: ServerStat | None) -> bool:

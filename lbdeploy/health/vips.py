@@ -1,92 +1,106 @@
-"""lbdeploy.health.vips."""
+"""Whether the VIPs are where they should be, and if not, why not. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence
 
-from lbdeploy.config.model import Cluster, Node
+from lbdeploy.config.model import Cluster, Node, Vip
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.placement import DAEMONS, IN_FAULT, Placement, able, unable
-from lbdeploy.node.keepalived_conf import HANDOVER, YIELD, effective, master_down
+from lbdeploy.health.fitness import DAEMONS, able, kept_by_tracking, unable
+from lbdeploy.health.placement import Placement
+from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.vrrp_priority import HANDOVER, YIELD, effective, master_down
+
+ON_EACH_NODE = "see on each node: journalctl -u keepalived -n 20"
 
 
-def asked(cluster: Cluster, observations: Sized, errors: Sized) -> str | None:
-    """What to add to "node" in messages: "", or a qualifier where there are `errors`; None: only some were asked."""
-    if len(observations) + len(errors) < len(cluster.nodes):
-        return None
-    return " that could be looked at" if errors else ""
+def placed(state: ClusterState) -> Iterator[Finding]:
+    """Whether exactly one node holds each VIP, once, and on the right interface."""
+    for placement in state.vips:
+        yield from _held_once(state, placement)
+        alone = len(placement.holders) == 1
+        for each in state.observations:
+            yield from _in_place(state, placement.vip, each, alone=alone)
 
 
-def placed(placement: Placement, observations: Sequence[Observation], seen: str | None) -> Iterator[Finding]:
-    """Whether exactly one node holds the VIP, once, and on the right interface.
-
-    `seen` is the result of `asked`: None means that none of the observed nodes needs to hold the VIP.
-    """
-    vip, names = placement.vip, placement.holders
-    if not names and seen is not None:
-        fix = "see on each node: journalctl -u keepalived -n 20"
-        yield Finding(None, "vip", False, f"{vip.ip} is on no node{seen}", fix, settling=not seen)
+def _held_once(state: ClusterState, placement: Placement) -> Iterator[Finding]:
+    """A VIP that no node holds, or several hold. Where only some nodes were asked, none of them needs to hold it."""
+    ip, names = str(placement.vip.ip), placement.holders
+    if not names and not state.partial:
+        detail = f"{ip} is on no node{state.qualifier}"
+        yield Finding.failed(None, "vip", detail, ON_EACH_NODE, subject=ip, settling=not state.errors)
     if len(names) > 1:
+        detail = f"{ip} is on {' and '.join(names)} at once"
         fix = "the nodes do not hear each other's adverts: does a firewall block VRRP (IP protocol 112) between them?"
-        yield Finding(None, "vip", False, f"{vip.ip} is on {' and '.join(names)} at once", fix, settling=True)
-    for each in observations:
-        want, have = each.node.interfaces[vip.network], each.holds(vip.ip)
-        if have and have != [want]:
-            detail = f"{vip.ip} is on {', '.join(have)}, should be on {want}"
-            yield Finding(each.node.name, "vip", False, detail, "lbdeploy up")
-        elif have and (doubt := each.doubt(vip.ip)):
-            yield _doubtful(each.node, f"{vip.ip} is on {want}", doubt)
-        elif len(names) == 1 and have:
-            nowhere = f", and on no other node{seen}" if seen is not None else ""
-            yield Finding(each.node.name, "vip", True, f"{vip.ip} is on {want}{nowhere}")
+        yield Finding.failed(None, "vip", detail, fix, subject=ip, settling=True)
 
 
-def _doubtful(node: Node, what: str, doubt: str) -> Finding:
+def _in_place(state: ClusterState, vip: Vip, seen: Observation, *, alone: bool) -> Iterator[Finding]:
+    """Whether a node that holds a VIP has it on the right interface, and usable. `alone`: no other node holds it."""
+    want, have, ip = seen.node.interfaces[vip.network], seen.holds(vip.ip), str(vip.ip)
+    if have and have != [want]:
+        detail = f"{ip} is on {', '.join(have)}, should be on {want}"
+        yield Finding.failed(seen.node.name, "vip", detail, "lbdeploy up", subject=ip)
+    elif have and (doubt := seen.doubt(vip.ip)):
+        yield _doubtful(seen.node, vip, want, doubt)
+    elif have and alone:
+        nowhere = "" if state.partial else f", and on no other node{state.qualifier}"
+        yield Finding.passed(seen.node.name, "vip", f"{ip} is on {want}{nowhere}", subject=ip)
+
+
+def _doubtful(node: Node, vip: Vip, interface: str, doubt: str) -> Finding:
     """A VIP that does not answer: duplicate address detection is still running, or has found another host."""
+    ip = str(vip.ip)
     if doubt == "tentative":
-        detail = f"{what}, and can't be used yet: the kernel asks whether another host has it (tentative)"
+        detail = (
+            f"{ip} is on {interface}, and can't be used yet: the kernel asks whether another host has it (tentative)"
+        )
         fix = "wait, then: lbdeploy verify; keepalived itself places VIPs without asking"
-        return Finding(node.name, "vip", False, detail, fix, settling=True)
-    detail = f"{what}, and can't be used: another host has it ({doubt})"
-    return Finding(node.name, "vip", False, detail, "find that host; then, to place the VIP anew: lbdeploy handover")
+        return Finding.failed(node.name, "vip", detail, fix, subject=ip, settling=True)
+    detail = f"{ip} is on {interface}, and can't be used: another host has it ({doubt})"
+    fix = "find that host; then, to place the VIP anew: lbdeploy handover"
+    return Finding.failed(node.name, "vip", detail, fix, subject=ip)
 
 
-def holder(cluster: Cluster, vips: Sequence[Placement], observations: Sequence[Observation]) -> Iterator[Finding]:
+def holder(state: ClusterState) -> Iterator[Finding]:
     """Whether the VIPs are all on one node, and on the one that VRRP prefers; if not, why not."""
-    names = list(dict.fromkeys(name for placement in vips for name in placement.holders))
-    if len(names) != 1 or not all(placement.holders for placement in vips):
-        if names:
-            where = ", ".join(f"{p.vip.ip} on {p.told('no node')}" for p in vips)
-            detail = f"the VIPs are not all on one node: {where}"
-            yield Finding(
-                None, "holder", False, detail, "see on each node: journalctl -u keepalived -n 20", settling=True
-            )
-        return
-    holding = next(each for each in observations if each.node.name == names[0])
-    better = [each for each in observations if each.priority > holding.priority]
+    names = list(dict.fromkeys(name for placement in state.vips for name in placement.holders))
+    if len(names) == 1 and all(placement.holders for placement in state.vips):
+        (holding,) = (each for each in state.observations if each.node.name == names[0])
+        yield _preferred(state, holding)
+        yield from _gives_up(state.observations)
+    elif names:
+        where = ", ".join(f"{p.vip.ip} on {p.told('no node')}" for p in state.vips)
+        detail = f"the VIPs are not all on one node: {where}"
+        yield Finding.failed(None, "holder", detail, ON_EACH_NODE, settling=True)
+
+
+def _preferred(state: ClusterState, holding: Observation) -> Finding:
+    """Whether the one node that holds the VIPs is the one that VRRP prefers, of those that could hold them."""
+    name, cluster = holding.node.name, state.cluster
+    better = [each for each in state.observations if each.priority > holding.priority]
     fit = [each for each in better if able(each)]
     if fit:
-        yield _waiting(cluster, holding, fit[0])
-    elif holding.priority_offset > 0:
-        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs after a handover{_as_long_as(cluster)}")
-    else:
-        why = "".join(f"; {each.node.name} cannot take over: {unable(each)}" for each in better)
-        why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, observations))
-        yield Finding(None, "holder", True, f"{names[0]} holds the VIPs" + (why or ", as its priority says"))
-    yield from _gives_up(observations)
+        return _waiting(cluster, holding, fit[0])
+    if holding.priority_offset > 0:
+        return Finding.passed(None, "holder", f"{name} holds the VIPs after a handover{_as_long_as(cluster)}")
+    why = "".join(f"; {each.node.name} cannot take over: {unable(each)}" for each in better)
+    why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, state.observations))
+    return Finding.passed(None, "holder", f"{name} holds the VIPs" + (why or ", as its priority says"))
 
 
-def tracked(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
+def tracked(state: ClusterState) -> Iterator[Finding]:
     """Nodes whose priority is lowered by the operator's own files and scripts, or that these keep from holding VIPs."""
-    usual = sum(max(0, each.weight) for each in cluster.vrrp.track_scripts)
+    vrrp = state.cluster.vrrp
+    usual = sum(max(0, each.weight) for each in vrrp.track_scripts)
     fix = "see what vrrp.track_files and vrrp.track_scripts look at there: journalctl -u keepalived -n 20"
-    for each in observations if cluster.vrrp.tracks else ():
-        if unable(each) == IN_FAULT:
+    for each in state.observations if vrrp.tracks else ():
+        if kept_by_tracking(each):
             detail = "what it tracks keeps it from holding the VIPs: keepalived is in FAULT state"
-            yield Finding(each.node.name, "track", False, detail, fix, warning=True, settling=True)
+            yield Finding.warning(each.node.name, "track", detail, fix, settling=True)
         elif each.said.state in ("MASTER", "BACKUP") and each.said.priority is not None and each.tracked < usual:
-            yield Finding(each.node.name, "track", False, f"it {_moved(each)}", fix, warning=True)
+            yield Finding.warning(each.node.name, "track", f"it {_moved(each)}", fix)
 
 
 def _outdone(holding: Observation, observations: Sequence[Observation]) -> list[Observation]:
@@ -110,20 +124,20 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
         run = each.states.get("service lbdeploy")
         if each.priority_offset <= YIELD and run is not None and not run.active:
             detail = f"it leaves the VIPs to others: {HANDOVER} says {each.priority_offset}"
-            yield Finding(each.node.name, "holder", False, detail, "lbdeploy handover --back", warning=True)
+            yield Finding.warning(each.node.name, "holder", detail, "lbdeploy handover --back")
 
 
 def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Finding:
     """Why a node that could hold the VIPs, and has a higher priority than the holder, does not hold them."""
     detail = f"{holding.node.name} holds the VIPs, although {better.node.name} could and has the higher priority"
     if not cluster.vrrp.preempt:
-        return Finding(None, "holder", True, f"{detail}: preempt is off")
+        return Finding.passed(None, "holder", f"{detail}: preempt is off")
     left = _until_preemption(cluster, holding, better)
     if left > 0:
         text = f"{detail}: it takes them in about {left:.0f} s, after preempt_delay"
-        return Finding(None, "holder", False, text, "wait, then: lbdeploy verify", warning=True)
+        return Finding.warning(None, "holder", text, "wait, then: lbdeploy verify")
     fix = f"journalctl -u keepalived -n 20 on {better.node.name}"
-    return Finding(None, "holder", False, detail, fix, warning=True)
+    return Finding.warning(None, "holder", detail, fix)
 
 
 def _until_preemption(cluster: Cluster, holding: Observation, better: Observation) -> float:

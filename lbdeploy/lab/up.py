@@ -20,7 +20,7 @@ from lbdeploy.lab.image import build
 from lbdeploy.lab.image.build import Image
 from lbdeploy.lab.machine import disk, nodes, servers, ssh_access, wiring
 from lbdeploy.lab.machine.ssh_probe import ssh_answers
-from lbdeploy.lab.machine.topology import Host, Topology, topology
+from lbdeploy.lab.machine.topology import Host, LabTopology, topology
 from lbdeploy.lab.status import LabStatus, status
 
 DEFAULT_SUITE = "bookworm"
@@ -33,7 +33,7 @@ class Lab:
 
     place: Place
     cluster: Cluster
-    plan: Topology
+    plan: LabTopology
     emit: Emit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Cluster, Node, frontend_socket
 from lbdeploy.node import keepalived_state, tls_hello
-from lbdeploy.node.keepalived_conf import HANDOVER
+from lbdeploy.node.vrrp_priority import HANDOVER
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 

@@ -13,7 +13,6 @@ from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RemoteError
 from lbdeploy.node import keepalived_state
 from lbdeploy.node.health_probes import health
-from lbdeploy.node.keepalived_conf import effective
 from lbdeploy.node.parsers import (
     Answered,
     Link,
@@ -31,6 +30,7 @@ from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Journal, Service
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.node.vrrp_priority import effective
 
 FAULT_STATE = "FAULT"
 

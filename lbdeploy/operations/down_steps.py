@@ -68,9 +68,8 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
     """The same task with the steps of a node that leaves. `vips`: the cluster's. `purge`: packages are to follow."""
     plan = task.plan
     files, services = list(_needing(plan, OriginalFile)), list(_needing(plan, OriginalService))
+    tools = (f"more={'packages' if purge else cmd('')}", remote_text("remove.sh"))
     script = (
-        f"more={'packages' if purge else cmd('')}",
-        remote_text("remove.sh"),
         *go_away(task),
         "step write the files",
         *(part.resource.fix(part.state, list(part.changes)) for _, part in files),
@@ -89,13 +88,13 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         *(line for each, part in _needing(plan, OriginalSysctl) for line in _set(each, part)),
         *(line for each, part in services for line in _at_boot(each, part)),
     )
-    return replace(task, script=script)
+    return replace(task, script=script, tools=tools)
 
 
 def purge(plan: NodePlan) -> Task:
     """The task that removes packages and lbdeploy's own folder, and can't be undone."""
     fixes = (part.resource.fix(part.state, list(part.changes)) for _, part in _needing(plan, Purge))
-    return Task(plan, (), script=("more=last", remote_text("remove.sh"), *fixes, "give_back"))
+    return Task(plan, (), script=(*fixes, "give_back"), tools=("more=last", remote_text("remove.sh")))
 
 
 def _gives_back(resource: Resource[Any], _: Change) -> bool:

@@ -13,9 +13,12 @@ from typing import Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.placement import DAEMONS, Placement, placement_of
+from lbdeploy.health.fitness import DAEMONS
+from lbdeploy.health.nodes import reached
+from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
-from lbdeploy.health.vips import asked, holder, placed, tracked
+from lbdeploy.health.state import ClusterState
+from lbdeploy.health.vips import holder, placed, tracked
 from lbdeploy.node.health_probes import health
 from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp
 from lbdeploy.node.observation import Observation, ProbeScript, tracked_file
@@ -74,24 +77,25 @@ class Status:
         return [each.seen for each in self.nodes.values()]
 
     @property
+    def _state(self) -> ClusterState:
+        return ClusterState(self.cluster, self.seen, errors=self.errors)
+
+    @property
     def vips(self) -> list[Placement]:
-        return [placement_of(self.cluster, vip, self.seen) for vip in self.cluster.vips] if self.nodes else []
+        return list(self._state.vips)
 
     @property
     def warnings(self) -> list[Finding]:
         """What is not as it should be, the worst first."""
         found = [each for each in self._findings() if not each.ok]
-        return sorted(found, key=lambda each: each.warning)
+        return sorted(found, key=lambda each: each.is_warning)
 
     def _findings(self) -> Iterator[Finding]:
-        where = asked(self.cluster, self.seen, self.errors)
-        yield from (Finding(name, "reach", False, each.message, each.fix) for name, each in self.errors.items())
-        yield from chain.from_iterable(placed(each, self.seen, where) for each in self.vips)
-        yield from holder(self.cluster, self.vips, self.seen)
-        yield from tracked(self.cluster, self.seen)
+        for judge in (reached, placed, holder, tracked):
+            yield from judge(self._state)
         yield from chain.from_iterable(self._of(each) for each in self.nodes.values())
-        yield from chain.from_iterable(backends(self.cluster, each) for each in self.seen)
-        yield from servers(self.cluster, self.seen)
+        yield from backends(self._state)
+        yield from servers(self._state)
 
     def _of(self, snapshot: Snapshot) -> Iterator[Finding]:
         seen = snapshot.seen
@@ -99,20 +103,19 @@ class Status:
         for daemon in DAEMONS:
             if not seen.service(daemon).running:
                 fix = f"journalctl -u {daemon} -n 20 there, or: lbdeploy up"
-                yield Finding(name, "service", False, f"{daemon} is {seen.service(daemon).active}", fix)
+                detail = f"{daemon} is {seen.service(daemon).active}"
+                yield Finding.failed(name, "service", detail, fix, subject=daemon)
         if snapshot.state == "FAULT":
             fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
-            yield Finding(name, "vrrp", False, "keepalived is in FAULT state: it can't hold the VIPs", fix)
+            yield Finding.failed(name, "vrrp", "keepalived is in FAULT state: it can't hold the VIPs", fix)
         holds = seen.holds_any(self.cluster)
         if snapshot.vrrp.state in ("MASTER", "BACKUP") and holds != (snapshot.vrrp.state == "MASTER"):
             what = "has VIPs" if holds else "has no VIP"
-            yield Finding(name, "vrrp", False, f"keepalived says {snapshot.state}, but it {what}", "lbdeploy verify")
+            yield Finding.failed(name, "vrrp", f"keepalived says {snapshot.state}, but it {what}", "lbdeploy verify")
         run = seen.states["service lbdeploy"]
         if not run.ended:
             doing = "is under way" if run.active else "was interrupted"
-            yield Finding(
-                name, "run", False, f"the run {run.run} of {run.about} {doing}", "lbdeploy plan", warning=True
-            )
+            yield Finding.warning(name, "run", f"the run {run.run} of {run.about} {doing}", "lbdeploy plan")
 
     def to_json(self) -> dict[str, object]:
         """`nodes`, `vips`, `servers`, and `warnings` in the shape of verify's findings."""

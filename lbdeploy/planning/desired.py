@@ -12,9 +12,9 @@ from typing import Any
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
-from lbdeploy.node.keepalived_conf import HANDOVER
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 

@@ -25,7 +25,7 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     """What a node must have before anything is put on it: apt, its interfaces, and its own addresses on them."""
     node = observation.node
     if not observation.apt:
-        yield Finding(node.name, "apt", False, "has no apt-get", "lbdeploy works on Debian and Ubuntu")
+        yield Finding.failed(node.name, "apt", "has no apt-get", "lbdeploy works on Debian and Ubuntu")
     yield from _lacking(observation)
     yield from full(observation)
     for network in node.interfaces:
@@ -39,21 +39,23 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
     if interface not in links:
         there = ", ".join(name for name in sorted(links) if name != "lo")
         fix = f'it has: {there}; set nodes.{node.name}.interfaces = {{ {network} = "NAME" }} in hosts.toml'
-        yield Finding(node.name, "interface", False, f"has no interface {interface}, for network {network}", fix)
+        detail = f"has no interface {interface}, for network {network}"
+        yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
         return
     if not links[interface].up:
         fix = f"ip link set {interface} up, or check its cable"
-        yield Finding(node.name, "interface", False, f"its interface {interface} is down", fix)
+        detail = f"its interface {interface} is down"
+        yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
     if NO_IPV6 + interface in observation.lacks:
         setting = f"net.ipv6.conf.{interface}.disable_ipv6"
         detail = f"its interface {interface} is to carry IPv6 VIPs, but IPv6 is turned off there: {setting}"
         fix = f"sysctl -w {setting}=0, and correct what sets it in /etc/sysctl.d"
-        yield Finding(node.name, "interface", False, detail, fix)
+        yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
     if interface not in observation.holds(address):
         where = ", ".join(observation.holds(address))
         detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
         fix = f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network"
-        yield Finding(node.name, "address", False, detail, fix)
+        yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
 
 
 def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:
@@ -70,7 +72,7 @@ def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterato
             if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
                 detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
                 fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"
-                yield Finding(each.node.name, "vip-in-use", False, detail, fix)
+                yield Finding.failed(each.node.name, "vip-in-use", detail, fix, subject=str(neighbour.ip))
 
 
 def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Finding]:
@@ -79,7 +81,7 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
     if others and any(identity_changes(plan) for plan in plans.values()):
         detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
         fix = "lbdeploy up, without --limit; if they are gone for good: --ignore agreement"
-        yield Finding(None, "agreement", False, detail, fix)
+        yield Finding.failed(None, "agreement", detail, fix)
 
 
 def refused_versions(plan: NodePlan) -> Iterator[Finding]:
@@ -96,18 +98,18 @@ def unoffered(node: str, packages: Packages, state: PackageState) -> Iterator[Fi
     for name, pattern, offered in packages.unoffered(state):
         detail = f"no apt source offers {name} {pattern}; they offer: {', '.join(offered)}"
         fix = f"correct packages.{name} in hosts.toml; where it is newer than the node's lists: apt-get update there"
-        yield Finding(node, "versions", False, detail, fix)
+        yield Finding.failed(node, "versions", detail, fix, subject=name)
 
 
 def _lacking(observation: Observation) -> Iterator[Finding]:
     if "systemd" in observation.lacks:
-        yield Finding(observation.node.name, "systemd", False, "is not run by systemd", "lbdeploy needs systemd")
+        yield Finding.failed(observation.node.name, "systemd", "is not run by systemd", "lbdeploy needs systemd")
     if "nonlocal-bind" in observation.lacks:
         detail = "does not let haproxy bind to VIPs that are elsewhere: ip_nonlocal_bind can't be set"
         fix = (
             "make /proc/sys/net writable there: in a container that is its host's; for VIPs of IPv6, have IPv6 enabled"
         )
-        yield Finding(observation.node.name, "nonlocal-bind", False, detail, fix)
+        yield Finding.failed(observation.node.name, "nonlocal-bind", detail, fix)
 
 
 def full(observation: Observation) -> Iterator[Finding]:
@@ -118,7 +120,8 @@ def full(observation: Observation) -> Iterator[Finding]:
             what = f"{room.kib} KiB" if room.kib < kib else f"{room.inodes} inodes"
             more = f", and {kib if room.kib < kib else inodes} are needed" if kib > ROOM_KIB else ""
             fix = f"make room: du -xh {room.folder} | sort -h | tail; to continue anyway: --ignore disk"
-            yield Finding(observation.node.name, "disk", False, f"{room.folder} has only {what} free{more}", fix)
+            detail = f"{room.folder} has only {what} free{more}"
+            yield Finding.failed(observation.node.name, "disk", detail, fix, subject=room.folder)
 
 
 def _needed(observation: Observation, folder: str) -> tuple[int, int]:

@@ -80,17 +80,19 @@ def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
             does = "hearing nobody, it also takes the VIPs" if peer.unicast else "it may have the VIPs, or take them"
             detail = f"{who} is no longer in hosts.toml, but listens for VRRP: {does}"
             fix = f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
-            yield Finding(None, CHECK, False, detail, f"{fix}; to continue anyway: --ignore {CHECK}")
+            ignore = f"{fix}; to continue anyway: --ignore {CHECK}"
+            yield Finding.failed(None, CHECK, detail, ignore, subject=peer.address)
         elif not peer.there:
             does = "takes the VIPs" if peer.unicast else "may take the VIPs"
             detail = f"{who} is no longer in hosts.toml, and does not answer: coming back as it was, it {does}"
-            yield Finding(None, CHECK, False, detail, "reinstall it, or stop keepalived there first", warning=True)
+            fix = "reinstall it, or stop keepalived there first"
+            yield Finding.warning(None, CHECK, detail, fix, subject=peer.address)
         elif peer.unicast:  # as after `down --limit`; but also where keepalived was only stopped
             detail = f"{who} is no longer in hosts.toml, and no keepalived runs there now"
             fix = (
                 f"fine if lbdeploy down --limit {limit} was run; if not, it takes the VIPs when keepalived next starts"
             )
-            yield Finding(None, CHECK, False, detail, fix, warning=True)
+            yield Finding.warning(None, CHECK, detail, fix, subject=peer.address)
 
 
 def _names(survey: Survey) -> dict[str, str]:

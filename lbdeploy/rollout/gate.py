@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from lbdeploy.errors import LastNodeError
-from lbdeploy.health.finding import Finding
-from lbdeploy.health.placement import IN_FAULT, able, holders, unable
-from lbdeploy.health.servers import lost_servers, silence
+from lbdeploy.health.finding import Excuses, Finding
+from lbdeploy.health.fitness import able, kept_by_tracking, unable
+from lbdeploy.health.placement import holders
+from lbdeploy.health.servers import lost_servers
+from lbdeploy.health.verdict import Verdict
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import foreseen
 from lbdeploy.rollout.survey import Survey
 
 OF_ANSWERS = ("api", "frontend")
+OF_VIPS = ("vip", "holder")
 OF_SERVERS = ("backend", *OF_ANSWERS)  # checks that may also fail because of the servers, not the nodes
 SIMULTANEOUS = (Strategy.TOGETHER, Strategy.REELECT)
-
-
-Excuses = frozenset[tuple[str | None, str]]  # findings: (node, check) or (node, exact detail)
 
 
 def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused: Excuses) -> list[Finding]:
     """Why a run must not continue after a stage: what is wrong with its nodes or the VIPs, and is not excused.
 
-    A finding about the VIPs that was there before in the same words is no objection: the run may be what repairs it.
+    What was wrong with the VIPs before, and is so in the same way, is no objection: the run may be what repairs it.
     """
-    ill = {each.detail for each in before.verdict.findings if each.failed and each.node is None}
-    failed = [each for each in after.verdict.findings if each.failed and each.node in (None, *stage.names)]
-    found = [each for each in failed if not excused & {(each.node, each.check), (each.node, each.detail)}]
-    found = [each for each in found if each.check != "frontend" or each.detail not in _mute(before, after, each.node)]
-    found = [each for each in found if each.node is not None or each.detail not in ill]
+    excused |= _mute(before, after, stage.names) | _unmoved(before.verdict, after.verdict)
+    failed = [each for each in after.verdict.findings if each.is_error and each.node in (None, *stage.names)]
+    found = [each for each in failed if not each.is_among(excused)]
     found += _unforeseen(plan, stage, before, after)
     found += _faulted(stage, before, after)
     found += _shut_out(stage, before, after)
@@ -40,29 +38,46 @@ def objections(plan: Plan, stage: Stage, before: Survey, after: Survey, excused:
     return found
 
 
-def _mute(before: Survey, after: Survey, name: str | None) -> set[str]:
-    """Details about frontends that did not answer before either, though servers are up: such servers say nothing."""
-    was, now = before.seen[name or ""], after.seen[name or ""]
-    up = {server.frontend for server in now.servers if server.up}
-    return {
-        silence(each) for each, answered in now.own.items() if not answered and not was.own.get(each) and each in up
-    }
+def _mute(before: Survey, after: Survey, names: Collection[str]) -> Excuses:
+    """Frontends that did not answer before either, though servers are up: such servers say nothing."""
+
+    def mute(name: str) -> list[str]:
+        was, now = before.seen[name].own, after.seen[name]
+        up = {server.frontend for server in now.servers if server.up}
+        return [each for each, answered in now.own.items() if not answered and not was.get(each) and each in up]
+
+    return frozenset((name, "frontend", each) for name in names for each in mute(name))
+
+
+def _unmoved(before: Verdict, after: Verdict) -> Excuses:
+    """What was wrong with the whole cluster before; as for the VIPs, only while those concerned are where they were."""
+
+    def placed(verdict: Verdict, vip: str) -> list[tuple[tuple[str, ...], bool]]:
+        mine = [each for each in verdict.vips if vip in ("", str(each.vip.ip))]
+        return [(each.holders, bool(each.holders or not each.unknown)) for each in mine]  # the nodes; is that known?
+
+    ill = [each for each in before.findings if each.is_error and each.node is None]
+    return frozenset(
+        each.key
+        for each in ill
+        if each.check not in OF_VIPS or placed(before, each.subject) == placed(after, each.subject)
+    )
 
 
 def _shut_out(stage: Stage, before: Survey, after: Survey) -> list[Finding]:
     """VIPs that no longer answer other nodes over the network, where this stage changes the firewall."""
     if not any(change.name == FIREWALL_SERVICE for plan in stage.plans.values() for change in plan.changes):
         return []
-    was = {(each.node, each.detail) for each in before.verdict.findings if each.failed}
+    was = {each.key for each in before.verdict.findings if each.is_error}
     of_others = [each for each in after.verdict.findings if each.check == "api" and each.node not in stage.names]
-    return [each for each in of_others if each.failed and (each.node, each.detail) not in was]
+    return [each for each in of_others if each.is_error and each.key not in was]
 
 
 def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
     """Findings that failed before a stage, and that it need not fix, since the servers are the cause.
 
     Or the holder is, where it is changed in a later stage: nothing answers on a new port before that. Servers that are
-    up but do not answer a TLS greeting excuse only findings with the same detail: no other port may fail.
+    up but do not answer a TLS greeting excuse only findings about the same ports: no other may fail.
     """
     failed = of_servers(before)
     later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
@@ -72,17 +87,17 @@ def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
 
 def _silent(before: Survey) -> Excuses:
     """What failed before because of servers that say nothing, on nodes whose haproxy works and has servers up."""
-    failed = [each for each in before.verdict.findings if each.failed]
+    failed = [each for each in before.verdict.findings if each.is_error]
     down = {each.node for each in failed if each.check == "backend"}
     well = [name for name, each in before.seen.items() if each.haproxy_answers and name not in down]
     mute = [name for name in well if not all(before.seen[name].own.values())]
-    return frozenset((each.node, each.detail) for each in failed if each.node in mute and each.check in OF_ANSWERS)
+    return frozenset(each.key for each in failed if each.node in mute and each.check in OF_ANSWERS)
 
 
-def of_servers(survey: Survey) -> Excuses:
+def of_servers(survey: Survey) -> frozenset[tuple[str | None, str]]:
     """Findings that failed, possibly because of the servers."""
     found = survey.verdict.findings
-    return frozenset((each.node, each.check) for each in found if each.failed and each.check in OF_SERVERS)
+    return frozenset((each.node, each.check) for each in found if each.is_error and each.check in OF_SERVERS)
 
 
 def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
@@ -94,16 +109,16 @@ def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iter
     if unexpected and was:
         detail = f"the VIPs moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
         fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *unexpected))}"
-        yield Finding(None, "holder", False, detail, fix)
+        yield Finding.failed(None, "holder", detail, fix)
 
 
 def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
     """Nodes that went into FAULT state with this change, because of something they track."""
     for name in stage.names:
-        if unable(after.seen[name]) == IN_FAULT and able(before.seen[name]):
+        if kept_by_tracking(after.seen[name]) and able(before.seen[name]):
             detail = "what it tracks keeps it from holding the VIPs since this change: keepalived is in FAULT state"
             fix = "run the scripts of vrrp.track_scripts there by hand, and look into the files of vrrp.track_files"
-            yield Finding(name, "track", False, detail, fix)
+            yield Finding.failed(name, "track", detail, fix)
 
 
 def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:

@@ -39,11 +39,11 @@ if ! flock -n 9; then
     printf '%s locked %s\\n' "$mark" "$(cat "$lock")"
     exit
 fi
-if systemctl is-active --quiet "$unit"; then
+case $(systemctl is-active "$unit") in active | activating | deactivating)
     about=$(systemctl show -p Description --value "$unit")
     printf '%s locked %s (its operator has disconnected; the node ends it by itself)\\n' "$mark" "${about#lbdeploy: }"
-    exit
-fi
+    exit ;;
+esac
 printf '%s\\n' "$about" > "$lock"
 exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; done' \
     "$mark" "$(sed -n 's/^run //p' "$journal" 2> /dev/null)" "$silence"

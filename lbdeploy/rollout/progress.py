@@ -18,9 +18,9 @@ class Progress:
     """Reads what an applying script prints, line by line; `on_step` is called with each step as it begins.
 
     Marked lines: `step TEXT`, `failed COMMAND`, `await SECONDS` (it waits for the laptop), then `confirmed`,
-    `abandoned` or `unconfirmed SECONDS`, `restored` or `unrestored`, `locked WHO`, and finally `exit STATUS`. Where
-    a script's log is gone, its journal is read instead, which also has `boot ID`, the boot that it ran in; `now ID` is
-    the present boot.
+    `abandoned` or `unconfirmed SECONDS`; `killed`, where its process was; `kept`, `restored` or `unrestored`, `locked
+    WHO`, and finally `exit STATUS`. Where a script's log is gone, its journal is read instead, which also has `boot
+    ID`, the boot that it ran in; `now ID` is the present boot.
     """
 
     node: str
@@ -54,7 +54,7 @@ class Progress:
             case "await":
                 self.awaiting = int(rest)
                 self.acted = True
-            case "abandoned" | "unconfirmed":
+            case "abandoned" | "unconfirmed" | "killed":
                 self.undecided = word
             case "restored" | "unrestored":
                 self.restored = word == "restored"
@@ -124,6 +124,8 @@ class Progress:
             return f"no confirmation came within {self.awaiting} s"
         if self.undecided == "abandoned":
             return "it was told to undo the change"
+        if self.undecided == "killed":
+            return f"its run there was killed at: {self.step}"
         return f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
 
 

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 from lbdeploy.common import environment
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.drift import NodePlan, ResourceDiff
-from lbdeploy.node.keepalived_conf import HANDOVER, YIELD
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.original import OriginalFile
 from lbdeploy.node.resources.package import update_of
+from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
 
@@ -60,6 +60,7 @@ class Task:
     free_vrid: tuple[str, ...] = ()
     joins: bool = False
     script: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 class Transaction:
@@ -123,7 +124,8 @@ class Transaction:
             services=" ".join(service.unit for service in _all(plan, Service)),
             packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
         )
-        return f"{PRELUDE}{given}\n{remote_text('transaction.sh')}\n{remote_text('original.sh')}\nbegin"
+        tools = (*(remote_text(f"{name}.sh") for name in ("transaction", "commit", "original")), *self.task.tools)
+        return "\n".join((f"{PRELUDE}{given}", *tools, "begin"))
 
 
 def _apt_patience() -> int:

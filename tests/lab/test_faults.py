@@ -6,14 +6,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clients import traffic
-from harness import LBDEPLOY, TOP, VIPS, Lab, sound, wait_for
+from harness import TOP, VIPS, Lab, sound, wait_for
+from runs import active, begin, looks, until
 
 # dpkg's lock, held as another dpkg would: fcntl(2) with a struct flock.
 HOLD_THE_LOCK = """\
@@ -23,21 +23,6 @@ open my $file, ">", "/var/lib/dpkg/lock-frontend" or die;
 fcntl($file, F_SETLK, $lock) or die;
 """
 CONFIGS = "/etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf"
-
-
-def begin(lab: Lab, *args: str, **env: str) -> subprocess.Popen[str]:
-    """Start lbdeploy in the lab, and go on."""
-    argv = [LBDEPLOY, "-f", str(lab.file), "--lab", *args]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
-
-
-def until(process: subprocess.Popen[str], text: str) -> None:
-    """Read the progress of a run until it says `text`."""
-    assert process.stderr
-    for line in process.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"it never said {text!r}")
 
 
 @pytest.mark.parametrize("moment", ["apt-get install", "start keepalived"])
@@ -129,17 +114,6 @@ def quick_dpkg(lab: Lab, node: str) -> None:
     lab.on(node, "[ ! -e /usr/bin/dpkg.real ] || mv /usr/bin/dpkg.real /usr/bin/dpkg")
 
 
-LOOK = (
-    "stat -c '%n %a %U' /etc/haproxy/* /etc/keepalived/*; cat /etc/haproxy/haproxy.cfg /etc/keepalived/*; "
-    "systemctl show -p ActiveState,UnitFileState haproxy keepalived"
-)
-
-
-def looks(lab: Lab) -> list[str]:
-    """What must be as before, after a run that failed."""
-    return [lab.on(node, LOOK) for node in ("lb1", "lb2")]
-
-
 @pytest.mark.parametrize(
     ("moment", "together"),
     [
@@ -161,11 +135,6 @@ def test_a_laptop_that_dies_leaves_no_unconfirmed_change(pair: Lab, moment: str,
     if second.code == 5:
         assert "its operator has disconnected" in second.json["error"]["message"]
     wait_for(lambda: all(not active(pair, node) for node in ("lb1", "lb2")), 60)
-
-
-def active(lab: Lab, node: str) -> bool:
-    """Whether a change is under way on the node."""
-    return lab.on(node, "systemctl is-active lbdeploy", check=False) in ("active", "activating", "deactivating")
 
 
 @pytest.mark.usefixtures("unnoticed")

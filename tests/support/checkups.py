@@ -12,7 +12,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.node import network_listener
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.operations.doctor import node_checks
-from lbdeploy.operations.doctor.examination import Checkup
+from lbdeploy.operations.doctor.checkup import Checkup
 
 ALL = frozenset({"vrrp", "hail", "who-has"})
 BOOKWORM = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n'
@@ -32,7 +32,7 @@ def looked(
 
 
 def of_node(seed: Cluster, each: Checkup) -> list[tuple[str, bool]]:
-    return [(finding.check, finding.warning) for finding in node_checks.problems(seed, each)]
+    return [(finding.check, finding.is_warning) for finding in node_checks.problems(seed, each)]
 
 
 def heard(name: str = "lb1", **changes: Any) -> network_listener.Heard:

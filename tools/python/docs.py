@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdeploy.config import json_schema
-from pages import commands, decisions, doctor, errors, hosts_toml, man
+from pages import commands, decisions, doctor, errors, hosts_toml, man, verify
 
 TOP = Path(__file__).parents[2]
 PAGES: dict[str, Callable[[], str]] = {
@@ -16,6 +16,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/hosts.schema.json": json_schema.text,
     "docs/commands.md": commands.page,
     "docs/doctor.md": doctor.page,
+    "docs/verify.md": verify.page,
     "docs/errors.md": errors.page,
     "docs/decisions/index.md": decisions.page,
     "docs/man/lbdeploy.1": man.page,

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.crash import mistake
 from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.common.environment import SUDO_VARIABLE
-from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.errors import UsageError
 from lbdeploy.events import Event, Told
 from lbdeploy.operations.fleet.batches import carry_out
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
@@ -112,14 +113,6 @@ def _here(app: App, tell: Tell) -> Engine:
             return perform(job, lambda: of_file(job.file), lambda event: tell(job.file, event), password)
         except Exception as error:  # the others go on
             app.log.write("".join(traceback.format_exception(error)))
-            return ended_by(job, _mistake(error))
+            return ended_by(job, mistake(error, "the log"))
 
     return lambda job: pool.submit(work, job), parallel, lambda: None
-
-
-def _mistake(error: Exception) -> LbdeployError:
-    return LbdeployError(
-        f"a mistake in lbdeploy: {type(error).__name__}: {error}",
-        state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
-        fix="lbdeploy plan shows what is left to do; please report it with the log",
-    )

@@ -13,7 +13,8 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.init_flags import NOTHING, Flags, from_flags
 from lbdeploy.cli.parameters import global_options
-from lbdeploy.errors import UsageError, absolute
+from lbdeploy.common.paths import absolute
+from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.config.draft import Draft

@@ -11,8 +11,9 @@ import click
 
 from lbdeploy.config import draft as drafts
 from lbdeploy.config import reader
+from lbdeploy.config.checks import NO_ADDRESS, NO_VIP
 from lbdeploy.config.draft import Draft
-from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.errors import LbdeployError, Problem, UsageError
 from lbdeploy.operations.discovery import DiscoveredHost, SharedSubnet, discover, is_usable, router_ids, shared
 
 if TYPE_CHECKING:
@@ -55,18 +56,19 @@ class Interview:
         return list(self.made["networks"])
 
     def _ask(self, question: str, put: Put, default: str | None = None) -> None:
-        """Ask until the answer makes no new complaint about what has been answered so far."""
-        before = set(reader.complaints(self.made))
+        """Ask until the answer makes no new problem of what has been answered so far."""
+        before = {each.id for each in reader.problems(self.made)}
         while True:
             answer = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
             tried = deepcopy(self.made)
             try:
                 put(tried, answer)
-                wrong = [each for each in reader.complaints(tried) if each not in before and not _later(each, tried)]
+                found = [each for each in reader.problems(tried) if each.id not in before]
+                wrong = [each for each in found if not _later(each, tried)]
                 if not wrong:
                     self.made = tried
                     return
-                self._refuse(*wrong[0][1:], key=wrong[0][0][-1])
+                self._refuse(wrong[0].message, wrong[0].fix, key=wrong[0].parts[-1])
             except UsageError as error:
                 self._refuse(error.message, error.fix or "")
 
@@ -165,11 +167,9 @@ class Interview:
         drafts.set_servers(made, self.flags.port, drafts.named(drafts.words(answer), "master"))
 
 
-def _later(complaint: tuple[tuple[str, ...], str, str], made: Draft) -> bool:
-    """Whether a complaint is about something that has not been asked yet."""
-    key, message, _ = complaint
-    missing = key[0] not in made or message == "no network has a VIP"
-    return missing or (key[0] == "nodes" and message.startswith("has no address on network"))
+def _later(problem: Problem, made: Draft) -> bool:
+    """Whether a problem is about something that has not been asked yet."""
+    return problem.parts[0] not in made or problem.rule in (NO_VIP, NO_ADDRESS)
 
 
 def _names_for(found: Sequence[SharedSubnet], hosts: dict[str, str]) -> list[tuple[str, SharedSubnet]]:

@@ -9,8 +9,9 @@ import click
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import events_option, global_options, ignore_option, lock_option
 from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.operations.arguments import fingerprint
 from lbdeploy.operations.exit_status import rebuilt
-from lbdeploy.rollout.options import Options, fingerprint
+from lbdeploy.rollout.options import Options
 
 
 @click.command()

@@ -62,8 +62,8 @@ def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
 
     plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))  # beside which there can be no templates
     found = []
-    for name, mine in rendered.items():
-        for built_in, file in zip(files(plain, plain.node(name)), mine, strict=True):
+    for name, own in rendered.items():
+        for built_in, file in zip(files(plain, plain.node(name)), own, strict=True):
             if built_in.content != file.content:
                 text = difference(file.path, built_in.content, file.content)
                 found.append({"node": name, "path": file.path, "diff": text})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line, Part
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.operations.outage.views import HERE, TOLERANCE
@@ -19,7 +19,6 @@ CELLS: dict[State, tuple[str, str]] = {
     "BACKUP": ("b", "quiet"),
 }
 LEGEND = "━ answers  x silent     M master  b backup  F fault  . off"
-Line = Sequence[Part]
 
 
 def lines(result: DrillResult, width: int) -> Iterator[Line]:
@@ -93,9 +92,9 @@ def _marks(shown: Timeline, columns: int, step: float) -> str:
 
 
 def _happened(result: DrillResult) -> Iterator[Line]:
-    told = [(each.at, each.node, each.what) for each in result.events]
-    told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
-    for at, node, what in sorted(told):
+    events = [(each.at, each.node, each.what) for each in result.events]
+    events += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
+    for at, node, what in sorted(events):
         yield f"{at - result.broken:8.2f} s  ", (node, "name"), f"  {what}"
 
 

@@ -90,9 +90,9 @@ def _verdict(result: DrillResult) -> str:
 
 
 def _section(result: DrillResult) -> str:
-    told = [(each.at, each.node, each.what) for each in result.events]
-    told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
-    rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(told))
+    events = [(each.at, each.node, each.what) for each in result.events]
+    events += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
+    rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(events))
     after = "".join(f"<p>{escape(detail)}</p>" for detail in result.after)
     heading = f"{result.node}: {result.kind.what}"
     if result.placed:

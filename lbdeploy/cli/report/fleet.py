@@ -11,9 +11,10 @@ from lbdeploy.operations.fleet.job import ClusterResult, worst
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.reporter import Reporter
+from lbdeploy.cli.report.words import BAD, GOOD, count
 
 SHOWN_FINDINGS = 5  # of one cluster; `verify` of that cluster alone shows the rest
-MARKS = {None: ("-", "quiet"), 0: ("✓", "good"), CHANGES_PENDING: ("~", "todo")}
+MARKS = {None: ("-", "quiet"), 0: GOOD, CHANGES_PENDING: ("~", "todo")}
 
 
 class Sites:
@@ -48,7 +49,7 @@ class Sites:
     def summary(self, results: Sequence[ClusterResult]) -> None:
         """The table, what went wrong and what to do, and one line at the end."""
         rows = [
-            (self.labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
+            (self.labels[each.file], each.name, MARKS.get(each.exit_code, BAD)[0], said(each), _took(each))
             for each in results
         ]
         self._reporter.table(("file", "cluster", "", self._command, "took"), rows)
@@ -57,7 +58,7 @@ class Sites:
         self._end(results)
 
     def _line(self, result: ClusterResult) -> Iterator[Any]:
-        mark, style = MARKS.get(result.exit_code, ("✗", "bad"))
+        mark, style = MARKS.get(result.exit_code, BAD)
         yield from ((f"{mark} ", style), (self.labels[result.file], "name"), f": {said(result)}")
         yield f"  ({_took(result)})", "quiet"
 
@@ -107,15 +108,15 @@ def said(result: ClusterResult) -> str:
 def _found(document: Mapping[str, Any]) -> Iterator[str]:
     if changes := document.get("changes"):
         names = dict.fromkeys(each["node"] for each in changes)
-        yield f"{_count(len(changes), 'change')} on {' and '.join(names)}"
+        yield f"{count(len(changes), 'change')} on {' and '.join(names)}"
     if "findings" in document:
         wrong = len(bad(document))
-        yield f"{_count(wrong, 'check')} failed" if wrong else "healthy"
+        yield f"{count(wrong, 'check')} failed" if wrong else "healthy"
     for node in document.get("nodes", ()):
         if not node["reachable"]:
             yield f"{node['node']} can't be looked at"
     if warnings := document.get("warnings"):
-        yield _count(len(warnings), "warning")
+        yield count(len(warnings), "warning")
     if vips := document.get("vips"):
         nobody = "none of those looked at" if any(vip.get("unknown") for vip in vips) else "nobody"
         holders = dict.fromkeys(name for vip in vips for name in vip["holders"] or [nobody])
@@ -131,10 +132,6 @@ def stopped(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def bad(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The findings that make a cluster unhealthy."""
     return [each for each in document.get("findings", ()) if each["severity"] == "error"]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _took(result: ClusterResult) -> str:

@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 
 if TYPE_CHECKING:
     from lbdeploy.node.resources.base import Change
     from lbdeploy.planning.plan import Plan
-
-Line = Sequence[Part]
 
 
 def steps(plan: Plan, *, diffs: bool) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.cli.report.terminal import console, write
+from lbdeploy.cli.report.words import BAD, GOOD
 from lbdeploy.events import Done, Note, Step, Told
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Live:
 
         if isinstance(event, Step):
             return self._spinner
-        return Text("✓", style="good") if isinstance(event, Done) and event.ok else Text("✗", style="bad")
+        return Text(*(GOOD if isinstance(event, Done) and event.ok else BAD))
 
     def _age(self, event: Told, since: float) -> Any:
         from rich.text import Text

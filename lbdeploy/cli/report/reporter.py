@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.cli.report.plan import in_short, steps
 from lbdeploy.cli.report.progress import Live, ProgressLines
 from lbdeploy.cli.report.terminal import Part, console, draws_boxes, lively, write
+from lbdeploy.cli.report.words import MARKS, count, listed
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
@@ -122,7 +123,7 @@ class Reporter:
             self._nothing_to_do(plan)
             return
         self._say_all(steps(plan, diffs=True))
-        self.say(_count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
+        self.say(count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
 
     def removal_plan(self, planned: RemovalPlan) -> None:
         """What `down` is about to do; with -v, also a diff for each file."""
@@ -139,7 +140,7 @@ class Reporter:
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)
         self.say(
-            ("Nothing to do: ", "good"), f"{_names(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
+            ("Nothing to do: ", "good"), f"{listed(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
         )
 
     def up(self, outcome: Outcome) -> None:
@@ -150,7 +151,7 @@ class Reporter:
         for name in outcome.done:
             alike.setdefault(in_short(outcome.plan.nodes[name].changes), []).append(name)
         for summary, names in alike.items():
-            self.say(("Changed ", "good"), (_names(names), "name"), ":")
+            self.say(("Changed ", "good"), (listed(names), "name"), ":")
             for line in summary.splitlines():
                 self.say(f"  {line}")
         self.verdict(outcome.verdict)
@@ -175,7 +176,7 @@ class Reporter:
             self.table(("VIP", "network", "interface", "holder"), rows)
         for frontend, up, all_servers in verdict.frontends():
             style = "good" if up == all_servers else "warn" if up else "bad"
-            self.say((frontend, "name"), ": ", (f"{up} of {_count(all_servers, 'server')} up", style))
+            self.say((frontend, "name"), ": ", (f"{up} of {count(all_servers, 'server')} up", style))
         shown = [each for each in verdict.findings if not each.ok or self.verbose]
         for finding, following in zip(shown, [*shown[1:], None], strict=False):
             self._finding(finding, last=following is None or following.fix != finding.fix)
@@ -183,16 +184,16 @@ class Reporter:
 
     def _finding(self, finding: Finding, *, last: bool) -> None:
         """One line; the remedy is below the last of the findings that share it."""
-        mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.warning else ("✗", "bad")
+        mark, style = MARKS[finding.severity]
         self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
         if finding.fix and not finding.ok and last:
             self.say(("    next: ", "next"), finding.fix)
 
     def _summary(self, verdict: Verdict) -> None:
-        good = _count(sum(each.ok for each in verdict.findings), "check")
-        bad = _count(sum(each.failed for each in verdict.findings), "check")
-        warnings = sum(each.warning and not each.ok for each in verdict.findings)
-        rest = f", {_count(warnings, 'warning')}." if warnings else "."
+        good = count(sum(each.ok for each in verdict.findings), "check")
+        bad = count(sum(each.is_error for each in verdict.findings), "check")
+        warnings = sum(each.is_warning for each in verdict.findings)
+        rest = f", {count(warnings, 'warning')}." if warnings else "."
         if verdict.healthy:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")
         else:
@@ -262,9 +263,7 @@ class Reporter:
             self.say((f"{each.severity}: ", style), (where, "name"), f": {each.message}")
             self.say(("    next: ", "next"), each.fix)
         servers = sum(len(frontend.servers) for frontend in cluster.frontends)
-        counts = (
-            f"{_count(len(cluster.nodes), 'node')}, {_count(len(cluster.vips), 'VIP')}, {_count(servers, 'server')}"
-        )
+        counts = f"{count(len(cluster.nodes), 'node')}, {count(len(cluster.vips), 'VIP')}, {count(servers, 'server')}"
         if not any(each.severity == "error" for each in lints):
             preferred = f"{cluster.preferred.name} is the preferred MASTER."
             self.say((f"{cluster.path.name} is valid: ", "good"), f"{counts}; {preferred}")
@@ -282,12 +281,3 @@ class Reporter:
             table.add_row(Text(first, style="name"), *map(Text, rest))
         self.quiet()
         console(self._results).print(table)
-
-
-def _names(names: Iterable[str]) -> str:
-    *rest, last = (*names,) or ("",)
-    return f"{', '.join(rest)} and {last}" if rest else last
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lbdeploy.health.placement import DAEMONS
+from lbdeploy.cli.report.words import MARKS
+from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
 from lbdeploy.operations.status_watch import Watch
@@ -113,8 +114,8 @@ def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
 
 def _warnings(status: Status) -> Iterable[Text]:
     for each in status.warnings:
-        mark, style = ("! ", "warn") if each.warning else ("✗ ", "bad")
-        yield Text.assemble((mark, style), (f"{each.node}: " if each.node else "", "name"), each.detail)
+        mark, style = MARKS[each.severity]
+        yield Text.assemble((f"{mark} ", style), (f"{each.node}: " if each.node else "", "name"), each.detail)
 
 
 def _table(*headings: str) -> Table:

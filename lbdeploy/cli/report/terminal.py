@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -30,6 +30,7 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
 Part = str | Pair
+Line = Sequence[Part]
 
 
 def coloured(stream: IO[str]) -> bool:

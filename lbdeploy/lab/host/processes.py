@@ -23,8 +23,8 @@ def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
         argv, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, cwd="/", close_fds=False, check=False
     )
     if check and done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise LabError(f"`{' '.join(argv)}` failed on this machine: {said}", detail=stdin, fix="lbdeploy lab up")
+        output = (done.stderr or done.stdout).strip()
+        raise LabError(f"`{' '.join(argv)}` failed on this machine: {output}", detail=stdin, fix="lbdeploy lab up")
     return done.stdout
 
 

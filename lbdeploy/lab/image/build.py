@@ -22,7 +22,6 @@ from lbdeploy.lab.host.processes import ENVIRONMENT, run
 from lbdeploy.lab.image.apt_sources import options, sources
 from lbdeploy.lab.image.repository import index
 
-SUITES = ("bookworm", "trixie", "bullseye")
 PACKAGES = "/srv/packages"  # where a node finds the repository
 
 # Raise it when the code below changes what an image holds.

@@ -50,7 +50,7 @@ def main() -> None:
 def start(server: dict[str, Any], context: ssl.SSLContext) -> None:
     """Starts one server: its sockets are made here, so that a failure is reported; a child process serves them."""
     enter(server["namespace"])
-    listeners = [Listener(server, port, context) for port in server["ports"]]
+    listeners = [ApiListener(server, port, context) for port in server["ports"]]
     pid = os.fork()
     if pid == 0:
         serve(listeners)
@@ -67,7 +67,7 @@ def enter(namespace: str) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
 
 
-def serve(listeners: list[Listener]) -> None:
+def serve(listeners: list[ApiListener]) -> None:
     """Serves for ever, without a terminal, standard streams, or the lab's lock."""
     os.setsid()
     os.chdir("/")
@@ -98,7 +98,7 @@ def proxied(connection: socket.socket) -> tuple[str, int] | None:
     return socket.inet_ntop(family, body[:length]), int.from_bytes(body[2 * length : 2 * length + 2], "big")
 
 
-class Listener(ThreadingMixIn, TCPServer):
+class ApiListener(ThreadingMixIn, TCPServer):
     """A port of a server; each connection has a thread, where its TLS handshake happens."""
 
     allow_reuse_address = True
@@ -136,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "lbdeploy-lab"
     disable_nagle_algorithm = True
-    server: Listener
+    server: ApiListener
 
     def do_GET(self) -> None:
         """Answers by path."""

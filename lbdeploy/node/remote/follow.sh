@@ -11,12 +11,26 @@ if [ ! -e "$log" ]; then
     fi
     exit 0
 fi
+# A process that was killed is not the end: systemd has the script undo what it did, or complete it.
+busy() { case $(systemctl show -p ActiveState --value "$unit") in inactive | failed) return 1 ;; esac; }
+until_ended() {
+    while kill -0 "$pid"; do sleep 0.2; done
+    while busy; do sleep 0.1; done
+}
 pid=$(systemctl show -p MainPID --value "$unit")
-if [ "${pid:-0}" = 0 ]; then
-    tail -n "+$from" "$log"
+if busy; then
+    [ "${pid:-0}" != 0 ] || pid=none
+    until_ended < /dev/null > /dev/null 2>&1 &
+    tail -n "+$from" -s 0.1 -f --pid=$! "$log" | sed -u "/^$mark \(await\|exit\) /q"
+    kill $! 2> /dev/null
 else
-    tail -n "+$from" -s 0.1 -f --pid="$pid" "$log" | sed -u "/^$mark \(await\|exit\) /q"
+    tail -n "+$from" "$log"
 fi
-case $(systemctl show -p ActiveState --value "$unit") in
-    inactive | failed) rm -f "$run".* ;;
-esac
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    if ! busy; then
+        rm -f "$run".*
+        break
+    fi
+    tail -n 1 "$log" | grep -q "^$mark exit " || break # it waits
+    sleep 0.1
+done

@@ -6,8 +6,6 @@
 # lbdeploy installed, and $state/packaged/ those of the managed files that came with them.
 
 original=$state/original packaged=$state/packaged
-line='
-'
 unknown() { case "$line$known$line" in *"$line$1$line"*) return 1 ;; esac; }
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 

@@ -55,4 +55,5 @@ commit() {
         '') rm -rf "$original" ;;
         last) rm -rf "$state" ;;
     esac
+    on_disk "$state/generations" "$state" "${state%/*}"
 }

@@ -1,7 +1,7 @@
-# Functions for an applying script. Given: mark, state (lbdeploy's folder), units (the folder of systemd units), lock
-# (the cluster's lock file on this node), run (the path of this run's files, without an extension), id (the run's),
-# about (who started it, as text), patience (s), handover (a file), and as lists of words: staged (files), managed
-# (files), packages.
+# Functions for an applying script, together with commit.sh. Given: mark, state (lbdeploy's folder), units (the folder of
+# systemd units), lock (the cluster's lock file on this node), run (the path of this run's files, without an extension),
+# id (the run's), about (who started it, as text), patience (s), handover (a file), and as lists of words: staged (files),
+# managed (files), packages.
 #
 # Every step that changes something first registers how it is undone. When a step fails, or nobody confirms, `finish`
 # undoes them: first what was changed or started, in reverse order; then, with the old files back, the services that
@@ -9,7 +9,8 @@
 
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-undo_first='' undo_then='' at_the_end='' bad='' rehearsal='' kept=$state/undo begun='' guarded=''
+rehearsal='' line='
+'
 
 # The journal survives a reboot; the log of a run does not.
 tell() {
@@ -17,15 +18,6 @@ tell() {
     printf '%s\n' "$*" >> "$state/journal" || :
 } 2> /dev/null
 step() { tell step "$@"; }
-undo() {
-    undo_first="$1 || bad=1
-$undo_first"
-}
-undo_last() {
-    undo_then="$undo_then
-$1 || bad=1"
-}
-
 fail() {
     tell failed "$@"
     exit 1
@@ -42,9 +34,18 @@ uptime() {
     now=${now%.*}
 }
 
-# begin: clean up after an interrupted run: delete staged files that were never put in place, keep what was there before
-# it as a generation, and let the node take VIPs again when this run ends. Then start this run's journal.
+# begin: do what this script was called for, if that is not the run itself: see commit.sh.
 begin() {
+    case $called in
+        ended) killed ;;
+        boot) at_boot ;;
+        *) begin_run ;;
+    esac
+}
+
+# begin_run: clean up after an interrupted run: delete staged files that were never put in place, keep what was there
+# before it as a generation, and let the node take VIPs again when this run ends. Then start this run's journal.
+begin_run() {
     mkdir -p "$state/generations" 2> /dev/null || unwritable "$state/generations"
     chmod 700 "$state"
     while read -r word path; do
@@ -56,7 +57,8 @@ begin() {
     printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
         > "$state/journal" || unwritable "$state/journal"
     for path in $staged; do printf 'staged %s\n' "$path"; done >> "$state/journal"
-    read -r was < "$handover" && case $was in -25[34]) at_the_end="echo 0 > $handover" ;; esac || :
+    : > "$run.undo"
+    read -r was < "$handover" && case $was in -25[34]) at_last "echo 0 > $handover" ;; esac || :
 } 2> /dev/null
 
 # Another process may be using apt or dpkg, for example unattended-upgrades: wait for it, and say which one it is.
@@ -92,56 +94,6 @@ validate() {
     printf '%s\n' "$said" | sed "s|$2|$1|g"
     fail "validator of $1"
 }
-
-# keep PATH...: save the present content of these files, before any of them changes.
-keep() {
-    guarded="$guarded $*"
-    begun=yes
-    mkdir -p "$kept/files" 2> /dev/null || unwritable "$kept/files"
-    printf '%s\n' "$id" > "$kept/id"
-    printf '%s\n' "$about" > "$kept/about"
-    for path; do
-        if [ -e "$path" ] || [ -L "$path" ]; then
-            mkdir -p "$kept/files${path%/*}"
-            cp -a -- "$path" "$kept/files$path" 2> /dev/null || unwritable "$kept/files$path"
-        fi
-    done
-    if [ -e "$state/hosts.toml" ]; then run cp -a -- "$state/hosts.toml" "$kept/"; fi
-    arm
-    find "$kept" "$units/lbdeploy-undo.service" "$units/multi-user.target.wants" ! -type l -exec sync -- {} +
-}
-
-# arm: should the node lose power before the change is confirmed, the change is undone at boot, before the daemons start.
-# Peers that could not wait for the node have undone theirs, and might not hear it otherwise.
-arm() {
-    {
-        printf 'boot=%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
-        printf '[ "$(cat /proc/sys/kernel/random/boot_id)" != "$boot" ] || exit 0\n'
-        for path in $guarded; do
-            if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
-                printf "cp -a -- '%s' '%s' && mv -fT -- '%s' '%s'\n" \
-                    "$kept/files$path" "$path.lbdeploy-new" "$path.lbdeploy-new" "$path"
-            else
-                printf "rm -f -- '%s'\n" "$path"
-            fi
-        done
-        printf "printf 'restored\\nexit 1\\n' >> '%s'\n" "$state/journal"
-        printf 'rm -rf -- %s\n' "$staged"
-        printf "rm -rf -- '%s' '%s' '%s'\n" \
-            "$kept" "$units/lbdeploy-undo.service" "$units/multi-user.target.wants/lbdeploy-undo.service"
-    } > "$kept/restore"
-    mkdir -p "$units/multi-user.target.wants"
-    cat > "$units/lbdeploy-undo.service" << END
-[Unit]
-Description=lbdeploy: undo a change that nobody had confirmed when the node lost its power
-Before=haproxy.service keepalived.service lbdeploy-firewall.service
-[Service]
-Type=oneshot
-ExecStart=/bin/sh $kept/restore
-END
-    ln -sf ../lbdeploy-undo.service "$units/multi-user.target.wants/lbdeploy-undo.service"
-}
-disarm() { rm -f -- "$units/multi-user.target.wants/lbdeploy-undo.service" "$units/lbdeploy-undo.service"; }
 
 # swap PATH: the staged file takes the place of PATH, whose old content is kept.
 swap() {
@@ -219,7 +171,7 @@ holds() {
 lower() {
     { read -r was < "$handover"; } 2> /dev/null || was=0
     case $was in '' | -25[34] | *[!0-9-]*) was=0 ;; esac
-    at_the_end="echo $was > $handover"
+    at_last "echo $was > $handover"
     printf '%s\n' "$1" > "$handover" || unwritable "$handover"
 }
 
@@ -275,83 +227,3 @@ free_vrid() {
         esac
     done < "$run.heard"
 }
-
-# await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well. If it does not in time, or
-# abandons the change, this fails, and everything is undone. If its lock is gone, so is the laptop, and the wait ends at
-# once; or LINGER seconds later, if it has said that a peer needs them.
-await() {
-    tell await "$1"
-    uptime
-    deadline=$((now + $1))
-    gone=''
-    until [ -e "$run.confirm" ]; do
-        if [ -e "$run.abandon" ]; then
-            tell abandoned
-            exit 1
-        fi
-        uptime
-        if [ -z "$gone" ] && [ -e "$lock" ] && flock -n "$lock" true; then
-            gone=yes
-            deadline=$now
-            if [ -e "$run.linger" ]; then deadline=$((now + $2)); fi
-        fi
-        if [ "$now" -ge "$deadline" ]; then
-            tell unconfirmed "$1"
-            exit 1
-        fi
-        sleep 0.2
-    done
-    tell confirmed
-}
-
-# keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
-keep_generation() {
-    if [ -e "$state/generations/$1" ]; then
-        rm -rf "$kept"
-    else
-        mv -T "$kept" "$state/generations/$1"
-    fi
-    find "$state/generations" -mindepth 1 -maxdepth 1 | sort -r | tail -n +6 | while read -r path; do rm -rf "$path"; done
-}
-
-commit() {
-    disarm
-    if [ -d "$kept" ]; then keep_generation "$id"; fi
-    if [ -e "$run.hosts" ]; then mv -f "$run.hosts" "$state/hosts.toml"; fi
-    # shellcheck disable=SC2086
-    dpkg-query -W -f '${Package} ${Version}\n' $packages > "$state/packages.new" && mv "$state/packages.new" "$state/packages"
-} 2> /dev/null
-
-restore() {
-    eval "$undo_first"
-    systemctl daemon-reload || bad=1
-    eval "$undo_then"
-    if [ "$bad" ]; then
-        tell unrestored
-    else
-        disarm
-        rm -rf "$kept"
-        tell restored
-    fi
-}
-
-finish() {
-    status=$?
-    trap - EXIT
-    trap '' TERM INT HUP
-    set +e
-    if [ "$status" -eq 0 ]; then
-        [ "$rehearsal" ] || commit
-    elif [ -n "$undo_first$undo_then" ]; then
-        restore
-    elif [ "$begun" ]; then
-        disarm
-        rm -rf "$kept" # nothing was changed, so there is nothing to restore
-    fi
-    eval "$at_the_end" # only now, or the node might take the VIPs while its change is being undone
-    # shellcheck disable=SC2086
-    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" "$run.heard" $staged
-    tell exit "$status"
-}
-trap finish EXIT
-trap 'exit 1' TERM INT HUP

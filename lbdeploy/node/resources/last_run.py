@@ -48,7 +48,7 @@ class Journal:
             last.get("about", ""),
             last.get("step", "begin"),
             ended,
-            active in ("active", "activating"),
+            active in ("active", "activating", "deactivating"),
         )
 
     def compare(self, state: JournalState, changing: Collection[str]) -> list[Change]:

@@ -1,7 +1,8 @@
 """Everything that is checked before anything is put on the nodes; docs/doctor.md is generated from it.
 
-The findings are made elsewhere: those of `lbdeploy doctor` in `diagnosis` and `surroundings`, those that every `plan`
-and `up` begins with in `preflight`.
+The findings are made elsewhere, each by a function that also has what it asks the node: those of `lbdeploy doctor` in
+`software_checks`, `system_checks` and `network_checks`, those that every `plan` and `up` begins with in `preflight`. A
+new check is such a function, and a row here. This module imports none of them: every `--help` names the ids.
 """
 
 from __future__ import annotations

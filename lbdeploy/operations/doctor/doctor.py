@@ -13,7 +13,8 @@ from lbdeploy.health.finding import Finding
 from lbdeploy.node import network_listener
 from lbdeploy.operations.doctor import network_checks, node_checks
 from lbdeploy.operations.doctor.checklist import LOGIN, OF_NETWORKS, OF_NODES, Check
-from lbdeploy.operations.doctor.examination import Checkup, Examination
+from lbdeploy.operations.doctor.checkup import Checkup
+from lbdeploy.operations.doctor.examination import Examination
 from lbdeploy.planning.lint.lint import lint
 from lbdeploy.ssh.pool import SessionPool
 
@@ -34,7 +35,7 @@ class Diagnosis:
 
     @property
     def problems(self) -> list[Finding]:
-        return [each for each in self.findings if each.failed]
+        return [each for each in self.findings if each.is_error]
 
 
 def examine(cluster: Cluster, pool: SessionPool, emit: Emit, ignore: Collection[str] = ()) -> Diagnosis:
@@ -63,7 +64,7 @@ def diagnose(
         *network_checks.problems(cluster, checkups),
         *linted(cluster),
     ]
-    bad = [_ignored(each) if each.check in ignore and each.failed else each for each in bad]
+    bad = [_ignored(each) if each.check in ignore and each.is_error else each for each in bad]
     good = [*_passed(checkups, errors, bad)]
     order: list[str | None] = [*(node.name for node in cluster.nodes), None]
     return Diagnosis(tuple(sorted([*bad, *good], key=lambda each: (order.index(each.node), _rank(each)))), errors)
@@ -74,12 +75,13 @@ def linted(cluster: Cluster) -> Iterator[Finding]:
     try:
         lints = lint(cluster)
     except RenderError as error:
-        yield Finding(None, "lint", False, error.message, error.fix)
+        yield Finding.failed(None, "lint", error.message, error.fix)
         return
     for where, message, fix, severity in dict.fromkeys(
         (_where(e.file, e.line), e.message, e.fix, e.severity) for e in lints
     ):
-        yield Finding(None, "lint", False, f"{where}: {message}", fix, warning=severity != "error")
+        found = Finding.failed(None, "lint", f"{where}: {message}", fix, subject=where)
+        yield found if severity == "error" else found.as_warning()
 
 
 def _where(file: str, line: int | None) -> str:
@@ -88,11 +90,11 @@ def _where(file: str, line: int | None) -> str:
 
 def _barred(name: str, error: LbdeployError) -> Finding:
     check = next(check for kind, check in KINDS if isinstance(error, kind))
-    return Finding(name, check, False, error.message, error.fix)
+    return Finding.failed(name, check, error.message, error.fix)
 
 
 def _ignored(finding: Finding) -> Finding:
-    return replace(finding, warning=True, detail=f"{finding.detail} (ignored)")
+    return replace(finding.as_warning(), detail=f"{finding.detail} (ignored)")
 
 
 def _passed(
@@ -103,15 +105,15 @@ def _passed(
     for each in checkups:
         for check in (*LOGIN, *OF_NODES):
             if (each.node.name, check.id) not in complaints:
-                yield Finding(each.node.name, check.id, True, check.passed)
+                yield Finding.passed(each.node.name, check.id, check.passed)
     for name, error in errors.items():
         for check in _before(error):
-            yield Finding(name, check.id, True, check.passed)
+            yield Finding.passed(name, check.id, check.passed)
     about = {check for _, check in complaints}
     for check in OF_NETWORKS:
         unknown = len(checkups) < ENOUGH.get(check.id, 1)
         if check.doctor and check.id not in about and not unknown:
-            yield Finding(None, check.id, True, check.passed)
+            yield Finding.passed(None, check.id, check.passed)
 
 
 def _before(error: LbdeployError) -> Sequence[Check]:
@@ -121,4 +123,4 @@ def _before(error: LbdeployError) -> Sequence[Check]:
 
 
 def _rank(finding: Finding) -> int:
-    return 0 if finding.failed else 2 if finding.ok else 1
+    return 0 if finding.is_error else 2 if finding.ok else 1

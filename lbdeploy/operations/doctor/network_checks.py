@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.health.finding import Finding
 from lbdeploy.node.network_listener import group
-from lbdeploy.operations.doctor.examination import Checkup
+from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.operations.doctor.firewall.firewall import remedy, shuts_out
 from lbdeploy.operations.doctor.firewall.packet_filter import Packet
-from lbdeploy.operations.doctor.node_checks import SKEW_SECONDS, span
+from lbdeploy.operations.doctor.system_checks import SKEW_SECONDS, span
 
 LISTEN, HAIL, ASK = "vrrp", "hail", "who-has"  # the programs in remote/
 
@@ -33,7 +33,8 @@ def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
         if away:
             detail += f"; it may be {' or '.join(away)}, which was not looked at"
         fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"
-        yield Finding(None, "vip-in-use", False, detail, fix, warning=bool(away))
+        found = Finding.failed(None, "vip-in-use", detail, fix, subject=str(claim.ip))
+        yield found.as_warning() if away else found
 
 
 def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Findin
     for source in sorted(sources - members, key=str):
         detail = f"virtual router ID {vrrp.router_id} is in use: adverts come from {source} on network {vrrp.network}"
         fix = "choose another vrrp.router_id in hosts.toml; to continue anyway: lbdeploy up --ignore vrid-in-use"
-        yield Finding(None, "vrid-in-use", False, detail, fix)
+        yield Finding.failed(None, "vrid-in-use", detail, fix, subject=str(source))
 
 
 def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
@@ -77,7 +78,7 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
         detail = f"its firewall drops VRRP (IP protocol 112) {way}"
         advert = Packet("vrrp", target, source)
         fix = remedy(receiver.lines("firewall"), "input", advert, receiver.node.interfaces[cluster.vrrp.network])
-        yield Finding(receiver.node.name, "firewall", False, detail, fix)
+        yield Finding.failed(receiver.node.name, "firewall", detail, fix, subject=str(source))
         return
     sent_to = group(target) if cluster.vrrp.mode == "multicast" else target
     why = (sender.wire.unsent or {}).get(sent_to)
@@ -86,7 +87,8 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
     )
     advert = Packet("vrrp", sent_to, source)
     fix = remedy(sender.lines("firewall"), "output", advert, sender.node.interfaces[cluster.vrrp.network])
-    yield Finding(sender.node.name, "firewall", False, detail, fix if why else f"{fix}; or it is dropped in between")
+    fix = fix if why else f"{fix}; or it is dropped in between"
+    yield Finding.failed(sender.node.name, "firewall", detail, fix, subject=str(target))
 
 
 def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Iterator[Finding]:
@@ -97,7 +99,7 @@ def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Itera
         detail = (
             f"its firewall lets VRRP (IP protocol 112) from {source} in only once it has sent some itself: {culprit}"
         )
-        yield Finding(receiver.node.name, "firewall", False, detail, fix, warning=True)
+        yield Finding.warning(receiver.node.name, "firewall", detail, fix, subject=str(source))
 
 
 def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
@@ -105,7 +107,8 @@ def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     for program, check in ((ASK, "vip-in-use"), (LISTEN, "vrid-in-use"), (LISTEN, "firewall"), (HAIL, "firewall")):
         if names := [each.node.name for each in checkups if program not in each.wire.done]:
             detail = f"could not be looked at from {' and '.join(names)}: {program}.pl did not run there"
-            yield Finding(None, check, False, detail, "see whether perl runs there as root: perl -e 1", warning=True)
+            fix = "see whether perl runs there as root: perl -e 1"
+            yield Finding.warning(None, check, detail, fix, subject=program)
 
 
 def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
@@ -117,7 +120,7 @@ def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     if ahead - behind > SKEW_SECONDS >= max(ahead, -behind):
         detail = f"the clock of {fast} is {span(ahead - behind)} ahead of that of {slow}"
         fix = "keep both in sync by NTP: timedatectl set-ntp true on each"
-        yield Finding(None, "clock", False, detail, fix, warning=True)
+        yield Finding.warning(None, "clock", detail, fix)
 
 
 JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _deaf, _clocks)

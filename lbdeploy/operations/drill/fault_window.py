@@ -57,7 +57,7 @@ class Breaking:
         except Exception as error:
             self._undo(disarm=isinstance(error, RemoteError))  # otherwise the break may still be running
             if isinstance(error, ConnectError):
-                error.state = f"if anything was broken ({self._whole}), {self._by_itself}"
+                raise error.but(state=f"if anything was broken ({self._whole}), {self._by_itself}") from None
             raise
         self._undo()
         return at
@@ -66,8 +66,8 @@ class Breaking:
         self.emit(Step(self.node.name, "probe the VIPs"))
         _pause(BASELINE, interrupt)
         for vip in here.refused:
-            told = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
-            self.emit(Note(None, told))
+            note = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
+            self.emit(Note(None, note))
         if interrupt.asked:
             return 0.0
         self.emit(Step(self.node.name, f"{self.what.what}; undone in {self.hold:.0f} s"))

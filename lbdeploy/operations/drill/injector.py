@@ -96,5 +96,5 @@ def on(pool: SessionPool, node: Node, script: str) -> CommandResult:
 
 def _require(result: CommandResult, node: Node, what: str, state: str, fix: str | None = None) -> None:
     if result.status:
-        said = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
-        raise RemoteError(f"{what}: {said[0]}", node=node.name, state=state, fix=fix, detail=result.output)
+        last = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
+        raise RemoteError(f"{what}: {last[0]}", node=node.name, state=state, fix=fix, detail=result.output)

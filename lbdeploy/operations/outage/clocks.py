@@ -32,8 +32,8 @@ def clocks_of(pool: SessionPool) -> dict[str, Clock]:
 
 def _ask(session: Session) -> Clock:
     asked = time.time()
-    said = session.run(NOW).output
-    return Clock.compared(asked, float(said), time.time())
+    output = session.run(NOW).output
+    return Clock.compared(asked, float(output), time.time())
 
 
 @dataclass(frozen=True, slots=True)

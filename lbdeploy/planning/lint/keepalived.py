@@ -9,6 +9,7 @@ from ipaddress import ip_interface
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import Cluster, Interface, Node
 from lbdeploy.node import keepalived_conf
+from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning.lint.text import Complaint, matches, plain
 
 
@@ -139,7 +140,7 @@ def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complai
     instance = keepalived_conf.read(content)
     whole = plain(content).count("{") == plain(content).count("}")
     if whole and instance and not instance.hands_over:
-        message = f"does not track {keepalived_conf.HANDOVER}: lbdeploy can't move the VIPs without failed connections"
+        message = f"does not track {HANDOVER}: lbdeploy can't move the VIPs without failed connections"
         yield "warning", None, message, "take the track_file handover over from the built-in template"
 
 

@@ -108,17 +108,18 @@ class Session:
         channel.settimeout(DEADLINE_SECONDS)
         channel.exec_command(command)
         channel.sendall((secret + script).encode(errors="surrogateescape"))
-        begun, said = time.monotonic(), b""
+        begun, output = time.monotonic(), b""
         try:
             while chunk := channel.recv(4096):
-                said += chunk
-                lines = said.decode(errors="replace").split("\n")[:-1]
+                output += chunk
+                lines = output.decode(errors="replace").split("\n")[:-1]
                 marked = [line.partition(mark)[2] for line in lines if mark in line]  # after sudo's prompt, perhaps
                 if marked:
                     return Held(channel), marked[0].strip()
         finally:
             self._tell(
-                RemoteCommand(self.node.name, command, script, said.decode(errors="replace"), _since(begun), -1), secret
+                RemoteCommand(self.node.name, command, script, output.decode(errors="replace"), _since(begun), -1),
+                secret,
             )
         raise self._lost("it did not say whether it is locked")
 
@@ -178,19 +179,17 @@ class Session:
         asker.join(DEADLINE_SECONDS)
         if asker.is_alive() or not transport.is_active():
             transport.sock.close()
-            lost = self._lost(f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s")
-            lost.silent = True
-            raise lost
+            why = f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s"
+            raise self._lost(why, silent=True)
 
-    def _lost(self, why: str) -> LostError:
-        lost = LostError(
+    def _lost(self, why: str, *, silent: bool = False) -> LostError:
+        return LostError(
             f"the connection was lost: {why}",
             node=self.node.name,
             state="a change that had begun goes on by itself on the node",
             fix="lbdeploy verify, once the node can be reached",
+            silent=silent or self._was_cut(),
         )
-        lost.silent = self._was_cut()
-        return lost
 
     def _was_cut(self) -> bool:
         """Whether the network path to the node was lost, rather than the connection closed by it, as in a shutdown."""

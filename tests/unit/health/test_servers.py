@@ -35,9 +35,9 @@ def test_who_weighs_nothing_is_no_fault(rich: Cluster, status: str) -> None:
 def test_backups_that_serve_alone_are_a_warning(rich: Cluster) -> None:
     """Clients are served, so it is no failure; a server of weight 0 that is up is none that serves."""
     found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN"))
-    assert {(each.check, each.warning) for each in found} == {("backup", True), ("server", True)}
+    assert {(each.check, each.is_warning) for each in found} == {("backup", True), ("server", True)}
     assert {each.detail for each in found if each.check == "backup"} == {
         "api is served by its backup servers only: none of the others is up"
     }
     found = findings(rich, **seen_as(rich, m1="DOWN", m2="DOWN", spare1="DOWN", spare2="DOWN"))
-    assert {each.detail for each in found if each.failed} == {"api has 0 of 4 servers up"}
+    assert {each.detail for each in found if each.is_error} == {"api has 0 of 4 servers up"}

@@ -40,7 +40,7 @@ def verdict(seed: Cluster, *observations: Observation, **errors: ConnectError) -
 
 
 def failed(found: Verdict) -> set[tuple[str | None, str, str]]:
-    return {(each.node, each.check, each.detail) for each in found.findings if each.failed}
+    return {(each.node, each.check, each.detail) for each in found.findings if each.is_error}
 
 
 def of(found: Verdict, check: str) -> list[Finding]:
@@ -97,7 +97,7 @@ def test_the_seeds_own_example_is_healthy_and_names_the_servers_that_are_down(se
         "(Connection refused at initial connection step of tcp-check), seen from lb1 and lb2"
         for n in (2, 3)
     ]
-    assert all(each.warning and each.fix for each in down)
+    assert all(each.is_warning and each.fix for each in down)
     assert [each.detail for each in of(found, "backend")] == 2 * ["k8s-api has 1 of 3 servers up"]
     assert list(found.frontends()) == [("k8s-api", 1, 3)]
 
@@ -213,7 +213,7 @@ def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:
     back = running(since=NOW - 10, loaded=NOW - 10)
     found = verdict(seed, lb1(seed, holds=False, states={HAPROXY: back}), lb2(seed, holds=True))
     assert found.healthy
-    assert (holder(found).ok, holder(found).warning) == (False, True)
+    assert (holder(found).ok, holder(found).is_warning) == (False, True)
     # 30 s of delay, 2 s until the check has risen, 3.2 s until a silent master is given up, 2 s to spare, 10 s gone.
     assert holder(found).detail == (
         "lb2 holds the VIPs, although lb1 could and has the higher priority: "
@@ -329,7 +329,7 @@ def test_a_drifted_file_is_wrong(seed: Cluster) -> None:
         ("lb2", "file", "/etc/haproxy/haproxy.cfg its content differs"),
         ("lb2", "service", "haproxy reads /etc/haproxy/haproxy.cfg"),
     }
-    assert all(each.fix for each in found.findings if each.failed)
+    assert all(each.fix for each in found.findings if each.is_error)
 
 
 def test_a_node_that_could_not_be_looked_at_leaves_doubt(seed: Cluster) -> None:
@@ -387,6 +387,7 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
         "check": "service",
         "ok": False,
         "severity": "error",
+        "subject": "keepalived",
         "detail": "keepalived is inactive",
         "fix": "lbdeploy up; to see why: journalctl -u keepalived",
     }
@@ -395,9 +396,9 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
 
 def test_what_is_well_is_settled(seed: Cluster) -> None:
     """Only what is not ok can be waited for."""
-    fine = Finding("lb1", "x", True, "", settling=True)
+    fine = Finding.passed("lb1", "x", "", settling=True)
     assert Verdict((fine,), (), ()).settled(["lb1"])
-    assert not Verdict((replace(fine, ok=False),), (), ()).settled(["lb1"])
+    assert not Verdict((replace(fine, severity="error"),), (), ()).settled(["lb1"])
 
 
 def test_a_vips_interface_is_the_holders(tmp_path: Path) -> None:
@@ -421,10 +422,10 @@ def test_servers_of_one_name_are_told_apart_by_their_frontend(tmp_path: Path) ->
 
 def test_a_warning_costs_no_health(seed: Cluster) -> None:
     """A finding that is not ok makes a cluster unhealthy, unless it is a warning."""
-    bad = Finding(None, "x", False, "")
+    bad = Finding.failed(None, "x", "")
     assert not Verdict((bad,), (), ()).healthy
-    assert Verdict((replace(bad, warning=True),), (), ()).healthy
-    assert replace(bad, warning=True).to_json()["severity"] == "warning"
+    assert Verdict((bad.as_warning(),), (), ()).healthy
+    assert bad.as_warning().to_json()["severity"] == "warning"
 
 
 def test_a_cluster_lives_while_a_vip_or_a_keepalived_is_there(seed: Cluster) -> None:
@@ -470,7 +471,7 @@ def test_a_package_that_only_drifts_is_a_warning(seed: Cluster, state: PackageSt
     found = verdict(seed, lb1(seed, states={PACKAGES: state}), lb2(seed))
     assert found.healthy
     (warning,) = (each for each in of(found, "packages") if not each.ok)
-    assert (warning.node, warning.detail, warning.warning, warning.fix) == ("lb1", detail, True, "lbdeploy up")
+    assert (warning.node, warning.detail, warning.is_warning, warning.fix) == ("lb1", detail, True, "lbdeploy up")
 
 
 def test_a_package_that_is_missing_is_wrong(seed: Cluster) -> None:
@@ -485,7 +486,7 @@ def test_a_run_that_was_interrupted_is_told(seed: Cluster) -> None:
     journal = JournalState("1", "ann@laptop", "reload keepalived", ended=False)
     found = verdict(seed, lb1(seed, states={"service lbdeploy": journal}), lb2(seed))
     assert failed(found) == {("lb1", "service", "lbdeploy was interrupted at: reload keepalived (a run of ann@laptop)")}
-    assert {each.fix for each in found.findings if each.failed} == {"lbdeploy up"}
+    assert {each.fix for each in found.findings if each.is_error} == {"lbdeploy up"}
     assert verdict(seed, lb1(seed, states={"service lbdeploy": replace(journal, active=True)}), lb2(seed)).healthy
 
 
@@ -497,7 +498,7 @@ def test_a_daemon_that_runs_a_replaced_program_is_wrong(seed: Cluster) -> None:
 
 def test_findings_that_nobody_waits_for_do_not_unsettle(seed: Cluster) -> None:
     """What failed before a stage, and is not its matter, is not waited for after it."""
-    bad = Finding("lb1", "api", False, "", settling=True)
+    bad = Finding.failed("lb1", "api", "", settling=True)
     assert not Verdict((bad,), (), ()).settled(["lb1"])
     assert Verdict((bad,), (), ()).settled(["lb1"], but={("lb1", "api")})
     assert Verdict((bad,), (), ()).settled(["lb2"])
@@ -531,7 +532,7 @@ def test_a_server_that_only_the_changed_node_lost_is_its_matter(
     found = list(lost_servers(seed, was, now, [other]))
     assert bool(found) is lost
     for each in found:
-        assert (each.node, each.check, each.failed) == ("lb2", "server", True)
+        assert (each.node, each.check, each.is_error) == ("lb2", "server", True)
         assert each.detail.startswith("k8s-api/master1 was up before the change, and no longer is: ")
 
 
@@ -551,5 +552,5 @@ def test_metrics_that_are_not_to_be_had_are_a_finding(rich: Cluster) -> None:
     """Where hosts.toml wants metrics, each node is asked for them at its own address."""
     found = findings(rich, metrics=("192.168.1.11 port 8404", False))
     assert {each.detail for each in found} == {"haproxy's metrics are not available at 192.168.1.11 port 8404"}
-    assert all(each.failed and each.check == "metrics" for each in found)
+    assert all(each.is_error and each.check == "metrics" for each in found)
     assert findings(rich, metrics=("192.168.1.11 port 8404", True)) == []

@@ -13,7 +13,7 @@ from clusters import with_options
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.placement import placement_of
+from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import holder, placed, tracked
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import FAULT_STATE, Observation
@@ -26,8 +26,8 @@ def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, 
 
 def told(of: Cluster, *observations: Observation) -> list[Finding]:
     """What is said of who holds the VIPs, and of what nodes track."""
-    vips = [placement_of(of, vip, observations) for vip in of.vips]
-    return [*holder(of, vips, observations), *tracked(of, observations)]
+    state = ClusterState(of, observations)
+    return [*holder(state), *tracked(state)]
 
 
 def test_a_holder_by_what_is_tracked_is_right(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_holder_by_what_is_tracked_is_right(tmp_path: Path) -> None:
     lowered = seen(of, "lb1", KeepalivedState("BACKUP", 100, 1.0))
     why, warning = told(of, lowered, seen(of, "lb2", KeepalivedState("MASTER", 120, 1.0), holds=True))
     assert (why.ok, why.detail) == (True, "lb2 holds the VIPs; lb1 has priority 100, with what it tracks: -100")
-    assert (warning.node, warning.check, warning.failed) == ("lb1", "track", False)
+    assert (warning.node, warning.check, warning.is_error) == ("lb1", "track", False)
     assert not warning.ok
 
 
@@ -50,7 +50,7 @@ def test_a_node_in_the_state_fault_can_not_hold(tmp_path: Path) -> None:
     )
     assert why.ok
     assert "lb1 cannot take over: its keepalived is in FAULT state, by what it tracks" in why.detail
-    assert (warning.warning, warning.settling) == (True, True)
+    assert (warning.is_warning, warning.settling) == (True, True)
 
 
 def test_what_all_have_in_common_needs_no_word(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_is_not_known_or_has_another_cause_is_not_said_to_be_tracked(
 ) -> None:
     """A keepalived that can't be asked, or has just begun, and a haproxy that fails, say nothing of what is tracked."""
     of = with_options(tmp_path)
-    assert list(tracked(of, [seen(of, "lb1", said, **changes)])) == []
+    assert list(tracked(ClusterState(of, [seen(of, "lb1", said, **changes)]))) == []
 
 
 IP_A = """\
@@ -105,9 +105,8 @@ def test_an_address_that_can_not_be_used_is_told(tmp_path: Path, flags: str, dou
     of = cluster(tmp_path, BIG)
     (link,) = parse_ip_a(IP_A.format(flags=flags))
     assert link.doubtful == ({ip_address("fd00:1::10"): doubt} if doubt else {})
-    (vip,) = (vip for vip in of.vips if vip.network == "back")
     look = observe(of, of.node("lb-a"), links=(replace(link, name="eth1"),))
-    (found,) = placed(placement_of(of, vip, [look]), [look], "")
+    (found,) = (each for each in placed(ClusterState(of, [look])) if each.subject == "fd00:1::10")
     assert found.ok == (not doubt)
     assert found.settling == (doubt == "tentative")
     assert doubt in found.detail

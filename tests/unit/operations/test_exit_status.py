@@ -11,9 +11,9 @@ from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.run import Outcome
 
 WRONG = (
-    Finding("lb1", "vip", True, "fine"),
-    Finding("lb2", "service", False, "keepalived is not running", "lbdeploy up"),
-    Finding(None, "holder", False, "the VIPs are elsewhere"),
+    Finding.passed("lb1", "vip", "fine"),
+    Finding.failed("lb2", "service", "keepalived is not running", "lbdeploy up"),
+    Finding.failed(None, "holder", "the VIPs are elsewhere"),
 )
 TOLD = "the cluster is not healthy: lb2: keepalived is not running; the VIPs are elsewhere"
 

@@ -158,7 +158,8 @@ def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed
     """The nodes that were done have a later run by then, which another `rollback` would undo."""
     pool: Any = SimpleNamespace(nodes=seed.nodes)
     run = restoring(seed, pool, silent, Origin(THIRD, "ann", ""), Options(), RollbackTarget(SECOND, "ann", "", {}))
-    assert run.again == f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"
+    fix = f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"
+    assert run.wording.halted_fix == fix
 
 
 def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:

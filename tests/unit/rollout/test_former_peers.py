@@ -94,11 +94,11 @@ def test_with_multicast_the_last_runs_file_tells_who_there_was(seed: Cluster) ->
     assert found == [gone]
     assert "192.168.1.91" not in pool.script
     (problem,) = findings(found)
-    assert problem.failed
+    assert problem.is_error
     assert problem.detail.endswith("listens for VRRP: it may have the VIPs, or take them")
     assert list(findings([replace(gone, deaf=True)])) == []
     (off,) = findings([replace(gone, there=False)])
-    assert off.warning
+    assert off.is_warning
 
 
 def test_where_nobody_could_ask_the_run_ends(seed: Cluster) -> None:
@@ -113,13 +113,13 @@ def test_only_one_that_listens_is_a_problem() -> None:
     """Of one that is off, or has no keepalived running, it is said what it might do at its next start."""
     listens = FormerPeer("192.168.1.13", "lb3", there=True, deaf=False)
     (problem,) = findings([listens])
-    assert (problem.check, problem.failed) == (CHECK, True)
+    assert (problem.check, problem.is_error) == (CHECK, True)
     assert "lbdeploy down --limit lb3" in str(problem.fix)
     (off,) = findings([replace(listens, there=False)])
-    assert off.warning
+    assert off.is_warning
     assert "coming back as it was, it takes the VIPs" in off.detail
     (bare,) = findings([replace(listens, deaf=True)])
-    assert bare.warning
+    assert bare.is_warning
     assert "fine if lbdeploy down --limit lb3 was run" in str(bare.fix)
     (nameless,) = findings([replace(listens, name="")])
     assert nameless.detail.startswith("192.168.1.13 is no longer")

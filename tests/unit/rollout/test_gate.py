@@ -111,6 +111,18 @@ def test_vips_that_are_nowhere_or_everywhere_are_an_objection(after: Cluster) ->
     assert {(None, "vip"), (None, "holder")} <= set(objected(0, before(after), both))
 
 
+@pytest.mark.parametrize(("held", "objected_to"), [((), set()), (("lb1", "lb2"), {(None, "vip"), (None, "holder")})])
+def test_vips_that_were_nowhere_may_stay_so_but_not_be_everywhere(
+    after: Cluster, held: tuple[str, ...], objected_to: set[tuple[str | None, str]]
+) -> None:
+    """What was wrong with them before is no objection while they are where they were: another fault of theirs is."""
+    was = survey(after, old(after, "lb1"), old(after, "lb2"))
+    now = survey(after, *(new(after, name, holds=name in held) for name in ("lb1", "lb2")))
+    stage = Stage(Strategy.RELOAD, {name: was.plans[name] for name in ("lb1", "lb2")}, "")
+    found = objections(Plan(was.plans, (stage,)), stage, was, now, NOBODY)
+    assert {(each.node, each.check) for each in found} == objected_to
+
+
 def test_vips_that_have_moved_though_nothing_should_move_them_are_an_objection(after: Cluster) -> None:
     """The change did something to the holder that nobody had foreseen."""
     was = before(after)

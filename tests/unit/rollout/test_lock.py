@@ -139,11 +139,13 @@ def test_silence_frees_it_and_a_word_now_and_then_keeps_it(
 
 def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Cluster) -> None:
     """Its operator has disconnected, but the node has not come to the end of it."""
-    shell.systemctl = '[ "$1" = is-active ] || echo "lbdeploy: $OLD"'.replace("$OLD", BOB)
-    with pytest.raises(LockedError) as caught:
-        taken(shell, seed.preferred)
+    state = '[ "$1" != is-active ] && echo "lbdeploy: $OLD" || echo $STATE'.replace("$OLD", BOB)
+    for each in ("active", "activating", "deactivating"):
+        shell.systemctl = state.replace("$STATE", each)
+        with pytest.raises(LockedError) as caught:
+            taken(shell, seed.preferred)
     assert f"{BOB} (its operator has disconnected; the node ends it by itself)" in caught.value.message
-    shell.systemctl = "return 1"
+    shell.systemctl = "echo inactive; return 3"
     taken(shell, seed.preferred).check()
 
 

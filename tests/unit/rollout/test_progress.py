@@ -101,7 +101,11 @@ def test_a_change_that_was_confirmed_is_well() -> None:
 
 @pytest.mark.parametrize(
     ("undecided", "message"),
-    [("unconfirmed 30", "no confirmation came within 30 s"), ("abandoned", "it was told to undo the change")],
+    [
+        ("unconfirmed 30", "no confirmation came within 30 s"),
+        ("abandoned", "it was told to undo the change"),
+        ("killed", "its run there was killed at: reload haproxy"),
+    ],
 )
 @pytest.mark.parametrize(("restored", "kind"), [("restored", RolledBackError), ("unrestored", RemoteError)])
 def test_a_change_that_was_not_confirmed_says_why(
@@ -204,8 +208,9 @@ def test_the_reason_is_what_matters_of_what_was_said(said: str, reason: str) -> 
     assert error.detail == "\n".join(said.splitlines())
 
 
-WORDS = ["step", "failed x", "await 3", "confirmed", "abandoned", "unconfirmed 3", "restored", "unrestored",
-         "locked ann", "exit 0", "exit 1", "boot a", "now a", "now b", "staged /x", "run 1", "anything"]  # fmt: skip
+WORDS = ["step", "failed x", "await 3", "confirmed", "abandoned", "unconfirmed 3", "restored", "unrestored", "kept",
+         "killed", "locked ann", "exit 0", "exit 1", "boot a", "now a", "now b", "staged /x", "run 1",
+         "anything"]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from([f"{MARK} {word}" for word in WORDS]) | st.text(max_size=9)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -121,7 +122,7 @@ def test_the_point_of_a_script_is_what_is_shown_of_it(seed: Cluster) -> None:
     states = {each.id: PackageState({}) for each in desired(seed, seed.preferred) if isinstance(each, Packages)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
     shown = readable(Transaction(Task(plan, DAEMONS), ME).launch())
-    for name in ("transaction", "original", "launch", "follow"):
+    for name in ("transaction", "commit", "original", "launch", "follow"):
         assert f"# ... lbdeploy/node/remote/{name}.sh\n" in shown
     assert "step 'apt-get install'" in excerpt(shown, SHOWN)
 
@@ -575,6 +576,7 @@ def test_the_journal_tells_of_the_run_after_a_reboot(here: Here, shell: str) -> 
         f"staged {here.path('conf')}.lbdeploy-new",
         "step write the files",
         "step reload keepalived",
+        "kept",
         "exit 0",
     ]
 
@@ -656,6 +658,170 @@ def test_as_long_as_the_laptop_holds_its_lock_it_is_waited_for(here: Here) -> No
         progress = here.apply(plan, decision="", confirm=300, linger=0, more=slow)
         held.stdin.close()
     assert (progress.exit, progress.undecided) == (0, None)
+
+
+# A run that is killed, one whose node starts again, and what is on the disk when
+
+
+class Unfinished:
+    """A run whose processes get SIGKILL when it calls a shell function, and what is left of it."""
+
+    def __init__(self, here: Here, shell: str, at: str, decision: str) -> None:
+        here.path("conf").write_text("old\n")
+        wanted = here.file("conf", "new\n"), here.file("new", "x\n"), keepalived(here)
+        self.here, self.shell = here, shell
+        self.plan = here.plan(*wanted, keepalived=running())
+        transaction = here.transaction(self.plan, confirm=30)
+        self.script = Path(f"{transaction.path}.sh")
+        here.run.mkdir()
+        at = f'if [ -z "$called" ]; then\n{at}\nfi'
+        self.script.write_text(here.text(lambda: body(transaction.launch()), ":", at))
+        Path(f"{transaction.path}.hosts").write_text(ME.hosts + "\n")
+        if decision:
+            Path(f"{transaction.path}.{decision}").touch()
+        self.said = self.call("", -signal.SIGKILL)
+
+    def call(self, what: str, code: int, script: Path | None = None) -> str:
+        argv = [self.shell, script or self.script, *([what] if what else [])]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True)
+        assert done.returncode == code
+        return done.stdout
+
+    def ended(self, code: int) -> Progress:
+        """What is told after systemd has called the script again; nothing of the run is left then."""
+        progress = Progress(self.here.node.name, lambda text: None)
+        for line in (self.said + self.call("ended", code)).splitlines():
+            progress.line(line)
+        assert list(self.here.run.glob("*.*")) == []
+        assert list(self.here.folder.rglob("*.lbdeploy-new")) == []
+        assert not (self.here.state / "undo").exists()
+        assert not any(path.is_file() or path.is_symlink() for path in self.here.units.rglob("*"))
+        return progress
+
+    def boots(self) -> None:
+        """The node starts again: /run is empty, and systemd runs what is armed."""
+        shutil.rmtree(self.here.run)
+        (self.here.state / "undo/boot").write_text("an earlier boot\n")
+        self.call("boot", 0, self.here.state / "undo/script")
+        assert not (self.here.state / "undo").exists()
+        assert not any(path.is_file() or path.is_symlink() for path in self.here.units.rglob("*"))
+
+
+UNDONE = {
+    "as a file is swapped": ("mv() { case $* in *lbdeploy-new*) kill -KILL $$ ;; *) command mv $* ;; esac; }", ""),
+    "as a service reloads": ("systemctl() { [ $1 != reload ] || kill -KILL $$; }", ""),
+    "as it waits": ("sleep() { kill -KILL $$; }", ""),
+    "before the change is certain to be kept": ("record() { kill -KILL $$; }", "confirm"),
+    "as it undoes": ("secure() { kill -KILL $$; }", "abandon"),
+    "as it says that it has undone": ('record() { printf "%s\n" $1 >> $state/journal; kill -KILL $$; }', "abandon"),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("moment", UNDONE)
+def test_a_run_that_is_killed_is_undone(here: Here, shell: str, moment: str) -> None:
+    """At whatever moment: systemd calls the script again, which puts back what there was, and says so."""
+    run = Unfinished(here, shell, *UNDONE[moment])
+    progress = run.ended(1)
+    assert (progress.undecided, progress.restored, progress.exit) == ("killed", True, 1)
+    assert here.path("conf").read_text() == "old\n"
+    assert not here.path("new").exists()
+    assert isinstance(progress.error(run.plan), RolledBackError)
+    assert here.generations == {}
+
+
+KEPT = {
+    "as it forgets how to undo": "commit() { kill -KILL $$; }",
+    "as it says that it has ended": 'record() { echo "$*" >> $state/journal; [ $1 != exit ] || kill -KILL $$; }',
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("moment", KEPT)
+def test_a_run_that_is_killed_once_its_change_is_kept_is_completed(here: Here, shell: str, moment: str) -> None:
+    """From then on nothing is undone: what is left to do is done when systemd calls the script again."""
+    run = Unfinished(here, shell, KEPT[moment], "confirm")
+    assert run.ended(0).error(run.plan) is None
+    assert here.path("conf").read_text() == "new\n"
+    assert (here.state / "hosts.toml").read_text() == f"{ME.hosts}\n"
+    assert here.kept("conf").read_text() == "old\n"
+    assert (here.state / "journal").read_text().splitlines()[-2:] == ["kept", "exit 0"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("at", "decision", "conf", "last"),
+    [
+        (*UNDONE["as it waits"], "old\n", ["restored", "exit 1"]),
+        (*UNDONE["before the change is certain to be kept"], "old\n", ["restored", "exit 1"]),
+        (KEPT["as it forgets how to undo"], "confirm", "new\n", ["kept", "exit 0"]),
+    ],
+)
+def test_a_node_that_starts_again_undoes_what_was_not_kept(
+    here: Here, shell: str, at: str, decision: str, conf: str, last: list[str]
+) -> None:
+    """And completes what was; also the hosts.toml of the run, which /run has no more, is kept then."""
+    run = Unfinished(here, shell, at, decision)
+    run.boots()
+    assert here.path("conf").read_text() == conf
+    assert here.path("new").exists() is (conf == "new\n")
+    assert (here.state / "journal").read_text().splitlines()[-2:] == last
+    assert (here.state / "hosts.toml").exists() is (conf == "new\n")
+    assert list(here.generations) == ([ME.id] if conf == "new\n" else [])
+
+
+def test_a_run_that_is_killed_before_it_has_begun_has_touched_nothing(here: Here) -> None:
+    """systemd calls the script again, and there is nothing to undo."""
+    plan = here.plan(here.file("conf", "new\n"))
+    transaction = here.transaction(plan)
+    here.run.mkdir()
+    script = Path(f"{transaction.path}.sh")
+    script.write_text(here.text(lambda: body(transaction.launch()), ":", ""))
+    done = subprocess.run(["sh", script, "ended"], check=True, capture_output=True, text=True)
+    assert done.stdout == "@@lbdeploy exit 1\n"
+    assert list(here.run.glob("*.*")) == []
+
+
+def test_what_is_reported_is_on_the_disk(here: Here) -> None:
+    """Files, then their folders, the journal, the disarmed repair, and the journal again: in this order."""
+    here.path("conf").write_text("old\n")
+    events = here.folder / "events"
+    more = (
+        f'sync() {{ shift; printf "sync %s\\n" "$*" >> {events}; command sync -- "$@"; }}\n'
+        f'rm() {{ printf "rm %s\\n" "$*" >> {events}; command rm "$@"; }}\n'
+        'printf() { command printf "$@"; [ "$2" != "$mark" ] || '
+        f'command printf "told %s\\n" "$3" >> {events}; }}\n'
+    )
+    assert here.apply(here.plan(here.file("conf", "new\n")), shell="bash", more=more, confirm=30).exit == 0
+    told = events.read_text().splitlines()
+    after = told[told.index("told confirmed") + 1 :]
+    conf, folder = str(here.path("conf")), str(here.path("conf").parent)
+    wants = here.units / "multi-user.target.wants"
+    order = [
+        next(index for index, each in enumerate(after) if wanted(each))
+        for wanted in (
+            lambda each: each == f"sync {conf}",
+            lambda each: each.startswith("sync") and folder in each.split() and conf not in each.split(),
+            lambda each: each == f"sync {here.state}/journal {here.state}",
+            lambda each: each == "told kept",
+            lambda each: each.startswith("rm") and "lbdeploy-undo.service" in each,
+            lambda each: each == f"sync {wants} {here.units}",
+            lambda each: each.startswith("sync") and f"{here.state}/generations" in each.split(),
+            lambda each: each == "told exit 0",
+        )
+    ]  # fmt: skip
+    assert order == sorted(order)
+    assert after[order[-1] - 1] == f"sync {here.state}/journal {here.state}"
+
+
+def test_what_can_not_be_written_to_the_disk_is_undone(here: Here) -> None:
+    """A disk that fails keeps nothing: the change is not reported as kept."""
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n"))
+    fails = 'sync() { case $* in *" $managed") [ -e "$kept/fine" ] || { : > "$kept/fine"; return 1; } ;; esac; }'
+    progress = here.apply(plan, more=fails, confirm=30)
+    assert (progress.failed, progress.restored, progress.exit) == ("sync", True, 1)
+    assert here.path("conf").read_text() == "old\n"
 
 
 # haproxy's takeover, and the handover of the VIPs

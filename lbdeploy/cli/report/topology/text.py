@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line, Part
 from lbdeploy.cli.report.wrap import columns
 from lbdeploy.operations.topology import FrontendView, NetworkView, NodeView, State, Topology
 
-Line = Sequence[Part]
 GAP = 2  # columns between boxes
 
 STYLE: dict[State, str] = {"good": "good", "idle": "", "warn": "warn", "bad": "bad", "unknown": "quiet"}

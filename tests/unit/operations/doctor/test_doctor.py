@@ -55,5 +55,5 @@ def test_mistakes_in_what_would_be_written_are_told_once(tmp_path: Path) -> None
     found = list(doctor.linted(of))
     assert ("error", 1) in {(each.to_json()["severity"], sum("pidof" in e.detail for e in found)) for each in found}
     (tmp_path / "templates" / "keepalived.conf.j2").write_text("{{ nonsense }}")
-    (found_now,) = (each for each in doctor.linted(of) if each.failed)
+    (found_now,) = (each for each in doctor.linted(of) if each.is_error)
     assert (found_now.check, found_now.node) == ("lint", None)

@@ -34,10 +34,10 @@ def test_whoever_answers_for_a_vip_is_named_unless_it_may_be_a_node(seed: Cluste
     """A MAC that no node has; where one node was not looked at, it may be that, and is a warning."""
     claim = network_listener.Claim(ip_address("192.168.0.10"), "02:00:00:00:00:99", "ens33")
     (found,) = together(seed, heard(claims=frozenset({claim})), heard("lb2", claims=frozenset({claim})))
-    assert (found.node, found.check, found.failed) == (None, "vip-in-use", True)
+    assert (found.node, found.check, found.is_error) == (None, "vip-in-use", True)
     assert "02:00:00:00:00:99" in found.detail
     (found,) = network_checks.problems(seed, [looked(seed, hears=heard(claims=frozenset({claim})))])
-    assert (found.check, found.failed) == ("vip-in-use", False)
+    assert (found.check, found.is_error) == ("vip-in-use", False)
     assert "lb2" in found.detail
 
 
@@ -78,7 +78,7 @@ def test_where_vrrp_stops_tells_whose_firewall_it_is(seed: Cluster) -> None:
 def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
     """A node whose perl does not run is told, and neither its silence nor its peer's is taken for an answer."""
     found = together(seed, network_listener.Heard())
-    assert [(each.check, each.warning) for each in found] == [
+    assert [(each.check, each.is_warning) for each in found] == [
         ("vip-in-use", True), ("vrid-in-use", True), ("firewall", True), ("firewall", True)
     ]  # fmt: skip
     assert all("from lb1: " in each.detail for each in found)
@@ -97,5 +97,5 @@ def test_vrrp_that_gets_in_as_an_answer_only_is_told(seed: Cluster, rules: str, 
     """Both nodes have sent some, so that a stateful firewall knows the peer; a node that starts has not."""
     pair = [looked(seed, firewall=captured(f"firewall/{rules}")), looked(seed, "lb2")]
     said = list(network_checks.problems(seed, pair))
-    assert [each.node for each in said if each.warning and "only once it has sent some" in each.detail] == found
+    assert [each.node for each in said if each.is_warning and "only once it has sent some" in each.detail] == found
     assert len(said) == len(found)

@@ -16,7 +16,8 @@ from lbdeploy.node.parsers import Room
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.operations.doctor import node_checks
-from lbdeploy.operations.doctor.examination import Checkup, Examination
+from lbdeploy.operations.doctor.checkup import Checkup
+from lbdeploy.operations.doctor.examination import Examination
 
 NONE = PackageState({})
 MISSING = PackageState(
@@ -87,7 +88,7 @@ def test_what_a_node_shows_is_found(
 ) -> None:
     """One thing wrong gives one finding: its id, whether it stops anything, what it is about, and what to do."""
     (found,) = node_checks.problems(seed, looked(seed, **marks))
-    assert (found.node, found.check, found.warning) == ("lb1", check, warning)
+    assert (found.node, found.check, found.is_warning) == ("lb1", check, warning)
     assert words in found.detail
     assert found.fix
 
@@ -139,12 +140,12 @@ METRICS = '[metrics]\nnetwork = "external"\nport = 8405\n'
 
 @pytest.mark.parametrize(("allow", "ports"), [("", ["6443", "8405"]), ('allow = ["192.168.0.254"]\n', ["6443"])])
 def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, allow: str, ports: list[str]) -> None:
-    """Those of frontends and of the metrics, whose one client may be a host; a warning: rules are read, not tried."""
+    """Those of frontends, of the metrics, whose one client may be a host, and of peers; a warning: rules are only read."""
     of = cluster(tmp_path, SEED.read_text() + METRICS + allow)
     rules = captured("firewall/nft_default_deny").replace('"right": 6443', '"right": 8405')
     found = list(node_checks.problems(of, looked(of, firewall=rules)))
-    assert {(each.check, each.warning) for each in found} == {("firewall", True)}
-    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == ports
+    assert {(each.check, each.is_warning) for each in found} == {("firewall", True)}
+    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == [*ports, "10646"]
     assert found[0].detail == (
         "its firewall blocks clients at port 6443 of frontend k8s-api: chain inet filter input of nft"
     )
@@ -155,7 +156,7 @@ def test_the_firewalls_package_is_looked_for_where_it_is_wanted(tmp_path: Path) 
     of = cluster(tmp_path, SEED.read_text().replace("[cluster]\n", '[cluster]\nfirewall = "nftables"\n', 1))
     state = PackageState({"haproxy": "1", "socat": "1", "keepalived": "1"}, candidates={"nftables": "(none)"})
     (found,) = node_checks.problems(of, with_packages(looked(of, lists="7"), state))
-    assert (found.check, found.failed) == ("packages", True)
+    assert (found.check, found.is_error) == ("packages", True)
     assert found.detail == "apt knows no package nftables"
     assert "nftables" in Examination(of, of.preferred).script()
 

@@ -1,0 +1,68 @@
+"""What `verify` checks, in the order of its findings; docs/verify.md is generated from it. Pure.
+
+A new check is a function that yields findings about a ClusterState, and a row here. Runs go by it, too: a node is
+waited for while its findings are settling, and a change after which one is an error does not stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lbdeploy.health import nodes, servers, vips
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.state import ClusterState
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """`ids` are those of the findings that `judge` yields; `looks_at` completes "whether"."""
+
+    ids: tuple[str, ...]
+    looks_at: str
+    judge: Callable[[ClusterState], Iterator[Finding]]
+
+
+CHECKS = (
+    HealthCheck(("reach",), "each node can be reached, and logged into", nodes.reached),
+    HealthCheck(
+        ("packages", "file", "sysctl", "service"),
+        "each thing that hosts.toml wants on a node is there, unchanged and in use: drift is an error (packages that "
+        "are held back, or were upgraded by others: a warning)",
+        nodes.as_desired,
+    ),
+    HealthCheck(("check",), "each node's haproxy runs, and answers on its socket", nodes.haproxy_answers),
+    HealthCheck(
+        ("vip",),
+        "each VIP is on exactly one node, once, on the right interface, and usable there, by `ip a`",
+        vips.placed,
+    ),
+    HealthCheck(
+        ("holder",),
+        "all VIPs are on one node, and on the one that VRRP prefers (another one: a warning)",
+        vips.holder,
+    ),
+    HealthCheck(
+        ("track",),
+        "the operator's own `track_files` and `track_scripts` neither lower a node's priority nor keep it from holding "
+        "VIPs (a warning)",
+        vips.tracked,
+    ),
+    HealthCheck(
+        ("backend", "backup"),
+        "each node's haproxy has a server up for each frontend; and not only its backup servers (a warning)",
+        servers.backends,
+    ),
+    HealthCheck(("server",), "each server is up, as every node's haproxy sees it (a warning)", servers.servers),
+    HealthCheck(
+        ("frontend",), "something behind each frontend answers through each node's own haproxy", servers.serves
+    ),
+    HealthCheck(("api",), "something behind each VIP answers each node on its networks", servers.answers),
+    HealthCheck(("metrics",), "haproxy's metrics are available, where hosts.toml asks for them", servers.metrics),
+)
+
+
+def findings(state: ClusterState) -> Iterator[Finding]:
+    """The findings of every check."""
+    for check in CHECKS:
+        yield from check.judge(state)

@@ -1,0 +1,50 @@
+"""Whether each node can be reached, is as hosts.toml wants it, and has a haproxy that answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lbdeploy.health.finding import Finding
+from lbdeploy.health.state import ClusterState
+from lbdeploy.node.drift import ResourceDiff
+
+HARMLESS = ("unhold", "record")  # package drift that does not affect clients
+
+
+def reached(state: ClusterState) -> Iterator[Finding]:
+    """The nodes that could not be observed."""
+    for name, error in state.errors.items():
+        yield Finding.failed(name, "reach", error.message, error.fix)
+
+
+def as_desired(state: ClusterState) -> Iterator[Finding]:
+    """Whether each resource is as hosts.toml wants it; if not, it is drift, or was never applied."""
+    for each in state.observations:
+        for part in state.plans[each.node.name].parts:
+            yield from _drift(each.node.name, part)
+
+
+def _drift(node: str, part: ResourceDiff) -> Iterator[Finding]:
+    """The findings about one resource: the kind of resource is the check."""
+    kind, _, name = part.resource.id.partition(" ")
+    for change in part.changes:
+        daemon = kind == "service" and change.action != "repair"
+        fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
+        found = Finding.failed(node, kind, f"{change.name} {change.reason}", fix, subject=change.name)
+        yield found.as_warning() if change.action in HARMLESS else found
+    if not part.changes:
+        yield Finding.passed(node, kind, f"{name}: as it should be", subject=name)
+
+
+def haproxy_answers(state: ClusterState) -> Iterator[Finding]:
+    """Whether the haproxy of each node answers on its socket."""
+    for each in state.observations:
+        name = each.node.name
+        if each.haproxy_answers:
+            yield Finding.passed(name, "check", "haproxy answers on its socket")
+        elif each.service("haproxy").running:
+            detail, fix = "haproxy runs, but does not answer: it hangs", "systemctl restart haproxy there"
+            yield Finding.failed(name, "check", detail, fix, settling=True)
+        else:
+            detail = "haproxy does not answer: it does not run"
+            yield Finding.failed(name, "check", detail, "lbdeploy up", settling=True)

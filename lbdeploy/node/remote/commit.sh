@@ -1,0 +1,265 @@
+# How a change is kept or undone, whatever happens to the run that makes it. Given what transaction.sh is given, and as $1
+# what this script was called for: nothing (the run itself), "ended" (systemd, after the run's process has ended, however
+# that was), "boot" (the node starts, and the run had not ended).
+#
+# The journal has the state of a change, and survives a reboot:
+#   kept      it stays, and is on the disk; from here on it is completed, also by "ended" and "boot"
+#   restored  what there was before is back, and on the disk
+#   exit N    the run has come to its end: 0 where the change stays, with the repair for the next boot disarmed
+# Without either, "ended" and "boot" undo it. $run.undo has what is to be undone, in the order in which it was done.
+
+called=${1-}
+undo_first='' undo_then='' at_the_end='' bad='' begun='' kept=$state/undo boot_id=/proc/sys/kernel/random/boot_id
+
+# undo COMMAND, undo_last COMMAND: undo by this; the latest first, and after all of them, in order.
+# at_last COMMAND: do this at the very end, however it ends.
+undo() {
+    printf 'first %s\n' "$1" >> "$run.undo"
+    undo_first="$1 || bad=1
+$undo_first"
+}
+undo_last() {
+    printf 'then %s\n' "$1" >> "$run.undo"
+    undo_then="$undo_then
+$1 || bad=1"
+}
+at_last() {
+    printf 'last %s\n' "$1" >> "$run.undo"
+    at_the_end=$1
+}
+
+# on_disk PATH...: have the files and folders that exist written to the disk; fails where that is not certain.
+on_disk() {
+    there=''
+    for path; do if [ -e "$path" ]; then there="$there $path"; fi; done
+    # shellcheck disable=SC2086
+    sync -- $there
+}
+
+# secure: what was changed is on the disk: first the files, then the folders, which have their names.
+secure() {
+    folders=$units/multi-user.target.wants
+    for path in $managed "$folders"; do
+        while path=${path%/*} && [ -n "$path" ]; do
+            case " $folders " in *" $path "*) ;; *) folders="$folders $path" ;; esac
+        done
+    done
+    # shellcheck disable=SC2086
+    on_disk $managed && on_disk $folders
+} 2> /dev/null
+
+# record WORDS: as `tell`, but only once the journal has it on the disk.
+record() {
+    if [ -d "$state" ]; then
+        printf '%s\n' "$*" >> "$state/journal"
+        on_disk "$state/journal" "$state"
+    fi
+    printf '%s %s\n' "$mark" "$*"
+} 2> /dev/null
+recorded() { grep -qsx "$1" "$state/journal"; }
+
+# keep PATH...: save the present content of these files, before any of them changes.
+keep() {
+    begun=yes
+    mkdir -p "$kept/files" 2> /dev/null || unwritable "$kept/files"
+    printf '%s\n' "$id" > "$kept/id"
+    printf '%s\n' "$about" > "$kept/about"
+    for path; do
+        printf '%s\n' "$path" >> "$kept/paths"
+        if [ -e "$path" ] || [ -L "$path" ]; then
+            mkdir -p "$kept/files${path%/*}"
+            cp -a -- "$path" "$kept/files$path" 2> /dev/null || unwritable "$kept/files$path"
+        fi
+    done
+    if [ -e "$state/hosts.toml" ]; then run cp -a -- "$state/hosts.toml" "$kept/"; fi
+    arm
+}
+
+# arm: should the node lose power before the change is kept, the change is undone at boot, before the daemons start.
+# Peers that could not wait for the node have undone theirs, and might not hear it otherwise.
+arm() {
+    cat "$boot_id" > "$kept/boot"
+    cp -- "$run.sh" "$kept/script" 2> /dev/null || unwritable "$kept/script"
+    if [ -e "$run.hosts" ]; then cp -- "$run.hosts" "$kept/new-hosts.toml"; fi
+    run find "$kept" "$state/journal" ! -type l -exec sync -- {} +
+    run on_disk "$state" "${state%/*}"
+    mkdir -p "$units/multi-user.target.wants"
+    cat > "$units/lbdeploy-undo.service" << END
+[Unit]
+Description=lbdeploy: undo a change that nobody had confirmed when the node lost its power
+Before=haproxy.service keepalived.service lbdeploy-firewall.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $kept/script boot
+END
+    ln -sf ../lbdeploy-undo.service "$units/multi-user.target.wants/lbdeploy-undo.service"
+    run on_disk "$units/lbdeploy-undo.service" "$units/multi-user.target.wants" "$units"
+}
+disarm() {
+    rm -f -- "$units/multi-user.target.wants/lbdeploy-undo.service" "$units/lbdeploy-undo.service"
+    on_disk "$units/multi-user.target.wants" "$units"
+}
+
+# await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well. If it does not in time, or
+# abandons the change, this fails, and everything is undone. If its lock is gone, so is the laptop, and the wait ends at
+# once; or LINGER seconds later, if it has said that a peer needs them.
+await() {
+    tell await "$1"
+    uptime
+    deadline=$((now + $1))
+    gone=''
+    until [ -e "$run.confirm" ]; do
+        if [ -e "$run.abandon" ]; then
+            tell abandoned
+            exit 1
+        fi
+        uptime
+        if [ -z "$gone" ] && [ -e "$lock" ] && flock -n "$lock" true; then
+            gone=yes
+            deadline=$now
+            if [ -e "$run.linger" ]; then deadline=$((now + $2)); fi
+        fi
+        if [ "$now" -ge "$deadline" ]; then
+            tell unconfirmed "$1"
+            exit 1
+        fi
+        sleep 0.2
+    done
+    tell confirmed
+}
+
+# keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
+keep_generation() {
+    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/new-hosts.toml"
+    if [ -e "$state/generations/$1" ]; then
+        rm -rf "$kept"
+    else
+        mv -T "$kept" "$state/generations/$1"
+    fi
+    find "$state/generations" -mindepth 1 -maxdepth 1 | sort -r | tail -n +6 | while read -r path; do rm -rf "$path"; done
+}
+
+# commit: forget how the change is undone. Done again, or by "boot", it does what is left.
+commit() {
+    disarm
+    # /run has its copy only until a reboot.
+    for path in "$run.hosts" "$kept/new-hosts.toml"; do
+        if [ -e "$path" ]; then mv -f "$path" "$state/hosts.toml"; fi
+    done
+    if [ -d "$kept" ]; then keep_generation "$id"; fi
+    # shellcheck disable=SC2086
+    dpkg-query -W -f '${Package} ${Version}\n' $packages > "$state/packages.new" && mv "$state/packages.new" "$state/packages"
+    on_disk "$state/hosts.toml" "$state/packages" "$state/generations" "$state"
+} 2> /dev/null
+
+restore() {
+    if recorded restored; then
+        printf '%s restored\n' "$mark"
+    else
+        eval "$undo_first"
+        systemctl daemon-reload || bad=1
+        eval "$undo_then"
+        secure || bad=1
+        if [ "$bad" ]; then
+            tell unrestored
+            return
+        fi
+        disarm
+        record restored
+    fi
+    rm -rf "$kept"
+}
+
+finish() {
+    status=$?
+    trap - EXIT
+    trap '' TERM INT HUP
+    set +e
+    if [ "$rehearsal" ]; then
+        :
+    elif [ "$status" -eq 0 ] && stays; then
+        commit
+    elif [ -n "$undo_first$undo_then" ]; then
+        status=1
+        restore
+    elif [ "$begun" ]; then
+        disarm
+        rm -rf "$kept" # nothing was changed, so there is nothing to restore
+    fi
+    eval "$at_the_end" # only now, or the node might take the VIPs while its change is being undone
+    # shellcheck disable=SC2086
+    rm -rf -- $staged
+    record exit "$status"
+    forget_run
+}
+
+# stays: the change is to stay, which is certain once it is on the disk.
+stays() {
+    if ! recorded kept; then
+        if ! secure; then
+            tell failed sync
+            return 1
+        fi
+        record kept
+    fi
+}
+forget_run() {
+    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" "$run.heard" "$run.undo"
+}
+
+# killed: the run's process has ended. If it could not come to its end, by SIGKILL, do what was left: complete the change,
+# or undo it.
+killed() {
+    if [ ! -e "$run.undo" ] || recorded 'exit [0-9]*'; then
+        if [ -e "$run.undo" ]; then
+            sed -n "s/^exit /$mark &/p" "$state/journal"
+        else
+            printf '%s exit 1\n' "$mark" # it had not even begun
+        fi
+        trap - EXIT
+        forget_run
+        exit 0
+    fi
+    while read -r word command; do
+        case $word in
+            first) undo_first="$command || bad=1${line}$undo_first" ;;
+            then) undo_then="$undo_then${line}$command || bad=1" ;;
+            last) at_the_end=$command ;;
+        esac
+    done < "$run.undo"
+    if [ -d "$kept" ]; then begun=yes; fi
+    if recorded kept; then exit 0; fi
+    tell killed
+    exit 1
+}
+
+# at_boot: the node starts, and the run had not ended when it lost its power.
+at_boot() {
+    trap - EXIT
+    set +e
+    if [ "$(cat "$kept/boot")" = "$(cat "$boot_id")" ]; then exit 0; fi
+    if recorded kept; then
+        commit
+        record exit 0
+    else
+        put_back
+        secure
+        record restored
+        disarm
+        # shellcheck disable=SC2086
+        rm -rf -- "$kept" $staged
+        record exit 1
+    fi
+    exit 0
+}
+put_back() {
+    while read -r path; do
+        if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
+            cp -a -- "$kept/files$path" "$path.lbdeploy-new" && mv -fT -- "$path.lbdeploy-new" "$path"
+        else
+            rm -f -- "$path"
+        fi
+    done < "$kept/paths"
+}
+trap finish EXIT
+trap 'exit 1' TERM INT HUP
