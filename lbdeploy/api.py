@@ -165,7 +165,8 @@ def drill(
     if in_lab:
         from lbdeploy.lab.fault_injector import InLab
 
-        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab uses the file's own settings
+        # The injector reads the lab's state by the file's own settings.
+        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))
     about = _origin(cluster, "drill").about
     return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(kind, node, hold)
 
@@ -201,7 +202,7 @@ def _pool(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterat
     try:
         yield pool, emit
     finally:
-        pool.close()  # also after an interruption: this process goes on running
+        pool.close()  # also after an interruption, since the calling program goes on
 
 
 @contextmanager
@@ -232,7 +233,10 @@ def _several(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _telling(on_event: Emit) -> Emit:
-    """Passes on one event at a time, from whichever thread. An exception in `on_event` does not end the run."""
+    """Passes events on to `on_event`, one at a time, whichever thread they come from.
+
+    An exception in `on_event` does not end the run.
+    """
     lock = threading.RLock()
 
     def emit(event: Event) -> None:

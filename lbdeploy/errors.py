@@ -191,7 +191,7 @@ class HostKeyError(ConnectError):
 
     def __init__(self, message: str, *, new: NewKey | None = None, **known: str | None) -> None:
         super().__init__(message, **known)
-        self.new = new  # where the operator may be asked whether to accept it
+        self.new = new  # set where the operator may be asked whether to accept the key
 
 
 class LoginError(ConnectError):
@@ -215,7 +215,7 @@ class SudoError(ConnectError):
 
     def __init__(self, message: str, *, wants_password: bool = False, **known: str | None) -> None:
         super().__init__(message, **known)
-        self.wants_password = wants_password  # and none has been given yet
+        self.wants_password = wants_password  # whether sudo asks for a password, and none has been given yet
 
 
 class LostError(ConnectError):

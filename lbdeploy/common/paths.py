@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def shown(path: Path) -> Path:
-    """A path as one would type it here: relative to the current folder, where it lies below it."""
+    """A path as one would type it: relative to the current folder, if it is below that."""
     try:
         here = Path.cwd()
-    except FileNotFoundError:  # it was removed
+    except FileNotFoundError:  # the current folder was removed
         return path
     return path.relative_to(here) if path.is_relative_to(here) else path
 

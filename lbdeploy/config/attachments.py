@@ -16,7 +16,8 @@ from lbdeploy.common.paths import shown
 from lbdeploy.errors import Problem
 
 if TYPE_CHECKING:
-    from lbdeploy.config.schema import VrrpTable  # with it comes pydantic, which `reader` imports without its plugins
+    # Importing it would import pydantic, which `reader` imports without its plugins.
+    from lbdeploy.config.schema import VrrpTable
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all public CAs does not belong in a check
@@ -62,7 +63,7 @@ def _read(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | Non
 
 
 def _unusable(path: str, text: str) -> tuple[str, str] | None:
-    """Why the kernel could not run it (execve(2), Interpreter scripts), or a node could not be given it."""
+    """Why a script can't be run by the kernel (execve(2), Interpreter scripts), or put on a node; "" if it can."""
     first = text.partition("\n")[0]
     if not text.strip():
         return f"{path} is empty", "write the script, beginning with #!/bin/sh"
@@ -134,7 +135,7 @@ def certificates(path: Path) -> str:
 
 
 def _readable(pem: str) -> bool:
-    import ssl  # which only files that name a CA need
+    import ssl  # needed only for files that name a CA
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)

@@ -1,4 +1,4 @@
-"""What must hold of frontends, their servers and the metrics; see checks."""
+"""Checks of frontends, their servers and the metrics, as in `checks`."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ COMMENTS = {
     ("frontends", "check"): 'or "https": GET /readyz answers 200',
     ("frontends", "servers"): '"address" or "address:port"',
 }
-SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics", "haproxy")  # as in the sample
-WIDTH = 28  # where comments begin, if there is room
+SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics", "haproxy")  # as in the sample file
+WIDTH = 28  # the column in which comments begin, if there is room
 
 
 def text(data: dict[str, Any]) -> str:

@@ -16,12 +16,12 @@ def able(observation: Observation) -> bool:
 
 def unable(observation: Observation) -> str:
     """Why a node can't hold a VIP; "" where it can."""
-    return _hindrance(observation) or (IN_FAULT if observation.said.state == FAULT_STATE else "")
+    return _hindrance(observation) or (IN_FAULT if observation.keepalived.state == FAULT_STATE else "")
 
 
 def kept_by_tracking(observation: Observation) -> bool:
     """Whether only what its keepalived tracks, besides haproxy and the interfaces, keeps a node from holding a VIP."""
-    return observation.said.state == FAULT_STATE and not _hindrance(observation)
+    return observation.keepalived.state == FAULT_STATE and not _hindrance(observation)
 
 
 def _hindrance(observation: Observation) -> str:

@@ -22,7 +22,7 @@ class Placement:
     unknown: tuple[str, ...] = ()
 
     def told(self, none: str = "nobody") -> str:
-        """The nodes that hold it, as text; `none` where it is known that no node does."""
+        """The nodes that hold the VIP, as text; `none` where it is known that no node does."""
         return " and ".join(self.holders) or ("none of those looked at" if self.unknown else none)
 
     def to_json(self) -> dict[str, object]:

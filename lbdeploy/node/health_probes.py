@@ -1,4 +1,4 @@
-"""What every look asks of a node's health: shell text, whose output `health` and others parse."""
+"""The probes of a node's health, part of every observation: shell text whose output `parsers` reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDERS = (
     "/var/lib/lbdeploy",
     "/var/lib/dpkg",
     "/run",
-)  # written to
+)  # the folders that lbdeploy writes to
 NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
 INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
 LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from

@@ -10,6 +10,7 @@ from lbdeploy.node.vrrp_priority import HANDOVER, effective
 
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
+DEEPEST = 20  # blocks within each other; keepalived itself has no more than five
 _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
 
 
@@ -107,6 +108,8 @@ def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         words: list[str] = []
         for part in _PART.findall(line):
             if part == "{":
+                if len(path) == DEEPEST:  # keepalived has no such blocks
+                    return
                 path.append(" ".join(words))
                 words = []
             elif part == "}":
@@ -125,4 +128,4 @@ def _told(path: list[str], words: list[str]) -> Iterator[tuple[tuple[str, ...], 
 
 def _plain(conf: str) -> str:
     """The text without comments, and with each opening brace on the line of its block's name."""
-    return re.sub(r"\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))
+    return re.sub(r"(?<!\s)\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))

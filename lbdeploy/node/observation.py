@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from lbdeploy.common.shell import Raw, here
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RemoteError
+from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
+from lbdeploy.node.answers import KEPT, seconds, understood
 from lbdeploy.node.health_probes import health
 from lbdeploy.node.parsers import (
     Answered,
@@ -33,6 +35,7 @@ from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
 
 FAULT_STATE = "FAULT"
+T = TypeVar("T")
 
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
@@ -43,7 +46,7 @@ class Observation:
 
     `lacks` are checks that it does not pass, of those that need no program to run. `own` says for each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
-    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `said` is what keepalived
+    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
     metrics, and whether it does.
     """
@@ -62,7 +65,7 @@ class Observation:
     lacks: frozenset[str] = frozenset()
     priority_offset: int = 0
     offset_since: float = 0.0
-    said: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
+    keepalived: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
 
@@ -79,9 +82,9 @@ class Observation:
     @property
     def tracked(self) -> int:
         """What the operator's own files and scripts add to the priority, as far as keepalived has reported it."""
-        if self.said.priority is None or self.said.state == FAULT_STATE:
+        if self.keepalived.priority is None or self.keepalived.state == FAULT_STATE:
             return 0
-        return self.said.priority - effective(self.node.priority, self.priority_offset)
+        return self.keepalived.priority - effective(self.node.priority, self.priority_offset)
 
     def doubt(self, ip: object) -> str:
         """Why an address that the node has can't be used, as the kernel's flag; "" where it can."""
@@ -131,19 +134,36 @@ class ProbeScript:
 
     def answers(self, output: str) -> dict[str, Answer]:
         """What each probe answered. Raises RemoteError where the output is incomplete."""
-        found = re.findall(
-            rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE
-        )
-        answers = [Answer(text, int(status)) for _, text, status in found]
+        answers = [*self._answers(output)]
         if len(answers) != len(self.probes):
             raise RemoteError(
                 "the observing script did not run to its end",
                 node=self.node.name,
                 state="looking changes nothing",
                 fix="lbdeploy -v plan shows what the node said instead",
-                detail=output,
+                detail=excerpt(output, KEPT),
             )
         return dict(zip(self.probes, answers, strict=True))
+
+    def _answers(self, output: str) -> Iterator[Answer]:
+        """One after the other, in one pass: however long it is, and whatever marks it repeats."""
+        for section in output.split(f"{self.nonce} begin ")[1:]:
+            text, ended, rest = section.partition("\n")[2].partition(f"\n{self.nonce} end ")
+            status = rest.partition("\n")[0]
+            if ended and re.fullmatch(r"[0-9]{1,3}", status):
+                yield Answer(text, int(status))
+
+    def states(self, marks: Mapping[str, Answer]) -> dict[str, Any]:
+        """The state of each resource, by id. Raises RemoteError where an answer makes no sense."""
+        return {each.id: self.understood(each.id, each.read, marks[each.id]) for each in self.resources}
+
+    def understood(self, what: str, read: Callable[[Answer], T], answer: Answer) -> T:
+        """What `read` makes of a probe's answer. Raises RemoteError."""
+        return understood(self.node.name, what, read, answer, answer.output)
+
+    def now(self, marks: Mapping[str, Answer]) -> float:
+        """The node's clock (s, Unix). Raises RemoteError."""
+        return self.understood("date", lambda answer: seconds(answer.output or "0"), marks["now"])
 
 
 class NodeProbeScript(ProbeScript):
@@ -154,13 +174,13 @@ class NodeProbeScript(ProbeScript):
         self.instance = cluster.instance
 
     def read(self, output: str) -> Observation:
-        """The observation from the script's output. Raises RemoteError where the output is incomplete."""
+        """The observation from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
         return Observation(
             node=self.node,
-            now=float(marks["now"].output or 0),
-            states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
+            now=self.now(marks),
+            states=self.states(marks),
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
@@ -172,7 +192,7 @@ class NodeProbeScript(ProbeScript):
             lacks=frozenset(marks["lacks"].output.split()),
             priority_offset=offset,
             offset_since=since,
-            said=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
+            keepalived=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
             if "vrrp" in marks
             else keepalived_state.KeepalivedState(),
             marks=marks,
@@ -182,7 +202,7 @@ class NodeProbeScript(ProbeScript):
 
 def tracked_file(text: str) -> tuple[int, float]:
     """The number that keepalived reads from the handover file, 0 if none; and since when it is there (s, Unix)."""
-    found = re.fullmatch(r"(-?[0-9]{1,6}) ([0-9]+[.,]?[0-9]*)", text.strip())
+    found = re.fullmatch(r"(-?[0-9]{1,6}) ([0-9]{1,11}[.,]?[0-9]{0,9})", text.strip())
     return (int(found[1]), float(found[2].replace(",", "."))) if found else (0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What an operator or a program gives is checked before any host is contacted."""
+"""Checks of arguments, from a command line or a program, before any host is contacted."""
 
 from __future__ import annotations
 

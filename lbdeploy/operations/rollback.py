@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Emit
+from lbdeploy.node.answers import understood
 from lbdeploy.operations.generations import Generation, Reader, RollbackTarget
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.options import Options
@@ -19,9 +20,9 @@ from lbdeploy.ssh.pool import SessionPool
 def generations(pool: SessionPool) -> dict[str, list[Generation]]:
     """The generations that each node can be rolled back to, newest first. Raises the first node's error."""
 
-    def read(node: object, session: Any) -> list[Generation]:
+    def read(node: Node, session: Any) -> list[Generation]:
         reader = Reader()
-        return reader.read(session.run(reader.script()).output)
+        return understood(node.name, "generations", reader.read, session.run(reader.script()).output)
 
     found = pool.each(pool.nodes, read)
     for each in found.values():

@@ -142,22 +142,22 @@ class Look(ProbeScript):
         super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
-        """The snapshot from the script's output. Raises RemoteError where it is incomplete."""
+        """The snapshot from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
-        said = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
+        vrrp = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
         offset, since = tracked_file(marks["handover"].output)
         seen = Observation(
             node=self.node,
-            now=float(marks["now"].output or 0),
-            states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
+            now=self.now(marks),
+            states=self.states(marks),
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
             priority_offset=offset,
             offset_since=since,
-            said=said if self.cluster.vrrp.tracks else KeepalivedState(),
+            keepalived=vrrp if self.cluster.vrrp.tracks else KeepalivedState(),
         )
-        return Snapshot(seen, said, parse_loads(marks["show stat"].output))
+        return Snapshot(seen, vrrp, parse_loads(marks["show stat"].output))
 
 
 def age(seen: Observation, since: float) -> int | None:

@@ -1,6 +1,6 @@
-"""What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
+"""What a node of a cluster should have. Start reading here: everything that lbdeploy puts on a node is listed here.
 
-They are listed in the order in which they are applied: apt's configuration, packages, files, kernel settings, services.
+It is listed in the order in which it is applied: apt's configuration, packages, files, kernel settings, services.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def apt_files(cluster: Cluster, node: Node) -> list[File]:
     """apt's configuration. A repository's key comes before the file that names it. Raises RenderError."""
     wanted = cluster.packages
     keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
-    conf = [File(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
-    sources = [File(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
+    conf = [_private(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
+    sources = [_private(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
     pins = [File(APT_PREFERENCES, render(cluster, node, "apt-preferences"))] if wanted.pins else []
     return [*keys, *conf, *sources, *pins]
 
@@ -141,24 +141,19 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         *(File(path, content) for path, content in ca_files(cluster).items()),
         *_firewall_files(cluster, node),
-        File(HAPROXY_CFG, haproxy, mode_for(haproxy), validators.HAPROXY),
-        File(
-            CHECK_HAPROXY,
-            render(cluster, node, "check-haproxy.sh", paths=PATHS),
-            mode="755",
-            validate=validators.SHELL,
-        ),
-        File(
-            TICKLE_CLIENTS,
-            render(cluster, node, "tickle-clients.pl", paths=PATHS),
-            mode="755",
-            validate=validators.PERL,
-        ),
-        File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
-        File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
+        _private(HAPROXY_CFG, haproxy, validate=validators.HAPROXY),
+        _private(CHECK_HAPROXY, render(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
+        _private(TICKLE_CLIENTS, render(cluster, node, "tickle-clients.pl", paths=PATHS), "755", validators.PERL),
+        _private(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
+        _private(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
-        File(KEEPALIVED_CONF, keepalived, mode_for(keepalived), validators.KEEPALIVED),
+        _private(KEEPALIVED_CONF, keepalived, validate=validators.KEEPALIVED),
     ]
+
+
+def _private(path: str, content: str, mode: str = "644", validate: Raw | None = None) -> File:
+    """A file made from a template, which the operator may have given a secret: then only root may read it."""
+    return File(path, content, mode_for(content, mode), validate)
 
 
 def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
@@ -178,11 +173,11 @@ def sysctls(cluster: Cluster) -> dict[str, str]:
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:
-    """The operator's own scripts, unchanged; keepalived rereads them each time it runs them."""
+    """The operator's own scripts, unchanged; keepalived rereads them each time it runs them, as root."""
     vrrp = cluster.vrrp
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
-    return [File(path, script.text, mode="755", validate=validators.RUNNABLE) for path, script in own.items()]
+    return [File(path, script.text, "700", validators.RUNNABLE, secret=True) for path, script in own.items()]
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node) -> str:
@@ -193,7 +188,7 @@ def _haproxy_cfg(cluster: Cluster, node: Node) -> str:
 def _keepalived_conf(cluster: Cluster, node: Node) -> str:
     vrrp = cluster.vrrp
     family = node.addresses[vrrp.network].version
-    mine, other = _split(cluster.vips, family)
+    own, other = _split(cluster.vips, family)
     master = vrrp.initial_state == "MASTER" and node is cluster.preferred
     return render(
         cluster,
@@ -204,7 +199,7 @@ def _keepalived_conf(cluster: Cluster, node: Node) -> str:
         state="MASTER" if master else "BACKUP",
         fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
         tracked_interfaces=_tracked(cluster, node),
-        vips=mine,
+        vips=own,
         excluded_vips=other,
     )
 

@@ -64,8 +64,8 @@ class Lock:
         given = {"mark": MARK, "unit": UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
         given["silence"] = str(SILENCE_SECONDS)
         variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
-        held, said = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
-        word, _, rest = said.partition(" ")
+        held, answer = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
+        word, _, rest = answer.partition(" ")
         if word != "held":
             held.release()
             raise locked(node.name, rest)

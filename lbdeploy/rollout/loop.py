@@ -1,6 +1,6 @@
-"""The run loop of up, rollback, rebuild and down: a plan, the lock, one stage after another, and how things are then.
+"""The run loop of up, rollback, rebuild and down: a plan, the lock, one stage after another, and the final state.
 
-What one command does in its own way is its `Purpose`.
+What differs between the commands is in their `Purpose`.
 """
 
 from __future__ import annotations

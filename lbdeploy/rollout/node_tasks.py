@@ -40,7 +40,7 @@ class NodeTask:
 
     def decide(self, session: Session, decision: str = "") -> None:
         """Send a decision (confirm, abandon), if any, and follow the task to its end."""
-        self.tell(session, self.transaction.follow(self.progress.told, decision))
+        self.tell(session, self.transaction.follow(self.progress.lines_read, decision))
 
     @property
     def error(self) -> LbdeployError | None:

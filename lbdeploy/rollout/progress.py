@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.node.answers import unreadable
 from lbdeploy.node.drift import NodePlan
 
 _ACTS = ("start", "stop", "reload", "restart", "set")
@@ -26,7 +27,7 @@ class Progress:
     node: str
     on_step: Callable[[str], None]
     step: str = "start"
-    told: int = 0  # lines read so far, so that a new connection can continue where one was lost
+    lines_read: int = 0  # lines read so far, so that a new connection can continue where one was lost
     failed: str | None = None
     awaiting: int | None = None
     undecided: str | None = None  # why the change was undone, though no step had failed
@@ -34,14 +35,15 @@ class Progress:
     locked: str | None = None
     exit: int | None = None
     acted: bool = False  # whether anything was done that could have broken the connection
+    garbled: str = ""  # what a node has said where a number should be
     boots: dict[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def line(self, text: str) -> None:
         """Read one line of output."""
-        self.told += 1
+        self.lines_read += 1
         if not text.startswith(MARK + " "):
-            self.said.append(text)
+            self.output.append(text)
             return
         word, _, rest = text.removeprefix(MARK + " ").partition(" ")
         match word:
@@ -52,7 +54,7 @@ class Progress:
             case "failed":
                 self.failed = rest
             case "await":
-                self.awaiting = int(rest)
+                self.awaiting = self._number(rest)
                 self.acted = True
             case "abandoned" | "unconfirmed" | "killed":
                 self.undecided = word
@@ -61,9 +63,16 @@ class Progress:
             case "locked":
                 self.locked = rest
             case "exit":
-                self.exit = int(rest)
+                self.exit = self._number(rest)
             case "boot" | "now":
                 self.boots[word] = rest
+
+    def _number(self, text: str) -> int:
+        """A number on a marked line; 0 for anything else, which is an error of the node's once it has been told."""
+        if re.fullmatch(r"[0-9]{1,5}", text):
+            return int(text)
+        self.garbled = self.garbled or text or "nothing"
+        return 0
 
     @property
     def waits(self) -> bool:
@@ -79,6 +88,8 @@ class Progress:
         """What went wrong, if anything did. None also where the script waits for a decision."""
         if self.locked is not None:
             return locked(self.node, self.locked)
+        if self.garbled:
+            return self._unreadable()
         if self.waits:
             return None
         if self.rebooted:
@@ -86,6 +97,10 @@ class Progress:
         if self.exit is None:
             return self._ended_without_a_word()
         return self._failure(plan) if self.exit else None
+
+    def _unreadable(self) -> RemoteError:
+        state = "a change that nobody confirms is undone by the node itself"
+        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.output))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(
@@ -101,11 +116,11 @@ class Progress:
             node=self.node,
             state="unknown",
             fix="lbdeploy plan shows what is left to do",
-            detail="\n".join(self.said),
+            detail="\n".join(self.output),
         )
 
     def _failure(self, plan: NodePlan) -> RemoteError:
-        detail = "\n".join(self.said)
+        detail = "\n".join(self.output)
         installs = any(change.kind == "package" for change in plan.changes)
         state = {
             True: "its files and services are as before",
@@ -126,7 +141,7 @@ class Progress:
             return "it was told to undo the change"
         if self.undecided == "killed":
             return f"its run there was killed at: {self.step}"
-        return f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
+        return f"{self.step}: {_reason(self.output) or f'{self.failed} failed'}"
 
 
 def locked(node: str, who: str) -> LockedError:
@@ -143,11 +158,11 @@ _MARKED = re.compile(r"^(E|W|dpkg): |.*\[ALERT\]")
 _NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
 
 
-def _reason(said: list[str]) -> str:
+def _reason(output: list[str]) -> str:
     """The relevant lines of a failed command's output: the last, and before it those that are marked as errors.
 
     apt, dpkg and haproxy mark theirs; for others, the last three lines are shown.
     """
-    lines = [line for line in said if not _NOISE.match(line)]
+    lines = [line for line in output if not _NOISE.match(line)]
     marked = [line for line in lines[:-1] if _MARKED.match(line)]
     return "; ".join([*marked[-2:], *lines[-1:]] if any(map(_MARKED.match, lines)) else lines[-3:])

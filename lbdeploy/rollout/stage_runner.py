@@ -113,7 +113,7 @@ class StageRunner:
         self._gate(change)
 
     def _change_all(self, change: StageChange) -> None:
-        """All or none: if one node would refuse the change, none gets it."""
+        """Change all nodes or none: if one node would refuse the change, none gets it."""
         self._rehearse(change.stage)
         self._change(change)
 

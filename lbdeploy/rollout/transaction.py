@@ -85,10 +85,10 @@ class Transaction:
         head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
         return f"{head}{files}{given}\n{remote_text('launch.sh')}{self._follow(1)}"
 
-    def follow(self, told: int, decision: str = "") -> str:
-        """Prints the output after `told` lines; a `decision` (confirm, abandon) is passed to the task first."""
+    def follow(self, lines_read: int, decision: str = "") -> str:
+        """Prints the output after `lines_read` lines; a `decision` (confirm, abandon) is passed to the task first."""
         decide = f"[ ! -e {self.log} ] || : > {self.path}.{decision}\n" if decision else ""
-        return f"{PRELUDE}umask 077\n{decide}{self._follow(told + 1)}"
+        return f"{PRELUDE}umask 077\n{decide}{self._follow(lines_read + 1)}"
 
     def linger(self) -> str:
         """From now on, if the laptop is gone, the task undoes its change only after a peer has undone its own."""

@@ -21,7 +21,7 @@ class Values:
 
     @property
     def host(self) -> str:
-        """Its name, or its address."""
+        """The host's name, or its address."""
         return self.first("hostname")
 
     @property
@@ -42,11 +42,11 @@ class Values:
         return float(value) if value.isdigit() and value != "0" else None
 
     def files(self, key: str) -> list[Path]:
-        """One file for each value."""
+        """The path in each value."""
         return [Path(self._expanded(path)).expanduser() for path in self._values.get(key, [])]
 
     def paths(self, key: str) -> Iterator[Path]:
-        """Several files for each value."""
+        """The paths in each value, which may hold several."""
         for line in self._values.get(key, []):
             yield from () if line == "none" else _paths(line)
 

@@ -1,4 +1,4 @@
-"""lbdeploy.cli.commands.init_flags."""
+"""The flags of `lbdeploy init`, as a draft of hosts.toml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING = "nothing was written"
 
 @dataclass(frozen=True)
 class Flags:
-    """What was given on the command line. `given`: enough to ask nothing."""
+    """The flags as given. `given`: there are enough of them to ask nothing."""
 
     name: str
     user: str | None

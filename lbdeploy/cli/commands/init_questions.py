@@ -1,4 +1,4 @@
-"""The questions of `lbdeploy init`: each with what would be right when an answer is not, and asked again."""
+"""The questions of `lbdeploy init`. A wrong answer is explained, and the question asked again."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Put = Callable[[Draft, str], None]
 
 
 class Interview:
-    """Asks on the terminal, and keeps what is known so far: `made`, checked after every answer."""
+    """Asks on the terminal. `made` is the draft so far, checked after every answer."""
 
     def __init__(self, app: App, flags: Flags) -> None:
         self.app = app
         self.flags = flags
         self.made: Draft = {}
         self.hosts: dict[str, str] = {}
-        self.shared: dict[str, SharedSubnet] = {}  # by network
+        self.shared: dict[str, SharedSubnet] = {}  # the shared subnet that was found for each network, by its name
         self.used: dict[int, str] = {}
 
     def draft(self) -> Draft:
-        """The answers, as a draft that makes a valid file. Raises click's Abort where someone has had enough."""
+        """Ask everything; returns a draft that makes a valid file. Raises click's Abort on Ctrl-C."""
         self.app.reporter.warn("Enter accepts what is in [brackets]; Ctrl-C exits, and nothing is written.")
         self._ask("Name of the cluster", self._name, default=self.flags.name)
         self._ask("Login on the nodes (Enter: as ssh would)", self._login, default=self.flags.user or "")
@@ -90,7 +90,7 @@ class Interview:
             raise UsageError("at least two different nodes are needed", fix="lb1=192.168.1.11 lb2=192.168.1.12")
 
     def _look(self) -> list[tuple[str, SharedSubnet]]:
-        """The networks that all nodes are on which can be looked at, by the names proposed for them."""
+        """Look at the nodes: the networks that all reachable ones share, with proposed names."""
         ssh = self.app.ssh if self.app.lab else replace(reader.ssh_of(self.made), answers=self.app.answers)
         while True:
             found = self._discovered(ssh)
@@ -108,7 +108,7 @@ class Interview:
         try:
             return discover(self.hosts, ssh, self.app.emit)
         except KeyboardInterrupt:
-            raise click.Abort from None  # as at a question: nothing was being changed
+            raise click.Abort from None  # as at a question, since nothing is being changed
         finally:
             self.app.reporter.quiet()
 
@@ -127,7 +127,7 @@ class Interview:
             made["nodes"][node] |= {"interfaces": others} if others else {}
 
     def _known(self, node: str) -> str | None:
-        """A node's addresses, as they were seen; None where one was not."""
+        """The addresses that were found on a node; None where one is missing."""
         members = [self.shared[name].members for name in self._names if name in self.shared]
         seen = [str(each[node][1].ip) for each in members if node in each]
         return " ".join(seen) if len(seen) == len(self._names) else None
@@ -173,7 +173,10 @@ def _later(problem: Problem, made: Draft) -> bool:
 
 
 def _names_for(found: Sequence[SharedSubnet], hosts: dict[str, str]) -> list[tuple[str, SharedSubnet]]:
-    """Names for the networks: where SSH connects is management, if there is another one; the next is external."""
+    """Names for the networks.
+
+    The one that SSH connects on is "management", if there is another one; the next is "external".
+    """
     inside = next((each for each in found if each.is_at(hosts)), None) if len(found) > 1 else None
     outside = [each for each in found if each is not inside]
     named = [("external" if number == 0 else each.interface, each) for number, each in enumerate(outside)]

@@ -1,4 +1,4 @@
-"""`lbdeploy rebuild`: arguments, and the host key that the operator vouches for."""
+"""`lbdeploy rebuild`: arguments, and the new host key that the operator states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lbdeploy doctor` on a terminal: what is wrong, node by node, each with what to do."""
+"""The report of `lbdeploy doctor`: the problems, node by node, each with its remedy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lbdeploy.operations.doctor.doctor import Diagnosis
 
 
 def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
-    """All findings; those that passed only if `verbose`."""
+    """The lines about all findings; with `verbose`, also about checks that passed."""
     for name, group in groupby(diagnosis.findings, key=lambda each: each.node):
         findings = list(group)
         shown = [each for each in findings if verbose or not each.ok]
         good = sum(each.ok for each in findings)
-        told = f": {count(good, 'check')} passed" if good else ""
-        yield (name or "all nodes together", "name"), told
+        passed = f": {count(good, 'check')} passed" if good else ""
+        yield (name or "all nodes together", "name"), passed
         for each, following in pairwise([*shown, None]):
             if each:
                 yield from _finding(each, last=following is None or following.fix != each.fix)

@@ -1,4 +1,4 @@
-"""`lbdeploy down` on a terminal: what will go, and what is gone."""
+"""The report of `lbdeploy down`: what will be removed, and what was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lbdeploy.operations.down_plan import RemovalPlan
 
 
 def warnings(planned: RemovalPlan) -> Iterator[Line]:
-    """What an operator should know, besides the plan, before it is carried out."""
+    """Warnings to show with the plan, before it is carried out."""
     if planned.vips:
         yield ("! ", "warn"), f"{listed(planned.vips)} will be gone: nothing will answer there any more"
     if any(planned.sessions.values()):
@@ -25,7 +25,7 @@ def warnings(planned: RemovalPlan) -> Iterator[Line]:
 
 
 def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
-    """What was done, and what is left to do."""
+    """The lines about what was removed, and what is left to do."""
     if not removed.done:
         yield ("Nothing to do: ", "good"), f"nothing of lbdeploy's is left on {listed(removed.planned.sessions)}"
         return

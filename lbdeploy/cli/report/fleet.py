@@ -1,4 +1,4 @@
-"""A run over many clusters, as people see it: each as it ends, and one table."""
+"""The report of a run over many clusters: each result as it arrives, and a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lbdeploy.cli.report.reporter import Reporter
 from lbdeploy.cli.report.words import BAD, GOOD, count
 
-SHOWN_FINDINGS = 5  # of one cluster; `verify` of that cluster alone shows the rest
+SHOWN_FINDINGS = 5  # for each cluster; `verify` of that cluster alone shows the rest
 MARKS = {None: ("-", "quiet"), 0: GOOD, CHANGES_PENDING: ("~", "todo")}
 
 
@@ -33,7 +33,7 @@ class Sites:
         self.labels = labels
 
     def event(self, file: str, event: Told) -> None:
-        """What happens in one cluster. On a terminal each has a line; elsewhere steps would be too much to read."""
+        """Show an event in one cluster. On a terminal each cluster has a live line; elsewhere, steps are left out."""
         label, who = self.labels[file], f"{event.who}: " if event.who else ""
         if self._reporter.lively:
             self._reporter.emit(Step(label, who + event.text))
@@ -41,13 +41,13 @@ class Sites:
             self._reporter.emit(Note(f"{label}: {who}".removesuffix(": "), event.text))
 
     def ended(self, result: ClusterResult) -> None:
-        """One line for a cluster, as soon as it is known; none for one that was not begun."""
+        """Show a line for a cluster that has ended; none for one that was not begun."""
         if result.exit_code is not None:
             self._reporter.forget(self.labels[result.file])
             self._reporter.warn(*self._line(result))
 
     def summary(self, results: Sequence[ClusterResult]) -> None:
-        """The table, what went wrong and what to do, and one line at the end."""
+        """Show the table, then each failure with its remedy, and a final line."""
         rows = [
             (self.labels[each.file], each.name, MARKS.get(each.exit_code, BAD)[0], said(each), _took(each))
             for each in results
@@ -63,7 +63,7 @@ class Sites:
         yield f"  ({_took(result)})", "quiet"
 
     def _trouble(self, result: ClusterResult) -> None:
-        """What stopped it, or what is wrong with it, and the command that shows it alone."""
+        """Show the error or the findings of one cluster, and the command for that cluster alone."""
         say, error = self._reporter.say, stopped(result.document)
         say(("✗ ", "bad"), (self.labels[result.file], "name"), f": {said(result)}")
         if error:
@@ -99,7 +99,7 @@ def said(result: ClusterResult) -> str:
     if result.exit_code is None:
         return "not begun"
     error = stopped(document)
-    if error and "nodes" not in document:  # `status` says more than that
+    if error and "nodes" not in document:  # `status` has the state of the nodes besides the error, which tells more
         node = f"{error['node']}: " if error.get("node") else ""
         return node + str(error["message"]).partition("\n")[0]
     return ", ".join(_found(document)) or "nothing to do"
@@ -124,7 +124,10 @@ def _found(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def stopped(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The error that ended it; not that a cluster is unhealthy, which its findings tell better."""
+    """The error that ended the command.
+
+    Not one that only says that the cluster is unhealthy: the findings say that in detail.
+    """
     error: Mapping[str, Any] | None = document.get("error")
     return None if error and error.get("type") == "Unhealthy" and "findings" in document else error
 

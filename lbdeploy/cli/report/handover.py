@@ -1,4 +1,4 @@
-"""A handover on a terminal: who has the VIPs, what it cost, and until when they stay."""
+"""The report of a handover: which node has the VIPs, what clients lost, and until when it keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress as it happens."""
+"""Progress of a run: lines where there is no terminal, a live display where there is one."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Live:
                     self._live.refresh()
 
     def forget(self, who: str) -> None:
-        """Take a line away."""
+        """Remove the live line of a node."""
         with self._lock:
             self._rows.pop(who, None)
 
@@ -95,7 +95,7 @@ class Live:
             self._note = ""
 
     def _tell(self, who: str, text: str) -> None:
-        """A note about a node stays on the screen, above the live lines."""
+        """Print a note above the live lines; it stays on the screen."""
         from rich.text import Text
 
         self._live.console.print(Text.assemble((f"{who}: ", "name"), text))

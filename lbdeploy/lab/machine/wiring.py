@@ -65,7 +65,7 @@ def _plug(host: Host, cable: Cable, namespace: str) -> Iterator[str]:
 
 
 def _mac(host: Host, cable: Cable) -> str:
-    """A machine keeps its MAC when it reboots, and neighbours remember it."""
+    """The MAC address of an interface. It stays the same, as a machine's does when it reboots: neighbours cache it."""
     digest = hashlib.sha256(f"{host.name} {cable.interface}".encode()).digest()
     return "02:" + digest[:5].hex(":")
 

@@ -1,4 +1,4 @@
-"""Looking at a node for `lbdeploy doctor`: all probes, and listening to its networks, in one script."""
+"""Observing a node for `lbdeploy doctor`: all probes, and listening to its networks, in one script."""
 
 from __future__ import annotations
 

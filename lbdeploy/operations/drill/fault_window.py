@@ -18,7 +18,7 @@ from lbdeploy.rollout.interrupt import Interrupt
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
-GLANCE_SECONDS = 0.05  # within which Ctrl-C is noticed
+GLANCE_SECONDS = 0.05  # seconds within which Ctrl-C is noticed
 LOOK = "lbdeploy verify --wait 60"
 
 
@@ -55,7 +55,8 @@ class Breaking:
             at = self._begin(here, interrupt)
             _pause(at + self.hold - time.time(), interrupt)
         except Exception as error:
-            self._undo(disarm=isinstance(error, RemoteError))  # otherwise the break may still be running
+            # With any other error, the break may still be running on the node.
+            self._undo(disarm=isinstance(error, RemoteError))
             if isinstance(error, ConnectError):
                 raise error.but(state=f"if anything was broken ({self._whole}), {self._by_itself}") from None
             raise

@@ -1,4 +1,4 @@
-"""Looking at all nodes until they are well: while one boots, say, or comes back to the network."""
+"""Observing all nodes until they are healthy: after a boot, for example, or a network fault."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Eyes:
         self._failed: Mapping[str, LbdeployError] = {}
 
     def look(self) -> Survey:
-        """Look once."""
+        """Observe the nodes once."""
         for node in self._pool.nodes:
             if node.name in self._failed:
-                with suppress(LbdeployError):  # then the look itself fails, too, and says why
+                with suppress(LbdeployError):  # then the observation fails, too, and its error says why
                     self._pool.reopen(node)
         survey = self._observer.look(self._wanted)
         self._failed = survey.errors

@@ -101,7 +101,7 @@ class DaskWorkers:
             return ended_by(job, RemoteError(f"no worker could do it: {error}", state=state, fix=fix))
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        """An event from a worker; the topic also has those of other runs."""
+        """Handle an event from a worker; the topic also has the events of other runs."""
         message = event[1]
         if message["run"] != self._run:
             return
@@ -181,7 +181,7 @@ def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
     worker = get_worker()
 
     def say(kind: str, **event: Any) -> None:
-        """Dask adds the worker's address."""
+        """Send an event to the operator; Dask adds the worker's address."""
         worker.log_event(TOPIC, {"run": parcel["run"], "file": parcel["job"]["file"], "kind": kind, "event": event})
 
     _stop_profiler(worker)

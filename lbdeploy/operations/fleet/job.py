@@ -30,7 +30,7 @@ class Job:
     accept_new: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, for `of_json`."""
+        """The job as data, for `of_json`."""
         return asdict(self)
 
     @classmethod

@@ -1,8 +1,8 @@
 """Moving the VIPs in a planned way, and keeping them there.
 
-The node that is to take the VIPs gets the highest priority (see `offsets`), and preempts as usual: after
-preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of
-keepalived; a reboot of a node clears its own. See docs/decisions/033-handover-holds.md.
+The node that is to take the VIPs gets the highest priority (see `priority_offsets`), and preempts as usual: after
+preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of keepalived;
+a reboot of a node clears its own. See docs/decisions/033-handover-holds.md.
 """
 
 from __future__ import annotations

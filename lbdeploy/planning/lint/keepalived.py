@@ -103,7 +103,7 @@ def _one_family(cluster: Cluster, node: Node, content: str) -> Iterator[Complain
 
 def _long_secret(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     for line, _ in matches(content, r"^\s*auth_pass\s+\S{9,}"):
-        message = "auth_pass is longer than 8 characters: keepalived -t refuses it, and the rest would not count"
+        message = "a value of auth_pass with over 8 characters: keepalived -t refuses it, and the rest would not count"
         yield "error", line, message, "8 characters; or none: anybody on the network can read it (RFC 9568)"
 
 

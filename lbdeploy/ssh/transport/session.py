@@ -18,7 +18,7 @@ from dataclasses import replace
 from lbdeploy.common.startup import stand_in
 
 with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
-    from fabric import Connection  # first of all: paramiko imports invoke, too
+    from fabric import Connection  # imported first, with stand-ins: paramiko imports invoke, too
 from paramiko import Channel, SSHException
 
 from lbdeploy.common.redact import hidden, hidden_in_base64
@@ -32,10 +32,10 @@ from lbdeploy.ssh.transport.sudo import Root, masked
 
 __all__ = ["CommandResult", "Held", "Session", "connect"]
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or it prints tracebacks of its own
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # otherwise paramiko prints tracebacks of its own
 
-QUIET_SECONDS = 5.0  # after so long without a word from a node, it is asked whether it is there
-DEADLINE_SECONDS = 9.0  # and has so long to answer: together under 15 s
+QUIET_SECONDS = 5.0  # seconds of silence after which a node is asked whether it is still there
+DEADLINE_SECONDS = 9.0  # seconds that it has to answer: together under 15 s
 
 
 class Session:
@@ -43,7 +43,7 @@ class Session:
 
     def __init__(self, node: Node, root: Root, connection: Connection, emit: Emit, news: str = "") -> None:
         self.node = node
-        self.news = news  # what the operator should hear of the login
+        self.news = news  # notes about the login for the operator
         self._connection = connection
         self._root = root
         self._emit = emit

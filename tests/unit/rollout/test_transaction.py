@@ -270,7 +270,7 @@ def test_files_are_put_in_place(here: Here, shell: str) -> None:
     ]
     plan = here.plan(*wanted)
     progress = here.apply(plan, shell=shell)
-    assert (progress.exit, progress.error(plan), progress.said) == (0, None, [])
+    assert (progress.exit, progress.error(plan), progress.output) == (0, None, [])
     for file in wanted:
         state = here.look(file)
         assert (state.kind, state.content, state.mode) == ("file", file.content, file.mode)
@@ -558,7 +558,7 @@ def test_a_run_tidies_up_what_an_interrupted_one_left(here: Here, shell: str) ->
     here.run.mkdir()
     (here.run / "0123.log").write_text("old\n")
     progress = here.apply(here.plan(here.file("conf", "new\n")), shell=shell)
-    assert (progress.exit, progress.said) == (0, [])
+    assert (progress.exit, progress.output) == (0, [])
     assert list(here.generations) == ["20260101T000000.000Z", ME.id]
     assert here.kept("conf", "20260101T000000.000Z").read_text() == "before\n"
     assert here.kept("conf").read_text() == "conf of the interrupted run\n"
@@ -1006,7 +1006,7 @@ def waiting(machine: Machine) -> Transaction:
     plan = machine.here.plan(machine.here.file("conf", "new\n"))
     transaction = machine.here.transaction(plan, confirm=20)
     progress = machine.tell(transaction.launch)
-    assert (progress.waits, progress.awaiting, progress.said) == (True, 20, [])
+    assert (progress.waits, progress.awaiting, progress.output) == (True, 20, [])
     return transaction
 
 
@@ -1014,12 +1014,12 @@ def waiting(machine: Machine) -> Transaction:
 def test_a_run_is_launched_followed_and_decided(machine: Machine, decision: str, status: int, content: str) -> None:
     """Over one connection until it waits, over another one to its end; after that nothing is left of it."""
     transaction = waiting(machine)
-    told = machine.progress.told
+    told = machine.progress.lines_read
     progress = machine.tell(lambda: transaction.follow(told, decision))
     assert progress.exit == status
     assert machine.here.path("conf").read_text() == content
     assert progress.step == "write the files"
-    machine.tell(lambda: transaction.follow(progress.told))
+    machine.tell(lambda: transaction.follow(progress.lines_read))
     assert list(machine.here.run.iterdir()) == []
 
 
@@ -1028,7 +1028,7 @@ def test_nothing_of_it_can_be_read_by_others(machine: Machine) -> None:
     transaction = waiting(machine)
     assert machine.here.run.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o077 for path in machine.here.run.iterdir()} == {0}
-    machine.tell(lambda: transaction.follow(machine.progress.told, "confirm"))
+    machine.tell(lambda: transaction.follow(machine.progress.lines_read, "confirm"))
 
 
 def test_a_node_that_a_run_is_changing_is_locked(machine: Machine) -> None:
@@ -1074,7 +1074,7 @@ def test_the_journal_of_another_run_is_not_told(machine: Machine) -> None:
     (machine.here.state / "journal").write_text("run 20260101T000000.000Z\nstep reload haproxy\nexit 0\n")
     transaction = machine.here.transaction(machine.here.plan(machine.here.file("conf", "new\n")))
     progress = machine.tell(lambda: transaction.follow(0))
-    assert (progress.told, progress.exit) == (0, None)
+    assert (progress.lines_read, progress.exit) == (0, None)
 
 
 # What there was before lbdeploy, for `down`

@@ -30,7 +30,7 @@ ASCII = Glyphs(("+", "+", "+", "+"), "-", "|", {"good": "*", "idle": "o", "warn"
 
 
 def lines(topology: Topology, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Line]:
-    """All of it, in lines of at most `width` columns, as long as no single name or address is longer."""
+    """The picture, in lines of at most `width` columns, unless a single name or address is longer."""
     yield (topology.name, "name"), ("" if topology.live else "  as in hosts.toml; its states now: --live", "quiet")
     yield ()
     yield from _networks(topology.networks, glyphs)
@@ -109,7 +109,7 @@ def _box(title: str, body: Sequence[Line], glyphs: Glyphs) -> list[Line]:
 
 
 def _rows(boxes: Sequence[list[Line]], width: int) -> Iterator[Line]:
-    """Boxes beside each other, as many as fit."""
+    """Boxes side by side, as many in a row as fit."""
     row: list[list[Line]] = []
     taken = 0
     for box in boxes:

@@ -1,6 +1,6 @@
 """What a node's packet filter does with one packet, as far as its rules tell. Pure.
 
-`nft` and `iptables` read rules into these chains, and note for each rule whether it matches the packet in question.
+`nftables` and `iptables` read rules into these chains, and note for each rule whether it matches the packet.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class _Walk:
         for rule in rules:
             if rule.fits is False:
                 continue
-            its = self._of(rule)
-            found |= its - {NEXT}
-            if rule.fits and NEXT not in its:
+            fates = self._of(rule)
+            found |= fates - {NEXT}
+            if rule.fits and NEXT not in fates:
                 return frozenset(found)
         return frozenset(found | {END})
 
