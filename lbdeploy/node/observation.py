@@ -29,7 +29,6 @@ from lbdeploy.node.parsers import (
     parse_show_stat,
 )
 from lbdeploy.node.remote import remote_text
-from lbdeploy.node.resources import File, Journal, Service
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
@@ -118,8 +117,8 @@ class ProbeScript:
 
     def head(self) -> str:
         """What comes before all probes: observe.sh, which asks once for what several resources' probes need."""
-        units = [f"{each.unit}.service" for each in self.resources if isinstance(each, Service | Journal)]
-        files = [each.path for each in self.resources if isinstance(each, File)]
+        units = [unit for each in self.resources for unit in each.units]
+        files = [file for each in self.resources for file in each.files]
         given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
         return f"{PRELUDE}{given}{remote_text('observe.sh')}"
 

@@ -18,9 +18,8 @@ from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.resources.last_run import JOURNAL, UNIT
+from lbdeploy.node.paths import JOURNAL, LOCK, UNIT
 from lbdeploy.rollout.progress import MARK, locked
-from lbdeploy.rollout.transaction import LOCK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:

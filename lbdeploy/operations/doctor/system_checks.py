@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
 from lbdeploy.health.finding import Finding
-from lbdeploy.node.resources.last_run import JOURNAL
+from lbdeploy.node.paths import JOURNAL
 from lbdeploy.operations.doctor.checkup import Checkup, Judge
 from lbdeploy.operations.doctor.firewall import firewall
 from lbdeploy.operations.doctor.firewall.firewall import opening, shuts_out

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import BIG, SEED, cluster
+from builders import BIG, SEED, cluster, steps_of
 from clusters import (
     GONE,
     REPOSITORY_KEY,
@@ -124,7 +124,7 @@ def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
     line = " ".join((old, base64.b64encode(b"x").decode()))
     kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
     (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
-    (leaving,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    (leaving,) = (each for each in original(rich, rich.preferred, purge=False) if isinstance(each, Gone) and each.late)
     for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
         assert f"{OWN_CAS}*" in gone.patterns
         assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names
@@ -187,7 +187,7 @@ def test_a_table_that_is_gone_is_drift() -> None:
 def test_a_firewall_of_ours_is_stopped_while_its_file_is_there() -> None:
     """So that the unit itself says how; undone by starting it again."""
     gone = Gone("x", ("/etc/a",), unit="lbdeploy-firewall")
-    fix = gone.fix({"/etc/a": ""}, gone.compare({"/etc/a": ""}, ()))
+    fix = steps_of(gone, {"/etc/a": ""})
     assert fix.index("disable --quiet --now") < fix.index("drop /etc/a")
     assert "undo_last 'systemctl enable --quiet --now lbdeploy-firewall'" in fix
 
@@ -231,4 +231,4 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
     (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": 'Proxy "http://me:secret@proxy";\n'}, ())
     assert "secret" not in str(hidden.diff)
-    assert gone.fix(seen, [first]) == f"drop {first.name}"
+    assert steps_of(gone, seen, [first]) == f"drop {first.name}"

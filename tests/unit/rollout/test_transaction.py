@@ -58,9 +58,9 @@ def body(text: str) -> str:
     return str(inner)
 
 
-def steps(plan: NodePlan, services: tuple[str, ...] = DAEMONS, **task: Any) -> str:
+def steps(plan: NodePlan, **task: Any) -> str:
     """What the unit does: its script without the tools."""
-    return body(Transaction(Task(plan, services, **task), ME).launch()).partition("\nbegin\n")[2]
+    return body(Transaction(Task(plan, **task), ME).launch()).partition("\nbegin\n")[2]
 
 
 # The text, for any plan
@@ -97,10 +97,11 @@ def node_plans(draw: st.DrawFn, seed: Cluster) -> NodePlan:
 def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObject) -> None:
     """Whatever has to be done, both the script and what it writes for the unit are accepted by every shell."""
     plan = data.draw(node_plans(seed))
-    services = tuple(data.draw(st.sets(st.sampled_from(DAEMONS))))
+    services = data.draw(st.sets(st.sampled_from(DAEMONS)))
+    some = plan.only(lambda _, change: change.kind != "service" or change.name in services)
     who = data.draw(st.sampled_from(["me@host (process 1)", "it's me", "$(id)\n`id`"]))
     how = data.draw(st.sampled_from(WAYS))
-    transaction = Transaction(Task(plan, services, **how), Origin("1", who, "it's\n$(id)"))
+    transaction = Transaction(Task(some, **how), Origin("1", who, "it's\n$(id)"))
     launch = transaction.launch()
     for each in (launch, body(launch), transaction.follow(3), transaction.follow(3, "confirm")):
         for shell in SHELLS:
@@ -108,11 +109,11 @@ def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObjec
             assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_only_the_named_services_are_touched(seed: Cluster) -> None:
+def test_a_service_without_its_changes_is_not_touched(seed: Cluster) -> None:
     """A service that is held back is neither started nor reloaded nor enabled; its files are written all the same."""
     states = {each.id: ServiceState() for each in desired(seed, seed.preferred) if isinstance(each, Service)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    text = steps(plan, ("haproxy",))
+    text = steps(plan.only(lambda _, change: change.name != "keepalived"))
     assert "step start haproxy" in text
     assert "keepalived" not in re.sub(r"/etc/keepalived/\S+", "", text)
 
@@ -121,7 +122,7 @@ def test_the_point_of_a_script_is_what_is_shown_of_it(seed: Cluster) -> None:
     """With -vv and in the log: what lbdeploy has for every run is named, and what this one does fits an excerpt."""
     states = {each.id: PackageState({}) for each in desired(seed, seed.preferred) if isinstance(each, Packages)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    shown = readable(Transaction(Task(plan, DAEMONS), ME).launch())
+    shown = readable(Transaction(Task(plan), ME).launch())
     for name in ("transaction", "commit", "original", "launch", "follow"):
         assert f"# ... lbdeploy/node/remote/{name}.sh\n" in shown
     assert "step 'apt-get install'" in excerpt(shown, SHOWN)
@@ -195,7 +196,7 @@ class Here:
         """One whose paths are all below this folder."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lbdeploy.rollout.transaction.RUN", str(self.run))
-            return Transaction(Task(plan, DAEMONS, **task), origin)
+            return Transaction(Task(plan, **task), origin)
 
     def text(self, text: Callable[[], str], systemctl: str, more: str) -> str:
         """A script that works on this folder. `systemctl` is what it does after it was written down."""
@@ -206,7 +207,8 @@ class Here:
                 ("RUN", self.run),
                 ("STATE", self.state),
                 ("LOCK", self.run / "lock"),
-                ("UNITS", self.units),
+                ("JOURNAL", self.state / "journal"),
+                ("UNITS_FOLDER", self.units),
             ):
                 patch.setattr(f"lbdeploy.rollout.transaction.{name}", str(path))
             patch.setattr("lbdeploy.rollout.transaction.HANDOVER", str(self.handover))
@@ -1149,12 +1151,12 @@ def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None
     old = replace(has(conf), content="old\n", changed=LONG_AGO)
     looks = observe(seed, seed.preferred, states={conf.id: old, leftovers(seed, "lb1").id: {GONE: "old"}})
     plan = diff(desired(seed, seed.preferred), looks)
-    script = Transaction(Task(plan, ("keepalived",), confirm=9), Origin("id", "ann", "")).launch()
+    script = Transaction(Task(plan, confirm=9), Origin("id", "ann", "")).launch()
     at = [script.index(part) for part in ("\nkeep ", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
     assert at == sorted(at)
     assert GONE in next(line for line in script.splitlines() if line.startswith("managed="))
     alone = diff(
         desired(seed, seed.preferred), observe(seed, seed.preferred, states={leftovers(seed, "lb1").id: {GONE: "old"}})
     )
-    script = Transaction(Task(alone, ()), Origin("id", "ann", "")).launch()
+    script = Transaction(Task(alone), Origin("id", "ann", "")).launch()
     assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")
