@@ -10,7 +10,7 @@ DAEMONS = ("haproxy", "keepalived")
 
 
 def able(observation: Observation) -> bool:
-    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces are up."""
+    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces and address are there."""
     return not unable(observation)
 
 
@@ -35,4 +35,6 @@ def _hindrance(observation: Observation) -> str:
         return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"
     if not observation.haproxy_answers:
         return "its haproxy does not answer"
-    return f"{' and '.join(down)} is down there" if down else ""
+    if down:
+        return f"{' and '.join(down)} is down there"
+    return f"its own address {observation.lost_address} is missing there" if observation.lost_address else ""

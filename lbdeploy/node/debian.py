@@ -29,7 +29,7 @@ def of_systemd(path: str) -> bool:
 
 
 def lists_packages(path: str) -> bool:
-    """Whether the file names repositories, so that apt knows packages of theirs only after an update."""
+    """Whether the file names repositories, whose packages apt knows only after an update."""
     return path.startswith(f"{APT_SOURCES_FOLDER}/")
 
 

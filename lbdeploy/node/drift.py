@@ -21,11 +21,11 @@ class ResourceDiff:
 
     @property
     def given(self) -> Given:
-        """What is recorded of the resource before anything is changed."""
+        """What the node records of the resource before anything is changed."""
         return self.resource.given(self.changes)
 
     def steps(self, changing: Collection[str]) -> Iterator[Step]:
-        """What makes the changes, if there are any. `changing`: the files that the same script replaces."""
+        """The steps that make the changes, if any. `changing`: the files that the same script replaces."""
         return self.resource.steps(self.state, self.changes, changing) if self.changes else iter(())
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from lbdeploy.common.shell import Raw, here
-from lbdeploy.config.model import Cluster, Node
+from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
@@ -47,7 +47,7 @@ class Observation:
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
     handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
-    metrics, and whether it does.
+    metrics, and whether it does. `lost_address` is the node's own address for VRRP, where it does not have it.
     """
 
     node: Node
@@ -67,6 +67,7 @@ class Observation:
     keepalived: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
+    lost_address: Address | None = None
 
     def service(self, unit: str) -> ServiceState:
         """The state of a service; one that was not observed counts as not installed."""
@@ -145,7 +146,7 @@ class ProbeScript:
         return dict(zip(self.probes, answers, strict=True))
 
     def _answers(self, output: str) -> Iterator[Answer]:
-        """One after the other, in one pass: however long it is, and whatever marks it repeats."""
+        """The answers, read in one pass over the output, however long it is, and whatever marks it repeats."""
         for section in output.split(f"{self.nonce} begin ")[1:]:
             text, ended, rest = section.partition("\n")[2].partition(f"\n{self.nonce} end ")
             status = rest.partition("\n")[0]
@@ -157,7 +158,7 @@ class ProbeScript:
         return {each.id: self.understood(each.id, each.read, marks[each.id]) for each in self.resources}
 
     def understood(self, what: str, read: Callable[[Answer], T], answer: Answer) -> T:
-        """What `read` makes of a probe's answer. Raises RemoteError."""
+        """The result of `read` for a probe's answer. Raises RemoteError."""
         return understood(self.node.name, what, read, answer, answer.output)
 
     def now(self, marks: Mapping[str, Answer]) -> float:
@@ -171,16 +172,18 @@ class NodeProbeScript(ProbeScript):
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
         super().__init__(node, resources, health(cluster, node))
         self.instance = cluster.instance
+        self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
 
     def read(self, output: str) -> Observation:
         """The observation from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
+        links = parse_ip_a(marks["ip a"].output)
         return Observation(
             node=self.node,
             now=self.now(marks),
             states=self.states(marks),
-            links=parse_ip_a(marks["ip a"].output),
+            links=links,
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
             answered=parse_answered(marks["vips"].output),
@@ -196,7 +199,11 @@ class NodeProbeScript(ProbeScript):
             else keepalived_state.KeepalivedState(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
+            lost_address=None if self._has_address(links) else self.address,
         )
+
+    def _has_address(self, links: Sequence[Link]) -> bool:
+        return any(link.name == self.interface and each.ip == self.address for link in links for each in link.addresses)
 
 
 def tracked_file(text: str) -> tuple[int, float]:

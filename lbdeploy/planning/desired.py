@@ -21,10 +21,12 @@ from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 
 PACKAGES = ("haproxy", "keepalived", "socat")
-ALL_PACKAGES = (*PACKAGES, "nftables")  # with those that only some hosts.toml ask for
+ALL_PACKAGES = (*PACKAGES, "nftables")  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+CHECK_ADDRESS = "/etc/keepalived/check-address"
+ANNOUNCE = "/etc/keepalived/announce"
 TICKLE_CLIENTS = "/etc/keepalived/tickle-clients"
 PEERS = "lbdeploy"  # the section of haproxy.cfg in which the nodes are peers
 CLIENTS_EXPIRE = 180  # s; until an entry of a client is dropped that nobody renews
@@ -45,7 +47,12 @@ FIREWALL_SERVICE = "lbdeploy-firewall"
 FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
 NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
 FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft listed it right after loading
-NONLOCAL_BIND = {4: "net.ipv4.ip_nonlocal_bind", 6: "net.ipv6.ip_nonlocal_bind"}
+# By address family: haproxy may bind to VIPs that are elsewhere; an address that goes takes no other one of its subnet
+# with it, as only IPv4's do (ip-sysctl.rst: ip_nonlocal_bind, promote_secondaries).
+SETTINGS = {
+    4: ("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.promote_secondaries"),
+    6: ("net.ipv6.ip_nonlocal_bind",),
+}
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
@@ -60,6 +67,8 @@ PATHS = SimpleNamespace(
     keepalived_conf=KEEPALIVED_CONF,
     haproxy_cfg=HAPROXY_CFG,
     check_haproxy=CHECK_HAPROXY,
+    check_address=CHECK_ADDRESS,
+    announce=ANNOUNCE,
     tickle_clients=TICKLE_CLIENTS,
     peers=PEERS,
     clients=f"{PEERS}/clients",
@@ -77,7 +86,7 @@ PATHS = SimpleNamespace(
 )
 
 
-Text = Callable[..., str]  # as `render`
+Text = Callable[..., str]  # the type of `render`
 
 
 def desired(
@@ -121,7 +130,7 @@ OPTIONAL: tuple[Resource[Any], ...] = (
     NO_APT_FILES,
     NO_FIREWALL,
     NO_LEFTOVERS,
-    *(Sysctl(name, "1", SYSCTL_CONF) for name in NONLOCAL_BIND.values()),
+    *(Sysctl(name, "1", SYSCTL_CONF) for names in SETTINGS.values() for name in names),
     Packages(ALL_PACKAGES),
 )
 
@@ -136,7 +145,7 @@ def former(cluster: Cluster, node: Node) -> list[Resource[Any]]:
 
 
 def _covered(resource: Resource[Any]) -> bool:
-    """Whether it is a file of lbdeploy's own, with a name that nobody else's had: it is only deleted."""
+    """Whether it is a file with a name of lbdeploy's own, which nobody else had: then it is only deleted."""
     gone = [each for each in OPTIONAL if isinstance(each, Gone)]
     return any(each.covers(path) for each in gone for path in resource.given(()).managed)
 
@@ -175,6 +184,8 @@ def other_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]
         *_firewall_files(cluster, node, text),
         _private(HAPROXY_CFG, haproxy, validate=validators.HAPROXY),
         _private(CHECK_HAPROXY, text(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
+        _private(CHECK_ADDRESS, text(cluster, node, "check-address.sh"), "755", validators.SHELL),
+        _private(ANNOUNCE, text(cluster, node, "announce.pl"), "755", validators.PERL),
         _private(TICKLE_CLIENTS, text(cluster, node, "tickle-clients.pl", paths=PATHS), "755", validators.PERL),
         _private(HAPROXY_UNIT, text(cluster, node, "haproxy.service.conf", paths=PATHS)),
         _private(KEEPALIVED_UNIT, text(cluster, node, "keepalived.service.conf")),
@@ -199,8 +210,8 @@ def _firewall_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
 
 
 def sysctls(cluster: Cluster) -> dict[str, str]:
-    """Let haproxy bind to VIPs that the node does not hold (ip-sysctl.rst: ip_nonlocal_bind); one setting a family."""
-    return {NONLOCAL_BIND[version]: "1" for version in sorted({vip.ip.version for vip in cluster.vips})}
+    """The kernel settings for the address families of the VIPs."""
+    return {name: "1" for version in sorted({vip.ip.version for vip in cluster.vips}) for name in SETTINGS[version]}
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:

@@ -35,7 +35,7 @@ class Progress:
     locked: str | None = None
     exit: int | None = None
     acted: bool = False  # whether anything was done that could have broken the connection
-    garbled: str = ""  # what a node has said where a number should be
+    garbled: str = ""  # what a node printed in place of a number
     boots: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
 

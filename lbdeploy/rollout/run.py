@@ -183,7 +183,7 @@ def lasting(wanted: Wanted) -> Wanted:
 
 
 def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
-    """The same resources, but as they were observed then."""
+    """The same resources, with the state in which they were observed as the wanted one."""
     return [each.as_observed(observation.states[each.id]) for each in resources]
 
 

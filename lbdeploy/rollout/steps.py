@@ -23,7 +23,7 @@ class Steps:
                 self._left.setdefault(phase, []).append(step)
 
     def take(self, *phases: Phase) -> list[str]:
-        """The steps of these phases, which are not left then."""
+        """Takes out the steps of these phases."""
         return [step for phase in phases for step in self._left.pop(phase, [])]
 
     def staged(self) -> list[str]:
@@ -32,7 +32,7 @@ class Steps:
         return ["step write the files", *files] if files else []
 
     def has(self, phase: Phase) -> bool:
-        """Whether steps of this phase are left."""
+        """Whether any step of this phase has not been taken out."""
         return phase in self._left
 
     def require_all_taken(self) -> None:

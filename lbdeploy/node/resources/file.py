@@ -120,11 +120,11 @@ class File(Resource[FileState]):
         return [OriginalFile(self.path)]
 
     def _validate(self) -> list[str]:
-        """Any output of the validator is an objection."""
+        """The step that validates the staged file; any output of the validator is an objection."""
         return [f"validate {cmd(self.path)} {cmd(self.staged)} {here(self.validate)}"] if self.validate else []
 
     def _stage(self) -> Raw:
-        """Write the new content beside the file."""
+        """The step that writes the new content beside the file."""
         folder, staged = self.path.rpartition("/")[0], self.staged
         empty = cmd("install", "-m", self.mode, "/dev/null", staged)
         write = cmd("printf", "%s", here(self.content), Raw(">"))

@@ -111,7 +111,7 @@ class OriginalFile(Former[OriginalFileState]):
         yield Phase.LAST if at_boot else Phase.SWAP, f"{'swap' if state.was.there else 'drop'} {cmd(self.path)}"
 
     def _stage(self, state: OriginalFileState) -> Raw:
-        """Put the old content beside the path, if there is any."""
+        """The step that puts the old content beside the path, if there is any."""
         if not state.was.there:
             return Raw("")
         folder = self.path.rpartition("/")[0]
@@ -203,7 +203,7 @@ class OriginalService(Former[tuple[Unit, Unit]]):
         return [self._change(action, was) for action in self._actions(now, was, changing)]
 
     def steps(self, state: tuple[Unit, Unit], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
-        """It is stopped before its files change, and started after that."""
+        """The steps that stop the service before its files change, and start it after that."""
         unit, actions = self.unit, [change.action for change in changes]
         if state[0].running:
             yield Phase.GUARD, f"undo_last {here(f'systemctl restart {unit}')}"

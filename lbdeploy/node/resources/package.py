@@ -141,7 +141,7 @@ class Packages(Resource[PackageState]):
         return Given(packages=self.names)
 
     def interrupts(self, change: Change) -> bool:
-        """Debian restarts a daemon when it upgrades or reinstalls it."""
+        """Whether the change restarts a daemon, as Debian does when it upgrades or reinstalls one."""
         return change.action in _RENEWING and change.name in self.daemons
 
     def steps(self, state: PackageState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
@@ -152,7 +152,7 @@ class Packages(Resource[PackageState]):
             yield Phase.CHECK, "takes_over ''"
 
     def as_observed(self, state: PackageState) -> Packages:
-        """Any version: what was installed stays."""
+        """The same packages in any version: what was installed stays."""
         return replace(self, pins=())
 
     def lasting(self) -> Packages:

@@ -137,13 +137,16 @@ class Service(Resource[ServiceState]):
             yield Phase.ENABLE, "\n".join(self._enable())
 
     def as_observed(self, state: ServiceState) -> Resource[Any]:
-        """Where lbdeploy's own unit was not there, it must be stopped while its unit file, which says how, is there."""
+        """The service as it was.
+
+        A unit of lbdeploy's own that was not there is stopped while its unit file still exists.
+        """
         if not self.ours or state.load != "not-found":
             return self
         return Gone(f"no unit of {self.unit}", self.unit_files, unit=self.unit)
 
     def former(self) -> list[Resource[Any]]:
-        """A unit of lbdeploy's own goes with its unit file: see Gone."""
+        """The service before lbdeploy; none for a unit of lbdeploy's own, which goes with its unit file: see Gone."""
         from lbdeploy.node.resources.original import Observed, OriginalService
 
         if self.ours:
@@ -164,7 +167,7 @@ class Service(Resource[ServiceState]):
         return [*undo, *before, self._act(state, changes), f"run systemctl is-active --quiet {unit}", *healthy]
 
     def _act(self, state: ServiceState, changes: Sequence[Change]) -> Raw:
-        """Enabling it can wait until all services run: see `_enable`."""
+        """The commands that start, reload or restart it. Enabling it can wait until all services run: see `_enable`."""
         unit = cmd(self.unit)
         unmask = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
         actions = [change.action for change in changes if change.action in _ACTIONS]
@@ -176,7 +179,7 @@ class Service(Resource[ServiceState]):
         return Raw("\n".join(lines))
 
     def _enable(self) -> list[Raw]:
-        """Takes half a second, since systemctl handles SysV scripts."""
+        """The commands that enable it: half a second, since systemctl handles SysV scripts."""
         undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))
         return [undo, cmd("run", "systemctl", "enable", "--quiet", self.unit)]
 

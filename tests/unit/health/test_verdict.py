@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,13 @@ from lbdeploy.node.resources.package import PackageState
 
 HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"
 WHOLE = dict.fromkeys(("haproxy", "keepalived", "socat"), "1")
+
+
+# The VIPs, each on the interface of the other one.
+OTHERS = {
+    "192.168.0.10/24": ip_interface("192.168.1.10/24"),
+    "192.168.1.10/24": ip_interface("192.168.0.10/24"),
+}
 
 
 def lb1(seed: Cluster, *, holds: bool = True, **changes: Any) -> Observation:
@@ -74,6 +81,7 @@ def test_a_healthy_pair_has_its_vips_on_the_preferred_node(seed: Cluster) -> Non
         "sysctl",
         "service",
         "check",
+        "address",
         "vip",
         "holder",
         "backend",
@@ -156,7 +164,7 @@ def test_one_vip_missing_is_wrong(seed: Cluster) -> None:
 def test_a_vip_on_the_wrong_interface_is_wrong(seed: Cluster) -> None:
     """A VIP serves nobody where it is not on the interface of its network."""
     swapped = tuple(
-        replace(link, name={"ens32": "ens33", "ens33": "ens32"}.get(link.name, link.name))
+        replace(link, addresses=tuple(OTHERS.get(str(each), each) for each in link.addresses))
         for link in links(seed, seed.node("lb1"), holds=True)
     )
     found = verdict(seed, lb1(seed, links=swapped), lb2(seed))

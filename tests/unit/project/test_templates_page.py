@@ -50,4 +50,9 @@ def test_the_example_is_one(tmp_path: Path) -> None:
     of = cluster(tmp_path, SEED.read_text())
     assert lint(of) == []
     (text,) = (each.content for each in desired.files(of, of.preferred) if each.path == desired.SYSCTL_CONF)
-    assert text == "# k8s-api, lb1\nnet.ipv4.ip_nonlocal_bind = 1\nnet.ipv4.tcp_keepalive_time = 600\n"
+    assert text.splitlines() == [
+        "# k8s-api, lb1",
+        "net.ipv4.ip_nonlocal_bind = 1",
+        "net.ipv4.conf.all.promote_secondaries = 1",
+        "net.ipv4.tcp_keepalive_time = 600",
+    ]

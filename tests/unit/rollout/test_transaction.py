@@ -612,6 +612,22 @@ def test_a_rehearsal_changes_nothing(here: Here, valid: str, status: int) -> Non
     assert (here.generations, (here.state / "hosts.toml").exists()) == ({}, False)
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_rehearsal_lacks_nothing_that_the_run_brings(here: Here, shell: str) -> None:
+    """A file may name one that is new as well: its validator finds that where it waits, and reports its real name."""
+    new, conf = here.file("new", "yes\n"), here.file("conf", f"script {here.path('new')} here\nlast {here.path('new')}")
+    found = Raw("""while read -r word path _; do [ "$(cat "$path")" = yes ] || echo "no $path"; done < "$1"
+""")
+    plan = here.plan(new, replace(conf, validate=found))
+    assert here.apply(plan, shell=shell, rehearsal=True).exit == 0
+    assert [path.name for path in here.path("conf").parent.glob("*lbdeploy-new*")] == []
+    plan = here.plan(new, replace(conf, validate=Raw('cat "$1"')))
+    progress = here.apply(plan, shell=shell, rehearsal=True)
+    error = progress.error(plan)
+    assert error
+    assert "rehearsed" not in error.message
+
+
 # Confirmation
 
 
