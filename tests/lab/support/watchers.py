@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness import Lab
 
 PORT = 6443
+SOON = 1.5  # s; how long a watch may be silent after the VIPs have moved
 READERS = 3  # a VIP
 EVERY = 0.2  # s between the requests of who talks; the events of the stand-ins come each 100 ms
 NOTED = 0.4  # s; shorter silences are a busy machine's
