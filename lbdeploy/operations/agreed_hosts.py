@@ -58,7 +58,7 @@ def differing(basis: Basis, goal: RollbackTarget) -> Iterator[str]:
 
 
 def _otherwise(goal: RollbackTarget, name: str, path: str, made: str, common: set[str]) -> frozenset[str]:
-    """The lines, without comments, that a node's old file has besides those made for it, or lacks of the common ones."""
+    """The lines, without comments, that a node's old file has besides those made for it, or lacks of the common."""
     then = goal.nodes[name].files if name in goal.nodes else {}
     _, kept = then.get(path, ("", made))
     lines = {*kept.splitlines()}
