@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import ResourceDiff
 from lbdeploy.node.observation import Observation
 
-DRIFT = ("packages", "file", "sysctl")  # the checks of as_desired whose errors clients need not notice
+BROKEN = ("start", "unmask", "repair")  # what a service needs that does not run; all else is drift
 HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 
 
@@ -42,6 +43,7 @@ def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
         if back and kind == "file":
             fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
         found = Finding.failed(node, kind, f"{change.name} {change.reason}", fix, subject=change.name)
+        found = replace(found, drift=kind != "service" or change.action not in BROKEN)
         yield found.as_warning() if change.action in HARMLESS else found
     if not part.changes:
         yield Finding.passed(node, kind, f"{name}: as it should be", subject=name)

@@ -9,7 +9,6 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health import checks
 from lbdeploy.health.finding import Excuse, Finding
-from lbdeploy.health.nodes import DRIFT
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import NodePlan
@@ -33,7 +32,7 @@ class Verdict:
     def only_drift(self) -> bool:
         """Whether all that is wrong is that nodes differ from hosts.toml: what clients need is healthy."""
         wrong = [finding for finding in self.findings if finding.is_error]
-        return bool(wrong) and all(finding.check in DRIFT for finding in wrong)
+        return bool(wrong) and all(finding.drift for finding in wrong)
 
     def settled(self, nodes: Collection[str], but: Collection[Excuse] = ()) -> bool:
         """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole.

@@ -537,8 +537,9 @@ def test_after_a_rollback_files_differ_on_purpose(seed: Cluster, about: str, bac
     conf = "file /etc/haproxy/haproxy.cfg"
     states = {conf: FileState("file", "644", "root:root", 1.0, "old\n"), "service lbdeploy": JournalState("1", about)}
     found = verdict(seed, lb1(seed, states=states), lb2(seed))
-    (finding,) = (each for each in found.findings if each.is_error)
+    finding, reload = (each for each in found.findings if each.is_error)
     assert found.only_drift
+    assert (finding.check, reload.check) == ("file", "service")
     assert str(finding.fix).startswith("the last run was a rollback: also undo the change in hosts.toml") == back
     assert not verdict(seed, lb1(seed, states={**states, HAPROXY: stopped()}), lb2(seed)).only_drift
     assert not verdict(seed, lb1(seed), lb2(seed)).only_drift

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.verdict import Verdict
@@ -31,7 +33,7 @@ def test_a_cluster_that_is_not_healthy_is_an_error_for_scripts() -> None:
 
 def test_verify_says_that_the_cluster_is_healthy_where_only_files_differ() -> None:
     """It is exit code 6 all the same: something is not as hosts.toml says."""
-    drift = Finding.failed("lb1", "file", "haproxy.cfg differs", "lbdeploy up")
+    drift = replace(Finding.failed("lb1", "file", "haproxy.cfg differs", "lbdeploy up"), drift=True)
     ending = verified(Outcome(Plan({}, ()), Verdict((drift,), (), ())))
     assert ending.exit_code == 6
     message = ending.document["error"]["message"]
