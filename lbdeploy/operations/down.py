@@ -19,10 +19,11 @@ from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal,
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking
-from lbdeploy.rollout.node_tasks import NodeTasks, going_on
+from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, settle_seconds
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import going_on
 from lbdeploy.rollout.survey import REFUSED, Survey
 from lbdeploy.rollout.transaction import Task
 from lbdeploy.ssh.pool import SessionPool

@@ -20,10 +20,11 @@ from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking
-from lbdeploy.rollout.node_tasks import NodeTasks, going_on
+from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import POLL_SECONDS, Observer, Wanted
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import going_on
 from lbdeploy.rollout.stage_runner import StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
 from lbdeploy.ssh.pool import SessionPool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import hands_over, joins
+from lbdeploy.rollout.agreement import agreement
 from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, settle_seconds
@@ -47,6 +48,7 @@ class StageRunner:
         self._ignore = ignore
         self._excused: Excuses = frozenset()
         self._back = False
+        self._agreement: Mapping[str, tuple[str, ...]] = {}
         # How long a node waits for a confirmation: as long as the cluster may take to settle, plus a margin.
         self._patience = int(settle_seconds(cluster)) + CONFIRM_MARGIN
         self._linger = int(4 * cluster.vrrp.advert_interval) + 6  # until a peer, its change undone, has the VIPs again
@@ -58,6 +60,7 @@ class StageRunner:
         to nothing.
         """
         self._back = back
+        self._agreement = agreement(stage, self._cluster.vrrp.network)
         self._excused = of_servers(before) if back else excuses(plan, stage, before)
         if not back:
             refuse_the_last(stage, before, force=self._force_last)
@@ -144,6 +147,7 @@ class StageRunner:
             away=tuple(str(vip.ip) for vip in self._cluster.vips) if away else (),
             away_seconds=int(self._cluster.vrrp.preempt_delay + settle_seconds(self._cluster)),
             priority_offset=YIELD if self._cluster.vrrp.preempt else FAULT,
+            tools=self._agreement.get(name, ()),
             joins=stage.way is Strategy.RELOAD and self._joins(stage, name, before),
         )
 
