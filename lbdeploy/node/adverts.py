@@ -75,9 +75,9 @@ def _without_addresses(fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def _line(fields: Sequence[str], others: Sequence[str]) -> str:
-    """The line of an advert, with what is the same in the others' left open."""
+    """The line of an advert. What the others have, too, is left open, but for the source: strangers do not count."""
     shown = [each if each != other else any_ for each, other, any_ in zip(fields, others, _ANY, strict=True)]
-    origin, target, kind, router, count, timing, addresses, password = shown
+    origin, target, kind, router, count, timing, addresses, password = (fields[0], *shown[1:])
     if addresses != ".*":
         addresses = _in_any_order(addresses)
     return f"{origin} {target} {kind}{router}..{count}{timing}....{addresses}{password}"

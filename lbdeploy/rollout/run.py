@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -149,6 +150,8 @@ class Run:
                 return done + self._go_on(error, lock, reboots)
             except RolledBackError as error:
                 raise self._taken_back(error, done, before) from None
+            except LbdeployError as error:
+                raise _with_done(error, done) from None
             done += tuple(name for name in stage.names if name not in done)
             seen = self._observer.look() if stage is not plan.stages[-1] else seen
         self._safe_point(plan, done, lock)
@@ -163,7 +166,8 @@ class Run:
         left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
         state = [f"{_names(done)} changed" if done else "", f"{_names(left)} left as it was" if left else ""]
         self._interrupt.check("; ".join(filter(None, state)), self.again)
-        lock.check()
+        if left:  # where nothing is left to do, nobody needs the lock any more
+            lock.check()
 
     def _go_on(self, error: RebootedError, lock: Lock, reboots: int) -> tuple[str, ...]:
         if not reboots:
@@ -257,6 +261,16 @@ def _still(plan: Plan, now: Plan, *, asked: bool) -> Plan:
             fix="lbdeploy up --ask",
         )
     return now
+
+
+def _with_done(error: LbdeployError, done: Sequence[str]) -> LbdeployError:
+    """The error of a stage, with the nodes of earlier stages, which keep their change."""
+    if not done:
+        return error
+    error = copy(error)
+    keep = f"{_names(done)} {'keeps its change' if len(done) == 1 else 'keep their changes'}"
+    error.state = "; ".join(filter(None, (error.state, keep)))
+    return error
 
 
 def _names(names: Sequence[str]) -> str:
