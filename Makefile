@@ -6,7 +6,7 @@ CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/byt
 # Tests that start processes wait for them half of the time.
 WORKERS = -n $(shell expr 2 '*' `nproc`)
 
-.PHONY: help demo demo-down test unit terminal lint bench chaos docs lock clean
+.PHONY: help demo demo-down test unit terminal lint bench chaos docs lock release clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -53,6 +53,10 @@ docs:            ## the generated pages of docs/, and the site in site/
 lock:            ## the locked requirements, anew
 	@tools/sh/setup
 	tools/sh/lock
+
+release:         ## the wheel and the sdist in dist/, each tried in an environment of its own; TAG=yes tags the commit, too
+	@tools/sh/setup
+	TAG=$(TAG) tools/sh/release
 
 clean:           ## remove what the other targets made here
 	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""`python -m lbdeploy`: to run it without knowing where its Python environment puts scripts."""
+"""`python -m lbdeploy` runs the command line where the console script is not on the PATH."""
 
 from lbdeploy.cli.main import main
 

@@ -18,12 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from lbdeploy.common.paths import shown
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import LabError, LbdeployError, UsageError, shown
+from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
+from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.options import PACKAGES, Options, chosen, fingerprint
+from lbdeploy.rollout.options import PACKAGES, Options
 from lbdeploy.rollout.origin import Origin, origin
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
@@ -157,13 +159,14 @@ def drill(
     from lbdeploy.operations.drill.drill import Drill
     from lbdeploy.operations.drill.faults import refuse_for_good
 
-    in_lab = cluster.ssh.config_file is not None
+    in_lab = cluster.ssh.in_lab
     refuse_for_good(kind, undoable=in_lab or i_have_console)
     outside = None
     if in_lab:
         from lbdeploy.lab.fault_injector import InLab
 
-        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))  # the lab uses the file's own settings
+        # The injector reads the lab's state by the file's own settings.
+        outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))
     about = _origin(cluster, "drill").about
     return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(kind, node, hold)
 
@@ -199,7 +202,7 @@ def _pool(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterat
     try:
         yield pool, emit
     finally:
-        pool.close()  # also after an interruption: this process goes on running
+        pool.close()  # also after an interruption, since the calling program goes on
 
 
 @contextmanager
@@ -230,7 +233,10 @@ def _several(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _telling(on_event: Emit) -> Emit:
-    """Passes on one event at a time, from whichever thread. An exception in `on_event` does not end the run."""
+    """Passes events on to `on_event`, one at a time, whichever thread they come from.
+
+    An exception in `on_event` does not end the run.
+    """
     lock = threading.RLock()
 
     def emit(event: Event) -> None:

@@ -27,11 +27,11 @@ The docstring of each says what happened, and in a paragraph of its own what to 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class LbdeployError(Exception):
@@ -60,6 +60,16 @@ class LbdeployError(Exception):
         self.fix = fix
         self.detail = detail
 
+    def but(self, **changes: str | None) -> Self:
+        """The same error with another message, node, state or fix: for whoever knows more than where it was raised."""
+        other = type(self).__new__(type(self), changes.get("message", self.message))
+        vars(other).update(vars(self) | changes)
+        return other
+
+    def at(self, node: str) -> Self:
+        """The same error with the node that it is about, unless it names one."""
+        return self if self.node else self.but(node=node)
+
     def to_json(self) -> dict[str, object]:
         """The `error` object of the JSON contract: `type`, `message`, and where known `node`, `state` and `fix`."""
         optional = {"node": self.node, "state": self.state, "fix": self.fix}
@@ -80,40 +90,47 @@ class UsageError(LbdeployError):
     usual_state = "nothing was contacted"
 
 
-def shown(path: Path) -> Path:
-    """A path as one would type it here: relative to the current folder, where it lies below it."""
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:  # it was removed
-        return path
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def absolute(path: Path) -> Path:
-    """The absolute path; unchanged where the current folder was removed."""
-    try:
-        return path.absolute()
-    except FileNotFoundError:
-        return path
-
-
 def together(errors: Iterable[LbdeployError]) -> LbdeployError:
     """The first error, with the messages of the others appended, one line each."""
     first, *rest = errors
     if rest:
-        first = copy(first)
-        first.message += "".join(f"\n{each.node or 'all'}: {each.message}" for each in rest)
+        first = first.but(message=first.message + "".join(f"\n{each.node or 'all'}: {each.message}" for each in rest))
     return first
+
+
+def key_text(*parts: str) -> str:
+    """A key as it is written in the file: a part that is not a bare key is quoted, on one line (toml.io, Keys)."""
+    from json import dumps  # which only a file with problems needs, or one that is written
+
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else dumps(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in hosts.toml: where (`line` counts from 1), what, and how to correct it."""
+    """One thing wrong in hosts.toml: at which key, what, and how to correct it.
 
-    line: int
-    key: str
+    `rule` is the id of the rule that is broken. Code compares it, and the key's parts; `message` and `fix` are for
+    people, and may change. `line` counts from 1, and is 0 until it is looked up.
+    """
+
+    rule: str
+    parts: tuple[str, ...]
     message: str
     fix: str
+    line: int = 0
+
+    @property
+    def id(self) -> tuple[str, tuple[str, ...]]:
+        """What makes two problems, found in different states of a file, the same."""
+        return self.rule, self.parts
+
+    @property
+    def key(self) -> str:
+        return key_text(*self.parts)
+
+    def to_json(self) -> dict[str, object]:
+        """An entry of `problems` in the JSON contract."""
+        return {"line": self.line, "key": self.key, "message": self.message, "fix": self.fix}
 
 
 class HostsFileError(UsageError):
@@ -123,7 +140,6 @@ class HostsFileError(UsageError):
     """
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
-        path = shown(path)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{path} has {count}",
@@ -142,7 +158,7 @@ class HostsFileError(UsageError):
     def to_json(self) -> dict[str, object]:
         """In addition, `problems`: [{line, key, message, fix}]."""
         message = "\n".join([self.message, *self.lines()])
-        return {**super().to_json(), "message": message, "problems": [asdict(problem) for problem in self.problems]}
+        return {**super().to_json(), "message": message, "problems": [problem.to_json() for problem in self.problems]}
 
 
 class ConnectError(LbdeployError):
@@ -173,7 +189,9 @@ class HostKeyError(ConnectError):
     nobody can explain may be somebody in between.
     """
 
-    new: NewKey | None = None  # set where the operator may be asked whether to accept it
+    def __init__(self, message: str, *, new: NewKey | None = None, **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.new = new  # set where the operator may be asked whether to accept the key
 
 
 class LoginError(ConnectError):
@@ -183,7 +201,9 @@ class LoginError(ConnectError):
     node with `ssh-copy-id`.
     """
 
-    locked: tuple[Path, ...] = ()  # keys that were not tried, since they have passphrases
+    def __init__(self, message: str, *, locked: Iterable[Path] = (), **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.locked = tuple(locked)  # keys that were not tried, since they have passphrases
 
 
 class SudoError(ConnectError):
@@ -193,7 +213,9 @@ class SudoError(ConnectError):
     `LBDEPLOY_SUDO_PASSWORD`. It is tried once on each node, so that nobody is locked out.
     """
 
-    wants_password: bool = False  # and none has been given yet
+    def __init__(self, message: str, *, wants_password: bool = False, **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.wants_password = wants_password  # whether sudo asks for a password, and none has been given yet
 
 
 class LostError(ConnectError):
@@ -202,7 +224,9 @@ class LostError(ConnectError):
     A change that had begun goes on by itself on the node. Once it can be reached again: `lbdeploy verify`.
     """
 
-    silent: bool = False
+    def __init__(self, message: str, *, silent: bool = False, **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.silent = silent
 
 
 class LockedError(LbdeployError):

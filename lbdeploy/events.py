@@ -60,4 +60,4 @@ Emit = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """An Emit that tells nobody."""
+    """An Emit that ignores events."""

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from lbdeploy.cli.event_lines import as_json
 from lbdeploy.cli.hints import Advice
 from lbdeploy.common import environment
-from lbdeploy.errors import LbdeployError, absolute
+from lbdeploy.common.paths import absolute
+from lbdeploy.errors import LbdeployError
+from lbdeploy.operations.arguments import chosen
 from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
-from lbdeploy.rollout.options import chosen
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.formats import Format
@@ -31,36 +32,38 @@ FORMAT_VERSION = 1
 
 
 class App:
-    """One invocation. Its options may have stood before or after the command."""
+    """One invocation of lbdeploy: its options, which may stand before or after the command, and what it uses."""
 
     def __init__(self) -> None:
         self.file = self._default = Path(os.environ.get(environment.FILE) or "hosts.toml")
-        self.files: list[str] = []  # as they were typed
+        self.files: list[str] = []  # the values of -f, in order
         self.parallel = 0
         self.canary = 0
         self.scheduler = ""
         self.verbose = 0
         self.json = False
-        self.events = False  # as JSON, a line each, as they happen; the document is the last line
-        self.format: Format | None = None  # what standard output gets instead of text or JSON
+        # Whether events are printed as JSON while they happen, a line each; the document is the last line.
+        self.events = False
+        self.format: Format | None = None  # the format for another program, instead of text or JSON
         self.lab = False
         self.muted = False
         self.accept_new = False
         self.ask_sudo = False
         self.command = ""
         self.limited: tuple[str, ...] = ()
-        self.outcome: int | None = None  # the exit code of what was asked for, whatever happens to its output
+        # The exit code of the command itself, known before its output is written, which may fail.
+        self.outcome: int | None = None
         self.exit_code = 0
         self.started = time.monotonic()
 
     @property
     def fleet(self) -> bool:
-        """Whether this is a run over many clusters: several files were named, or something that only such a run has."""
+        """Whether this is a run over many clusters: several files are named, or an option that only such a run has."""
         return len(self.files) > 1 or bool(self.parallel or self.canary or self.scheduler)
 
     @property
     def for_programs(self) -> bool:
-        """Whether a program reads standard output: then text for people goes to standard error."""
+        """Whether a program reads standard output; text for people goes to standard error then."""
         return self.json or self.events or self.format is not None
 
     @cached_property
@@ -72,23 +75,26 @@ class App:
 
     @cached_property
     def text(self) -> str:
-        """What the file says, read once: nodes keep the text that they were made from. Raises UsageError."""
+        """The text of the file. Raises UsageError.
+
+        It is read once, so that the nodes keep the very text that their configuration was made from.
+        """
         from lbdeploy.config.reader import read
 
         return read(self.file)
 
     def advised(self, text: str) -> str:
-        """A text whose commands are about the same nodes as this one, as far as is known by now."""
+        """The text, with this invocation's -f, --lab and --limit added to each lbdeploy command in it."""
         return self.advice_for(*self.files).of(text)
 
     def advice_for(self, *files: str | Path) -> Advice:
-        """Advice like that, about these files."""
+        """Advice about these files: those of this invocation, or one of them in a run over many clusters."""
         named = tuple(str(file) for file in files if self.fleet or Path(file) != self._default)
         return Advice(self.command, named, self.lab, self.limited)
 
     @cached_property
     def log(self) -> Logbook:
-        """Made when something happens: commands that contact nothing have none."""
+        """The log of this run, created at the first event: commands that contact nothing have none."""
         from lbdeploy.cli.crash import watch_over
         from lbdeploy.cli.run_log import Logbook
 
@@ -98,14 +104,14 @@ class App:
 
     @cached_property
     def reporter(self) -> Reporter:
-        """Made when first needed: rich takes a while to import."""
+        """The reporter, created when first needed, since importing rich takes a while."""
         from lbdeploy.cli.report.reporter import Reporter
 
         return Reporter(json=self.for_programs, verbose=self.verbose, advise=self.advised)
 
     @cached_property
     def ssh(self) -> Ssh:
-        """How to log in; with --lab, this process has moved into the lab, and it is the lab's way."""
+        """The SSH settings: the file's, or the lab's with --lab, for which this process moves into the lab."""
         if not self.lab:
             return replace(self.cluster.ssh, answers=self.answers)
         from lbdeploy.events import Note
@@ -121,20 +127,20 @@ class App:
 
     @cached_property
     def answers(self) -> Answers:
-        """What logging in takes and only a person knows. Raises UsageError."""
+        """The person's answers that logging in needs, such as the password for sudo. Raises UsageError."""
         from lbdeploy.cli.prompts import answers
 
         return answers(lambda: self.reporter, accept_new=self.accept_new, ask_sudo=self.ask_sudo)
 
     @cached_property
     def origin(self) -> Origin:
-        """Who asks the nodes for changes, and with which file."""
+        """Who started this run, and from which hosts.toml: nodes record it with each change."""
         from lbdeploy.rollout.origin import origin
 
         return origin(self.text)
 
     def emit(self, event: Event) -> None:
-        """Show an event, and take note of it; not while something else has the screen."""
+        """Log an event, and show it unless something else draws on the screen."""
         if not self.muted:
             self.log.event(event)
             self.reporter.emit(event)
@@ -161,27 +167,33 @@ class App:
         return self.print_document(error.exit_code, {"error": error.to_json()})
 
     def complain(self, error: LbdeployError) -> None:
-        """Show an error, and write it down."""
+        """Show an error, and log it."""
         self.write_down(error)
         self.reporter.error(error)
 
     def write_down(self, error: LbdeployError) -> None:
-        """Into the log, if there is one."""
+        """Add an error to the log, if there is one."""
         if "log" in self.__dict__:
             where = f"{error.node}: " if error.node else ""
-            told = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
-            told += [f"next: {self.advised(error.fix or '')}"]
-            self.log.write("\n    ".join([*told, *(error.detail or "").splitlines()]))
+            lines = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
+            lines += [f"next: {self.advised(error.fix or '')}"]
+            self.log.write("\n    ".join([*lines, *(error.detail or "").splitlines()]))
 
     def close(self, *, heard: bool = True) -> None:
-        """End the log; after a failure say where it is, or why there is none. `heard`: somebody still listens."""
+        """End the log; after a failure say where it is, or why there is none.
+
+        `heard`: standard error can still be read.
+        """
         if "log" in self.__dict__:
             path, trouble = self.log.close()
             if heard and self.exit_code not in (0, CHANGES_PENDING):
                 self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")
 
     def print_document(self, exit_code: int, document: dict[str, Any]) -> int:
-        """What programs read, on standard output. Returns the exit code: a format may have codes of its own."""
+        """Print the document for programs on standard output.
+
+        Returns the exit code, since a format may have exit codes of its own.
+        """
         if not self.for_programs:
             return exit_code
         whole = self._whole(exit_code, document)
@@ -195,7 +207,7 @@ class App:
         return exit_code
 
     def _whole(self, exit_code: int, document: dict[str, Any]) -> dict[str, Any]:
-        """The document with the head that all have."""
+        """The document, with the keys that every command's document has."""
         head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
         took = round(time.monotonic() - self.started, 3)
         advised = self.advice_for(*self.files).within(document)
@@ -203,7 +215,7 @@ class App:
 
 
 def end(app: App, exit_status: ExitStatus, tell: Callable[[], None]) -> None:
-    """End a command: `tell` says what was found, and what went wrong is told after that, if it was not by then."""
+    """End a command: `tell` prints what was found; then its error is shown, unless `tell` has shown it already."""
     app.outcome = exit_status.exit_code
     tell()
     if exit_status.error:

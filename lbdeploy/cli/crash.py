@@ -1,7 +1,4 @@
-"""The ways out that nobody chose: a mistake of lbdeploy's own, in any thread, and being told to end.
-
-Tracebacks go to the log, not to the screen.
-"""
+"""Unexpected ends: a bug in lbdeploy, in any thread, and signals that end the process. Tracebacks go to the log."""
 
 from __future__ import annotations
 
@@ -17,26 +14,31 @@ from lbdeploy.errors import LbdeployError
 
 
 def crashed(error: Exception, log: Logbook) -> LbdeployError:
-    """An error to show instead of an unexpected one, with the path of the log that has its traceback."""
+    """The error to show for an unexpected exception, with the path of the log that has its traceback."""
     log.write("".join(traceback.format_exception(error)))
     path, _ = log.close()
+    return mistake(error, f"{path or 'this line'}")
+
+
+def mistake(error: Exception, evidence: str) -> LbdeployError:
+    """An error to show instead of an unexpected one; `evidence` is what to report it with."""
     return LbdeployError(
         f"a mistake in lbdeploy: {type(error).__name__}: {error}",
         state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
-        fix=f"lbdeploy plan shows what is left to do; please report it with {path or 'this line'}",
+        fix=f"lbdeploy plan shows what is left to do; please report it with {evidence}",
     )
 
 
 def watch_over(log: Logbook) -> None:
-    """From now on nothing prints a traceback, and SIGTERM and SIGHUP end a run as a second Ctrl-C does."""
+    """From now on tracebacks go to the log, and SIGTERM and SIGHUP end a run as a second Ctrl-C does."""
 
-    def aside(told: Any) -> None:  # of a thread, or of an object's end: both have the same names for what is used
-        log.write("".join(traceback.format_exception(told.exc_type, told.exc_value, told.exc_traceback)))
+    def aside(failure: Any) -> None:  # the hooks for threads and for destructors get objects with the same attributes
+        log.write("".join(traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)))
 
     threading.excepthook = sys.unraisablehook = aside
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup makes the process ignore SIGHUP: that stays so
                 signal.signal(number, _end)
 
 

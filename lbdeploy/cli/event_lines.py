@@ -1,4 +1,4 @@
-"""Events as JSON, a line each, for programs that follow a run while it happens."""
+"""Events as lines of JSON, for programs that follow a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def as_json(event: Event) -> str:
-    """The line; "" for what went over the wire, which is for the log. `time`: Unix time in seconds."""
+    """The line for an event; "" for a RemoteCommand, which only the log has. `time`: Unix time in seconds."""
     kind = type(event).__name__.lower()
     if kind not in ("step", "done", "note"):
         return ""

@@ -1,4 +1,4 @@
-"""Several files after -f: as the shell writes them when it expands sites/*.toml, or as a quoted pattern."""
+"""Several files after one -f: as the shell expands sites/*.toml, or as a quoted pattern."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEVERAL = (
 
 
 def spread(words: Sequence[str], commands: Container[str]) -> list[str]:
-    """The command line with an -f for each file: `-f a.toml b.toml plan` is `-f a.toml -f b.toml plan`.
+    """The command line with an -f in front of each file: `-f a.toml b.toml plan` becomes `-f a.toml -f b.toml plan`.
 
     A word belongs to the -f before it if it looks like a file (.toml, or a slash), is no command, and stands before the
     command, or after one of those that take several. The first word after -f is a file, whatever it looks like.
@@ -44,7 +44,7 @@ def _is_file(word: str) -> bool:
 
 
 def _each(flag: str, word: str | None) -> Iterator[str]:
-    """A file, or all that a pattern stands for, by name; one that stands for none is left as it is."""
+    """The flag with a file, or with each match of a pattern, by name; a pattern without a match stays as it is."""
     if word is None:
         yield flag
         return

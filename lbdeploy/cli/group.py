@@ -1,4 +1,4 @@
-"""Which commands there are, in which order the help lists them, and which module each is in."""
+"""The commands: their order in the help, and the module of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.file_arguments import spread
 from lbdeploy.errors import UsageError
 
-# In the order of the day's work, not of the alphabet.
+# In the order in which they are usually used.
 ORDER = (
     "init",
     "check",
@@ -31,7 +31,7 @@ ORDER = (
     "schema",
     "completion",
 )
-# Imported only when they are called: the help of all commands says this of them.
+# A command's module is imported only when the command is called; the list of commands shows these summaries.
 SUMMARIES = {
     "init": "Write a hosts.toml, interactively or from flags.",
     "check": "Validate hosts.toml and lint what would be written, offline.",
@@ -51,16 +51,17 @@ SUMMARIES = {
     "schema": "Print the JSON Schema of hosts.toml, for editors.",
     "completion": "Print the completion script for a shell.",
 }
-# lbdeploy.cli.commands.NAME has a command NAME, except for these.
+# The module of a command has the command's name, except for these.
 MODULES = {"plan": "run", "up": "run", "verify": "run"}
 
 
 class Near(click.Group):
-    """A group that knows which command may have been meant."""
+    """A group that suggests a command for a misspelt one."""
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         name = args[0]
-        typed = not context.resilient_parsing and not name.startswith("-")  # or a shell asks for completions
+        # While a shell asks for completions, nothing is suggested.
+        typed = not context.resilient_parsing and not name.startswith("-")
         if typed and self.get_command(context, name) is None:
             from difflib import get_close_matches
 
@@ -74,7 +75,7 @@ class Commands(Near):
     """The commands of lbdeploy.cli.commands."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
-        """Also where a shell asks for completions: several files may follow one -f."""
+        """Expand the files after -f first, also while a shell asks for completions."""
         return super().make_context(info_name, spread(args, ORDER), *rest, **extra)
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -88,7 +89,7 @@ class Commands(Near):
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does it, without importing commands for a line of their help: 10 ms of `lbdeploy --help`."""
+        """Like click's own, but without importing each command for its summary, which would take 10 ms."""
         rows = [(name, SUMMARIES[name]) for name in ORDER]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -1,7 +1,7 @@
-"""What to type next, with the options of this invocation: for the same file, the same lab, the same nodes.
+"""Advice on what to type next, with this invocation's file, lab and nodes added to it.
 
-The code that suggests `lbdeploy up` does not know the command line. Typed as it is after
-`lbdeploy -f prod.toml --lab plan`, it would change other nodes, and real ones.
+The code that advises `lbdeploy up` does not know the command line. Typed without the options after `lbdeploy -f
+prod.toml --lab plan`, it would change other nodes, and real ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 OFFLINE = ("init", "check", "render", "lab")
-LIMITED = ("doctor", "plan", "up", "verify", "status")  # they take --limit, for the same nodes
+LIMITED = ("doctor", "plan", "up", "verify", "status")  # these commands take --limit
 CONNECTING = (*LIMITED, "rebuild", "handover", "drill", "rollback", "down")
 COMMAND = re.compile(rf"\blbdeploy((?: -v| --lab)*) ({'|'.join((*OFFLINE, *CONNECTING))})\b(?! --help)")
 

@@ -1,4 +1,4 @@
-"""The command line: arguments, exit codes, wiring. Each command imports what it needs, so that --help stays fast."""
+"""The console script: runs the command, and turns every end into an exit code. Each command imports what it needs."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script. Every way out has an exit code of the contract, and none of them is a traceback."""
-    gc.disable()  # a short run's garbage is not worth the looking for it
-    startup.lean = True  # and here, nobody else uses our libraries
+    """The console script. Whatever happens, it ends with an exit code of the contract, and without a traceback."""
+    gc.disable()  # a short run ends before garbage collection pays off
+    startup.lean = True  # in this process, nothing else uses the libraries that are stubbed
     prepare_streams()
     app = App()
     app.json = "--json" in sys.argv
     try:
         app.exit_code = _ended(app)
-    except KeyboardInterrupt:  # at its last words
+    except KeyboardInterrupt:  # Ctrl-C while the end is being reported
         app.exit_code = app.exit_code or InterruptedRunError.exit_code
     with suppress(OSError, UnwrittenError, KeyboardInterrupt):
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(app.exit_code)  # what ends with the process anyway is not taken down piece by piece first: 20 ms
+    os._exit(app.exit_code)  # skip the interpreter's clean-up of what ends with the process anyway: 20 ms
 
 
 def _ended(app: App) -> int:
-    """The exit code, once all has been said."""
+    """Run the command and report its end; returns the exit code."""
     try:
         app.exit_code = _call(app)
         sys.stdout.flush()
         app.close()
-    except BrokenPipeError:  # whoever read the output has left, and is told nothing
+    except BrokenPipeError:  # the reader of standard output has gone, so nothing is reported
         app.close(heard=False)
         return LbdeployError.exit_code
     except UnwrittenError as error:
@@ -73,7 +73,7 @@ def _ended(app: App) -> int:
 
 
 def _call(app: App) -> int:
-    """Raises BrokenPipeError and UnwrittenError where standard output can't be written."""
+    """Run the command. Raises BrokenPipeError and UnwrittenError where standard output can't be written."""
     try:
         cli.main(prog_name="lbdeploy", obj=app, standalone_mode=False)
     except LbdeployError as error:
@@ -85,7 +85,7 @@ def _call(app: App) -> int:
         return error.exit_code
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
-    except (BrokenPipeError, SystemExit):  # click makes the one of the other
+    except (BrokenPipeError, SystemExit):  # click turns a BrokenPipeError into a SystemExit
         raise BrokenPipeError from None
     except UnwrittenError:
         raise
@@ -97,7 +97,7 @@ def _call(app: App) -> int:
 
 
 def _interrupted(*, begun: bool) -> InterruptedRunError:
-    """Ctrl-C in a run, or (not `begun`) at a question."""
+    """The error for Ctrl-C in a run, or (not `begun`) at a question."""
     if not begun:
         return InterruptedRunError("interrupted", state="nothing was changed")
     state = "a node that was being changed, if any was, ends its change or restores what was there, by itself"

@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
-    """A time. Python takes "nan" and "inf" for numbers, too, and no comparison holds for the one."""
+    """A time in seconds. "nan" and "inf", which Python accepts as numbers, are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds: float = super().convert(value, param, ctx)
@@ -32,12 +32,13 @@ class Seconds(click.FloatRange):
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """NODE[,NODE], and more of them where the option is repeated. Raises UsageError for what names no node.
+    """The names in NODE[,NODE], from every occurrence of the option. Raises UsageError for an empty name.
 
-    An empty word is a variable of a script that is not set, and not the wish to have all nodes.
+    An empty word comes from a script's variable that is not set, and does not mean all nodes.
     """
     names = [name.strip() for each in value for name in each.split(",")]
-    if not all(names) and not context.resilient_parsing:  # a shell may ask for completions of it
+    # While a shell asks for completions, the last name may be empty.
+    if not all(names) and not context.resilient_parsing:
         raise UsageError(
             f"--limit '{','.join(value)}' lacks a node's name",
             state="nothing was contacted",
@@ -81,7 +82,7 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
 
 
 def _format(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """Raises UsageError where another kind of output was asked for, too."""
+    """The chosen format. Raises UsageError where another kind of output was asked for, too."""
     if value:
         from lbdeploy.cli.report.formats import Format
 
@@ -92,7 +93,7 @@ def _format(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 def format_option(*names: str) -> Callable[[F], F]:
-    """What standard output gets, for other programs."""
+    """The option --format: the output is for another program."""
     return click.option(
         "--format",
         type=click.Choice(names),
@@ -115,7 +116,7 @@ force_option = click.option(
 
 
 def package_options(function: Any) -> Any:
-    """What a run may ask of packages."""
+    """The options --upgrade and --reinstall."""
     upgrade = click.option(
         "--upgrade", is_flag=True, help="Upgrade packages to the newest version that the nodes' apt offers."
     )
@@ -126,13 +127,13 @@ def package_options(function: Any) -> Any:
 
 
 def _more(context: click.Context, parameter: click.Parameter, value: int) -> int:
-    """-v before the command and after it add up."""
+    """Add up the -v before and after the command."""
     context.ensure_object(App).verbose += value
     return value
 
 
 def _add_files(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    """Files from before and after the command. Raises UsageError for a command that takes only one."""
+    """Collect the files given before and after the command. Raises UsageError for a command that takes only one."""
     app = context.ensure_object(App)
     app.files = list(dict.fromkeys((*app.files, *value)))
     app.file = Path(app.files[-1]) if app.files else app.file
@@ -147,7 +148,7 @@ def global_options(function: F) -> F:
             ("-f", "--file"),
             {
                 "metavar": "FILE",
-                "type": click.Path(),  # so that shells complete it
+                "type": click.Path(),  # so that shells complete paths
                 "multiple": True,
                 "callback": _add_files,
                 "help": f"The hosts.toml to use [./hosts.toml; {environment.FILE}]; "
@@ -182,7 +183,10 @@ def global_options(function: F) -> F:
 
 
 def in_fleets(function: F) -> F:
-    """A command that takes many clusters, and what it takes besides then. For what `click.pass_obj` gives its App."""
+    """The options of commands that take many clusters; such a run replaces the function.
+
+    For a function that gets its App by `click.pass_obj`.
+    """
 
     @wraps(function)
     def either(app: App, /, **how: Any) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """Questions on standard error, and answers from the terminal. Ctrl-C raises click's Abort.
+    """Asks questions on standard error, and reads answers from the terminal. Ctrl-C raises click's Abort.
 
     `reporter` makes the reporter when it is first needed: rich takes a while to import.
     """
@@ -36,7 +36,10 @@ class Terminal:
 
 
 def answers(reporter: Callable[[], Reporter], *, accept_new: bool, ask_sudo: bool) -> Answers:
-    """Nothing is asked yet, but what --ask-sudo wants. Raises UsageError where that can't be."""
+    """Where answers come from; with --ask-sudo, the password is asked for at once.
+
+    Raises UsageError without a terminal.
+    """
     asker = Terminal(reporter) if sys.stdin.isatty() and sys.stderr.isatty() else None
     made = Answers(asker, accept_new)
     if ask_sudo:

@@ -1,7 +1,7 @@
-"""The log of a run: every event, every script sent to a node and its output, in a file of the user's.
+"""The log of a run: every event, every script sent to a node and its output.
 
-It is written by its own thread, so that no run waits for it, and opened when there is something to write: commands
-that contact no host leave none. See docs/decisions/032-the-log.md.
+It is written by its own thread, so that no run waits for it, and created with the first entry: commands that contact no
+host have none. See docs/decisions/032-the-log.md.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lbdeploy import __version__
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
 
-KEPT = 50  # logs
-LIMIT = 6000  # characters of a script, or of its output
+KEPT = 50  # logs are kept; older ones are deleted
+LIMIT = 6000  # characters of a script, or of its output, that are logged
 CLOSE_SECONDS = 2.0
 
 
@@ -52,7 +52,7 @@ class Logbook:
         self._lines.put(f"{_now()} {text}\n")
 
     def close(self) -> tuple[Path | None, str]:
-        """Write what is left. Returns where the log is, or why there is none; the reason only once."""
+        """Write what is left, and end. Returns the log's path, or why there is none; the reason only once."""
         if self._thread:
             self._lines.put(None)
             self._thread.join(CLOSE_SECONDS)

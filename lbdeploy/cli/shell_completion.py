@@ -1,4 +1,4 @@
-"""What the shell may complete: names from the hosts.toml that the command line names. Imports next to nothing."""
+"""Completion in the shell: names from the hosts.toml that the command line names. Imports next to nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lbdeploy.cli.app import App
 
 
 def nodes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """One node."""
+    """Completes the name of a node."""
     from lbdeploy.config.unvalidated import node_names
 
     return _matching(node_names(_file(context)), incomplete)
 
 
 def node_list(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """NODE[,NODE]: the last of them, and none twice."""
+    """Completes the last name in NODE[,NODE] with a node that is not in it yet."""
     from lbdeploy.config.unvalidated import node_names
 
     done, comma, last = incomplete.rpartition(",")
@@ -27,19 +27,19 @@ def node_list(context: click.Context, parameter: click.Parameter, incomplete: st
 
 
 def hosts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """A node or a server of the lab."""
+    """Completes the name of a node or a server of the lab."""
     from lbdeploy.config.unvalidated import node_names, server_names
 
     return _matching([*node_names(_file(context)), *server_names(_file(context))], incomplete)
 
 
 def places(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Where a command can run in the lab."""
+    """Completes the name of a place in the lab where commands can run."""
     return [*hosts(context, parameter, incomplete), *_matching(["client", "operator"], incomplete)]
 
 
 def networks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """A network."""
+    """Completes the name of a network."""
     from lbdeploy.config.unvalidated import network_names
 
     return _matching(network_names(_file(context)), incomplete)

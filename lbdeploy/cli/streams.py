@@ -1,4 +1,4 @@
-"""Standard streams as they are in real life: closed, on a full disk, of few characters."""
+"""Standard streams in unusual states: closed, on a full disk, or with an encoding that lacks characters."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ class Output:
 
 
 def read_line(prompt: str) -> str:
-    """As input() does it, but Ctrl-C is heeded whichever thread the system gives it to.
+    """Read a line as input() does, but interrupted by Ctrl-C whichever thread the system delivers it to.
 
-    Python raises KeyboardInterrupt in the main thread once that runs on; what another thread is given does not wake it.
+    Python raises KeyboardInterrupt in the main thread once that runs on; a signal that another thread receives does not
+    wake it.
     """
     sys.stderr.write(prompt)
     sys.stderr.flush()
@@ -57,11 +58,11 @@ def read_line(prompt: str) -> str:
 
 
 def prepare_streams() -> None:
-    """Those that are closed lead nowhere; what can't be shown is shown as another character."""
+    """Closed streams go to /dev/null; characters that a stream can't encode are replaced."""
     click.termui.visible_prompt_func = read_line
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # Python's way to say that it is closed
+        if stream is None:  # the stream was closed when Python started
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  until the end
         elif isinstance(stream, io.TextIOWrapper) and mode == "w":
             stream.reconfigure(errors="replace")
@@ -73,5 +74,5 @@ def unwritten(error: UnwrittenError, outcome: int | None) -> LbdeployError:
     what = f"the output could not be written: {error}"
     if outcome is None:
         return LbdeployError(what, state="what was under way has been given up", fix="make room, then: lbdeploy verify")
-    told = "it had ended well" if outcome == 0 else f"it had ended with exit code {outcome}"
-    return LbdeployError(what, state=f"{told}, before it could say so", fix="make room, then: lbdeploy verify")
+    ended = "it had ended well" if outcome == 0 else f"it had ended with exit code {outcome}"
+    return LbdeployError(what, state=f"{ended}, before it could say so", fix="make room, then: lbdeploy verify")

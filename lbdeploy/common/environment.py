@@ -7,7 +7,7 @@ SUDO_VARIABLE = "LBDEPLOY_SUDO_PASSWORD"
 APT_WAIT = "LBDEPLOY_APT_WAIT"
 NO_COLOR = "NO_COLOR"
 FORCE_COLOR = "FORCE_COLOR"
-APT_WAIT_SECONDS = 120  # where APT_WAIT is not set
+APT_WAIT_SECONDS = 120  # the default of APT_WAIT
 
 MEANINGS = {
     FILE: "The hosts.toml to use, where no -f names one.",

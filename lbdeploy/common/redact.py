@@ -1,61 +1,165 @@
-"""Finding and hiding passwords in the nodes' files, so that no screen, JSON document or log shows them."""
+"""Finding and hiding secrets in the nodes' files, so that no screen, JSON document or log shows them.
+
+What may be a secret is hidden from where it begins to the end of its line: then it makes no difference how it is
+quoted, nor in what, such as a script or a diff. Directives are read as haproxy and keepalived read them.
+"""
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Iterator, Sequence
 from functools import cache
 
+from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
+
 HIDDEN = "(hidden)"
-# What precedes a value to hide: in keepalived.conf(5), and in haproxy's userlists, statistics and headers.
-BEFORE = (
-    r"\bauth_pass[ \t]+",
-    r"\buser[ \t]+\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?(?:insecure-)?password[ \t]+",
-    r"\bstats[ \t]+auth[ \t]+[^\s:]+:",
-    r"authorization[:\"'\\ \t]+(?:basic|bearer)[\\ \t]+",
+SECRET_BEGINS, SECRET_ENDS = ": lbdeploy-secret-begins", ": lbdeploy-secret-ends"  # lines of sh that do nothing
+SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose other word is base64 of what is not to be shown
+
+# In names of headers, variables and options whose values are secrets; the first ones wherever they stand.
+_NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
+_HEADER_NAMES = re.compile(rf"{_NAMES}|session|jwt|signature", re.IGNORECASE)
+# No line without one of these has a secret, once quotes and backslashes are taken out.
+_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|(?:-u|--user)[= ]"
+# In any text, each followed by the secret.
+_GAP = r"[\"'\\]*[ \t]+"
+_BEFORE = (
+    rf"\bauth_pass{_GAP}",
+    rf"\binsecure-password{_GAP}",
+    rf"\bstats{_GAP}[\"'\\]*auth{_GAP}",
+    rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}",
+    r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+",
+    r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
+    rf"(?<![\w-])[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])",
+    r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])",
+    r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
+    r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
+    r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)",
+    r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
 )
-URL = r"(?P<user>://[^/\s:@]+:)[^/\s@]+(?=@)"
+_URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
+_FETCH = re.compile(r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))")
+_LOGS_IN = re.compile(r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])", re.IGNORECASE)
+_LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
+_HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")
 
 
 def hidden(text: str) -> str:
-    """The text with every password in it replaced."""
-    return "\n".join(_hidden(line) if _may_hold(line) else line for line in text.split("\n"))
+    """The text with every secret in it replaced."""
+    if SECRET_BEGINS in text:
+        text = _without_blocks(text)
+    return "\n".join(_lines(text)) if _may_hold(text) else text
 
 
 def holds_password(text: str) -> bool:
-    """Whether the text contains a password."""
-    return any(_may_hold(line) and _passwords().search(line) for line in text.split("\n"))
+    """Whether the text contains a secret."""
+    return hidden(text) != text
 
 
-def mode_for(content: str) -> str:
-    """The mode of a file that daemons read before they drop root privileges: not world-readable with a password."""
-    return "640" if holds_password(content) else "644"
+def mode_for(content: str, mode: str = "644") -> str:
+    """The mode of a file that programs read, or run, as root: nobody else may read one with a secret."""
+    return f"{mode[0]}00" if holds_password(content) else mode
 
 
 def hidden_in_base64(text: str) -> str:
-    """The text, with the words hidden that are base64 of something with a password."""
-    return re.sub(r"[A-Za-z0-9+/]{24,}={0,2}", lambda found: _unless_password(found[0]), text)
+    """The text, with the words hidden that are base64 of something with a secret, or of a program."""
+    text = re.sub(rf"(?m)^{SECRET_MARK}\S+", f"{SECRET_MARK}{HIDDEN}", text)
+    return re.sub(r"[A-Za-z0-9+/]{24,}={0,2}", lambda found: _unless_secret(found[0]), text)
 
 
-def _may_hold(line: str) -> bool:
-    """Whether a line is worth the full check, which takes fifty times as long."""
-    line = line.lower()
-    return "auth" in line or "password" in line or "://" in line
+def secret_block(script: str) -> str:
+    """Lines of sh that nobody is to see, marked for `hidden`."""
+    return f"{SECRET_BEGINS}\n{script}\n{SECRET_ENDS}"
 
 
-def _hidden(line: str) -> str:
-    return _passwords().sub(lambda found: f"{found['before'] or found['user']}{HIDDEN}", line)
+def is_program(content: str) -> bool:
+    """Whether a file is a script: what in it is a secret, nobody can say but who wrote it."""
+    return content.startswith("#!")
+
+
+def _without_blocks(text: str) -> str:
+    begin, end = re.escape(SECRET_BEGINS), re.escape(SECRET_ENDS)
+    return re.sub(rf"{begin}\n.*?(?:\n{end}|\Z)", HIDDEN, text, flags=re.DOTALL)
+
+
+def _may_hold(text: str) -> bool:
+    """Whether a text is worth the full check, which takes fifty times as long."""
+    return "\\x" in text or bool(_pattern(_QUICK).search(text.translate(_QUOTING)))
+
+
+_QUOTING = dict.fromkeys(map(ord, "\"'\\"))
 
 
 @cache
-def _passwords() -> re.Pattern[str]:
-    value = r"""(?:"[^"\n]*"|\S+)"""
-    return re.compile(rf"(?P<before>{'|'.join(BEFORE)}){value}|{URL}", re.IGNORECASE)
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compiled when it is first needed: many a command shows nothing that could hold a secret."""
+    return re.compile(text, re.IGNORECASE)
 
 
-def _unless_password(word: str) -> str:
+def _lines(text: str) -> Iterator[str]:
+    """Each line without its secrets. A secret whose line ends in a backslash goes on in the next one."""
+    goes_on = False
+    for line in text.split("\n"):
+        shown = HIDDEN if goes_on and line.strip() else _line(line) if _may_hold(line) else line
+        goes_on = shown != line and line.rstrip().endswith("\\")
+        yield shown
+
+
+def _line(line: str) -> str:
+    if len(line) > _LONGEST:
+        return HIDDEN
+    directive = " " + line[1:] if line[:1] in ("+", "-") else line  # as in a diff
+    ways = (
+        _in_text(line),
+        _in_directive(list(haproxy_words(directive))),
+        _in_directive([*keepalived_words(directive)]),
+    )
+    start = min((each for each in ways if each is not None), default=len(line))
+    secret = HIDDEN if line[start:].strip() else ""
+    return _pattern(_URL).sub(lambda url: f"{url['user']}{HIDDEN}", line[:start]) + secret
+
+
+def _in_text(line: str) -> int | None:
+    return min((found.end() for each in _BEFORE if (found := _pattern(each).search(line))), default=None)
+
+
+def _in_directive(words: Sequence[Word]) -> int | None:
+    """Where the first secret of a directive begins."""
+    values = [value.lower() for value, _ in words]
+    after = [each for at in range(len(values)) if (each := _secret_after(values, at)) is not None]
+    return min((words[each][1] for each in after if each < len(words)), default=None)
+
+
+def _secret_after(values: Sequence[str], at: int) -> int | None:
+    """Which word is a secret because of the one at `at`."""
+    value, following, *others = *values[at:], ""
+    if value in ("auth_pass", "insecure-password") or _fetches_one(value):
+        return at + 1
+    if value == "user" and "password" in (others[:1] + others[2:3]):
+        return values.index("password", at) + 1
+    sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
+    sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
+    return at + 2 if sets or sends or (value in _HEADERS and _HEADER_NAMES.search(following)) else None
+
+
+def _fetches_one(word: str) -> bool:
+    """Whether haproxy fetches there what may be a secret, so that what it is compared with is one."""
+    found = _FETCH.search(word)
+    return found is not None and (found["header"] is None or bool(_HEADER_NAMES.search(found["header"])))
+
+
+def _logs_in(words: Sequence[str]) -> bool:
+    """Whether what is sent to a server, as text or in hexadecimal, has a word that goes with a password."""
+    numbers = (each for each in words if re.fullmatch("([0-9a-f]{2})+", each))
+    texts = [*words, *(bytes.fromhex(each).decode(errors="replace") for each in numbers)]
+    return any(_LOGS_IN.search(each) for each in texts)
+
+
+def _unless_secret(word: str) -> str:
+    """Also where only its beginning is there."""
     try:
-        plain = b64decode(word, validate=True).decode(errors="replace")
+        plain = b64decode(word[: len(word) // 4 * 4], validate=True).decode(errors="replace")
     except ValueError:
         return word
-    return "(base64 of a file with a password)" if holds_password(plain) else word
+    return "(base64 of a file that may hold a secret)" if is_program(plain) or holds_password(plain) else word

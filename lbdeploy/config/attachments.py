@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbdeploy.errors import shown
+from lbdeploy.common.paths import shown
+from lbdeploy.errors import Problem
 
 if TYPE_CHECKING:
-    from lbdeploy.config.schema import VrrpTable  # with it comes pydantic, which `reader` imports without its plugins
+    # Importing it would import pydantic, which `reader` imports without its plugins.
+    from lbdeploy.config.schema import VrrpTable
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all public CAs does not belong in a check
@@ -23,8 +25,6 @@ LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all pub
 BEGIN, END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
 
 LONGEST = 256 * 1024  # bytes; every look reads all of it from each node, and a change sends it there
-
-Complaint = tuple[tuple[str, ...], str, str]
 
 
 def named(vrrp: VrrpTable | None) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -36,16 +36,16 @@ def named(vrrp: VrrpTable | None) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from [(("vrrp", "notify"), vrrp.notify)] if vrrp.notify else []
 
 
-def read(folder: Path, vrrp: VrrpTable | None, texts: dict[str, str]) -> Iterator[Complaint]:
+def read(folder: Path, vrrp: VrrpTable | None, texts: dict[str, str]) -> Iterator[Problem]:
     """Put the text of each script into `texts`, by its path below `folder`, where it is not there already.
 
-    Yields what is wrong with it: (key, message, fix).
+    Yields what is wrong with it.
     """
     for key, path in named(vrrp):
         if path not in texts:
             wrong = _read(folder / path, path, texts)
             if wrong:
-                yield (key, *wrong)
+                yield Problem("unusable-script", key, *wrong)
 
 
 def _read(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | None:
@@ -63,7 +63,7 @@ def _read(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | Non
 
 
 def _unusable(path: str, text: str) -> tuple[str, str] | None:
-    """Why the kernel could not run it (execve(2), Interpreter scripts), or a node could not be given it."""
+    """Why a script can't be run by the kernel (execve(2), Interpreter scripts), or put on a node; "" if it can."""
     first = text.partition("\n")[0]
     if not text.strip():
         return f"{path} is empty", "write the script, beginning with #!/bin/sh"
@@ -135,7 +135,7 @@ def certificates(path: Path) -> str:
 
 
 def _readable(pem: str) -> bool:
-    import ssl  # which only files that name a CA need
+    import ssl  # needed only for files that name a CA
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)

@@ -1,6 +1,6 @@
 """What must hold between the tables of hosts.toml, once each is well-formed by itself.
 
-Works on whatever is well-formed, so that one mistake does not hide another. Each check yields (key, message, fix).
+Works on whatever is well-formed, so that one mistake does not hide another.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from lbdeploy.config.frontend_checks import check_frontends
-from lbdeploy.config.keys import Complaint, key_text, near
+from lbdeploy.config.keys import near
 from lbdeploy.config.model import Address, Interface
 from lbdeploy.config.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
+from lbdeploy.errors import Problem, key_text
 
 Parsed = dict[str, Any]
+NO_ADDRESS, NO_VIP = "no-address", "no-vip"  # rules that `init` knows: their answers come last
 
 
-def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Complaint]:
+def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Problem]:
     """Every disagreement between the tables. `parsed` holds those that are well-formed, `data` all, as written."""
     networks: dict[str, NetworkTable] = parsed.get("networks", {})
     nodes: dict[str, NodeTable] = parsed.get("nodes", {})
@@ -44,52 +46,54 @@ def _tables(data: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
     return {k: v for k, v in tables.items() if isinstance(v, dict)} if isinstance(tables, dict) else {}
 
 
-def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterator[Complaint]:
+def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterator[Problem]:
     for name, node in nodes.items():
         for key in node:
             if key not in networks and key not in NodeTable.model_fields:
-                yield ("nodes", name, key), "unknown key", near(key, [*networks, *NodeTable.model_fields])
+                fix = near(key, [*networks, *NodeTable.model_fields])
+                yield Problem("unknown-key", ("nodes", name, key), "unknown key", fix)
         for network in networks:
             if network not in node:
-                yield (
-                    ("nodes", name),
-                    f"has no address on network {key_text(network)}",
-                    f'add {key_text(network)} = "ADDRESS"',
-                )
+                message = f"has no address on network {key_text(network)}"
+                yield Problem(NO_ADDRESS, ("nodes", name), message, f'add {key_text(network)} = "ADDRESS"')
         interfaces = node.get("interfaces")
         for key in interfaces if isinstance(interfaces, dict) else ():
             if key not in networks:
-                yield ("nodes", name, "interfaces", key), "is not a network", near(key, networks)
+                yield Problem("no-network", ("nodes", name, "interfaces", key), "is not a network", near(key, networks))
 
 
-def _vrrp_network(vrrp: VrrpTable | None, networks: list[str]) -> Iterator[Complaint]:
+def _vrrp_network(vrrp: VrrpTable | None, networks: list[str]) -> Iterator[Problem]:
     if vrrp and networks and vrrp.network not in networks:
-        yield ("vrrp", "network"), f"{vrrp.network!r} is not a network of this file", near(vrrp.network, networks)
+        message = f"{vrrp.network!r} is not a network of this file"
+        yield Problem("no-network", ("vrrp", "network"), message, near(vrrp.network, networks))
 
 
-def _some_vip(networks: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
+def _some_vip(networks: dict[str, dict[str, Any]]) -> Iterator[Problem]:
     if networks and not any(network.get("vip") for network in networks.values()):
-        yield ("networks",), "no network has a VIP", 'add vip = "ADDRESS/PREFIX" to one'
+        yield Problem(NO_VIP, ("networks",), "no network has a VIP", 'add vip = "ADDRESS/PREFIX" to one')
 
 
-def _network_names(networks: list[str]) -> Iterator[Complaint]:
+def _network_names(networks: list[str]) -> Iterator[Problem]:
     for name in networks:
         if name in NodeTable.model_fields:
-            yield ("networks", name), "is a name that a node uses for something else", "choose another name"
+            message = "is a name that a node uses for something else"
+            yield Problem("taken-name", ("networks", name), message, "choose another name")
 
 
-def _vips(networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+def _vips(networks: dict[str, NetworkTable]) -> Iterator[Problem]:
     seen: dict[Address, str] = {}
     for name, network in networks.items():
         key = ("networks", name, "vip")
         for vip in network.vip:
             if vip.ip in seen:
-                yield key, f"VIP {vip.ip} is given twice", f"it is on network {seen[vip.ip]} already"
+                fix = f"it is on network {seen[vip.ip]} already"
+                yield Problem("vip-twice", key, f"VIP {vip.ip} is given twice", fix)
             seen.setdefault(vip.ip, name)
-            yield from ((key, *complaint) for complaint in _unusable(vip))
+            yield from (Problem("unusable-vip", key, *words) for words in _unusable(vip))
 
 
 def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
+    """Why it can't be a VIP, and what could."""
     net = vip.network
     if vip.ip.is_loopback or vip.ip.is_multicast or vip.ip.is_unspecified or not net.prefixlen:
         yield f"{vip} can't be a VIP", "give a unicast address with the prefix length of its network"
@@ -99,36 +103,39 @@ def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
         yield f"{vip.ip} is the network or broadcast address of {net}", "give a host's address"
 
 
-def _enough_nodes(nodes: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
+def _enough_nodes(nodes: dict[str, dict[str, Any]]) -> Iterator[Problem]:
     if len(nodes) == 1:
-        yield ("nodes",), "at least two nodes are needed", "add a second [nodes.NAME] table"
+        yield Problem("one-node", ("nodes",), "at least two nodes are needed", "add a second [nodes.NAME] table")
 
 
-def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Complaint]:
+def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Problem]:
     seen: dict[int, str] = {}
     for name, node in nodes.items():
         if node.priority in seen:
             message = f"{node.priority} is already the priority of {seen[node.priority]}"
-            yield ("nodes", name, "priority"), message, "give each node its own: the highest is the preferred MASTER"
+            fix = "give each node its own: the highest is the preferred MASTER"
+            yield Problem("priority-twice", ("nodes", name, "priority"), message, fix)
         seen.setdefault(node.priority, name)
 
 
-def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -> Iterator[Problem]:
     seen: dict[Address, str] = {vip.ip: f"VIP of network {n}" for n, net in networks.items() for vip in net.vip}
     for name, node in nodes.items():
         for network, address in node.__pydantic_extra__.items():
             key = ("nodes", name, network)
             if address in seen:
-                yield key, f"{address} is already the {seen[address]}", "give each node addresses of its own"
+                message = f"{address} is already the {seen[address]}"
+                yield Problem("address-twice", key, message, "give each node addresses of its own")
             seen.setdefault(address, f"address of node {name}")
             if address.version == 6 and address.is_link_local:
                 message = f"{address} is link-local: it belongs to an interface, which neither SSH nor VRRP is told"
-                yield key, message, "give an address of a wider scope"
+                yield Problem("link-local", key, message, "give an address of a wider scope")
             if network in networks:
-                yield from ((key, *complaint) for complaint in _outside(address, networks[network].vip))
+                yield from (Problem("other-network", key, *words) for words in _outside(address, networks[network].vip))
 
 
 def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[str, str]]:
+    """That an address is in none of the networks of its VIPs, and what to do."""
     # A VIP may be a host route of its own (/32, /128); any other prefix is that of the network it floats on.
     nets = [v.network for v in vips if v.version == address.version and v.network.prefixlen < v.max_prefixlen]
     if nets and not any(address in net for net in nets):
@@ -138,7 +145,7 @@ def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[st
 
 def _families(
     nodes: dict[str, NodeTable], vrrp: VrrpTable | None, networks: dict[str, NetworkTable], written: list[str]
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     if not vrrp:
         return
     addresses = [node.__pydantic_extra__.get(vrrp.network) for node in nodes.values()]
@@ -146,37 +153,42 @@ def _families(
     vips = {vip.version for network in networks.values() for vip in network.vip}
     if len(spoken) > 1:
         message = f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one"
-        yield ("nodes",), message, "give all nodes one family there"
+        yield Problem("mixed-families", ("nodes",), message, "give all nodes one family there")
     elif spoken and vips and not spoken & vips and len(networks) == len(written):
         # keepalived refuses an instance whose adverts carry no VIP, and they carry those of their own family alone.
         (own,), (other,) = spoken, vips
         message = f"has VRRP speak IPv{own}, in which it can't move VIPs that are all IPv{other}"
         fix = f"name a network on which the nodes have IPv{other} addresses, or add an IPv{own} VIP"
-        yield ("vrrp", "network"), message, fix
+        yield Problem("other-family", ("vrrp", "network"), message, fix)
 
 
-def _initial_state(vrrp: VrrpTable | None) -> Iterator[Complaint]:
+def _initial_state(vrrp: VrrpTable | None) -> Iterator[Problem]:
     if vrrp and vrrp.initial_state == "MASTER" and not vrrp.preempt:
         message = 'is "MASTER", for which keepalived drops preempt = false'
-        yield ("vrrp", "initial_state"), message, 'leave it out: "auto" lets the priority elect'
+        fix = 'leave it out: "auto" lets the priority elect'
+        yield Problem("master-without-preempt", ("vrrp", "initial_state"), message, fix)
 
 
-def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Complaint]:
+def _advert_interval(vrrp: VrrpTable | None) -> Iterator[Problem]:
     # RFC 5798 section 5.2.7: the interval travels as hundredths of a second.
     if vrrp and round(vrrp.advert_interval * 100, 6) % 1:
-        yield ("vrrp", "advert_interval"), "has more than two decimals", "VRRP counts in hundredths of a second"
+        message, fix = "has more than two decimals", "VRRP counts in hundredths of a second"
+        yield Problem("decimals", ("vrrp", "advert_interval"), message, fix)
 
 
-def _firewall(cluster: ClusterTable | None) -> Iterator[Complaint]:
+def _firewall(cluster: ClusterTable | None) -> Iterator[Problem]:
     if cluster and cluster.firewall_allow and cluster.firewall == "none":
-        yield ("cluster", "firewall_allow"), "has no firewall to let them through", 'add firewall = "nftables"'
+        message, fix = "has no firewall to let them through", 'add firewall = "nftables"'
+        yield Problem("no-firewall", ("cluster", "firewall_allow"), message, fix)
 
 
-def _repositories(packages: PackagesTable | None) -> Iterator[Complaint]:
+def _repositories(packages: PackagesTable | None) -> Iterator[Problem]:
     """sources.list(5): a suite that is a path, which ends in "/", has no components; any other has some."""
     for name, each in packages.repositories.items() if packages else ():
         key = ("packages", "repositories", name, "components")
         if each.suite.endswith("/") and each.components:
-            yield key, f"suite {each.suite} is a path, which has no components", "leave components out"
+            message = f"suite {each.suite} is a path, which has no components"
+            yield Problem("components-of-a-path", key, message, "leave components out")
         elif not each.suite.endswith("/") and not each.components:
-            yield key, "is missing", 'add components = ["main"], or end the suite in "/" where it has none'
+            fix = 'add components = ["main"], or end the suite in "/" where it has none'
+            yield Problem("missing", key, "is missing", fix)

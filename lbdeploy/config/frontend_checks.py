@@ -1,13 +1,14 @@
-"""What must hold of frontends, their servers and the metrics; see checks."""
+"""Checks of frontends, their servers and the metrics, as in `checks`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.config.keys import Complaint, key_text, near
+from lbdeploy.config.keys import near
 from lbdeploy.config.model import METRICS, Address
 from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable
+from lbdeploy.errors import Problem, key_text
 
 
 def check_frontends(
@@ -15,7 +16,7 @@ def check_frontends(
     metrics: MetricsTable | None,
     networks: dict[str, NetworkTable],
     written: dict[str, dict[str, Any]],
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     """Every disagreement. `networks` are those that are well-formed, `written` all."""
     yield from _frontend_networks(frontends, written)
     yield from _ports(frontends, list(written))
@@ -25,18 +26,19 @@ def check_frontends(
     yield from _metrics(metrics, frontends, list(written))
 
 
-def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, dict[str, Any]]) -> Iterator[Complaint]:
+def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, dict[str, Any]]) -> Iterator[Problem]:
     for name, frontend in frontends.items():
         key = ("frontends", name, "networks")
         for network in frontend.networks if networks else ():
             if network not in networks:
-                yield key, f"{network!r} is not a network of this file", near(network, networks)
+                message = f"{network!r} is not a network of this file"
+                yield Problem("no-network", key, message, near(network, networks))
             elif not networks[network].get("vip"):
                 fix = f"give networks.{key_text(network)} a vip, or leave it out"
-                yield key, f"network {key_text(network)} has no VIP to listen on", fix
+                yield Problem("network-without-vip", key, f"network {key_text(network)} has no VIP to listen on", fix)
 
 
-def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator[Complaint]:
+def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator[Problem]:
     seen: dict[tuple[str, int], str] = {}
     for name, frontend in frontends.items():
         places = [(network, frontend.port) for network in frontend.networks or networks]
@@ -44,12 +46,12 @@ def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator
         if others:
             message = f"{frontend.port} is already the port of frontend {others[0]}"
             fix = "give each frontend its own port, or, by the key networks, its own networks"
-            yield ("frontends", name, "port"), message, fix
+            yield Problem("port-twice", ("frontends", name, "port"), message, fix)
         for place in places:
             seen.setdefault(place, name)
 
 
-def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Complaint]:
+def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Problem]:
     vips = {vip.ip for network in networks.values() for vip in network.vip}
     for name, frontend in frontends.items():
         seen: dict[tuple[Address, int], str] = {}
@@ -57,40 +59,43 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
             address, port = entry.address
             key = ("frontends", name, "servers", server)
             if server in ("FRONTEND", "BACKEND"):
-                yield key, "is a name that haproxy uses itself", "choose another name"
+                yield Problem("taken-name", key, "is a name that haproxy uses itself", "choose another name")
             if address in vips:
-                yield key, f"{address} is a VIP: connections would go in circles", "give the server's own address"
+                message = f"{address} is a VIP: connections would go in circles"
+                yield Problem("server-is-vip", key, message, "give the server's own address")
             twin = seen.setdefault((address, port or frontend.port), server)
             if twin != server:
-                yield key, f"is the same address and port as {twin}", "give each server its own"
+                message = f"is the same address and port as {twin}"
+                yield Problem("server-twice", key, message, "give each server its own")
 
 
-def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
     for name, frontend in frontends.items():
         key, servers = ("frontends", name, "servers"), frontend.servers.values()
         if all(each.backup for each in servers):
-            yield key, "are all backups", "leave out backup for those that are to be used first"
+            fix = "leave out backup for those that are to be used first"
+            yield Problem("only-backups", key, "are all backups", fix)
         elif all(each.weight == 0 for each in servers if not each.backup):
-            yield key, "have a weight of 0, and get no connections", "give at least one a weight, or leave it out"
+            message, fix = "have a weight of 0, and get no connections", "give at least one a weight, or leave it out"
+            yield Problem("no-weight", key, message, fix)
 
 
-def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Complaint]:
+def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
     for name, frontend in frontends.items():
         for key in ("check_path", "check_ca_file", "check_host"):
             if key in frontend.model_fields_set and frontend.check != "https":
-                yield ("frontends", name, key), "is of no use to a tcp check", 'write check = "https", or leave it out'
+                message, fix = "is of no use to a tcp check", 'write check = "https", or leave it out'
+                yield Problem("https-only", ("frontends", name, key), message, fix)
 
 
 def _metrics(
     metrics: MetricsTable | None, frontends: dict[str, FrontendTable], networks: list[str]
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     if not metrics:
         return
     if networks and metrics.network not in networks:
-        yield (
-            ("metrics", "network"),
-            f"{metrics.network!r} is not a network of this file",
-            near(metrics.network, networks),
-        )
+        message = f"{metrics.network!r} is not a network of this file"
+        yield Problem("no-network", ("metrics", "network"), message, near(metrics.network, networks))
     if METRICS in frontends:
-        yield ("frontends", METRICS), "is what lbdeploy calls the place of the metrics", "choose another name"
+        message = "is what lbdeploy calls the place of the metrics"
+        yield Problem("taken-name", ("frontends", METRICS), message, "choose another name")

@@ -41,6 +41,11 @@ class Ssh:
     config_file: Path | None = None  # what `ssh -F` takes; only the lab sets it
     answers: Answers = field(default_factory=Answers, compare=False, repr=False)  # what no file contains
 
+    @property
+    def in_lab(self) -> bool:
+        """Whether this is how one logs in to the lab's nodes: with its own SSH configuration, key and known_hosts."""
+        return self.config_file is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

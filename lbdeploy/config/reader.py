@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from lbdeploy.common import environment
+from lbdeploy.common.paths import absolute, shown
 from lbdeploy.common.startup import stand_in
 from lbdeploy.config.attachments import KeyFileError, armored
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import HostsFileError, Problem, UsageError, absolute, shown
+from lbdeploy.errors import HostsFileError, Problem, UsageError
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
@@ -21,7 +23,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from lbdeploy.config import attachments, build
     from lbdeploy.config.attachments import certificates
     from lbdeploy.config.checks import check
-    from lbdeploy.config.keys import key_text, near
+    from lbdeploy.config.keys import near
     from lbdeploy.config.schema import (
         BELOW,
         NAMED,
@@ -52,15 +54,15 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
         return _load(path, text, {} if texts is None else texts)
     except RecursionError:
         raise HostsFileError(
-            path, [Problem(1, "", "is nested too deeply", "no key has more than four parts")]
+            shown(path), [Problem("depth", (), "is nested too deeply", "no key has more than four parts", 1)]
         ) from None
 
 
-def complaints(data: dict[str, Any]) -> list[tuple[Key, str, str]]:
-    """The problems in the tables of a file that is not written yet: (key, message, fix)."""
+def problems(data: dict[str, Any]) -> list[Problem]:
+    """The problems in the tables of a file that is not written yet; so they have no lines."""
     reader = _Reader(Path(), data)
     reader.read()
-    return reader.complaints
+    return reader.problems
 
 
 def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
@@ -73,7 +75,7 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     parsed = reader.read()
     authorities = reader.authorities(parsed.get("frontends", {}))
     keys = reader.keys(parsed.get("packages"))
-    if reader.complaints:
+    if reader.problems:
         raise reader.error(text)
     return build.cluster(path, parsed, reader.texts, authorities, keys)
 
@@ -97,43 +99,43 @@ def read(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     if text.startswith("\ufeff"):
-        fix = "save the file as UTF-8 without one"
-        raise HostsFileError(path, [Problem(1, "", "begins with a byte order mark (BOM), which is not TOML", fix)])
+        message, fix = "begins with a byte order mark (BOM), which is not TOML", "save the file as UTF-8 without one"
+        raise HostsFileError(shown(path), [Problem("bom", (), message, fix, 1)])
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
         message = str(error)[: found.start()] if found else str(error)
-        problem = Problem(line, "", f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io")
-        raise HostsFileError(path, [problem]) from None
+        problem = Problem("toml", (), f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io", line)
+        raise HostsFileError(shown(path), [problem]) from None
     except ValueError:
         line = 1 + next((n for n, line in enumerate(text.splitlines()) if re.search(r"[0-9_]{4300}", line)), 0)
         raise HostsFileError(
-            path, [Problem(line, "", "a number is far too long", "no number has so many digits")]
+            shown(path), [Problem("toml", (), "a number is far too long", "no number has so many digits", line)]
         ) from None
 
 
 class _Reader:
-    """Reads each table on its own; collects the well-formed ones, and the complaints about the others."""
+    """Reads each table on its own; collects the well-formed ones, and the problems of the others."""
 
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
         self.data = data
         self.texts = {} if texts is None else texts  # of scripts, certificates and keys, by their path in hosts.toml
-        self.complaints: list[tuple[Key, str, str]] = []
+        self.problems: list[Problem] = []
 
     def read(self) -> dict[str, Any]:
         for section in self.data:
             if section not in SECTIONS:
-                self._complain((section,), "unknown table", near(section, SECTIONS))
+                self._add("unknown-table", (section,), "unknown table", near(section, SECTIONS))
         for section in REQUIRED:
             if section not in self.data or (section in NAMED and self.data[section] == {}):
                 example = f"[{section}]" if section in SINGLE else f"[{section}.NAME]"
-                self._complain((section,), "is missing", f"add a table {example}")
+                self._add("missing", (section,), "is missing", f"add a table {example}")
         parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
-        self.complaints += check(parsed, self.data)
-        self.complaints += attachments.read(self.path.parent, parsed.get("vrrp"), self.texts)
+        self.problems += check(parsed, self.data)
+        self.problems += attachments.read(self.path.parent, parsed.get("vrrp"), self.texts)
         return parsed
 
     def authorities(self, frontends: dict[str, FrontendTable]) -> dict[str, str]:
@@ -144,7 +146,7 @@ class _Reader:
                 self.texts[path] = self.texts.get(path) or certificates(build.beside(self.path, path))
             except ValueError as error:
                 fix = "name a file with the certificate of the servers' CA, as PEM"
-                self._complain(("frontends", name, "check_ca_file"), str(error), fix)
+                self._add("unusable-certificate", ("frontends", name, "check_ca_file"), str(error), fix)
         return {name: self.texts[path] for name, path in named.items() if path in self.texts}
 
     def keys(self, packages: PackagesTable | None) -> dict[str, str]:
@@ -156,23 +158,21 @@ class _Reader:
                     self.texts[each.key_file] = armored(self.path.parent, each.key_file)
                 found[name] = self.texts[each.key_file] if each.key_file else ""
             except KeyFileError as error:
-                self._complain(("packages", "repositories", name, "key_file"), *error.args)
+                self._add("unusable-key", ("packages", "repositories", name, "key_file"), *error.args)
         return found
 
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.config.line_numbers import LineNumbers
 
         lines = LineNumbers(text)
-        return HostsFileError(
-            self.path, [Problem(lines.of(where), key_text(*where), *rest) for where, *rest in self.complaints]
-        )
+        return HostsFileError(shown(self.path), [replace(each, line=lines.of(each.parts)) for each in self.problems])
 
     def _section(self, section: str) -> Any:
         value = self.data[section]
         if section in SINGLE:
             return self._table(SINGLE[section], (section,), value)
         if not isinstance(value, dict):
-            self._complain((section,), "is not a table", f"write [{section}.NAME]")
+            self._add("no-table", (section,), "is not a table", f"write [{section}.NAME]")
             return {}
         tables = {name: self._named(section, name, table) for name, table in value.items()}
         return {name: table for name, table in tables.items() if table}
@@ -180,7 +180,7 @@ class _Reader:
     def _named(self, section: str, name: str, value: Any) -> Table | None:
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name):
             fix = "use letters, digits, dots, hyphens and underscores, beginning and ending with a letter or digit"
-            self._complain((section, name), "is not a plain name", fix)
+            self._add("plain", (section, name), "is not a plain name", fix)
             return None
         return self._table(NAMED[section], (section, name), value)
 
@@ -192,11 +192,11 @@ class _Reader:
                 where = table + tuple(str(part) for part in each["loc"] if part != "[key]")
                 inner = BELOW.get((table[0], where[1]), kind) if where[1:] else kind
                 inner = ServerTable if kind is FrontendTable and len(each["loc"]) > 1 else inner
-                self._complain(where, *_explain(each, inner))
+                self._add(each["type"], where, *_explain(each, inner))
             return None
 
-    def _complain(self, where: Key, message: str, fix: str) -> None:
-        self.complaints.append((where, message, fix))
+    def _add(self, rule: str, where: Key, message: str, fix: str) -> None:
+        self.problems.append(Problem(rule, where, message, fix))
 
 
 def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  a table, in words

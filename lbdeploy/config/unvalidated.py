@@ -12,12 +12,12 @@ def members(text: str) -> dict[str, str]:
     """The name of each node by its address on the VRRP network, as far as these can be read."""
     try:
         data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {}
     nodes, vrrp = data.get("nodes"), data.get("vrrp")
     if not isinstance(nodes, dict) or not isinstance(vrrp, dict):
         return {}
-    found = {name: each.get(vrrp.get("network")) for name, each in nodes.items() if isinstance(each, dict)}
+    found = {name: each.get(str(vrrp.get("network"))) for name, each in nodes.items() if isinstance(each, dict)}
     return {address: name for name, text in found.items() if (address := _address(text))}
 
 
@@ -29,18 +29,18 @@ def _address(text: object) -> str:
 
 
 def node_names(path: Path) -> list[str]:
-    """The nodes, in the order of the file; none where the file can't be read or parsed."""
+    """The names of the nodes, in the order of the file; none where the file can't be read or parsed."""
     return list(_table(_read(path), "nodes"))
 
 
 def server_names(path: Path) -> list[str]:
-    """The servers behind any frontend."""
+    """The names of the servers behind any frontend."""
     frontends = _table(_read(path), "frontends")
     return list(dict.fromkeys(server for name in frontends for server in _table(_table(frontends, name), "servers")))
 
 
 def network_names(path: Path) -> list[str]:
-    """The networks."""
+    """The names of the networks."""
     return list(_table(_read(path), "networks"))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lbdeploy.config.json_schema import FILE_NAME
-from lbdeploy.config.keys import key_text
 from lbdeploy.config.schema import SINGLE
+from lbdeploy.errors import key_text
 
 HEAD = f"""\
 #:schema {FILE_NAME}
@@ -28,8 +28,8 @@ COMMENTS = {
     ("frontends", "check"): 'or "https": GET /readyz answers 200',
     ("frontends", "servers"): '"address" or "address:port"',
 }
-SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics")  # in the order of the sample
-WIDTH = 28  # where comments begin, if there is room
+SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics")  # in the order of the sample file
+WIDTH = 28  # the column in which comments begin, if there is room
 
 
 def text(data: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from lbdeploy.health.state import ClusterState
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """`ids` are those of the findings that `judge` yields; `looks_at` completes "whether"."""
 
     ids: tuple[str, ...]
@@ -24,39 +24,41 @@ class Check:
 
 
 CHECKS = (
-    Check(("reach",), "each node can be reached, and logged into", nodes.reached),
-    Check(
+    HealthCheck(("reach",), "each node can be reached, and logged into", nodes.reached),
+    HealthCheck(
         ("packages", "file", "sysctl", "service"),
         "each thing that hosts.toml wants on a node is there, unchanged and in use: drift is an error (packages that "
         "are held back, or were upgraded by others: a warning)",
         nodes.as_desired,
     ),
-    Check(("check",), "each node's haproxy runs, and answers on its socket", nodes.haproxy_answers),
-    Check(
+    HealthCheck(("check",), "each node's haproxy runs, and answers on its socket", nodes.haproxy_answers),
+    HealthCheck(
         ("vip",),
         "each VIP is on exactly one node, once, on the right interface, and usable there, by `ip a`",
         vips.placed,
     ),
-    Check(
+    HealthCheck(
         ("holder",),
         "all VIPs are on one node, and on the one that VRRP prefers (another one: a warning)",
         vips.holder,
     ),
-    Check(
+    HealthCheck(
         ("track",),
         "the operator's own `track_files` and `track_scripts` neither lower a node's priority nor keep it from holding "
         "VIPs (a warning)",
         vips.tracked,
     ),
-    Check(
+    HealthCheck(
         ("backend", "backup"),
         "each node's haproxy has a server up for each frontend; and not only its backup servers (a warning)",
         servers.backends,
     ),
-    Check(("server",), "each server is up, as every node's haproxy sees it (a warning)", servers.servers),
-    Check(("frontend",), "something behind each frontend answers through each node's own haproxy", servers.serves),
-    Check(("api",), "something behind each VIP answers each node on its networks", servers.answers),
-    Check(("metrics",), "haproxy's metrics are available, where hosts.toml asks for them", servers.metrics),
+    HealthCheck(("server",), "each server is up, as every node's haproxy sees it (a warning)", servers.servers),
+    HealthCheck(
+        ("frontend",), "something behind each frontend answers through each node's own haproxy", servers.serves
+    ),
+    HealthCheck(("api",), "something behind each VIP answers each node on its networks", servers.answers),
+    HealthCheck(("metrics",), "haproxy's metrics are available, where hosts.toml asks for them", servers.metrics),
 )
 
 

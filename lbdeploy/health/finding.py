@@ -33,7 +33,7 @@ class Finding:
 
     @classmethod
     def passed(cls, node: str | None, check: str, detail: str, *, subject: str = "", settling: bool = False) -> Self:
-        """What was checked is as it should be."""
+        """A finding that what was checked is as it should be."""
         return cls(node, check, "ok", detail, None, subject, settling)
 
     @classmethod
@@ -47,7 +47,7 @@ class Finding:
         subject: str = "",
         settling: bool = False,
     ) -> Self:
-        """It is not as it should be, and clients are not affected."""
+        """A finding that something is not as it should be, though clients are not affected."""
         return cls(node, check, "warning", detail, fix, subject, settling)
 
     @classmethod
@@ -61,7 +61,7 @@ class Finding:
         subject: str = "",
         settling: bool = False,
     ) -> Self:
-        """It is not as it should be."""
+        """A finding that something is not as it should be, and the cluster is unhealthy for it."""
         return cls(node, check, "error", detail, fix, subject, settling)
 
     @property
@@ -92,4 +92,5 @@ class Finding:
     def to_json(self) -> dict[str, object]:
         """An entry of `findings` in the JSON contract."""
         entry: dict[str, object] = {"node": self.node, "check": self.check, "ok": self.ok, "detail": self.detail}
-        return entry | {"severity": self.severity} | ({"fix": self.fix} if self.fix else {})
+        optional = {"subject": self.subject, "fix": self.fix}
+        return entry | {"severity": self.severity} | {key: value for key, value in optional.items() if value}

@@ -1,4 +1,4 @@
-"""Where the VIPs are, where they should be, and why they are not there. Pure."""
+"""Which nodes have the VIPs, and whether a cluster is in use at all. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbdeploy.config.model import Cluster, Vip
-from lbdeploy.node.keepalived_conf import FAULT
-from lbdeploy.node.observation import FAULT_STATE, Observation
-
-IN_FAULT = "its keepalived is in FAULT state, by what it tracks"
-DAEMONS = ("haproxy", "keepalived")
+from lbdeploy.node.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,7 @@ class Placement:
     unknown: tuple[str, ...] = ()
 
     def told(self, none: str = "nobody") -> str:
-        """The nodes that hold it, as text; `none` where it is known that no node does."""
+        """The nodes that hold the VIP, as text; `none` where it is known that no node does."""
         return " and ".join(self.holders) or ("none of those looked at" if self.unknown else none)
 
     def to_json(self) -> dict[str, object]:
@@ -57,32 +53,3 @@ def holders(cluster: Cluster, observations: Sequence[Observation]) -> tuple[str,
 def is_live(cluster: Cluster, observations: Sequence[Observation]) -> bool:
     """Whether clients may be using the cluster: a node has a VIP, or runs a keepalived, which may take one."""
     return bool(holders(cluster, observations)) or any(each.service("keepalived").running for each in observations)
-
-
-def able(observation: Observation) -> bool:
-    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces are up."""
-    return not unable(observation)
-
-
-def unable(observation: Observation) -> str:
-    """Why a node can't hold a VIP; "" where it can."""
-    return _hindrance(observation) or (IN_FAULT if observation.said.state == FAULT_STATE else "")
-
-
-def kept_by_tracking(observation: Observation) -> bool:
-    """Whether only what its keepalived tracks, besides haproxy and the interfaces, keeps a node from holding a VIP."""
-    return observation.said.state == FAULT_STATE and not _hindrance(observation)
-
-
-def _hindrance(observation: Observation) -> str:
-    """Why a node can't hold a VIP, whatever its keepalived says; "" if nothing is in the way."""
-    up = {link.name for link in observation.links if link.up}
-    down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
-    stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
-    if observation.priority_offset <= FAULT:
-        return "it was told to leave the VIPs to others"
-    if stopped:
-        return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"
-    if not observation.haproxy_answers:
-        return "its haproxy does not answer"
-    return f"{' and '.join(down)} is down there" if down else ""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from lbdeploy.config.model import Cluster, Node, Vip
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.placement import DAEMONS, Placement, able, kept_by_tracking, unable
+from lbdeploy.health.fitness import DAEMONS, able, kept_by_tracking, unable
+from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
-from lbdeploy.node.keepalived_conf import HANDOVER, YIELD, effective, master_down
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.vrrp_priority import HANDOVER, YIELD, effective, master_down
 
 ON_EACH_NODE = "see on each node: journalctl -u keepalived -n 20"
 

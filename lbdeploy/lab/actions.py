@@ -1,4 +1,4 @@
-"""What an operator does to a running lab: power, cables, draining, reinstalling."""
+"""Actions on a running lab: power, cables, draining, reinstalling."""
 
 from __future__ import annotations
 

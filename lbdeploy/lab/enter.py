@@ -1,4 +1,4 @@
-"""Ways into a running lab."""
+"""Entering a running lab: with this process, or with a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab was started for: written when it is made, read by every later command."""
+"""What a lab was started for: written when it is created, read by every later command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Manifest:
 
 def read(place: Place) -> Manifest | None:
     """What the lab was started for; None where it was never made, or not far enough."""
-    import json  # `--lab` commands do not need it
+    import json  # imported here, since `--lab` commands do not need it
 
     try:
         return Manifest(**json.loads((place.dir / "origin.json").read_text()))
@@ -29,7 +29,7 @@ def read(place: Place) -> Manifest | None:
 
 
 def write(place: Place, manifest: Manifest) -> None:
-    """Writes it, for `read`."""
+    """Writes the manifest."""
     import json
 
     replace(place.dir / "origin.json", json.dumps(asdict(manifest)))
@@ -48,12 +48,12 @@ def is_complete(place: Place, cluster: Cluster) -> bool | None:
 
 
 def set_complete(place: Place, cluster: Cluster) -> None:
-    """Says that the lab is up for this cluster."""
+    """Records that the lab is up for this cluster."""
     replace(place.dir / "complete", f"{_digest(cluster)} {_digest_of_hosts(cluster)}\n")
 
 
 def unset_complete(place: Place) -> None:
-    """Says that the lab is under construction."""
+    """Records that the lab is under construction."""
     (place.dir / "complete").unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ from lbdeploy.lab.host.requirements import require_root
 from lbdeploy.lab.machine import servers, wiring
 from lbdeploy.lab.machine.nodes import leader
 from lbdeploy.lab.machine.ssh_access import host_key
-from lbdeploy.lab.machine.topology import Host, Topology, topology
+from lbdeploy.lab.machine.topology import Host, LabTopology, topology
 
 HostState = Literal["on", "off", "up", "draining", "down"]
 LabState = Literal["up", "partly", "changed", "down"]
@@ -83,7 +83,7 @@ def _state(place: Place, cluster: Cluster, hosts: list[HostStatus]) -> LabState:
     return "up" if all(host.running and not host.cut for host in hosts) else "partly"
 
 
-def _host(place: Place, plan: Topology, host: Host) -> HostStatus:
+def _host(place: Place, plan: LabTopology, host: Host) -> HostStatus:
     state, pid = _running(place, host)
     cut = wiring.cut_ports(place, host)
     addresses: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""`lab up`: what is not there is made, what does not run is started, and what differs from hosts.toml is replaced."""
+"""`lab up`: creates what is missing, starts what does not run, and replaces what differs from hosts.toml."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lbdeploy.lab.image import build
 from lbdeploy.lab.image.build import Image
 from lbdeploy.lab.machine import disk, nodes, servers, ssh_access, wiring
 from lbdeploy.lab.machine.ssh_probe import ssh_answers
-from lbdeploy.lab.machine.topology import Host, Topology, topology
+from lbdeploy.lab.machine.topology import Host, LabTopology, topology
 from lbdeploy.lab.status import LabStatus, status
 
 DEFAULT_SUITE = "bookworm"
-_BOOT_LIMIT = 60.0  # seconds
+_BOOT_LIMIT = 60.0  # seconds within which a node must boot
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Lab:
 
     place: Place
     cluster: Cluster
-    plan: Topology
+    plan: LabTopology
     emit: Emit
 
 
@@ -85,7 +85,7 @@ def _images_in_use() -> set[Path]:
 
 
 def _forget(lab: Lab) -> None:
-    """Removes what hosts.toml no longer has."""
+    """Removes hosts that hosts.toml no longer has."""
     if not manifest.is_complete(lab.place, lab.cluster):
         manifest.unset_complete(lab.place)
     for other in namesakes(lab.place, lab.cluster.path):

@@ -1,4 +1,4 @@
-"""lbdeploy.node.drift."""
+"""What has to change on a node: each resource's wanted state compared with the observed one. Pure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What every look asks of a node's health: shell text, whose output `health` and others parse."""
+"""The probes of a node's health, part of every observation: shell text whose output `parsers` reads."""
 
 from __future__ import annotations
 
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Cluster, Node, frontend_socket
 from lbdeploy.node import keepalived_state, tls_hello
-from lbdeploy.node.keepalived_conf import HANDOVER
+from lbdeploy.node.vrrp_priority import HANDOVER
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
@@ -18,7 +18,7 @@ FOLDERS = (
     "/var/lib/lbdeploy",
     "/var/lib/dpkg",
     "/run",
-)  # written to
+)  # the folders that lbdeploy writes to
 NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
 INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
 LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from

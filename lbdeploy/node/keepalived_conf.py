@@ -1,4 +1,4 @@
-"""What VRRP makes of any keepalived.conf, lbdeploy's or not, and of what is added to priorities. Pure."""
+"""Reading any keepalived.conf, lbdeploy's or not, as far as VRRP goes. Pure."""
 
 from __future__ import annotations
 
@@ -6,39 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lbdeploy.config.model import Node, Vrrp
+from lbdeploy.node.vrrp_priority import HANDOVER, effective
 
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
+DEEPEST = 20  # blocks within each other; keepalived itself has no more than five
 _AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
-
-
-HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot clears it
-YIELD = -253  # lowers any priority to the minimum: every other node takes the VIPs
-FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_file)
-
-
-def effective(priority: int, priority_offset: int) -> int:
-    """The priority that keepalived uses once `priority_offset` is added: from 1 to 254 (measured)."""
-    return min(254, max(1, priority + priority_offset))
-
-
-def skew(vrrp: Vrrp, node: Node, priority: int) -> float:
-    """Skew_Time in seconds of a node with this effective priority (RFC 5798 and RFC 3768, section 6.1).
-
-    Version 2 counts in seconds, version 3 in parts of the advert interval.
-    """
-    return (256 - priority) / 256 * (vrrp.advert_interval if _version_3(vrrp, node) else 1.0)
-
-
-def master_down(vrrp: Vrrp, node: Node, priority: int) -> float:
-    """Master_Down_Interval in seconds: how long a node hears no advert before it takes over."""
-    return 3 * vrrp.advert_interval + skew(vrrp, node, priority)
-
-
-def _version_3(vrrp: Vrrp, node: Node) -> bool:
-    """Only version 3 has IPv6, and intervals of fractions of a second; keepalived uses version 2 otherwise."""
-    return node.addresses[vrrp.network].version == 6 or vrrp.advert_interval != int(vrrp.advert_interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +108,8 @@ def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         words: list[str] = []
         for part in _PART.findall(line):
             if part == "{":
+                if len(path) == DEEPEST:  # keepalived has no such blocks
+                    return
                 path.append(" ".join(words))
                 words = []
             elif part == "}":
@@ -153,4 +128,4 @@ def _told(path: list[str], words: list[str]) -> Iterator[tuple[tuple[str, ...], 
 
 def _plain(conf: str) -> str:
     """The text without comments, and with each opening brace on the line of its block's name."""
-    return re.sub(r"\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))
+    return re.sub(r"(?<!\s)\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))

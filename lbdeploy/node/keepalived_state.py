@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw
+from lbdeploy.node.answers import UNREADABLE
 
+LAST = 1e11  # s, Unix: no clock goes that far
 STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}  # VRRP_STATE_* of keepalived (measured on 2.2.7 and 2.3.3)
 
 # keepalived dumps its data on a certain signal. Its number is asked for, since a wrong one would end keepalived.
@@ -49,8 +52,16 @@ def parse_vrrp(text: str, instance: str) -> KeepalivedState:
     """keepalived's JSON, or a state's name from its journal. Unreadable text gives an empty KeepalivedState."""
     if text.strip() in STATES.values():
         return KeepalivedState(text.strip())
-    with suppress(ValueError, TypeError, KeyError, AttributeError):
+    with suppress(*UNREADABLE):
         found = [each["data"] for each in json.loads(text)]
         data = next((each for each in found if each.get("iname") == instance), found[0] if found else {})
-        return KeepalivedState(STATES[data["state"]], int(data["effective_priority"]), float(data["last_transition"]))
+        priority, since = _number(data, "effective_priority", 255), _number(data, "last_transition", LAST)
+        return KeepalivedState(STATES[data["state"]], int(priority), since)
     return KeepalivedState()
+
+
+def _number(data: Mapping[str, float], key: str, most: float) -> float:
+    """A number as JSON has it, where also 1e999 is one. Raises ValueError for one that can't be."""
+    if not 0 <= data[key] <= most:
+        raise ValueError(f"{key} is {data[key]!r}")
+    return float(data[key])

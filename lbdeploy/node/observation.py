@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from lbdeploy.common.shell import Raw, here
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RemoteError
+from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
+from lbdeploy.node.answers import KEPT, seconds, understood
 from lbdeploy.node.health_probes import health
-from lbdeploy.node.keepalived_conf import effective
 from lbdeploy.node.parsers import (
     Answered,
     Link,
@@ -31,8 +32,10 @@ from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Journal, Service
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.node.vrrp_priority import effective
 
 FAULT_STATE = "FAULT"
+T = TypeVar("T")
 
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
 
@@ -131,19 +134,36 @@ class ProbeScript:
 
     def answers(self, output: str) -> dict[str, Answer]:
         """What each probe answered. Raises RemoteError where the output is incomplete."""
-        found = re.findall(
-            rf"^{self.nonce} begin (\d+)\n(.*?)\n{self.nonce} end (\d+)$", output, re.DOTALL | re.MULTILINE
-        )
-        answers = [Answer(text, int(status)) for _, text, status in found]
+        answers = [*self._answers(output)]
         if len(answers) != len(self.probes):
             raise RemoteError(
                 "the observing script did not run to its end",
                 node=self.node.name,
                 state="looking changes nothing",
                 fix="lbdeploy -v plan shows what the node said instead",
-                detail=output,
+                detail=excerpt(output, KEPT),
             )
         return dict(zip(self.probes, answers, strict=True))
+
+    def _answers(self, output: str) -> Iterator[Answer]:
+        """One after the other, in one pass: however long it is, and whatever marks it repeats."""
+        for section in output.split(f"{self.nonce} begin ")[1:]:
+            text, ended, rest = section.partition("\n")[2].partition(f"\n{self.nonce} end ")
+            status = rest.partition("\n")[0]
+            if ended and re.fullmatch(r"[0-9]{1,3}", status):
+                yield Answer(text, int(status))
+
+    def states(self, marks: Mapping[str, Answer]) -> dict[str, Any]:
+        """The state of each resource, by id. Raises RemoteError where an answer makes no sense."""
+        return {each.id: self.understood(each.id, each.read, marks[each.id]) for each in self.resources}
+
+    def understood(self, what: str, read: Callable[[Answer], T], answer: Answer) -> T:
+        """What `read` makes of a probe's answer. Raises RemoteError."""
+        return understood(self.node.name, what, read, answer, answer.output)
+
+    def now(self, marks: Mapping[str, Answer]) -> float:
+        """The node's clock (s, Unix). Raises RemoteError."""
+        return self.understood("date", lambda answer: seconds(answer.output or "0"), marks["now"])
 
 
 class NodeProbeScript(ProbeScript):
@@ -154,13 +174,13 @@ class NodeProbeScript(ProbeScript):
         self.instance = cluster.instance
 
     def read(self, output: str) -> Observation:
-        """The observation from the script's output. Raises RemoteError where the output is incomplete."""
+        """The observation from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
         return Observation(
             node=self.node,
-            now=float(marks["now"].output or 0),
-            states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
+            now=self.now(marks),
+            states=self.states(marks),
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
@@ -182,7 +202,7 @@ class NodeProbeScript(ProbeScript):
 
 def tracked_file(text: str) -> tuple[int, float]:
     """The number that keepalived reads from the handover file, 0 if none; and since when it is there (s, Unix)."""
-    found = re.fullmatch(r"(-?[0-9]{1,6}) ([0-9]+[.,]?[0-9]*)", text.strip())
+    found = re.fullmatch(r"(-?[0-9]{1,6}) ([0-9]{1,11}[.,]?[0-9]{0,9})", text.strip())
     return (int(found[1]), float(found[2].replace(",", "."))) if found else (0, 0.0)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 
 from lbdeploy.config.model import Address, Interface
@@ -105,6 +105,7 @@ class Room:
     inodes: int
 
 
+_COLUMNS = ("pxname", "svname", "status", "check_status", "last_chk", "lastchg", "scur", "rate", "stot")
 _LINK = re.compile(r"^\d+: (?P<name>[^:@\s]+)(?:@\S+)?: <(?P<flags>[^>]*)>")
 _ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
 _ADDRESS = re.compile(
@@ -118,20 +119,31 @@ def parse_ip_a(text: str) -> tuple[Link, ...]:
 
     Works with any version of iproute2: newer ones add flags and fields, and remove none.
     """
-    links: list[Link] = []
+    links: list[tuple[re.Match[str], list[str]]] = []
     for line in text.splitlines():
         if link := _LINK.match(line):
-            flags = link["flags"].split(",")
-            links.append(Link(link["name"], "UP" in flags and "LOWER_UP" in flags, ()))
-        elif links and (ether := _ETHER.match(line)):
-            links[-1] = replace(links[-1], mac=ether["mac"])
-        elif links and (found := _ADDRESS.match(line)):
-            with suppress(ValueError):
-                address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
-                links[-1] = replace(links[-1], addresses=(*links[-1].addresses, address))
-                if doubt := next((each for each in _DOUBTS if each in found["rest"].split()), ""):
-                    links[-1] = replace(links[-1], doubtful={**links[-1].doubtful, address.ip: doubt})
-    return tuple(links)
+            links.append((link, []))
+        elif links:
+            links[-1][1].append(line)
+    return tuple(_link(head, lines) for head, lines in links)
+
+
+def _link(head: re.Match[str], lines: Sequence[str]) -> Link:
+    """An interface, from its first line and those below it."""
+    flags = head["flags"].split(",")
+    mac = next((ether["mac"] for line in lines if (ether := _ETHER.match(line))), "")
+    found = [each for line in lines if (match := _ADDRESS.match(line)) and (each := _address(match))]
+    doubtful = {address.ip: doubt for address, doubt in found if doubt}
+    up = "UP" in flags and "LOWER_UP" in flags
+    return Link(head["name"], up, tuple(address for address, _ in found), mac, doubtful)
+
+
+def _address(found: re.Match[str]) -> tuple[Interface, str] | None:
+    """An address, and why it can't be used, if that is so."""
+    with suppress(ValueError):
+        address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
+        return address, next((each for each in _DOUBTS if each in found["rest"].split()), "")
+    return None
 
 
 def parse_show_stat(text: str) -> tuple[ServerStat, ...]:
@@ -147,12 +159,16 @@ def parse_loads(text: str) -> tuple[Load, ...]:
 def _stats(text: str) -> Iterator[dict[str, str]]:
     """The rows of `show stat` (management guide, section 9.1). Empty output has none.
 
-    Columns are found by the names in the first line, since haproxy adds to them.
+    Columns are found by the names in the first line, since haproxy adds to them; others than _COLUMNS are passed over.
     """
     lines = text.strip().splitlines()
-    if lines and lines[0].startswith("# pxname,svname,"):
-        with suppress(csv.Error):
-            yield from csv.DictReader([lines[0].removeprefix("# "), *lines[1:]], restval="")
+    if not lines or not lines[0].startswith("# pxname,svname,"):
+        return
+    with suppress(csv.Error):
+        head, *rows = csv.reader([lines[0].removeprefix("# "), *lines[1:]])
+        places = {name: head.index(name) for name in _COLUMNS if name in head}
+        for row in rows:
+            yield {name: row[place] if place < len(row) else "" for name, place in places.items()}
 
 
 def _load(row: dict[str, str]) -> Load:

@@ -45,7 +45,7 @@ class SharedSubnet:
 
     @property
     def like(self) -> Interface:
-        """One of the addresses in the subnet, for its prefix length."""
+        """One of the addresses in the subnet, with the prefix length."""
         return next(address for _, address in self.members.values())
 
     def is_at(self, hosts: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, RemoteError
-from lbdeploy.health.placement import able, unable
+from lbdeploy.health.fitness import able, unable
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.keepalived_conf import read
 from lbdeploy.node.resources.original import UNKNOWN, OriginalFile, OriginalFileState

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +10,11 @@ from typing import Any
 
 from lbdeploy.common.shell import cmd
 from lbdeploy.errors import RemoteError, UsageError
+from lbdeploy.node.answers import base64_text
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.resources import File, Gone
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.planning.desired import KEEPALIVED_CONF, OWN
+from lbdeploy.planning.desired import KEEPALIVED_CONF, OWN, OWN_SCRIPTS
 from lbdeploy.rollout.transaction import STATE
 
 
@@ -53,7 +53,7 @@ class Reader:
 
     def _lines(self, output: str) -> Iterator[tuple[str, str, str]]:
         for path, mode, content in re.findall(rf"^{self.nonce} (\S+) (\d+) ?(\S*)$", output, re.MULTILINE):
-            yield path, mode, base64.b64decode(content).decode(errors="surrogateescape")
+            yield path, mode, base64_text(content)
 
 
 def _generation(name: str, files: Mapping[str, tuple[str, str]]) -> Generation:
@@ -74,7 +74,10 @@ class RollbackTarget:
     def wanted(self, name: str, resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
         """The resources of a node, with the files as they were then."""
         files = self.nodes[name].files if name in self.nodes else {}
-        then = {path: File(path, content, mode) for path, (mode, content) in files.items()}
+        then = {
+            path: File(path, content, mode, secret=path.startswith(OWN_SCRIPTS))
+            for path, (mode, content) in files.items()
+        }
         own = {path: each for path, each in then.items() if path.startswith(OWN)}
         wanted: list[Resource[Any]] = []
         for each in resources:

@@ -12,19 +12,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy.errors import RemoteError
-from lbdeploy.events import Done, Note, Step
-from lbdeploy.health.placement import unable
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import LbdeployError, RemoteError
+from lbdeploy.events import Done, Emit, Note, Step
+from lbdeploy.health.fitness import unable
 from lbdeploy.health.verdict import Verdict, judge
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF
-from lbdeploy.planning.plan import Plan
-from lbdeploy.rollout.observer import POLL_SECONDS, settle_seconds
-from lbdeploy.rollout.run import Outcome, Run, lasting
+from lbdeploy.planning.plan import Stage
+from lbdeploy.rollout.loop import RunLoop, Start
+from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.run import WORDING, Outcome, Run, lasting
 from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import SessionPool
 
 TOLD = ((KEEPALIVED_CONF, "update"), ("keepalived", "reload"))  # what changes on a node that is told of a new peer
 WATCH = "lbdeploy verify --wait 60"
@@ -53,12 +58,17 @@ class Rebuilt(Outcome):
         return {"role": self.role, "returns": self.returns, "why": self.why}
 
 
-class Rebuild(Run):
+class Rebuild:
     """A run whose options limit it to the node that is to become a member again."""
 
-    @property
-    def name(self) -> str:
-        return self.options.limit[0]
+    settles = True
+
+    def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options) -> None:
+        self.cluster = cluster
+        self.name = options.limit[0]
+        self.wording = replace(WORDING, halted_fix=f"lbdeploy rebuild {self.name} goes on")
+        self._run = Run(cluster, pool, emit, origin, options)
+        self.context = self._run.context
 
     def rebuild(self, *, wait: bool) -> Rebuilt:
         """Bring the node in as a standby; with `wait`, wait until it holds the VIPs, if it is going to take them.
@@ -66,55 +76,59 @@ class Rebuild(Run):
         Raises the node's error where it can't be reached, RemoteError where no healthy node holds the VIPs, and what
         `up` raises. The verdict covers all nodes.
         """
-        self.again = f"lbdeploy rebuild {self.name} goes on"
-        self._wanted = self._observer.wanted
-        outcome = self.up()
-        survey = self._followed() if wait else self._last
-        errors = {name: each for name, each in survey.errors.items() if name == self.name}
-        for error in errors.values():
-            error.state = "the run had ended; how it is now is not known"
+        end = RunLoop(self.context, self).run()
+        survey = self._followed(end.survey) if wait else end.survey
+        unknown = "the run had ended; how it is now is not known"
+        errors = {name: each.but(state=unknown) for name, each in survey.errors.items() if name == self.name}
         returns = self._takes_over(survey)
         if wait and returns:
             errors[self.name] = self._late(survey)
-        return Rebuilt(outcome.plan, survey.verdict, outcome.done, errors, name=self.name, returns=returns)
+        return Rebuilt(end.start.plan, survey.verdict, end.done, errors, name=self.name, returns=returns)
 
-    def _settle(self, plan: Plan, before: Survey, done: tuple[str, ...]) -> Outcome:
-        """Observe all nodes in the end, without waiting for one that could not be reached before."""
-        everybody = [node.name for node in self.cluster.nodes]
-        self._wanted = {name: lasting(each) for name, each in self._wanted.items()}
-        self._change(everybody)
-        self._last = self._observer.until_settled([self.name], {*everybody} - {*before.seen})
-        return Outcome(plan, self._last.verdict, done, self._last.errors)
-
-    def _begin(self) -> Survey:
-        """The nodes as they are. Raises where the node can't be brought in safely."""
-        self._change([self.name])
-        survey = super()._begin()
+    def start(self) -> Start:
+        """Observe the nodes, and plan. Raises LbdeployError where the node can't be brought in safely."""
+        wanted = self._run.wanted
+        survey = self._observed(wanted)
         self._require_holder(survey)
         deaf = list(_deaf(survey, self.name))
         if not deaf:
-            return survey
-        self._emit(Note(None, f"{' and '.join(deaf)} must also be told of it, or would not hear it"))
-        self._change([self.name], told={name: survey.seen[name] for name in deaf})
+            return Start(survey, lasting(wanted), survey.plan)
+        self.context.emit(Note(None, f"{' and '.join(deaf)} must also be told of it, or would not hear it"))
+        wanted = _telling(wanted, {name: survey.seen[name] for name in deaf})
+        survey = self._observed(wanted)
         # One of them may be the last healthy node; but to add a peer, keepalived is only reloaded.
-        self.options = replace(self.options, force_last=True)
-        return super()._begin()
+        return Start(survey, lasting(wanted), survey.plan, force_last=True)
 
-    def _change(self, names: Sequence[str], told: Mapping[str, Observation] | None = None) -> None:
-        """Make these nodes the ones to change; on those in `told`, only the peers in their present keepalived.conf."""
-        told = told or {}
-        self.scope = [*names, *told]
-        self._observer.scope = frozenset(self.scope)
-        self._observer.partly = dict.fromkeys(told, TOLD)
-        self._observer.wanted = {
-            **self._wanted, **{name: _with_peers(self._wanted[name], _conf(seen)) for name, seen in told.items()}
-        }  # fmt: skip
+    def perform(self, start: Start, stage: Stage, before: Survey) -> None:
+        """Change the nodes of a stage as `up` does."""
+        self._run.perform(start, stage, before)
 
-    def _refuse(self, survey: Survey) -> None:
-        """Raise where the node can't be reached, besides what `up` refuses; other nodes may be down."""
+    def look(self, start: Start) -> Survey:
+        """The nodes before the next stage."""
+        return self._run.look(start)
+
+    def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
+        """Continue, or put everything back, as `up` does."""
+        return self._run.recover(error, start, done)
+
+    def end(self, start: Start, done: tuple[str, ...]) -> Survey:
+        """All nodes at the end, without waiting for one that could not be reached before."""
+        lost = self._everybody.scope - {*start.survey.seen}
+        return self.context.observer.until_settled(self._everybody, [self.name], lost)
+
+    @property
+    def _everybody(self) -> Wanted:
+        """What all nodes should have, also those that the run has not changed."""
+        wanted = lasting(self._run.wanted)
+        return replace(wanted, scope=frozenset(node.name for node in self.cluster.nodes))
+
+    def _observed(self, wanted: Wanted) -> Survey:
+        """Raises where the node can't be reached, besides what `up` refuses; other nodes may be down."""
+        survey = self.context.observer.survey(wanted)
         for error in survey.errors.values():
             raise error
-        super()._refuse(survey)
+        self._run.refuse(survey)
+        return survey
 
     def _require_holder(self, survey: Survey) -> None:
         """Raise unless one healthy node holds all VIPs. It may be this one, where there is nothing to rebuild."""
@@ -122,8 +136,7 @@ class Rebuild(Run):
         holders = verdict.holders
         if len(holders) != 1 or not all(placement.holders for placement in verdict.vips):
             for name, error in survey.unseen.items() if len(holders) < 2 else ():
-                error.state = f"nothing was changed; whether {name} holds the VIPs is not known"
-                raise error
+                raise error.but(state=f"nothing was changed; whether {name} holds the VIPs is not known")
             where = f"they are on {' and '.join(holders)}" if holders else "they are on no node that can be looked at"
             fix = "lbdeploy verify; where no node holds them any more: lbdeploy up"
             raise _refused(f"no other node holds the VIPs alone: {where}", fix)
@@ -136,19 +149,19 @@ class Rebuild(Run):
         """Seconds within which the node takes the VIPs, once it is able to hold them."""
         return self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster)
 
-    def _followed(self) -> Survey:
+    def _followed(self, survey: Survey) -> Survey:
         """The cluster once the node holds the VIPs; or as it is, if it is not to take them, or not in time."""
         deadline = time.monotonic() + self._patience
-        survey = self._last
-        with self._interrupt:
+        interrupt = self.context.interrupt
+        with interrupt:
             while self._takes_over(survey) and time.monotonic() < deadline:
                 delay = f"{self.cluster.vrrp.preempt_delay:g} s"
-                self._interrupt.check(f"{self.name} takes the VIPs by itself, after preempt_delay ({delay})", WATCH)
-                self._emit(Step(self.name, f"take the VIPs, after preempt_delay ({delay})"))
+                interrupt.check(f"{self.name} takes the VIPs by itself, after preempt_delay ({delay})", WATCH)
+                self.context.emit(Step(self.name, f"take the VIPs, after preempt_delay ({delay})"))
                 time.sleep(POLL_SECONDS)
-                survey = self._observer.look()
+                survey = self.context.observer.look(self._everybody)
         if survey.verdict.holders == (self.name,):
-            self._emit(Done(self.name, "holds the VIPs"))
+            self.context.emit(Done(self.name, "holds the VIPs"))
         return survey
 
     def _late(self, survey: Survey) -> RemoteError:
@@ -170,17 +183,23 @@ class Rebuild(Run):
 
 
 def _whole(survey: Survey) -> Verdict:
-    """All nodes judged, not only those that are to be changed."""
+    """The verdict on all nodes, not only on those that are to be changed."""
     return judge(survey.cluster, list(survey.seen.values()), survey.plans, survey.errors)
 
 
 def _deaf(survey: Survey, name: str) -> Iterator[str]:
-    """The nodes that send the node no adverts, and would ignore its own."""
+    """The nodes whose keepalived.conf lacks the node as a peer: they send it no adverts, and ignore its own."""
     address = str(survey.cluster.node(name).addresses[survey.cluster.vrrp.network])
     for other, seen in survey.seen.items():
         instance = keepalived_conf.read(_conf(seen))
         if other != name and instance and instance.peers and address not in instance.peers:
             yield other
+
+
+def _telling(wanted: Wanted, told: Mapping[str, Observation]) -> Wanted:
+    """The same, but the nodes in `told` are changed, too: only the peers in their present keepalived.conf."""
+    resources = {name: _with_peers(wanted.resources[name], _conf(seen)) for name, seen in told.items()}
+    return Wanted({**wanted.resources, **resources}, wanted.scope | set(told), dict.fromkeys(told, TOLD))
 
 
 def _with_peers(resources: Iterable[Resource[Any]], conf: str) -> list[Resource[Any]]:

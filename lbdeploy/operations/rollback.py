@@ -5,23 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Emit
+from lbdeploy.node.answers import understood
 from lbdeploy.operations.generations import Generation, Reader, RollbackTarget
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
-from lbdeploy.rollout.run import Run
+from lbdeploy.rollout.run import WORDING, Run
 from lbdeploy.ssh.pool import SessionPool
 
 
 def generations(pool: SessionPool) -> dict[str, list[Generation]]:
     """The generations that each node can be rolled back to, newest first. Raises the first node's error."""
 
-    def read(node: object, session: Any) -> list[Generation]:
+    def read(node: Node, session: Any) -> list[Generation]:
         reader = Reader()
-        return reader.read(session.run(reader.script()).output)
+        return understood(node.name, "generations", reader.read, session.run(reader.script()).output)
 
     found = pool.each(pool.nodes, read)
     for each in found.values():
@@ -35,16 +36,17 @@ def restoring(  # noqa: PLR0917  as a Run
 ) -> Run:
     """A run whose desired state is that of `goal`, judged by the hosts.toml that it was made from."""
     then = _cluster_then(cluster, goal)
-    pool.nodes = tuple(replace(then.node(node.name), host=node.host) for node in pool.nodes)
-    wanted = {node.name: goal.wanted(node.name, desired(then, node)) for node in pool.nodes}
+    resources = {node.name: goal.wanted(node.name, desired(then, node)) for node in then.nodes}
     origin = replace(origin, hosts=(goal.hosts or origin.hosts).rstrip("\n"))
-    run = Run(then, pool, emit, origin, options, wanted)
-    run.again = f"lbdeploy rollback --to {goal.id} goes on; lbdeploy up brings back what hosts.toml says"
-    return run
+    again = f"lbdeploy rollback --to {goal.id} goes on; lbdeploy up brings back what hosts.toml says"
+    return Run(then, pool, emit, origin, options, resources, replace(WORDING, halted_fix=again))
 
 
 def _cluster_then(cluster: Cluster, goal: RollbackTarget) -> Cluster:
-    """The cluster as hosts.toml described it then; the present one where that is unknown, or had other nodes."""
+    """The cluster as hosts.toml described it then, where SSH finds its nodes now.
+
+    The present one where that is unknown, or had other nodes.
+    """
     from lbdeploy.config.reader import load
 
     try:
@@ -52,4 +54,5 @@ def _cluster_then(cluster: Cluster, goal: RollbackTarget) -> Cluster:
     except HostsFileError:  # written for an older lbdeploy, for example
         return cluster
     same = {node.name for node in then.nodes} == {node.name for node in cluster.nodes}
-    return then if same else cluster
+    nodes = tuple(replace(node, host=cluster.node(node.name).host) for node in then.nodes) if same else ()
+    return replace(then, nodes=nodes) if same else cluster

@@ -13,8 +13,9 @@ from typing import Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
+from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.health.nodes import reached
-from lbdeploy.health.placement import DAEMONS, Placement
+from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import holder, placed, tracked
@@ -141,14 +142,14 @@ class Look(ProbeScript):
         super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
-        """The snapshot from the script's output. Raises RemoteError where it is incomplete."""
+        """The snapshot from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         said = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
         offset, since = tracked_file(marks["handover"].output)
         seen = Observation(
             node=self.node,
-            now=float(marks["now"].output or 0),
-            states={resource.id: resource.read(marks[resource.id]) for resource in self.resources},
+            now=self.now(marks),
+            states=self.states(marks),
             links=parse_ip_a(marks["ip a"].output),
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),

@@ -1,6 +1,6 @@
-"""What a node of a cluster should have. The page to read first: everything that lbdeploy puts on a node is listed here.
+"""What a node of a cluster should have. Start reading here: everything that lbdeploy puts on a node is listed here.
 
-They are listed in the order in which they are applied: apt's configuration, packages, files, kernel settings, services.
+It is listed in the order in which it is applied: apt's configuration, packages, files, kernel settings, services.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
-from lbdeploy.node.keepalived_conf import HANDOVER
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 
@@ -117,8 +117,8 @@ def apt_files(cluster: Cluster, node: Node) -> list[File]:
     """apt's configuration. A repository's key comes before the file that names it. Raises RenderError."""
     wanted = cluster.packages
     keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
-    conf = [File(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
-    sources = [File(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
+    conf = [_private(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
+    sources = [_private(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
     pins = [File(APT_PREFERENCES, render(cluster, node, "apt-preferences"))] if wanted.pins else []
     return [*keys, *conf, *sources, *pins]
 
@@ -130,18 +130,18 @@ def other_files(cluster: Cluster, node: Node) -> list[File]:
         File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         *(File(path, content) for path, content in ca_files(cluster).items()),
         *_firewall_files(cluster, node),
-        File(HAPROXY_CFG, haproxy, mode_for(haproxy), validators.HAPROXY),
-        File(
-            CHECK_HAPROXY,
-            render(cluster, node, "check-haproxy.sh", paths=PATHS),
-            mode="755",
-            validate=validators.SHELL,
-        ),
-        File(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
-        File(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
+        _private(HAPROXY_CFG, haproxy, validate=validators.HAPROXY),
+        _private(CHECK_HAPROXY, render(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
+        _private(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
+        _private(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
-        File(KEEPALIVED_CONF, keepalived, mode_for(keepalived), validators.KEEPALIVED),
+        _private(KEEPALIVED_CONF, keepalived, validate=validators.KEEPALIVED),
     ]
+
+
+def _private(path: str, content: str, mode: str = "644", validate: Raw | None = None) -> File:
+    """A file made from a template, which the operator may have given a secret: then only root may read it."""
+    return File(path, content, mode_for(content, mode), validate)
 
 
 def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
@@ -161,11 +161,11 @@ def sysctls(cluster: Cluster) -> dict[str, str]:
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:
-    """The operator's own scripts, unchanged; keepalived rereads them each time it runs them."""
+    """The operator's own scripts, unchanged; keepalived rereads them each time it runs them, as root."""
     vrrp = cluster.vrrp
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
-    return [File(path, script.text, mode="755", validate=validators.RUNNABLE) for path, script in own.items()]
+    return [File(path, script.text, "700", validators.RUNNABLE, secret=True) for path, script in own.items()]
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.health.placement import DAEMONS, holders, is_live
+from lbdeploy.health.fitness import DAEMONS
+from lbdeploy.health.placement import holders, is_live
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.keepalived_conf import Instance

@@ -20,6 +20,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.observation import PRELUDE, Observation
+from lbdeploy.node.parsers import parse_neighbours
 from lbdeploy.node.remote import remote_text
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.rollout.survey import Survey
@@ -129,8 +130,9 @@ def _script(own: str, addresses: list[str]) -> str:
 
 
 def _read(said: str, addresses: list[str], names: Mapping[str, str]) -> Iterator[FormerPeer]:
+    there_now = {str(neighbour.ip) for neighbour in parse_neighbours(said)}
     for each in addresses:
-        answers = re.search(rf"^{re.escape(each)} .*\blladdr\b(?!.*FAILED)", said, re.MULTILINE)
+        answers = each in there_now
         deaf = re.search(rf"^deaf {re.escape(each)}$", said, re.MULTILINE)
         there = answers or deaf or "done deaf" not in said  # a host that could not be asked does not count as gone
         yield FormerPeer(each, names.get(each, ""), there=bool(there), deaf=bool(deaf))

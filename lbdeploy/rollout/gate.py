@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 
 from lbdeploy.errors import LastNodeError
 from lbdeploy.health.finding import Excuses, Finding
-from lbdeploy.health.placement import able, holders, kept_by_tracking, unable
+from lbdeploy.health.fitness import able, kept_by_tracking, unable
+from lbdeploy.health.placement import holders
 from lbdeploy.health.servers import lost_servers
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.planning.desired import FIREWALL_SERVICE

@@ -1,4 +1,4 @@
-"""Ctrl-C: once, a run stops at its next safe point; twice, it leaves at once."""
+"""Handling of Ctrl-C: the first stops a run at its next safe point, a second one ends it at once."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ class Interrupt:
             raise KeyboardInterrupt
         self.asked = True
         note = Note(None, f"{self._doing}; Ctrl-C again leaves at once")
-        # Not in this thread: it may hold a lock that drawing needs.
+        # The message is printed by another thread: this one may hold a lock that drawing needs.
         threading.Thread(target=self._emit, args=(note,), daemon=True).start()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
@@ -52,17 +52,30 @@ class NodeTask:
 
 
 class NodeTasks:
-    """The tasks of a stage. What has begun must be confirmed or abandoned; see the module `rollout`."""
+    """The tasks of a stage, on some of `nodes`. What has begun must be confirmed or abandoned: see `confirmed`."""
 
-    def __init__(self, pool: SessionPool, origin: Origin, emit: Emit) -> None:
+    def __init__(self, pool: SessionPool, nodes: Sequence[Node], origin: Origin, emit: Emit) -> None:
         self._pool = pool
+        self._nodes = nodes
         self._origin = origin
         self._emit = emit
         self.under_way: dict[str, NodeTask] = {}
 
+    @contextmanager
+    def confirmed(self, order: Sequence[str] = ()) -> Iterator[None]:
+        """What has begun in the block is confirmed after it; where anything fails, it is undone, in this order if any.
+
+        Raises the error that led to that, with the state that things are in then.
+        """
+        try:
+            yield
+            self.confirm()
+        except LbdeployError as error:
+            raise self.abandon(error, order) from None
+
     def begin(self, tasks: Mapping[str, Task]) -> None:
         """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
-        nodes = [node for node in self._pool.nodes if node.name in tasks]
+        nodes = [node for node in self._nodes if node.name in tasks]
         for node in nodes:
             self.under_way[node.name] = NodeTask(node, tasks[node.name], self._origin, self._emit)
         _raise_worst(self._pool.each(nodes, self._begin).values())
@@ -125,7 +138,7 @@ class NodeTasks:
 
     def reach(self, names: Sequence[str]) -> None:
         """Reconnect to nodes whose connection is dead, retrying for a while. Raises the first one's error."""
-        nodes = [node for node in self._pool.nodes if node.name in names]
+        nodes = [node for node in self._nodes if node.name in names]
         _raise_worst(self._pool.each(nodes, self._revive).values())
 
     def _revive(self, node: Node, session: Session) -> None:
@@ -147,8 +160,7 @@ class NodeTasks:
             work.tell(session, work.transaction.launch())
         except LostError as lost:
             if lost.silent and not work.progress.acted:
-                lost.state = going_on(work)
-                raise
+                raise lost.but(state=going_on(work)) from None
             # The node closed the connection, perhaps to reboot; or its change has cut it off, and it will undo that.
             self._rejoin(work, time.monotonic() + RETURN_SECONDS)
             if work.progress.undecided and work.progress.restored:
@@ -177,8 +189,8 @@ class NodeTasks:
                 return self._pool.another(node)
             except LbdeployError as error:
                 if time.monotonic() > work.deadline - RETRY_SECONDS:
-                    error.message = f"after the change, no new SSH connection to it can be made: {error.message}"
-                    raise
+                    what = f"after the change, no new SSH connection to it can be made: {error.message}"
+                    raise error.but(message=what) from None
                 time.sleep(RETRY_SECONDS)
 
     def _abandon(self, node: Node, session: Session) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.config.model import Cluster, Node
@@ -19,55 +20,70 @@ from lbdeploy.ssh.pool import SessionPool
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
 
-Wanted = Mapping[str, list[Resource[Any]]]
-
 POLL_SECONDS = 0.25
 SETTLE_MARGIN = 10.0  # seconds that a cluster may take to settle, beyond what the daemons' timers say
 
 
-class Observer:
-    """Surveys of a cluster. `wanted` is what each node should have; only the nodes in `scope` are to be changed.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What each node should have. Only the nodes in `scope` are to be changed.
 
     For those in `partly`, only the changes listed there (name, action) are to be made.
     """
 
-    def __init__(self, cluster: Cluster, pool: SessionPool, wanted: Wanted, scope: Iterable[str], emit: Emit) -> None:
+    resources: Mapping[str, Sequence[Resource[Any]]]
+    scope: frozenset[str]
+    partly: Mapping[str, Collection[tuple[str, str]]] = field(default_factory=dict)
+
+    def plan(self, seen: Observation) -> NodePlan:
+        """What is to be changed on a node."""
+        name = seen.node.name
+        plan = diff(self.resources[name], seen)
+        some = self.partly.get(name) if name in self.scope else ()
+        return plan if some is None else plan.only(lambda _, change: (change.name, change.action) in some)
+
+
+class Observer:
+    """Surveys of a cluster, whose nodes are those that `pool` has sessions with."""
+
+    def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit) -> None:
+        connected = {node.name for node in pool.nodes}
         self.cluster = cluster
-        self.wanted = wanted
-        self.scope = frozenset(scope)
-        self.partly: Mapping[str, Collection[tuple[str, str]]] = {}
+        self.nodes = tuple(node for node in cluster.nodes if node.name in connected)
         self._pool = pool
         self._emit = emit
 
-    def survey(self) -> Survey:
+    def survey(self, wanted: Wanted) -> Survey:
         """Observe the nodes, and emit events about it."""
-        for node in self._pool.nodes:
+        for node in self.nodes:
             self._emit(Step(node.name, "look"))
-        survey = self.look()
+        survey = self.look(wanted)
         for name in survey.seen:
             self._emit(Done(name, "looked"))
         return survey
 
-    def look(self) -> Survey:
+    def look(self, wanted: Wanted) -> Survey:
         """Observe every node that can be reached."""
-        found = self._pool.each(self._pool.nodes, self._observe)
+
+        def observe(node: Node, session: Session) -> Observation:
+            script = NodeProbeScript(self.cluster, node, wanted.resources[node.name])
+            return script.read(session.run(script.script()).output)
+
+        found = self._pool.each(self.nodes, observe)
         seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
         errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
         return Survey(
             self.cluster,
-            {name: each for name, each in seen.items() if name in self.scope},
-            {name: self._mine(diff(self.wanted[name], each)) for name, each in seen.items()},
-            {name: each for name, each in errors.items() if name in self.scope},
-            {name: each for name, each in seen.items() if name not in self.scope},
-            {name: each for name, each in errors.items() if name not in self.scope},
+            {name: each for name, each in seen.items() if name in wanted.scope},
+            {name: wanted.plan(each) for name, each in seen.items()},
+            {name: each for name, each in errors.items() if name in wanted.scope},
+            {name: each for name, each in seen.items() if name not in wanted.scope},
+            {name: each for name, each in errors.items() if name not in wanted.scope},
         )
 
-    def _mine(self, plan: NodePlan) -> NodePlan:
-        """The plan with only those changes that are to be made."""
-        some = self.partly.get(plan.node.name) if plan.node.name in self.scope else ()
-        return plan if some is None else plan.only(lambda _, change: (change.name, change.action) in some)
-
-    def until_settled(self, names: Iterable[str], lost: Iterable[str] = (), but: Collection[Excuse] = ()) -> Survey:
+    def until_settled(
+        self, wanted: Wanted, names: Iterable[str], lost: Iterable[str] = (), but: Collection[Excuse] = ()
+    ) -> Survey:
         """Observe until waiting would change nothing about these nodes and the VIPs, for at most `settle_seconds`.
 
         The nodes `lost` are known not to answer; the findings in `but` are not waited for: see Verdict.settled.
@@ -76,25 +92,21 @@ class Observer:
         deadline = time.monotonic() + settle_seconds(self.cluster)
         self._emit(Note(None, "waiting until VRRP has elected a holder, and haproxy has checked its servers"))
         while True:
-            survey = self.look()
+            survey = self.look(wanted)
             if (survey.verdict.settled(names, but) and not set(survey.errors) - known) or time.monotonic() >= deadline:
                 return survey
             time.sleep(POLL_SECONDS)
 
-    def until_holding(self, names: Iterable[str]) -> bool:
+    def until_holding(self, wanted: Wanted, names: Iterable[str]) -> bool:
         """Observe until one of these nodes holds every VIP; False where none does in time."""
         names = list(names)
         deadline = time.monotonic() + settle_seconds(self.cluster)
         while time.monotonic() < deadline:
-            seen = self.look().seen
+            seen = self.look(wanted).seen
             if any(seen[name].holds_all(self.cluster) for name in names if name in seen):
                 return True
             time.sleep(POLL_SECONDS)
         return False
-
-    def _observe(self, node: Node, session: Session) -> Observation:
-        probe = NodeProbeScript(self.cluster, node, self.wanted[node.name])
-        return probe.read(session.run(probe.script()).output)
 
 
 def settle_seconds(cluster: Cluster) -> float:

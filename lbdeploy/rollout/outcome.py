@@ -29,6 +29,13 @@ def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
     return kind(cause.message, node=cause.node, state=state, fix=fix, detail=cause.detail)
 
 
+def halfway(error: LbdeployError, done: Sequence[str], fix: str | None) -> LbdeployError:
+    """The error of a stage, adding that nodes of others are `done` already, so not everything is as before."""
+    state = "; ".join(filter(None, (error.state, *done)))
+    kind = RemoteError if isinstance(error, RolledBackError) and done else type(error)
+    return kind(error.message, node=error.node, state=state, fix=fix, detail=error.detail)
+
+
 def state_of(work: NodeTask) -> str:
     """The state of a node, as far as it is known."""
     name, progress = work.node.name, work.progress
@@ -68,14 +75,13 @@ def cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
 
 def lost_for_good(work: NodeTask, error: ConnectError) -> LostError:
     """The error for a node that was lost, and could not be reached again in time."""
-    lost = LostError(
+    return LostError(
         f"the node was lost, and did not come back: {error.message}",
         node=work.node.name,
         state=going_on(work),
         fix="lbdeploy verify, once it can be reached",
+        silent=True,
     )
-    lost.silent = True
-    return lost
 
 
 def worst(results: Sequence[object]) -> LbdeployError | None:

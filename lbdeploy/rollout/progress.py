@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.node.answers import unreadable
 from lbdeploy.node.drift import NodePlan
 
 _ACTS = ("start", "stop", "reload", "restart", "set")
@@ -38,6 +39,7 @@ class Progress:
     locked: str | None = None
     exit: int | None = None
     acted: bool = False  # whether anything was done that could have broken the connection
+    garbled: str = ""  # what a node has said where a number should be
     boots: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
@@ -56,12 +58,12 @@ class Progress:
             case "failed":
                 self.failed = rest
             case "await":
-                self.awaiting = int(rest)
+                self.awaiting = self._number(rest)
                 self.acted = True
             case "locked":
                 self.locked = rest
             case "exit":
-                self.exit = int(rest)
+                self.exit = self._number(rest)
             case "boot" | "now":
                 self.boots[word] = rest
             case _:
@@ -79,6 +81,13 @@ class Progress:
             case "restored" | "unrestored":
                 self.restored = word == "restored"
 
+    def _number(self, text: str) -> int:
+        """A number on a marked line; 0 for anything else, which is an error of the node's once it has been told."""
+        if re.fullmatch(r"[0-9]{1,5}", text):
+            return int(text)
+        self.garbled = self.garbled or text or "nothing"
+        return 0
+
     @property
     def waits(self) -> bool:
         """Whether all steps are done, and the node waits for the change to be confirmed."""
@@ -93,6 +102,8 @@ class Progress:
         """What went wrong, if anything did. None also where the script waits for a decision."""
         if self.locked is not None:
             return locked(self.node, self.locked)
+        if self.garbled:
+            return self._unreadable()
         if self.waits:
             return None
         if self.rebooted:
@@ -100,6 +111,10 @@ class Progress:
         if self.exit is None:
             return self._ended_without_a_word()
         return self._failure(plan) if self.exit else None
+
+    def _unreadable(self) -> RemoteError:
+        state = "a change that nobody confirms is undone by the node itself"
+        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.said))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 from lbdeploy.common import environment
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.drift import NodePlan, ResourceDiff
-from lbdeploy.node.keepalived_conf import HANDOVER, YIELD
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.original import OriginalFile
 from lbdeploy.node.resources.package import update_of
+from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
 

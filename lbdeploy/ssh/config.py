@@ -189,7 +189,7 @@ def _target(ssh: Ssh, host: str, values: Values) -> Target:
 def _missing(ssh: Ssh) -> tuple[Path, ...]:
     """Keys that hosts.toml names and that do not exist; not checked for the lab, which has its own key."""
     key = ssh.identity_file
-    return (key,) if key and not ssh.config_file and not _is_key(key) else ()
+    return (key,) if key and not ssh.in_lab and not _is_key(key) else ()
 
 
 def _is_key(path: Path) -> bool:

@@ -21,7 +21,7 @@ class Values:
 
     @property
     def host(self) -> str:
-        """Its name, or its address."""
+        """The host's name, or its address."""
         return self.first("hostname")
 
     @property
@@ -38,28 +38,28 @@ class Values:
 
     def seconds(self, key: str) -> float | None:
         """A time in seconds; None where none is set."""
-        told = self.first(key)
-        return float(told) if told.isdigit() and told != "0" else None
+        value = self.first(key)
+        return float(value) if value.isdigit() and value != "0" else None
 
     def files(self, key: str) -> list[Path]:
-        """One file for each value."""
+        """The path in each value."""
         return [Path(self._expanded(path)).expanduser() for path in self._values.get(key, [])]
 
     def paths(self, key: str) -> Iterator[Path]:
-        """Several files for each value."""
+        """The paths in each value, which may hold several."""
         for line in self._values.get(key, []):
             yield from () if line == "none" else _paths(line)
 
     def agent(self) -> Path | None:
         """The agent's socket: the environment names it, unless IdentityAgent does, or names another variable."""
-        told = self.first("identityagent", "SSH_AUTH_SOCK")
-        if told == "SSH_AUTH_SOCK" or told.startswith("$"):
-            told = os.environ.get(told.strip("${}"), "none")
-        return None if told in ("none", "") else Path(self._expanded(told)).expanduser()
+        value = self.first("identityagent", "SSH_AUTH_SOCK")
+        if value == "SSH_AUTH_SOCK" or value.startswith("$"):
+            value = os.environ.get(value.strip("${}"), "none")
+        return None if value in ("none", "") else Path(self._expanded(value)).expanduser()
 
     def proxy_command(self) -> str | None:
-        told = self.first("proxycommand", "none")
-        return None if told == "none" else self._expanded(told)
+        value = self.first("proxycommand", "none")
+        return None if value == "none" else self._expanded(value)
 
     def _expanded(self, text: str) -> str:
         """A value with its tokens expanded (ssh_config(5), TOKENS)."""

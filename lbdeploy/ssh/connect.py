@@ -83,8 +83,8 @@ def where(hop: Target) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError) or str(error) == CHANNEL_TIMEOUT:
         return "no answer"
-    if told := getattr(error, "text", ""):  # a ChannelException: the host before it could not connect
-        return f"the host before it says: {told}"
+    if reason := getattr(error, "text", ""):  # a ChannelException: the host before it could not connect
+        return f"the host before it says: {reason}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -1,21 +1,28 @@
 """Writing known_hosts: a host's key is added or removed as OpenSSH does it; every other line is left unchanged.
 
 Reading is left to `ssh-keygen -F`: see `lbdeploy.ssh.config`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
+
+Several processes may write at once, as in a fleet of new hosts: each holds a lock on the file (flock(2)) from
+reading it until it is written. OpenSSH takes no such lock, so what ssh appends in that instant can still be lost.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import hmac
 import os
 import secrets
-import threading
+import time
 from base64 import b64decode, b64encode
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HASHED = "|1|"
-_writing = threading.Lock()
+LOCK_SECONDS = 10.0  # how long to wait for a process that has the file locked; one needs milliseconds
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)  # a file system without locks, as ssh treats them all
 
 
 def known_name(host: str, port: int = 22) -> str:
@@ -36,7 +43,8 @@ def remember(file: Path, host: str, port: int, kind: str, key: str, *, hashed: b
     Does nothing where the file has such a line already. `hashed`: as with HashKnownHosts of ssh_config(5).
     """
     name = known_name(host, port)
-    with _writing:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(file, os.O_RDWR | os.O_CREAT):
         lines = _lines(file)
         if any(_names(line, name) and line.split()[1:3] == [kind.encode(), key.encode()] for line in lines):
             return
@@ -50,7 +58,9 @@ def forget(file: Path, host: str, port: int = 22) -> int:
     Other names on these lines stay, and so do patterns, @cert-authority and @revoked: they concern more than this host.
     """
     name = known_name(host, port)
-    with _writing:
+    if not any(_names(line, name) for line in _lines(file)):  # perhaps a file that only root may write, or none
+        return 0
+    with _locked(file, os.O_RDWR if os.access(file, os.W_OK) else os.O_RDONLY):
         lines = _lines(file)
         found = [line for line in lines if _names(line, name)]
         if found:
@@ -59,7 +69,7 @@ def forget(file: Path, host: str, port: int = 22) -> int:
 
 
 def hash_name(name: str, salt: bytes | None = None) -> str:
-    """A name as HashKnownHosts hides it: |1|salt|HMAC-SHA1."""
+    """A name, hashed as by HashKnownHosts: |1|salt|HMAC-SHA1."""
     salt = salt or secrets.token_bytes(20)
     digest = hmac.digest(salt, name.encode(), "sha1")
     return f"{HASHED}{b64encode(salt).decode()}|{b64encode(digest).decode()}"
@@ -94,10 +104,48 @@ def _without(line: bytes, name: str) -> bytes:
     return b",".join(others) + b" " + rest
 
 
+@contextmanager
+def _locked(file: Path, flags: int) -> Iterator[None]:
+    """Keep every other process, and thread, that writes the file as this module does from doing so. Raises OSError."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        number = os.open(file, flags, 0o600)
+        try:
+            _lock(number, file, deadline)
+            if _is_still(file, number):
+                yield
+                return
+        finally:
+            os.close(number)
+
+
+def _lock(number: int, file: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                why = f"another process has had it locked for {LOCK_SECONDS:.0f} s"
+                raise TimeoutError(errno.ETIMEDOUT, why, str(file)) from None
+            time.sleep(0.002)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            return
+        else:
+            return
+
+
+def _is_still(file: Path, number: int) -> bool:
+    """Whether that is the open file, which another process may have replaced while this one waited for the lock."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.stat(file), os.fstat(number))
+    return False
+
+
 def _append(file: Path, text: str) -> None:
     """Append in one write, as OpenSSH does, so that what another program appends at the same time is not lost."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    number = os.open(file, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(number, text.encode())
     finally:

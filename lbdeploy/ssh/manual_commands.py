@@ -30,7 +30,7 @@ class ByHand:
 
     @property
     def _where(self) -> tuple[str, ...]:
-        return IN_LAB if self.ssh.config_file else ()
+        return IN_LAB if self.ssh.in_lab else ()
 
     @property
     def _host(self) -> str:
@@ -38,8 +38,8 @@ class ByHand:
 
     @property
     def _key(self) -> tuple[object, ...]:
-        """The key of hosts.toml; none in the lab, whose SSH configuration names its own key and known_hosts."""
-        return ("-i", self.ssh.identity_file) if self.ssh.identity_file and not self.ssh.config_file else ()
+        """The key of hosts.toml; none in the lab, whose SSH configuration names its own."""
+        return ("-i", self.ssh.identity_file) if self.ssh.identity_file and not self.ssh.in_lab else ()
 
     def _options(self) -> Iterator[str]:
         if self.ssh.config_file:

@@ -89,8 +89,7 @@ class SessionPool:
             target = resolving.result()
             session = connect(node, target, self._ssh, dial(node, target), self._emit)
         except LbdeployError as error:
-            error.node = error.node or node.name
-            raise
+            raise error.at(node.name) from None
         if session.news:
             self._emit(Note(node.name, session.news))
         return session
@@ -121,10 +120,9 @@ class SessionPool:
         try:
             return work(node, self._sessions[node.name].result())
         except LbdeployError as error:
-            error.node = error.node or node.name
             if not (self._ssh.answers.asker and is_question(error)):
                 self._emit(Done(node.name, error.message, ok=False))
-            return error
+            return error.at(node.name)
 
 
 def _late(futures: Iterable[Future[T | LbdeployError]], patience: float | None) -> set[Future[T | LbdeployError]]:

@@ -74,7 +74,7 @@ def test_passwords_in_the_files_of_nodes_are_shown_nowhere(pair: Lab, tmp_path: 
             with suppress(ValueError):
                 assert b"geheim" not in b64decode(word, validate=True)
     assert pair.run("up").code == 0
-    assert pair.on("lb2", "stat -c '%a %U:%G' /etc/haproxy/haproxy.cfg") == "640 root:root"
+    assert pair.on("lb2", "stat -c '%a %U:%G' /etc/haproxy/haproxy.cfg") == "600 root:root"
     seen = "runuser -u ops -- cat /etc/haproxy/haproxy.cfg /var/lib/lbdeploy/generations/*/files/etc/*/* 2>/dev/null"
     assert "geheim" not in pair.on("lb2", seen, check=False)
     assert "geheim" in pair.on("lb2", "cat /etc/haproxy/haproxy.cfg")

@@ -102,7 +102,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
     smooth(seen, 0)
     assert pair.on("lb1", "ls /etc/keepalived/lbdeploy-* 2>/dev/null", check=False) == ""
     pair.do("rollback")
-    assert pair.on("lb2", "stat -c %a:%U /etc/keepalived/lbdeploy-track-route") == "755:root"
+    assert pair.on("lb2", "stat -c %a:%U /etc/keepalived/lbdeploy-track-route") == "700:root"
 
 
 def test_adverts_go_to_the_group_and_back(pair: Lab) -> None:

@@ -12,7 +12,7 @@ import pytest
 from builders import TOP
 
 from lbdeploy import errors
-from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
+from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError, LoginError
 
 KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, LbdeployError)}
 CODES = {1, 2, 4, 5, 6, 7, 130}  # of the contract; 0 and 3 are no errors
@@ -23,6 +23,7 @@ OF_MANY = [
     "generations.py",
     "down.py",
     "run.py",
+    "loop.py",
     "rebuild.py",
     "fleet",
     "host_keys.py",
@@ -64,6 +65,30 @@ def raised() -> Iterator[tuple[str, type[LbdeployError], set[str]]]:
 def of_many(where: str) -> bool:
     path = Path(where.partition(":")[0])
     return not set(path.parts).isdisjoint(OF_MANY)
+
+
+def test_no_error_is_edited_after_it_was_raised() -> None:
+    """Whoever knows more raises another one: LbdeployError.but. Otherwise nobody could tell who has said what."""
+    parts = {"message", "node", "state", "fix", "detail", "new", "locked", "wants_password", "silent"}
+    edits = [
+        f"{file.relative_to(TOP)}:{each.lineno}"
+        for file in sorted((TOP / "lbdeploy").rglob("*.py"))
+        for each in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and each.attr in parts
+        if not (isinstance(each.value, ast.Name) and each.value.id == "self")
+    ]
+    assert edits == []
+
+
+def test_an_error_that_is_told_more_stays_what_it_is() -> None:
+    """Its kind, and what else it knows; the first one is as it was."""
+    first = LoginError("no", fix="ssh-add", locked=[Path("key")])
+    then = first.at("lb1").but(state="nothing was moved")
+    assert (type(then), str(then), then.node, then.state, then.fix) == (
+        LoginError, "no", "lb1", "nothing was moved", "ssh-add"
+    )  # fmt: skip
+    assert (then.locked, first.node, first.state) == ((Path("key"),), None, None)
+    assert then.at("lb2") is then
 
 
 def test_each_error_says_state_node_and_next_step() -> None:

@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
         return 0
     if len(arguments) != 2 or not re.fullmatch(r"\d{4}-\d\d-\d\d", arguments[1]):
         return refuse("usage: tools/python/changelog.py VERSION YYYY-MM-DD")
+    if f"\n## {arguments[0]} (" in (TOP / "CHANGELOG.md").read_text(encoding="utf-8"):
+        return refuse(f"CHANGELOG.md has {arguments[0]} already")
     if not found:
         return refuse("there are no fragments, so there is nothing to release")
     release(f"## {arguments[0]} ({arguments[1]})\n\n{joined(found)}", found)

@@ -1,4 +1,4 @@
-"""`lbdeploy check`: is the file right, and what would come of it?"""
+"""`lbdeploy check`: validates hosts.toml, and lints the files that would be written."""
 
 from __future__ import annotations
 

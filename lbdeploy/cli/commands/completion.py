@@ -7,7 +7,8 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options
 
-VARIABLE = "_LBDEPLOY_COMPLETE"  # by which the script asks lbdeploy; click derives it from the program's name
+# The variable by which the script asks lbdeploy for completions; click derives it from the program's name.
+VARIABLE = "_LBDEPLOY_COMPLETE"
 
 
 @click.command()
@@ -29,7 +30,7 @@ def completion(context: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind
     script = kind(context.find_root().command, {}, "lbdeploy", VARIABLE).source()
-    if shell == "fish":  # click's script would cut off what comes after the first comma of NODE,NODE
+    if shell == "fish":  # click's script for fish would cut off what comes after the first comma of NODE,NODE
         script = script.replace('string split ","', 'string split --max 1 ","')
     app = context.ensure_object(App)
     if app.json:

@@ -1,4 +1,4 @@
-"""`lbdeploy doctor`: is everything there that `up` needs, and nobody in its way?"""
+"""`lbdeploy doctor`: arguments, and the report of every check that precedes `up`."""
 
 from __future__ import annotations
 

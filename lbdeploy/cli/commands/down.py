@@ -1,4 +1,4 @@
-"""`lbdeploy down`: arguments, the question, and what is said of the outcome."""
+"""`lbdeploy down`: arguments, the question, and the report of the outcome."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _approved(app: App, planned: RemovalPlan) -> bool:
 
 
 def _end(app: App, removed: Removed) -> None:
-    """A node that could not be reached still has everything."""
+    """Report the outcome; nodes that could not be reached make it an error, since they still have everything."""
     document = {"changes": removed.plan.to_json(), "removed": list(removed.done)}
     for name, error in removed.errors.items():
         left = ConnectError(

@@ -1,4 +1,4 @@
-"""`lbdeploy drill`: arguments, and the fault injector of the lab. What is measured, and how, is `lbdeploy.drill`'s."""
+"""`lbdeploy drill`: arguments, the lab's fault injector, and the page. The drill is `lbdeploy.operations.drill`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def drill(
         _drill(app, names, node, hold, results)
     except LbdeployError as error:
         stopped = error
-    except KeyboardInterrupt:  # those that came while something was broken, or not yet well, have been answered
+    # Ctrl-C while something was broken has been handled by the drill: this one came before or after.
+    except KeyboardInterrupt:
         stopped = InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify")
     if stopped and not results:
         raise stopped
@@ -79,10 +80,13 @@ def drill(
 
 
 def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None, results: list[DrillResult]) -> None:
-    """One after the other, until the cluster is not healthy any more; `results` has those that have ended."""
+    """Run the drills one after the other, until the cluster is not healthy any more.
+
+    `results` receives those that have ended, so that an interruption loses none.
+    """
     if node is not None:
         app.node(node)
-    ssh = app.ssh  # moves into the lab, before there are threads
+    ssh = app.ssh  # with --lab this moves the process into the lab, which must happen before it has threads
     from lbdeploy.operations.drill.drill import Drill
 
     outside = None
@@ -99,7 +103,7 @@ def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None
 
 
 def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> tuple[Name, ...]:
-    """What to break. Raises UsageError where that can't be undone."""
+    """The kinds of faults to cause. Raises UsageError for one that can't be undone here."""
     if bool(kind) == everything:
         raise UsageError("name one kind of drill, or --all", fix=f"one of {', '.join(NAMES)}: lbdeploy drill haproxy")
     undoable = app.lab or console
@@ -109,7 +113,7 @@ def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> t
 
 
 def _try_out(report: Path) -> None:
-    """Raise UsageError for a file that can't be written, before there is anything that would be lost."""
+    """Raise UsageError where the page can't be written, before anything is broken."""
     new = not report.exists()
     try:
         report.open("a").close()
@@ -123,7 +127,10 @@ def _try_out(report: Path) -> None:
 def _end(
     app: App, results: Sequence[DrillResult], stopped: LbdeployError | None, report: Path | None, *, alone: bool
 ) -> None:
-    """Tell what was measured, whatever `stopped` further drills, and the worst of what went wrong."""
+    """Report what was measured, and end with the worst error.
+
+    It is that of a drill, of writing the page, or what `stopped` the drills.
+    """
     from lbdeploy.operations.drill.result import failure, together
 
     app.reporter.drills(results)
@@ -137,7 +144,7 @@ def _end(
 
 
 def _write(app: App, results: Sequence[DrillResult], report: Path) -> LbdeployError | None:
-    """The page; what kept it from being written."""
+    """Write the page; returns the error that prevented it, if any."""
     from lbdeploy.cli.report.drill_page import page
 
     try:

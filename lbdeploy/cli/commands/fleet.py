@@ -1,4 +1,4 @@
-"""Many clusters in one run: arguments, wiring, and how it ends. What is done is in `lbdeploy.operations.fleet`."""
+"""Many clusters in one run: arguments, wiring, and how it ends. The run itself is `lbdeploy.operations.fleet`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.crash import mistake
 from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.common.environment import SUDO_VARIABLE
-from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.errors import UsageError
 from lbdeploy.events import Event, Told
 from lbdeploy.operations.fleet.batches import carry_out
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
@@ -20,16 +21,18 @@ from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import origin
 
-PARALLEL = 5  # of two nodes: as many logins at once as an sshd takes by default, where all go through one jump host
+# Clusters at a time: with two nodes each, as many logins at once as an sshd accepts by default, should all go through
+# one jump host.
+PARALLEL = 5
 STOPPING = "stopping as soon as the clusters under way are done"
 
 
 def fleet(
     app: App, *, limit: tuple[str, ...], wait: float = 0.0, ask: bool = False, watch: bool = False, **how: object
 ) -> None:
-    """Do the command in every cluster, tell of each, and end with the worst exit code."""
+    """Run the command on every cluster, report each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch)
-    gc.enable()  # unlike a run on one cluster, this one goes on for long enough to need its memory back
+    gc.enable()  # unlike a run on one cluster, this one is long enough to need garbage collection
     options = Options(limit=limit, **how)  # type: ignore[arg-type]
     files, about = app.files or [str(app.file)], origin("").about
     sites = Sites(app.reporter, app.command, labels(files), lambda file: app.advice_for(file).of)
@@ -43,12 +46,12 @@ def fleet(
 
 
 def _advised(app: App, result: ClusterResult) -> ClusterResult:
-    """With advice that is about this very file."""
+    """The result, with its advice adapted to this file."""
     return replace(result, document=app.advice_for(result.file).within(result.document))
 
 
 def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) -> Iterator[ClusterResult]:
-    """Each as it comes, and told of."""
+    """The results in the order in which they arrive, each reported at once."""
 
     def tell(file: str, event: Event) -> None:
         app.log.event(replace(event, who=" ".join(filter(None, (sites.labels[file], event.who)))))
@@ -67,7 +70,7 @@ def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) 
 
 
 def _refuse(app: App, *, ask: bool, watch: bool) -> None:
-    """Raise UsageError for what can't be had in many clusters at once."""
+    """Raise UsageError for options that a run over many clusters does not have."""
     fixes = {
         "--lab": (app.lab, "rehearse them one by one: lbdeploy -f FILE --lab up"),
         "--ask": (ask, "lbdeploy plan, with the same files, then up"),
@@ -82,13 +85,13 @@ def _refuse(app: App, *, ask: bool, watch: bool) -> None:
             raise UsageError(f"{what} is not for a run over many clusters", state="nothing was contacted", fix=fix)
 
 
-Tell = Callable[[str, Event], None]  # the file, and what happens in its cluster
+Tell = Callable[[str, Event], None]  # called with a file, and an event in its cluster
 Engine = tuple[Callable[[Job], "Future[ClusterResult]"], int, Callable[[], None]]
 
 
 @contextmanager
 def _engine(app: App, tell: Tell) -> Iterator[Engine]:
-    """How to begin a job, how many at a time, and what to look after now and then."""
+    """How to begin a job, how many to run at a time, and a check to be called regularly."""
     if not app.scheduler:
         yield _here(app, tell)
         return
@@ -99,7 +102,7 @@ def _engine(app: App, tell: Tell) -> Iterator[Engine]:
 
 
 def _here(app: App, tell: Tell) -> Engine:
-    """Threads of this process: nearly all of the time is the nodes', so they do not wait for each other."""
+    """Runs jobs in threads of this process: these wait for the nodes nearly all of the time."""
     from lbdeploy.operations.fleet.worker import of_file, perform
     from lbdeploy.ssh.transport import session  # noqa: F401  before there are threads that would all wait for it
 
@@ -110,16 +113,8 @@ def _here(app: App, tell: Tell) -> Engine:
     def work(job: Job) -> ClusterResult:
         try:
             return perform(job, lambda: of_file(job.file), lambda event: tell(job.file, event), password)
-        except Exception as error:  # the others go on
+        except Exception as error:  # one cluster's failure does not end the others
             app.log.write("".join(traceback.format_exception(error)))
-            return ended_by(job, _mistake(error))
+            return ended_by(job, mistake(error, "the log"))
 
     return lambda job: pool.submit(work, job), parallel, lambda: None
-
-
-def _mistake(error: Exception) -> LbdeployError:
-    return LbdeployError(
-        f"a mistake in lbdeploy: {type(error).__name__}: {error}",
-        state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
-        fix="lbdeploy plan shows what is left to do; please report it with the log",
-    )

@@ -1,4 +1,4 @@
-"""`lbdeploy handover`: arguments, and what is said of the outcome."""
+"""`lbdeploy handover`: arguments, and the report of the outcome."""
 
 from __future__ import annotations
 

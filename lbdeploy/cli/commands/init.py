@@ -13,7 +13,8 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.init_flags import NOTHING, Flags, from_flags
 from lbdeploy.cli.parameters import global_options
-from lbdeploy.errors import UsageError, absolute
+from lbdeploy.common.paths import absolute
+from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.config.draft import Draft
@@ -87,7 +88,10 @@ def _refuse_to_overwrite(path: Path, force: bool) -> None:
 
 
 def _write(path: Path, draft: Draft, force: bool) -> Path | None:
-    """Write the file as a whole or not at all; the schema beside it, unless there is one. The schema's path if so."""
+    """Write the file as a whole or not at all, and the schema beside it, unless there is one.
+
+    Returns the schema's path where it was written.
+    """
     from lbdeploy.config import json_schema, writer
 
     beside = path.with_name(json_schema.FILE_NAME)
@@ -104,7 +108,7 @@ def _write(path: Path, draft: Draft, force: bool) -> Path | None:
 
 
 def _place(path: Path, text: str, force: bool) -> None:
-    """A new file; with `force` it takes the place of an old one, as a whole. Raises OSError."""
+    """Create a file; with `force`, replace an existing one as a whole. Raises OSError."""
     target = path.with_name(f".{path.name}.{os.getpid()}") if force else path
     with open(target, "x", encoding="utf-8") as file:
         try:
@@ -114,4 +118,4 @@ def _place(path: Path, text: str, force: bool) -> None:
             target.unlink()
             raise
     if force:
-        target.replace(path.resolve())  # where it is a link, what it leads to
+        target.replace(path.resolve())  # a symbolic link stays, and its target is replaced

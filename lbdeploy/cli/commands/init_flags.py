@@ -1,4 +1,4 @@
-"""lbdeploy.cli.commands.init_flags."""
+"""The flags of `lbdeploy init`, as a draft of hosts.toml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING = "nothing was written"
 
 @dataclass(frozen=True)
 class Flags:
-    """What was given on the command line. `given`: enough to ask nothing."""
+    """The flags as given. `given`: there are enough of them to ask nothing."""
 
     name: str
     user: str | None
@@ -34,8 +34,7 @@ class Flags:
 
 def from_flags(flags: Flags) -> Draft:
     """The draft that the flags make. Raises UsageError, with every problem."""
-    from lbdeploy.config import draft
-    from lbdeploy.config.reader import complaints
+    from lbdeploy.config import draft, reader
 
     made: Draft = {"cluster": {"name": flags.name}} | ({"ssh": {"user": flags.user}} if flags.user else {})
     networks = draft.distinct(draft.pairs(flags.network, "--network external=ens33"))
@@ -51,10 +50,10 @@ def from_flags(flags: Flags) -> Draft:
     draft.add_vips(made, draft.pairs(flags.vip, "--vip external=192.168.0.10/24"))
     draft.set_vrrp(made, flags.vrrp or next(reversed(networks), ""), flags.router_id or draft.ROUTER_ID)
     draft.set_servers(made, flags.port, draft.named(flags.server, "master"))
-    problems = [f"{'.'.join(key)}: {message}; {fix}" for key, message, fix in complaints(made)]
+    problems = [f"{'.'.join(each.parts)}: {each.message}; {each.fix}" for each in reader.problems(made)]
     if problems:
-        told = "".join(f"\n  {each}" for each in problems)
+        listed = "".join(f"\n  {each}" for each in problems)
         raise UsageError(
-            f"these flags do not make a valid hosts.toml:{told}", state=NOTHING, fix="lbdeploy init --help"
+            f"these flags do not make a valid hosts.toml:{listed}", state=NOTHING, fix="lbdeploy init --help"
         )
     return draft.finished(made)

@@ -1,4 +1,4 @@
-"""The questions of `lbdeploy init`: each with what would be right when an answer is not, and asked again."""
+"""The questions of `lbdeploy init`. A wrong answer is explained, and the question asked again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import click
 
 from lbdeploy.config import draft as drafts
 from lbdeploy.config import reader
+from lbdeploy.config.checks import NO_ADDRESS, NO_VIP
 from lbdeploy.config.draft import Draft
-from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.errors import LbdeployError, Problem, UsageError
 from lbdeploy.operations.discovery import DiscoveredHost, SharedSubnet, discover, is_usable, router_ids, shared
 
 if TYPE_CHECKING:
@@ -24,18 +25,18 @@ Put = Callable[[Draft, str], None]
 
 
 class Interview:
-    """Asks on the terminal, and keeps what is known so far: `made`, checked after every answer."""
+    """Asks on the terminal. `made` is the draft so far, checked after every answer."""
 
     def __init__(self, app: App, flags: Flags) -> None:
         self.app = app
         self.flags = flags
         self.made: Draft = {}
         self.hosts: dict[str, str] = {}
-        self.shared: dict[str, SharedSubnet] = {}  # by network
+        self.shared: dict[str, SharedSubnet] = {}  # the shared subnet that was found for each network, by its name
         self.used: dict[int, str] = {}
 
     def draft(self) -> Draft:
-        """The answers, as a draft that makes a valid file. Raises click's Abort where someone has had enough."""
+        """Ask everything; returns a draft that makes a valid file. Raises click's Abort on Ctrl-C."""
         self.app.reporter.warn("Enter accepts what is in [brackets]; Ctrl-C exits, and nothing is written.")
         self._ask("Name of the cluster", self._name, default=self.flags.name)
         self._ask("Login on the nodes (Enter: as ssh would)", self._login, default=self.flags.user or "")
@@ -55,18 +56,19 @@ class Interview:
         return list(self.made["networks"])
 
     def _ask(self, question: str, put: Put, default: str | None = None) -> None:
-        """Ask until the answer makes no new complaint about what has been answered so far."""
-        before = set(reader.complaints(self.made))
+        """Ask until the answer makes no new problem of what has been answered so far."""
+        before = {each.id for each in reader.problems(self.made)}
         while True:
             answer = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
             tried = deepcopy(self.made)
             try:
                 put(tried, answer)
-                wrong = [each for each in reader.complaints(tried) if each not in before and not _later(each, tried)]
+                found = [each for each in reader.problems(tried) if each.id not in before]
+                wrong = [each for each in found if not _later(each, tried)]
                 if not wrong:
                     self.made = tried
                     return
-                self._refuse(*wrong[0][1:], key=wrong[0][0][-1])
+                self._refuse(wrong[0].message, wrong[0].fix, key=wrong[0].parts[-1])
             except UsageError as error:
                 self._refuse(error.message, error.fix or "")
 
@@ -88,7 +90,7 @@ class Interview:
             raise UsageError("at least two different nodes are needed", fix="lb1=192.168.1.11 lb2=192.168.1.12")
 
     def _look(self) -> list[tuple[str, SharedSubnet]]:
-        """The networks that all nodes are on which can be looked at, by the names proposed for them."""
+        """Look at the nodes: the networks that all reachable ones share, with proposed names."""
         ssh = self.app.ssh if self.app.lab else replace(reader.ssh_of(self.made), answers=self.app.answers)
         while True:
             found = self._discovered(ssh)
@@ -106,7 +108,7 @@ class Interview:
         try:
             return discover(self.hosts, ssh, self.app.emit)
         except KeyboardInterrupt:
-            raise click.Abort from None  # as at a question: nothing was being changed
+            raise click.Abort from None  # as at a question, since nothing is being changed
         finally:
             self.app.reporter.quiet()
 
@@ -125,7 +127,7 @@ class Interview:
             made["nodes"][node] |= {"interfaces": others} if others else {}
 
     def _known(self, node: str) -> str | None:
-        """A node's addresses, as they were seen; None where one was not."""
+        """The addresses that were found on a node; None where one is missing."""
         members = [self.shared[name].members for name in self._names if name in self.shared]
         seen = [str(each[node][1].ip) for each in members if node in each]
         return " ".join(seen) if len(seen) == len(self._names) else None
@@ -165,15 +167,16 @@ class Interview:
         drafts.set_servers(made, self.flags.port, drafts.named(drafts.words(answer), "master"))
 
 
-def _later(complaint: tuple[tuple[str, ...], str, str], made: Draft) -> bool:
-    """Whether a complaint is about something that has not been asked yet."""
-    key, message, _ = complaint
-    missing = key[0] not in made or message == "no network has a VIP"
-    return missing or (key[0] == "nodes" and message.startswith("has no address on network"))
+def _later(problem: Problem, made: Draft) -> bool:
+    """Whether a problem is about something that has not been asked yet."""
+    return problem.parts[0] not in made or problem.rule in (NO_VIP, NO_ADDRESS)
 
 
 def _names_for(found: Sequence[SharedSubnet], hosts: dict[str, str]) -> list[tuple[str, SharedSubnet]]:
-    """Names for the networks: where SSH connects is management, if there is another one; the next is external."""
+    """Names for the networks.
+
+    The one that SSH connects on is "management", if there is another one; the next is "external".
+    """
     inside = next((each for each in found if each.is_at(hosts)), None) if len(found) > 1 else None
     outside = [each for each in found if each is not inside]
     named = [("external" if number == 0 else each.interface, each) for number, each in enumerate(outside)]

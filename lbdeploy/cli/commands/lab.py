@@ -216,6 +216,6 @@ def _show(app: App, status: LabStatus) -> None:
 
 
 def _done(app: App) -> None:
-    """End a command that has told all that there is to tell while it was at work."""
+    """End a command whose events have already said everything."""
     app.reporter.quiet()
     app.finish(0)

@@ -1,4 +1,4 @@
-"""`lbdeploy rebuild`: arguments, and the host key that the operator vouches for."""
+"""`lbdeploy rebuild`: arguments, and the new host key that the operator states."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import click
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import events_option, global_options, ignore_option, lock_option
 from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.operations.arguments import fingerprint
 from lbdeploy.operations.exit_status import rebuilt
-from lbdeploy.rollout.options import Options, fingerprint
+from lbdeploy.rollout.options import Options
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`lbdeploy render`: every file as it would lie on each node, shown or written."""
+"""`lbdeploy render`: prints or writes every file as it would be on each node."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.common.sanitize import safe_text
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     """Print every file as it would be on each node, offline.
+
+    Secrets are hidden, and scripts of your own are not printed: --out writes files as they are, readable by you alone
+    where they hold any.
 
     \b
     lbdeploy render lb1                to read
@@ -48,7 +52,7 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     elif not app.json:
         print_files(rendered)
     documents = [
-        {"node": name, "path": file.path, "mode": "0" + file.mode, "content": file.content}
+        {"node": name, "path": file.path, "mode": "0" + file.mode, "content": shown(file)}
         for name, each in rendered.items()
         for file in each
     ]
@@ -56,14 +60,15 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
 
 
 def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
-    """What the operator's own templates change, as a diff for each file that they do."""
+    """Print a diff for each file that the operator's own templates change."""
     from lbdeploy.node.resources.text_diff import difference
     from lbdeploy.planning.desired import files
 
-    plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))  # beside which there can be no templates
+    # A path without a templates folder beside it, so that the built-in ones are used.
+    plain = replace(app.cluster, path=Path(os.devnull, "hosts.toml"))
     found = []
-    for name, mine in rendered.items():
-        for built_in, file in zip(files(plain, plain.node(name)), mine, strict=True):
+    for name, own in rendered.items():
+        for built_in, file in zip(files(plain, plain.node(name)), own, strict=True):
             if built_in.content != file.content:
                 text = difference(file.path, built_in.content, file.content)
                 found.append({"node": name, "path": file.path, "diff": text})
@@ -74,23 +79,32 @@ def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
 
 
 def print_files(rendered: Mapping[str, Sequence[File]]) -> None:
-    """Every file with a line above it that names node, path and mode."""
+    """Print every file below a line with its node, path and mode."""
     from lbdeploy.cli.report.terminal import coloured
 
     for name, files in rendered.items():
         for file in files:
             head = f"==> {name}:{file.path} (mode 0{file.mode}) <=="
             click.echo(click.style(head, bold=True) if coloured(sys.stdout) else head, color=True)
-            click.echo(file.content)
+            click.echo(shown(file))
+
+
+def shown(file: File) -> str:
+    """What of its content may be shown."""
+    if file.secret:
+        return f"({file.content.count(chr(10))} lines, which may hold a secret: --out writes them)\n"
+    return safe_text(file.content)
 
 
 def write_files(rendered: Mapping[str, Sequence[File]], out: Path) -> None:
-    """Every file below `out`/NODE at its path, with its mode. Raises UsageError where that can't be."""
+    """Write every file to `out`/NODE/PATH, with its mode. Raises UsageError where that fails."""
     try:
         for name, files in rendered.items():
             for file in files:
                 path = out / name / file.path.lstrip("/")
                 path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+                path.chmod(0o600)  # also where it was there before: nobody else may read a secret meanwhile
                 path.write_text(file.content, encoding="utf-8")
                 path.chmod(int(file.mode, 8))
     except OSError as error:

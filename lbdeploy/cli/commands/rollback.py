@@ -1,4 +1,4 @@
-"""`lbdeploy rollback`: the files as they were before a run."""
+"""`lbdeploy rollback`: puts files back as they were before a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lbdeploy plan`, `up` and `verify`: a run on the nodes, and how it ends."""
+"""`lbdeploy plan`, `up` and `verify`: arguments, and the report of a run."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
 
 @contextmanager
 def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[Run]:
-    """A run on the nodes; what it and its report need is imported while the connections are being made.
+    """A run on the nodes; modules are imported while the connections are being made.
 
-    `everyone`: the nodes that are not to be changed are looked at, too.
+    `everyone`: also observe the nodes that are not to be changed.
     """
     from lbdeploy.ssh.pool import SessionPool
 
@@ -127,7 +127,7 @@ def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[R
 
 
 def approve(app: App, plan: Any) -> bool:
-    """Show a plan, and ask. Raises UsageError where nobody can be asked."""
+    """Show a plan, and ask whether to carry it out. Raises UsageError without a terminal."""
     app.reporter.plan(plan)
     if not sys.stdin.isatty():
         raise UsageError("--ask needs a terminal", state="nothing was changed", fix="lbdeploy up, without --ask")

@@ -1,4 +1,4 @@
-"""`lbdeploy schema`: what editors need to know about hosts.toml."""
+"""`lbdeploy schema`: prints the JSON Schema of hosts.toml for editors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lbdeploy show`: the cluster as a picture, offline, or with the states that its nodes are in."""
+"""`lbdeploy show`: draws the cluster, offline or with the states of its parts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _look(app: App) -> Status:
 
 
 def _write(app: App, path: Path, text: str) -> None:
-    """Raises UsageError where the file can't be written."""
+    """Write the picture. Raises UsageError where the file can't be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`lbdeploy status`: once, on a screen that goes on, or as a document every other second."""
+"""`lbdeploy status`: once, or with --watch as a live screen or a document every two seconds."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def status(app: App, *, watch: bool, limit: tuple[str, ...]) -> None:
 
 
 def _follow(app: App, pool: SessionPool, found: Status) -> None:
-    """Until Ctrl-C."""
+    """Show the status again and again, until Ctrl-C."""
     from lbdeploy.operations.status_watch import PERIOD, Watch
 
-    app.muted = True  # the screen is the status's own
+    app.muted = True  # the live screen shows only the status, no events
     try:
         with Watch(app.cluster, pool, found) as watch:
             if app.json:

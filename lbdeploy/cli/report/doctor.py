@@ -1,24 +1,23 @@
-"""`lbdeploy doctor` on a terminal: what is wrong, node by node, each with what to do."""
+"""The report of `lbdeploy doctor`: the problems, node by node, each with its remedy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
+from lbdeploy.cli.report.words import MARKS, count
 from lbdeploy.health.finding import Finding
 from lbdeploy.operations.doctor.doctor import Diagnosis
 
-Line = Sequence[Part]
-
 
 def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
-    """All findings; those that passed only if `verbose`."""
+    """The lines about all findings; with `verbose`, also about checks that passed."""
     for name, group in groupby(diagnosis.findings, key=lambda each: each.node):
         findings = list(group)
         shown = [each for each in findings if verbose or not each.ok]
         good = sum(each.ok for each in findings)
-        told = f": {_count(good, 'check')} passed" if good else ""
+        told = f": {count(good, 'check')} passed" if good else ""
         yield (name or "all nodes together", "name"), told
         for each, following in pairwise([*shown, None]):
             if each:
@@ -28,7 +27,7 @@ def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
 
 def _finding(finding: Finding, *, last: bool) -> Iterator[Line]:
     """One finding with its id; the remedy is below the last of the findings that share it."""
-    mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.is_warning else ("✗", "bad")
+    mark, style = MARKS[finding.severity]
     yield "  ", (f"{mark} ", style), finding.detail, (f" [{finding.check}]", "quiet")
     if finding.fix and not finding.ok and last:
         yield ("      next: ", "next"), finding.fix
@@ -37,14 +36,10 @@ def _finding(finding: Finding, *, last: bool) -> Iterator[Line]:
 def _summary(diagnosis: Diagnosis) -> Iterator[Line]:
     bad, good = len(diagnosis.problems), sum(each.ok for each in diagnosis.findings)
     warnings = len(diagnosis.findings) - bad - good
-    rest = f"{_count(good, 'check')} passed" + (f", {_count(warnings, 'warning')}." if warnings else ".")
+    rest = f"{count(good, 'check')} passed" + (f", {count(warnings, 'warning')}." if warnings else ".")
     if not bad:
         yield ("Ready: ", "good"), rest
         yield ("Next: ", "next"), "lbdeploy plan"
         return
-    yield ("Not ready: ", "bad"), f"{_count(bad, 'problem')}, {rest}"
+    yield ("Not ready: ", "bad"), f"{count(bad, 'problem')}, {rest}"
     yield ("Next: ", "next"), "fix what is marked ✗, then: lbdeploy doctor"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,23 +1,22 @@
-"""`lbdeploy down` on a terminal: what will go, and what is gone."""
+"""The report of `lbdeploy down`: what will be removed, and what was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
+from lbdeploy.cli.report.words import listed
 from lbdeploy.operations.down import Removed
 from lbdeploy.operations.down_plan import RemovalPlan
 
-Line = Sequence[Part]
-
 
 def warnings(planned: RemovalPlan) -> Iterator[Line]:
-    """What an operator should know, besides the plan, before it is carried out."""
+    """Warnings to show with the plan, before it is carried out."""
     if planned.vips:
-        yield ("! ", "warn"), f"{_names(planned.vips)} will be gone: nothing will answer there any more"
+        yield ("! ", "warn"), f"{listed(planned.vips)} will be gone: nothing will answer there any more"
     if any(planned.sessions.values()):
-        told = ", ".join(f"{sessions} on {name}" for name, sessions in planned.sessions.items())
-        yield ("! ", "warn"), f"open sessions that will end: {told}"
+        sessions = ", ".join(f"{count} on {name}" for name, count in planned.sessions.items())
+        yield ("! ", "warn"), f"open sessions that will end: {sessions}"
     else:
         yield ("haproxy has no open sessions",)
     for name in planned.unreached:
@@ -26,30 +25,25 @@ def warnings(planned: RemovalPlan) -> Iterator[Line]:
 
 
 def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
-    """What was done, and what is left to do."""
+    """The lines about what was removed, and what is left to do."""
     if not removed.done:
-        yield ("Nothing to do: ", "good"), f"nothing of lbdeploy's is left on {_names(removed.planned.sessions)}"
+        yield ("Nothing to do: ", "good"), f"nothing of lbdeploy's is left on {listed(removed.planned.sessions)}"
         return
-    yield ("Removed: ", "good"), (_names(removed.done), "name"), ": as before lbdeploy"
+    yield ("Removed: ", "good"), (listed(removed.done), "name"), ": as before lbdeploy"
     yield from _unknown(removed.planned)
     for name, packages in removed.planned.staying.items():
-        yield (name, "name"), f": {_names(packages)} not purged, since lbdeploy has no record of installing them"
+        yield (name, "name"), f": {listed(packages)} not purged, since lbdeploy has no record of installing them"
     if not purge:
         only = f"--limit {','.join(removed.done)} " if limited else ""
         yield "Packages and lbdeploy's own records stay. To remove them: ", (f"lbdeploy down {only}--purge", "next")
     if limited:
-        yield ("Next: ", "next"), f"take {_names(removed.done)} out of hosts.toml, then: lbdeploy up"
+        yield ("Next: ", "next"), f"take {listed(removed.done)} out of hosts.toml, then: lbdeploy up"
 
 
 def _unknown(planned: RemovalPlan) -> Iterator[Line]:
     for name in planned.unknown:
-        told = ": an earlier lbdeploy did not remember what was there before; its files go, and its services stop"
-        yield ("! ", "warn"), (name, "name"), told
+        what = ": an earlier lbdeploy did not remember what was there before; its files go, and its services stop"
+        yield ("! ", "warn"), (name, "name"), what
     if planned.unknown:
         fix = "apt-get -o Dpkg::Options::=--force-confmiss install --reinstall haproxy"
         yield ("    next: ", "next"), f"for Debian's haproxy.cfg, there: {fix}"
-
-
-def _names(names: Iterable[str]) -> str:
-    *rest, last = names
-    return f"{', '.join(rest)} and {last}" if rest else last

@@ -1,11 +1,11 @@
-"""A drill on a terminal: a timeline, what happened when, and the numbers."""
+"""The report of a drill: a timeline, what happened when, and the measurements."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line, Part
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.operations.outage.views import HERE, TOLERANCE
@@ -19,11 +19,10 @@ CELLS: dict[State, tuple[str, str]] = {
     "BACKUP": ("b", "quiet"),
 }
 LEGEND = "━ answers  x silent     M master  b backup  F fault  . off"
-Line = Sequence[Part]
 
 
 def lines(result: DrillResult, width: int) -> Iterator[Line]:
-    """One drill, in lines of at most `width` columns."""
+    """The lines about one drill, of at most `width` columns."""
     yield ()
     yield (result.node, "name"), f": {result.kind.what}, for {_seconds(result.repaired - result.broken)}"
     yield ()
@@ -40,7 +39,7 @@ def headings() -> tuple[str, ...]:
 
 
 def row(result: DrillResult) -> tuple[str, ...]:
-    """A drill's row in that table."""
+    """A drill's row in the table of several drills."""
     return (
         result.kind.name,
         result.node,
@@ -73,7 +72,7 @@ def _cells(row: Row, shown: Timeline, columns: int, step: float) -> Iterator[Par
 
 
 def _axis(shown: Timeline, columns: int, step: float) -> str:
-    """Whole seconds from the break, as many as there is room for."""
+    """The axis: whole seconds since the fault, as many as fit."""
     every = next(each for each in (1, 2, 5, 10, 20, 50, 100, 200) if each / step >= 6)
     text = [" "] * columns
     for second in range(0, int(shown.end) + 1, every):
@@ -93,9 +92,9 @@ def _marks(shown: Timeline, columns: int, step: float) -> str:
 
 
 def _happened(result: DrillResult) -> Iterator[Line]:
-    told = [(each.at, each.node, each.what) for each in result.events]
-    told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
-    for at, node, what in sorted(told):
+    events = [(each.at, each.node, each.what) for each in result.events]
+    events += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
+    for at, node, what in sorted(events):
         yield f"{at - result.broken:8.2f} s  ", (node, "name"), f"  {what}"
 
 
@@ -138,14 +137,14 @@ def _verdict(result: DrillResult) -> str:
 
 
 def _elsewhere(result: DrillResult) -> str:
-    """What the other nodes measured."""
+    """The longest outages that the other nodes measured, as text."""
     clients = dict.fromkeys(view.client for view in result.views if view.client != HERE and view.reached)
     seen = {name: max(view.outage for view in result.views if view.client == name) for name in clients}
     return f" ({', '.join(f'{name} saw {_seconds(outage)}' for name, outage in seen.items())})" if seen else ""
 
 
 def holders(result: DrillResult) -> str:
-    """Who had the VIPs while it was broken, in a line."""
+    """When each VIP was on one node again after the fault, and for how long two nodes had one."""
     both = f"two had them for {_seconds(result.two_holders)}"
     if result.one_holder is None:
         return f"Not every VIP was on one node when it was undone; {both}"

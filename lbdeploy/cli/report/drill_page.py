@@ -1,4 +1,4 @@
-"""Drills as one web page, to hand to colleagues: self-contained, its pictures inline."""
+"""Drills as one web page for colleagues: self-contained, its pictures inline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, Span, Timeline, timeline
 from lbdeploy.operations.outage.views import TOLERANCE
 
-LABELS, WIDTH, RIGHT, TOP, PITCH, BAR = 210, 960, 20, 34, 30, 18  # pixels
+LABELS, WIDTH, RIGHT, TOP, PITCH, BAR = 210, 960, 20, 34, 30, 18  # sizes of the picture, in pixels
 
 STYLE = """\
 :root { color-scheme: light dark; --ink: #1c2128; --paper: #fff; --faint: #6a737d; --rule: #d8dee4;
@@ -90,9 +90,9 @@ def _verdict(result: DrillResult) -> str:
 
 
 def _section(result: DrillResult) -> str:
-    told = [(each.at, each.node, each.what) for each in result.events]
-    told += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
-    rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(told))
+    events = [(each.at, each.node, each.what) for each in result.events]
+    events += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
+    rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(events))
     after = "".join(f"<p>{escape(detail)}</p>" for detail in result.after)
     heading = f"{result.node}: {result.kind.what}"
     if result.placed:
@@ -132,7 +132,7 @@ def _bar(row: Row, y: int, x: Callable[[float], float]) -> Iterable[str]:
 
 
 def _rect(span: Span, y: int, x: Callable[[float], float]) -> str:
-    width = max(x(span.end) - x(span.start), 1.5)  # nothing is too short to be seen
+    width = max(x(span.end) - x(span.start), 1.5)  # the shortest span stays visible
     hint = f"{KEYS[span.state]}, {span.start:.2f} s to {span.end:.2f} s"
     return (
         f'<rect x="{x(span.start):.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="var(--{span.state})">'
@@ -141,7 +141,7 @@ def _rect(span: Span, y: int, x: Callable[[float], float]) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML already."""
+    """A table; its cells are HTML already."""
     head = "".join(f"<th>{each}</th>" for each in headings)
     body = "".join("<tr>" + "".join(f"<td>{each}</td>" for each in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>"

@@ -1,4 +1,4 @@
-"""A run over many clusters, as people see it: each as it ends, and one table."""
+"""The report of a run over many clusters: each result as it arrives, and a table."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from lbdeploy.operations.fleet.job import ClusterResult, worst
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.reporter import Reporter
+from lbdeploy.cli.report.words import BAD, GOOD, count
 
-SHOWN_FINDINGS = 5  # of one cluster; `verify` of that cluster alone shows the rest
-MARKS = {None: ("-", "quiet"), 0: ("✓", "good"), CHANGES_PENDING: ("~", "todo")}
+SHOWN_FINDINGS = 5  # for each cluster; `verify` of that cluster alone shows the rest
+MARKS = {None: ("-", "quiet"), 0: GOOD, CHANGES_PENDING: ("~", "todo")}
 
 
 class Sites:
@@ -32,7 +33,7 @@ class Sites:
         self.labels = labels
 
     def event(self, file: str, event: Told) -> None:
-        """What happens in one cluster. On a terminal each has a line; elsewhere steps would be too much to read."""
+        """Show an event in one cluster. On a terminal each cluster has a live line; elsewhere, steps are left out."""
         label, who = self.labels[file], f"{event.who}: " if event.who else ""
         if self._reporter.lively:
             self._reporter.emit(Step(label, who + event.text))
@@ -40,15 +41,15 @@ class Sites:
             self._reporter.emit(Note(f"{label}: {who}".removesuffix(": "), event.text))
 
     def ended(self, result: ClusterResult) -> None:
-        """One line for a cluster, as soon as it is known; none for one that was not begun."""
+        """Show a line for a cluster that has ended; none for one that was not begun."""
         if result.exit_code is not None:
             self._reporter.forget(self.labels[result.file])
             self._reporter.warn(*self._line(result))
 
     def summary(self, results: Sequence[ClusterResult]) -> None:
-        """The table, what went wrong and what to do, and one line at the end."""
+        """Show the table, then each failure with its remedy, and a final line."""
         rows = [
-            (self.labels[each.file], each.name, MARKS.get(each.exit_code, ("✗", ""))[0], said(each), _took(each))
+            (self.labels[each.file], each.name, MARKS.get(each.exit_code, BAD)[0], said(each), _took(each))
             for each in results
         ]
         self._reporter.table(("file", "cluster", "", self._command, "took"), rows)
@@ -57,12 +58,12 @@ class Sites:
         self._end(results)
 
     def _line(self, result: ClusterResult) -> Iterator[Any]:
-        mark, style = MARKS.get(result.exit_code, ("✗", "bad"))
+        mark, style = MARKS.get(result.exit_code, BAD)
         yield from ((f"{mark} ", style), (self.labels[result.file], "name"), f": {said(result)}")
         yield f"  ({_took(result)})", "quiet"
 
     def _trouble(self, result: ClusterResult) -> None:
-        """What stopped it, or what is wrong with it, and the command that shows it alone."""
+        """Show the error or the findings of one cluster, and the command for that cluster alone."""
         say, error = self._reporter.say, stopped(result.document)
         say(("✗ ", "bad"), (self.labels[result.file], "name"), f": {said(result)}")
         if error:
@@ -98,7 +99,7 @@ def said(result: ClusterResult) -> str:
     if result.exit_code is None:
         return "not begun"
     error = stopped(document)
-    if error and "nodes" not in document:  # `status` says more than that
+    if error and "nodes" not in document:  # `status` has the state of the nodes besides the error, which tells more
         node = f"{error['node']}: " if error.get("node") else ""
         return node + str(error["message"]).partition("\n")[0]
     return ", ".join(_found(document)) or "nothing to do"
@@ -107,15 +108,15 @@ def said(result: ClusterResult) -> str:
 def _found(document: Mapping[str, Any]) -> Iterator[str]:
     if changes := document.get("changes"):
         names = dict.fromkeys(each["node"] for each in changes)
-        yield f"{_count(len(changes), 'change')} on {' and '.join(names)}"
+        yield f"{count(len(changes), 'change')} on {' and '.join(names)}"
     if "findings" in document:
         wrong = len(bad(document))
-        yield f"{_count(wrong, 'check')} failed" if wrong else "healthy"
+        yield f"{count(wrong, 'check')} failed" if wrong else "healthy"
     for node in document.get("nodes", ()):
         if not node["reachable"]:
             yield f"{node['node']} can't be looked at"
     if warnings := document.get("warnings"):
-        yield _count(len(warnings), "warning")
+        yield count(len(warnings), "warning")
     if vips := document.get("vips"):
         nobody = "none of those looked at" if any(vip.get("unknown") for vip in vips) else "nobody"
         holders = dict.fromkeys(name for vip in vips for name in vip["holders"] or [nobody])
@@ -123,7 +124,10 @@ def _found(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def stopped(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The error that ended it; not that a cluster is unhealthy, which its findings tell better."""
+    """The error that ended the command.
+
+    Not one that only says that the cluster is unhealthy: the findings say that in detail.
+    """
     error: Mapping[str, Any] | None = document.get("error")
     return None if error and error.get("type") == "Unhealthy" and "findings" in document else error
 
@@ -131,10 +135,6 @@ def stopped(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def bad(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The findings that make a cluster unhealthy."""
     return [each for each in document.get("findings", ()) if each["severity"] == "error"]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _took(result: ClusterResult) -> str:

@@ -1,14 +1,12 @@
-"""A handover on a terminal: who has the VIPs, what it cost, and until when they stay."""
+"""The report of a handover: which node has the VIPs, what clients lost, and until when it keeps them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.handover.result import HandoverResult
-
-Line = Sequence[Part]
 
 
 def lines(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
@@ -30,8 +28,8 @@ def _cost(moved: HandoverResult) -> Iterator[Line]:
     if not moved.measured:
         return
     style = "good" if moved.in_time else "bad"
-    told = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
-    yield (f"{moved.failed} of {moved.probes} probes failed", style), told
+    rest = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
+    yield (f"{moved.failed} of {moved.probes} probes failed", style), rest
 
 
 def _until(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:

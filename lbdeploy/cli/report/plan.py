@@ -1,4 +1,4 @@
-"""A plan, step by step: which nodes, at what cost, and what is changed there; and a summary once it was done."""
+"""The report of a plan: its stages with their nodes, costs and changes; and a summary of what was done."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line
 
 if TYPE_CHECKING:
     from lbdeploy.node.resources.base import Change
     from lbdeploy.planning.plan import Plan
 
-Line = Sequence[Part]
-
 
 def steps(plan: Plan, *, diffs: bool) -> Iterator[Line]:
-    """Every change, node by node in the order of the run, with a diff for each file where that is wanted."""
+    """The lines about every change, node by node in the order of the run; `diffs`: with a diff for each file."""
     for step, stage in enumerate(plan.stages, 1):
         *rest, last = stage.names
         names = f"{', '.join(rest)} and {last} together" if rest else last
@@ -57,7 +55,7 @@ _PAST = {
 
 
 def in_short(changes: Sequence[Change]) -> str:
-    """What was done on a node, a line for each kind of thing that was done."""
+    """A summary of what was done on a node, a line for each kind of change."""
     done: dict[str, list[str]] = {}
     names = _short([change.name for change in changes])
     for change, name in zip(changes, names, strict=True):
@@ -70,7 +68,7 @@ def _past(change: Change) -> str:
 
 
 def _short(paths: Sequence[str]) -> list[str]:
-    """The names of files without their folders; with the last folder where names would be the same."""
+    """The files' names without their folders; with the last folder where two names are the same."""
     bare = Counter(path.rpartition("/")[2] for path in paths)
     parts = [path.split("/") for path in paths]
     return ["/".join(each[-2:] if bare[each[-1]] > 1 else each[-1:]) for each in parts]

@@ -1,4 +1,4 @@
-"""Progress as it happens."""
+"""Progress of a run: lines where there is no terminal, a live display where there is one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.cli.report.terminal import console, write
+from lbdeploy.cli.report.words import BAD, GOOD
 from lbdeploy.events import Done, Note, Step, Told
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Live:
                     self._live.refresh()
 
     def forget(self, who: str) -> None:
-        """Take a line away."""
+        """Remove the live line of a node."""
         with self._lock:
             self._rows.pop(who, None)
 
@@ -94,7 +95,7 @@ class Live:
             self._note = ""
 
     def _tell(self, who: str, text: str) -> None:
-        """A note about a node stays on the screen, above the live lines."""
+        """Print a note above the live lines; it stays on the screen."""
         from rich.text import Text
 
         self._live.console.print(Text.assemble((f"{who}: ", "name"), text))
@@ -120,7 +121,7 @@ class Live:
 
         if isinstance(event, Step):
             return self._spinner
-        return Text("✓", style="good") if isinstance(event, Done) and event.ok else Text("✗", style="bad")
+        return Text(*(GOOD if isinstance(event, Done) and event.ok else BAD))
 
     def _age(self, event: Told, since: float) -> Any:
         from rich.text import Text

@@ -1,7 +1,7 @@
-"""What people see: progress as it happens, plans, findings, errors. The only importer of rich.
+"""Prints for people: progress, plans, findings, errors. The only importer of rich.
 
-Plain lines are written without it, since importing it takes longer than many a command: it draws tables and the live
-display on a terminal.
+Plain lines are written without rich, since importing it takes longer than many a command: it draws tables and the live
+display.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.cli.report.plan import in_short, steps
 from lbdeploy.cli.report.progress import Live, ProgressLines
 from lbdeploy.cli.report.terminal import Part, console, draws_boxes, lively, write
+from lbdeploy.cli.report.words import MARKS, count, listed
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
     from lbdeploy.rollout.run import Outcome
 
 
-SHOWN = 4000  # characters of a script
+SHOWN = 4000  # characters of a script that are shown with -vv
 
 
 class Reporter:
-    """Draws progress on standard error, and results on standard output, or on standard error where that is for JSON."""
+    """Prints progress on standard error, and results on standard output, or with --json on standard error, too."""
 
     def __init__(self, *, json: bool, verbose: int, advise: Callable[[str], str] = str) -> None:
         """`advise` adapts general advice, such as `lbdeploy up`, to the options of this invocation."""
@@ -49,14 +50,14 @@ class Reporter:
         self._progress: Live | ProgressLines = Live() if lively(sys.stderr) else ProgressLines()
 
     def emit(self, event: Event) -> None:
-        """Show an event as it happens. From any thread."""
+        """Show an event. May be called from any thread."""
         if not isinstance(event, RemoteCommand):
             self._progress.event(event)
         elif self.verbose > 1:
             self._wire(event)
 
     def _wire(self, event: RemoteCommand) -> None:
-        """What went over the wire, and how it ended."""
+        """Show a script that was run on a node, its output, and how it ended."""
         script = excerpt(readable(event.script), SHOWN)
         self.warn((event.who, "name"), (f" $ {event.command}", "todo"), f"  ({event.seconds:.2f} s, {event.status})")
         self.warn(("\n".join(f"    {line}" for line in script.splitlines()), "quiet"))
@@ -72,11 +73,11 @@ class Reporter:
         return lively(self._results)
 
     def forget(self, who: str) -> None:
-        """Remove the live line of one that has ended."""
+        """Remove the live line of a node, or of a cluster, that has ended."""
         self._progress.forget(who)
 
     def prepare(self) -> None:
-        """Import what drawing results will need, while there is something else to wait for."""
+        """Import rich, which drawing results needs, while the run waits for the nodes anyway."""
         import rich.console
         import rich.table  # noqa: F401
 
@@ -85,7 +86,7 @@ class Reporter:
         self._progress.close()
 
     def say(self, *parts: Part) -> None:
-        """One line of results: text, and (text, style) pairs."""
+        """Print one line of results: text, and (text, style) pairs."""
         self.quiet()
         write(self._results, self._advised(parts))
 
@@ -94,18 +95,18 @@ class Reporter:
             self.say(*line)
 
     def warn(self, *parts: Part) -> None:
-        """One line on standard error."""
+        """Print one line on standard error."""
         self.quiet()
         write(sys.stderr, self._advised(parts))
 
     def _advised(self, parts: Sequence[Part]) -> Sequence[Part]:
-        """Adapt the commands in a line of advice, which is one that has a part of the style "next"."""
+        """Adapt the commands in a line of advice: one with a part of the style "next"."""
         if not any(isinstance(part, tuple) and part[1] == "next" for part in parts):
             return parts
         return [(self._advise(part[0]), part[1]) if isinstance(part, tuple) else self._advise(part) for part in parts]
 
     def error(self, error: LbdeployError) -> None:
-        """What happened, where, in what state things are, and what to type next."""
+        """Print an error: what happened, where, in what state things are, and what to type next."""
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
         for line in error.lines() if isinstance(error, HostsFileError) else ():
             self.warn("  ", line)
@@ -117,21 +118,24 @@ class Reporter:
             self.warn((f"  | {line}", "quiet"))
 
     def plan(self, plan: Plan, then: str = "") -> None:
-        """Every change, node by node in the order of the run, with a diff for each file; `then`: a command for them."""
+        """Print a plan: every change in the order of the run, with a diff for each file.
+
+        `then`: the command that makes these changes.
+        """
         if not plan.changes:
             self._nothing_to_do(plan)
             return
         self._say_all(steps(plan, diffs=True))
-        self.say(_count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
+        self.say(count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
 
     def removal_plan(self, planned: RemovalPlan) -> None:
-        """What `down` is about to do; with -v, also a diff for each file."""
+        """Print what `down` is about to do; with -v, also a diff for each file."""
         from lbdeploy.cli.report.down import warnings
 
         self._say_all((*steps(planned.plan, diffs=self.verbose > 0), *warnings(planned)))
 
     def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
-        """What `down` has done."""
+        """Print what `down` has done."""
         from lbdeploy.cli.report.down import outcome
 
         self._say_all(outcome(removed, purge=purge, limited=limited))
@@ -139,18 +143,18 @@ class Reporter:
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)
         self.say(
-            ("Nothing to do: ", "good"), f"{_names(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
+            ("Nothing to do: ", "good"), f"{listed(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
         )
 
     def up(self, outcome: Outcome) -> None:
-        """What changed where, who holds which VIP, and what to do next: it fits a screen."""
+        """Print the result of `up`: what changed where, who holds which VIP, what to do next. It fits a screen."""
         if not outcome.plan.changes:
             self._nothing_to_do(outcome.plan)
         alike: dict[str, list[str]] = {}
         for name in outcome.done:
             alike.setdefault(in_short(outcome.plan.nodes[name].changes), []).append(name)
         for summary, names in alike.items():
-            self.say(("Changed ", "good"), (_names(names), "name"), ":")
+            self.say(("Changed ", "good"), (listed(names), "name"), ":")
             for line in summary.splitlines():
                 self.say(f"  {line}")
         self.verdict(outcome.verdict)
@@ -158,48 +162,48 @@ class Reporter:
             self.say(("Next: ", "next"), "lbdeploy verify, after every change to the nodes or the servers")
 
     def rebuilt(self, outcome: Rebuilt) -> None:
-        """As `up` shows it, and where the node stays a standby, why the VIPs don't return to it."""
+        """Print the result as for `up`; where the node stays a standby, also why the VIPs don't return to it."""
         self.up(outcome)
         if outcome.role == "standby" and not outcome.returns and outcome.why:
             self.say((outcome.name, "name"), f" is a standby: {outcome.why}")
 
     def rolled_back(self, run: str, about: str) -> None:
-        """What was undone, and what hosts.toml has to do with it."""
+        """Print what was rolled back, and that hosts.toml still has the change."""
         self.say(("Undone: ", "good"), f"the run {run} of {about}")
         self.say(("Next: ", "next"), "also edit hosts.toml: lbdeploy plan shows what the next up would change again")
 
     def verdict(self, verdict: Verdict) -> None:
-        """Where the VIPs are, how the servers do, and what is wrong; with -v also all that is right."""
+        """Print where the VIPs are, the state of the servers, and what is wrong; with -v also what is right."""
         if verdict.vips:
             rows = [(str(p.vip.ip), p.vip.network, p.interface, p.told()) for p in verdict.vips]
             self.table(("VIP", "network", "interface", "holder"), rows)
         for frontend, up, all_servers in verdict.frontends():
             style = "good" if up == all_servers else "warn" if up else "bad"
-            self.say((frontend, "name"), ": ", (f"{up} of {_count(all_servers, 'server')} up", style))
+            self.say((frontend, "name"), ": ", (f"{up} of {count(all_servers, 'server')} up", style))
         shown = [each for each in verdict.findings if not each.ok or self.verbose]
         for finding, following in zip(shown, [*shown[1:], None], strict=False):
             self._finding(finding, last=following is None or following.fix != finding.fix)
         self._summary(verdict)
 
     def _finding(self, finding: Finding, *, last: bool) -> None:
-        """One line; the remedy is below the last of the findings that share it."""
-        mark, style = ("✓", "good") if finding.ok else ("!", "warn") if finding.is_warning else ("✗", "bad")
+        """Print a finding; the remedy is below the last of the findings that share it."""
+        mark, style = MARKS[finding.severity]
         self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
         if finding.fix and not finding.ok and last:
             self.say(("    next: ", "next"), finding.fix)
 
     def _summary(self, verdict: Verdict) -> None:
-        good = _count(sum(each.ok for each in verdict.findings), "check")
-        bad = _count(sum(each.is_error for each in verdict.findings), "check")
+        good = count(sum(each.ok for each in verdict.findings), "check")
+        bad = count(sum(each.is_error for each in verdict.findings), "check")
         warnings = sum(each.is_warning for each in verdict.findings)
-        rest = f", {_count(warnings, 'warning')}." if warnings else "."
+        rest = f", {count(warnings, 'warning')}." if warnings else "."
         if verdict.healthy:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
 
     def difference(self, node: str, path: str, diff: str) -> None:
-        """What the operator's own template makes different."""
+        """Print a diff between a file and its built-in version."""
         from lbdeploy.cli.report.plan import difference
 
         self.say((f"{node}:{path}", "name"))
@@ -207,20 +211,20 @@ class Reporter:
             self.say(*line)
 
     def doctor(self, diagnosis: Diagnosis) -> None:
-        """What is in the way of `up`, and what is not."""
+        """Print the findings of `doctor`."""
         from lbdeploy.cli.report.doctor import lines
 
         self._say_all(lines(diagnosis, verbose=self.verbose > 0))
 
     def status(self, status: Status) -> None:
-        """The cluster as it is, once."""
+        """Print the status once."""
         from lbdeploy.cli.report.status import screen
 
         self.quiet()
         console(self._results).print(screen(status, {}, {}))
 
     def topology(self, topology: Topology) -> None:
-        """The cluster as a picture."""
+        """Print the cluster as a picture."""
         from lbdeploy.cli.report.topology.text import ASCII, UNICODE, lines
 
         self.quiet()
@@ -228,49 +232,47 @@ class Reporter:
         self._say_all(lines(topology, width, UNICODE if draws_boxes() else ASCII))
 
     def watch(self, watch: Watch) -> None:
-        """The cluster as it is, drawn again and again until Ctrl-C."""
+        """Draw the status again and again, until Ctrl-C."""
         from lbdeploy.cli.report.status import follow
 
         self.quiet()
         follow(watch, console(self._results))
 
     def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
-        """Who has the VIPs now, and what it cost."""
+        """Print which node has the VIPs after a handover, and what clients lost."""
         from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
 
     def drill(self, result: DrillResult) -> None:
-        """What one drill measured, with a timeline."""
+        """Print what one drill measured, with a timeline."""
         from lbdeploy.cli.report.drill import lines
 
         self.quiet()
         self._say_all(lines(result, min(console(self._results).width, 100)))
 
     def drills(self, results: Sequence[DrillResult]) -> None:
-        """Several drills, side by side."""
+        """Print a table of several drills."""
         from lbdeploy.cli.report.drill import headings, row
 
         if len(results) > 1:
             self.table(headings(), map(row, results))
 
     def lints(self, cluster: Cluster, lints: Sequence[Lint]) -> None:
-        """The outcome of `check`."""
+        """Print the outcome of `check`."""
         for each in lints:
             where = ":".join(str(part) for part in (each.node, each.file, each.line) if part is not None)
             style = "bad" if each.severity == "error" else "warn"
             self.say((f"{each.severity}: ", style), (where, "name"), f": {each.message}")
             self.say(("    next: ", "next"), each.fix)
         servers = sum(len(frontend.servers) for frontend in cluster.frontends)
-        counts = (
-            f"{_count(len(cluster.nodes), 'node')}, {_count(len(cluster.vips), 'VIP')}, {_count(servers, 'server')}"
-        )
+        counts = f"{count(len(cluster.nodes), 'node')}, {count(len(cluster.vips), 'VIP')}, {count(servers, 'server')}"
         if not any(each.severity == "error" for each in lints):
             preferred = f"{cluster.preferred.name} is the preferred MASTER."
             self.say((f"{cluster.path.name} is valid: ", "good"), f"{counts}; {preferred}")
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Plain rows; the first column is what they are about."""
+        """Print a table; the first column names what each row is about."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
@@ -282,12 +284,3 @@ class Reporter:
             table.add_row(Text(first, style="name"), *map(Text, rest))
         self.quiet()
         console(self._results).print(table)
-
-
-def _names(names: Iterable[str]) -> str:
-    *rest, last = (*names,) or ("",)
-    return f"{', '.join(rest)} and {last}" if rest else last
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -11,17 +11,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lbdeploy.health.placement import DAEMONS
+from lbdeploy.cli.report.words import MARKS
+from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
 from lbdeploy.operations.status_watch import Watch
 
-REDRAW = 0.5  # seconds
+REDRAW = 0.5  # seconds between two drawings
 STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": "warn", "unknown": "warn"}
 
 
 def screen(status: Status, silent: Mapping[str, float], last: Mapping[str, Snapshot]) -> RenderableType:
-    """All of it. `silent`: seconds without an answer, by node; `last`: what such nodes last answered, shown grey."""
+    """The whole screen. `silent`: seconds without an answer, by node; `last`: such nodes' last answers, shown grey."""
     shown = {**last, **status.nodes}
     servers = (_servers(status, frontend.name, shown, silent) for frontend in status.cluster.frontends)
     warnings = list(_warnings(status))
@@ -31,7 +32,7 @@ def screen(status: Status, silent: Mapping[str, float], last: Mapping[str, Snaps
 
 
 def follow(watch: Watch, console: Console) -> None:
-    """Draw it anew twice a second, on a screen of its own, until Ctrl-C."""
+    """Draw the screen twice a second, on the terminal's alternate screen, until Ctrl-C."""
     with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
             last = {name: each.snapshot for name, each in watch.seen.items() if each.snapshot}
@@ -89,7 +90,7 @@ def _vips(status: Status) -> Table:
 
 
 def _servers(status: Status, frontend: str, shown: Mapping[str, Snapshot], silent: Mapping[str, float]) -> Table:
-    """A row a server, with what each node's haproxy thinks of it, and for how long."""
+    """A row for each server, with its state in each node's haproxy, and since when."""
     names = [node.name for node in status.cluster.nodes if node.name in shown]
     table = _table(frontend, *names)
     servers = next(each.servers for each in status.cluster.frontends if each.name == frontend)
@@ -113,8 +114,8 @@ def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
 
 def _warnings(status: Status) -> Iterable[Text]:
     for each in status.warnings:
-        mark, style = ("! ", "warn") if each.is_warning else ("✗ ", "bad")
-        yield Text.assemble((mark, style), (f"{each.node}: " if each.node else "", "name"), each.detail)
+        mark, style = MARKS[each.severity]
+        yield Text.assemble((f"{mark} ", style), (f"{each.node}: " if each.node else "", "name"), each.detail)
 
 
 def _table(*headings: str) -> Table:

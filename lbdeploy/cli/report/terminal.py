@@ -1,11 +1,11 @@
-"""Where text goes: which colours, and whether there are any."""
+"""Writing to a terminal or a file: colours, widths, and what is allowed to reach a terminal."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -26,14 +26,15 @@ STYLES: dict[str, dict[str, Any]] = {
     "name": {"bold": True},
     "quiet": {"dim": True},
     "todo": {"fg": "cyan"},
-    "next": {"fg": "cyan"},  # advice: Reporter sees to the commands in such a line
+    "next": {"fg": "cyan"},  # the style of advice, in which Reporter adapts the commands
 }
 RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
 Part = str | Pair
+Line = Sequence[Part]
 
 
 def coloured(stream: IO[str]) -> bool:
-    """Whether to colour what goes there: FORCE_COLOR and NO_COLOR have the last word, then whether it is a terminal."""
+    """Whether output to the stream is coloured: NO_COLOR and FORCE_COLOR decide; without them, terminals are."""
     if os.environ.get(environment.NO_COLOR):
         return False
     if os.environ.get(environment.FORCE_COLOR):
@@ -42,22 +43,22 @@ def coloured(stream: IO[str]) -> bool:
 
 
 def draws_boxes() -> bool:
-    """Whether the locale promises characters beyond ASCII. Where none is set, it is taken for UTF-8, as Python does."""
+    """Whether the locale allows characters beyond ASCII. Where none is set, it is taken for UTF-8, as Python does."""
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     chosen = next(filter(None, names), "").lower()
     return not chosen or "utf" in chosen
 
 
 def lively(stream: IO[str]) -> bool:
-    """Whether what was written there can be drawn over."""
+    """Whether the stream is a terminal on which lines can be drawn over."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def write(stream: IO[str], parts: Iterable[Part]) -> None:
-    """One line, of text and (text, style) pairs; on a terminal broken between words where it is too long.
+    """Write one line, of text and (text, style) pairs; on a terminal it is broken between words.
 
-    A standard error that nobody reads any more, as in `lbdeploy up 2>&1 | head`, is ignored: a node must not be left in
-    the middle of its change. Results that nobody reads raise BrokenPipeError.
+    A standard error whose reader has gone, as in `lbdeploy up 2>&1 | head`, is ignored: a node must not be left in the
+    middle of its change. Results whose reader has gone raise BrokenPipeError.
     """
     colour = coloured(stream)
     with suppress(*[OSError] if stream is sys.stderr else []):
@@ -67,7 +68,7 @@ def write(stream: IO[str], parts: Iterable[Part]) -> None:
 
 
 def _lines(parts: Iterable[Part]) -> list[list[Pair]]:
-    """The parts as pairs, line by line. What a node says must not steer the terminal: controls are replaced."""
+    """The parts as pairs, line by line. Control characters, which a node's output may contain, are replaced."""
     lines: list[list[Pair]] = [[]]
     for text, style in (part if isinstance(part, tuple) else (part, "") for part in parts):
         first, *rest = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text).split("\n")
@@ -83,7 +84,7 @@ def _styled(row: Iterable[Pair]) -> Iterator[str]:
 
 
 def _width(stream: IO[str]) -> int:
-    """Columns of the terminal; a serial console may not know, and says 0."""
+    """Columns of the terminal. A serial console may report 0: then a default counts."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:
@@ -91,7 +92,7 @@ def _width(stream: IO[str]) -> int:
 
 
 def console(stream: IO[str]) -> Console:
-    """For what rich draws there; imported late, since that takes longer than many a command."""
+    """rich's console for the stream; imported late, since that takes longer than many a command."""
     from rich.console import Console
     from rich.theme import Theme
 

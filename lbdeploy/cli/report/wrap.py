@@ -1,7 +1,7 @@
 """Lines broken between words, for terminals: by columns, of which wide characters take two (Unicode annex 11).
 
-Only where there is a space. A word that is longer than a line, such as a path, stays whole: the terminal breaks it, and
-it can still be copied and opened.
+Lines are broken only at spaces. A word that is longer than a line, such as a path, stays whole: the terminal breaks it,
+and it can still be copied and opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _columns(character: str) -> int:
 
 
 def wrapped(pairs: Iterable[Pair], width: int) -> list[list[Pair]]:
-    """The lines of one line: what does not fit goes below it, two columns further in than its beginning."""
+    """The lines that one line is broken into; the further ones are indented by two columns more than the first."""
     lines: list[list[Pair]] = []
     taken, further = 0, ""
     for space, word in _words(pairs):

@@ -19,12 +19,12 @@ from lbdeploy.errors import LabError
 
 STATE = Path("/var/lib/lbdeploy-lab")
 CACHE = Path("/var/cache/lbdeploy-lab")
-NAMESPACES = Path("/run/netns")  # where ip-netns(8) looks
+NAMESPACES = Path("/run/netns")  # where ip-netns(8) keeps namespaces
 SWITCH = "switch"
 OPERATOR = "operator"
 CLIENT = "client"
 
-_LOCK_PATIENCE = 120.0  # seconds
+_LOCK_PATIENCE = 120.0  # seconds to wait for another lab command
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Place:
         return STATE / self.id
 
     def host(self, name: str) -> Path:
-        """What belongs to one host: its wiring, its disk, its console log."""
+        """The folder of one host: its wiring, its disk, its console log."""
         return self.dir / "hosts" / name
 
     def hosts(self) -> list[str]:
-        """Names of the hosts that have been made."""
+        """Names of the hosts that have been created."""
         return sorted(path.name for path in (self.dir / "hosts").glob("*"))
 
     def namespace(self, name: str) -> str:

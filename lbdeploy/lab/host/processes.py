@@ -14,7 +14,7 @@ from lbdeploy.errors import LabError
 from lbdeploy.lab.host.netns import network
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root"}  # nothing of the operator's goes into the lab
+ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root"}  # the operator's environment does not enter the lab
 
 
 def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
@@ -23,8 +23,8 @@ def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
         argv, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, cwd="/", close_fds=False, check=False
     )
     if check and done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise LabError(f"`{' '.join(argv)}` failed on this machine: {said}", detail=stdin, fix="lbdeploy lab up")
+        output = (done.stderr or done.stdout).strip()
+        raise LabError(f"`{' '.join(argv)}` failed on this machine: {output}", detail=stdin, fix="lbdeploy lab up")
     return done.stdout
 
 
@@ -47,7 +47,7 @@ class Process:
 
 
 def processes() -> Iterator[Process]:
-    """All that run now, kernel threads and zombies left out."""
+    """All processes that run now, without kernel threads and zombies."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -55,7 +55,7 @@ def processes() -> Iterator[Process]:
                 if argv:
                     yield Process(int(name), tuple(argv), os.stat(f"/proc/{name}/ns/net").st_ino)
             except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue  # it has ended, or is nothing that a lab could have started
+                continue  # the process has ended, or is one that no lab could have started
 
 
 def processes_in(namespaces: Iterable[Path]) -> Iterator[Process]:
@@ -114,5 +114,5 @@ def too_few_watches(proc: Path = Path("/proc")) -> str:
 def _is_watch(link: Path) -> bool:
     try:
         return str(link.readlink()) == "anon_inode:inotify"
-    except OSError:  # has ended meanwhile
+    except OSError:  # the process has ended meanwhile
         return False

@@ -13,7 +13,7 @@ from lbdeploy.errors import LabError
 from lbdeploy.lab.host.paths import CACHE, STATE
 from lbdeploy.lab.host.processes import ENVIRONMENT, PATH
 
-_TOOLS = {  # by Debian's package
+_TOOLS = {  # the programs, by Debian's package
     "ip": "iproute2",
     "mount": "mount",
     "nsenter": "util-linux",

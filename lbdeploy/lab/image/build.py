@@ -1,6 +1,7 @@
-"""What every node starts from: the root of a bare Debian, and a repository with the packages it may install.
+"""The image that every node starts from: the root of a bare Debian, and a repository with the packages it may install.
 
-Built once per suite and recipe, kept in the cache. A build happens beside its final place and is renamed when complete.
+Built once per suite and recipe, and kept in the cache. An image is built beside its final place and renamed when
+complete.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from lbdeploy.lab.host.processes import ENVIRONMENT, run
 from lbdeploy.lab.image.apt_sources import options, sources
 from lbdeploy.lab.image.repository import index
 
-SUITES = ("bookworm", "trixie", "bullseye")
 PACKAGES = "/srv/packages"  # where a node finds the repository
 
 # Raise it when the code below changes what an image holds.

@@ -50,7 +50,7 @@ def main() -> None:
 def start(server: dict[str, Any], context: ssl.SSLContext) -> None:
     """Starts one server: its sockets are made here, so that a failure is reported; a child process serves them."""
     enter(server["namespace"])
-    listeners = [Listener(server, port, context) for port in server["ports"]]
+    listeners = [ApiListener(server, port, context) for port in server["ports"]]
     pid = os.fork()
     if pid == 0:
         serve(listeners)
@@ -67,14 +67,14 @@ def enter(namespace: str) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
 
 
-def serve(listeners: list[Listener]) -> None:
+def serve(listeners: list[ApiListener]) -> None:
     """Serves for ever, without a terminal, standard streams, or the lab's lock."""
     os.setsid()
     os.chdir("/")
     own = {listener.fileno() for listener in listeners}
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         if descriptor not in own:
-            with contextlib.suppress(OSError):  # the one that listdir had open
+            with contextlib.suppress(OSError):  # the descriptor that listdir itself had open
                 os.close(descriptor)
     for _ in (0, 1, 2):
         os.open(os.devnull, os.O_RDWR)
@@ -98,7 +98,7 @@ def proxied(connection: socket.socket) -> tuple[str, int] | None:
     return socket.inet_ntop(family, body[:length]), int.from_bytes(body[2 * length : 2 * length + 2], "big")
 
 
-class Listener(ThreadingMixIn, TCPServer):
+class ApiListener(ThreadingMixIn, TCPServer):
     """A port of a server; each connection has a thread, where its TLS handshake happens."""
 
     allow_reuse_address = True
@@ -127,19 +127,19 @@ class Listener(ThreadingMixIn, TCPServer):
                 Handler(connection, client_address, self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that leave in the middle, as TCP checks do, are no errors."""
+        """Ignores clients that disconnect early, as TCP checks do."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. HTTP/1.1, so it stays open for more requests."""
+    """The requests of one connection. HTTP/1.1, so it stays open for more requests."""
 
     protocol_version = "HTTP/1.1"
     server_version = "lbdeploy-lab"
     disable_nagle_algorithm = True
-    server: Listener
+    server: ApiListener
 
     def do_GET(self) -> None:
-        """Answers by path."""
+        """Answers a GET request by its path."""
         path, _, query = self.path.partition("?")
         if path == "/watch" or "watch=true" in query.split("&") or "watch=1" in query.split("&"):
             self.watch(0.1)
@@ -157,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, json.dumps(status) + "\n", "application/json")
 
     def answer(self, code: int, body: str, kind: str = "text/plain; charset=utf-8") -> None:
-        """A whole answer."""
+        """Sends a complete answer."""
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -178,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(pause)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Keeps no log."""
+        """Logs nothing."""
 
 
 if __name__ == "__main__":

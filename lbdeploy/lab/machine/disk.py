@@ -110,7 +110,7 @@ class _Installation:
         path.chmod(status.st_mode & 0o7777 if status else 0o755)
 
     def _own(self, home: Path) -> None:
-        """Everything below a user's home is the user's."""
+        """Makes the user the owner of everything below the home."""
         if home.parts[0] == "home":
             top = self.changes / home
             for path in (top, *top.rglob("*")):

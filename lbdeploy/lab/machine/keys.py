@@ -29,7 +29,7 @@ def make_ssh_key(path: Path, kind: str = "ed25519") -> None:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Writes a file that only root can read, at every moment of its life."""
+    """Writes a file that only root can read, even while it is being written."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(content)

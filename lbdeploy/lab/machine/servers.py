@@ -17,7 +17,10 @@ _SCRIPT = Path(__file__).with_name("apiserver.py")
 
 
 def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) -> bool:
-    """Makes the stand-ins' certificate, where it is missing or lacks a name. True: running ones have an old one."""
+    """Makes the stand-ins' certificate, where it is missing or lacks a name.
+
+    Returns True if it was made: then running stand-ins still have the old one.
+    """
     names = {str(vip.ip) for vip in cluster.vips} | {str(a) for host in servers for a in host.addresses}
     wanted = "\n".join(sorted({"kubernetes", "localhost", cluster.name.replace("_", "-"), *names}))
     file = place.dir / "certificate-names"

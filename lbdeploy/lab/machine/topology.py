@@ -53,7 +53,7 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
+class LabTopology:
     """All of a lab's hosts. `segments` holds the names of the networks on each segment."""
 
     segments: tuple[tuple[str, ...], ...]
@@ -79,7 +79,7 @@ class Topology:
         return found
 
 
-def topology(cluster: Cluster) -> Topology:
+def topology(cluster: Cluster) -> LabTopology:
     """The lab of `cluster`. Raises LabError, with every problem, where it can't be one."""
     problems = list(_problems(cluster))
     if problems:
@@ -116,20 +116,20 @@ class _Builder:
         self.taken |= {vip.ip for vip in cluster.vips} | {server.address for _, server in cluster.servers()}
         self.hosts: list[Host] = []
 
-    def build(self) -> Topology:
+    def build(self) -> LabTopology:
         for node in self.cluster.nodes:
             self._add(Host(node.name, "node"), self._node_cables(node))
         for address in dict.fromkeys(server.address for _, server in self.cluster.servers()):
             self._add_server(address)
         self._add(Host(CLIENT, "client"), self._guest_cables())
         self._add(Host(OPERATOR, "operator"), self._guest_cables())
-        return Topology(self.segments, tuple(self._routed(host) for host in self.hosts))
+        return LabTopology(self.segments, tuple(self._routed(host) for host in self.hosts))
 
     def _subnets(self, segment: tuple[str, ...]) -> list[Subnet]:
         """The widest subnets of the VIPs, and one of the usual size around each node's address that is in none."""
         networks = [self.cluster.networks[name] for name in segment]
-        told = [v.network for network in networks for v in network.vips if v.network.prefixlen < v.max_prefixlen]
-        subnets: list[Subnet] = [net for net in told if not net.is_link_local]
+        given = [v.network for network in networks for v in network.vips if v.network.prefixlen < v.max_prefixlen]
+        subnets: list[Subnet] = [net for net in given if not net.is_link_local]
         for node in self.cluster.nodes:
             for address in (node.addresses[name] for name in segment):
                 if not any(address in net for net in subnets):
@@ -220,7 +220,7 @@ def _segments(cluster: Cluster) -> tuple[tuple[str, ...], ...]:
     groups = [{name} for name in cluster.networks]
     for node in cluster.nodes:
         for interface in set(node.interfaces.values()):
-            sharing = {name for name, its in node.interfaces.items() if its == interface}
+            sharing = {name for name, used in node.interfaces.items() if used == interface}
             joined = set().union(*(group for group in groups if group & sharing))
             groups = [group for group in groups if not group & sharing] + [joined]
     order = list(cluster.networks)

@@ -14,7 +14,7 @@ from typing import Literal
 from lbdeploy.lab.host.netns import network
 from lbdeploy.lab.host.paths import SWITCH, Place
 from lbdeploy.lab.host.processes import run
-from lbdeploy.lab.machine.topology import Cable, Host, Topology
+from lbdeploy.lab.machine.topology import Cable, Host, LabTopology
 
 # A cable is in, pulled (the host loses its carrier), or deaf: the host sees a link, but no packet comes or goes.
 Plug = Literal["in", "pulled", "deaf"]
@@ -65,7 +65,7 @@ def _plug(host: Host, cable: Cable, namespace: str) -> Iterator[str]:
 
 
 def _mac(host: Host, cable: Cable) -> str:
-    """A machine keeps its MAC when it reboots, and neighbours remember it."""
+    """The MAC address of an interface. It stays the same, as a machine's does when it reboots: neighbours cache it."""
     digest = hashlib.sha256(f"{host.name} {cable.interface}".encode()).digest()
     return "02:" + digest[:5].hex(":")
 
@@ -82,7 +82,7 @@ def _bridge(segment: int) -> str:
     return f"br{segment}"
 
 
-def switch_on(place: Place, topology: Topology) -> None:
+def switch_on(place: Place, topology: LabTopology) -> None:
     """Makes the switch, with a bridge for each segment; what is there already stays."""
     switch = place.namespace(SWITCH)
     if not network(place.namespace_file(SWITCH)):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from lbdeploy.common.redact import SECRET_MARK, secret_block
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.answers import base64_text, seconds
 from lbdeploy.node.resources.base import Answer, Change
 from lbdeploy.node.resources.text_diff import difference
 
@@ -25,12 +27,16 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1")."""
+    """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1").
+
+    `secret`: nothing of its content may be shown, as of a script of the operator's.
+    """
 
     path: str
     content: str
     mode: str = "644"
     validate: Raw | None = None
+    secret: bool = False
 
     @property
     def id(self) -> str:
@@ -44,8 +50,9 @@ class File:
     def probe(self) -> Raw:
         # `attributes` is in observe.sh. A mark follows the content, since the content's last newline is part of it.
         path = cmd(self.path)
+        content = Raw(f"printf '{SECRET_MARK}%s' \"$(base64 -w 0 {path})\"" if self.secret else f"cat {path}")
         return Raw(
-            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && cat {path} && echo '|'\n"
+            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && {content} && echo '|'\n"
             f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
         )
 
@@ -55,8 +62,11 @@ class File:
             return FileState(head.strip() or "missing")
         _, mode, owner, changed = head.split()
         return FileState(
-            "file", mode, owner, float(changed.replace(",", ".")), rest.removesuffix("\n").removesuffix("|")
+            "file", mode, owner, seconds(changed), self._content(rest.removesuffix("\n").removesuffix("|"))
         )
+
+    def _content(self, told: str) -> str:
+        return base64_text(told.removeprefix(SECRET_MARK)) if self.secret else told
 
     def compare(self, state: FileState, changing: Collection[str]) -> list[Change]:
         if state.kind == "file" and state.content != self.content:
@@ -73,7 +83,7 @@ class File:
         folder, staged = self.path.rpartition("/")[0], self.staged
         empty = cmd("install", "-m", self.mode, "/dev/null", staged)
         write = cmd("printf", "%s", here(self.content), Raw(">"))
-        return Raw(
+        script = Raw(
             "\n".join(
                 (
                     cmd("mkdir", "-p", folder),
@@ -84,9 +94,10 @@ class File:
                 )
             )
         )
+        return Raw(secret_block(script)) if self.secret else script
 
     def _attributes(self, state: FileState) -> tuple[tuple[str, str], ...]:
         return ((f"mode {state.mode}", f"mode {self.mode}"), (f"owned by {state.owner}", "owned by root:root"))
 
     def _change(self, action: str, reason: str, old: str) -> Change:
-        return Change("file", self.path, action, reason, difference(self.path, old, self.content))
+        return Change("file", self.path, action, reason, difference(self.path, old, self.content, own=not self.secret))

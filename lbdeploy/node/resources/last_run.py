@@ -57,5 +57,5 @@ class Journal:
         return [Change("service", self.unit, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
 
     def fix(self, state: JournalState, changes: list[Change]) -> Raw:
-        """Nothing of its own: every applying script begins with that cleanup."""
+        """No commands of its own: every applying script begins with that cleanup."""
         return Raw("")

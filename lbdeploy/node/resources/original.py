@@ -6,11 +6,11 @@ has no record, and nothing to change. A node first set up by an earlier version 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.node.answers import base64_text
 from lbdeploy.node.resources.base import Answer, Change
 from lbdeploy.node.resources.text_diff import difference
 
@@ -100,7 +100,7 @@ class OriginalFile:
         return [Change("file", self.path, "remove", why, diff)]
 
     def fix(self, state: OriginalFileState, changes: list[Change]) -> Raw:
-        """Stage the old content beside the path, if there is any; `takedown` moves it into place."""
+        """Stage the old content beside the path, if there is any; `down_steps` moves it into place."""
         if not state.was.there:
             return Raw("")
         folder = self.path.rpartition("/")[0]
@@ -191,7 +191,7 @@ class OriginalService:
         return [self._change(action, was) for action in self._actions(now, was, changing)]
 
     def fix(self, state: tuple[Unit, Unit], changes: list[Change]) -> Raw:
-        """Nothing: `takedown` stops services before their files change, and starts them after that."""
+        """Nothing: `down_steps` stops services before their files change, and starts them after that."""
         return Raw("")
 
     def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:
@@ -214,7 +214,7 @@ def _content(line: str) -> Content:
     kind, attributes, content = (*line.split(" "), "", "", "")[:3]
     if kind not in ("file", "link"):
         return Content(kind or "missing")
-    return Content(kind, attributes, base64.b64decode(content).decode(errors="surrogateescape"))
+    return Content(kind, attributes, base64_text(content))
 
 
 def _unit(text: str) -> Unit:

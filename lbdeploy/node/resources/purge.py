@@ -55,10 +55,11 @@ class Purge:
 
     def read(self, answer: Answer) -> PurgeState:
         lines = [line.split() for line in answer.output.splitlines()]
-        told = {word: [each[1] for each in lines if each[0] == word and len(each) > 1] for word in _WORDS}
-        freed = [name for name in told["frees"] if name in told["mine"] and name not in told["asked"]]
-        needing = [name for name in told["takes"] if name not in told["mine"]]
-        staying = [name for name in told["there"] if name not in told["asked"]]
+        told = {word: [each[1] for each in lines if each[:1] == [word] and len(each) > 1] for word in _WORDS}
+        mine, asked = set(told["mine"]), set(told["asked"])
+        freed = [name for name in told["frees"] if name in mine and name not in asked]
+        needing = [name for name in told["takes"] if name not in mine]
+        staying = [name for name in told["there"] if name not in asked]
         return PurgeState((*told["asked"], *freed), tuple(needing), ["state"] in lines, tuple(staying))
 
     def compare(self, state: PurgeState, changing: Collection[str]) -> list[Change]:

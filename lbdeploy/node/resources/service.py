@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.answers import count, seconds
 from lbdeploy.node.resources.base import Answer, Change
 
 _ACTIONS = ("start", "reload", "restart")
@@ -24,10 +25,11 @@ pid=${pid%%[!0-9]*}
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """As `systemctl show` tells it. `since` and `loaded`: when it became active, and last read its files (s, Unix).
+    """The state of a unit, from `systemctl show`.
 
-    `newest`: when any of the watched files that exist was last changed. `replaced`: the program on the disk is not the
-    one that runs. `lost`: what it set up as it started is not in force any more.
+    `since` and `loaded`: when it became active, and last read its files (s, Unix). `newest`: when any of the watched
+    files that exist was last changed. `replaced`: the program on the disk is not the one that runs. `lost`: what it set
+    up as it started is not in force any more.
     """
 
     load: str = "not-found"
@@ -78,7 +80,7 @@ class Service:
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]
         values = {key: value for key, _, value in pairs}
-        newest = [float(value.replace(",", ".")) for key, _, value in pairs if key == "newest"]
+        newest = [seconds(value) for key, _, value in pairs if key == "newest"]
         return _state(values, max(newest, default=0.0))
 
     def compare(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
@@ -131,7 +133,7 @@ class Service:
         return Raw("\n".join(lines))
 
     def enable(self, changes: Collection[Change]) -> list[Raw]:
-        """Have it started at boot, unless it is already. Takes half a second, since systemctl handles SysV scripts."""
+        """Enable it, unless it is enabled. Takes half a second, since systemctl handles SysV scripts."""
         if not any(change.action in ("enable", "unmask") for change in changes):
             return []
         undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))
@@ -148,8 +150,8 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         sub=values.get("SubState", "dead"),
         enabled=values.get("UnitFileState", ""),
         needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
-        pid=int(values.get("MainPID") or 0),
-        restarts=int(values.get("NRestarts") or 0),
+        pid=count(values.get("MainPID") or "0"),
+        restarts=count(values.get("NRestarts") or "0"),
         since=_time(values.get("ActiveEnterTimestamp", "")),
         loaded=_time(values.get("StateChangeTimestamp", "")),
         newest=newest,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.answers import base64_text
 from lbdeploy.node.resources.base import Answer, Change
 from lbdeploy.node.resources.text_diff import difference
 
@@ -40,7 +40,7 @@ class Gone:
 
     def read(self, answer: Answer) -> dict[str, str]:
         lines = (line.partition(" ") for line in answer.output.splitlines())
-        found = {path: base64.b64decode(text).decode(errors="surrogateescape") for path, _, text in lines}
+        found = {path: base64_text(text) for path, _, text in lines}
         return {path: text for path, text in found.items() if path not in self.but}
 
     def compare(self, state: Mapping[str, str], changing: Collection[str]) -> list[Change]:

@@ -1,17 +1,31 @@
-"""Unified diffs, with passwords hidden."""
+"""Unified diffs, with secrets hidden."""
 
 from __future__ import annotations
 
-from lbdeploy.common.redact import hidden
+from lbdeploy.common.redact import hidden, is_program
+
+LONGEST = 400_000  # characters: comparing takes time that grows with their square
 
 
-def difference(path: str, old: str, new: str) -> str:
-    """The diff from `old` to `new`, two contents of a file; "" stands for a file that does not exist."""
+def difference(path: str, old: str, new: str, *, own: bool = False) -> str:
+    """The diff from `old` to `new`, two contents of a file; "" stands for a file that does not exist.
+
+    What programs contain is not shown, unless they are lbdeploy's `own`.
+    """
     from difflib import unified_diff
 
     names = ("a" + path if old else "/dev/null", "b" + path if new else "/dev/null")
+    why = "which may hold a secret" if not own and (is_program(old) or is_program(new)) else ""
+    why = "too many to compare" if max(len(old), len(new)) > LONGEST else why
+    if why:
+        return "".join((f"--- {names[0]}\n", f"+++ {names[1]}\n", *_size("-", old, why), *_size("+", new, why)))
     lines = unified_diff(_lines(old), _lines(new), *names)
     return hidden("".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines))
+
+
+def _size(sign: str, content: str, why: str) -> list[str]:
+    """How much there is, instead of it."""
+    return [f"{sign}({len(_lines(content))} lines, {why})\n"] if content else []
 
 
 def _lines(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A node as doctor found it, and what the checks of a node are made of."""
+"""A node as doctor found it, and the type of the functions that judge it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from lbdeploy.node.observation import Observation
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """A node as it was found. `ahead`: seconds by which its clock is ahead of this machine's, None if unknown.
+    """A node as doctor found it.
 
-    The answers to doctor's own probes are in the observation's marks, by name.
+    `ahead`: seconds by which its clock is ahead of this machine's, None if unknown. The answers to doctor's own probes
+    are in the observation's marks, by name.
     """
 
     observation: Observation
@@ -27,9 +28,9 @@ class Checkup:
         return self.observation.node
 
     def lines(self, mark: str) -> list[str]:
-        """What a probe printed."""
+        """The lines that a probe printed."""
         answer = self.observation.marks.get(mark)
         return answer.output.splitlines() if answer else []
 
 
-Judge = Callable[[Cluster, Checkup], Iterator[Finding]]  # of one node; the findings are not ok
+Judge = Callable[[Cluster, Checkup], Iterator[Finding]]  # judges one node; yields only findings that are not ok

@@ -1,4 +1,4 @@
-"""All preflights on all nodes in one go, for `lbdeploy doctor`. Nothing is changed."""
+"""Every check on all nodes at once, for `lbdeploy doctor`. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENOUGH = {"lint": 0, "firewall": 2}  # how many examined nodes a check needs, wh
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All findings, by node, those about the whole cluster last; `errors` of the nodes that can't be examined."""
+    """All findings, by node, those about the whole cluster last; `errors` has the nodes that can't be examined."""
 
     findings: tuple[Finding, ...]
     errors: Mapping[str, LbdeployError]

@@ -1,4 +1,4 @@
-"""Looking at a node for `lbdeploy doctor`: all probes, and listening to its networks, in one script."""
+"""Observing a node for `lbdeploy doctor`: all probes, and listening to its networks, in one script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.health.placement import DAEMONS
+from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.node import network_listener
 from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.parsers import Neighbour

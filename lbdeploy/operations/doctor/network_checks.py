@@ -65,7 +65,7 @@ def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]
 
 
 def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Finding]:
-    """VRRP from one node to another: where it gets lost tells which firewall drops it."""
+    """VRRP from one node to another: where it is dropped tells which firewall drops it."""
     source, target = _at(cluster, sender.node), _at(cluster, receiver.node)
     if source in receiver.wire.through:
         yield from _answers_only(cluster, source, receiver)
@@ -103,7 +103,7 @@ def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Itera
 
 
 def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Nodes that could not listen: hearing nothing there proves nothing."""
+    """Nodes that could not listen: that nothing was heard there proves nothing."""
     for program, check in ((ASK, "vip-in-use"), (LISTEN, "vrid-in-use"), (LISTEN, "firewall"), (HAIL, "firewall")):
         if names := [each.node.name for each in checkups if program not in each.wire.done]:
             detail = f"could not be looked at from {' and '.join(names)}: {program}.pl did not run there"
@@ -131,5 +131,5 @@ def _at(cluster: Cluster, node: Node) -> Address:
 
 
 def _there(cluster: Cluster, checkup: Checkup) -> bool:
-    """Whether a node has its address: without it, nothing can be sent, and there is another finding."""
+    """Whether a node has its own address. Without it, nothing can be sent, and another finding says so."""
     return bool(checkup.observation.holds(_at(cluster, checkup.node)))

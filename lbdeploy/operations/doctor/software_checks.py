@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.placement import DAEMONS
+from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.operations.doctor.checkup import Checkup, Judge

@@ -144,7 +144,7 @@ JUDGES: tuple[Judge, ...] = (_ports, _networkd, _clock, _ntp, _leftover, _shut_o
 
 
 def span(seconds: float) -> str:
-    """A time in words."""
+    """A time as text, such as "3.0 s" or "2 minutes"."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

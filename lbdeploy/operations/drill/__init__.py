@@ -1,17 +1,8 @@
 """Drills: break one thing on purpose, measure the outage as a client sees it, undo it whatever happens.
 
-kinds    what is broken, and how it is undone, as shell text
-timers   the outage that hosts.toml's timers predict
-prober   a client on the operator's machine; `watch`: the same on the other nodes
-holding  which node had each VIP when, as the nodes' kernels report it
-listen   runs the scripts of `watch` and `holding` on the nodes meanwhile
-gaps     what a series of probes says about an outage
-journal  which node took over when
-clocks   what time it is on each node
-injector breaking and undoing over SSH
-breaking arming the repair, breaking, undoing, and Ctrl-C
-eyes     looking until all is well again
-course   the steps of a drill
-result   what was measured
-timeline the result as rows of spans, for the reports
+`faults` has what is broken and how that is undone, as shell text; `injector` does it over SSH; `fault_window` arms the
+repair, breaks, waits and undoes, also after Ctrl-C. `prediction` has the outage that hosts.toml's timers predict.
+`drill` has the steps, `recovery` waits until all is well again, `result` has what was measured, and `timeline` the
+result as rows of spans, for the reports. What clients and nodes see meanwhile is measured by
+`lbdeploy.operations.outage`.
 """

@@ -24,13 +24,13 @@ from lbdeploy.operations.outage.views import HERE, View, views
 from lbdeploy.operations.outage.vip_moves import Placed
 from lbdeploy.planning.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
 from lbdeploy.rollout.lock import locking
-from lbdeploy.rollout.observer import Observer, settle_seconds
+from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
 TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
-HOLD = 8.0  # seconds that it stays broken, unless the timers predict a longer outage
-BOOT_SECONDS = 600.0  # a server's firmware takes its time, and checks all of its memory first
+HOLD = 8.0  # seconds that the fault lasts, unless the timers predict a longer outage
+BOOT_SECONDS = 600.0  # seconds to wait for a node that boots: a server's firmware checks all of its memory first
 RETURN_PATIENCE = 15.0  # seconds; a single drill waits until the VIPs are back only where that takes less
 
 Outside = Callable[[str, Node], FaultInjector]
@@ -45,7 +45,8 @@ class Drill:
     def __init__(self, cluster: Cluster, ssh: Ssh, emit: Emit, about: str, outside: Outside | None = None) -> None:
         self.cluster = cluster
         self._about = about
-        self._wanted = {node.name: desired(cluster, node) for node in cluster.nodes}
+        resources = {node.name: desired(cluster, node) for node in cluster.nodes}
+        self._wanted = Wanted(resources, frozenset(resources))
         self._ssh = ssh
         self._emit = emit
         self._outside = outside
@@ -98,7 +99,7 @@ class Drill:
 
     def _told(self, node: Node) -> bool:
         """Whether its keepalived.conf, which may be from the operator's own template, tracks HAPROXY_STOPPED."""
-        files = {each.path: each.content for each in self._wanted[node.name] if isinstance(each, File)}
+        files = {each.path: each.content for each in self._wanted.resources[node.name] if isinstance(each, File)}
         return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
 
     def _telling(self, broken: Node, seconds: float) -> dict[str, str]:
@@ -129,12 +130,12 @@ class Drill:
 
     def _require_health(self, pool: SessionPool) -> Survey:
         """The state of all nodes. A pending preemption is waited for: its outage would be measured, too."""
-        observer = self._observer(pool, self._emit)
-        survey = observer.survey()
+        observer = Observer(self.cluster, pool, self._emit)
+        survey = observer.survey(self._wanted)
         _refuse(survey)
         if pending(survey):
             self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-            survey = Eyes(pool, observer).until_well(self._return_seconds, home=True)
+            survey = Eyes(pool, observer, self._wanted).until_well(self._return_seconds, home=True)
             _refuse(survey)
         return survey
 
@@ -142,7 +143,7 @@ class Drill:
         """Look until all is well and, if `patient` or if it does not take long, the VIPs are back where they were."""
         try:
             with self._new_pool() as pool:
-                eyes = Eyes(pool, self._observer(pool, self._wire))
+                eyes = Eyes(pool, Observer(self.cluster, pool, self._wire), self._wanted)
                 survey = eyes.until_well(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
                 if pending(survey) and (patient or self._return_seconds < RETURN_PATIENCE):
                     self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
@@ -157,9 +158,6 @@ class Drill:
         """How long (s) VIPs may take to return to a node that has recovered, including the checks of its haproxy."""
         vrrp = self.cluster.vrrp
         return vrrp.preempt_delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
-
-    def _observer(self, pool: SessionPool, emit: Emit) -> Observer:
-        return Observer(self.cluster, pool, self._wanted, self._wanted, emit)
 
     def _new_pool(self) -> SessionPool:
         """A pool with new connections: the earlier ones may have been cut."""
@@ -188,8 +186,7 @@ class Drill:
 def _refuse(survey: Survey) -> None:
     """Raise unless all is well: a drill on a cluster that has no spare is an outage."""
     for error in survey.errors.values():
-        error.state = "nothing was broken: a drill needs a healthy cluster"
-        raise error
+        raise error.but(state="nothing was broken: a drill needs a healthy cluster")
     bad = [each for each in survey.verdict.findings if each.is_error]
     if bad:
         what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)

@@ -18,7 +18,7 @@ from lbdeploy.rollout.interrupt import Interrupt
 
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
-GLANCE_SECONDS = 0.05  # within which Ctrl-C is noticed
+GLANCE_SECONDS = 0.05  # seconds within which Ctrl-C is noticed
 LOOK = "lbdeploy verify --wait 60"
 
 
@@ -55,9 +55,10 @@ class Breaking:
             at = self._begin(here, interrupt)
             _pause(at + self.hold - time.time(), interrupt)
         except Exception as error:
-            self._undo(disarm=isinstance(error, RemoteError))  # otherwise the break may still be running
+            # With any other error, the break may still be running on the node.
+            self._undo(disarm=isinstance(error, RemoteError))
             if isinstance(error, ConnectError):
-                error.state = f"if anything was broken ({self._whole}), {self._by_itself}"
+                raise error.but(state=f"if anything was broken ({self._whole}), {self._by_itself}") from None
             raise
         self._undo()
         return at
@@ -66,8 +67,8 @@ class Breaking:
         self.emit(Step(self.node.name, "probe the VIPs"))
         _pause(BASELINE, interrupt)
         for vip in here.refused:
-            told = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
-            self.emit(Note(None, told))
+            note = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
+            self.emit(Note(None, note))
         if interrupt.asked:
             return 0.0
         self.emit(Step(self.node.name, f"{self.what.what}; undone in {self.hold:.0f} s"))

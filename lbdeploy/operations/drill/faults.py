@@ -68,7 +68,10 @@ def arm(kind: Kind, seconds: float) -> Raw:
 
 
 def break_it(kind: Kind) -> Raw:
-    """Breaks it, and prints when (the node's clock, s, Unix). What cuts the node off is delayed by BREAK_DELAY."""
+    """Breaks it, and prints the time (the node's clock, s, Unix).
+
+    What cuts the node off is delayed by BREAK_DELAY.
+    """
     if not kind.cuts_off:
         return Raw(f"date +%s.%N\n{kind.breaking}")
     timer = (
@@ -93,7 +96,10 @@ def _signal(signal: str, unit: str) -> Raw:
 
 
 def _kill(unit: str) -> Raw:
-    """All at once: a child that outlives its parent for a moment would notice, and send an advert of priority 0."""
+    """Kills every process of the unit at once.
+
+    A child that outlived its parent for a moment would notice, and send an advert of priority 0.
+    """
     return Raw(f"{_signal('SIGSTOP', unit)}\n{_signal('SIGKILL', unit)}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from lbdeploy.config.model import Cluster, Node, Ssh
 from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteError
 from lbdeploy.events import Emit
+from lbdeploy.node.answers import seconds, understood
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import Kind
@@ -69,7 +70,7 @@ class OnNode:
         self._begun = True
         result = on(self._pool, self._node, faults.break_it(self._kind))
         _require(result, self._node, f"{self._kind.name} could not be broken", "what was begun is undone")
-        return self._clock.here(float(result.output.split()[0]))
+        return self._clock.here(understood(self._node.name, "date", _first, result.output))
 
     def undo(self, *, disarm: bool = True) -> None:
         if self._kind.cuts_off and self._begun:
@@ -85,6 +86,11 @@ class OnNode:
         _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
 
 
+def _first(output: str) -> float:
+    """The time that the breaking script prints first."""
+    return seconds(output.split(maxsplit=1)[0])
+
+
 def on(pool: SessionPool, node: Node, script: str) -> CommandResult:
     """Run a script on one node. Raises the error that ended it."""
     work: Callable[..., CommandResult] = lambda _, session: session.run(PRELUDE + script)  # noqa: E731
@@ -96,5 +102,5 @@ def on(pool: SessionPool, node: Node, script: str) -> CommandResult:
 
 def _require(result: CommandResult, node: Node, what: str, state: str, fix: str | None = None) -> None:
     if result.status:
-        said = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
-        raise RemoteError(f"{what}: {said[0]}", node=node.name, state=state, fix=fix, detail=result.output)
+        last = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
+        raise RemoteError(f"{what}: {last[0]}", node=node.name, state=state, fix=fix, detail=result.output)

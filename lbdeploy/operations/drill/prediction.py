@@ -1,6 +1,6 @@
 """The outage that the timers of hosts.toml predict: for each kind of failure, the longest that it can be. Pure.
 
-Sources: `lbdeploy.node.keepalived_conf` for Skew_Time and Master_Down_Interval; RFC 5798, section 6.4.2 for what an
+Sources: `lbdeploy.node.vrrp_priority` for Skew_Time and Master_Down_Interval; RFC 5798, section 6.4.2 for what an
 advert of priority 0 does; keepalived.conf(5) for vrrp_script.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import ceil
 
 from lbdeploy.config.model import Cluster, Node, Vrrp
-from lbdeploy.node.keepalived_conf import master_down, skew
+from lbdeploy.node.vrrp_priority import master_down, skew
 from lbdeploy.operations.drill.faults import Name
 
 RESTART_SECONDS = 1.0  # RestartSec= of keepalived's unit, as templates/keepalived.service.conf.j2 has it

@@ -1,4 +1,4 @@
-"""Looking at all nodes until they are well: while one boots, say, or comes back to the network."""
+"""Observing all nodes until they are healthy: after a boot, for example, or a network fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from lbdeploy.errors import LbdeployError
-from lbdeploy.rollout.observer import Observer
+from lbdeploy.rollout.observer import Observer, Wanted
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
@@ -17,18 +17,19 @@ POLL_SECONDS = 0.5
 class Eyes:
     """Observes over the connections of a pool; one that has failed is reopened before the next look."""
 
-    def __init__(self, pool: SessionPool, observer: Observer) -> None:
+    def __init__(self, pool: SessionPool, observer: Observer, wanted: Wanted) -> None:
         self._pool = pool
         self._observer = observer
+        self._wanted = wanted
         self._failed: Mapping[str, LbdeployError] = {}
 
     def look(self) -> Survey:
-        """Look once."""
+        """Observe the nodes once."""
         for node in self._pool.nodes:
             if node.name in self._failed:
-                with suppress(LbdeployError):  # then the look itself fails, too, and says why
+                with suppress(LbdeployError):  # then the observation fails, too, and its error says why
                     self._pool.reopen(node)
-        survey = self._observer.look()
+        survey = self._observer.look(self._wanted)
         self._failed = survey.errors
         return survey
 

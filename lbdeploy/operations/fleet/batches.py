@@ -38,7 +38,7 @@ def carry_out(
 
 
 def _together(batch: Sequence[Job], begin: Begin, parallel: int, stop: Callable[[], bool]) -> Iterator[ClusterResult]:
-    """A batch, `parallel` jobs at a time."""
+    """The results of one batch, `parallel` jobs at a time."""
     waiting, under_way = deque(batch), set[Future[ClusterResult]]()
     while waiting or under_way:
         while waiting and len(under_way) < parallel and not stop():

@@ -20,9 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lbdeploy import __version__
+from lbdeploy.common.paths import absolute
 from lbdeploy.config.model import Cluster
 from lbdeploy.config.reader import load, read
-from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError, absolute
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError
 from lbdeploy.events import Done, Emit, Event, Note, Step, Told
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
 from lbdeploy.operations.fleet.worker import perform
@@ -100,17 +101,17 @@ class DaskWorkers:
             return ended_by(job, RemoteError(f"no worker could do it: {error}", state=state, fix=fix))
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
-        """An event from a worker; the topic also has those of other runs."""
-        said = event[1]
-        if said["run"] != self._run:
+        """Handle an event from a worker; the topic also has the events of other runs."""
+        message = event[1]
+        if message["run"] != self._run:
             return
-        if said["kind"] != "Begun":
-            self._tell(said["file"], KINDS[said["kind"]](**said["event"]))
+        if message["kind"] != "Begun":
+            self._tell(message["file"], KINDS[message["kind"]](**message["event"]))
             return
-        lost = self._begun.get(said["file"])
-        self._begun[said["file"]] = said["worker"]
+        lost = self._begun.get(message["file"])
+        self._begun[message["file"]] = message["worker"]
         if lost:
-            self._tell(said["file"], Note(None, f"restarted by {said['worker']}, since {lost} was lost"))
+            self._tell(message["file"], Note(None, f"restarted by {message['worker']}, since {lost} was lost"))
 
 
 _UNKNOWN = "not known; a node in change ends it, or restores what was there, by itself"
@@ -180,7 +181,7 @@ def perform_there(parcel: Mapping[str, Any]) -> dict[str, Any]:
     worker = get_worker()
 
     def say(kind: str, **event: Any) -> None:
-        """Dask adds the worker's address."""
+        """Send an event to the operator; Dask adds the worker's address."""
         worker.log_event(TOPIC, {"run": parcel["run"], "file": parcel["job"]["file"], "kind": kind, "event": event})
 
     _stop_profiler(worker)

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.errors import LbdeployError, absolute
+from lbdeploy.common.paths import absolute
+from lbdeploy.errors import LbdeployError
 from lbdeploy.operations.exit_status import CHANGES_PENDING
 from lbdeploy.rollout.options import Options
 
@@ -29,7 +30,7 @@ class Job:
     accept_new: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, for `of_json`."""
+        """The job as data, for `of_json`."""
         return asdict(self)
 
     @classmethod

@@ -1,1 +1,1 @@
-"""Planned moves of the VIPs."""
+"""Handovers: planned moves of the VIPs."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from lbdeploy.config.model import Node
 from lbdeploy.errors import RemoteError
-from lbdeploy.health.placement import unable
+from lbdeploy.health.fitness import unable
 from lbdeploy.node import keepalived_conf
-from lbdeploy.node.keepalived_conf import FAULT, HANDOVER
+from lbdeploy.node.vrrp_priority import FAULT, HANDOVER
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.stages import instances
 from lbdeploy.rollout.gate import OF_SERVERS
@@ -23,8 +23,7 @@ def holder(survey: Survey) -> str:
     if len(names) == 1 and all(placement.holders for placement in survey.verdict.vips):
         return names[0]
     for error in survey.errors.values():
-        error.state = "nothing was moved"
-        raise error
+        raise error.but(state="nothing was moved")
     where = ", ".join(f"{each.vip.ip} is on {' and '.join(each.holders) or 'no node'}" for each in survey.verdict.vips)
     raise unmoved(f"the VIPs are not all on one node: {where}")
 
@@ -54,8 +53,7 @@ def chosen(survey: Survey, giver: str, priorities: Mapping[str, int], *, back: b
 def refuse(survey: Survey, giver: str, taker: str) -> None:
     """Raise where a node should not take the VIPs."""
     if error := survey.errors.get(taker):
-        error.state = f"nothing was moved; {giver} holds the VIPs"
-        raise error
+        raise error.but(state=f"nothing was moved; {giver} holds the VIPs")
     if why := ill(survey, giver, survey.cluster.node(taker)):
         raise unmoved(f"{taker} should not have the VIPs: {why}", giver)
 

@@ -1,8 +1,8 @@
 """Moving the VIPs in a planned way, and keeping them there.
 
-The node that is to take the VIPs gets the highest priority (see `offsets`), and preempts as usual: after
-preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of
-keepalived; a reboot of a node clears its own. See docs/decisions/033-handover-holds.md.
+The node that is to take the VIPs gets the highest priority (see `priority_offsets`), and preempts as usual: after
+preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of keepalived;
+a reboot of a node clears its own. See docs/decisions/033-handover-holds.md.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.node.keepalived_conf import FAULT, HANDOVER, skew
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.node.vrrp_priority import FAULT, HANDOVER, skew
 from lbdeploy.operations.handover import candidates
 from lbdeploy.operations.handover.priority_offsets import Offsets, held, raised
 from lbdeploy.operations.handover.result import HandoverResult
@@ -25,7 +25,7 @@ from lbdeploy.operations.outage.views import HERE, views
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import locking
-from lbdeploy.rollout.observer import Observer, settle_seconds
+from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
@@ -42,8 +42,9 @@ class Handover:
         self._emit = emit
         self._about = about
         self._lock_wait = lock_wait
-        wanted = {node.name: desired(cluster, node) for node in cluster.nodes}
-        self._observer = Observer(cluster, pool, wanted, wanted, emit)
+        resources = {node.name: desired(cluster, node) for node in cluster.nodes}
+        self._wanted = Wanted(resources, frozenset(resources))
+        self._observer = Observer(cluster, pool, emit)
         self._interrupt = Interrupt(emit, "taking the handover back, unless the VIPs have moved")
         self._priorities = {node.name: node.priority for node in cluster.nodes}
         self._limit = cluster.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
@@ -53,7 +54,7 @@ class Handover:
 
         Raises LbdeployError where it refuses to begin, or where the VIPs don't move; they are then where they were.
         """
-        survey = self._observer.survey()
+        survey = self._observer.survey(self._wanted)
         candidates.require_rules(survey)
         self._priorities |= {name: each.node.priority + each.tracked for name, each in survey.seen.items()}
         giver = candidates.holder(survey)
@@ -157,7 +158,7 @@ class Handover:
         """The cluster, once the new holder is stable. Raises RemoteError where it is not."""
         self._emit(Step(taker, "stay stable"))
         time.sleep(max(BASELINE, 2 * self.cluster.vrrp.advert_interval))
-        after = self._observer.until_settled([taker])
+        after = self._observer.until_settled(self._wanted, [taker])
         if after.verdict.holders != (taker,):
             now = " and ".join(after.verdict.holders) or "no node"
             raise RemoteError("it did not keep the VIPs", node=taker, state=f"{now} holds them", fix="lbdeploy verify")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lbdeploy.node.keepalived_conf import effective
+from lbdeploy.node.vrrp_priority import effective
 
 HIGHEST = 254  # RFC 5798, 5.2.4: 255 is for the address owner
 

@@ -1,1 +1,1 @@
-"""Measuring an outage as clients and nodes see it."""
+"""Measuring an outage: as clients see it, by probes and streams, and as nodes see it, by VIPs and VRRP states."""

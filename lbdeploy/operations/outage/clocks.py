@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Node
 from lbdeploy.errors import LbdeployError
+from lbdeploy.node.answers import seconds, understood
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ NOW = Raw("date +%s.%N")
 def clocks_of(pool: SessionPool) -> dict[str, Clock]:
     """Each node's clock, by the most precise of three measurements. Raises the error of a node that can't be asked."""
 
-    def compare(_: Node, session: Session) -> Clock:
-        return min((_ask(session) for _ in range(3)), key=lambda clock: clock.within)
+    def compare(node: Node, session: Session) -> Clock:
+        return min((_ask(node, session) for _ in range(3)), key=lambda clock: clock.within)
 
     found = pool.each(pool.nodes, compare)
     for each in found.values():
@@ -30,10 +31,11 @@ def clocks_of(pool: SessionPool) -> dict[str, Clock]:
     return {name: each for name, each in found.items() if isinstance(each, Clock)}
 
 
-def _ask(session: Session) -> Clock:
+def _ask(node: Node, session: Session) -> Clock:
     asked = time.time()
-    said = session.run(NOW).output
-    return Clock.compared(asked, float(said), time.time())
+    output = session.run(NOW).output
+    answered = time.time()
+    return Clock.compared(asked, understood(node.name, "date", seconds, output), answered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import ceil
 
@@ -48,8 +49,8 @@ def script(targets: Sequence[ProbeTarget], seconds: float) -> Raw:
 
 def read(lines: Sequence[str], targets: Sequence[ProbeTarget], clock: Clock) -> list[ProbeResult]:
     """The probes that the loop reported. The last ones, which had no time to be answered, are left out."""
-    asked = [words for words in map(str.split, lines) if len(words) == 3 and words[0] == "ask"]
-    answers = (words for words in map(str.split, lines) if len(words) == 4 and words[0] == "good")
+    asked = [words for words in map(str.split, lines) if len(words) == 3 and _is("ask", words)]
+    answers = (words for words in map(str.split, lines) if len(words) == 4 and _is("good", words))
     good = {(vip, began) for _, vip, began, at in answers if float(at) - float(began) <= PATIENCE}
     end = max((float(began) for *_, began in asked), default=0.0) - PATIENCE
     vips = {str(vip): vip for vip, _ in targets}
@@ -58,3 +59,8 @@ def read(lines: Sequence[str], targets: Sequence[ProbeTarget], clock: Clock) -> 
         for _, vip, began in asked
         if vip in vips and float(began) <= end
     ]
+
+
+def _is(what: str, words: Sequence[str]) -> bool:
+    """Whether the loop has printed this line, which ends in times."""
+    return words[0] == what and all(re.fullmatch(r"[0-9]{1,11}[.][0-9]{6}", each) for each in words[2:])

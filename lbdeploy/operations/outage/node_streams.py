@@ -32,7 +32,7 @@ class Listen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to wait for: scripts end by themselves, or with their connections."""
+        """Waits for nothing: the scripts end by themselves, or with their connections."""
 
     def lines(self, node: str) -> tuple[str, ...]:
         """The lines that a node has printed so far."""

@@ -1,4 +1,4 @@
-"""lbdeploy.operations.outage.views."""
+"""What clients saw of the VIPs: the outage as each client measured it. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class View:
 
     @property
     def outage(self) -> float:
-        """Seconds."""
+        """The outage in seconds: the longest gap between two good probes."""
         return self.gap.seconds if self.gap else 0.0
 
     def to_json(self) -> dict[str, object]:
@@ -72,7 +72,7 @@ class Measured:
 
     @property
     def outage(self) -> float:
-        """Seconds: the longest gap that a client saw."""
+        """The outage in seconds: the longest gap that a client saw."""
         return self.worst.outage if self.worst else 0.0
 
     def within(self, expected: float) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lbdeploy.common.shell import Raw
 from lbdeploy.operations.outage.clocks import Clock
 
-_LINE = re.compile(r"^(?P<at>\d+\.\d+) \S+ Keepalived\S*: (?P<text>.*)$")
+_LINE = re.compile(r"^(?P<at>[0-9]{1,11}\.[0-9]{1,9}) \S+ Keepalived\S*: (?P<text>.*)$")
 _STATE = re.compile(r"Entering (?P<state>MASTER|BACKUP|FAULT) STATE")
 _CHECK = re.compile(r"Script `?(?P<script>[\w-]+)`? now returning (?P<status>\d+)")
 

@@ -9,6 +9,7 @@ from ipaddress import ip_interface
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import Cluster, Interface, Node
 from lbdeploy.node import keepalived_conf
+from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning.lint.text import Complaint, matches, plain
 
 
@@ -102,7 +103,7 @@ def _one_family(cluster: Cluster, node: Node, content: str) -> Iterator[Complain
 
 def _long_secret(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     for line, _ in matches(content, r"^\s*auth_pass\s+\S{9,}"):
-        message = "auth_pass is longer than 8 characters: keepalived -t refuses it, and the rest would not count"
+        message = "a value of auth_pass with over 8 characters: keepalived -t refuses it, and the rest would not count"
         yield "error", line, message, "8 characters; or none: anybody on the network can read it (RFC 9568)"
 
 
@@ -139,7 +140,7 @@ def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complai
     instance = keepalived_conf.read(content)
     whole = plain(content).count("{") == plain(content).count("}")
     if whole and instance and not instance.hands_over:
-        message = f"does not track {keepalived_conf.HANDOVER}: lbdeploy can't move the VIPs without failed connections"
+        message = f"does not track {HANDOVER}: lbdeploy can't move the VIPs without failed connections"
         yield "warning", None, message, "take the track_file handover over from the built-in template"
 
 

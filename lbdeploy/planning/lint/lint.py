@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import shown
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.planning.lint import haproxy, keepalived
 from lbdeploy.planning.lint.settings import settings

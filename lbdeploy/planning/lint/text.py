@@ -1,4 +1,4 @@
-"""What the rules for files have in common."""
+"""What the rules for all files have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes through one channel of a connection: a script's output, line by line, or a script that is held open."""
+"""One channel of a connection: a script's output, line by line, or a script that is held open."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Held:
             self._channel.sendall(b"\n")
 
     def release(self) -> None:
-        """End it."""
+        """End the script."""
         with suppress(SSHException, OSError, EOFError):
             self._channel.close()
 

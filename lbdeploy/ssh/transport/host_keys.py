@@ -115,9 +115,8 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
             return
         if not self.answers.accept_new and hop.new_keys != "accept":
             compare = "compare the fingerprint on the node's console, then"
-            unknown = self._error("is unknown", key, f"{compare} try again with --accept-new")
-            unknown.new = new if hop.new_keys == "ask" else None
-            raise unknown
+            ask = new if hop.new_keys == "ask" else None
+            raise self._error("is unknown", key, f"{compare} try again with --accept-new", new=ask)
         self.answers.accepted.add((new.name, new.key))
         self.news = f"its new host key was accepted: {new.kind} {fingerprint(new.key)}"
         write(new)
@@ -150,7 +149,9 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
     def _forget(self) -> str:
         return "; ".join(cmd("ssh-keygen", "-f", file, "-R", self.hop.key_name) for file in self.hop.known_hosts_files)
 
-    def _error(self, what: str, key: PKey, fix: str, known: Sequence[Known] = ()) -> HostKeyError:
+    def _error(
+        self, what: str, key: PKey, fix: str, known: Sequence[Known] = (), new: NewKey | None = None
+    ) -> HostKeyError:
         files = ", ".join(map(str, self.hop.known_hosts_files)) or self._no_file()
         expected = "".join(f"; known is {line.type} {fingerprint(line.key)}" for line in known)
         shown = f"it shows {key.get_name()} {fingerprint(key.get_base64())}"
@@ -159,6 +160,7 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
             node=self.node.name,
             state=f"nothing was sent to it; looked in {files}",
             fix=fix,
+            new=new,
         )
 
 

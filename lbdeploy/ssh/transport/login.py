@@ -139,14 +139,10 @@ class Keys(AuthStrategy):  # type: ignore[misc]
         gone = "".join(f"; {path}, which hosts.toml names, is not there" for path in hop.missing)
         gone += "".join(f"; PubkeyAcceptedAlgorithms does not list that of {name}" for name in found.left_out)
         locked = ", ".join(map(str, found.locked))
-        error = LoginError(
-            f"{where(hop)} refused the login of {hop.user}: {reason}",
-            node=self.node.name,
-            state=f"nothing was changed on it; keys tried: {tried}{gone}",
-            fix=hop.by_hand.copy_key(),
-        )
+        what = f"{where(hop)} refused the login of {hop.user}: {reason}"
+        fix = hop.by_hand.copy_key()
         if locked:
-            error.message = f"no key for {hop.user} on {where(hop)} without a passphrase: {locked} has one"
-            error.fix = f"ssh-add {found.locked[0]}; or run it on a terminal, where it asks"
-            error.locked = tuple(found.locked)
-        return error
+            what = f"no key for {hop.user} on {where(hop)} without a passphrase: {locked} has one"
+            fix = f"ssh-add {found.locked[0]}; or run it on a terminal, where it asks"
+        state = f"nothing was changed on it; keys tried: {tried}{gone}"
+        return LoginError(what, node=self.node.name, state=state, fix=fix, locked=found.locked)

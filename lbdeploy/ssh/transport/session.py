@@ -18,7 +18,7 @@ from dataclasses import replace
 from lbdeploy.common.startup import stand_in
 
 with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
-    from fabric import Connection  # first of all: paramiko imports invoke, too
+    from fabric import Connection  # imported first, with stand-ins: paramiko imports invoke, too
 from paramiko import Channel, SSHException
 
 from lbdeploy.common.redact import hidden, hidden_in_base64
@@ -32,10 +32,10 @@ from lbdeploy.ssh.transport.sudo import Root, masked
 
 __all__ = ["CommandResult", "Held", "Session", "connect"]
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or it prints tracebacks of its own
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # otherwise paramiko prints tracebacks of its own
 
-QUIET_SECONDS = 5.0  # after so long without a word from a node, it is asked whether it is there
-DEADLINE_SECONDS = 9.0  # and has so long to answer: together under 15 s
+QUIET_SECONDS = 5.0  # seconds of silence after which a node is asked whether it is still there
+DEADLINE_SECONDS = 9.0  # seconds that it has to answer: together under 15 s
 
 
 class Session:
@@ -43,7 +43,7 @@ class Session:
 
     def __init__(self, node: Node, root: Root, connection: Connection, emit: Emit, news: str = "") -> None:
         self.node = node
-        self.news = news  # what the operator should hear of the login
+        self.news = news  # notes about the login for the operator
         self._connection = connection
         self._root = root
         self._emit = emit
@@ -108,17 +108,18 @@ class Session:
         channel.settimeout(DEADLINE_SECONDS)
         channel.exec_command(command)
         channel.sendall((secret + script).encode(errors="surrogateescape"))
-        begun, said = time.monotonic(), b""
+        begun, output = time.monotonic(), b""
         try:
             while chunk := channel.recv(4096):
-                said += chunk
-                lines = said.decode(errors="replace").split("\n")[:-1]
+                output += chunk
+                lines = output.decode(errors="replace").split("\n")[:-1]
                 marked = [line.partition(mark)[2] for line in lines if mark in line]  # after sudo's prompt, perhaps
                 if marked:
                     return Held(channel), marked[0].strip()
         finally:
             self._tell(
-                RemoteCommand(self.node.name, command, script, said.decode(errors="replace"), _since(begun), -1), secret
+                RemoteCommand(self.node.name, command, script, output.decode(errors="replace"), _since(begun), -1),
+                secret,
             )
         raise self._lost("it did not say whether it is locked")
 
@@ -178,19 +179,17 @@ class Session:
         asker.join(DEADLINE_SECONDS)
         if asker.is_alive() or not transport.is_active():
             transport.sock.close()
-            lost = self._lost(f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s")
-            lost.silent = True
-            raise lost
+            why = f"nothing was heard from it for {QUIET_SECONDS + DEADLINE_SECONDS:.0f} s"
+            raise self._lost(why, silent=True)
 
-    def _lost(self, why: str) -> LostError:
-        lost = LostError(
+    def _lost(self, why: str, *, silent: bool = False) -> LostError:
+        return LostError(
             f"the connection was lost: {why}",
             node=self.node.name,
             state="a change that had begun goes on by itself on the node",
             fix="lbdeploy verify, once the node can be reached",
+            silent=silent or self._was_cut(),
         )
-        lost.silent = self._was_cut()
-        return lost
 
     def _was_cut(self) -> bool:
         """Whether the network path to the node was lost, rather than the connection closed by it, as in a shutdown."""

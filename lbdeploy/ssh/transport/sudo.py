@@ -49,20 +49,18 @@ class Root:
         if self.node.name in self.answers.refused | self.answers.proven:
             raise self._error(refused, "sudo refused the password")
         if self.answers.password is None:
-            error = self._error(refused, "sudo gives no root privileges without a password")
-            error.wants_password = True
-            raise error
+            raise self._error(refused, "sudo gives no root privileges without a password", wants_password=True)
         return self._with_password(":"), f"{self.answers.password}\n"
 
     def proven(self, result: CommandResult) -> None:
         """Record the result of that test. Raises SudoError where sudo refused the password."""
         if result.status:
             self.answers.refused.add(self.node.name)
-            said = CommandResult(result.output.replace(self._mark, ""), result.status)
-            raise self._error(said, "sudo refused the password")
+            unmarked = CommandResult(result.output.replace(self._mark, ""), result.status)
+            raise self._error(unmarked, "sudo refused the password")
         self.answers.proven.add(self.node.name)
 
-    def _error(self, refused: CommandResult, message: str) -> SudoError:
+    def _error(self, refused: CommandResult, message: str, *, wants_password: bool = False) -> SudoError:
         refused = CommandResult(masked(refused.output, self.answers.password or ""), refused.status)
         return SudoError(
             f"{message}; it said: {_last(refused)}",
@@ -70,6 +68,7 @@ class Root:
             state="nothing was changed on it",
             fix=f"give {self.user} sudo rights there; a password is taken from a terminal, or from {SUDO_VARIABLE}",
             detail=refused.output,
+            wants_password=wants_password,
         )
 
     def _no_shell(self, refused: CommandResult) -> ConnectError:

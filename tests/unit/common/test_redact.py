@@ -1,10 +1,13 @@
-"""Passwords in the files of nodes are on no screen, and nobody but root reads them there."""
+"""Secrets in the files of nodes are on no screen."""
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lbdeploy.common.redact import hidden, hidden_in_base64, holds_password
 from lbdeploy.node.resources import File
@@ -22,6 +25,30 @@ SECRETS = (
     '  http-check send hdr Authorization "Basic s3cret=="',
     "  option httpchk GET / HTTP/1.0\\r\\nAuthorization:\\ Basic\\ s3cret",
     'Acquire::http::Proxy "http://ann:s3cret@proxy.example.org:3128";',
+    'Acquire::http::Proxy "http://ann:s3cret@s3cret@proxy.example.org:3128";',
+    "    user ann insecure-password 's3cret s3cret'",
+    "    user ann insecure-password s3cret\\ s3cret",
+    '    stats auth "u:s3cret s3cret"',
+    "    \"stats\" 'auth' u:s3cret",
+    '    http-request set-header Authorization "Token s3cret"',
+    "    http-request set-header Auth\\x6frization s3cret",
+    "    http-request add-header proxy-authorization s3cret",
+    "    http-request set-header Cookie a=s3cret",
+    "    http-request set-header X-Api-Key s3cret",
+    "    http-request replace-value X-Auth-Token .* s3cret",
+    '    http-check send meth GET uri / hdr "X-API-Key" s3cret',
+    "    http-request deny unless { req.hdr(x-api-key) -m str s3cret }",
+    "    acl ok req.cook(id) -m str s3cret",
+    "    acl ok http_auth_bearer -m str s3cret",
+    "    http-request set-var(txn.ok) hdr(x),jwt_verify(HS256,s3cret)",
+    "    tcp-check send AUTH\\ s3cret\\r\\n",
+    "    setenv WHATEVER s3cret",
+    "$PASS=s3cret",
+    '    password "s3cret s3cret"',
+    "# auth_pass s3cret",
+    'script "/usr/local/bin/check --token s3cret"',
+    "curl -u ann:s3cret https://example.org",
+    "DB_PASSWORD=s3cret exec check",
 )
 HARMLESS = (
     "auth_type PASS",
@@ -30,7 +57,18 @@ HARMLESS = (
     "see https://example.org:8080/a@b",
     "stats socket /run/haproxy/admin.sock mode 660 level admin",
     "# who may read it: user root",
+    "server m1 10.0.0.1:6443 check cookie m1",
+    "cookie SERVERID insert indirect nocache",
+    "http-request del-header X-Forwarded-For",
+    "http-request set-header X-Forwarded-Proto https",
+    "tcp-check send PING\\r\\n",
+    "lbdeploy rebuild lb1 --host-key SHA256:abcdefghijk",
+    "give ops sudo rights there; a password is taken from a terminal, or from LBDEPLOY_SUDO_PASSWORD",
+    "Password for sudo on lb1",
+    "    authentication {",
+    'if [ "$x" = 1 ]; then',
 )
+SLOW = ("auth", "--auth", "-u=", "$a ", "token", "://a:", " ", "'", "\\", '"', "user ", "(", "secret ", "A")
 
 
 @pytest.mark.parametrize("line", SECRETS)
@@ -40,7 +78,7 @@ def test_passwords_are_hidden(line: str) -> None:
         assert "s3cret" not in hidden(text)
         assert hidden(text).count("(hidden)") == text.count(line)
         assert holds_password(text)
-    assert hidden(line).split()[0] == line.split(maxsplit=1)[0]
+    assert line.startswith(hidden(line).partition("(hidden)")[0].strip() or "?", len(line) - len(line.lstrip()))
 
 
 @pytest.mark.parametrize("line", HARMLESS)
@@ -54,8 +92,9 @@ def test_base64_of_passwords_is_hidden() -> None:
     """As old files are read from nodes; other base64 stays."""
     secret, other = (b64encode(text.encode()).decode() for text in (f"a\n{SECRETS[0]}\n", "nothing of the kind here"))
     assert hidden_in_base64(f"file 640 {secret}\nfile {other}\n") == (
-        f"file 640 (base64 of a file with a password)\nfile {other}\n"
+        f"file 640 (base64 of a file that may hold a secret)\nfile {other}\n"
     )
+    assert hidden_in_base64(secret[:44]) == "(base64 of a file that may hold a secret)"
 
 
 def test_diffs_hide_passwords() -> None:
@@ -73,3 +112,61 @@ def test_diffs_hide_passwords() -> None:
         assert change.diff
         assert "(hidden)" in change.diff
         assert "s3cret" not in change.diff
+
+
+def test_a_secret_goes_on_where_its_line_does() -> None:
+    """keepalived joins lines that end in a backslash, in definitions that others refer to."""
+    assert hidden("a\n$PASS=s3\\\n  cret\\\n  more\nb\n") == "a\n$PASS=(hidden)\n(hidden)\n(hidden)\nb\n"
+    assert hidden("a \\\nb") == "a \\\nb"
+
+
+def test_what_is_sent_in_hexadecimal_is_read() -> None:
+    """To a server that wants a password, before it answers."""
+    assert hidden(f"  tcp-check send-binary {b'AUTH s3cret'.hex()}") == "  tcp-check send-binary (hidden)"
+    ping = f"  tcp-check send-binary {b'PING'.hex()}"
+    assert hidden(ping) == ping
+
+
+@pytest.mark.parametrize("piece", SLOW)
+def test_a_text_that_is_made_to_be_slow_is_not(piece: str) -> None:
+    """A node may send any text: a megabyte of it, in a line or in many, takes no longer than another."""
+    for text in (piece * (100_000 // len(piece)), f"{piece * 20} auth\n" * (100_000 // (len(piece) * 20 + 6))):
+        began = time.monotonic()
+        hidden_in_base64(hidden(text))
+        assert time.monotonic() - began < 10
+
+
+@given(st.lists(st.sampled_from([*SECRETS, *HARMLESS, "", "a \\", "'", '"']), max_size=8))
+def test_hiding_twice_is_hiding_once(lines: list[str]) -> None:
+    """What was masked on its way is not taken for a secret again, and nothing of one is left in any company."""
+    once = hidden("\n".join(lines))
+    assert hidden(once) == once
+    assert "s3cret" not in once
+
+
+SCRIPT = "#!/bin/sh\nmail -s s3cret root\n"
+
+
+def test_scripts_are_not_shown_at_all() -> None:
+    """Nobody can say what in them is a secret: not in diffs, in what a node says of them, or in what is sent to it."""
+    wanted = File("/f", SCRIPT, "700", secret=True)
+    old = b64encode(SCRIPT.replace("root", "ann").encode()).decode()
+    answer = f"file 755 root:root 1.0\nsecret {old}|\n"
+    state = wanted.read(Answer(answer))
+    assert state.content == SCRIPT.replace("root", "ann")
+    (change,) = wanted.compare(state, ())
+    assert change.diff == "--- a/f\n+++ b/f\n-(2 lines, which may hold a secret)\n+(2 lines, which may hold a secret)\n"
+    assert hidden_in_base64(answer) == "file 755 root:root 1.0\nsecret (hidden)\n"
+    assert old not in hidden_in_base64(f"any/generation {old}")
+    applying = f"before\n{wanted.fix(state, [change])}\nafter\n"
+    assert "s3cret" in applying
+    assert hidden(applying) == "before\n(hidden)\nafter\n"
+    assert difference("/f", SCRIPT, "") == "--- a/f\n+++ /dev/null\n-(2 lines, which may hold a secret)\n"
+
+
+def test_a_file_of_any_length_is_compared_in_time() -> None:
+    """A node's may be long, and of lines made for it."""
+    began = time.monotonic()
+    diff = difference("/f", "a\n" * 1_000_000, "a\nb\n" * 50)
+    assert time.monotonic() - began < 5
+    assert "(1000000 lines, too many to compare)" in diff

@@ -313,3 +313,12 @@ def test_reading_the_file_imports_only_what_it_needs() -> None:
     )
     out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert out.strip() == ""
+
+
+def test_a_problem_is_known_by_its_rule_and_key() -> None:
+    """Whatever the words: `init` compares what is wrong before and after an answer."""
+    small, large = ({"vrrp": {"network": "a", "router_id": number}} for number in (-1, 0))
+    before, after = ({each.id: each.message for each in reader.problems(data)} for data in (small, large))
+    assert before.keys() == after.keys()
+    assert before["greater_than_equal", ("vrrp", "router_id")] == "-1 is too small"
+    assert after["greater_than_equal", ("vrrp", "router_id")] == "0 is too small"

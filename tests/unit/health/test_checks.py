@@ -9,7 +9,7 @@ from builders import observe, plans, server, survey
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health import checks, nodes
-from lbdeploy.health.checks import Check
+from lbdeploy.health.checks import HealthCheck
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.operations import exit_status
@@ -27,7 +27,7 @@ def _few_servers(state: ClusterState) -> Iterator[Finding]:
 
 def test_a_check_that_is_registered_is_made_and_told(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function and a row are all that it takes for its findings to be in verify's document, after the others."""
-    row = Check(("few-servers",), "each frontend has four servers", _few_servers)
+    row = HealthCheck(("few-servers",), "each frontend has four servers", _few_servers)
     monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, row))
     seen = survey(seed, *(observe(seed, node, holds=node.name == "lb1") for node in seed.nodes))
     found = exit_status.verified(Outcome(seen.plan, seen.verdict)).document["findings"]
@@ -36,6 +36,7 @@ def test_a_check_that_is_registered_is_made_and_told(seed: Cluster, monkeypatch:
         "check": "few-servers",
         "ok": False,
         "severity": "warning",
+        "subject": "k8s-api",
         "detail": "k8s-api has 3 servers",
         "fix": "add one",
     }
@@ -54,7 +55,7 @@ def test_a_check_that_is_an_error_stops_a_run_unless_it_was_one_before(
         for name in down[when]:
             yield Finding.failed(None, "mine", f"{name} for the {next(numbers)}th time", subject=name)
 
-    monkeypatch.setattr(checks, "CHECKS", (Check(("mine",), "all is well", judge),))
+    monkeypatch.setattr(checks, "CHECKS", (HealthCheck(("mine",), "all is well", judge),))
     first, second = seed.nodes
     states = {"sysctl net.ipv4.ip_nonlocal_bind": "0"}
     was = survey(seed, observe(seed, first, holds=True), observe(seed, second, servers=(), states=states))

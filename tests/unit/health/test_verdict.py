@@ -387,6 +387,7 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
         "check": "service",
         "ok": False,
         "severity": "error",
+        "subject": "keepalived",
         "detail": "keepalived is inactive",
         "fix": "lbdeploy up; to see why: journalctl -u keepalived",
     }

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from builders import BIG, cluster
-from goldens import GOOD
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.node.keepalived_conf import Instance, read, skew
+from lbdeploy.node.keepalived_conf import Instance, read
 from lbdeploy.planning.desired import HANDOVER, KEEPALIVED_CONF, files
 
 CONF = """\
@@ -204,11 +203,3 @@ def test_any_text_can_be_read(text: str) -> None:
         assert isinstance(instance.priority, int)
         assert all(isinstance(vip, str) for vip in instance.vips)
         assert hash((instance.identity, instance.agreed, instance.places)) is not None
-
-
-def test_ipv6_adverts_are_of_version_3(tmp_path: Path) -> None:
-    """Then the skew is part of an interval, not of a second (RFC 5798, 6.1)."""
-    six = cluster(tmp_path, BIG.replace("advert_interval = 0.25", "advert_interval = 4"))
-    assert skew(six.vrrp, six.node("lb-c"), 50) == pytest.approx(4 * 206 / 256)
-    four = cluster(tmp_path, GOOD.replace("advert_interval = 1", "advert_interval = 4"))
-    assert skew(four.vrrp, four.node("lb2"), 100) == pytest.approx(156 / 256)

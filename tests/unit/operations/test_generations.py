@@ -158,14 +158,15 @@ def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed
     """The nodes that were done have a later run by then, which another `rollback` would undo."""
     pool: Any = SimpleNamespace(nodes=seed.nodes)
     run = restoring(seed, pool, silent, Origin(THIRD, "ann", ""), Options(), RollbackTarget(SECOND, "ann", "", {}))
-    assert run.again == f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"
+    fix = f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"
+    assert run.wording.halted_fix == fix
 
 
 def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:
     """They were among the files of that time, so they are wanted, and no leftovers."""
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
     wanted = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
-    assert File(GONE, SCRIPT, "755") in wanted
+    assert File(GONE, SCRIPT, "755", secret=True) in wanted
     (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
     assert leftovers.but == (GONE,)
     other = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))

@@ -44,7 +44,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster, Seen], Rebuild]:
     """A rebuild of lb1 that finds the nodes so, as often as it looks; no time passes."""
     clock = iter(range(10**6))
     time = SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock))
-    monkeypatch.setattr("lbdeploy.rollout.run.locking", taken)
+    monkeypatch.setattr("lbdeploy.rollout.loop.locking", taken)
     monkeypatch.setattr("lbdeploy.rollout.run.former_peers", lambda *_: [])
     for module in ("lbdeploy.operations.rebuild", "lbdeploy.rollout.observer"):
         monkeypatch.setattr(sys.modules[module], "time", time)
@@ -124,7 +124,7 @@ def test_a_node_that_would_not_hear_it_is_told_and_nothing_else(tmp_path: Path, 
     rebuild = run(after, {"lb1": bare(after, "lb1"), "lb2": member(after, "lb2", holds=True, states=states)})
     with pytest.raises(BegunError):
         rebuild.rebuild(wait=False)
-    survey = rebuild.survey()
+    survey = rebuild.start().survey
     told = survey.plans["lb2"]
     changes = [(each.name, each.action) for each in told.changes]
     assert changes == [(KEEPALIVED_CONF, "update"), ("keepalived", "reload")]
@@ -145,7 +145,7 @@ def test_a_node_that_hears_it_is_not_changed(seed: Cluster, run: Any) -> None:
     rebuild = run(seed, {"lb1": bare(seed, "lb1"), "lb2": member(seed, "lb2", holds=True, states=drift)})
     with pytest.raises(BegunError):
         rebuild.rebuild(wait=False)
-    assert rebuild.survey().plan.order == (("lb1",),)
+    assert rebuild.start().plan.order == (("lb1",),)
 
 
 def waited(run: Any, cluster: Cluster, **of_lb2: Any) -> Rebuilt:
@@ -189,7 +189,7 @@ def test_a_node_that_is_lost_in_the_end_is_a_failure(seed: Cluster) -> None:
 def test_ctrl_c_while_it_waits_says_that_the_node_goes_on(seed: Cluster, run: Any) -> None:
     """It is a member by then, and takes the VIPs by itself: there is nothing to go on with, or back to."""
     rebuild = run(seed, {"lb1": member(seed, "lb1"), "lb2": member(seed, "lb2", holds=True)})
-    rebuild._interrupt.asked = True
+    rebuild.context.interrupt.asked = True
     with pytest.raises(InterruptedRunError) as caught:
         rebuild.rebuild(wait=True)
     assert caught.value.state == "lb1 takes the VIPs by itself, after preempt_delay (30 s)"
@@ -200,7 +200,7 @@ def test_what_to_type_after_an_interruption_is_rebuild_itself(seed: Cluster, run
     rebuild = run(seed, {"lb1": bare(seed, "lb1"), "lb2": member(seed, "lb2", holds=True)})
     with pytest.raises(BegunError):
         rebuild.rebuild(wait=False)
-    assert rebuild.again == "lbdeploy rebuild lb1 goes on"
+    assert rebuild.wording.halted_fix == "lbdeploy rebuild lb1 goes on"
 
 
 def test_another_name_of_an_interface_is_refused_with_those_there_are(tmp_path: Path, run: Any) -> None:

@@ -61,7 +61,7 @@ def test_a_file_with_a_password_is_roots_alone(tmp_path: Path, template: str, pa
     for folder, more in (("own", line), ("plain", "# nothing")):
         (tmp_path / folder / "templates").mkdir(parents=True)
         (tmp_path / folder / "templates" / f"{template}.j2").write_text(f"{text}\n{more}\n")
-    assert (mode(tmp_path / "own"), mode(tmp_path / "plain")) == ("640", "644")
+    assert (mode(tmp_path / "own"), mode(tmp_path / "plain")) == ("600", "644")
 
 
 def rendered(cluster: Cluster, node: str) -> dict[str, str]:

@@ -240,8 +240,8 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
     own = [each for each in files(found, found.node(node)) if each.path.startswith("/etc/keepalived/")]
     assert [(each.path, each.mode) for each in own] == [
         ("/etc/keepalived/check-haproxy", "755"),
-        ("/etc/keepalived/lbdeploy-track-route", "755"),
-        ("/etc/keepalived/lbdeploy-notify", "755"),
+        ("/etc/keepalived/lbdeploy-track-route", "700"),
+        ("/etc/keepalived/lbdeploy-notify", "700"),
         (KEEPALIVED_CONF, "644"),
     ]
     assert {own[1].content, own[2].content} == {SCRIPT}

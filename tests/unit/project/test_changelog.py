@@ -84,6 +84,14 @@ def test_a_release_without_changes_is_refused(folder: Path) -> None:
     assert run(folder, "1.0.0", "2026-01-02").returncode == 2
 
 
+def test_a_version_has_one_section(folder: Path) -> None:
+    """What was released under a number is not told of again."""
+    assert run(folder, "1.0.0", "2026-01-02").returncode == 0
+    (folder / "changelog/late.added.md").write_text("Late.\n")
+    assert run(folder, "1.0.0", "2026-01-03").returncode == 2
+    assert (folder / "changelog/late.added.md").exists()
+
+
 def test_the_fragments_of_this_project_can_be_joined() -> None:
     """Every one has a kind that there is, and something to say."""
     done = run(TOP)

@@ -47,6 +47,7 @@ cli/commands/init_flags.py
 cli/prompts.py
 cli/report/progress.py
 common/environment.py
+common/paths.py
 common/startup.py
 common/version.py
 config/credentials.py
@@ -56,6 +57,7 @@ config/model.py
 config/schema.py
 events.py
 health/finding.py
+health/fitness.py
 health/nodes.py
 health/placement.py
 health/state.py
@@ -72,6 +74,7 @@ operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
 operations/doctor/firewall/packet_filter.py
+operations/arguments.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py

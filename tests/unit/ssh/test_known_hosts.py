@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from base64 import b64encode
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lbdeploy.ssh import known_hosts
 from lbdeploy.ssh.known_hosts import fingerprint, forget, hash_name, known_name, remember
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIDnlXl8ZJcYHzfcRKLj8mW5Kqy7nPGpqrKZ1Mg1BvYvB"
@@ -135,3 +138,53 @@ def test_openssh_reads_what_was_written(file: Path) -> None:
     argv = ["ssh-keygen", "-l", "-F", known_name("fd00::11", 2222), "-f", os.fspath(file)]
     found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     assert fingerprint(ED25519) in found
+
+
+REINSTALLED = """\
+import sys
+from pathlib import Path
+
+from lbdeploy.ssh import known_hosts
+from lbdeploy.ssh.known_hosts import forget, remember
+
+file, name, key = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+print("ready", flush=True)
+sys.stdin.read()
+for _ in range(3):
+    forget(file, name)
+    remember(file, name, 22, "ssh-ed25519", key)
+"""
+
+
+def test_no_line_is_lost_where_processes_write_at_once(tmp_path: Path) -> None:
+    """A hundred processes take their hosts out and put them in again, through a link, and every line is there."""
+    real, link = tmp_path / "real", tmp_path / "known_hosts"
+    names = [f"lb{number}" for number in range(100)]
+    real.write_text("".join(f"{name} ssh-ed25519 {OTHER}\n" for name in names))
+    real.chmod(0o640)
+    link.symlink_to(real)
+    argv = [[sys.executable, "-c", REINSTALLED, os.fspath(link), name, ED25519] for name in names]
+    writers = [subprocess.Popen(each, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for each in argv]
+    for writer in writers:
+        assert writer.stdout
+        assert writer.stdout.readline() == b"ready\n"
+    for writer in writers:  # all are waiting: now they write at once
+        assert writer.stdin
+        writer.stdin.close()
+    assert [writer.wait(60) for writer in writers] == [0] * 100
+    assert sorted(real.read_text().splitlines()) == sorted(f"{name} ssh-ed25519 {ED25519}" for name in names)
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["known_hosts", "real"]
+
+
+def test_a_file_that_stays_locked_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a bounded time, and nothing is written."""
+    monkeypatch.setattr(known_hosts, "LOCK_SECONDS", 0.05)
+    file.write_text("# mine\n")
+    with file.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="locked for") as raised:
+            remember(file, "lb1", 22, "ssh-ed25519", ED25519)
+    assert raised.value.filename == os.fspath(file)
+    assert file.read_text() == "# mine\n"

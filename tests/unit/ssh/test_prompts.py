@@ -33,21 +33,15 @@ class Script:
 
 
 def unknown(host: str, file: Path | None) -> HostKeyError:
-    error = HostKeyError("unknown", node=host)
-    error.new = NewKey(host, host, "ssh-ed25519", KEY, file, hashed=False)
-    return error
+    return HostKeyError("unknown", node=host, new=NewKey(host, host, "ssh-ed25519", KEY, file, hashed=False))
 
 
 def locked(*paths: Path) -> LoginError:
-    error = LoginError("locked")
-    error.locked = paths
-    return error
+    return LoginError("locked", locked=paths)
 
 
 def wants_password(node: str) -> SudoError:
-    error = SudoError("password", node=node)
-    error.wants_password = True
-    return error
+    return SudoError("password", node=node, wants_password=True)
 
 
 def encrypted(path: Path, passphrase: str) -> Path:

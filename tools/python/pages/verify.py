@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lbdeploy.health.checks import CHECKS, Check
+from lbdeploy.health.checks import CHECKS, HealthCheck
 
 INTRODUCTION = """\
 # Verify
@@ -20,9 +20,10 @@ VIPs are worse than before is undone.
 
 ## Checks
 
-In the order of the findings. In the JSON document, `check` is the id, and `severity` is `ok`, `warning` or `error`;
-errors alone make a cluster unhealthy. A check is made of each node, or of the cluster as a whole, with `node` null:
-where the VIPs are, who holds them, and how each server is seen.
+In the order of the findings. A check is made of each node, or of the cluster as a whole, with `node` null: where the
+VIPs are, who holds them, and how each server is seen. In the JSON document, `check` is the id, and `subject` is what
+was checked, where that is one of several: a VIP, a frontend, a server, a file, a service. Compare these, not `detail`,
+whose words may change. `severity` is `ok`, `warning` or `error`; errors alone make a cluster unhealthy.
 """
 
 END = """
@@ -40,6 +41,6 @@ def page() -> str:
     return f"{INTRODUCTION}\n{HEAD}{''.join(map(row, CHECKS))}{END}"
 
 
-def row(check: Check) -> str:
+def row(check: HealthCheck) -> str:
     """What one check looks at."""
     return f"| {', '.join(f'`{each}`' for each in check.ids)} | {check.looks_at} |\n"

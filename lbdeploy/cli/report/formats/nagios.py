@@ -25,7 +25,7 @@ def exit_code(document: Mapping[str, Any]) -> int:
 
 
 def text(document: Mapping[str, Any]) -> str:
-    """The line with its performance data, and below it what is not well."""
+    """The line with its performance data, and below it the findings that failed."""
     state = STATES[exit_code(document)]
     first = f"LBDEPLOY {state} - {document['cluster']}: {_summary(document)}"
     return "\n".join([f"{_plain(first)} | {' '.join(_performance(document))}", *map(_plain, _details(document))])

@@ -13,7 +13,7 @@ from html import escape
 from lbdeploy.cli.report.wrap import columns
 from lbdeploy.operations.topology import FrontendView, NetworkView, NodeView, ServerView, State, Topology
 
-MARGIN, GAP, PAD = 24, 20, 12  # pixels
+MARGIN, GAP, PAD = 24, 20, 12  # sizes, in pixels
 LINE = 20  # from one line of text to the next
 CHAR = 7.9  # the width of a character of the monospaced font at 13 pixels, and a little more
 BUS = 52  # from one network's line to the next
@@ -74,7 +74,7 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
 
 
 def mark(x: float, y: float, state: State) -> str:
-    """A state as a shape, centred there."""
+    """A state as a shape, with its centre at these coordinates."""
     colour = f"var(--{state})"
     if state == "bad":
         cross = f"M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8"
@@ -100,7 +100,7 @@ def _networks(networks: Sequence[NetworkView], top: float, width: float) -> Iter
 
 
 def _vips(network: NetworkView, y: float, right: float) -> Iterator[str]:
-    """The VIPs of a network, set from the right."""
+    """The VIPs of a network, right-aligned."""
     for vip in reversed(network.vips):
         where = " and ".join(vip.holders) or ("no node" if vip.state == "bad" else "")
         text = f"VIP {vip.address}" + (f" on {where}" if where else "")
@@ -117,7 +117,7 @@ def _node_width(node: NodeView) -> float:
 
 
 def _places(nodes: Sequence[NodeView], wide: float, width: float, top: float) -> list[_Place]:
-    """Where each node's box is: evenly spread."""
+    """The place of each node's box: evenly spread."""
     step = (width - 2 * MARGIN) / len(nodes)
     height = 2 * PAD + LINE * (2 + max(len(each.addresses) for each in nodes))
     return [_Place(MARGIN + (n + 0.5) * step - wide / 2, top, wide, height) for n in range(len(nodes))]

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from lbdeploy.cli.report.terminal import Part
+from lbdeploy.cli.report.terminal import Line, Part
 from lbdeploy.cli.report.wrap import columns
 from lbdeploy.operations.topology import FrontendView, NetworkView, NodeView, State, Topology
 
-Line = Sequence[Part]
 GAP = 2  # columns between boxes
 
 STYLE: dict[State, str] = {"good": "good", "idle": "", "warn": "warn", "bad": "bad", "unknown": "quiet"}
@@ -31,7 +30,7 @@ ASCII = Glyphs(("+", "+", "+", "+"), "-", "|", {"good": "*", "idle": "o", "warn"
 
 
 def lines(topology: Topology, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Line]:
-    """All of it, in lines of at most `width` columns, as long as no single name or address is longer."""
+    """The picture, in lines of at most `width` columns, unless a single name or address is longer."""
     yield (topology.name, "name"), ("" if topology.live else "  as in hosts.toml; its states now: --live", "quiet")
     yield ()
     yield from _networks(topology.networks, glyphs)
@@ -110,7 +109,7 @@ def _box(title: str, body: Sequence[Line], glyphs: Glyphs) -> list[Line]:
 
 
 def _rows(boxes: Sequence[list[Line]], width: int) -> Iterator[Line]:
-    """Boxes beside each other, as many as fit."""
+    """Boxes side by side, as many in a row as fit."""
     row: list[list[Line]] = []
     taken = 0
     for box in boxes:

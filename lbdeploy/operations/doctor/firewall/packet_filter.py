@@ -1,6 +1,6 @@
 """What a node's packet filter does with one packet, as far as its rules tell. Pure.
 
-`nft` and `iptables` read rules into these chains, and note for each rule whether it matches the packet in question.
+`nftables` and `iptables` read rules into these chains, and note for each rule whether it matches the packet.
 """
 
 from __future__ import annotations

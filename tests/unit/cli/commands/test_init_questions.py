@@ -150,7 +150,7 @@ def test_a_node_that_can_not_be_reached_leaves_the_proposals_of_the_other() -> N
     assert asker.proposed["Addresses of lb1 on external, management"] == "192.168.0.11 192.168.1.11"
     assert asker.proposed["Addresses of lb2 on external, management"] is None
     assert made["networks"]["external"] == {"interface": "ens33", "vip": "192.168.0.10/24"}
-    assert reader.complaints(made) == []
+    assert reader.problems(made) == []
 
 
 @pytest.mark.usefixtures("one_of_two")

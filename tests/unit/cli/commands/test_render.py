@@ -72,3 +72,28 @@ def test_rendered_files_are_written_as_they_would_lie_on_the_nodes(run: Run, tmp
     (tmp_path / "out/lb1/etc").write_text("in the way")
     done = run("render", "--out", "out")
     assert (done.code, "can't be written" in done.err) == (2, True)
+
+
+def test_secrets_are_only_in_the_files_that_are_written(run: Run, tmp_path: Path) -> None:
+    """Neither in the document nor on the screen; what --out writes with one is for the operator alone."""
+    (tmp_path / "templates").mkdir()
+    built_in = (TOP / "templates/haproxy.cfg.j2").read_text()
+    secret = "userlist u\n    user ann insecure-password 's3cret s3cret'\n"
+    (tmp_path / "templates/haproxy.cfg.j2").write_text(built_in + secret)
+    script = tmp_path / "notify.sh"
+    script.write_text("#!/bin/sh\nmail -s s3cret root\n")
+    script.chmod(0o755)
+    hosts = (tmp_path / "hosts.toml").read_text()
+    (tmp_path / "hosts.toml").write_text(hosts.replace("[vrrp]\n", '[vrrp]\nnotify = "notify.sh"\n'))
+    for done in (run("render", "lb1"), run("--json", "render", "lb1"), run("render", "lb1", "--diff")):
+        assert done.code == 0, done.err
+        assert "s3cret" not in done.out + done.err
+        assert "    user ann insecure-password (hidden)" in done.out
+    assert "(2 lines, which may hold a secret: --out writes them)" in run("render", "lb1").out
+    kept = tmp_path / "out/lb1/etc/haproxy/haproxy.cfg"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    assert run("render", "--out", "out").code == 0
+    assert secret in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "out/lb1/etc/keepalived/lbdeploy-notify").stat().st_mode & 0o777 == 0o700

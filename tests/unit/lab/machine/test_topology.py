@@ -9,7 +9,7 @@ import pytest
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
-from lbdeploy.lab.machine.topology import Host, Topology, topology
+from lbdeploy.lab.machine.topology import Host, LabTopology, topology
 
 SEED = Path(__file__).parents[4] / "hosts.toml"
 
@@ -61,7 +61,7 @@ def load(path: Path, text: str) -> Cluster:
 
 
 @pytest.fixture
-def odd(tmp_path: Path) -> Topology:
+def odd(tmp_path: Path) -> LabTopology:
     return topology(load(tmp_path, ODD))
 
 
@@ -83,18 +83,18 @@ def test_the_sample_file_becomes_two_nodes_three_servers_and_two_guests() -> Non
     assert all(routes(host) == set() for host in plan.hosts)
 
 
-def test_networks_that_share_an_interface_share_a_segment(odd: Topology) -> None:
+def test_networks_that_share_an_interface_share_a_segment(odd: LabTopology) -> None:
     assert odd.segments == (("front",), ("back", "more"))
     assert ends(odd.find("lb1")) == {"enp1s0": ["192.168.0.11/24"], "ens32": ["10.9.0.3/29", "172.16.5.1/24"]}
 
 
-def test_a_server_has_one_namespace_for_all_ports_of_its_address(odd: Topology) -> None:
+def test_a_server_has_one_namespace_for_all_ports_of_its_address(odd: LabTopology) -> None:
     one = odd.find("one")
     assert one.ports == (443, 6443)
     assert odd.find("10.9.0.1") == odd.find("web/one") == one
 
 
-def test_server_names_that_are_taken_are_told_apart(odd: Topology) -> None:
+def test_server_names_that_are_taken_are_told_apart(odd: LabTopology) -> None:
     assert [host.name for host in odd.of("server")] == ["one", "two", "three", "far", "six", "api-client", "web-far"]
     assert odd.find("client").kind == "client"
     assert odd.find("api/client").name == "api-client"
@@ -102,31 +102,31 @@ def test_server_names_that_are_taken_are_told_apart(odd: Topology) -> None:
         odd.find("nobody")
 
 
-def test_a_server_outside_every_network_has_routes_both_ways(odd: Topology) -> None:
+def test_a_server_outside_every_network_has_routes_both_ways(odd: LabTopology) -> None:
     far = odd.find("far")
     assert ends(far) == {"eth0": ["10.77.0.1/32"]}
     assert {"10.9.0.3", "10.9.0.4", "10.9.0.2"} <= routes(far)
     assert all("10.77.0.1" in routes(host) for host in odd.of("node", "client", "operator"))
 
 
-def test_a_full_subnet_lends_the_guests_spare_addresses(odd: Topology) -> None:
+def test_a_full_subnet_lends_the_guests_spare_addresses(odd: LabTopology) -> None:
     assert ends(odd.find("client"))["eth1"] == ["198.18.0.1/32", "172.16.5.254/24", "172.16.6.254/24"]
     assert ends(odd.find("operator"))["eth1"][0] == "198.18.0.2/32"
     assert {"198.18.0.1", "198.18.0.2"} <= routes(odd.find("lb1"))
 
 
-def test_a_vip_with_a_prefix_of_32_is_on_the_link(odd: Topology) -> None:
+def test_a_vip_with_a_prefix_of_32_is_on_the_link(odd: LabTopology) -> None:
     assert "203.0.113.5" in routes(odd.find("client"))
     assert "203.0.113.5" not in routes(odd.find("lb1"))
 
 
-def test_ipv6_needs_no_address_on_the_node(odd: Topology) -> None:
+def test_ipv6_needs_no_address_on_the_node(odd: LabTopology) -> None:
     assert ends(odd.find("six")) == {"eth0": ["fd00:1::21/64"]}
     assert "fd00:1::21" in routes(odd.find("lb1"))
     assert "fd00:1::ffff:ffff:ffff:ffff/64" in ends(odd.find("client"))["eth0"]
 
 
-def test_no_address_is_given_twice(odd: Topology) -> None:
+def test_no_address_is_given_twice(odd: LabTopology) -> None:
     addresses = [address for host in odd.hosts for address in host.addresses]
     assert len(addresses) == len(set(addresses))
 
@@ -145,7 +145,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert "node operator has the name of another part of the lab" in caught.value.message
 
 
-def test_a_cable_is_found_by_its_network(odd: Topology) -> None:
+def test_a_cable_is_found_by_its_network(odd: LabTopology) -> None:
     lb1 = odd.find("lb1")
     assert [cable.interface for cable in odd.cables(lb1, "more")] == ["ens32"]
     assert len(odd.cables(lb1, None)) == 2

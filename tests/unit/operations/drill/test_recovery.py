@@ -11,6 +11,7 @@ from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError
 from lbdeploy.operations.drill import recovery
 from lbdeploy.operations.drill.recovery import Eyes
+from lbdeploy.rollout.observer import Wanted
 
 
 class Reopening:
@@ -33,6 +34,6 @@ def test_only_a_connection_that_has_failed_is_made_anew(seed: Cluster, monkeypat
     away = survey(seed, two, lb1=ConnectError("no answer"))
     looks = iter([away, away, survey(seed, one, two)])
     pool: Any = Reopening(seed.nodes)
-    observer: Any = type("Observer", (), {"look": lambda self: next(looks)})()
-    assert Eyes(pool, observer).until_well(20).verdict.healthy
+    observer: Any = type("Observer", (), {"look": lambda self, wanted: next(looks)})()
+    assert Eyes(pool, observer, Wanted({}, frozenset())).until_well(20).verdict.healthy
     assert pool.reopened == ["lb1", "lb1"]

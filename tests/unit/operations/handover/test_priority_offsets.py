@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.node.keepalived_conf import effective
+from lbdeploy.node.vrrp_priority import effective
 from lbdeploy.operations.handover.priority_offsets import held, raised
 
 PRIORITIES = st.lists(st.integers(1, 254), min_size=2, max_size=7, unique=True).map(

@@ -110,7 +110,7 @@ KEEPALIVED = {
     "a long secret": (
         "    priority {{ node.priority }}\n",
         "    priority {{ node.priority }}\n    authentication {\n        auth_pass 123456789\n    }\n",
-        ("error", "auth_pass is longer than 8 characters", "8 characters; or none"),
+        ("error", "a value of auth_pass with over 8 characters", "8 characters; or none"),
         "auth_pass",
     ),
     "no handover": (

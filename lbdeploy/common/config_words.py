@@ -1,0 +1,50 @@
+"""The words of a line of haproxy.cfg or keepalived.conf, as their own parsers split it, each with where it begins.
+
+haproxy: `parse_line` in src/tools.c (3.2). keepalived: `decomment` and `alloc_strvec_r` in lib/parser.c (2.3). Unlike
+theirs, comments are words, too: what is commented out may still be a password. No text makes these functions raise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+Word = tuple[str, int]  # its value, and where it begins in the line
+
+_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", **{each: each for each in " \\#'\"$"}}
+_HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
+_KEEPALIVED = re.compile(r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)')
+
+
+def haproxy_words(line: str) -> Iterator[Word]:
+    """Quotes may begin and end within a word; a backslash escapes, except between single quotes."""
+    word: list[str] = []
+    begin, quote, at = -1, "", 0
+    while at < len(line):
+        here, start = line[at], at
+        value, at = _escaped(line, at) if here == "\\" and quote != "'" else (here, at + 1)
+        if value == here and here in "'\"" and quote in ("", here):
+            value, quote = "", here if not quote else ""
+        elif here.isspace() and not quote:
+            if begin >= 0:
+                yield "".join(word), begin
+            word, begin = [], -1
+            continue
+        word.append(value)
+        begin = start if begin < 0 else begin
+    if begin >= 0:
+        yield "".join(word), begin
+
+
+def keepalived_words(line: str) -> Iterator[Word]:
+    """A word in double quotes ends with them; nothing is escaped. Comments begin with # or !."""
+    for found in _KEEPALIVED.finditer(line):
+        yield found["plain"] or found["quoted"] or "", found.start()
+
+
+def _escaped(line: str, at: int) -> tuple[str, int]:
+    """What the escape sequence at a backslash stands for, and where it ends. An unknown one stands for itself."""
+    if code := _HEX.match(line, at):
+        return chr(int(code[1], 16)), code.end()
+    following = line[at + 1 : at + 2]
+    return _ESCAPES.get(following, "\\"), at + (2 if following in _ESCAPES else 1)

@@ -1,0 +1,22 @@
+"""Paths of this machine's files, as they are shown and stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shown(path: Path) -> Path:
+    """A path as one would type it: relative to the current folder, if it is below that."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the current folder was removed
+        return path
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path; unchanged where the current folder was removed."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        return path

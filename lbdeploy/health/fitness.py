@@ -1,0 +1,38 @@
+"""Whether a node could hold the VIPs, and why not. Pure."""
+
+from __future__ import annotations
+
+from lbdeploy.node.observation import FAULT_STATE, Observation
+from lbdeploy.node.vrrp_priority import FAULT
+
+IN_FAULT = "its keepalived is in FAULT state, by what it tracks"
+DAEMONS = ("haproxy", "keepalived")
+
+
+def able(observation: Observation) -> bool:
+    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces are up."""
+    return not unable(observation)
+
+
+def unable(observation: Observation) -> str:
+    """Why a node can't hold a VIP; "" where it can."""
+    return _hindrance(observation) or (IN_FAULT if observation.said.state == FAULT_STATE else "")
+
+
+def kept_by_tracking(observation: Observation) -> bool:
+    """Whether only what its keepalived tracks, besides haproxy and the interfaces, keeps a node from holding a VIP."""
+    return observation.said.state == FAULT_STATE and not _hindrance(observation)
+
+
+def _hindrance(observation: Observation) -> str:
+    """Why a node can't hold a VIP, whatever its keepalived says; "" if nothing is in the way."""
+    up = {link.name for link in observation.links if link.up}
+    down = [name for name in dict.fromkeys(observation.node.interfaces.values()) if name not in up]
+    stopped = [daemon for daemon in DAEMONS if not observation.service(daemon).running]
+    if observation.priority_offset <= FAULT:
+        return "it was told to leave the VIPs to others"
+    if stopped:
+        return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"
+    if not observation.haproxy_answers:
+        return "its haproxy does not answer"
+    return f"{' and '.join(down)} is down there" if down else ""

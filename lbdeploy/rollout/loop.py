@@ -1,0 +1,191 @@
+"""The run loop of up, rollback, rebuild and down: a plan, the lock, one stage after another, and the final state.
+
+What differs between the commands is in their `Purpose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError
+from lbdeploy.events import Emit
+from lbdeploy.planning.plan import Plan, Stage
+from lbdeploy.rollout.interrupt import Interrupt
+from lbdeploy.rollout.lock import Lock, locking
+from lbdeploy.rollout.node_tasks import NodeTasks
+from lbdeploy.rollout.observer import Observer, Wanted
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import going_on
+from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.pool import SessionPool
+
+REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
+
+
+class RunContext:
+    """What all parts of one run work with, on the nodes of `pool`, which may still be connecting to them.
+
+    `scope` are the nodes that may be changed.
+    """
+
+    def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options) -> None:
+        self.cluster = cluster
+        self.pool = pool
+        self.emit = emit
+        self.origin = origin
+        self.options = options
+        self.observer = Observer(cluster, pool, emit)
+        self.tasks = NodeTasks(pool, self.observer.nodes, origin, emit)
+        self.interrupt = Interrupt(emit)
+        names = [node.name for node in self.observer.nodes]
+        self.scope = frozenset(name for name in names if not options.limit or name in options.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run begins with: the nodes as they were observed, the plan, and what the nodes should have from then on.
+
+    `force_last`: a node may also be changed where no other one could take over meanwhile. `reboots`: how often the run
+    may continue after a node rebooted in the middle of it.
+    """
+
+    survey: Survey
+    wanted: Wanted
+    plan: Plan
+    force_last: bool = False
+    reboots: int = REBOOTS
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended: what it began with, the nodes that it changed, and all nodes as they are now."""
+
+    start: Start
+    done: tuple[str, ...]
+    survey: Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a run says when it does not come to its end, and what to type then.
+
+    `changed` describes nodes that are done, whose names replace `{}`. `halted`: after Ctrl-C between two stages.
+    `interrupted`: after Ctrl-C in the middle of one. `outdated`: another run has changed the nodes meanwhile.
+    """
+
+    changed: str
+    declined_fix: str
+    halted_fix: str
+    interrupted_fix: str
+    outdated: str
+    outdated_fix: str
+
+    def done(self, names: Sequence[str]) -> list[str]:
+        """What is to be said of the nodes that are done; nothing if there are none."""
+        return [self.changed.format(" and ".join(names))] if names else []
+
+
+class Purpose(Protocol):
+    """What one command does in its own way. `settles`: its end takes a while, so it heeds Ctrl-C before that, too."""
+
+    @property
+    def wording(self) -> Wording: ...
+
+    @property
+    def settles(self) -> bool: ...
+
+    def start(self) -> Start:
+        """Observe the nodes, and plan. Raises LbdeployError where the run must not begin."""
+
+    def perform(self, start: Start, stage: Stage, before: Survey) -> None:
+        """Change the nodes of a stage, and confirm; otherwise undo it, and raise."""
+
+    def look(self, start: Start) -> Survey:
+        """The nodes before the next stage."""
+
+    def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
+        """What to continue with after a stage has failed. Raises LbdeployError where the run ends there."""
+
+    def end(self, start: Start, done: tuple[str, ...]) -> Survey:
+        """The nodes at the end, once they have settled."""
+
+
+class RunLoop:
+    """One run, whatever its purpose."""
+
+    def __init__(self, context: RunContext, purpose: Purpose) -> None:
+        self._context = context
+        self._purpose = purpose
+
+    def run(self, approve: Callable[[Start], bool] | None = None) -> End:
+        """Bring the nodes to the state that the purpose wants.
+
+        `approve` is asked before anything is changed, and may refuse: then InterruptedRunError is raised.
+        """
+        start = self._purpose.start()
+        if not start.plan.changes:
+            return self._end(start, ())
+        if approve and not approve(start):
+            fix = self._purpose.wording.declined_fix
+            raise InterruptedRunError("not approved", state="nothing was changed", fix=fix)
+        with self._locked(start.survey) as lock, self._context.interrupt:
+            if lock.runs != start.survey.runs:
+                start = self._still(start.plan, approved=approve is not None)
+            return self._end(start, self._carry_out(start, lock))
+
+    def _locked(self, survey: Survey) -> AbstractContextManager[Lock]:
+        context = self._context
+        nodes = [node for node in context.observer.nodes if node.name in survey.seen]
+        return locking(context.pool, nodes, context.origin.about, context.options.lock_wait, context.emit)
+
+    def _still(self, plan: Plan, *, approved: bool) -> Start:
+        """What to begin with now that the lock is held. Raises RemoteError where a different plan was approved."""
+        start = self._purpose.start()
+        if approved and plan.to_json() != start.plan.to_json():
+            wording = self._purpose.wording
+            raise RemoteError(wording.outdated, state="nothing was changed", fix=wording.outdated_fix)
+        return start
+
+    def _carry_out(self, start: Start, lock: Lock) -> tuple[str, ...]:
+        """Perform the stages; returns the names of the nodes that were changed."""
+        done: tuple[str, ...] = ()
+        before = start.survey
+        for stage in start.plan.stages:
+            self._safe_point(start.plan, done, lock)
+            try:
+                self._purpose.perform(start, stage, before)
+            except KeyboardInterrupt:
+                raise self._interrupted(done) from None
+            except LbdeployError as error:
+                return done + self._continue(error, start, done, lock)
+            done += tuple(name for name in stage.names if name not in done)
+            before = self._purpose.look(start) if stage is not start.plan.stages[-1] else before
+        if self._purpose.settles:
+            self._safe_point(start.plan, done, lock)
+        return done
+
+    def _continue(self, error: LbdeployError, start: Start, done: Sequence[str], lock: Lock) -> tuple[str, ...]:
+        if isinstance(error, RebootedError):
+            lock.forget(error.node or "")
+        return self._carry_out(self._purpose.recover(error, start, done), lock)
+
+    def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
+        left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
+        state = [*self._purpose.wording.done(done), *([f"{' and '.join(left)} left as it was"] if left else [])]
+        self._context.interrupt.check("; ".join(state), self._purpose.wording.halted_fix)
+        if left:  # otherwise nobody needs the lock any more
+            lock.check()
+
+    def _interrupted(self, done: Sequence[str]) -> InterruptedRunError:
+        """The error where the operator interrupted the run in the middle of a stage."""
+        going = [going_on(work) for work in self._context.tasks.under_way.values()]
+        state = "; ".join([*going, *self._purpose.wording.done(done)])
+        return InterruptedRunError("interrupted", state=state, fix=self._purpose.wording.interrupted_fix)
+
+    def _end(self, start: Start, done: tuple[str, ...]) -> End:
+        return End(start, done, self._purpose.end(start, done))

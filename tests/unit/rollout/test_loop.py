@@ -1,0 +1,193 @@
+"""The run loop, without nodes: what comes when, what stops it, and what it says then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError, RebootedError, RemoteError
+from lbdeploy.events import silent
+from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
+from lbdeploy.rollout.observer import Wanted
+from lbdeploy.rollout.options import Options
+
+WORDING = Wording("{} done", "asked again", "halted", "interrupted", "outdated", "look")
+WANTED = Wanted({}, frozenset())
+
+
+def plan(*names: str, text: str = "") -> Any:
+    """A plan with a stage for each of the nodes."""
+    stages = tuple(SimpleNamespace(names=(name,)) for name in names)
+    order = tuple((name,) for name in names)
+    return SimpleNamespace(changes=names, stages=stages, order=order, to_json=lambda: [*names, text])
+
+
+class Purposeful:
+    """A purpose that writes down what it is asked; `stop` is what happens in the stage of a node."""
+
+    wording = WORDING
+
+    def __init__(self, *plans: Any, runs: str = "1", settles: bool = True) -> None:
+        self.said: list[str] = []
+        self.stop: dict[str, Callable[[], None]] = {}
+        self.settles = settles
+        self._plans = iter(plans)
+        self._runs = runs
+
+    def survey(self, what: str) -> Any:
+        self.said.append(what)
+        return SimpleNamespace(runs={"lb1": self._runs}, seen={"lb1": None}, what=what)
+
+    def start(self) -> Start:
+        return Start(self.survey("start"), WANTED, next(self._plans))
+
+    def perform(self, start: Start, stage: Any, before: Any) -> None:
+        self.said.append(f"{stage.names[0]} after {before.what}")
+        self.stop.pop(stage.names[0], lambda: None)()
+
+    def look(self, start: Start) -> Any:
+        return self.survey("look")
+
+    def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
+        if isinstance(error, RebootedError):
+            return Start(self.survey("reboot"), WANTED, next(self._plans))
+        raise error.but(state=f"{', '.join(done)} done")
+
+    def end(self, start: Start, done: tuple[str, ...]) -> Any:
+        return self.survey("end")
+
+
+class Locked:
+    """The lock of a cluster whose last run was "1"; it may be lost."""
+
+    def __init__(self) -> None:
+        self.runs = {"lb1": "1"}
+        self.forgotten: list[str] = []
+        self.lost = False
+
+    def forget(self, name: str) -> None:
+        self.forgotten.append(name)
+
+    def check(self) -> None:
+        if self.lost:
+            raise LostError("the lock is lost")
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> Locked:
+    made = Locked()
+
+    @contextmanager
+    def taken(*_: object) -> Iterator[Locked]:
+        yield made
+
+    monkeypatch.setattr("lbdeploy.rollout.loop.locking", taken)
+    return made
+
+
+@pytest.fixture
+def context(seed: Cluster, lock: Locked) -> RunContext:
+    pool: Any = SimpleNamespace(nodes=seed.nodes)
+    origin: Any = SimpleNamespace(about="ann")
+    return RunContext(seed, pool, silent, origin, Options())
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def stop() -> None:
+        raise error
+
+    return stop
+
+
+def test_stages_follow_each_other_and_each_knows_the_nodes_before_it(context: RunContext) -> None:
+    """The nodes are looked at between two stages, and once more in the end."""
+    purpose = Purposeful(plan("lb2", "lb1"))
+    end = RunLoop(context, purpose).run()
+    assert purpose.said == ["start", "lb2 after start", "look", "lb1 after look", "end"]
+    assert (end.done, end.survey.what) == (("lb2", "lb1"), "end")  # type: ignore[attr-defined]
+
+
+def test_where_nothing_is_to_be_changed_nobody_is_asked_or_locked_out(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lbdeploy.rollout.loop.locking", None)
+    purpose = Purposeful(plan())
+    assert RunLoop(context, purpose).run(raising(AssertionError())).done == ()  # type: ignore[arg-type]
+    assert purpose.said == ["start", "end"]
+
+
+def test_a_plan_that_is_not_approved_changes_nothing(context: RunContext) -> None:
+    purpose = Purposeful(plan("lb1"))
+    with pytest.raises(InterruptedRunError) as caught:
+        RunLoop(context, purpose).run(lambda _: False)
+    assert (caught.value.state, caught.value.fix) == ("nothing was changed", "asked again")
+    assert purpose.said == ["start"]
+
+
+def test_another_run_meanwhile_makes_the_plan_anew(context: RunContext) -> None:
+    """What was approved counts: a different plan is refused, the same one is carried out."""
+    purpose = Purposeful(plan("lb1"), plan("lb1", text="other"), runs="0")
+    with pytest.raises(RemoteError, match="outdated"):
+        RunLoop(context, purpose).run(lambda _: True)
+    assert purpose.said == ["start", "start"]
+    assert RunLoop(context, Purposeful(plan("lb1"), plan("lb1"), runs="0")).run(lambda _: True).done == ("lb1",)
+    unasked = Purposeful(plan("lb1"), plan("lb2"), runs="0")
+    assert RunLoop(context, unasked).run().done == ("lb2",)
+
+
+@pytest.mark.parametrize(("settles", "stopped"), [(True, True), (False, False)])
+def test_ctrl_c_stops_between_stages(context: RunContext, *, settles: bool, stopped: bool) -> None:
+    """It says which nodes are done and which are not; after the last stage it counts where the end takes a while."""
+    purpose = Purposeful(plan("lb2", "lb1"))
+    purpose.stop["lb2"] = lambda: setattr(context.interrupt, "asked", True)
+    with pytest.raises(InterruptedRunError) as caught:
+        RunLoop(context, purpose).run()
+    assert (caught.value.state, caught.value.fix) == ("lb2 done; lb1 left as it was", "halted")
+    context.interrupt.asked = False
+    late = Purposeful(plan("lb1"), settles=settles)
+    late.stop["lb1"] = lambda: setattr(context.interrupt, "asked", True)
+    if stopped:
+        with pytest.raises(InterruptedRunError, match="interrupted"):
+            RunLoop(context, late).run()
+    else:
+        assert RunLoop(context, late).run().done == ("lb1",)
+
+
+def test_a_second_ctrl_c_leaves_in_the_middle_of_a_stage(context: RunContext) -> None:
+    """What the nodes do by themselves then is said, and what is done already."""
+    purpose = Purposeful(plan("lb2", "lb1"))
+    purpose.stop["lb1"] = raising(KeyboardInterrupt())
+    with pytest.raises(InterruptedRunError) as caught:
+        RunLoop(context, purpose).run()
+    assert (caught.value.state, caught.value.fix) == ("lb2 done", "interrupted")
+
+
+def test_a_lock_that_is_lost_stops_the_run_before_the_next_stage(context: RunContext, lock: Locked) -> None:
+    purpose = Purposeful(plan("lb2", "lb1"))
+    purpose.stop["lb2"] = lambda: setattr(lock, "lost", True)
+    with pytest.raises(LostError):
+        RunLoop(context, purpose).run()
+    assert purpose.said == ["start", "lb2 after start", "look"]
+
+
+def test_after_a_reboot_the_run_continues_with_what_is_left_to_do(context: RunContext, lock: Locked) -> None:
+    """The node's lock is gone with it."""
+    purpose = Purposeful(plan("lb2", "lb1"), plan("lb1"))
+    purpose.stop["lb1"] = raising(RebootedError("rebooted", node="lb1"))
+    assert RunLoop(context, purpose).run().done == ("lb2", "lb1")
+    assert purpose.said == ["start", "lb2 after start", "look", "lb1 after look", "reboot", "lb1 after reboot", "end"]
+    assert lock.forgotten == ["lb1"]
+
+
+def test_a_stage_that_fails_ends_the_run_as_its_purpose_says(context: RunContext, lock: Locked) -> None:
+    purpose = Purposeful(plan("lb2", "lb1"))
+    purpose.stop["lb1"] = raising(RemoteError("haproxy failed", node="lb1"))
+    with pytest.raises(RemoteError, match="haproxy failed") as caught:
+        RunLoop(context, purpose).run()
+    assert caught.value.state == "lb2 done"
+    assert lock.forgotten == []
