@@ -82,29 +82,42 @@ def held(pair: Lab) -> Iterator[Lab]:
     pair.on("lb1", "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
 
 
+def change_begun(lab: Lab, change: str) -> subprocess.Popen[str]:
+    """An `up` that makes a change; the journals begin with it."""
+    lab.edit(*CHANGES[change])
+    for node in ("lb1", "lb2"):
+        lab.on(node, ": > /var/lib/lbdeploy/journal")
+    return begin(lab, "--json", "up")
+
+
 def between(held: Lab, change: str) -> subprocess.Popen[str]:
     """An `up` at the instant at which lb2 has been told to keep its change, and lb1 has not."""
-    held.edit(*CHANGES[change])
-    process = begin(held, "--json", "up")
+    process = change_begun(held, change)
     wait_for(lambda: held.on("lb2", f"{CONFIRMED} && echo yes", check=False), 60)
     return process
 
 
 def agreed(lab: Lab, seconds: float = 30) -> list[bool]:
     """Whether each VIP comes to be on exactly one node; then whether the nodes have the new configuration."""
-    wait_for(lambda: all(len(lab.holder(vip)) == 1 for vip in VIPS), seconds)
-    time.sleep(4)  # as long as a node that hears nobody waits before it takes them
-    assert [len(lab.holder(vip)) for vip in VIPS] == [1, 1]
-    return [old != lab.on(node, CONF) for node, old in lab_confs.items()]
+    found: list[tuple[list[bool], list[int]]] = []
+    deadline = time.monotonic() + seconds
+    while len(found) < STEADY or found[-STEADY:] != [found[-1]] * STEADY or len(set(found[-1][0])) > 1:
+        assert time.monotonic() < deadline, found[-STEADY:]
+        changed = [old != lab.on(node, CONF) for node, old in BEFORE.items()]
+        found.append((changed, [len(lab.holder(vip)) for vip in VIPS]))
+        time.sleep(0.5)
+    assert found[-1][1] == [1, 1]
+    return found[-1][0]
 
 
-lab_confs: dict[str, str] = {}
+STEADY = 12  # looks, of half a second and more: longer than a node that hears nobody waits before it takes the VIPs
+BEFORE: dict[str, str] = {}
 
 
 @pytest.fixture(autouse=True)
-def confs(pair: Lab) -> None:
+def before(pair: Lab) -> None:
     """What the nodes have before the change."""
-    lab_confs.update({node: pair.on(node, CONF) for node in ("lb1", "lb2")})
+    BEFORE.update({node: pair.on(node, CONF) for node in ("lb1", "lb2")})
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -140,8 +153,7 @@ def test_a_laptop_that_sleeps_between_two_confirmations_tells_what_came_of_it(he
 @pytest.mark.parametrize("change", ["router ID", "version"])
 def test_a_unit_that_is_killed_between_two_confirmations_has_its_peer_undo_the_change(held: Lab, change: str) -> None:
     """Its node undoes the change, and so does the one that had kept it: exit 7, since both say so."""
-    held.edit(*CHANGES[change])
-    process = begin(held, "--json", "up")
+    process = change_begun(held, change)
     wait_for(lambda: held.on("lb1", f"{WAITS} && systemctl kill -s STOP lbdeploy && echo yes", check=False), 60)
     wait_for(lambda: held.on("lb2", f"{CONFIRMED} && echo yes", check=False), 60)
     held.on("lb1", "systemctl kill -s KILL lbdeploy")
@@ -156,8 +168,7 @@ def test_a_unit_that_is_killed_between_two_confirmations_has_its_peer_undo_the_c
 @pytest.mark.parametrize("change", ["router ID", "network", "version"])
 def test_a_node_that_loses_its_power_between_two_confirmations_follows_its_peer(held: Lab, change: str) -> None:
     """The other one has kept the change; as the node starts, it hears that, and keeps it, too."""
-    held.edit(*CHANGES[change])
-    process = begin(held, "--json", "up")
+    process = change_begun(held, change)
     wait_for(lambda: held.on("lb1", f"{WAITS} && systemctl kill -s STOP lbdeploy && echo yes", check=False), 60)
     wait_for(lambda: held.on("lb2", f"{CONFIRMED} && echo yes", check=False), 60)
     changed = held.file.read_text()

@@ -11,6 +11,7 @@
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
 hears='' said='' lingers=0
+grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
 

@@ -10,7 +10,7 @@
 # Without any, "ended" and "boot" undo it. $run.undo has what is to be undone, in the order in which it was done.
 
 called=${1-}
-undo_first='' undo_then='' at_the_end='' bad='' begun='' kept=$state/undo after='' boot_id=/proc/sys/kernel/random/boot_id
+undo_first='' undo_then='' at_the_end='' bad='' begun='' kept=$state/undo after='' grace=0 boot_id=/proc/sys/kernel/random/boot_id
 
 # undo COMMAND, undo_last COMMAND: undo by this; the latest first, and after all of them, in order.
 # at_last COMMAND: do this at the very end, however it ends.
@@ -135,7 +135,7 @@ await() {
         uptime
         if [ -z "$gone" ] && { laptop_gone || peer_undone; }; then
             gone=yes
-            deadline=$now
+            deadline=$((now + grace))
             if [ -e "$run.linger" ]; then deadline=$((now + $2)); fi
             moment
         fi
