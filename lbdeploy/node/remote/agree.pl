@@ -5,7 +5,7 @@
 # new configuration.
 #
 # RUN.says has the word that is said, several times a second. RUN.heard gets a line for each thing that was heard: when
-# last (uptime in 1/100 s), the word, or "old" or "new", and who it was from.
+# last (uptime in 1/100 s), the word, or "old" or "new", and who it was from; first "hears all", once it listens.
 # Standard input has a line each: KEY, the own NAME, a regular expression for old adverts, one for new ones ("" for none),
 # and the peers' addresses. For Debian's perl-base.   Usage: perl agree.pl RUN
 use strict;
@@ -13,11 +13,12 @@ use Socket;
 
 my ($run) = @ARGV;
 chomp(my ($key, $name, $old, $new, @peers) = <STDIN>);
-my (%reader, %heard, $said);
+my (%reader, $said);
+my %heard = ('hears all' => now());
 join_groups();
-open_wire(0x0800, 9, sub { my $start = 4 * (ord($_[0]) & 15); substr($_[0], 12, 4), substr($_[0], 16, 4), substr($_[0], $start) });
+open_wire(0x0800, 9, sub { substr($_[0], 12, 4), substr($_[0], 16, 4), substr($_[0], 4 * (ord($_[0]) & 15)) });
 open_wire(0x86dd, 6, sub { substr($_[0], 8, 16), substr($_[0], 24, 16), substr($_[0], 40) });
-write_down();
+write_down() if %reader;
 for (my $end = now() + 360000; now() < $end;) {
     my $waiting = '';
     vec($waiting, $_, 1) = 1 for keys %reader;
@@ -74,7 +75,8 @@ sub open_wire {
     setsockopt($socket, SOL_SOCKET, 26, pack('S x![P] P', 4, $filter)) or return; # SO_ATTACH_FILTER
     bind($socket, pack('S n i x12', 17, $protocol, 0)) or return;
     $reader{fileno $socket} = sub {
-        return if !defined recv($socket, my $packet, 2048, 0) || length($packet) < 28;
+        my $from = recv($socket, my $packet, 2048, 0);
+        return if !defined $from || length($packet) < 28;
         my ($source, $target, $bytes) = $read->($packet);
         my $group = $target eq "\xe0\0\0\x12" || $target eq pack('H32', 'ff020000000000000000000000000012');
         hear(Socket::inet_ntop(length($source) == 4 ? AF_INET : AF_INET6, $source), $group ? 'group' : 'host', $bytes);

@@ -24,8 +24,17 @@ $heeds
 END
     hears=$!
 }
-# keep_steps: what is to be undone is known after a reboot, too.
-keep_steps() {
+# prepare: before it waits, a node must be able to hear its peers; and what is to be undone is known after a reboot, too.
+prepare() {
+    hear
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        if heard hears 0; then break; fi
+        sleep 0.2
+    done
+    if ! heard hears 0; then
+        printf 'could not listen to the other nodes: perl does not work; repair perl-base there\n'
+        fail listen
+    fi
     if [ -d "$kept" ]; then
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"

@@ -61,8 +61,7 @@ recorded() { grep -qsx "$1" "$state/journal"; }
 to_stay() { recorded kept && ! recorded undoing; }
 
 # Where no peers must agree on the change, there is nobody to listen to. See agree.sh, which replaces these.
-hear() { :; }
-keep_steps() { :; }
+prepare() { :; }
 say() { :; }
 hush() { :; }
 peer_kept() { return 1; }
@@ -117,35 +116,36 @@ disarm() {
 
 # await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well, or a peer has kept its
 # change. If that does not come in time, or the laptop abandons the change, this fails, and everything is undone. If its
-# lock is gone, so is the laptop, and the wait ends at once; or at most LINGER seconds later, if it has said that a peer
-# needs them.
+# lock is gone, so is the laptop, and the wait ends soon; or at most LINGER seconds later, if it has said that a peer
+# needs them. The same if a peer has undone its change.
 await() {
-    hear
-    keep_steps
+    prepare
     lingers=$2
     tell await "$1"
     uptime
     deadline=$((now + $1))
-    gone=''
+    reason=''
     until [ -e "$run.confirm" ] || peer_kept; do
         if [ -e "$run.abandon" ]; then
             tell abandoned
             exit 1
         fi
         uptime
-        if [ -z "$gone" ] && { laptop_gone || peer_undone; }; then
-            gone=yes
-            deadline=$((now + grace))
-            if [ -e "$run.linger" ]; then deadline=$((now + $2)); fi
-            moment
-        fi
-        if [ "$now" -ge "$deadline" ] || { [ "$gone" ] && returned; }; then
+        if [ -z "$reason" ] && laptop_gone; then give_up_in "$grace" laptop; fi
+        if [ "$reason" != peer ] && peer_undone; then give_up_in 0 peer; fi
+        if [ "$now" -ge "$deadline" ] || { [ "$reason" ] && returned; }; then
             if peer_undone; then disagree; else tell unconfirmed "$1"; fi
             exit 1
         fi
         sleep 0.2
     done
     tell confirmed
+}
+# give_up_in SECONDS REASON: wait only so long any more; longer, if a peer needs this node until it has the VIPs.
+give_up_in() {
+    deadline=$((now + $1)) reason=$2
+    if [ -e "$run.linger" ]; then deadline=$((now + lingers)); fi
+    moment
 }
 laptop_gone() { [ -e "$lock" ] && flock -n "$lock" true; }
 

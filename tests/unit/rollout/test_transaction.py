@@ -829,13 +829,13 @@ def test_what_can_not_be_written_to_the_disk_is_undone(here: Here) -> None:
 # Agreement of peers: what agree.pl hears is given
 
 
-GIVEN = "program=x heeds=x peers=lb2 agree_seconds=3 boot_seconds=1"
+GIVEN = "program=x heeds=x peers=lb2 agree_seconds=3 boot_seconds=3"
 LATER = "99999999999"  # after any moment
 
 
 def hearing(*lines: str) -> str:
     """What stands in for agree.pl: it has heard this as soon as it runs."""
-    return f'perl() {{ printf "%s\\n" {" ".join(map(repr, lines))} > $run.heard; }}\nhush() {{ :; }}'
+    return f'perl() {{ printf "%s\\n" {" ".join(map(repr, ("1 hears all", *lines)))} > $run.heard; }}\nhush() {{ :; }}'
 
 
 def agreeing(here: Here, heard: str, decision: str = "", more: str = "", **task: Any) -> Progress:
