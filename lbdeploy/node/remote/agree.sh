@@ -27,18 +27,16 @@ END
 # prepare: before it waits, a node must be able to hear its peers; and what is to be undone is known after a reboot, too.
 prepare() {
     hear
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        if heard hears 0; then break; fi
-        sleep 0.2
-    done
-    if ! heard hears 0; then
-        printf 'could not listen to the other nodes: perl does not work; repair perl-base there\n'
-        fail listen
-    fi
     if [ -d "$kept" ]; then
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"
     fi
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        if heard hears 0; then return; fi
+        sleep 0.2
+    done
+    printf 'could not listen to the other nodes: perl does not work; repair perl-base there\n'
+    fail listen
 }
 say() {
     hear
@@ -130,6 +128,7 @@ linger() {
 
 # at_boot_stays: as the node starts, and before its daemons do: whether the change is to stay. It then goes on waiting.
 at_boot_stays() {
+    if [ ! -e "$kept/steps" ]; then return 1; fi # it had not come to wait for anybody
     hear
     uptime
     deadline=$((now + boot_seconds))

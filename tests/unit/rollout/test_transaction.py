@@ -902,7 +902,7 @@ BOOTS = {
 @pytest.mark.parametrize(("state", "heard"), BOOTS)
 def test_a_node_that_starts_again_follows_whom_it_hears(here: Here, state: str, heard: str) -> None:
     """Before its daemons start; where it hears nobody, what it had kept stays, and nothing else does."""
-    at = "sleep() { kill -KILL $$; }" if state == "waits" else 'tell() { [ "$1" != agree ] || kill -KILL $$; }'
+    at = "laptop_gone() { kill -KILL $$; }" if state == "waits" else 'tell() { [ "$1" != agree ] || kill -KILL $$; }'
     run = Unfinished(here, "sh", f"{hearing()}\n{at}", "confirm" if state == "kept" else "", tools=True)
     script = here.state / "undo/script"
     started = f"systemd_run() {{ echo started >> {here.log}; }}\n{hearing(f'{LATER} {heard}')}\nkill() {{ :; }}"
@@ -918,6 +918,20 @@ def test_a_node_that_starts_again_follows_whom_it_hears(here: Here, state: str, 
     assert (here.state / "undo").exists() is stays
 
 
+def test_a_node_that_can_not_listen_refuses(here: Here) -> None:
+    """It would not hear that a peer has undone the change."""
+    progress = agreeing(here, "perl() { :; }\nsleep() { :; }\nhush() { :; }")
+    assert (progress.failed, progress.restored) == ("listen", True)
+    assert "perl does not work" in progress.said[-1]
+
+
+def test_a_node_that_lost_its_power_before_it_waited_asks_nobody(here: Here) -> None:
+    """It undoes what it had begun, whatever its peers speak."""
+    run = Unfinished(here, "sh", f"{hearing()}\nprepare() {{ kill -KILL $$; }}", "", tools=True)
+    run.boots()
+    assert here.path("conf").read_text() == "old\n"
+
+
 @pytest.mark.parametrize(
     ("heard", "conf", "last"), [("kept lb2", "new\n", "exit 0"), ("undone lb2", "old\n", "exit 1")]
 )
@@ -925,7 +939,7 @@ def test_a_node_that_goes_on_waiting_after_a_start_ends_as_its_peer_does(
     here: Here, heard: str, conf: str, last: str
 ) -> None:
     """It knows how to undo its change, also after a reboot."""
-    run = Unfinished(here, "sh", f"{hearing()}\nsleep() {{ kill -KILL $$; }}", "", tools=True)
+    run = Unfinished(here, "sh", f"{hearing()}\nlaptop_gone() {{ kill -KILL $$; }}", "", tools=True)
     script = here.state / "undo/script"
     script.write_text(script.read_text().replace("\nbegin\n", f"\n{hearing(f'{LATER} {heard}')}\nbegin\n"))
     shutil.rmtree(here.run)
