@@ -5,7 +5,8 @@
 # new configuration.
 #
 # RUN.says has the word that is said, several times a second. RUN.heard gets a line for each thing that was heard: when
-# last (uptime in 1/100 s), the word, or "old" or "new", and who it was from; first "hears all", once it listens.
+# last (uptime in 1/100 s), the word, or "old" or "new", and who it was from; first "hears all", once it listens. New
+# adverts of somebody who has said nothing for 2 s are "ended", too: a node says something for as long as its unit runs.
 # Standard input has a line each: KEY, the own NAME, a regular expression for old adverts, one for new ones ("" for none),
 # and the peers' addresses. For Debian's perl-base.   Usage: perl agree.pl RUN
 use strict;
@@ -14,6 +15,7 @@ use Socket;
 my ($run) = @ARGV;
 chomp(my ($key, $name, $old, $new, @peers) = <STDIN>);
 my (%reader, $said);
+my ($began, $last_word) = (now(), 0);
 my %heard = ('hears all' => now());
 join_groups();
 open_wire(0x0800, 9, sub { substr($_[0], 12, 4), substr($_[0], 16, 4), substr($_[0], 4 * (ord($_[0]) & 15)) });
@@ -37,11 +39,14 @@ sub hear {
     my ($source, $group, $bytes) = @_;
     return if length($bytes) < 8;
     if ($bytes =~ /^\x30\0{7}lbdeploy \Q$key\E (\w+) (\S+)$/) {
-        $heard{"$1 $2"} = now() if $2 ne $name;
+        return if $2 eq $name;
+        $heard{"$1 $2"} = $last_word = now();
     } else {
         my $advert = "$source $group " . unpack('H*', $bytes);
         $heard{"old $source"} = now() if $old ne '' && $advert =~ /^(?:$old)$/;
-        $heard{"new $source"} = now() if $new ne '' && $advert =~ /^(?:$new)$/;
+        return write_down() if $new eq '' || $advert !~ /^(?:$new)$/;
+        $heard{"new $source"} = now();
+        $heard{"ended $source"} = now() if now() > 200 + ($last_word > $began ? $last_word : $began);
     }
     write_down();
 }

@@ -4,9 +4,11 @@
 # again listens). Replaces functions of commit.sh.
 #
 # What peers say, and what their adverts are like, decides. Whoever undoes wins, since everybody can:
-#   waits      a peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long: undo it
+#   waits      says so. A peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long:
+#              undo it
 #   has kept   says kept. A peer says undone, or is heard with the old configuration: undo it. All have kept it: the end.
-#              Nothing else undoes it, so that it stays where all have kept it, whichever of them knows that
+#              Nothing else undoes it, so that it stays where all have kept it, whichever of them knows that. A peer that is
+#              heard with the new configuration, and says nothing, has come to the end: so all have kept it
 #   undoes     says undone
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
@@ -26,7 +28,7 @@ END
 }
 # prepare: before it waits, a node must be able to hear its peers; and what is to be undone is known after a reboot, too.
 prepare() {
-    hear
+    say waits
     if [ -d "$kept" ]; then
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"
@@ -97,7 +99,7 @@ agree() {
             return 1
         fi
         uptime
-        if kept_by_all || [ "$now" -ge "$deadline" ]; then break; fi
+        if kept_by_all || heard ended "$since" || [ "$now" -ge "$deadline" ]; then break; fi
         sleep 0.2
     done
     rm -f "$run.agreeing"
@@ -150,12 +152,12 @@ at_boot_keeps() {
 resume() {
     cp -- "$kept/steps" "$run.undo"
     load_steps
-    hear
-    moment
+    say waits
     since=$moment
+    : > "$run.agreeing"
     uptime
     deadline=$((now + agree_seconds))
-    until to_stay || [ -e "$run.confirm" ] || heard kept 0 || [ "$now" -ge "$deadline" ]; do
+    until to_stay || told_to_stay || [ "$now" -ge "$deadline" ]; do
         if [ -e "$run.abandon" ]; then
             tell abandoned
             exit 1
@@ -168,4 +170,7 @@ resume() {
         uptime
     done
     exit 0
+}
+told_to_stay() {
+    [ -e "$run.confirm" ] || [ -e "$run.agreed" ] || heard kept 0 || heard ended "$since"
 }
