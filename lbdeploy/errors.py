@@ -100,7 +100,7 @@ def together(errors: Iterable[LbdeployError]) -> LbdeployError:
 
 def key_text(*parts: str) -> str:
     """A key as it is written in the file: a part that is not a bare key is quoted, on one line (toml.io, Keys)."""
-    from json import dumps  # which only a file with problems needs, or one that is written
+    from json import dumps  # imported here: only a file with problems, or one that is written, needs it
 
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else dumps(part) for part in parts)
 
@@ -121,7 +121,7 @@ class Problem:
 
     @property
     def id(self) -> tuple[str, tuple[str, ...]]:
-        """What makes two problems, found in different states of a file, the same."""
+        """Identifies a problem: two states of a file have the same one if these are equal."""
         return self.rule, self.parts
 
     @property

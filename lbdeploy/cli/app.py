@@ -219,5 +219,5 @@ def end(app: App, exit_status: ExitStatus, tell: Callable[[], None]) -> None:
     app.outcome = exit_status.exit_code
     tell()
     if exit_status.error:
-        (app.write_down if exit_status.told else app.complain)(exit_status.error)
+        (app.write_down if exit_status.shown else app.complain)(exit_status.error)
     app.finish(exit_status.exit_code, **exit_status.document)

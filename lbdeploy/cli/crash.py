@@ -21,7 +21,7 @@ def crashed(error: Exception, log: Logbook) -> LbdeployError:
 
 
 def mistake(error: Exception, evidence: str) -> LbdeployError:
-    """An error to show instead of an unexpected one; `evidence` is what to report it with."""
+    """The error to show for an unexpected exception; `evidence` is what to report it with."""
     return LbdeployError(
         f"a mistake in lbdeploy: {type(error).__name__}: {error}",
         state="unknown; a node that was being changed ends its change, or restores what was there, by itself",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-Word = tuple[str, int]  # its value, and where it begins in the line
+Word = tuple[str, int]  # a word's value, and where it begins in the line
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", **{each: each for each in " \\#'\"$"}}
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")

@@ -14,7 +14,8 @@ from functools import cache
 from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
 
 HIDDEN = "(hidden)"
-SECRET_BEGINS, SECRET_ENDS = ": lbdeploy-secret-begins", ": lbdeploy-secret-ends"  # lines of sh that do nothing
+# Lines of sh that do nothing, around what is secret.
+SECRET_BEGINS, SECRET_ENDS = ": lbdeploy-secret-begins", ": lbdeploy-secret-ends"
 SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose other word is base64 of what is not to be shown
 
 # In names of headers, variables and options whose values are secrets; the first ones wherever they stand.
@@ -74,7 +75,7 @@ def secret_block(script: str) -> str:
 
 
 def is_program(content: str) -> bool:
-    """Whether a file is a script: what in it is a secret, nobody can say but who wrote it."""
+    """Whether a file is a script: only its author can say what in it is secret."""
     return content.startswith("#!")
 
 
@@ -93,7 +94,7 @@ _QUOTING = dict.fromkeys(map(ord, "\"'\\"))
 
 @cache
 def _pattern(text: str) -> re.Pattern[str]:
-    """Compiled when it is first needed: many a command shows nothing that could hold a secret."""
+    """A pattern, compiled when first needed: many commands show nothing that could hold a secret."""
     return re.compile(text, re.IGNORECASE)
 
 
@@ -125,14 +126,14 @@ def _in_text(line: str) -> int | None:
 
 
 def _in_directive(words: Sequence[Word]) -> int | None:
-    """Where the first secret of a directive begins."""
+    """Where the first secret of a directive begins; None without one."""
     values = [value.lower() for value, _ in words]
     after = [each for at in range(len(values)) if (each := _secret_after(values, at)) is not None]
     return min((words[each][1] for each in after if each < len(words)), default=None)
 
 
 def _secret_after(values: Sequence[str], at: int) -> int | None:
-    """Which word is a secret because of the one at `at`."""
+    """The index of the word that is a secret because of the one at `at`; None without one."""
     value, following, *others = *values[at:], ""
     if value in ("auth_pass", "insecure-password") or _fetches_one(value):
         return at + 1
@@ -144,7 +145,7 @@ def _secret_after(values: Sequence[str], at: int) -> int | None:
 
 
 def _fetches_one(word: str) -> bool:
-    """Whether haproxy fetches there what may be a secret, so that what it is compared with is one."""
+    """Whether haproxy's word fetches what may be a secret, so that what it is compared with is one."""
     found = _FETCH.search(word)
     return found is not None and (found["header"] is None or bool(_HEADER_NAMES.search(found["header"])))
 
@@ -157,7 +158,7 @@ def _logs_in(words: Sequence[str]) -> bool:
 
 
 def _unless_secret(word: str) -> str:
-    """Also where only its beginning is there."""
+    """A word, or what stands for it where it is base64 of a secret, or of the beginning of a text with one."""
     try:
         plain = b64decode(word[: len(word) // 4 * 4], validate=True).decode(errors="replace")
     except ValueError:

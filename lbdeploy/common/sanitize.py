@@ -1,7 +1,7 @@
-"""The one door out: what reaches a terminal, a log, a JSON document or a page has passed `safe_text`.
+"""The only way out: what reaches a terminal, a log, a JSON document or a page has passed `safe_text`.
 
-What a node says must neither steer the terminal that shows it, nor seem to be something else than it is, nor show a
-secret. So control characters, and those that turn the direction of text, become visible, and secrets are hidden.
+What a node says must neither steer the terminal that shows it, nor pass for something else, nor show a secret. So
+control characters, and those that change the direction of text, become visible, and secrets are hidden.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _CONTROLS = re.compile(
 
 
 def neutral(text: str) -> str:
-    """The text with a mark in the place of each character that would steer what shows it."""
+    """The text with a mark in the place of each character that would steer the program that shows it."""
     return text if text.isascii() and text.isprintable() else _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def safe_text(text: str) -> str:
-    """The text as it may be shown: neutral, and without secrets."""
+    """The text, safe to show: neutral, and without secrets."""
     return neutral(hidden_in_base64(hidden(text)))
 
 
 def safe_document(value: Any) -> Any:
-    """A document made of what JSON has, with every text in it as it may be shown."""
+    """A JSON document with every text in it made safe to show."""
     if isinstance(value, str):
         return safe_text(value)
     if isinstance(value, dict):

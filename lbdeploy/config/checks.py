@@ -15,7 +15,7 @@ from lbdeploy.config.schema import ClusterTable, FrontendTable, NetworkTable, No
 from lbdeploy.errors import Problem, key_text
 
 Parsed = dict[str, Any]
-NO_ADDRESS, NO_VIP = "no-address", "no-vip"  # rules that `init` knows: their answers come last
+NO_ADDRESS, NO_VIP = "no-address", "no-vip"  # ids of rules that `init` knows, since their answers come last
 
 
 def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Problem]:
@@ -93,7 +93,7 @@ def _vips(networks: dict[str, NetworkTable]) -> Iterator[Problem]:
 
 
 def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
-    """Why it can't be a VIP, and what could."""
+    """Why an address can't be a VIP, and what could be one."""
     net = vip.network
     if vip.ip.is_loopback or vip.ip.is_multicast or vip.ip.is_unspecified or not net.prefixlen:
         yield f"{vip} can't be a VIP", "give a unicast address with the prefix length of its network"
@@ -135,7 +135,7 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
 
 
 def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[str, str]]:
-    """That an address is in none of the networks of its VIPs, and what to do."""
+    """The problem of an address that is in none of the networks of the VIPs, with its remedy."""
     # A VIP may be a host route of its own (/32, /128); any other prefix is that of the network it floats on.
     nets = [v.network for v in vips if v.version == address.version and v.network.prefixlen < v.max_prefixlen]
     if nets and not any(address in net for net in nets):

@@ -125,6 +125,7 @@ class Vrrp:
     check_fall: int
     check_rise: int
     mode: Literal["unicast", "multicast"] = "unicast"
+    max_hops: int = 0
     notify: Script | None = None
     track_files: tuple[TrackFile, ...] = ()
     track_scripts: tuple[TrackScript, ...] = ()

@@ -142,6 +142,13 @@ class VrrpTable(Table):
     mode: Literal["unicast", "multicast"] = Field(
         "unicast", description="Adverts go to each other node's address, or to the group of VRRP: 224.0.0.18, ff02::12."
     )
+    max_hops: int = Field(
+        0,
+        ge=0,
+        le=254,
+        description="Routers between the nodes on VRRP's network, for unicast: adverts that have passed more count for "
+        "nothing. 0: the nodes share a link.",
+    )
     notify: LocalPath | None = Field(
         None,
         description="Script, relative to hosts.toml, that is put on the nodes. keepalived calls it as root at each "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lbdeploy.health import nodes, servers, vips
+from lbdeploy.health import addresses, nodes, servers, vips
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 
@@ -32,6 +32,11 @@ CHECKS = (
         nodes.as_desired,
     ),
     HealthCheck(("check",), "each node's haproxy runs, and answers on its socket", nodes.haproxy_answers),
+    HealthCheck(
+        ("address",),
+        "each node has its own addresses on their interfaces, none of them secondary to a VIP (that: a warning)",
+        addresses.own,
+    ),
     HealthCheck(
         ("vip",),
         "each VIP is on exactly one node, once, on the right interface, and usable there, by `ip a`",

@@ -10,18 +10,18 @@ DAEMONS = ("haproxy", "keepalived")
 
 
 def able(observation: Observation) -> bool:
-    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces are up."""
+    """Whether a node could hold the VIPs: its daemons run, haproxy answers, its interfaces and address are there."""
     return not unable(observation)
 
 
 def unable(observation: Observation) -> str:
     """Why a node can't hold a VIP; "" where it can."""
-    return _hindrance(observation) or (IN_FAULT if observation.said.state == FAULT_STATE else "")
+    return _hindrance(observation) or (IN_FAULT if observation.keepalived.state == FAULT_STATE else "")
 
 
 def kept_by_tracking(observation: Observation) -> bool:
     """Whether only what its keepalived tracks, besides haproxy and the interfaces, keeps a node from holding a VIP."""
-    return observation.said.state == FAULT_STATE and not _hindrance(observation)
+    return observation.keepalived.state == FAULT_STATE and not _hindrance(observation)
 
 
 def _hindrance(observation: Observation) -> str:
@@ -35,4 +35,6 @@ def _hindrance(observation: Observation) -> str:
         return " and ".join(stopped) + (" is" if len(stopped) == 1 else " are") + " not running there"
     if not observation.haproxy_answers:
         return "its haproxy does not answer"
-    return f"{' and '.join(down)} is down there" if down else ""
+    if down:
+        return f"{' and '.join(down)} is down there"
+    return f"its own address {observation.lost_address} is missing there" if observation.lost_address else ""

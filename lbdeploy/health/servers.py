@@ -51,10 +51,10 @@ def servers(state: ClusterState) -> Iterator[Finding]:
 
 def _seen_as(bad: Sequence[tuple[str, ServerStat | None]]) -> str:
     """In what state which nodes see a server."""
-    told: dict[str, list[str]] = {}
+    by_state: dict[str, list[str]] = {}
     for node, stat in bad:
-        told.setdefault(_describe(stat), []).append(node)
-    return "; ".join(f"{what}, seen from {' and '.join(nodes)}" for what, nodes in told.items())
+        by_state.setdefault(_describe(stat), []).append(node)
+    return "; ".join(f"{what}, seen from {' and '.join(nodes)}" for what, nodes in by_state.items())
 
 
 def lost_servers(

@@ -33,8 +33,8 @@ class Verdict:
 
         `but`: findings that are not waited for.
         """
-        mine = [each for each in self.findings if each.node in (None, *nodes) and each.settling and not each.ok]
-        return all(each.is_among(but) for each in mine)
+        pending = [each for each in self.findings if each.node in (None, *nodes) and each.settling and not each.ok]
+        return all(each.is_among(but) for each in pending)
 
     def with_more(self, findings: Iterable[Finding]) -> Verdict:
         """The same verdict, with more findings."""
@@ -51,8 +51,8 @@ class Verdict:
         best = next((node for node in (*self.holders, *asked) if node in asked), None)
         stats = [stat for node, stat in self.servers if node == best]
         for name in dict.fromkeys(stat.frontend for stat in stats):
-            mine = [stat for stat in stats if stat.frontend == name]
-            yield name, sum(stat.up for stat in mine), len(mine)
+            own = [stat for stat in stats if stat.frontend == name]
+            yield name, sum(stat.up for stat in own), len(own)
 
     def to_json(self) -> dict[str, object]:
         """`findings`, `vips` and `servers` of the JSON contract."""

@@ -99,15 +99,19 @@ def tracked(state: ClusterState) -> Iterator[Finding]:
         if kept_by_tracking(each):
             detail = "what it tracks keeps it from holding the VIPs: keepalived is in FAULT state"
             yield Finding.warning(each.node.name, "track", detail, fix, settling=True)
-        elif each.said.state in ("MASTER", "BACKUP") and each.said.priority is not None and each.tracked < usual:
+        elif (
+            each.keepalived.state in ("MASTER", "BACKUP")
+            and each.keepalived.priority is not None
+            and each.tracked < usual
+        ):
             yield Finding.warning(each.node.name, "track", f"it {_moved(each)}", fix)
 
 
 def _outdone(holding: Observation, observations: Sequence[Observation]) -> list[Observation]:
     """Nodes that would hold the VIPs if neither they nor the holder tracked anything."""
-    mine = effective(holding.node.priority, holding.priority_offset)
+    priority = effective(holding.node.priority, holding.priority_offset)
     others = [each for each in observations if each.tracked != holding.tracked and able(each)]
-    return [each for each in others if effective(each.node.priority, each.priority_offset) > mine]
+    return [each for each in others if effective(each.node.priority, each.priority_offset) > priority]
 
 
 def _moved(seen: Observation) -> str:
@@ -148,7 +152,7 @@ def _until_preemption(cluster: Cluster, holding: Observation, better: Observatio
     """
     vrrp = cluster.vrrp
     started = max(better.service(daemon).since for daemon in DAEMONS)
-    told = [(each, max(each.service("keepalived").loaded, each.offset_since)) for each in (holding, better)]
-    passed = min(better.now - started, *(each.now - time for each, time in told))
+    changed = [(each, max(each.service("keepalived").loaded, each.offset_since)) for each in (holding, better)]
+    passed = min(better.now - started, *(each.now - time for each, time in changed))
     silence = master_down(vrrp, better.node, better.priority)
     return vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - passed

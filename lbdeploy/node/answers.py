@@ -1,4 +1,4 @@
-"""What a node answers is data, and may be anything: here an answer that can't be read becomes that node's error.
+"""Readers of a node's answers, which may be anything: an answer that can't be read becomes that node's error.
 
 Readers are written for answers that make sense, and raise what Python raises for others. `understood` calls them.
 """
@@ -18,7 +18,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError)
-SHOWN, KEPT = 60, 4000  # characters of an answer in the message, and in the log
+SHOWN, KEPT = 60, 4000  # characters of an answer that are shown in the message, and kept for the log
 _SECONDS = re.compile(r"[0-9]{1,11}(?:[.,][0-9]{1,9})?")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdeploy.config.model import Node
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.node.resources.base import Change, Given, Resource, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,15 @@ class ResourceDiff:
     resource: Resource[Any]
     state: Any
     changes: tuple[Change, ...]
+
+    @property
+    def given(self) -> Given:
+        """What the node records of the resource before anything is changed."""
+        return self.resource.given(self.changes)
+
+    def steps(self, changing: Collection[str]) -> Iterator[Step]:
+        """The steps that make the changes, if any. `changing`: the files that the same script replaces."""
+        return self.resource.steps(self.state, self.changes, changing) if self.changes else iter(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ FOLDERS = (
     "/var/lib/dpkg",
     "/run",
 )  # the folders that lbdeploy writes to
+ROUTED = "routed:"  # prefix in `lacks`, before the address of a peer that is reached through a router
 NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
 INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
 LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
@@ -54,7 +55,8 @@ def nonlocal_bind(cluster: Cluster) -> list[str]:
 def _lacks(cluster: Cluster, node: Node) -> Raw:
     """Print the checks that the node does not pass, of those that need no program to run."""
     of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
-    return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6)))
+    peers = [each.addresses[cluster.vrrp.network] for each in cluster.peers(node)]
+    return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6), peers=cmd(*peers)))
 
 
 def _answers(cluster: Cluster) -> Raw:
@@ -99,6 +101,9 @@ _LACKS = f"""\
 for setting in {{settings}}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done
 for link in {{links}}; do
     [ "$(cat "/proc/sys/net/ipv6/conf/$link/disable_ipv6")" = 0 ] || echo "{NO_IPV6}$link"
+done
+for peer in {{peers}}; do
+    case $(ip route get $peer) in *" via "*) echo "{ROUTED}$peer" ;; esac
 done"""
 
 _RUNNING = "{ [ -e /run/keepalived.pid ] || [ -e /run/keepalived/keepalived.pid ]; }"

@@ -10,8 +10,9 @@ from lbdeploy.node.vrrp_priority import HANDOVER, effective
 
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
-DEEPEST = 20  # blocks within each other; keepalived itself has no more than five
-_AGREED = ("advert_int", "version", "authentication")  # RFC 5798, 7.1: an advert that differs in these is dropped
+DEEPEST = 20  # the deepest nesting of blocks that is read; keepalived itself has no more than five
+# RFC 5798, 7.1: an advert that differs in these is dropped; and one whose TTL is not what min_ttl asks for.
+_AGREED = ("advert_int", "version", "authentication", "unicast_ttl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         words: list[str] = []
         for part in _PART.findall(line):
             if part == "{":
-                if len(path) == DEEPEST:  # keepalived has no such blocks
+                if len(path) == DEEPEST:  # keepalived has no blocks as deep as this
                     return
                 path.append(" ".join(words))
                 words = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lbdeploy.common.shell import Raw
 from lbdeploy.node.answers import UNREADABLE
 
-LAST = 1e11  # s, Unix: no clock goes that far
+LAST = 1e11  # the latest time (s, Unix) that is believed
 STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}  # VRRP_STATE_* of keepalived (measured on 2.2.7 and 2.3.3)
 
 # keepalived dumps its data on a certain signal. Its number is asked for, since a wrong one would end keepalived.
@@ -61,7 +61,7 @@ def parse_vrrp(text: str, instance: str) -> KeepalivedState:
 
 
 def _number(data: Mapping[str, float], key: str, most: float) -> float:
-    """A number as JSON has it, where also 1e999 is one. Raises ValueError for one that can't be."""
+    """A number of a JSON document, which may also hold 1e999. Raises ValueError unless it is from 0 to `most`."""
     if not 0 <= data[key] <= most:
         raise ValueError(f"{key} is {data[key]!r}")
     return float(data[key])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from lbdeploy.common.shell import Raw, here
-from lbdeploy.config.model import Cluster, Node
+from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
@@ -29,7 +29,6 @@ from lbdeploy.node.parsers import (
     parse_show_stat,
 )
 from lbdeploy.node.remote import remote_text
-from lbdeploy.node.resources import File, Journal, Service
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
@@ -46,9 +45,9 @@ class Observation:
 
     `lacks` are checks that it does not pass, of those that need no program to run. `own` says for each frontend
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
-    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `said` is what keepalived
+    handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
-    metrics, and whether it does.
+    metrics, and whether it does. `lost_address` is the node's own address for VRRP, where it does not have it.
     """
 
     node: Node
@@ -65,9 +64,10 @@ class Observation:
     lacks: frozenset[str] = frozenset()
     priority_offset: int = 0
     offset_since: float = 0.0
-    said: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
+    keepalived: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
+    lost_address: Address | None = None
 
     def service(self, unit: str) -> ServiceState:
         """The state of a service; one that was not observed counts as not installed."""
@@ -82,9 +82,9 @@ class Observation:
     @property
     def tracked(self) -> int:
         """What the operator's own files and scripts add to the priority, as far as keepalived has reported it."""
-        if self.said.priority is None or self.said.state == FAULT_STATE:
+        if self.keepalived.priority is None or self.keepalived.state == FAULT_STATE:
             return 0
-        return self.said.priority - effective(self.node.priority, self.priority_offset)
+        return self.keepalived.priority - effective(self.node.priority, self.priority_offset)
 
     def doubt(self, ip: object) -> str:
         """Why an address that the node has can't be used, as the kernel's flag; "" where it can."""
@@ -118,8 +118,8 @@ class ProbeScript:
 
     def head(self) -> str:
         """What comes before all probes: observe.sh, which asks once for what several resources' probes need."""
-        units = [f"{each.unit}.service" for each in self.resources if isinstance(each, Service | Journal)]
-        files = [each.path for each in self.resources if isinstance(each, File)]
+        units = [unit for each in self.resources for unit in each.units]
+        files = [file for each in self.resources for file in each.files]
         given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
         return f"{PRELUDE}{given}{remote_text('observe.sh')}"
 
@@ -146,7 +146,7 @@ class ProbeScript:
         return dict(zip(self.probes, answers, strict=True))
 
     def _answers(self, output: str) -> Iterator[Answer]:
-        """One after the other, in one pass: however long it is, and whatever marks it repeats."""
+        """The answers, read in one pass over the output, however long it is, and whatever marks it repeats."""
         for section in output.split(f"{self.nonce} begin ")[1:]:
             text, ended, rest = section.partition("\n")[2].partition(f"\n{self.nonce} end ")
             status = rest.partition("\n")[0]
@@ -158,7 +158,7 @@ class ProbeScript:
         return {each.id: self.understood(each.id, each.read, marks[each.id]) for each in self.resources}
 
     def understood(self, what: str, read: Callable[[Answer], T], answer: Answer) -> T:
-        """What `read` makes of a probe's answer. Raises RemoteError."""
+        """The result of `read` for a probe's answer. Raises RemoteError."""
         return understood(self.node.name, what, read, answer, answer.output)
 
     def now(self, marks: Mapping[str, Answer]) -> float:
@@ -172,16 +172,18 @@ class NodeProbeScript(ProbeScript):
     def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
         super().__init__(node, resources, health(cluster, node))
         self.instance = cluster.instance
+        self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
 
     def read(self, output: str) -> Observation:
         """The observation from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
+        links = parse_ip_a(marks["ip a"].output)
         return Observation(
             node=self.node,
             now=self.now(marks),
             states=self.states(marks),
-            links=parse_ip_a(marks["ip a"].output),
+            links=links,
             servers=parse_show_stat(marks["show stat"].output),
             haproxy_answers=marks["show stat"].output.startswith("# "),
             answered=parse_answered(marks["vips"].output),
@@ -192,12 +194,16 @@ class NodeProbeScript(ProbeScript):
             lacks=frozenset(marks["lacks"].output.split()),
             priority_offset=offset,
             offset_since=since,
-            said=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
+            keepalived=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
             if "vrrp" in marks
             else keepalived_state.KeepalivedState(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
+            lost_address=None if self._has_address(links) else self.address,
         )
+
+    def _has_address(self, links: Sequence[Link]) -> bool:
+        return any(link.name == self.interface and each.ip == self.address for link in links for each in link.addresses)
 
 
 def tracked_file(text: str) -> tuple[int, float]:

@@ -23,6 +23,7 @@ class Link:
 
     `doubtful` are addresses that can't be used, each with the flag that `ip a` shows: tentative, while duplicate
     address detection is running, or dadfailed, where another host has it (ip-address(8), RFC 4862 section 5.4).
+    `secondary` are those of IPv4 that came after another one of the same subnet, which is the primary.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Link:
     addresses: tuple[Interface, ...]
     mac: str = field(default="", compare=False)
     doubtful: Mapping[Address, str] = field(default_factory=dict)
+    secondary: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ _ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
 _ADDRESS = re.compile(
     r"^\s+inet6? (?P<address>[0-9a-fA-F.:]+)(?: peer [0-9a-fA-F.:]+)?(?:/(?P<prefix>\d+))?\s(?P<rest>.*)"
 )
+_SECONDARY = "secondary"
 _DOUBTS = ("dadfailed", "tentative")  # a failed one is flagged tentative, too
 
 
@@ -133,16 +136,17 @@ def _link(head: re.Match[str], lines: Sequence[str]) -> Link:
     flags = head["flags"].split(",")
     mac = next((ether["mac"] for line in lines if (ether := _ETHER.match(line))), "")
     found = [each for line in lines if (match := _ADDRESS.match(line)) and (each := _address(match))]
-    doubtful = {address.ip: doubt for address, doubt in found if doubt}
+    doubtful = {address.ip: flag for address, flag in found if flag in _DOUBTS}
+    secondary = frozenset(address.ip for address, flag in found if flag == _SECONDARY)
     up = "UP" in flags and "LOWER_UP" in flags
-    return Link(head["name"], up, tuple(address for address, _ in found), mac, doubtful)
+    return Link(head["name"], up, tuple(address for address, _ in found), mac, doubtful, secondary)
 
 
 def _address(found: re.Match[str]) -> tuple[Interface, str] | None:
-    """An address, and why it can't be used, if that is so."""
+    """An address, and the first of the flags that count here, or ""."""
     with suppress(ValueError):
         address = ip_interface(found["address"] + (f"/{found['prefix']}" if found["prefix"] else ""))
-        return address, next((each for each in _DOUBTS if each in found["rest"].split()), "")
+        return address, next((each for each in (*_DOUBTS, _SECONDARY) if each in found["rest"].split()), "")
     return None
 
 

@@ -62,7 +62,9 @@ class Removal:
         self.cluster = cluster
         self._purge = purge
         self._context = RunContext(cluster, pool, emit, origin, options)
-        resources = {node.name: down_steps.original(purge=purge) for node in self._context.observer.nodes}
+        resources = {
+            node.name: down_steps.original(cluster, node, purge=purge) for node in self._context.observer.nodes
+        }
         self._wanted = Wanted(resources, self._context.scope)
 
     def down(self, approve: Callable[[RemovalPlan], bool]) -> Removed:

@@ -62,7 +62,7 @@ def hands_over(plan: NodePlan) -> bool:
 
 def purges(stage: Stage) -> bool:
     """Whether a stage is the one that can't be undone."""
-    return any(isinstance(part.resource, Purge) and part.changes for p in stage.plans.values() for part in p.parts)
+    return any(part.changes and not part.resource.undoable for p in stage.plans.values() for part in p.parts)
 
 
 def _plan(cluster: Cluster, survey: Survey) -> Plan:

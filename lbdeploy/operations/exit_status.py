@@ -48,13 +48,13 @@ MEANINGS = {
 class ExitStatus:
     """The exit code, and the document of a command without its common head. It includes `error`, if there is one.
 
-    `told`: the findings shown already say everything in the error, so it need not be shown again.
+    `shown`: the report says everything in the error, so that it need not be shown again.
     """
 
     exit_code: int
     document: dict[str, Any]
     error: LbdeployError | None = None
-    told: bool = False
+    shown: bool = False
 
 
 def planned(outcome: Outcome) -> ExitStatus:
@@ -101,7 +101,7 @@ def verified(outcome: Outcome) -> ExitStatus:
     """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster."""
     document = outcome.verdict.to_json()
     if outcome.errors:
-        return _failed(together(outcome.errors.values()), document, told=True)
+        return _failed(together(outcome.errors.values()), document, shown=True)
     return _judged("", outcome.verdict, document)
 
 
@@ -110,7 +110,7 @@ def looked(status: Status) -> ExitStatus:
     document = status.to_json()
     if not status.errors:
         return ExitStatus(0, document)
-    return replace(_failed(together(status.errors.values()), document, told=True), exit_code=ConnectError.exit_code)
+    return replace(_failed(together(status.errors.values()), document, shown=True), exit_code=ConnectError.exit_code)
 
 
 def linted(lints: Sequence[Lint]) -> ExitStatus:
@@ -119,21 +119,21 @@ def linted(lints: Sequence[Lint]) -> ExitStatus:
     wrong = [each for each in lints if each.severity == "error"]
     if not wrong:
         return ExitStatus(0, document)
-    told = "; ".join(f"{each.file}: {each.message}" for each in wrong)
+    listed = "; ".join(f"{each.file}: {each.message}" for each in wrong)
     error = RenderError(
-        f"what would be written will not work: {told}",
+        f"what would be written will not work: {listed}",
         node=wrong[0].node,
         state="nothing was contacted",
         fix=wrong[0].fix,
     )
-    return _failed(error, document, told=True)
+    return _failed(error, document, shown=True)
 
 
 def examined(diagnosis: Diagnosis) -> ExitStatus:
     """The end of `doctor`: a node that could not be examined takes precedence over problems on the others."""
     document: dict[str, Any] = {"findings": [each.to_json() for each in diagnosis.findings]}
     if diagnosis.errors:
-        return _failed(together(diagnosis.errors.values()), document, told=True)
+        return _failed(together(diagnosis.errors.values()), document, shown=True)
     if not diagnosis.problems:
         return ExitStatus(0, document)
     error = UnhealthyError(
@@ -141,16 +141,16 @@ def examined(diagnosis: Diagnosis) -> ExitStatus:
         state="nothing was changed",
         fix=diagnosis.problems[0].fix,
     )
-    return _failed(error, document, told=True)
+    return _failed(error, document, shown=True)
 
 
-def _failed(error: LbdeployError, document: dict[str, Any], *, told: bool = False) -> ExitStatus:
-    return ExitStatus(error.exit_code, {**document, "error": error.to_json()}, error, told)
+def _failed(error: LbdeployError, document: dict[str, Any], *, shown: bool = False) -> ExitStatus:
+    return ExitStatus(error.exit_code, {**document, "error": error.to_json()}, error, shown)
 
 
 def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> ExitStatus:
     """The end of a command whose report shows the findings."""
-    return ExitStatus(0, document) if verdict.healthy else _failed(_unhealthy(what, verdict), document, told=True)
+    return ExitStatus(0, document) if verdict.healthy else _failed(_unhealthy(what, verdict), document, shown=True)
 
 
 def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lbdeploy.common.shell import cmd
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.node.answers import base64_text
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.resources import File, Gone
+from lbdeploy.node.paths import GENERATIONS
+from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.planning.desired import KEEPALIVED_CONF, OWN, OWN_SCRIPTS
-from lbdeploy.rollout.transaction import STATE
+from lbdeploy.planning.desired import KEEPALIVED_CONF, OWN_SCRIPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Reader:
     def script(self) -> str:
         """POSIX sh for root: a line for each file of each generation, with its mode and its content in base64."""
         line = f'printf \'%s %s %s %s\\n\' {self.nonce} "$path" "$(stat -c %a "$path")" "$(base64 -w 0 "$path")"'
-        files = f"cd {cmd(STATE)}/generations 2>/dev/null || exit 0\nfind . -mindepth 2 -type f"
+        files = f"cd {cmd(GENERATIONS)} 2>/dev/null || exit 0\nfind . -mindepth 2 -type f"
         return f"{PRELUDE}{files} | while read -r path; do {line}; done\n"
 
     def read(self, output: str) -> list[Generation]:
@@ -78,18 +78,7 @@ class RollbackTarget:
             path: File(path, content, mode, secret=path.startswith(OWN_SCRIPTS))
             for path, (mode, content) in files.items()
         }
-        own = {path: each for path, each in then.items() if path.startswith(OWN)}
-        wanted: list[Resource[Any]] = []
-        for each in resources:
-            match each:
-                case File() if each.path in then:
-                    own.pop(each.path, None)
-                    wanted.append(replace(each, mode=then[each.path].mode, content=then[each.path].content))
-                case Gone(late=True):  # scripts and CAs that hosts.toml no longer names
-                    wanted += [*own.values(), replace(each, but=(*each.but, *own))]
-                case _:
-                    wanted.append(each)
-        return wanted
+        return [wanted for each in resources for wanted in each.as_kept(then)]
 
 
 def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> RollbackTarget:

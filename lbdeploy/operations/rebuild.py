@@ -31,7 +31,7 @@ from lbdeploy.rollout.run import WORDING, Outcome, Run, lasting
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
-TOLD = ((KEEPALIVED_CONF, "update"), ("keepalived", "reload"))  # what changes on a node that is told of a new peer
+NEW_PEER = ((KEEPALIVED_CONF, "update"), ("keepalived", "reload"))  # what changes on a node that is told of a new peer
 WATCH = "lbdeploy verify --wait 60"
 PEERS = re.compile(r"unicast_peer\s*\{[^}]*\}")
 
@@ -94,7 +94,7 @@ class Rebuild:
         if not deaf:
             return Start(survey, lasting(wanted), survey.plan)
         self.context.emit(Note(None, f"{' and '.join(deaf)} must also be told of it, or would not hear it"))
-        wanted = _telling(wanted, {name: survey.seen[name] for name in deaf})
+        wanted = _adding_peers(wanted, {name: survey.seen[name] for name in deaf})
         survey = self._observed(wanted)
         # One of them may be the last healthy node; but to add a peer, keepalived is only reloaded.
         return Start(survey, lasting(wanted), survey.plan, force_last=True)
@@ -196,22 +196,22 @@ def _deaf(survey: Survey, name: str) -> Iterator[str]:
             yield other
 
 
-def _telling(wanted: Wanted, told: Mapping[str, Observation]) -> Wanted:
-    """The same, but the nodes in `told` are changed, too: only the peers in their present keepalived.conf."""
-    resources = {name: _with_peers(wanted.resources[name], _conf(seen)) for name, seen in told.items()}
-    return Wanted({**wanted.resources, **resources}, wanted.scope | set(told), dict.fromkeys(told, TOLD))
+def _adding_peers(wanted: Wanted, others: Mapping[str, Observation]) -> Wanted:
+    """The same, but the `others` are changed, too: only the peers in their present keepalived.conf."""
+    resources = {name: _with_peers(wanted.resources[name], _conf(seen)) for name, seen in others.items()}
+    return Wanted({**wanted.resources, **resources}, wanted.scope | set(others), dict.fromkeys(others, NEW_PEER))
 
 
 def _with_peers(resources: Iterable[Resource[Any]], conf: str) -> list[Resource[Any]]:
     """The same resources, except that keepalived.conf is `conf` with only its peers updated."""
 
-    def told(each: Resource[Any]) -> Resource[Any]:
+    def updated(each: Resource[Any]) -> Resource[Any]:
         if not (isinstance(each, File) and each.path == KEEPALIVED_CONF):
             return each
         peers = iter(PEERS.findall(each.content))
         return replace(each, content=PEERS.sub(lambda there: next(peers, there.group()), conf))
 
-    return [told(each) for each in resources]
+    return [updated(each) for each in resources]
 
 
 def _conf(seen: Observation) -> str:

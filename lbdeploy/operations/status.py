@@ -144,7 +144,7 @@ class Look(ProbeScript):
     def read(self, output: str) -> Snapshot:
         """The snapshot from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
-        said = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
+        vrrp = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
         offset, since = tracked_file(marks["handover"].output)
         seen = Observation(
             node=self.node,
@@ -155,9 +155,9 @@ class Look(ProbeScript):
             haproxy_answers=marks["show stat"].output.startswith("# "),
             priority_offset=offset,
             offset_since=since,
-            said=said if self.cluster.vrrp.tracks else KeepalivedState(),
+            keepalived=vrrp if self.cluster.vrrp.tracks else KeepalivedState(),
         )
-        return Snapshot(seen, said, parse_loads(marks["show stat"].output))
+        return Snapshot(seen, vrrp, parse_loads(marks["show stat"].output))
 
 
 def age(seen: Observation, since: float) -> int | None:

@@ -5,6 +5,7 @@ It is listed in the order in which it is applied: apt's configuration, packages,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
+from lbdeploy.node.paths import HAPROXY_SOCKET
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.vrrp_priority import HANDOVER
@@ -19,9 +21,12 @@ from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 
 PACKAGES = ("haproxy", "keepalived", "socat")
+ALL_PACKAGES = (*PACKAGES, "nftables")  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
+CHECK_ADDRESS = "/etc/keepalived/check-address"
+ANNOUNCE = "/etc/keepalived/announce"
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
@@ -38,7 +43,12 @@ FIREWALL_SERVICE = "lbdeploy-firewall"
 FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
 NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
 FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft listed it right after loading
-HAPROXY_SOCKET = "/run/haproxy/admin.sock"
+# By address family: haproxy may bind to VIPs that are elsewhere; an address that goes takes no other one of its subnet
+# with it, as only IPv4's do (ip-sysctl.rst: ip_nonlocal_bind, promote_secondaries).
+SETTINGS = {
+    4: ("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.promote_secondaries"),
+    6: ("net.ipv6.ip_nonlocal_bind",),
+}
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
@@ -51,6 +61,8 @@ PATHS = SimpleNamespace(
     ca_file=ca_file,
     metrics=METRICS,
     check_haproxy=CHECK_HAPROXY,
+    check_address=CHECK_ADDRESS,
+    announce=ANNOUNCE,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
@@ -63,24 +75,27 @@ PATHS = SimpleNamespace(
 )
 
 
+Text = Callable[..., str]  # the type of `render`
+
+
 def desired(
-    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = ()
+    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = (), text: Text = render
 ) -> list[Resource[Any]]:
     """Everything that `node` should have, in the order in which it is applied. Raises RenderError.
 
     `upgrade` and `reinstall` are a run's options for packages: see Packages.
     """
     pins = tuple(cluster.packages.pins.items())
-    of_apt, others = apt_files(cluster, node), other_files(cluster, node)
+    of_apt, others = apt_files(cluster, node, text), other_files(cluster, node, text)
     own = tuple(file.path for file in others if file.path.startswith(OWN))
     return [
         Journal(),
         *of_apt,
-        Gone("none left over in /etc/apt", APT, but=tuple(file.path for file in of_apt)),
+        replace(NO_APT_FILES, but=tuple(file.path for file in of_apt)),
         *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
         Packages(packages(cluster), daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall, pins=pins),
         *others,
-        *(Sysctl(name, value) for name, value in sysctls(cluster).items()),
+        *(Sysctl(name, value, SYSCTL_CONF) for name, value in sysctls(cluster).items()),
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
         Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
@@ -88,6 +103,7 @@ def desired(
     ]
 
 
+NO_APT_FILES = Gone("none left over in /etc/apt", APT)
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
 NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
 FIREWALL_AS_SERVICE = Service(
@@ -98,9 +114,34 @@ FIREWALL_AS_SERVICE = Service(
 )
 
 
+# What only some hosts.toml ask for: `down` takes it away even where the present one does not.
+OPTIONAL: tuple[Resource[Any], ...] = (
+    NO_APT_FILES,
+    NO_FIREWALL,
+    NO_LEFTOVERS,
+    *(Sysctl(name, "1", SYSCTL_CONF) for names in SETTINGS.values() for name in names),
+    Packages(ALL_PACKAGES),
+)
+
+
+def former(cluster: Cluster, node: Node) -> list[Resource[Any]]:
+    """What `node` should have once lbdeploy is gone: for all that `desired` lists, what was there in its place.
+
+    Templates are not needed for that, and may have mistakes. Of two that are the same, what is OPTIONAL covers more.
+    """
+    wanted = [each for each in desired(cluster, node, text=lambda *_, **__: "") if not _covered(each)]
+    return list({each.id: each for one in (*wanted, *OPTIONAL) for each in one.former()}.values())
+
+
+def _covered(resource: Resource[Any]) -> bool:
+    """Whether it is a file with a name of lbdeploy's own, which nobody else had: then it is only deleted."""
+    gone = [each for each in OPTIONAL if isinstance(each, Gone)]
+    return any(each.covers(path) for each in gone for path in resource.given(()).managed)
+
+
 def packages(cluster: Cluster) -> tuple[str, ...]:
     """The packages that the nodes need."""
-    return (*PACKAGES, "nftables") if cluster.firewall == "nftables" else PACKAGES
+    return ALL_PACKAGES if cluster.firewall == "nftables" else PACKAGES
 
 
 def ca_files(cluster: Cluster) -> dict[str, str]:
@@ -108,32 +149,34 @@ def ca_files(cluster: Cluster) -> dict[str, str]:
     return {ca_file(each.name): each.check_ca for each in cluster.frontends if each.check_ca}
 
 
-def files(cluster: Cluster, node: Node) -> list[File]:
+def files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
     """The files of `node`. Raises RenderError."""
-    return [*apt_files(cluster, node), *other_files(cluster, node)]
+    return [*apt_files(cluster, node, text), *other_files(cluster, node, text)]
 
 
-def apt_files(cluster: Cluster, node: Node) -> list[File]:
+def apt_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
     """apt's configuration. A repository's key comes before the file that names it. Raises RenderError."""
     wanted = cluster.packages
     keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
-    conf = [_private(APT_CONF, render(cluster, node, "apt.conf"))] if wanted.proxy else []
-    sources = [_private(APT_SOURCES, render(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
-    pins = [File(APT_PREFERENCES, render(cluster, node, "apt-preferences"))] if wanted.pins else []
+    conf = [_private(APT_CONF, text(cluster, node, "apt.conf"))] if wanted.proxy else []
+    sources = [_private(APT_SOURCES, text(cluster, node, "apt.sources", paths=PATHS))] if wanted.repositories else []
+    pins = [File(APT_PREFERENCES, text(cluster, node, "apt-preferences"))] if wanted.pins else []
     return [*keys, *conf, *sources, *pins]
 
 
-def other_files(cluster: Cluster, node: Node) -> list[File]:
+def other_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
     """The files other than apt's. A file comes after those that its validator reads. Raises RenderError."""
-    haproxy, keepalived = _haproxy_cfg(cluster, node), _keepalived_conf(cluster, node)
+    haproxy, keepalived = _haproxy_cfg(cluster, node, text), _keepalived_conf(cluster, node, text)
     return [
-        File(SYSCTL_CONF, render(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
+        File(SYSCTL_CONF, text(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
         *(File(path, content) for path, content in ca_files(cluster).items()),
-        *_firewall_files(cluster, node),
+        *_firewall_files(cluster, node, text),
         _private(HAPROXY_CFG, haproxy, validate=validators.HAPROXY),
-        _private(CHECK_HAPROXY, render(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
-        _private(HAPROXY_UNIT, render(cluster, node, "haproxy.service.conf", paths=PATHS)),
-        _private(KEEPALIVED_UNIT, render(cluster, node, "keepalived.service.conf")),
+        _private(CHECK_HAPROXY, text(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
+        _private(CHECK_ADDRESS, text(cluster, node, "check-address.sh"), "755", validators.SHELL),
+        _private(ANNOUNCE, text(cluster, node, "announce.pl"), "755", validators.PERL),
+        _private(HAPROXY_UNIT, text(cluster, node, "haproxy.service.conf", paths=PATHS)),
+        _private(KEEPALIVED_UNIT, text(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
         _private(KEEPALIVED_CONF, keepalived, validate=validators.KEEPALIVED),
     ]
@@ -144,20 +187,19 @@ def _private(path: str, content: str, mode: str = "644", validate: Raw | None = 
     return File(path, content, mode_for(content, mode), validate)
 
 
-def _firewall_files(cluster: Cluster, node: Node) -> list[File]:
+def _firewall_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
     if cluster.firewall != "nftables":
         return []
     return [
-        File(FIREWALL, render(cluster, node, "firewall.nft"), validate=validators.NFT),
-        File(NFTABLES_UNIT, render(cluster, node, "nftables.service.conf", paths=PATHS)),
-        File(FIREWALL_UNIT, render(cluster, node, "lbdeploy-firewall.service", paths=PATHS)),
+        File(FIREWALL, text(cluster, node, "firewall.nft"), validate=validators.NFT),
+        File(NFTABLES_UNIT, text(cluster, node, "nftables.service.conf", paths=PATHS)),
+        File(FIREWALL_UNIT, text(cluster, node, "lbdeploy-firewall.service", paths=PATHS)),
     ]
 
 
 def sysctls(cluster: Cluster) -> dict[str, str]:
-    """Let haproxy bind to VIPs that the node does not hold (ip-sysctl.rst: ip_nonlocal_bind); one setting a family."""
-    families = {4: "net.ipv4.ip_nonlocal_bind", 6: "net.ipv6.ip_nonlocal_bind"}
-    return {families[version]: "1" for version in sorted({vip.ip.version for vip in cluster.vips})}
+    """The kernel settings for the address families of the VIPs."""
+    return {name: "1" for version in sorted({vip.ip.version for vip in cluster.vips}) for name in SETTINGS[version]}
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:
@@ -168,17 +210,17 @@ def _own_scripts(cluster: Cluster) -> list[File]:
     return [File(path, script.text, "700", validators.RUNNABLE, secret=True) for path, script in own.items()]
 
 
-def _haproxy_cfg(cluster: Cluster, node: Node) -> str:
+def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
     longest = max(max(frontend.client_timeout, frontend.server_timeout) for frontend in cluster.frontends)
-    return render(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
+    return text(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
 
 
-def _keepalived_conf(cluster: Cluster, node: Node) -> str:
+def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:
     vrrp = cluster.vrrp
     family = node.addresses[vrrp.network].version
-    mine, other = _split(cluster.vips, family)
+    own, other = _split(cluster.vips, family)
     master = vrrp.initial_state == "MASTER" and node is cluster.preferred
-    return render(
+    return text(
         cluster,
         node,
         "keepalived.conf",
@@ -187,7 +229,7 @@ def _keepalived_conf(cluster: Cluster, node: Node) -> str:
         state="MASTER" if master else "BACKUP",
         fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
         tracked_interfaces=_tracked(cluster, node),
-        vips=mine,
+        vips=own,
         excluded_vips=other,
     )
 

@@ -8,7 +8,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6
+from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6, ROUTED
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
@@ -30,6 +30,7 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     yield from full(observation)
     for network in node.interfaces:
         yield from _interface(observation, network)
+    yield from _routed(cluster, observation)
 
 
 def _interface(observation: Observation, network: str) -> Iterator[Finding]:
@@ -56,6 +57,19 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
         detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
         fix = f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network"
         yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
+
+
+def _routed(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
+    """Peers behind a router, which lowers the TTL of adverts: where none is expected, they would count for nothing."""
+    vrrp, node = cluster.vrrp, observation.node
+    if vrrp.max_hops or vrrp.mode == "multicast" or observation.lost_address:
+        return
+    for peer in cluster.peers(node):
+        address = peer.addresses[vrrp.network]
+        if f"{ROUTED}{address}" in observation.lacks:
+            detail = f"reaches {peer.name} ({address}) through a router, and adverts that pass one count for nothing"
+            fix = f"correct its route, see: ip route get {address}; or, if meant: vrrp.max_hops = 1 in hosts.toml"
+            yield Finding.failed(node.name, "same-link", detail, fix, subject=str(address))
 
 
 def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.fitness import DAEMONS
@@ -17,8 +16,7 @@ from lbdeploy.node import keepalived_conf
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.keepalived_conf import Instance
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.resources import File, Packages
-from lbdeploy.node.resources.base import Change, Resource
+from lbdeploy.node.resources import File
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 
@@ -125,17 +123,13 @@ def _reload_only(member: Member) -> NodePlan:
     if not member.runs:
         return member.plan
     whole = _moves(member) or _repairs(member)
-    return member.plan.only(lambda resource, change: not whole and not _restarts(resource, change))
+    return member.plan.only(lambda resource, change: not whole and not resource.interrupts(change))
 
 
 def _disruptive(member: Member) -> NodePlan:
     """The changes that stop a daemon for a moment, or take the node's VIPs away."""
     whole = _moves(member) or _repairs(member)
-    return member.plan.only(lambda resource, change: member.runs and (whole or _restarts(resource, change)))
-
-
-def _restarts(resource: Resource[Any], change: Change) -> bool:
-    return change.action == "restart" or (isinstance(resource, Packages) and bool(resource.restarted([change])))
+    return member.plan.only(lambda resource, change: member.runs and (whole or resource.interrupts(change)))
 
 
 def _repairs(member: Member) -> bool:

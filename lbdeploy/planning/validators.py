@@ -9,6 +9,9 @@ from lbdeploy.common.shell import Raw
 
 SHELL = Raw('sh -n "$1"')
 
+# It says "syntax OK" where all is well.
+PERL = Raw('perl -cw "$1" > /dev/null 2>&1 || perl -cw "$1" 2>&1')
+
 # keepalived 2.1.5 wants a link-local VIP first where it sends to the IPv6 group; it prints that, but works without.
 KEEPALIVED = Raw(r"""said=$(keepalived -t -f "$1" 2>&1)
 status=$?

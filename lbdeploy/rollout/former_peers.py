@@ -129,10 +129,10 @@ def _script(own: str, addresses: list[str]) -> str:
     return f"{PRELUDE}exec 2>/dev/null\n{forget}\n{ask}\n{show}\n"
 
 
-def _read(said: str, addresses: list[str], names: Mapping[str, str]) -> Iterator[FormerPeer]:
-    there_now = {str(neighbour.ip) for neighbour in parse_neighbours(said)}
+def _read(output: str, addresses: list[str], names: Mapping[str, str]) -> Iterator[FormerPeer]:
+    there_now = {str(neighbour.ip) for neighbour in parse_neighbours(output)}
     for each in addresses:
         answers = each in there_now
-        deaf = re.search(rf"^deaf {re.escape(each)}$", said, re.MULTILINE)
-        there = answers or deaf or "done deaf" not in said  # a host that could not be asked does not count as gone
+        deaf = re.search(rf"^deaf {re.escape(each)}$", output, re.MULTILINE)
+        there = answers or deaf or "done deaf" not in output  # a host that could not be asked does not count as gone
         yield FormerPeer(each, names.get(each, ""), there=bool(there), deaf=bool(deaf))

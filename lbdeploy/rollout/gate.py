@@ -53,8 +53,9 @@ def _unmoved(before: Verdict, after: Verdict) -> Excuses:
     """What was wrong with the whole cluster before; as for the VIPs, only while those concerned are where they were."""
 
     def placed(verdict: Verdict, vip: str) -> list[tuple[tuple[str, ...], bool]]:
-        mine = [each for each in verdict.vips if vip in ("", str(each.vip.ip))]
-        return [(each.holders, bool(each.holders or not each.unknown)) for each in mine]  # the nodes; is that known?
+        concerned = [each for each in verdict.vips if vip in ("", str(each.vip.ip))]
+        # The nodes, and whether that is known.
+        return [(each.holders, bool(each.holders or not each.unknown)) for each in concerned]
 
     ill = [each for each in before.findings if each.is_error and each.node is None]
     return frozenset(

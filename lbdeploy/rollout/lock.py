@@ -18,9 +18,8 @@ from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.resources.last_run import JOURNAL, UNIT
+from lbdeploy.node.paths import JOURNAL, LOCK, UNIT
 from lbdeploy.rollout.progress import MARK, locked
-from lbdeploy.rollout.transaction import LOCK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ class Lock:
         given = {"mark": MARK, "unit": UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
         given["silence"] = str(SILENCE_SECONDS)
         variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
-        held, said = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
-        word, _, rest = said.partition(" ")
+        held, answer = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
+        word, _, rest = answer.partition(" ")
         if word != "held":
             held.release()
             raise locked(node.name, rest)

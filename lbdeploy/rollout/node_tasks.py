@@ -44,7 +44,7 @@ class NodeTask:
     def decide(self, session: Session, decision: str = "", limit: int = FOLLOW_SECONDS) -> None:
         """Send a decision (confirm, abandon, agreed), if any; follow the task to its end, or for `limit` seconds."""
         self.told_to_keep = self.told_to_keep or decision == "confirm"
-        self.tell(session, self.transaction.follow(self.progress.told, decision, limit))
+        self.tell(session, self.transaction.follow(self.progress.lines_read, decision, limit))
 
     @property
     def error(self) -> LbdeployError | None:

@@ -28,7 +28,7 @@ class Progress:
     node: str
     on_step: Callable[[str], None]
     step: str = "start"
-    told: int = 0  # lines read so far, so that a new connection can continue where one was lost
+    lines_read: int = 0  # lines read so far, so that a new connection can continue where one was lost
     failed: str | None = None
     awaiting: int | None = None
     undecided: str | None = None  # why the change was undone, though no step had failed
@@ -39,15 +39,15 @@ class Progress:
     locked: str | None = None
     exit: int | None = None
     acted: bool = False  # whether anything was done that could have broken the connection
-    garbled: str = ""  # what a node has said where a number should be
+    garbled: str = ""  # what a node printed in place of a number
     boots: dict[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def line(self, text: str) -> None:
         """Read one line of output."""
-        self.told += 1
+        self.lines_read += 1
         if not text.startswith(MARK + " "):
-            self.said.append(text)
+            self.output.append(text)
             return
         word, _, rest = text.removeprefix(MARK + " ").partition(" ")
         match word:
@@ -114,7 +114,7 @@ class Progress:
 
     def _unreadable(self) -> RemoteError:
         state = "a change that nobody confirms is undone by the node itself"
-        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.said))
+        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.output))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(
@@ -130,11 +130,11 @@ class Progress:
             node=self.node,
             state="unknown",
             fix="lbdeploy plan shows what is left to do",
-            detail="\n".join(self.said),
+            detail="\n".join(self.output),
         )
 
     def _failure(self, plan: NodePlan) -> RemoteError:
-        detail = "\n".join(self.said)
+        detail = "\n".join(self.output)
         installs = any(change.kind == "package" for change in plan.changes)
         state = {
             True: "its files and services are as before",
@@ -157,7 +157,7 @@ class Progress:
             return f"{self.dissenter} has undone the change, on which the nodes must agree"
         if self.undecided == "killed":
             return f"its run there was killed at: {self.step}"
-        return f"{self.step}: {_reason(self.said) or f'{self.failed} failed'}"
+        return f"{self.step}: {_reason(self.output) or f'{self.failed} failed'}"
 
 
 def locked(node: str, who: str) -> LockedError:
@@ -174,11 +174,11 @@ _MARKED = re.compile(r"^(E|W|dpkg): |.*\[ALERT\]")
 _NOISE = re.compile(r"^(WARNING: apt does not|Reading |Building |\s*$)")
 
 
-def _reason(said: list[str]) -> str:
+def _reason(output: list[str]) -> str:
     """The relevant lines of a failed command's output: the last, and before it those that are marked as errors.
 
     apt, dpkg and haproxy mark theirs; for others, the last three lines are shown.
     """
-    lines = [line for line in said if not _NOISE.match(line)]
+    lines = [line for line in output if not _NOISE.match(line)]
     marked = [line for line in lines[:-1] if _MARKED.match(line)]
     return "; ".join([*marked[-2:], *lines[-1:]] if any(map(_MARKED.match, lines)) else lines[-3:])

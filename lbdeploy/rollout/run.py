@@ -15,9 +15,8 @@ from lbdeploy.errors import LbdeployError, RebootedError, RemoteError, RolledBac
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.resources import File, Gone, Packages, Service
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.planning.desired import KEEPALIVED_CONF, NO_FIREWALL, desired
+from lbdeploy.planning.desired import KEEPALIVED_CONF, desired
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
@@ -185,21 +184,8 @@ def lasting(wanted: Wanted) -> Wanted:
 
 
 def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
-    """The same resources, but with the files as they were observed then."""
-    return [_as_it_was(each, observation.states[each.id]) for each in resources]
-
-
-def _as_it_was(resource: Resource[Any], state: Any) -> Resource[Any]:
-    match resource:
-        case File() if state.kind == "file":
-            return replace(resource, content=state.content, mode=state.mode)
-        case File() if state.kind == "missing":
-            return Gone(f"none at {resource.path}", (resource.path,))
-        case Service() if resource.ours and state.load == "not-found":
-            return NO_FIREWALL
-        case Packages():
-            return replace(resource, pins=())
-    return resource
+    """The same resources, with the state in which they were observed as the wanted one."""
+    return [each.as_observed(observation.states[each.id]) for each in resources]
 
 
 def _had_files(observation: Observation) -> bool:
@@ -209,4 +195,4 @@ def _had_files(observation: Observation) -> bool:
 
 def _lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
     """The same resources, without the options that are for this run only (upgrade, reinstall)."""
-    return [replace(each, upgrade=False, reinstall=()) if isinstance(each, Packages) else each for each in resources]
+    return [each.lasting() for each in resources]

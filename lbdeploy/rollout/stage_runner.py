@@ -10,7 +10,6 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.finding import Excuses
-from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.resources.base import Change, Resource
@@ -25,7 +24,6 @@ from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
 
-SERVICES = (*DAEMONS, FIREWALL_SERVICE)
 CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
 
 
@@ -97,13 +95,13 @@ class StageRunner:
         """
         plans = change.stage.plans
         first, *rest = [node.name for node in self._cluster.nodes if node.name in plans]
-        tasks = {name: Task(plans[name], ("haproxy",)) for name in rest}
+        tasks = {name: Task(plans[name].only(_starts_first)) for name in rest}
         # A node that can't be reached may be running: then this is not a new cluster.
         joins = bool(change.before.unseen) and self._joins(change, first)
         first_task = replace(self._task(change, first), free_vrid=self._free_vrid(first), joins=joins)
         self._tasks.begin({first: first_task, **tasks})
         starts = {name: plans[name].only(_starts_last) for name in rest}
-        self._tasks.begin({name: confirmed_task(self._cluster, each, SERVICES) for name, each in starts.items()})
+        self._tasks.begin({name: confirmed_task(self._cluster, each) for name, each in starts.items()})
 
     def _free_vrid(self, name: str) -> tuple[str, ...]:
         """The virtual router ID that must be free, the node's interface, and the addresses that may use it anyway."""
@@ -141,7 +139,7 @@ class StageRunner:
         self._gate(change)
 
     def _rehearse(self, stage: Stage) -> None:
-        self._tasks.begin({name: Task(plan, SERVICES, rehearsal=True) for name, plan in stage.plans.items()})
+        self._tasks.begin({name: Task(plan, rehearsal=True) for name, plan in stage.plans.items()})
 
     def _joins(self, change: StageChange, name: str) -> bool:
         """Whether a node whose daemons are started leaves the VIPs to others first. A holder keeps them."""
@@ -155,7 +153,7 @@ class StageRunner:
         joins = way is Strategy.RELOAD and self._joins(change, name)
         away = way is Strategy.AWAY and hands_over(plan)
         tools = change.tools.get(name, ())
-        return replace(confirmed_task(self._cluster, plan, SERVICES, away=away), joins=joins, tools=tools)
+        return replace(confirmed_task(self._cluster, plan, away=away), joins=joins, tools=tools)
 
     def _gate(self, change: StageChange) -> None:
         """Continue only once the changed nodes are as desired, and the VIPs are where the plan expects them."""
@@ -172,11 +170,10 @@ class StageRunner:
             raise RemoteError(what, node=bad[0].node, state=state, fix=bad[0].fix or "lbdeploy verify")
 
 
-def confirmed_task(cluster: Cluster, plan: NodePlan, services: tuple[str, ...] = (), *, away: bool = False) -> Task:
+def confirmed_task(cluster: Cluster, plan: NodePlan, *, away: bool = False) -> Task:
     """A task that the node undoes unless it is confirmed in time. `away`: only once another node has taken the VIPs."""
     return Task(
         plan,
-        services,
         confirm=confirm_seconds(cluster),
         away=tuple(str(vip.ip) for vip in cluster.vips) if away else (),
         away_seconds=int(cluster.vrrp.preempt_delay + settle_seconds(cluster)),
@@ -192,3 +189,7 @@ def confirm_seconds(cluster: Cluster) -> int:
 def _starts_last(resource: Resource[Any], _: Change) -> bool:
     """The changes that have to be confirmed: VRRP, and the firewall."""
     return resource.id in ("service keepalived", f"service {FIREWALL_SERVICE}")
+
+
+def _starts_first(resource: Resource[Any], change: Change) -> bool:
+    return not _starts_last(resource, change)

@@ -48,8 +48,8 @@ class Survey:
 
     @cached_property
     def verdict(self) -> Verdict:
-        mine = {name: plan for name, plan in self.plans.items() if name in self.observations}
-        return judge(self.cluster, list(self.observations.values()), mine, self.errors)
+        plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
+        return judge(self.cluster, list(self.observations.values()), plans, self.errors)
 
     @property
     def is_live(self) -> bool:
@@ -93,8 +93,8 @@ class Survey:
             yield from preflight(self.cluster, each)
             yield from refused_versions(self.plans[each.node.name])
         yield from foreigners(self.cluster, list(self.seen.values()))
-        mine = {name: plan for name, plan in self.plans.items() if name in self.observations}
-        yield from left_out(self.cluster, mine)
+        plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
+        yield from left_out(self.cluster, plans)
 
 
 def unfit(problems: list[Finding]) -> RemoteError:

@@ -11,35 +11,29 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import chain
 
 from lbdeploy.common import environment
 from lbdeploy.common.shell import cmd, here
-from lbdeploy.node.drift import NodePlan, ResourceDiff
+from lbdeploy.node.debian import UNITS_FOLDER
+from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.paths import JOURNAL, LOCK, RUN, STATE, UNIT
 from lbdeploy.node.remote import remote_text
-from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
-from lbdeploy.node.resources.base import Resource
-from lbdeploy.node.resources.original import OriginalFile
-from lbdeploy.node.resources.package import update_of
+from lbdeploy.node.resources.base import Phase
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
+from lbdeploy.rollout.steps import Steps
 
-UNIT = "lbdeploy"
-STATE = "/var/lib/lbdeploy"  # the journal, the generations, and what the files were made from
-UNITS = "/etc/systemd/system"
-RUN = "/run/lbdeploy"
-LOCK = f"{RUN}/lock"
 FOLLOW_SECONDS = 86400  # more than any task takes
-R = TypeVar("R", bound=Resource[Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a node is to do: its `plan`, but only those services that are named.
+    """What a node is to do: its `plan`.
 
     `confirm`: how many seconds the node waits for a confirmation before it undoes everything; 0: none is needed. If the
     laptop is gone, the node undoes everything at once, or `linger` seconds later if it was told to linger. `away`: the
@@ -51,7 +45,6 @@ class Task:
     """
 
     plan: NodePlan
-    services: tuple[str, ...]
     confirm: int = 0
     linger: int = 0
     away: tuple[str, ...] = ()
@@ -86,20 +79,20 @@ class Transaction:
         head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
         return f"{head}{files}{given}\n{remote_text('launch.sh')}{self._follow(1)}"
 
-    def follow(self, told: int, decision: str = "", limit: int = FOLLOW_SECONDS) -> str:
-        """Prints the output after `told` lines, for at most `limit` seconds.
+    def follow(self, lines_read: int, decision: str = "", limit: int = FOLLOW_SECONDS) -> str:
+        """Prints the output after `lines_read` lines, for at most `limit` seconds.
 
         A `decision` (confirm, abandon, agreed) is passed to the task first.
         """
         decide = f"[ ! -e {self.path}.undo ] || : > {self.path}.{decision}\n" if decision else ""
-        return f"{PRELUDE}umask 077\n{decide}{self._follow(told + 1, limit)}"
+        return f"{PRELUDE}umask 077\n{decide}{self._follow(lines_read + 1, limit)}"
 
     def linger(self) -> str:
         """From now on, if the laptop is gone, the task undoes its change only after a peer has undone its own."""
         return f"{PRELUDE}umask 077\n: > {self.path}.linger\n"
 
     def _follow(self, line: int, limit: int = FOLLOW_SECONDS) -> str:
-        given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=f"{STATE}/journal")
+        given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=JOURNAL)
         return f"{given}\nid={cmd(self.origin.id)}\nlimit={limit}\n{remote_text('follow.sh')}"
 
     def _write(self, ending: str, text: str) -> str:
@@ -110,23 +103,22 @@ class Transaction:
         return "\n".join((self._begin(), *steps))
 
     def _begin(self) -> str:
-        plan = self.task.plan
-        files = [(each, part) for part in plan.parts if isinstance(each := part.resource, File | OriginalFile)]
+        lists = [part.given for part in self.task.plan.parts]
         given = _given(
             mark=MARK,
             state=STATE,
-            units=UNITS,
+            units=UNITS_FOLDER,
             lock=LOCK,
             run=self.path,
             id=self.origin.id,
             about=self.origin.about,
             patience=_apt_patience(),
             handover=HANDOVER,
-            staged=" ".join(file.staged for file, part in files if part.changes),
-            managed=" ".join([*(file.path for file, _ in files), *dropped(plan)]),
-            sysctls=" ".join(sysctl.name for sysctl in _all(plan, Sysctl)),
-            services=" ".join(service.unit for service in _all(plan, Service)),
-            packages=" ".join(name for each in _all(plan, Packages) for name in each.names),
+            staged=_words(each.staged for each in lists),
+            managed=" ".join(Steps(self.task.plan).paths),
+            sysctls=_words(each.sysctls for each in lists),
+            services=_words(each.services for each in lists),
+            packages=_words(each.packages for each in lists),
         )
         tools = (*(remote_text(f"{name}.sh") for name in ("transaction", "commit", "original")), *self.task.tools)
         return "\n".join((f"{PRELUDE}{given}", *tools, "begin"))
@@ -138,41 +130,44 @@ def _apt_patience() -> int:
     return int(text) if text.isdecimal() else environment.APT_WAIT_SECONDS
 
 
+def _words(lists: Iterable[Sequence[str]]) -> str:
+    return " ".join(chain.from_iterable(lists))
+
+
 def _given(**variables: object) -> str:
     return "\n".join(f"{name}={cmd(value)}" for name, value in variables.items())
 
 
 def _steps(task: Task) -> list[str]:
-    """Everything that the task does on the node, in order."""
-    plan = task.plan
-    early = [(file, part) for file, part in _needing(plan, File) if _of_apt(file)]
-    files = [(file, part) for file, part in _needing(plan, File) if not _of_apt(file)]
-    units = [(unit, part) for unit, part in _needing(plan, Service) if unit.unit in task.services]
-    late = dropped(plan, late=True)
-    apart = bool(early or dropped(plan, late=False))
-    return [
+    """Everything that a task does on the node, in order. What apt reads must be there before packages are installed."""
+    early, late = Steps(task.plan, early=True), Steps(task.plan, early=False)
+    script = [
         *_listen(task),
         "remember",
         *go_away(task),
         *([f"lower {task.priority_offset}"] if task.joins else []),
-        *(_before_packages(plan, early) if apart else []),
-        *(_fix(part) for _, part in _needing(plan, Packages)),
-        *(["remember_packaged"] if files else []),
-        *([f"keep {cmd(*_paths(plan, apart=apart), *late)}"] if files or apart or late else []),
-        *_put_in_place(files, units),
-        *(line for sysctl, part in _needing(plan, Sysctl) for line in _set(sysctl, part)),
-        *(["run systemctl daemon-reload"] if _reloads_units(plan) else []),
-        *(line for unit, part in units for line in (*_free_vrid(task, unit), *_bring_up(unit, part))),
-        *(f"drop {cmd(path)}" for path in late),
-        *(line for packages, part in _needing(plan, Packages) for line in _still_up(packages, part)),
-        *(line for unit, part in units for line in unit.enable(part.changes)),
+        *early.staged(),
+        *([f"keep {cmd(*early.paths)}"] if early.change_files else []),
+        *early.take(Phase.CREATE, Phase.VALIDATE, Phase.SWAP, Phase.STOP, Phase.DROP, Phase.UPDATE),
+        *late.take(Phase.INSTALL),
+        *(["remember_packaged"] if late.has(Phase.STAGE) else []),
+        *_keep(early, late),
+        *late.staged(),
+        *late.take(Phase.GUARD, Phase.STOP, Phase.CREATE, Phase.VALIDATE, Phase.SWAP, Phase.SET),
+        *reload_units(early, late),
+        *late.take(Phase.BRING_UP),
+        *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
+        *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
     ]
+    early.require_all_taken()
+    late.require_all_taken()
+    return script
 
 
 def _rehearsal(plan: NodePlan) -> list[str]:
-    files = list(_needing(plan, File))
-    return ["rehearsal=yes", *_stage(files), *(line for file, _ in files for line in _validate(file))]
+    steps = Steps(plan)
+    return ["rehearsal=yes", *steps.staged(), *steps.take(Phase.REHEARSE)]
 
 
 def _listen(task: Task) -> list[str]:
@@ -180,109 +175,17 @@ def _listen(task: Task) -> list[str]:
     return [f"listen {here(remote_text('listen-vrrp.pl'))}"] if task.free_vrid else []
 
 
-def _free_vrid(task: Task, service: Service) -> list[str]:
-    return [f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and service.unit == "keepalived" else []
-
-
 def go_away(task: Task) -> list[str]:
     """Have another node take the VIPs first, where the task says so."""
     return [f"give_up_vips {task.away_seconds} {task.priority_offset} {cmd(*task.away)}"] if task.away else []
 
 
-def _of_apt(file: File) -> bool:
-    """Whether apt reads the file, so that it must be in place before packages are installed."""
-    return file.path.startswith("/etc/apt/")
+def _keep(early: Steps, late: Steps) -> list[str]:
+    """Keep all files, if any of them changes: a rollback restores them all. Some may have been kept before."""
+    paths = late.paths if early.change_files else [*early.paths, *late.paths]
+    return [f"keep {cmd(*paths)}"] if early.change_files or late.change_files else []
 
 
-def _paths(plan: NodePlan, *, apart: bool) -> list[str]:
-    """The files whose old content is kept; `apart`: without apt's, which were kept before packages were installed."""
-    return [file.path for file in _all(plan, File) if not (apart and _of_apt(file))]
-
-
-def dropped(plan: NodePlan, *, late: bool | None = None) -> list[str]:
-    """The existing files to be deleted: all, or (`late`) only those deleted at the end, or before packages."""
-    chosen = [part for gone, part in _needing(plan, Gone) if late in (None, gone.late)]
-    return [change.name for part in chosen for change in part.changes]
-
-
-def _before_packages(plan: NodePlan, files: Sequence[tuple[File, ResourceDiff]]) -> list[str]:
-    """Put apt's files in place, delete what is no longer wanted, and fetch the package lists of new repositories."""
-    paths = [file.path for file in _all(plan, File) if _of_apt(file)]
-    sources = [file.path for file, _ in files if file.path.endswith(".sources")]
-    return [
-        *_stage(files),
-        f"keep {cmd(*paths, *dropped(plan, late=False))}",
-        *(f"swap {cmd(file.path)}" for file, _ in files),
-        *(_fix(part) for gone, part in _needing(plan, Gone) if not gone.late),
-        *(line for path in sources for line in (f"step 'apt-get update' {path}", f"patiently {update_of(path)}")),
-    ]
-
-
-def _put_in_place(
-    files: Sequence[tuple[File, ResourceDiff]], units: Sequence[tuple[Service, ResourceDiff]]
-) -> list[str]:
-    """New files first, since validators of others may need them; then all others, once all of them are valid."""
-    if not files:
-        return []
-    new = [file for file, part in files if any(change.action == "create" for change in part.changes)]
-    old = [file for file, _ in files if file not in new]
-    paths = {file.path for file, _ in files}
-    readers = [unit for unit, part in units if part.state.running and not paths.isdisjoint(unit.watches)]
-    return [
-        *_stage(files),
-        *(f"undo_last {here(f'systemctl reload {cmd(unit.unit)}')}" for unit in readers),
-        *(line for file in new for line in (*_validate(file), f"swap {cmd(file.path)}")),
-        *(line for file in old for line in _validate(file)),
-        *(f"swap {cmd(file.path)}" for file in old),
-    ]
-
-
-def _stage(files: Sequence[tuple[File, ResourceDiff]]) -> list[str]:
-    return ["step write the files", *(_fix(part) for _, part in files)] if files else []
-
-
-def _all(plan: NodePlan, kind: type[R]) -> Iterator[R]:
-    return (part.resource for part in plan.parts if isinstance(part.resource, kind))
-
-
-def _needing(plan: NodePlan, kind: type[R]) -> Iterator[tuple[R, ResourceDiff]]:
-    """The resources of a kind that have something to change."""
-    return ((part.resource, part) for part in plan.parts if part.changes and isinstance(part.resource, kind))
-
-
-def _reloads_units(plan: NodePlan) -> bool:
-    changed = [*(file.path for file, _ in _needing(plan, File)), *dropped(plan)]
-    units = any(path.startswith("/etc/systemd/") for path in changed)
-    return units or any(change.action == "daemon-reload" for change in plan.changes)
-
-
-def _fix(part: ResourceDiff) -> str:
-    return part.resource.fix(part.state, list(part.changes))
-
-
-def _validate(file: File) -> list[str]:
-    """Validate a staged file; any output of the validator is an objection."""
-    return [f"validate {cmd(file.path)} {cmd(file.staged)} {here(file.validate)}"] if file.validate else []
-
-
-def _set(sysctl: Sysctl, part: ResourceDiff) -> list[str]:
-    undo = [f"undo {here(cmd('sysctl', '-q', '-w', f'{sysctl.name}={part.state}'))}"] if part.state is not None else []
-    return [f"step set {cmd(sysctl.name)}", *undo, f"run {_fix(part)}"]
-
-
-def _bring_up(service: Service, part: ResourceDiff) -> list[str]:
-    """Start, reload or restart, and check that it runs. Only a start is undone here; reloads are undone with files."""
-    unit = cmd(service.unit)
-    haproxy = service.unit == "haproxy"
-    # Undone in reverse: keepalived, started last, is stopped first; and all before their unit files are removed.
-    undo = [] if part.state.running else [f"undo {here(f'systemctl stop {unit}')}"]
-    before = ["old=$(worker)"] if haproxy else []
-    healthy = ['takes_over "$old"'] if haproxy and service.acts(part.changes) else []
-    return [*undo, *before, _fix(part), f"run systemctl is-active --quiet {unit}", *healthy]
-
-
-def _still_up(packages: Packages, part: ResourceDiff) -> list[str]:
-    """Debian restarts a daemon when it upgrades or reinstalls it: check that it is running again."""
-    units = packages.restarted(part.changes)
-    lines = [f"run systemctl is-active --quiet {cmd(unit)}" for unit in units]
-    return [*lines, *(["takes_over ''"] if "haproxy" in units else [])]
+def reload_units(*found: Steps) -> list[str]:
+    """Have systemd read its units again, once, if anything asks for it."""
+    return list(dict.fromkeys(step for steps in found for step in steps.take(Phase.RELOAD_UNITS)))

@@ -21,8 +21,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HASHED = "|1|"
-LOCK_SECONDS = 10.0  # how long to wait for a process that has the file locked; one needs milliseconds
-UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)  # a file system without locks, as ssh treats them all
+LOCK_SECONDS = 10.0  # seconds to wait for a process that has the file locked; one needs milliseconds
+# Errors of a file system without locks: then the file is written without one, as ssh does.
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)
 
 
 def known_name(host: str, port: int = 22) -> str:
@@ -58,7 +59,8 @@ def forget(file: Path, host: str, port: int = 22) -> int:
     Other names on these lines stay, and so do patterns, @cert-authority and @revoked: they concern more than this host.
     """
     name = known_name(host, port)
-    if not any(_names(line, name) for line in _lines(file)):  # perhaps a file that only root may write, or none
+    # Nothing to remove: the file may be missing, or writable by root only.
+    if not any(_names(line, name) for line in _lines(file)):
         return 0
     with _locked(file, os.O_RDWR if os.access(file, os.W_OK) else os.O_RDONLY):
         lines = _lines(file)
@@ -137,7 +139,7 @@ def _lock(number: int, file: Path, deadline: float) -> None:
 
 
 def _is_still(file: Path, number: int) -> bool:
-    """Whether that is the open file, which another process may have replaced while this one waited for the lock."""
+    """Whether the path still leads to the open file, which another process may have replaced meanwhile."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.stat(file), os.fstat(number))
     return False

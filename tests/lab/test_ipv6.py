@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from clients import smooth, traffic
+from earlier import earlier
+from forger import Advert, forge
 from harness import Lab, wait_for
+from neighbours import watched
 
 DUAL = """\
 [cluster]
@@ -148,3 +151,29 @@ def a_vip_that_another_host_has(lab: Lab, node: str) -> None:
     assert f"{address} is on {interface}, and can't be used: another host has it (dadfailed)" in found
     lab.on(node, f"ip addr del {address}/64 dev {interface} && systemctl start keepalived")
     lab.on("client", f"ip addr del {address}/128 dev {far[far.index('dev') + 1]}")
+
+
+def test_others_adverts_and_the_neighbours_of_a_cluster_with_ipv6(six: Lab) -> None:
+    """It is upgraded unnoticed; then neither a stranger nor one behind a router moves the VIPs, and clients follow."""
+    earlier(six)
+    wait_for(lambda: held_by(six, "lb1"), 20)
+    with traffic(six, *vips(six)) as seen:
+        six.do("up")
+    smooth(seen, 0)
+    assert held_by(six, "lb1")
+    alone = six.original == SIX
+    one, other = ("2001:db8:6::11", "2001:db8:6::12") if alone else ("192.168.1.11", "192.168.1.12")
+    no_peer = (
+        six.on("client", f"ip -o addr show to {one}/{64 if alone else 24} scope global").split()[3].partition("/")[0]
+    )
+    listed = tuple(vip for vip in vips(six) if (":" in vip) == alone)
+    pairs = [(no_peer, one, 255), (no_peer, other, 255), (other, one, 254), (one, other, 254)]
+    with traffic(six, *vips(six)) as seen:
+        for priority in (254, 0, 255):
+            forge(six, [Advert(*pair, priority, 102 if alone else 101, listed) for pair in pairs], 5)
+    assert held_by(six, "lb1")
+    smooth(seen, 0)
+    with traffic(six, *vips(six)), watched(six, *vips(six)) as wrong:
+        six.do("handover")
+        six.do("handover", "--back")
+    assert max(wrong.values()) < 1, wrong

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import Path
@@ -17,7 +19,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
-from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.base import Answer, Change, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
@@ -58,6 +60,12 @@ def running(**changes: Any) -> ServiceState:
 def stopped(**changes: Any) -> ServiceState:
     """A service that was stopped."""
     return running(active="inactive", sub="dead", pid=0, **changes)
+
+
+def steps_of(resource: Resource[Any], state: Any, changes: Sequence[Change] | None = None) -> str:
+    """What a script does about one resource, if it is all that has to change: about every change, or some."""
+    wanted = resource.compare(state, ()) if changes is None else changes
+    return "\n".join(step for _, step in resource.steps(state, wanted, ()))
 
 
 def wanted_state(resource: Resource[Any]) -> Any:
@@ -137,3 +145,9 @@ def plans(cluster: Cluster, *observations: Observation) -> dict[str, NodePlan]:
 def survey(cluster: Cluster, *observations: Observation, **errors: LbdeployError) -> Survey:
     """What was seen of the nodes, all of which are to be changed; `errors` of those that could not be looked at."""
     return Survey(cluster, {each.node.name: each for each in observations}, plans(cluster, *observations), errors)
+
+
+def answer(resource: Resource[object]) -> Answer:
+    """What the probe says here, as the observing script would run it."""
+    run = subprocess.run(["sh", "-c", alone(resource)], check=False, capture_output=True)
+    return Answer(run.stdout.decode(errors="surrogateescape"), run.returncode)

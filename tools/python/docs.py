@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdeploy.config import json_schema
-from pages import commands, decisions, doctor, errors, hosts_toml, man, verify
+from pages import architecture, commands, decisions, doctor, errors, hosts_toml, man, verify
 
 TOP = Path(__file__).parents[2]
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/images/architecture.svg": architecture.page,
     "docs/hosts-toml.md": hosts_toml.page,
     "docs/hosts.schema.json": json_schema.text,
     "docs/commands.md": commands.page,

@@ -56,7 +56,7 @@ class Interview:
         return list(self.made["networks"])
 
     def _ask(self, question: str, put: Put, default: str | None = None) -> None:
-        """Ask until the answer makes no new problem of what has been answered so far."""
+        """Ask until the answer adds no problem to the draft."""
         before = {each.id for each in reader.problems(self.made)}
         while True:
             answer = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
@@ -168,7 +168,7 @@ class Interview:
 
 
 def _later(problem: Problem, made: Draft) -> bool:
-    """Whether a problem is about something that has not been asked yet."""
+    """Whether a problem concerns a key that has not been asked for yet."""
     return problem.parts[0] not in made or problem.rule in (NO_VIP, NO_ADDRESS)
 
 

@@ -90,7 +90,7 @@ def print_files(rendered: Mapping[str, Sequence[File]]) -> None:
 
 
 def shown(file: File) -> str:
-    """What of its content may be shown."""
+    """The part of a file's content that may be shown."""
     if file.secret:
         return f"({file.content.count(chr(10))} lines, which may hold a secret: --out writes them)\n"
     return safe_text(file.content)
@@ -104,7 +104,8 @@ def write_files(rendered: Mapping[str, Sequence[File]], out: Path) -> None:
                 path = out / name / file.path.lstrip("/")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch(mode=0o600)
-                path.chmod(0o600)  # also where it was there before: nobody else may read a secret meanwhile
+                # Also where the file existed with another mode: nobody else may read a secret meanwhile.
+                path.chmod(0o600)
                 path.write_text(file.content, encoding="utf-8")
                 path.chmod(int(file.mode, 8))
     except OSError as error:

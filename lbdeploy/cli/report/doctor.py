@@ -17,8 +17,8 @@ def lines(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Line]:
         findings = list(group)
         shown = [each for each in findings if verbose or not each.ok]
         good = sum(each.ok for each in findings)
-        told = f": {count(good, 'check')} passed" if good else ""
-        yield (name or "all nodes together", "name"), told
+        passed = f": {count(good, 'check')} passed" if good else ""
+        yield (name or "all nodes together", "name"), passed
         for each, following in pairwise([*shown, None]):
             if each:
                 yield from _finding(each, last=following is None or following.fix != each.fix)

@@ -14,11 +14,11 @@ MARKS: dict[Severity, Pair] = {"ok": GOOD, "warning": WARNING, "error": BAD}
 
 
 def count(number: int, noun: str) -> str:
-    """How many there are of something whose plural ends in s."""
+    """A number with a noun whose plural ends in s, such as "2 nodes"."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as one says them: "a, b and c"."""
+    """Names as text: "a, b and c"."""
     *rest, last = (*names,) or ("",)
     return f"{', '.join(rest)} and {last}" if rest else last

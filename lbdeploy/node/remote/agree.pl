@@ -18,8 +18,8 @@ my (%reader, $said);
 my ($began, $last_word) = (now(), 0);
 my %heard = ('hears all' => now());
 join_groups();
-open_wire(0x0800, 9, sub { substr($_[0], 12, 4), substr($_[0], 16, 4), substr($_[0], 4 * (ord($_[0]) & 15)) });
-open_wire(0x86dd, 6, sub { substr($_[0], 8, 16), substr($_[0], 24, 16), substr($_[0], 40) });
+open_wire(0x0800, 9, sub { unpack('x8 C x3 a4 a4', $_[0]), substr($_[0], 4 * (ord($_[0]) & 15)) });
+open_wire(0x86dd, 6, sub { unpack('x7 C a16 a16', $_[0]), substr($_[0], 40) });
 write_down() if %reader;
 for (my $end = now() + 360000; now() < $end;) {
     my $waiting = '';
@@ -66,6 +66,8 @@ sub say_it {
         my $family = $peer =~ /:/ ? PF_INET6 : PF_INET;
         my $packed = Socket::inet_pton($family, $peer);
         socket(my $socket, $family, SOCK_RAW, 112) or next;
+        my ($level, $hops) = $family == PF_INET ? (0, 2) : (41, 16); # IPPROTO_IP, IP_TTL; IPPROTO_IPV6, IPV6_UNICAST_HOPS
+        setsockopt($socket, $level, $hops, pack('i', 255));
         my $to = $family == PF_INET ? pack_sockaddr_in(0, $packed) : pack_sockaddr_in6(0, $packed);
         send($socket, "\x30" . "\0" x 7 . "lbdeploy $key $word $name", 0, $to);
     }
@@ -82,7 +84,8 @@ sub open_wire {
     $reader{fileno $socket} = sub {
         my $from = recv($socket, my $packet, 2048, 0);
         return if !defined $from || length($packet) < 28;
-        my ($source, $target, $bytes) = $read->($packet);
+        my ($hops, $source, $target, $bytes) = $read->($packet);
+        return if $hops != 255; # RFC 5798, 5.1.1.3: it comes from behind a router
         my $group = $target eq "\xe0\0\0\x12" || $target eq pack('H32', 'ff020000000000000000000000000012');
         hear(Socket::inet_ntop(length($source) == 4 ? AF_INET : AF_INET6, $source), $group ? 'group' : 'host', $bytes);
     };

@@ -91,9 +91,25 @@ patiently() { patiently_or_not "$@" || fail "$@"; }
 # validate PATH STAGED COMMAND: fails where the validator fails or prints anything: any output is an objection.
 validate() {
     step "validate $1"
-    said=$(sh -c "$3" lbdeploy "$2" 2>&1) && [ -z "$said" ] && return
-    printf '%s\n' "$said" | sed "s|$2|$1|g"
+    judged=$2
+    if [ "$rehearsal" ]; then rehearse "$2"; fi
+    said=$(sh -c "$3" lbdeploy "$judged" 2>&1) && [ -z "$said" ] && return
+    printf '%s\n' "$said" | sed "s|$judged|$1|g; s|$2|$1|g"
     fail "validator of $1"
+}
+
+# rehearse STAGED: what the file names may come with this run, too, and not be in its place yet: a copy names it where it
+# is staged. Sets `judged` to that copy.
+rehearse() {
+    judged=$1-rehearsed
+    staged="$staged $judged"
+    cp -- "$1" "$judged" || unwritable "$judged"
+    for each in $staged; do
+        path=${each%.lbdeploy-new}
+        if [ -e "$each" ] && [ "$path" != "$each" ] && [ ! -e "$path" ]; then
+            sed -i "s|$path\([^A-Za-z0-9._-]\)|$each\1|g; s|$path\$|$each|" "$judged"
+        fi
+    done
 }
 
 # swap PATH: the staged file takes the place of PATH, whose old content is kept.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lbdeploy.common.redact import SECRET_MARK, secret_block
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text, seconds
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.debian import lists_packages, of_apt, of_systemd, update_of
+from lbdeploy.node.paths import STAGED
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
+from lbdeploy.node.resources.stale_files import Gone
 from lbdeploy.node.resources.text_diff import difference
-
-STAGED = ".lbdeploy-new"  # beside the file, on the same file system, and read by no daemon under this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class File(Resource[FileState]):
     """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1").
 
     `secret`: nothing of its content may be shown, as of a script of the operator's.
@@ -41,6 +43,14 @@ class File:
     @property
     def id(self) -> str:
         return f"file {self.path}"
+
+    @property
+    def early(self) -> bool:
+        return of_apt(self.path)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.path,)
 
     @property
     def staged(self) -> str:
@@ -78,8 +88,43 @@ class File:
         wrong = [f"{have}, should be {want}" for have, want in self._attributes(state) if have != want]
         return [Change("file", self.path, "chmod", "is " + " and ".join(wrong))] if wrong else []
 
-    def fix(self, state: FileState, changes: list[Change]) -> Raw:
-        """Write the new content beside the file; `transaction` validates it and lets it take the file's place."""
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(managed=(self.path,), staged=(self.staged,) if changes else ())
+
+    def steps(self, state: FileState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        validate, swap = self._validate(), f"swap {cmd(self.path)}"
+        yield Phase.STAGE, self._stage()
+        if any(change.action == "create" for change in changes):
+            yield Phase.CREATE, "\n".join((*validate, swap))
+        else:
+            yield from ((Phase.VALIDATE, each) for each in validate)
+            yield Phase.SWAP, swap
+        if lists_packages(self.path):
+            yield Phase.UPDATE, f"step 'apt-get update' {self.path}\npatiently {update_of(self.path)}"
+        if of_systemd(self.path):
+            yield RELOAD_UNITS
+        yield from ((Phase.REHEARSE, each) for each in validate)
+
+    def as_observed(self, state: FileState) -> Resource[Any]:
+        if state.kind == "file":
+            return replace(self, content=state.content, mode=state.mode)
+        return Gone(f"none at {self.path}", (self.path,)) if state.kind == "missing" else self
+
+    def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
+        then = kept.get(self.path)
+        return [replace(self, content=then.content, mode=then.mode) if isinstance(then, File) else self]
+
+    def former(self) -> list[Resource[Any]]:
+        from lbdeploy.node.resources.original import OriginalFile
+
+        return [OriginalFile(self.path)]
+
+    def _validate(self) -> list[str]:
+        """The step that validates the staged file; any output of the validator is an objection."""
+        return [f"validate {cmd(self.path)} {cmd(self.staged)} {here(self.validate)}"] if self.validate else []
+
+    def _stage(self) -> Raw:
+        """The step that writes the new content beside the file."""
         folder, staged = self.path.rpartition("/")[0], self.staged
         empty = cmd("install", "-m", self.mode, "/dev/null", staged)
         write = cmd("printf", "%s", here(self.content), Raw(">"))

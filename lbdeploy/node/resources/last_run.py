@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lbdeploy.common.shell import Raw
-from lbdeploy.node.resources.base import Answer, Change
-
-JOURNAL = "/var/lib/lbdeploy/journal"
-UNIT = "lbdeploy"
+from lbdeploy.node.paths import JOURNAL, UNIT
+from lbdeploy.node.resources.base import Answer, Change, Resource, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class JournalState:
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Resource[JournalState]):
     """The last run has ended. If it was cut short, the next run cleans up first (remote/transaction.sh)."""
 
     unit: str = UNIT
@@ -56,6 +55,18 @@ class Journal:
             return []
         return [Change("service", self.unit, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
 
-    def fix(self, state: JournalState, changes: list[Change]) -> Raw:
+    @property
+    def units(self) -> tuple[str, ...]:
+        return (f"{self.unit}.service",)
+
+    def steps(self, state: JournalState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
         """No commands of its own: every applying script begins with that cleanup."""
-        return Raw("")
+        return iter(())
+
+    def as_observed(self, state: JournalState) -> Journal:
+        return self
+
+    def former(self) -> list[Resource[Any]]:
+        from lbdeploy.node.resources.original import Observed
+
+        return [Observed(self)]

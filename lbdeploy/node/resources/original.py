@@ -6,25 +6,26 @@ has no record, and nothing to change. A node first set up by an earlier version 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.debian import SYSCTL_FOLDER
+from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, STATE
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Resource, State, Step
 from lbdeploy.node.resources.text_diff import difference
 
-STATE = "/var/lib/lbdeploy"
 NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
 
 # `was` is the folder with the old files; `record`: whether lbdeploy has replaced anything here, and has a record of it.
 _RECORD = f"""\
-record={NONE} was={STATE}/original
-if [ -e {STATE}/hosts.toml ] || [ -d {STATE}/undo ] || [ "$(ls {STATE}/generations)" ]; then
+record={NONE} was={ORIGINAL}
+if [ -e {HOSTS} ] || [ -d {STATE}/undo ] || [ "$(ls {GENERATIONS})" ]; then
     if [ -d "$was" ]; then record={KNOWN}
-    elif [ -e {STATE}/hosts.toml ]; then
+    elif [ -e {HOSTS} ]; then
         record={UNKNOWN}
-        for each in {STATE}/generations/*; do
+        for each in {GENERATIONS}/*; do
             if [ -d "$each/files" ] && [ ! -e "$each/hosts.toml" ]; then record={KNOWN} was=$each; fi
         done
     fi
@@ -66,7 +67,7 @@ class OriginalFileState:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginalFile:
+class OriginalFile(Former[OriginalFileState]):
     """What was at a path before lbdeploy came: a file, a link, or nothing. Where that is not known: nothing."""
 
     path: str
@@ -78,11 +79,11 @@ class OriginalFile:
     @property
     def staged(self) -> str:
         """Where the old content waits until it takes its place again."""
-        return self.path + ".lbdeploy-new"
+        return self.path + STAGED
 
     def probe(self) -> Raw:
         path = cmd(self.path)
-        source = f"source=$was/files{path}\n[ -e $source ] || [ -L $source ] || source={STATE}/packaged{path}"
+        source = f"source=$was/files{path}\n[ -e $source ] || [ -L $source ] || source={PACKAGED}{path}"
         knows = cmd("knows", f"file {self.path}")
         return Raw(f'{_RECORD}\n{knows}\necho $record\n{_LOOK}\nlook {path}\n{source}\necho "$source"\nlook "$source"')
 
@@ -99,8 +100,18 @@ class OriginalFile:
         why = "was not there before lbdeploy" if state.record == KNOWN else "what was there before is not known"
         return [Change("file", self.path, "remove", why, diff)]
 
-    def fix(self, state: OriginalFileState, changes: list[Change]) -> Raw:
-        """Stage the old content beside the path, if there is any; `down_steps` moves it into place."""
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(managed=(self.path,), staged=(self.staged,) if changes else ())
+
+    def steps(self, state: OriginalFileState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        yield Phase.STAGE, self._stage(state)
+        yield RELOAD_UNITS
+        # What takes effect at the next boot is LAST: a boot before the confirmation must not change the node.
+        at_boot = self.path.startswith(f"{SYSCTL_FOLDER}/")
+        yield Phase.LAST if at_boot else Phase.SWAP, f"{'swap' if state.was.there else 'drop'} {cmd(self.path)}"
+
+    def _stage(self, state: OriginalFileState) -> Raw:
+        """The step that puts the old content beside the path, if there is any."""
         if not state.was.there:
             return Raw("")
         folder = self.path.rpartition("/")[0]
@@ -109,7 +120,7 @@ class OriginalFile:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginalSysctl:
+class OriginalSysctl(Former[tuple[str, str]]):
     """A kernel setting as it was before lbdeploy; `conf` is lbdeploy's own file that sets it at boot.
 
     The state is (value now, value before), or the current value twice on a node without lbdeploy.
@@ -139,8 +150,9 @@ class OriginalSysctl:
         now, was = state
         return [Change("sysctl", self.name, "set", f"is {now}, was {was} before lbdeploy")] if now != was else []
 
-    def fix(self, state: tuple[str, str], changes: list[Change]) -> Raw:
-        return cmd("sysctl", "-q", "-w", f"{self.name}={state[1]}")
+    def steps(self, state: tuple[str, str], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        now, was = (cmd("sysctl", "-q", "-w", f"{self.name}={value}") for value in state)
+        yield Phase.LAST, f"step set {cmd(self.name)}\nundo {here(now)}\nrun {was}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +173,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginalService:
+class OriginalService(Former[tuple[Unit, Unit]]):
     """A service as it was before lbdeploy: running or not, enabled or not. `reads`: files whose change needs a restart.
 
     The state is (unit now, unit before). A unit that was not there before, or is not on record, counts as not running.
@@ -190,9 +202,21 @@ class OriginalService:
             return []
         return [self._change(action, was) for action in self._actions(now, was, changing)]
 
-    def fix(self, state: tuple[Unit, Unit], changes: list[Change]) -> Raw:
-        """Nothing: `down_steps` stops services before their files change, and starts them after that."""
-        return Raw("")
+    def steps(self, state: tuple[Unit, Unit], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        """The steps that stop the service before its files change, and start it after that."""
+        unit, actions = self.unit, [change.action for change in changes]
+        if state[0].running:
+            yield Phase.GUARD, f"undo_last {here(f'systemctl restart {unit}')}"
+        yield RELOAD_UNITS
+        for action in actions:
+            act = f"step {action} {unit}\nrun systemctl {action} {unit}"
+            if action == "stop":
+                yield Phase.STOP, act
+            elif action in ("start", "restart"):
+                yield Phase.BRING_UP, f"{act}\nrun systemctl is-active --quiet {unit}"
+            else:
+                back = f"undo 'systemctl --quiet {_BACK[action]} {unit}'"
+                yield Phase.LAST, f"{back}\nrun systemctl --quiet {action} {unit}"
 
     def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:
         if was.running:
@@ -208,6 +232,43 @@ class OriginalService:
     def _change(self, action: str, was: Unit) -> Change:
         before = "was not there" if was.load == "not-found" else f"was {was.active}, {was.enabled or was.load}"
         return Change("service", self.unit, action, f"{before} before lbdeploy")
+
+
+_BACK = {"enable": "disable", "disable": "enable", "mask": "unmask"}
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Former[State]):
+    """A resource that `down` only observes: whatever its state, nothing about it has to change."""
+
+    of: Resource[State]
+
+    @property
+    def id(self) -> str:
+        return self.of.id
+
+    @property
+    def units(self) -> Sequence[str]:
+        return self.of.units
+
+    @property
+    def files(self) -> Sequence[str]:
+        return self.of.files
+
+    def probe(self) -> Raw:
+        return self.of.probe()
+
+    def read(self, answer: Answer) -> State:
+        return self.of.read(answer)
+
+    def compare(self, state: State, changing: Collection[str]) -> list[Change]:
+        return []
+
+    def given(self, changes: Sequence[Change]) -> Given:
+        return self.of.given(())
+
+    def steps(self, state: State, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        return iter(())
 
 
 def _content(line: str) -> Content:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from lbdeploy.common.shell import Raw, cmd, here
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.debian import APT_GET, DPKG_FOLDER, lists_packages
+from lbdeploy.node.paths import VERSIONS
+from lbdeploy.node.resources.base import Answer, Change, Given, Phase, Resource, Step
 
 _HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
-RECORD = "/var/lib/lbdeploy/packages"  # the versions at the end of the last run
 _RENEWING = ("upgrade", "replace", "reinstall")  # what makes Debian restart a daemon
-
-# apt unattended: it asks no questions, and a configuration file that was changed stays as it is.
-_APT = (
-    "apt-get -q -y -o Dpkg::Use-Pty=0 -o APT::Cmd::Disable-Script-Warning=true "
-    "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ class PackageState:
 
 
 @dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(Resource[PackageState]):
     """Packages that must be installed. One resource, since apt installs them in one go.
 
     `pins`: the versions that packages must have, as patterns of the shell and of apt_preferences(5); unpinned, any.
@@ -67,8 +63,8 @@ class Packages:
         lines = [
             f"{query} 2>/dev/null",
             # apt's own test: a journal of dpkg's that was not yet merged into the status file.
-            'for each in /var/lib/dpkg/updates/*; do [ ! -e "$each" ] || echo interrupted; done',
-            f'while read -r each; do echo "recorded $each"; done < {RECORD}',
+            f'for each in {DPKG_FOLDER}/updates/*; do [ ! -e "$each" ] || echo interrupted; done',
+            f'while read -r each; do echo "recorded $each"; done < {VERSIONS}',
         ]
         if self.upgrade or self.pins:
             lines.append(f"{cmd('apt-cache', 'policy', *self.names)} | {_CANDIDATES}")
@@ -132,7 +128,7 @@ class Packages:
         """The change to the version that hosts.toml wants, which may be known only once a new source has been read."""
         version = state.versions[name]
         wanted = f"is {version}, hosts.toml wants {pattern}"
-        if any(path.startswith("/etc/apt/sources.list.d/") for path in changing):
+        if any(map(lists_packages, changing)):
             return "replace", f"{wanted}; the version is known once apt has the lists of its new sources"
         best = next(iter(_matching(state.offered(name), pattern)), None)
         if best is None:
@@ -141,11 +137,33 @@ class Packages:
         older = version in order and order.index(version) < order.index(best)
         return "replace", f"{wanted}: apt has {best}, which is {'older' if older else 'newer'}"
 
-    def restarted(self, changes: Iterable[Change]) -> list[str]:
-        """The units that Debian restarts as it makes these changes."""
-        return [change.name for change in changes if change.action in _RENEWING and change.name in self.daemons]
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(packages=self.names)
 
-    def fix(self, state: PackageState, changes: list[Change]) -> Raw:
+    def interrupts(self, change: Change) -> bool:
+        """Whether the change restarts a daemon, as Debian does when it upgrades or reinstalls one."""
+        return change.action in _RENEWING and change.name in self.daemons
+
+    def steps(self, state: PackageState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        yield Phase.INSTALL, self._install_all(state, changes)
+        units = [change.name for change in changes if self.interrupts(change)]
+        yield from ((Phase.CHECK, f"run systemctl is-active --quiet {cmd(unit)}") for unit in units)
+        if "haproxy" in units:
+            yield Phase.CHECK, "takes_over ''"
+
+    def as_observed(self, state: PackageState) -> Packages:
+        """The same packages in any version: what was installed stays."""
+        return replace(self, pins=())
+
+    def lasting(self) -> Packages:
+        return replace(self, upgrade=False, reinstall=())
+
+    def former(self) -> list[Resource[Any]]:
+        from lbdeploy.node.resources.purge import Purge
+
+        return [Purge(self.names)]
+
+    def _install_all(self, state: PackageState, changes: Sequence[Change]) -> Raw:
         does = {action: [each.name for each in changes if each.action == action] for action in _DONE_BY_APT}
         lines = ["step dpkg --configure -a", "patiently dpkg --configure -a"] if state.interrupted else []
         lines += _unhold(does["unhold"])
@@ -154,15 +172,15 @@ class Packages:
         pinned = [name for name in dict(self.pins) if name in (*does["upgrade"], *does["replace"])]
         lines += [self._to_version(name) for name in pinned]
         if upgraded := [name for name in does["upgrade"] if name not in pinned]:
-            lines.append(_INSTALL.format(apt=_APT, options="--only-upgrade", names=cmd(*upgraded)))
+            lines.append(_INSTALL.format(apt=APT_GET, options="--only-upgrade", names=cmd(*upgraded)))
         if does["reinstall"]:
-            lines.append(_REINSTALLABLE.format(apt=_APT, names=cmd(*does["reinstall"])))
-            lines.append(_INSTALL.format(apt=_APT, options="--reinstall", names=cmd(*does["reinstall"])))
+            lines.append(_REINSTALLABLE.format(apt=APT_GET, names=cmd(*does["reinstall"])))
+            lines.append(_INSTALL.format(apt=APT_GET, options="--reinstall", names=cmd(*does["reinstall"])))
         return Raw("\n".join(lines))
 
     def _to_version(self, name: str) -> str:
         """Install with the pins that lbdeploy has written, by which apt's candidate is the wanted version."""
-        install = _INSTALL.format(apt=_APT, options="$options", names=cmd(name))
+        install = _INSTALL.format(apt=APT_GET, options="$options", names=cmd(name))
         return f"options=--only-upgrade\npinned {cmd(name, dict(self.pins)[name])}\n{install}"
 
     def _install(self, names: list[str]) -> str:
@@ -171,7 +189,7 @@ class Packages:
 
     def _installed(self, names: list[str]) -> str:
         units = [unit for unit in self.daemons if unit in names]
-        install = _INSTALL.format(apt=_APT, options="", names=cmd(*names))
+        install = _INSTALL.format(apt=APT_GET, options="", names=cmd(*names))
         return _masked(units, install) if units else install
 
 
@@ -186,17 +204,8 @@ awk '
     /^[^ ]/ { told(); name = substr($1, 1, length($1) - 1) }
     $1 == "Candidate:" { print "candidate", name, $2 }
     /^ (\\*\\*\\*|   ) [^ ]/ { told(); version = $1 == "***" ? $2 : $1; offered = 0 }
-    /^      +-?[0-9]+ / && $2 != "/var/lib/dpkg/status" { offered = 1 }
-    END { told() }'"""
-
-
-def update_of(sources: str) -> str:
-    """apt-get update for one file of sources only; a source that can't be fetched, or trusted, is an error.
-
-    The lists of other sources are kept. Error-Mode needs apt 2.1 or later (apt.conf(5)).
-    """
-    only = f"-o Dir::Etc::sourcelist={cmd(sources)} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0"
-    return f"apt-get -q -o APT::Update::Error-Mode=any {only} update"
+    /^      +-?[0-9]+ / && $2 != "DPKG/status" { offered = 1 }
+    END { told() }'""".replace("DPKG", DPKG_FOLDER)
 
 
 def _matching(versions: Iterable[str], pattern: str) -> list[str]:

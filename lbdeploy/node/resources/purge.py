@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw, cmd
-from lbdeploy.node.resources.base import Answer, Change
-
-STATE = "/var/lib/lbdeploy"
+from lbdeploy.node.paths import INSTALLED, STATE
+from lbdeploy.node.resources.base import Answer, Change, Former, Phase, Step
 
 # apt itself says what nothing else needs (autoremove), and what would have to go along: `apt-get -s` only simulates.
 _ASK = """\
 [ -d {state} ] && echo state
 installed() {{ xargs dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' | sed -n "s/^.i. */$1/p"; }}
 echo {names} | installed 'there '
-[ -s {state}/installed ] || exit 0
-mine=$(sort -u {state}/installed | installed '')
+[ -s {record} ] || exit 0
+mine=$(sort -u {record} | installed '')
 printf 'mine %s\\n' $mine
 asked=
 for name in {names}; do case " $(echo $mine) " in *" $name "*) asked="$asked $name" ;; esac; done
@@ -41,7 +40,7 @@ class PurgeState:
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
+class Purge(Former[PurgeState]):
     """No package that lbdeploy installed is left: of `names`, and of their dependencies that nothing needs any more."""
 
     names: tuple[str, ...]
@@ -51,7 +50,7 @@ class Purge:
         return "purge"
 
     def probe(self) -> Raw:
-        return Raw(_ASK.format(state=STATE, names=cmd(*self.names)))
+        return Raw(_ASK.format(state=STATE, record=INSTALLED, names=cmd(*self.names)))
 
     def read(self, answer: Answer) -> PurgeState:
         lines = [line.split() for line in answer.output.splitlines()]
@@ -66,8 +65,12 @@ class Purge:
         packages = [Change("package", name, "purge", "lbdeploy installed it") for name in state.purgeable]
         return packages + ([Change("file", STATE, "remove", "what lbdeploy kept")] if state.kept else [])
 
-    def fix(self, state: PurgeState, changes: list[Change]) -> Raw:
-        return cmd("purge", *state.purgeable) if state.purgeable else Raw("")
+    @property
+    def undoable(self) -> bool:
+        return False
+
+    def steps(self, state: PurgeState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        yield Phase.PURGE, cmd("purge", *state.purgeable) if state.purgeable else Raw("")
 
 
 _WORDS = ("there", "mine", "asked", "takes", "frees")

@@ -6,13 +6,16 @@ wrote the file. So a run that dies between writing and reloading is repaired by 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import count, seconds
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.debian import UNITS_FOLDER
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
+from lbdeploy.node.resources.stale_files import Gone
 
 _ACTIONS = ("start", "reload", "restart")
 
@@ -55,7 +58,7 @@ class ServiceState:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Service(Resource[ServiceState]):
     """A unit that must be enabled and running. `watches` are the files that it reads when it starts or reloads.
 
     systemd's StateChangeTimestamp moves with every start and reload (measured on systemd 252 and 257), so it is the
@@ -91,10 +94,6 @@ class Service:
         enable = [self._change("enable", f"is {state.enabled or 'not there'}")] if disabled else []
         return enable + self._run(state, changing)
 
-    def acts(self, changes: Collection[Change]) -> bool:
-        """Whether the changes start it, or have it read its files."""
-        return any(change.action in _ACTIONS for change in changes)
-
     def _run(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         if not state.running:
             return [self._change("start", f"is {state.active}")]
@@ -118,10 +117,57 @@ class Service:
     @property
     def ours(self) -> bool:
         """Whether its unit file is lbdeploy's own."""
-        return f"/etc/systemd/system/{self.unit}.service" in self.unit_files
+        return f"{UNITS_FOLDER}/{self.unit}.service" in self.unit_files
 
-    def fix(self, state: ServiceState, changes: list[Change]) -> Raw:
-        """Start, reload or restart it. Enabling it can wait until all services run: see `enable`."""
+    @property
+    def units(self) -> tuple[str, ...]:
+        return (f"{self.unit}.service",)
+
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(services=(self.unit,))
+
+    def steps(self, state: ServiceState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        if state.running and not set(self.watches).isdisjoint(changing):
+            yield Phase.GUARD, f"undo_last {here(f'systemctl reload {cmd(self.unit)}')}"
+        if any(change.action == "daemon-reload" for change in changes):
+            yield RELOAD_UNITS
+        phase = Phase.VRRP if self.unit == "keepalived" else Phase.BRING_UP
+        yield phase, "\n".join(self._bring_up(state, changes))
+        if any(change.action in ("enable", "unmask") for change in changes):
+            yield Phase.ENABLE, "\n".join(self._enable())
+
+    def as_observed(self, state: ServiceState) -> Resource[Any]:
+        """The service as it was.
+
+        A unit of lbdeploy's own that was not there is stopped while its unit file still exists.
+        """
+        if not self.ours or state.load != "not-found":
+            return self
+        return Gone(f"no unit of {self.unit}", self.unit_files, unit=self.unit)
+
+    def former(self) -> list[Resource[Any]]:
+        """The service before lbdeploy; none for a unit of lbdeploy's own, which goes with its unit file: see Gone."""
+        from lbdeploy.node.resources.original import Observed, OriginalService
+
+        if self.ours:
+            return []
+        return [Observed(self), OriginalService(self.unit, reads=(*self.watches, *self.unit_files))]
+
+    def _bring_up(self, state: ServiceState, changes: Sequence[Change]) -> list[str]:
+        """Start, reload or restart, and check that it runs. Only a start is undone here; reloads are undone with files.
+
+        Of haproxy, a new process must have taken over: the old one keeps running if a reload fails.
+        """
+        unit, haproxy = cmd(self.unit), self.unit == "haproxy"
+        # Undone in reverse: keepalived, started last, is stopped first; and all before their unit files are removed.
+        undo = [] if state.running else [f"undo {here(f'systemctl stop {unit}')}"]
+        before = ["old=$(worker)"] if haproxy else []
+        acts = any(change.action in _ACTIONS for change in changes)
+        healthy = ['takes_over "$old"'] if haproxy and acts else []
+        return [*undo, *before, self._act(state, changes), f"run systemctl is-active --quiet {unit}", *healthy]
+
+    def _act(self, state: ServiceState, changes: Sequence[Change]) -> Raw:
+        """The commands that start, reload or restart it. Enabling it can wait until all services run: see `_enable`."""
         unit = cmd(self.unit)
         unmask = [f"systemctl unmask --quiet {unit}; systemctl unmask --runtime --quiet {unit}"]
         actions = [change.action for change in changes if change.action in _ACTIONS]
@@ -132,10 +178,8 @@ class Service:
             lines += [f"step {action} {unit}", f"run systemctl {verbs.get(action, action)} {unit}"]
         return Raw("\n".join(lines))
 
-    def enable(self, changes: Collection[Change]) -> list[Raw]:
-        """Enable it, unless it is enabled. Takes half a second, since systemctl handles SysV scripts."""
-        if not any(change.action in ("enable", "unmask") for change in changes):
-            return []
+    def _enable(self) -> list[Raw]:
+        """The commands that enable it: half a second, since systemctl handles SysV scripts."""
         undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))
         return [undo, cmd("run", "systemctl", "enable", "--quiet", self.unit)]
 

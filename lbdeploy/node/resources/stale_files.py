@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
 
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.debian import of_systemd
+from lbdeploy.node.paths import STAGED
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.text_diff import difference
 
 _LOOK = """\
 for path in {patterns}; do
-    case $path in *.lbdeploy-new) continue ;; esac
+    case $path in *{staged}) continue ;; esac
     if [ -f "$path" ] || [ -L "$path" ]; then printf '%s %s\\n' "$path" "$(base64 -w 0 "$path")"; fi
 done"""
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Resource[Mapping[str, str]]):
     """No file matches `patterns` (of the shell, without spaces), except for those in `but`. `name` is for people.
 
     `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. `late`: they are removed only
@@ -36,7 +40,7 @@ class Gone:
         return f"file {self.name}"
 
     def probe(self) -> Raw:
-        return Raw(_LOOK.format(patterns=" ".join(self.patterns)))
+        return Raw(_LOOK.format(patterns=" ".join(self.patterns), staged=STAGED))
 
     def read(self, answer: Answer) -> dict[str, str]:
         lines = (line.partition(" ") for line in answer.output.splitlines())
@@ -47,10 +51,34 @@ class Gone:
         why = "hosts.toml does not ask for it"
         return [Change("file", path, "remove", why, difference(path, old, "")) for path, old in state.items()]
 
-    def fix(self, state: Mapping[str, str], changes: list[Change]) -> Raw:
-        """Their old content is kept first: see `transaction`."""
-        drop = [cmd("drop", change.name) for change in changes]
-        return Raw("\n".join([*([self._stop()] if self.unit and changes else []), *drop]))
+    @property
+    def early(self) -> bool:
+        return not self.late
+
+    def covers(self, path: str) -> bool:
+        """Whether it removes a file with this path, unless it is one of those in `but`."""
+        return any(fnmatchcase(path, pattern) for pattern in self.patterns)
+
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(dropped=[change.name for change in changes])
+
+    def steps(self, state: Mapping[str, str], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        if self.unit:
+            yield Phase.STOP, self._stop()
+        yield from ((Phase.DROP, cmd("drop", change.name)) for change in changes)
+        if any(of_systemd(change.name) for change in changes):
+            yield RELOAD_UNITS
+
+    def as_observed(self, state: Mapping[str, str]) -> Gone:
+        return self
+
+    def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
+        """Those that a later hosts.toml no longer asked for are wanted again, where daemons read them (`late`)."""
+        again = [path for path in kept if self.late and self.covers(path) and path not in self.but]
+        return [*(kept[path] for path in again), replace(self, but=(*self.but, *again))]
+
+    def former(self) -> list[Resource[Any]]:
+        return [replace(self, but=())]
 
     def _stop(self) -> str:
         """Stop the unit while its unit file, which says how, still exists; undone once the file is back."""

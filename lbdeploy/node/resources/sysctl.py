@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from lbdeploy.common.shell import Raw, cmd
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.resources.base import Answer, Change, Given, Phase, Resource, Step
 
 
 @dataclass(frozen=True, slots=True)
-class Sysctl:
-    """`name` in sysctl's dotted form; the state is the value in force, or None where the kernel has no such setting."""
+class Sysctl(Resource[str | None]):
+    """`name` in sysctl's dotted form; the state is the value in force, or None where the kernel has no such setting.
+
+    `conf`: lbdeploy's own file that sets it at boot.
+    """
 
     name: str
     value: str
+    conf: str = ""
 
     @property
     def id(self) -> str:
@@ -36,5 +41,20 @@ class Sysctl:
             return []
         return [Change("sysctl", self.name, "set", f"is {state or 'unknown'}, should be {self.value}")]
 
-    def fix(self, state: str | None, changes: list[Change]) -> Raw:
-        return cmd("sysctl", "-q", "-w", f"{self.name}={self.value}")
+    def given(self, changes: Sequence[Change]) -> Given:
+        return Given(sysctls=(self.name,))
+
+    def steps(self, state: str | None, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+        undo = [f"undo {here(self._set(state))}"] if state is not None else []
+        yield Phase.SET, "\n".join((f"step set {cmd(self.name)}", *undo, f"run {self._set(self.value)}"))
+
+    def as_observed(self, state: str | None) -> Sysctl:
+        return self if state is None else replace(self, value=state)
+
+    def former(self) -> list[Resource[Any]]:
+        from lbdeploy.node.resources.original import OriginalSysctl
+
+        return [OriginalSysctl(self.name, self.conf)]
+
+    def _set(self, value: str) -> Raw:
+        return cmd("sysctl", "-q", "-w", f"{self.name}={value}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbdeploy.common.redact import hidden, is_program
 
-LONGEST = 400_000  # characters: comparing takes time that grows with their square
+LONGEST = 400_000  # characters that are compared at most: the time grows with their square
 
 
 def difference(path: str, old: str, new: str, *, own: bool = False) -> str:
@@ -24,7 +24,7 @@ def difference(path: str, old: str, new: str, *, own: bool = False) -> str:
 
 
 def _size(sign: str, content: str, why: str) -> list[str]:
-    """How much there is, instead of it."""
+    """The size of a content that is not shown."""
     return [f"{sign}({len(_lines(content))} lines, {why})\n"] if content else []
 
 

@@ -107,9 +107,16 @@ OF_NODES = (
     ),
     Check(
         "address",
-        "it has its address of hosts.toml on that interface",
+        "it has its address of hosts.toml on that interface, and not secondary to a VIP (that is a warning)",
         "has its addresses",
         "correct hosts.toml, or the node's network",
+        up=True,
+    ),
+    Check(
+        "same-link",
+        "it reaches the other nodes' addresses for VRRP without a router, unless vrrp.max_hops allows some",
+        "shares a link with the other nodes",
+        "correct its route, or set vrrp.max_hops",
         up=True,
     ),
     Check(
@@ -165,6 +172,12 @@ OF_NETWORKS = (
         "no other router uses the virtual router ID",
         "choose another router_id in hosts.toml",
         up=True,
+    ),
+    Check(
+        "vrrp-source",
+        "nodes can tell whose adverts they get: with mode = 'multicast' they can't (a warning)",
+        "adverts of other hosts than the nodes count for nothing",
+        "unicast; or keep untrusted hosts off the network, or set firewall = 'nftables'",
     ),
     Check(
         "firewall",

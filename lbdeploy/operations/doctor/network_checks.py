@@ -56,6 +56,14 @@ def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Findin
         yield Finding.failed(None, "vrid-in-use", detail, fix, subject=str(source))
 
 
+def _anybody(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """Multicast has no list of peers. Routers don't forward that group, so it is about hosts of the same link."""
+    if cluster.vrrp.mode == "multicast" and cluster.firewall != "nftables":
+        detail = f"any host on network {cluster.vrrp.network} can take the VIPs: with multicast, adverts of all count"
+        fix = "keep untrusted hosts off that network; or cluster.firewall = 'nftables', or vrrp.mode = 'unicast'"
+        yield Finding.warning(None, "vrrp-source", detail, fix)
+
+
 def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     by_name = {each.node.name: each for each in checkups}
     for receiver in checkups:
@@ -123,7 +131,7 @@ def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
         yield Finding.warning(None, "clock", detail, fix)
 
 
-JUDGES: tuple[Judge, ...] = (_vips, _router_id, _blocked, _deaf, _clocks)
+JUDGES: tuple[Judge, ...] = (_vips, _router_id, _anybody, _blocked, _deaf, _clocks)
 
 
 def _at(cluster: Cluster, node: Node) -> Address:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
+from lbdeploy.health.addresses import secondary
 from lbdeploy.health.finding import Finding
 from lbdeploy.operations.doctor import software_checks, system_checks
 from lbdeploy.operations.doctor.checkup import Checkup
@@ -17,6 +18,7 @@ JUDGES = (*software_checks.JUDGES, *system_checks.JUDGES)
 def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """Everything that is wrong with a node."""
     yield from preflight(cluster, checkup.observation)
+    yield from secondary(cluster, checkup.observation)
     for judge in JUDGES:
         yield from judge(cluster, checkup)
 

@@ -43,9 +43,9 @@ def slow_probe() -> Raw:
 
 def _release(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     words = (line.partition("=") for line in checkup.lines("os"))
-    told = {key: value.strip("\"'") for key, _, value in words}
-    if told.get("VERSION_ID") not in KNOWN.get(told.get("ID", ""), ()):
-        name = told.get("PRETTY_NAME") or "a system that does not say what it is"
+    release = {key: value.strip("\"'") for key, _, value in words}
+    if release.get("VERSION_ID") not in KNOWN.get(release.get("ID", ""), ()):
+        name = release.get("PRETTY_NAME") or "a system that does not say what it is"
         fix = "lbdeploy was tried on Debian 11 to 13 and Ubuntu 22.04, 24.04 and 26.04: rehearse first"
         yield Finding.warning(checkup.node.name, "release", f"runs {name}", fix)
 
@@ -94,10 +94,10 @@ def _dpkg(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 def _unattended(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """A pin to an exact version holds; within a pattern it upgrades, at a random time of the morning on each node."""
-    told = [line.partition(" ")[::2] for line in checkup.lines("unattended")]
-    if dict(told).get("Unattended-Upgrade", "0") in ("", "0") or dict(told).get("Enable", "1") == "0":
+    settings = [line.partition(" ")[::2] for line in checkup.lines("unattended")]
+    if dict(settings).get("Unattended-Upgrade", "0") in ("", "0") or dict(settings).get("Enable", "1") == "0":
         return
-    spared = [pattern for word, pattern in told if word == "spares"]
+    spared = [pattern for word, pattern in settings if word == "spares"]
     pinned = [name for name, version in cluster.packages.pins.items() if "*" not in version]
     free = [name for name in DAEMONS if name not in pinned and not any(_begins(each, name) for each in spared)]
     if free:

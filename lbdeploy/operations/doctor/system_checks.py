@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
 from lbdeploy.health.finding import Finding
-from lbdeploy.node.resources.last_run import JOURNAL
+from lbdeploy.node.paths import JOURNAL
 from lbdeploy.operations.doctor.checkup import Checkup, Judge
 from lbdeploy.operations.doctor.firewall import firewall
 from lbdeploy.operations.doctor.firewall.firewall import opening, shuts_out
@@ -64,15 +64,15 @@ def _listeners(cluster: Cluster, node: Node) -> Iterator[Listener]:
 
 def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     wanted = list(_listeners(cluster, checkup.node))
-    told = set()
+    reported = set()
     for words in map(str.split, checkup.lines("listening")):
         host, _, port = words[3].rpartition(":") if len(words) > 3 else ("", "", "")
         who = _LISTENER.search(words[-1]) if words else None
         address = host.partition("%")[0]
         same = [e for e in wanted if str(e.port) == port and address in (str(e.address), f"[{e.address}]", *EVERYWHERE)]
         name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
-        if same and name != "haproxy" and (port, pid) not in told:
-            told.add((port, pid))
+        if same and name != "haproxy" and (port, pid) not in reported:
+            reported.add((port, pid))
             detail = f"port {port} of {same[0].what} is in use: {name} (process {pid}) listens on {host}"
             fix = f"stop it there, or choose another port: {same[0].key} in hosts.toml"
             yield Finding.failed(checkup.node.name, "port", detail, fix, subject=port)
@@ -122,13 +122,13 @@ def _leftover(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 
 def _shut_out(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """Nothing listens on the ports before `up`, so reachability can't be tried: firewall rules are read instead."""
-    told = set()
+    reported = set()
     for each in _listeners(cluster, checkup.node):
         for source in _clients(each):
             packet = Packet("tcp", each.address, source, each.port)
             culprit = shuts_out(checkup.lines("firewall"), packet)
-            if culprit and each.port not in told:
-                told.add(each.port)
+            if culprit and each.port not in reported:
+                reported.add(each.port)
                 who, fix = f" from {source}" if source else "", opening(culprit, packet)
                 detail = f"its firewall blocks clients{who} at port {each.port} of {each.what}: {culprit}"
                 yield Finding.warning(checkup.node.name, "firewall", detail, fix, subject=str(each.port))

@@ -95,9 +95,9 @@ class Drill:
     def _predicted(self, name: Name, node: Node, seen: Survey) -> float:
         """The longest outage (s) that the timers allow, at the nodes' effective priorities."""
         holds, priorities = node.name in seen.verdict.holders, {name: each.priority for name, each in seen.seen.items()}
-        return expected(self.cluster, name, node, holds=holds, told=self._told(node), priorities=priorities)
+        return expected(self.cluster, name, node, holds=holds, informed=self._informed(node), priorities=priorities)
 
-    def _told(self, node: Node) -> bool:
+    def _informed(self, node: Node) -> bool:
         """Whether its keepalived.conf, which may be from the operator's own template, tracks HAPROXY_STOPPED."""
         files = {each.path: each.content for each in self._wanted.resources[node.name] if isinstance(each, File)}
         return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
@@ -123,8 +123,8 @@ class Drill:
         """Which node had each VIP when. A node that is cut off counts as having none from then on."""
         vips = [vip for vip, _ in self._targets]
         for name, clock in clocks.items():
-            told = vip_moves.read(there.lines(name), name, vips, clock)
-            yield from (each for each in told if not (what.cuts_off and name == broken.name and each.at > at))
+            moves = vip_moves.read(there.lines(name), name, vips, clock)
+            yield from (each for each in moves if not (what.cuts_off and name == broken.name and each.at > at))
         if what.cuts_off:
             yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
 

@@ -87,7 +87,7 @@ class OnNode:
 
 
 def _first(output: str) -> float:
-    """The time that the breaking script prints first."""
+    """The time that a script prints first: when the fault began."""
     return seconds(output.split(maxsplit=1)[0])
 
 

@@ -23,13 +23,13 @@ def expected(
     broken: Node,
     *,
     holds: bool,
-    told: bool = True,
+    informed: bool = True,
     priorities: Mapping[str, int] | None = None,
 ) -> float:
     """Seconds that a VIP may go unanswered when `broken` fails in this way; 0 if it does not hold the VIPs.
 
-    `told`: its keepalived is told that haproxy is about to stop, and need not wait for failed checks. `priorities` are
-    the effective ones, by node, where known: what is tracked, and a handover, change them from hosts.toml's.
+    `informed`: its keepalived is told that haproxy is about to stop, and need not wait for failed checks. `priorities`
+    are the effective ones, by node, where known: what is tracked, and a handover, change them from hosts.toml's.
     """
     if not holds:
         return 0.0
@@ -39,7 +39,7 @@ def expected(
     silence = master_down(vrrp, successor, effective[successor.name])
     return {
         # The holder leaves with an advert of priority 0, and the successor waits only for its Skew_Time.
-        "haproxy": (TOLD_SECONDS if told else stopped_noticed(vrrp)) + wait,
+        "haproxy": (TOLD_SECONDS if informed else stopped_noticed(vrrp)) + wait,
         "hang": hang_noticed(vrrp) + wait,
         # The VIPs stay and haproxy answers, until the keepalived that systemd restarts removes them.
         "keepalived": max(0.0, silence - RESTART_SECONDS),

@@ -45,8 +45,8 @@ def chosen(survey: Survey, giver: str, priorities: Mapping[str, int], *, back: b
     why = {node.name: ill(survey, giver, node) for node in nodes}
     fit = [name for name, reason in why.items() if not reason]
     if not fit:
-        told = "".join(f"; {name}: {reason}" for name, reason in why.items())
-        raise unmoved(f"no other node could take the VIPs{told}", giver)
+        reasons = "".join(f"; {name}: {reason}" for name, reason in why.items())
+        raise unmoved(f"no other node could take the VIPs{reasons}", giver)
     return max(fit, key=lambda name: priorities[name])
 
 

@@ -62,5 +62,5 @@ def read(lines: Sequence[str], targets: Sequence[ProbeTarget], clock: Clock) -> 
 
 
 def _is(what: str, words: Sequence[str]) -> bool:
-    """Whether the loop has printed this line, which ends in times."""
+    """Whether a line of the loop is complete and of this kind."""
     return words[0] == what and all(re.fullmatch(r"[0-9]{1,11}[.][0-9]{6}", each) for each in words[2:])

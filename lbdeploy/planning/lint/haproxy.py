@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lbdeploy.config.model import Cluster, Node, frontend_socket
-from lbdeploy.planning.desired import HAPROXY_SOCKET
+from lbdeploy.node.paths import HAPROXY_SOCKET
 from lbdeploy.planning.lint.text import Complaint, plain
 
 

@@ -144,6 +144,28 @@ def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complai
         yield "warning", None, message, "take the track_file handover over from the built-in template"
 
 
+def _anybody(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    instance = keepalived_conf.read(content)
+    for line, _ in matches(content, r"^\s*unicast_peer\b"):
+        if instance and instance.peers and not any(matches(content, r"\b(min_ttl|(vrrp_)?check_unicast_src)\b")):
+            message = "adverts of any host count, and can take the VIPs away"
+            yield "warning", line, message, "min_ttl 255 max_ttl 255 after each peer, as in the built-in template"
+
+
+def _low_hop_limit(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    if node.addresses[cluster.vrrp.network].version == 6 and not any(matches(content, r"^\s*unicast_ttl\s+255\b")):
+        for line, _ in matches(content, r"\bmin_ttl\s+(6[5-9]|[7-9]\d|[12]\d\d)\b"):
+            message = "keepalived sends IPv6 adverts with a hop limit of 64: with this min_ttl, no peer would be heard"
+            yield "error", line, message, "add unicast_ttl 255 above unicast_peer, on all nodes"
+            return
+
+
+def _no_address_check(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    if keepalived_conf.read(content) and not any(matches(content, r"^\s*script\b.*/check-address\b")):
+        message = "does not check the node's own address: without it, the node hears no peer, and takes the VIPs"
+        yield "warning", None, message, "take the vrrp_script check_address over from the built-in template"
+
+
 def _braces(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     text = plain(content)
     opened, closed = text.count("{"), text.count("}")
@@ -165,5 +187,8 @@ RULES = (
     _tracked_nowhere,
     _other_than_hosts_toml,
     _no_handover,
+    _anybody,
+    _low_hop_limit,
+    _no_address_check,
     _braces,
 )

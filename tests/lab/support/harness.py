@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,10 +62,12 @@ class Init:
 
 @dataclass
 class Lab:
-    """The lab of one hosts.toml, through its front door. `known` are all of this session."""
+    """The lab of one hosts.toml, through its front door: `program` is lbdeploy. `known` are all of this session."""
 
     known: ClassVar[list[Lab]] = []
     file: Path
+    program: Sequence[str] = (LBDEPLOY,)
+    environment: Mapping[str, str] = field(default_factory=dict)
     original: str = field(init=False)
     _inits: dict[str, Init] = field(default_factory=dict)
 
@@ -75,10 +77,9 @@ class Lab:
 
     def lbdeploy(self, *args: str, env: dict[str, str] | None = None, timeout: float = 170) -> Done:
         """Run lbdeploy with this file; never inside the lab unless --lab is among the arguments."""
-        argv = [LBDEPLOY, "-f", str(self.file), *args]
-        run = subprocess.run(
-            argv, check=False, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}
-        )
+        argv = [*self.program, "-f", str(self.file), *args]
+        around = {**os.environ, **self.environment, **(env or {})}
+        run = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=timeout, env=around)
         assert "Traceback" not in run.stderr
         return Done(run.returncode, run.stdout, run.stderr)
 

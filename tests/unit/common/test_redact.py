@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lbdeploy.common.redact import hidden, hidden_in_base64, holds_password
 from lbdeploy.node.resources import File
-from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.base import Answer, Phase
 from lbdeploy.node.resources.original import OriginalFile
 from lbdeploy.node.resources.text_diff import difference
 
@@ -158,7 +158,7 @@ def test_scripts_are_not_shown_at_all() -> None:
     assert change.diff == "--- a/f\n+++ b/f\n-(2 lines, which may hold a secret)\n+(2 lines, which may hold a secret)\n"
     assert hidden_in_base64(answer) == "file 755 root:root 1.0\nsecret (hidden)\n"
     assert old not in hidden_in_base64(f"any/generation {old}")
-    applying = f"before\n{wanted.fix(state, [change])}\nafter\n"
+    applying = f"before\n{dict(wanted.steps(state, [change], ()))[Phase.STAGE]}\nafter\n"
     assert "s3cret" in applying
     assert hidden(applying) == "before\n(hidden)\nafter\n"
     assert difference("/f", SCRIPT, "") == "--- a/f\n+++ /dev/null\n-(2 lines, which may hold a secret)\n"

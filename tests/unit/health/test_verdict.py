@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,22 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders, is_live
-from lbdeploy.health.servers import lost_servers
 from lbdeploy.health.verdict import Verdict, judge
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.parsers import Answered, ServerStat, parse_ip_a, parse_show_stat
+from lbdeploy.node.parsers import Answered, parse_ip_a, parse_show_stat
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 
 HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"
 WHOLE = dict.fromkeys(("haproxy", "keepalived", "socat"), "1")
+
+
+# The VIPs, each on the interface of the other one.
+OTHERS = {
+    "192.168.0.10/24": ip_interface("192.168.1.10/24"),
+    "192.168.1.10/24": ip_interface("192.168.0.10/24"),
+}
 
 
 def lb1(seed: Cluster, *, holds: bool = True, **changes: Any) -> Observation:
@@ -75,6 +81,7 @@ def test_a_healthy_pair_has_its_vips_on_the_preferred_node(seed: Cluster) -> Non
         "sysctl",
         "service",
         "check",
+        "address",
         "vip",
         "holder",
         "backend",
@@ -157,7 +164,7 @@ def test_one_vip_missing_is_wrong(seed: Cluster) -> None:
 def test_a_vip_on_the_wrong_interface_is_wrong(seed: Cluster) -> None:
     """A VIP serves nobody where it is not on the interface of its network."""
     swapped = tuple(
-        replace(link, name={"ens32": "ens33", "ens33": "ens32"}.get(link.name, link.name))
+        replace(link, addresses=tuple(OTHERS.get(str(each), each) for each in link.addresses))
         for link in links(seed, seed.node("lb1"), holds=True)
     )
     found = verdict(seed, lb1(seed, links=swapped), lb2(seed))
@@ -502,45 +509,6 @@ def test_findings_that_nobody_waits_for_do_not_unsettle(seed: Cluster) -> None:
     assert not Verdict((bad,), (), ()).settled(["lb1"])
     assert Verdict((bad,), (), ()).settled(["lb1"], but={("lb1", "api")})
     assert Verdict((bad,), (), ()).settled(["lb2"])
-
-
-# Servers that a change has cost
-
-
-UP, DOWN = server("k8s-api", "master1"), server("k8s-api", "master1", "DOWN", "L4CON")
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "elsewhere", "lost"),
-    [
-        (UP, DOWN, UP, True),
-        (UP, DOWN, None, True),
-        (UP, None, UP, True),
-        (UP, DOWN, DOWN, False),
-        (UP, UP, DOWN, False),
-        (DOWN, DOWN, UP, False),
-        (None, DOWN, UP, False),
-        (UP, server("k8s-api", "master1", "UP 1/2", "INI"), UP, True),
-    ],
-)
-def test_a_server_that_only_the_changed_node_lost_is_its_matter(
-    seed: Cluster, before: ServerStat | None, after: ServerStat | None, elsewhere: ServerStat | None, lost: bool
-) -> None:
-    """Where another node lost it, too, the server is the cause, and not the change."""
-    was, now = (lb2(seed, servers=(each,) if each else ()) for each in (before, after))
-    other = lb1(seed, servers=(elsewhere,) if elsewhere else ())
-    found = list(lost_servers(seed, was, now, [other]))
-    assert bool(found) is lost
-    for each in found:
-        assert (each.node, each.check, each.is_error) == ("lb2", "server", True)
-        assert each.detail.startswith("k8s-api/master1 was up before the change, and no longer is: ")
-
-
-def test_a_node_whose_haproxy_is_silent_says_nothing_of_the_servers(seed: Cluster) -> None:
-    """Only a haproxy that answers can have lost a server."""
-    silent = lb1(seed, servers=(DOWN,), haproxy_answers=False)
-    was, now = lb2(seed, servers=(UP,)), lb2(seed, servers=(DOWN,))
-    assert len(list(lost_servers(seed, was, now, [silent]))) == 1
 
 
 def findings(rich: Cluster, **changes: object) -> list[Finding]:

@@ -21,7 +21,7 @@ from lbdeploy.node.parsers import parse_ip_a
 
 
 def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
-    return observe(of, of.node(name), holds=holds, said=said, **changes)
+    return observe(of, of.node(name), holds=holds, keepalived=said, **changes)
 
 
 def told(of: Cluster, *observations: Observation) -> list[Finding]:

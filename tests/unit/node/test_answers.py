@@ -157,7 +157,7 @@ def test_doctor_takes_any_answer(data: st.DataObject) -> None:
 @given(st.data())
 def test_down_takes_any_answer(data: st.DataObject) -> None:
     """Also what a node has kept of the time before lbdeploy."""
-    resources = original(purge=True)
+    resources = original(SEED, SEED.node("lb1"), purge=True)
     script = NodeProbeScript(SEED, SEED.node("lb1"), resources)
     found = read(script.read, data.draw(answers(script)))
     if isinstance(found, Observation):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import BIG, cluster
+from goldens import GOOD, SIX
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -203,3 +204,12 @@ def test_any_text_can_be_read(text: str) -> None:
         assert isinstance(instance.priority, int)
         assert all(isinstance(vip, str) for vip in instance.vips)
         assert hash((instance.identity, instance.agreed, instance.places)) is not None
+
+
+def test_peers_of_ipv6_agree_on_the_hop_limit(tmp_path: Path) -> None:
+    """A node that asks for 255 hears no peer that sends 64: it is changed on all at once. IPv4 sends 255 anyway."""
+    six = cluster(tmp_path, SIX)
+    conf = conf_of(six, six.preferred)
+    assert found(conf).agreed - found(conf.replace("    unicast_ttl 255\n", "")).agreed == {"unicast_ttl 255"}
+    four = cluster(tmp_path, GOOD)
+    assert "unicast_ttl" not in conf_of(four, four.preferred)

@@ -22,7 +22,7 @@ def test_a_cluster_that_is_not_healthy_is_an_error_for_scripts() -> None:
     """With what is wrong and what to type; people have it from the findings."""
     outcome = Outcome(Plan({}, ()), Verdict(WRONG, (), ()))
     for ending, message in ((verified(outcome), TOLD), (changed(outcome), f"nothing is left to do, but {TOLD}")):
-        assert (ending.exit_code, ending.told) == (6, True)
+        assert (ending.exit_code, ending.shown) == (6, True)
         assert ending.document["error"]["type"] == "Unhealthy"
         assert (ending.document["error"]["message"], ending.document["error"]["fix"]) == (message, "lbdeploy up")
         assert len(ending.document["findings"]) == 3
@@ -32,7 +32,7 @@ def test_a_cluster_that_is_not_healthy_is_an_error_for_scripts() -> None:
 def test_what_is_in_the_way_of_up_is_an_error_for_scripts() -> None:
     """Findings that are well, or only warnings, are not in it."""
     ending = examined(Diagnosis(WRONG, {}))
-    assert (ending.exit_code, ending.told) == (6, True)
+    assert (ending.exit_code, ending.shown) == (6, True)
     assert ending.document["error"]["message"].startswith("something is in the way of lbdeploy up: lb2: keepalived")
     assert "fine" not in ending.document["error"]["message"]
     assert examined(Diagnosis(WRONG[:1], {})).document.keys() == {"findings"}

@@ -29,7 +29,7 @@ FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123
 def read(state: Path, shell: str = "sh") -> list[Generation]:
     """What the reader makes of a state folder here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lbdeploy.operations.generations.STATE", str(state))
+        patch.setattr("lbdeploy.operations.generations.GENERATIONS", str(state / "generations"))
         reader = Reader()
         done = subprocess.run([shell, "-s"], check=True, capture_output=True, input=reader.script().encode())
     assert done.stderr == b""

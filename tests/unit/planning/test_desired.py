@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import BIG, SEED, cluster
+from builders import BIG, SEED, cluster, steps_of
 from clusters import (
     GONE,
     REPOSITORY_KEY,
@@ -68,25 +68,28 @@ def rendered(cluster: Cluster, node: str) -> dict[str, str]:
     return {file.path: file.content for file in files(cluster, cluster.node(node))}
 
 
+FOUR = ["net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.promote_secondaries"]
+
+
 @pytest.mark.parametrize(
     ("vips", "names"),
     [
-        ('"192.168.0.10/24"', ["net.ipv4.ip_nonlocal_bind"]),
-        ('["192.168.0.10/24", "2001:db8::10/64"]', ["net.ipv4.ip_nonlocal_bind", "net.ipv6.ip_nonlocal_bind"]),
+        ('"192.168.0.10/24"', FOUR),
+        ('["192.168.0.10/24", "2001:db8::10/64"]', [*FOUR, "net.ipv6.ip_nonlocal_bind"]),
     ],
 )
 def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vips: str, names: list[str]) -> None:
     """Each address family of the VIPs has its own kernel setting, in force and kept over a reboot."""
     found = cluster(tmp_path, GOOD.replace('"192.168.0.10/24"', vips))
     assert sysctls(found) == dict.fromkeys(names, "1")
-    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[1:] == [f"{name} = 1" for name in names]
+    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[2:] == [f"{name} = 1" for name in names]
     assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == names
 
 
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
     """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 6, Sysctl, Service, Service, Gone]
+    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 8, Sysctl, Sysctl, Service, Service, Gone]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",
@@ -122,7 +125,7 @@ def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
     line = " ".join((old, base64.b64encode(b"x").decode()))
     kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
     (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
-    (leaving,) = (each for each in original(purge=False) if isinstance(each, Gone) and each.late)
+    (leaving,) = (each for each in original(rich, rich.preferred, purge=False) if isinstance(each, Gone) and each.late)
     for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
         assert f"{OWN_CAS}*" in gone.patterns
         assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names
@@ -185,7 +188,7 @@ def test_a_table_that_is_gone_is_drift() -> None:
 def test_a_firewall_of_ours_is_stopped_while_its_file_is_there() -> None:
     """So that the unit itself says how; undone by starting it again."""
     gone = Gone("x", ("/etc/a",), unit="lbdeploy-firewall")
-    fix = gone.fix({"/etc/a": ""}, gone.compare({"/etc/a": ""}, ()))
+    fix = steps_of(gone, {"/etc/a": ""})
     assert fix.index("disable --quiet --now") < fix.index("drop /etc/a")
     assert "undo_last 'systemctl enable --quiet --now lbdeploy-firewall'" in fix
 
@@ -229,4 +232,4 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
     (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": 'Proxy "http://me:secret@proxy";\n'}, ())
     assert "secret" not in str(hidden.diff)
-    assert gone.fix(seen, [first]) == f"drop {first.name}"
+    assert steps_of(gone, seen, [first]) == f"drop {first.name}"

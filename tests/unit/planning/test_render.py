@@ -93,7 +93,7 @@ def test_every_nodes_peers_are_all_the_others(tmp_path: Path) -> None:
     addresses = {node.name: str(node.addresses["back"]) for node in found.nodes}
     for name, own in addresses.items():
         text = rendered(found, name)[KEEPALIVED_CONF]
-        peers = text.split("unicast_peer {")[1].split("}")[0].split()
+        peers = re.findall(r"^ +(\S+) min_ttl 255 max_ttl 255$", text, re.MULTILINE)
         assert set(peers) == set(addresses.values()) - {own}
         assert f"unicast_src_ip {own}\n" in text
 
@@ -213,9 +213,9 @@ def test_seven_nodes(tmp_path: Path) -> None:
     assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
     for node in of.nodes:
         conf = next(each.content for each in files(of, node) if each.path == KEEPALIVED_CONF)
-        listed = re.search(r"unicast_peer \{([^}]*)\}", conf)
-        assert listed
-        assert listed[1].split() == [str(peer.addresses["management"]) for peer in of.nodes if peer is not node]
+        assert re.findall(r"^ +(\S+) min_ttl 255 max_ttl 255$", conf, re.MULTILINE) == [
+            str(peer.addresses["management"]) for peer in of.nodes if peer is not node
+        ]
         assert f"priority {node.priority}\n" in conf
     assert lint(of) == []
 
@@ -240,11 +240,13 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
     own = [each for each in files(found, found.node(node)) if each.path.startswith("/etc/keepalived/")]
     assert [(each.path, each.mode) for each in own] == [
         ("/etc/keepalived/check-haproxy", "755"),
+        ("/etc/keepalived/check-address", "755"),
+        ("/etc/keepalived/announce", "755"),
         ("/etc/keepalived/lbdeploy-track-route", "700"),
         ("/etc/keepalived/lbdeploy-notify", "700"),
         (KEEPALIVED_CONF, "644"),
     ]
-    assert {own[1].content, own[2].content} == {SCRIPT}
+    assert {own[3].content, own[4].content} == {SCRIPT}
     assert own[-1].content == snapshot
 
 
@@ -252,7 +254,7 @@ def test_multicast_of_ipv6_has_its_own_source(tmp_path: Path) -> None:
     """No list of peers remains, and nodes are known by their addresses as before."""
     found = cluster(tmp_path, BIG.replace("router_id = 7", 'router_id = 7\nmode = "multicast"'))
     conf = next(file.content for file in files(found, found.node("lb-a")) if file.path == KEEPALIVED_CONF)
-    assert "    mcast_src_ip fd00:1::11\n    track_src_ip\n" in conf
+    assert "    mcast_src_ip fd00:1::11\n" in conf
     assert "unicast" not in conf
     hail = str(network_listener.programs(found, found.node("lb-b"))[1])
     assert hail.endswith(" eth1 fd00:1::12 ff02::12")

@@ -14,7 +14,6 @@ cli/commands/handover.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
 cli/commands/status.py
-cli/report/down.py
 cli/report/handover.py
 lab/actions.py
 lab/commands.py
@@ -62,14 +61,8 @@ health/nodes.py
 health/placement.py
 health/state.py
 node/health_probes.py
-node/resources/base.py
-node/resources/file.py
-node/resources/last_run.py
-node/resources/original.py
-node/resources/purge.py
+node/paths.py
 node/resources/stale_files.py
-node/resources/sysctl.py
-node/resources/text_diff.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py

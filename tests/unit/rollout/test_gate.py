@@ -291,7 +291,7 @@ def test_a_node_that_is_not_to_be_changed_can_take_over(seed: Cluster) -> None:
 
 
 def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
-    return observe(of, of.node(name), holds=holds, said=said, **changes)
+    return observe(of, of.node(name), holds=holds, keepalived=said, **changes)
 
 
 def test_a_change_that_puts_a_node_into_fault_is_objected_to(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def told(lines: str, changes: tuple[Change, ...] = ()) -> tuple[Progress, list[s
 def test_a_run_that_ends_well_tells_its_steps() -> None:
     """Each step is told as it begins; what else is said does no harm."""
     progress, steps, error = told("@@ step write the files\nhello\n@@ step start haproxy\n@@ exit 0\n")
-    assert (steps, progress.said, error) == (["write the files", "start haproxy"], ["hello"], None)
+    assert (steps, progress.output, error) == (["write the files", "start haproxy"], ["hello"], None)
 
 
 def test_a_node_that_another_run_is_changing_is_locked() -> None:
@@ -176,7 +176,7 @@ def test_steps_that_may_break_the_connection_are_told_from_others(step: str, act
 
 def test_lines_are_counted_so_that_another_connection_can_go_on() -> None:
     """Every line counts, whether it means something or not."""
-    assert told("@@ step a\nhello\n\n@@ await 3\n")[0].told == 4
+    assert told("@@ step a\nhello\n\n@@ await 3\n")[0].lines_read == 4
 
 
 APT = """\
@@ -230,7 +230,7 @@ def test_every_order_of_lines_ends_in_an_error_or_in_none(lines: list[str]) -> N
 def test_output_that_looks_like_a_mark_is_output() -> None:
     """Only lines that begin with the mark and a space are the script's own."""
     progress, steps, _ = told("@@exit 0\n x @@ exit 0\n@@ step a\n")
-    assert (progress.exit, len(progress.said), steps) == (None, 2, ["a"])
+    assert (progress.exit, len(progress.output), steps) == (None, 2, ["a"])
 
 
 def test_who_finds_the_cluster_locked_is_told_nothing_that_its_command_lacks() -> None:

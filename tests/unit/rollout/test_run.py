@@ -7,11 +7,14 @@ from pathlib import Path
 from builders import SEED, cluster, observe
 from clusters import with_firewall
 
+from lbdeploy.node.drift import diff
 from lbdeploy.node.resources import File, Gone, Service
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
+from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.run import earlier
+from lbdeploy.rollout.transaction import Task, Transaction
 
 
 def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
@@ -25,3 +28,8 @@ def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
     assert not any(isinstance(each, File) and "fire" in each.path for each in back)
     assert [each.unit for each in back if isinstance(each, Gone) and each.unit] == [FIREWALL_SERVICE]
     assert not any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in back)
+    gone = [each for each in back if isinstance(each, Gone) and not each.late]
+    there = {each.id: dict.fromkeys(each.patterns, "ours\n") for each in gone}
+    script = Transaction(Task(diff(back, observe(found, node, states=there))), Origin("id", "ann", "")).launch()
+    at = [script.index(each) for each in (f"step stop {FIREWALL_SERVICE}", *(f"drop {each.path}" for each in new))]
+    assert at[0] == min(at)

@@ -59,9 +59,9 @@ def body(text: str) -> str:
     return str(inner)
 
 
-def steps(plan: NodePlan, services: tuple[str, ...] = DAEMONS, **task: Any) -> str:
+def steps(plan: NodePlan, **task: Any) -> str:
     """What the unit does: its script without the tools."""
-    return body(Transaction(Task(plan, services, **task), ME).launch()).partition("\nbegin\n")[2]
+    return body(Transaction(Task(plan, **task), ME).launch()).partition("\nbegin\n")[2]
 
 
 # The text, for any plan
@@ -98,10 +98,11 @@ def node_plans(draw: st.DrawFn, seed: Cluster) -> NodePlan:
 def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObject) -> None:
     """Whatever has to be done, both the script and what it writes for the unit are accepted by every shell."""
     plan = data.draw(node_plans(seed))
-    services = tuple(data.draw(st.sets(st.sampled_from(DAEMONS))))
+    services = data.draw(st.sets(st.sampled_from(DAEMONS)))
+    some = plan.only(lambda _, change: change.kind != "service" or change.name in services)
     who = data.draw(st.sampled_from(["me@host (process 1)", "it's me", "$(id)\n`id`"]))
     how = data.draw(st.sampled_from(WAYS))
-    transaction = Transaction(Task(plan, services, **how), Origin("1", who, "it's\n$(id)"))
+    transaction = Transaction(Task(some, **how), Origin("1", who, "it's\n$(id)"))
     launch = transaction.launch()
     for each in (launch, body(launch), transaction.follow(3), transaction.follow(3, "confirm")):
         for shell in SHELLS:
@@ -109,11 +110,11 @@ def test_the_script_of_any_plan_is_valid_shell(seed: Cluster, data: st.DataObjec
             assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_only_the_named_services_are_touched(seed: Cluster) -> None:
+def test_a_service_without_its_changes_is_not_touched(seed: Cluster) -> None:
     """A service that is held back is neither started nor reloaded nor enabled; its files are written all the same."""
     states = {each.id: ServiceState() for each in desired(seed, seed.preferred) if isinstance(each, Service)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    text = steps(plan, ("haproxy",))
+    text = steps(plan.only(lambda _, change: change.name != "keepalived"))
     assert "step start haproxy" in text
     assert "keepalived" not in re.sub(r"/etc/keepalived/\S+", "", text)
 
@@ -122,7 +123,7 @@ def test_the_point_of_a_script_is_what_is_shown_of_it(seed: Cluster) -> None:
     """With -vv and in the log: what lbdeploy has for every run is named, and what this one does fits an excerpt."""
     states = {each.id: PackageState({}) for each in desired(seed, seed.preferred) if isinstance(each, Packages)}
     plan = diff(desired(seed, seed.preferred), observe(seed, seed.preferred, states=states))
-    shown = readable(Transaction(Task(plan, DAEMONS), ME).launch())
+    shown = readable(Transaction(Task(plan), ME).launch())
     for name in ("transaction", "commit", "original", "launch", "follow"):
         assert f"# ... lbdeploy/node/remote/{name}.sh\n" in shown
     assert "step 'apt-get install'" in excerpt(shown, SHOWN)
@@ -196,7 +197,7 @@ class Here:
         """One whose paths are all below this folder."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lbdeploy.rollout.transaction.RUN", str(self.run))
-            return Transaction(Task(plan, DAEMONS, **task), origin)
+            return Transaction(Task(plan, **task), origin)
 
     def text(self, text: Callable[[], str], systemctl: str, more: str) -> str:
         """A script that works on this folder. `systemctl` is what it does after it was written down."""
@@ -207,7 +208,8 @@ class Here:
                 ("RUN", self.run),
                 ("STATE", self.state),
                 ("LOCK", self.run / "lock"),
-                ("UNITS", self.units),
+                ("JOURNAL", self.state / "journal"),
+                ("UNITS_FOLDER", self.units),
             ):
                 patch.setattr(f"lbdeploy.rollout.transaction.{name}", str(path))
             patch.setattr("lbdeploy.rollout.transaction.HANDOVER", str(self.handover))
@@ -271,7 +273,7 @@ def test_files_are_put_in_place(here: Here, shell: str) -> None:
     ]
     plan = here.plan(*wanted)
     progress = here.apply(plan, shell=shell)
-    assert (progress.exit, progress.error(plan), progress.said) == (0, None, [])
+    assert (progress.exit, progress.error(plan), progress.output) == (0, None, [])
     for file in wanted:
         state = here.look(file)
         assert (state.kind, state.content, state.mode) == ("file", file.content, file.mode)
@@ -559,7 +561,7 @@ def test_a_run_tidies_up_what_an_interrupted_one_left(here: Here, shell: str) ->
     here.run.mkdir()
     (here.run / "0123.log").write_text("old\n")
     progress = here.apply(here.plan(here.file("conf", "new\n")), shell=shell)
-    assert (progress.exit, progress.said) == (0, [])
+    assert (progress.exit, progress.output) == (0, [])
     assert list(here.generations) == ["20260101T000000.000Z", ME.id]
     assert here.kept("conf", "20260101T000000.000Z").read_text() == "before\n"
     assert here.kept("conf").read_text() == "conf of the interrupted run\n"
@@ -609,6 +611,22 @@ def test_a_rehearsal_changes_nothing(here: Here, valid: str, status: int) -> Non
     assert here.path("conf").read_text() == "old\n"
     assert not here.path("new").exists()
     assert (here.generations, (here.state / "hosts.toml").exists()) == ({}, False)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_rehearsal_lacks_nothing_that_the_run_brings(here: Here, shell: str) -> None:
+    """A file may name one that is new as well: its validator finds that where it waits, and reports its real name."""
+    new, conf = here.file("new", "yes\n"), here.file("conf", f"script {here.path('new')} here\nlast {here.path('new')}")
+    found = Raw("""while read -r word path _; do [ "$(cat "$path")" = yes ] || echo "no $path"; done < "$1"
+""")
+    plan = here.plan(new, replace(conf, validate=found))
+    assert here.apply(plan, shell=shell, rehearsal=True).exit == 0
+    assert [path.name for path in here.path("conf").parent.glob("*lbdeploy-new*")] == []
+    plan = here.plan(new, replace(conf, validate=Raw('cat "$1"')))
+    progress = here.apply(plan, shell=shell, rehearsal=True)
+    error = progress.error(plan)
+    assert error
+    assert "rehearsed" not in error.message
 
 
 # Confirmation
@@ -922,7 +940,7 @@ def test_a_node_that_can_not_listen_refuses(here: Here) -> None:
     """It would not hear that a peer has undone the change."""
     progress = agreeing(here, "perl() { :; }\nsleep() { :; }\nhush() { :; }")
     assert (progress.failed, progress.restored) == ("listen", True)
-    assert "perl does not work" in progress.said[-1]
+    assert "perl does not work" in progress.output[-1]
 
 
 def test_a_node_that_lost_its_power_before_it_waited_asks_nobody(here: Here) -> None:
@@ -1132,7 +1150,7 @@ def waiting(machine: Machine) -> Transaction:
     plan = machine.here.plan(machine.here.file("conf", "new\n"))
     transaction = machine.here.transaction(plan, confirm=20)
     progress = machine.tell(transaction.launch)
-    assert (progress.waits, progress.awaiting, progress.said) == (True, 20, [])
+    assert (progress.waits, progress.awaiting, progress.output) == (True, 20, [])
     return transaction
 
 
@@ -1140,12 +1158,12 @@ def waiting(machine: Machine) -> Transaction:
 def test_a_run_is_launched_followed_and_decided(machine: Machine, decision: str, status: int, content: str) -> None:
     """Over one connection until it waits, over another one to its end; after that nothing is left of it."""
     transaction = waiting(machine)
-    told = machine.progress.told
+    told = machine.progress.lines_read
     progress = machine.tell(lambda: transaction.follow(told, decision))
     assert progress.exit == status
     assert machine.here.path("conf").read_text() == content
     assert progress.step == "write the files"
-    machine.tell(lambda: transaction.follow(progress.told))
+    machine.tell(lambda: transaction.follow(progress.lines_read))
     assert list(machine.here.run.iterdir()) == []
 
 
@@ -1154,7 +1172,7 @@ def test_nothing_of_it_can_be_read_by_others(machine: Machine) -> None:
     transaction = waiting(machine)
     assert machine.here.run.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o077 for path in machine.here.run.iterdir()} == {0}
-    machine.tell(lambda: transaction.follow(machine.progress.told, "confirm"))
+    machine.tell(lambda: transaction.follow(machine.progress.lines_read, "confirm"))
 
 
 def test_a_node_that_a_run_is_changing_is_locked(machine: Machine) -> None:
@@ -1200,7 +1218,7 @@ def test_the_journal_of_another_run_is_not_told(machine: Machine) -> None:
     (machine.here.state / "journal").write_text("run 20260101T000000.000Z\nstep reload haproxy\nexit 0\n")
     transaction = machine.here.transaction(machine.here.plan(machine.here.file("conf", "new\n")))
     progress = machine.tell(lambda: transaction.follow(0))
-    assert (progress.told, progress.exit) == (0, None)
+    assert (progress.lines_read, progress.exit) == (0, None)
 
 
 # What there was before lbdeploy, for `down`
@@ -1275,12 +1293,12 @@ def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None
     old = replace(has(conf), content="old\n", changed=LONG_AGO)
     looks = observe(seed, seed.preferred, states={conf.id: old, leftovers(seed, "lb1").id: {GONE: "old"}})
     plan = diff(desired(seed, seed.preferred), looks)
-    script = Transaction(Task(plan, ("keepalived",), confirm=9), Origin("id", "ann", "")).launch()
+    script = Transaction(Task(plan, confirm=9), Origin("id", "ann", "")).launch()
     at = [script.index(part) for part in ("\nkeep ", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
     assert at == sorted(at)
     assert GONE in next(line for line in script.splitlines() if line.startswith("managed="))
     alone = diff(
         desired(seed, seed.preferred), observe(seed, seed.preferred, states={leftovers(seed, "lb1").id: {GONE: "old"}})
     )
-    script = Transaction(Task(alone, ()), Origin("id", "ann", "")).launch()
+    script = Transaction(Task(alone), Origin("id", "ann", "")).launch()
     assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")

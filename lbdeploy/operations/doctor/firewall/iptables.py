@@ -50,8 +50,8 @@ def _rule(words: Sequence[str], packet: Packet) -> Rule:
             target = " ".join(values[:1])
             verdict = VERDICTS.get(target, "jump" if option == "-j" else "goto")  # no such chain: no effect
             return Rule(every(fits), verdict, target)
-        its = _fits(option, values, packet)
-        fits.append(inverted(its) if negated else its)
+        fit = _fits(option, values, packet)
+        fits.append(inverted(fit) if negated else fit)
     return Rule(every(fits), "")
 
 

@@ -31,10 +31,10 @@ def chains(text: str, packet: Packet, but: str = "") -> dict[str, Chain]:
     try:
         objects = [(kind, body) for each in json.loads(text)["nftables"] for kind, body in each.items()]
         families = ("inet", "ip" if packet.version == 4 else "ip6")
-        mine = [(k, b) for k, b in objects if k != "metainfo" and b["family"] in families and _table(b) != but]
-        found = {f"{_table(b)} {b['name']}": _chain(b) for k, b in mine if k == "chain"}
-        named = {f"{_table(b)} {b['name']}": b.get("elem", []) for k, b in mine if k in ("set", "map")}
-        rules = [(f"{_table(b)} {b['chain']}", b) for k, b in mine if k == "rule"]
+        relevant = [(k, b) for k, b in objects if k != "metainfo" and b["family"] in families and _table(b) != but]
+        found = {f"{_table(b)} {b['name']}": _chain(b) for k, b in relevant if k == "chain"}
+        named = {f"{_table(b)} {b['name']}": b.get("elem", []) for k, b in relevant if k in ("set", "map")}
+        rules = [(f"{_table(b)} {b['chain']}", b) for k, b in relevant if k == "rule"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
     for chain, body in rules:

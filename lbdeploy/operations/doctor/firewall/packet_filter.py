@@ -75,9 +75,9 @@ class _Walk:
         for rule in rules:
             if rule.fits is False:
                 continue
-            its = self._of(rule)
-            found |= its - {NEXT}
-            if rule.fits and NEXT not in its:
+            fates = self._of(rule)
+            found |= fates - {NEXT}
+            if rule.fits and NEXT not in fates:
                 return frozenset(found)
         return frozenset(found | {END})
 

@@ -16,9 +16,9 @@ def test_the_report_has_problems_first_and_a_count_of_what_passed(seed: Cluster)
     text = [
         "".join(part if isinstance(part, str) else part[0] for part in line) for line in lines(found, verbose=False)
     ]
-    assert text[0] == "lb1: 20 checks passed"
+    assert text[0] == "lb1: 21 checks passed"
     assert text[1] == "  ✗ its clock is 60 minutes ahead of yours [clock]"
     assert [line.strip()[:6] for line in text[2:7]] == ["next: ", "! /etc", "! /etc", "next: ", "lb2: 2"]
-    assert text[-2] == "Not ready: 1 problem, 46 checks passed, 2 warnings."
+    assert text[-2] == "Not ready: 1 problem, 49 checks passed, 2 warnings."
     verbose = [*lines(found, verbose=True)]
-    assert len(verbose) == len(text) + 46
+    assert len(verbose) == len(text) + 49

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
-from builders import captured
+from builders import captured, cluster
 from checkups import ALL, LB1, LB2, STRANGER, heard, looked, of_node
+from goldens import GOOD
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
@@ -99,3 +101,16 @@ def test_vrrp_that_gets_in_as_an_answer_only_is_told(seed: Cluster, rules: str, 
     said = list(network_checks.problems(seed, pair))
     assert [each.node for each in said if each.is_warning and "only once it has sent some" in each.detail] == found
     assert len(said) == len(found)
+
+
+def test_multicast_is_told_what_it_can_not_check(tmp_path: Path, seed: Cluster) -> None:
+    """Any host can take the VIPs, unless the firewall lets in the nodes' adverts only; unicast has a list of peers."""
+    assert together(seed, heard()) == []
+    text = GOOD.replace("router_id", 'mode = "multicast"\nrouter_id')
+    group = cluster(tmp_path, text)
+    checkups = [looked(group), looked(group, "lb2", hears=heard("lb2"))]
+    (found,) = [each for each in network_checks.problems(group, checkups) if each.check == "vrrp-source"]
+    assert found.is_warning
+    assert found.detail == "any host on network management can take the VIPs: with multicast, adverts of all count"
+    walled = cluster(tmp_path, text.replace("[cluster]", '[cluster]\nfirewall = "nftables"'))
+    assert [each for each in network_checks.problems(walled, checkups) if each.check == "vrrp-source"] == []

@@ -36,7 +36,7 @@ def test_the_timers_predict_the_longest_outage(name: Name, advert: float, second
 def test_a_keepalived_that_is_told_nothing_has_to_find_out() -> None:
     """With a keepalived.conf of the operator's own, which does not ask whether haproxy is stopped, a check finds it."""
     cluster = seeded(check_interval=2, check_fall=3)
-    assert expected(cluster, "haproxy", cluster.preferred, holds=True, told=False) == pytest.approx(6 + 156 / 256)
+    assert expected(cluster, "haproxy", cluster.preferred, holds=True, informed=False) == pytest.approx(6 + 156 / 256)
 
 
 def test_the_heir_is_the_best_of_the_others() -> None:

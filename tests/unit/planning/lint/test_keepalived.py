@@ -6,10 +6,17 @@ import re
 from pathlib import Path
 
 import pytest
+from builders import cluster
+from goldens import SIX
 from linted import built_in, lints, text_of
 
 from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.lint.lint import lint
 
+PEERS = """\
+{% for peer in peers %}
+        {{ peer.addresses[vrrp.network] }} min_ttl {{ 255 - vrrp.max_hops }} max_ttl 255
+{% endfor %}"""
 KEEPALIVED = {
     "pidof": (
         'script "{{ paths.check_haproxy }}"',
@@ -30,8 +37,8 @@ KEEPALIVED = {
         "script",
     ),
     "a tracked script that is nowhere": (
-        "        check_haproxy\n{% for",
-        "        check_haproxy\n        chk_haproxy weight 2\n{% for",
+        "        check_address\n{% for",
+        "        check_address\n        chk_haproxy weight 2\n{% for",
         ("error", "track_script names chk_haproxy, and there is no such vrrp_script", "did you mean check_haproxy?"),
         "chk_haproxy",
     ),
@@ -78,13 +85,13 @@ KEEPALIVED = {
         "script \"",
     ),
     "no peers": (
-        "{% for peer in peers %}\n        {{ peer.addresses[vrrp.network] }}\n{% endfor %}",
+        PEERS,
         "",
         ("error", "an empty unicast_peer list means multicast", "name the peers"),
         "unicast_peer",
     ),
     "only a peer that is commented out": (
-        "{% for peer in peers %}\n        {{ peer.addresses[vrrp.network] }}\n{% endfor %}",
+        PEERS,
         "        # 192.168.1.12",
         ("error", "an empty unicast_peer list means multicast", "name the peers"),
         "unicast_peer",
@@ -113,6 +120,18 @@ KEEPALIVED = {
         ("error", "a value of auth_pass with over 8 characters", "8 characters; or none"),
         "auth_pass",
     ),
+    "adverts of anybody": (
+        " min_ttl {{ 255 - vrrp.max_hops }} max_ttl 255",
+        "",
+        ("warning", "adverts of any host count", "min_ttl 255 max_ttl 255 after each peer"),
+        "unicast_peer",
+    ),
+    "no check of the own address": (
+        'script "{{ paths.check_address }}"',
+        'script "/bin/true"',
+        ("warning", "does not check the node's own address", "take the vrrp_script check_address over"),
+        None,
+    ),
     "no handover": (
         "        handover weight 1\n",
         "",
@@ -122,7 +141,7 @@ KEEPALIVED = {
     "a brace too many": (
         "    track_script {\n        check_haproxy\n",
         "    track_script\n        check_haproxy\n",
-        ("error", "has 9 opening and 10 closing braces", "check its template"),
+        ("error", "has 10 opening and 11 closing braces", "check its template"),
         None,
     ),
 }  # fmt: skip
@@ -179,3 +198,17 @@ def test_state_master_without_preemption_is_found(tmp_path: Path) -> None:
     text = built_in("keepalived.conf").replace("    state {{ state }}\n", "    state MASTER\n    nopreempt\n")
     (found,) = lints(tmp_path, "keepalived.conf", re.sub(r"    preempt_delay .*\n", "", text))
     assert found.message.startswith("state MASTER with nopreempt: keepalived -t refuses it")
+
+
+def test_ipv6_adverts_with_the_usual_hop_limit_would_not_be_heard(tmp_path: Path) -> None:
+    """keepalived sends them with 64, and min_ttl 255 drops that; with unicast_ttl 255 nothing is said."""
+    (tmp_path / "templates").mkdir()
+    text = built_in("keepalived.conf")
+    assert text.count("    unicast_ttl 255\n") == 1
+    (tmp_path / "templates" / "keepalived.conf.j2").write_text(text.replace("    unicast_ttl 255\n", ""))
+    found = lint(cluster(tmp_path, SIX))
+    assert {(each.severity, each.fix) for each in found} == {
+        ("error", "add unicast_ttl 255 above unicast_peer, on all nodes")
+    }
+    (tmp_path / "templates" / "keepalived.conf.j2").write_text(text)
+    assert lint(cluster(tmp_path, SIX)) == []

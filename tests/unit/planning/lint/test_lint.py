@@ -120,4 +120,6 @@ def test_all_that_is_wrong_with_the_procedures_file_is_told(tmp_path: Path) -> N
         ("error", "ens32 is VRRP's own interface"),
         ("error", "a script without script security"),
         ("warning", "does not track /run/lbdeploy-handover"),
+        ("warning", "adverts of any host count, and can take the VIPs away"),
+        ("warning", "does not check the node's own address"),
     ]

@@ -1,0 +1,17 @@
+"""lbdeploy's own folders and files on a node, and the paths that more than one module must agree on."""
+
+from __future__ import annotations
+
+UNIT = "lbdeploy"  # the transient unit in which a change runs; its name serves as a lock
+STATE = "/var/lib/lbdeploy"  # what outlasts a reboot: the journal, the generations, and what the files were made from
+JOURNAL = f"{STATE}/journal"  # the last run, step by step
+GENERATIONS = f"{STATE}/generations"  # what files held before each of the last runs
+HOSTS = f"{STATE}/hosts.toml"  # what the files of the last run were made from
+VERSIONS = f"{STATE}/packages"  # the versions of packages at the end of the last run
+ORIGINAL = f"{STATE}/original"  # records of what there was before lbdeploy
+PACKAGED = f"{STATE}/packaged"  # the managed files as they came with their packages
+INSTALLED = f"{STATE}/installed"  # the names of the packages that lbdeploy installed
+RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progress
+LOCK = f"{RUN}/lock"
+STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
+HAPROXY_SOCKET = "/run/haproxy/admin.sock"

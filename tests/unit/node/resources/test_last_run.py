@@ -1,0 +1,60 @@
+"""A run that was interrupted, as its journal tells."""
+
+from __future__ import annotations
+
+import pytest
+from builders import steps_of
+
+from lbdeploy.node.resources import Journal
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.last_run import JournalState
+
+JOURNAL = """\
+run 20261123T092201.123Z
+about ann@laptop (process 7), since 2026-11-23 09:22:01 UTC: lbdeploy up
+boot 5a6b
+staged /etc/haproxy/haproxy.cfg.lbdeploy-new
+step write the files
+step reload haproxy
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "state", "changes"),
+    [
+        ("inactive\n" + JOURNAL + "exit 0\n", JournalState(ended=True), []),
+        ("inactive\n" + JOURNAL + "restored\nexit 1\n", JournalState(ended=True), []),
+        ("active\n" + JOURNAL, JournalState(ended=False, active=True), []),
+        ("activating\n" + JOURNAL, JournalState(ended=False, active=True), []),
+        (
+            "inactive\n" + JOURNAL,
+            JournalState(ended=False),
+            ["was interrupted at: reload haproxy (a run of ann@laptop (process 7), since 2026-11-23 09:22:01 UTC: "
+             "lbdeploy up)"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_that_did_not_come_to_its_end_is_to_be_repaired(
+    output: str, state: JournalState, changes: list[str]
+) -> None:
+    """Good or bad, an end is an end; and a run that still goes on is nobody else's matter."""
+    found = Journal().read(Answer(output))
+    assert (found.run, found.step) == ("20261123T092201.123Z", "reload haproxy")
+    assert (found.ended, found.active) == (state.ended, state.active)
+    assert [change.reason for change in Journal().compare(found, ())] == changes
+    assert all((each.kind, each.action) == ("service", "repair") for each in Journal().compare(found, ()))
+
+
+@pytest.mark.parametrize("output", ["", "inactive\n", "inactive\n\n", "unknown\ngarbage\n", "inactive"])
+def test_where_there_was_no_run_none_was_interrupted(output: str) -> None:
+    """A node that has no journal yet, or an empty one."""
+    state = Journal().read(Answer(output, 1))
+    assert (state.run, state.ended) == ("", True)
+    assert Journal().compare(state, ()) == []
+    assert steps_of(Journal(), state) == ""
+
+
+def test_a_run_that_got_no_further_than_its_beginning_was_interrupted_too() -> None:
+    """The first lines of a journal name no step yet."""
+    state = Journal().read(Answer("inactive\nrun 1\nabout ann\n"))
+    assert (state.ended, state.step) == (False, "begin")
