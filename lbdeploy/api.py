@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from lbdeploy.common.debian import PACKAGES
 from lbdeploy.common.paths import shown
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster, Ssh
@@ -25,7 +26,7 @@ from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
 from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.options import PACKAGES, Options
+from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin, origin
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
@@ -103,11 +104,10 @@ def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent
     """Restore the files as they were before the run `to`, or before the last one."""
     options = _options(cluster, asked)
     with _pool(cluster, on_event) as (pool, emit):
-        from lbdeploy.operations.generations import target
-        from lbdeploy.operations.rollback import generations, restoring
+        from lbdeploy.operations.rollback import Rollback, stored
 
-        goal = target(generations(pool), to)
-        return restoring(cluster, pool, emit, _origin(cluster, "rollback"), options, goal).up()
+        back = Rollback(cluster, pool, emit, _origin(cluster, "rollback"), options)
+        return back.prepare(stored(pool, options.limit), to)[0].up()
 
 
 def rebuild(

@@ -14,9 +14,9 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.file_arguments import SEVERAL
 from lbdeploy.cli.shell_completion import node_list
 from lbdeploy.common import environment
+from lbdeploy.common.debian import PACKAGES
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.options import PACKAGES
 
 F = TypeVar("F", bound=Callable[..., Any])
 

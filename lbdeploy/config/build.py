@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lbdeploy.common.debian import PACKAGES
 from lbdeploy.config.model import (
     Cluster,
     Frontend,
@@ -104,7 +105,7 @@ def _packages(table: PackagesTable | None, keys: dict[str, str]) -> PackageSourc
         Repository(name, each.uri, each.suite, tuple(each.components), keys[name])
         for name, each in table.repositories.items()
     )
-    pins = {name: pin for name in ("haproxy", "keepalived", "socat") if (pin := getattr(table, name))}
+    pins = {name: pin for name in PACKAGES if (pin := getattr(table, name))}
     return PackageSources(pins, table.apt_proxy, tuple(repositories))
 
 

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 import tomllib
-from ipaddress import ip_address
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
 
-def members(text: str) -> dict[str, str]:
-    """The name of each node by its address on the VRRP network, as far as these can be read."""
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a hosts.toml says of which cluster it is. `router_id` is None where it can't be read."""
+
+    name: str
+    vips: frozenset[str]
+    router_id: int | None
+
+
+def deployed(text: str) -> Deployed | None:
+    """The cluster that a hosts.toml describes; None where it names none."""
+    data = _parsed(text)
+    name, number = _table(data, "cluster").get("name"), _table(data, "vrrp").get("router_id")
+    if not isinstance(name, str):
+        return None
+    networks = _table(data, "networks")
+    vips = [each for network in networks for each in _texts(_table(networks, network).get("vip"))]
+    found = frozenset(address for each in vips if (address := _vip(each)))
+    return Deployed(name, found, number if isinstance(number, int) else None)
+
+
+def _texts(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _vip(text: object) -> str:
     try:
-        data: dict[str, Any] = tomllib.loads(text)
+        return str(ip_interface(text).ip) if isinstance(text, str) else ""
+    except ValueError:
+        return ""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError):
         return {}
+
+
+def members(text: str) -> dict[str, str]:
+    """The name of each node by its address on the VRRP network, as far as these can be read."""
+    data = _parsed(text)
     nodes, vrrp = data.get("nodes"), data.get("vrrp")
     if not isinstance(nodes, dict) or not isinstance(vrrp, dict):
         return {}
@@ -46,8 +83,8 @@ def network_names(path: Path) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return _parsed(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.node.observation import FAULT_STATE, Observation
 from lbdeploy.node.vrrp_priority import FAULT
 
 IN_FAULT = "its keepalived is in FAULT state, by what it tracks"
-DAEMONS = ("haproxy", "keepalived")
 
 
 def able(observation: Observation) -> bool:

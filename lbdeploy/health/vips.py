@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node, Vip
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.fitness import DAEMONS, able, kept_by_tracking, unable
+from lbdeploy.health.fitness import able, kept_by_tracking, unable
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbdeploy.common.debian import DEBIAN
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -23,7 +24,7 @@ from lbdeploy.lab.machine.ssh_probe import ssh_answers
 from lbdeploy.lab.machine.topology import Host, LabTopology, topology
 from lbdeploy.lab.status import LabStatus, status
 
-DEFAULT_SUITE = "bookworm"
+DEFAULT_SUITE = DEBIAN["12"]
 _BOOT_LIMIT = 60.0  # seconds within which a node must boot
 
 

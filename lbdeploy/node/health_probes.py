@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from lbdeploy.common.debian import APT_CACHE, DPKG_FOLDER, SYSCTL_FOLDER
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Cluster, Node, frontend_socket
 from lbdeploy.node import keepalived_state, tls_hello
+from lbdeploy.node.apt import PRESENT
+from lbdeploy.node.paths import HAPROXY_SOCKET, HOSTS, STATE, proc_path
+from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
@@ -14,16 +18,14 @@ NEIGHBOUR_SECONDS = 0.2  # how long a host on the same network may take to answe
 FOLDERS = (
     "/etc/haproxy",
     "/etc/keepalived",
-    "/etc/sysctl.d",
-    "/var/lib/lbdeploy",
-    "/var/lib/dpkg",
+    SYSCTL_FOLDER,
+    STATE,
+    DPKG_FOLDER,
     "/run",
 )  # the folders that lbdeploy writes to
 ROUTED = "routed:"  # prefix in `lacks`, before the address of a peer that is reached through a router
 NO_IPV6 = "no-ipv6:"  # prefix in `lacks`, before an interface that is to carry an IPv6 VIP and can't
-INSTALLED_IN = ("/usr", "/var/cache/apt")  # where packages need space
-LAST_HOSTS = "/var/lib/lbdeploy/hosts.toml"  # what the files of the last run were made from
-HAPROXY = "UNIX-CONNECT:/run/haproxy/admin.sock"
+INSTALLED_IN = ("/usr", APT_CACHE)  # where packages need space
 
 
 def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
@@ -31,10 +33,10 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
     return {
         **({"vrrp": keepalived_state.PROBE} if cluster.vrrp.tracks else {}),
         "now": Raw("date +%s.%N"),
-        "hosts": Raw(f"cat {LAST_HOSTS}"),
-        "apt": Raw("command -v apt-get"),
+        "hosts": Raw(f"cat {HOSTS}"),
+        "apt": PRESENT,
         "ip a": Raw("ip a"),
-        "show stat": Raw(f"echo 'show stat' | timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - {HAPROXY}"),
+        "show stat": _show_stat(),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
         "handover": Raw(f"read -r number < {HANDOVER} && echo $number $(stat -c %.Y {HANDOVER})"),
@@ -47,16 +49,22 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
     }
 
 
+def _show_stat() -> Raw:
+    ask = f"timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - UNIX-CONNECT:{HAPROXY_SOCKET}"
+    return Raw(f"echo 'show stat' | {ask}")
+
+
 def nonlocal_bind(cluster: Cluster) -> list[str]:
-    """The kernel settings, below /proc/sys/net, that let haproxy bind to VIPs held elsewhere: one per family."""
-    return [f"ipv{version}/ip_nonlocal_bind" for version in sorted({vip.ip.version for vip in cluster.vips})]
+    """The kernel settings that let haproxy bind to VIPs held elsewhere: one per family."""
+    return [NONLOCAL_BIND[version] for version in sorted({vip.ip.version for vip in cluster.vips})]
 
 
 def _lacks(cluster: Cluster, node: Node) -> Raw:
     """Print the checks that the node does not pass, of those that need no program to run."""
     of_ipv6 = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips if vip.ip.version == 6)
+    settings = map(proc_path, nonlocal_bind(cluster))
     peers = [each.addresses[cluster.vrrp.network] for each in cluster.peers(node)]
-    return Raw(_LACKS.format(settings=cmd(*nonlocal_bind(cluster)), links=cmd(*of_ipv6), peers=cmd(*peers)))
+    return Raw(_LACKS.format(settings=cmd(*settings), links=cmd(*of_ipv6), peers=cmd(*peers)))
 
 
 def _answers(cluster: Cluster) -> Raw:
@@ -98,7 +106,7 @@ def _neighbours(cluster: Cluster) -> Raw:
 
 _LACKS = f"""\
 [ -d /run/systemd/system ] || echo systemd
-for setting in {{settings}}; do [ -w /proc/sys/net/$setting ] || echo nonlocal-bind; done
+for setting in {{settings}}; do [ -w $setting ] || echo nonlocal-bind; done
 for link in {{links}}; do
     [ "$(cat "/proc/sys/net/ipv6/conf/$link/disable_ipv6")" = 0 ] || echo "{NO_IPV6}$link"
 done

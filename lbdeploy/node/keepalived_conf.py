@@ -81,6 +81,12 @@ def read(conf: str, priority_offset: int = 0) -> Instance | None:
     )
 
 
+def all_vips(conf: str) -> frozenset[str]:
+    """The VIPs of all instances, without prefix length."""
+    inside = ((path[1:], words) for path, words in _lines(conf) if path and path[0].startswith("vrrp_instance "))
+    return frozenset(words[0].partition("/")[0] for path, words in inside if _is_vip(path, words))
+
+
 def defined(conf: str, *kinds: str) -> frozenset[str]:
     """The names of the blocks of these kinds, such as vrrp_script, outside of others."""
     heads = {path[0].partition(" ") for path, _ in _lines(conf) if path}

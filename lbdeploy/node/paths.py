@@ -5,6 +5,7 @@ from __future__ import annotations
 UNIT = "lbdeploy"  # the transient unit in which a change runs; its name serves as a lock
 STATE = "/var/lib/lbdeploy"  # what outlasts a reboot: the journal, the generations, and what the files were made from
 JOURNAL = f"{STATE}/journal"  # the last run, step by step
+UNDO = f"{STATE}/undo"  # what files held before the run in progress, until it is confirmed
 GENERATIONS = f"{STATE}/generations"  # what files held before each of the last runs
 HOSTS = f"{STATE}/hosts.toml"  # what the files of the last run were made from
 VERSIONS = f"{STATE}/packages"  # the versions of packages at the end of the last run
@@ -15,3 +16,8 @@ RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progr
 LOCK = f"{RUN}/lock"
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
+
+
+def proc_path(setting: str) -> str:
+    """Where the kernel has a setting, by its dotted name as in sysctl(8)."""
+    return "/proc/sys/" + setting.replace(".", "/")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.health.nodes import reached
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers

@@ -10,18 +10,31 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from lbdeploy.common.debian import (
+    APT_CONF_FOLDER,
+    APT_FOLDER,
+    APT_KEYS_FOLDER,
+    APT_PREFERENCES_FOLDER,
+    APT_SOURCES_FOLDER,
+    DAEMONS,
+    FIREWALL_PACKAGES,
+    PACKAGES,
+    SYSCTL_FOLDER,
+    drop_in,
+    unit_file,
+)
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
 from lbdeploy.node.paths import HAPROXY_SOCKET
 from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning import validators
 from lbdeploy.planning.render import render
 
-PACKAGES = ("haproxy", "keepalived", "socat")
-ALL_PACKAGES = (*PACKAGES, "nftables")  # including packages that only some hosts.toml ask for
+ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
@@ -30,24 +43,24 @@ ANNOUNCE = "/etc/keepalived/announce"
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
-SYSCTL_CONF = "/etc/sysctl.d/zz-lbdeploy.conf"  # read last, even after /etc/sysctl.conf, so it takes precedence
-KEEPALIVED_UNIT = "/etc/systemd/system/keepalived.service.d/lbdeploy.conf"
-HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
-APT_PREFERENCES = "/etc/apt/preferences.d/lbdeploy"
-APT_CONF = "/etc/apt/apt.conf.d/lbdeploy"
-APT_SOURCES = "/etc/apt/sources.list.d/lbdeploy.sources"
-APT_KEYS = "/etc/apt/keyrings/lbdeploy-*.asc"
+SYSCTL_CONF = f"{SYSCTL_FOLDER}/zz-lbdeploy.conf"  # read last, even after /etc/sysctl.conf, so it takes precedence
+KEEPALIVED_UNIT = drop_in("keepalived", "lbdeploy")
+HAPROXY_UNIT = drop_in("haproxy", "lbdeploy")
+APT_PREFERENCES = f"{APT_PREFERENCES_FOLDER}/lbdeploy"
+APT_CONF = f"{APT_CONF_FOLDER}/lbdeploy"
+APT_SOURCES = f"{APT_SOURCES_FOLDER}/lbdeploy.sources"
+APT_KEYS = f"{APT_KEYS_FOLDER}/lbdeploy-*.asc"
 APT = (APT_PREFERENCES, APT_CONF, APT_SOURCES, APT_KEYS)  # each exists only where hosts.toml asks for it
 FIREWALL = "/etc/lbdeploy/firewall.nft"
 FIREWALL_SERVICE = "lbdeploy-firewall"
-FIREWALL_UNIT = f"/etc/systemd/system/{FIREWALL_SERVICE}.service"
-NFTABLES_UNIT = "/etc/systemd/system/nftables.service.d/lbdeploy.conf"
+FIREWALL_UNIT = unit_file(FIREWALL_SERVICE)
+NFTABLES_UNIT = drop_in("nftables", "lbdeploy")
 FIREWALL_LOADED = "/run/lbdeploy-firewall"  # the table as nft listed it right after loading
 # By address family: haproxy may bind to VIPs that are elsewhere; an address that goes takes no other one of its subnet
 # with it, as only IPv4's do (ip-sysctl.rst: ip_nonlocal_bind, promote_secondaries).
 SETTINGS = {
-    4: ("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.promote_secondaries"),
-    6: ("net.ipv6.ip_nonlocal_bind",),
+    4: (NONLOCAL_BIND[4], "net.ipv4.conf.all.promote_secondaries"),
+    6: (NONLOCAL_BIND[6],),
 }
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
@@ -93,7 +106,7 @@ def desired(
         *of_apt,
         replace(NO_APT_FILES, but=tuple(file.path for file in of_apt)),
         *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
-        Packages(packages(cluster), daemons=("haproxy", "keepalived"), upgrade=upgrade, reinstall=reinstall, pins=pins),
+        Packages(packages(cluster), daemons=DAEMONS, upgrade=upgrade, reinstall=reinstall, pins=pins),
         *others,
         *(Sysctl(name, value, SYSCTL_CONF) for name, value in sysctls(cluster).items()),
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
@@ -103,7 +116,7 @@ def desired(
     ]
 
 
-NO_APT_FILES = Gone("none left over in /etc/apt", APT)
+NO_APT_FILES = Gone(f"none left over in {APT_FOLDER}", APT)
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
 NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
 FIREWALL_AS_SERVICE = Service(

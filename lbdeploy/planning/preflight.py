@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from lbdeploy.common.debian import PACKAGES, SYSCTL_FOLDER, lists_packages
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders
@@ -12,7 +13,6 @@ from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6, ROUTED
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.planning.desired import PACKAGES
 from lbdeploy.planning.stages import identity_changes
 
 ROOM_KIB = 1024  # many times what the files, their old content and a journal need
@@ -50,7 +50,7 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
     if NO_IPV6 + interface in observation.lacks:
         setting = f"net.ipv6.conf.{interface}.disable_ipv6"
         detail = f"its interface {interface} is to carry IPv6 VIPs, but IPv6 is turned off there: {setting}"
-        fix = f"sysctl -w {setting}=0, and correct what sets it in /etc/sysctl.d"
+        fix = f"sysctl -w {setting}=0, and correct what sets it in {SYSCTL_FOLDER}"
         yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
     if interface not in observation.holds(address):
         where = ", ".join(observation.holds(address))
@@ -100,7 +100,7 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
 
 def refused_versions(plan: NodePlan) -> Iterator[Finding]:
     """Versions that hosts.toml wants and no apt source of the node offers; unknown where sources are to be added."""
-    if any(change.name.startswith("/etc/apt/sources.list.d/") for change in plan.changes):
+    if any(lists_packages(change.name) for change in plan.changes):
         return
     for part in plan.parts:
         if isinstance(part.resource, Packages):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster
-from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.health.placement import holders, is_live
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.drift import NodePlan
@@ -18,6 +18,7 @@ from lbdeploy.node.keepalived_conf import Instance
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File
 from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.endings import with_endings
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 
 NOTHING = "clients notice nothing"
@@ -45,11 +46,16 @@ class Member:
 
 
 def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]) -> Plan:
-    """The plan of a run: the changes of each node, in stages."""
+    """The plan of a run: the changes of each node, in stages, each with what it costs."""
+    stages = _stages(cluster, plans, observations)
+    return Plan(plans, with_endings(stages, {each.node.name: each for each in observations}))
+
+
+def _stages(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]) -> Sequence[Stage]:
     members = [_member(cluster, plans[each.node.name], each) for each in observations]
     changed = [member for member in members if member.plan.changes]
     if not is_live(cluster, observations):
-        return Plan(plans, _begin(changed))
+        return _begin(changed)
     changed.sort(key=lambda member: (_unheard(member, members, cluster), member.holds, member.plan.node.priority))
     simultaneous, way = _simultaneous(changed)
     reload_only = {member.name: _reload_only(member) for member in changed}
@@ -65,12 +71,11 @@ def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequen
         stages.append(
             Stage(way, {each.name: each.plan for each in simultaneous}, _simultaneous_cost(cluster, way, simultaneous))
         )
-    stages += [
+    return stages + [
         Stage(Strategy.AWAY, {each.name: plan}, _away_cost(cluster, each, plan))
         for each, plan in disruptive
         if plan.changes
     ]
-    return Plan(plans, tuple(stages))
 
 
 def identity_changes(plan: NodePlan) -> bool:

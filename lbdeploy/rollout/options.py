@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PACKAGES = ("haproxy", "keepalived", "socat")
-
 
 @dataclass(frozen=True, slots=True)
 class Options:

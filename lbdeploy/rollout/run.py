@@ -106,9 +106,9 @@ class Run:
         ignore = self.context.options.ignore
         survey.refuse(ignore)
         found = list(findings(former_peers(survey, self.context.pool)))
-        for each in found:
+        for each in (*survey.notes, *found):
             if each.is_warning:
-                self.context.emit(Note(None, f"{each.detail}: {each.fix}"))
+                self.context.emit(Note(each.node, f"{each.detail}: {each.fix}"))
         problems = [each for each in found if each.is_error and each.check not in ignore]
         if problems:
             raise unfit(problems)

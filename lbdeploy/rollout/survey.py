@@ -13,6 +13,9 @@ from lbdeploy.health.placement import holders, is_live
 from lbdeploy.health.verdict import Verdict, judge
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
+from lbdeploy.planning import endings
+from lbdeploy.planning.endings import wanted_files
+from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.plan import Plan
 from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
 from lbdeploy.planning.stages import staged
@@ -79,7 +82,7 @@ class Survey:
         blocking = [each for each in self.errors.values() if isinstance(each, REFUSED) or not left_out]
         if blocking:
             raise together(blocking)
-        problems = [each for each in self._problems() if each.check not in ignore]
+        problems = [each for each in self._findings() if each.is_error and each.check not in ignore]
         if problems:
             raise unfit(problems)
 
@@ -88,10 +91,19 @@ class Survey:
         held = holders(self.cluster, list(self.seen.values()))
         return bool(held) and all(any(each.holds(vip.ip) for each in self.seen.values()) for vip in self.cluster.vips)
 
-    def _problems(self) -> Iterator[Finding]:
+    @property
+    def notes(self) -> Iterator[Finding]:
+        """What does not keep a run from beginning, and should be known before."""
         for each in self.observations.values():
+            yield from (found for found in ownership(self.cluster, each) if found.is_warning)
+
+    def _findings(self) -> Iterator[Finding]:
+        for each in self.observations.values():
+            plan = self.plans[each.node.name]
+            yield from ownership(self.cluster, each)
             yield from preflight(self.cluster, each)
-            yield from refused_versions(self.plans[each.node.name])
+            yield from endings.findings(each, wanted_files(plan))
+            yield from refused_versions(plan)
         yield from foreigners(self.cluster, list(self.seen.values()))
         plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
         yield from left_out(self.cluster, plans)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from lbdeploy.common import environment
+from lbdeploy.common.debian import UNITS_FOLDER
 from lbdeploy.common.shell import cmd, here
-from lbdeploy.node.debian import UNITS_FOLDER
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.paths import JOURNAL, LOCK, RUN, STATE, UNIT
+from lbdeploy.node.paths import HAPROXY_SOCKET, JOURNAL, LOCK, RUN, STAGED, STATE, UNIT
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
@@ -28,7 +28,11 @@ from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.steps import Steps
 
+<<<<<<< HEAD
 FOLLOW_SECONDS = 86400  # more than any task takes
+=======
+_TOOLS = ("transaction", "commit", "apt", "original")  # what every applying script has, from node/remote/
+>>>>>>> origin/main
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +118,16 @@ class Transaction:
             about=self.origin.about,
             patience=_apt_patience(),
             handover=HANDOVER,
+            socket=HAPROXY_SOCKET,
+            suffix=STAGED,
             staged=_words(each.staged for each in lists),
             managed=" ".join(Steps(self.task.plan).paths),
             sysctls=_words(each.sysctls for each in lists),
             services=_words(each.services for each in lists),
             packages=_words(each.packages for each in lists),
         )
-        tools = (*(remote_text(f"{name}.sh") for name in ("transaction", "commit", "original")), *self.task.tools)
-        return "\n".join((f"{PRELUDE}{given}", *tools, "begin"))
+        tools = (remote_text(f"{name}.sh") for name in _TOOLS)
+        return "\n".join((f"{PRELUDE}{given}", *tools, *self.task.tools, "begin"))
 
 
 def _apt_patience() -> int:

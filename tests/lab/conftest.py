@@ -74,6 +74,17 @@ def pair(session_lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.fixture
+def bare(session_lab: Lab) -> Iterator[Lab]:
+    """Nodes on which lbdeploy has never been; afterwards they are a pair, and all that the test did is forgotten."""
+    session_lab.lab("down")
+    session_lab.lab("up")
+    yield session_lab
+    session_lab.lab("down")
+    session_lab.lab("up")
+    assert session_lab.run("up").code == 0
+
+
+@pytest.fixture
 def unnoticed(pair: Lab) -> Iterator[None]:
     """Clients connect to both VIPs and hold streams meanwhile, and notice nothing; afterwards, the pair is sound."""
     with traffic(pair, *VIPS) as seen:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
 
-import pytest
 from clients import traffic, turned_away
 from harness import LBDEPLOY, VIPS, Lab, asked, wait_for
 
@@ -38,17 +36,6 @@ printf '# mine\n' > /etc/keepalived/keepalived.conf && chmod 600 /etc/keepalived
 systemctl stop keepalived && systemctl mask --quiet keepalived
 sysctl -q -w net.ipv4.ip_nonlocal_bind=1
 """
-
-
-@pytest.fixture
-def bare(session_lab: Lab) -> Iterator[Lab]:
-    """Nodes on which lbdeploy has never been; afterwards they are a pair, and all that the test did is forgotten."""
-    session_lab.lab("down")
-    session_lab.lab("up")
-    yield session_lab
-    session_lab.lab("down")
-    session_lab.lab("up")
-    assert session_lab.run("up").code == 0
 
 
 def tree(lab: Lab, node: str, *but: str) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import events_option, global_options, limit_option, lock_option
 from lbdeploy.errors import ConnectError, UsageError
+from lbdeploy.node.paths import STATE
 from lbdeploy.rollout.options import Options
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @limit_option
-@click.option("--purge", is_flag=True, help="Also remove the packages that lbdeploy installed, and /var/lib/lbdeploy.")
+@click.option("--purge", is_flag=True, help=f"Also remove the packages that lbdeploy installed, and {STATE}.")
 @click.option("--yes", is_flag=True, help="Don't ask; required without a terminal.")
 @lock_option
 @events_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,14 +34,7 @@ if TYPE_CHECKING:
 @global_options
 @click.pass_obj
 def drill(
-    app: App,
-    *,
-    kind: Name | None,
-    node: str | None,
-    everything: bool,
-    hold: float | None,
-    report: Path | None,
-    console: bool,
+    app: App, /, *, kind: Name | None, everything: bool, report: Path | None, console: bool, **where: Any
 ) -> None:
     """Break something on purpose, and measure the outage.
 
@@ -68,7 +61,7 @@ def drill(
     results: list[DrillResult] = []
     stopped: LbdeployError | None = None
     try:
-        _drill(app, names, node, hold, results)
+        _drill(app, names, where["node"], where["hold"], results)
     except LbdeployError as error:
         stopped = error
     # Ctrl-C while something was broken has been handled by the drill: this one came before or after.

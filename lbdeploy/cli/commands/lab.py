@@ -10,6 +10,7 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.group import Near
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.shell_completion import hosts, networks, nodes, places
+from lbdeploy.common.debian import SUITES
 
 if TYPE_CHECKING:
     from lbdeploy.lab.status import LabStatus
@@ -39,7 +40,7 @@ def lab() -> None:
 @lab.command("up")
 @click.option(
     "--suite",
-    type=click.Choice(["bullseye", "bookworm", "trixie"]),
+    type=click.Choice(SUITES),
     help="Debian release of the nodes [what the lab has, or bookworm].",
 )
 @click.option("--rebuild-image", is_flag=True, help="Rebuild the nodes' image.")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lbdeploy.cli.report.words import MARKS
-from lbdeploy.health.fitness import DAEMONS
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
 from lbdeploy.operations.status_watch import Watch

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbdeploy.common import debian
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.lab.host.paths import CACHE
@@ -41,7 +42,7 @@ _INCLUDE = (
     "systemd-sysv",
 )
 # python3 and python3-apt are for other tools that configure nodes, to compare with.
-_INSTALLABLE = ("haproxy", "keepalived", "socat", "nftables", "curl", "python3", "python3-apt")
+_INSTALLABLE = (*debian.PACKAGES, *debian.FIREWALL_PACKAGES, "curl", "python3", "python3-apt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,3 @@ remember_folder() {
     if [ ! -d "$1" ]; then printf '%s\n' "$1" >> "$original/folders"; fi
     note "folder $1"
 }
-
-# note_new SIMULATED: record the packages that `apt-get -s` said it would newly install. An upgrade would have the old
-# version in brackets.
-note_new() { printf '%s\n' "$1" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p' >> "$state/installed" || unwritable "$state/installed"; }

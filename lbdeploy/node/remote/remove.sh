@@ -18,22 +18,6 @@ release() {
     done
 }
 
-# purge NAME...: purge packages that lbdeploy installed; fails where others would be removed along with them.
-purge() {
-    step "apt-get purge $*"
-    goes=$(apt-get -s purge "$@" | sed -n 's/^\(Purg\|Remv\) \([^ ]*\) .*/\2/p')
-    for name in $goes; do
-        case " $* " in
-            *" $name "*) ;;
-            *)
-                printf '%s needs what would be removed\n' "$name"
-                fail apt-get purge
-                ;;
-        esac
-    done
-    patiently apt-get -q -y -o Dpkg::Use-Pty=0 purge "$@"
-}
-
 # give_back: restore files that were there before the packages; dpkg took them for the packages' own and removed them.
 give_back() {
     for path in $managed; do

@@ -1,7 +1,7 @@
-# Functions for an applying script, together with commit.sh. Given: mark, state (lbdeploy's folder), units (the folder of
-# systemd units), lock (the cluster's lock file on this node), run (the path of this run's files, without an extension),
-# id (the run's), about (who started it, as text), patience (s), handover (a file), and as lists of words: staged (files),
-# managed (files), packages.
+# Functions for an applying script, together with commit.sh and apt.sh. Given: mark, state (lbdeploy's folder), units (the
+# folder of systemd units), lock (the cluster's lock file on this node), run (the path of this run's files, without an
+# extension), id (the run's), about (who started it, as text), patience (s), handover (a file), socket (haproxy's), suffix
+# (of the paths of staged files), and as lists of words: staged (files), managed (files), packages.
 #
 # Every step that changes something first registers how it is undone. When a step fails, or nobody confirms, `finish`
 # undoes them: first what was changed or started, in reverse order; then, with the old files back, the services that
@@ -62,32 +62,6 @@ begin_run() {
     read -r was < "$handover" && case $was in -25[34]) at_last "echo 0 > $handover" ;; esac || :
 } 2> /dev/null
 
-# Another process may be using apt or dpkg, for example unattended-upgrades: wait for it, and say which one it is.
-patiently_or_not() {
-    waited=0
-    while :; do
-        if said=$(run_or_not "$@" 2>&1); then
-            printf '%s\n' "$said"
-            return 0
-        fi
-        holder=$(printf '%s\n' "$said" | sed -n 's/.*is held by process \(.*\)$/process \1/p' | head -n 1)
-        case "$holder,$said" in
-            ,*'lock'*'by another process'*) holder='another process' ;;
-            ,*) break ;;
-        esac
-        if [ "$waited" -ge "$patience" ]; then
-            said="the lock of apt and dpkg was not free for $patience s: it is held by $holder"
-            break
-        fi
-        step "wait for the lock of apt and dpkg, held by $holder"
-        waited=$((waited + 1))
-        sleep 1
-    done
-    printf '%s\n' "$said"
-    return 1
-}
-patiently() { patiently_or_not "$@" || fail "$@"; }
-
 # validate PATH STAGED COMMAND: fails where the validator fails or prints anything: any output is an objection.
 validate() {
     step "validate $1"
@@ -105,7 +79,7 @@ rehearse() {
     staged="$staged $judged"
     cp -- "$1" "$judged" || unwritable "$judged"
     for each in $staged; do
-        path=${each%.lbdeploy-new}
+        path=${each%"$suffix"}
         if [ -e "$each" ] && [ "$path" != "$each" ] && [ ! -e "$path" ]; then
             sed -i "s|$path\([^A-Za-z0-9._-]\)|$each\1|g; s|$path\$|$each|" "$judged"
         fi
@@ -116,46 +90,22 @@ rehearse() {
 swap() {
     [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
     if [ -e "$1" ] || [ -L "$1" ]; then
-        undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
+        undo "{ cp -a -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"
     else
         undo "rm -f -- '$1'"
     fi
-    run sync -- "$1.lbdeploy-new"
-    run mv -fT -- "$1.lbdeploy-new" "$1"
+    run sync -- "$1$suffix"
+    run mv -fT -- "$1$suffix" "$1"
 }
 
 # drop PATH: delete it; its old content is kept.
 drop() {
-    undo "{ cp -a -- '$kept/files$1' '$1.lbdeploy-new' && mv -fT -- '$1.lbdeploy-new' '$1'; }"
+    undo "{ cp -a -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"
     run rm -f -- "$1"
 }
 
-# would_get NAME: print the version that apt would install.
-would_get() { apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }
-
-# pinned NAME PATTERN: make sure that apt would install a version that matches. Sets `options` if that is a downgrade.
-pinned() {
-    case $(would_get "$1") in
-        $2) ;;
-        *)
-            step 'apt-get update'
-            patiently apt-get -q update
-            case $(would_get "$1") in
-                $2) ;;
-                *)
-                    printf 'no apt source offers %s %s; they offer: %s\n' "$1" "$2" \
-                        "$(apt-cache madison "$1" | awk '{print $3}' | sort -u | tr '\n' ' ')"
-                    fail versions
-                    ;;
-            esac
-            ;;
-    esac
-    had=$(dpkg-query -W -f '${Version}' "$1" 2> /dev/null) || return 0
-    if dpkg --compare-versions "$(would_get "$1")" lt "$had"; then options=--allow-downgrades; fi
-}
-
 # worker: print the process that serves haproxy's socket: the newest worker, once it has taken over.
-worker() { echo 'show info' | timeout 2 socat -t 2 - UNIX-CONNECT:/run/haproxy/admin.sock 2> /dev/null | sed -n 's/^Pid: //p'; }
+worker() { echo 'show info' | timeout 2 socat -t 2 - "UNIX-CONNECT:$socket" 2> /dev/null | sed -n 's/^Pid: //p'; }
 
 # takes_over OLD: wait until haproxy answers through a worker other than OLD, which keeps running if a reload fails.
 takes_over() {

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lbdeploy.common.debian import lists_packages, of_apt, of_systemd
 from lbdeploy.common.redact import SECRET_MARK, secret_block
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text, seconds
-from lbdeploy.node.debian import lists_packages, of_apt, of_systemd, update_of
+from lbdeploy.node.apt import update
 from lbdeploy.node.paths import STAGED
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.stale_files import Gone
@@ -100,7 +101,7 @@ class File(Resource[FileState]):
             yield from ((Phase.VALIDATE, each) for each in validate)
             yield Phase.SWAP, swap
         if lists_packages(self.path):
-            yield Phase.UPDATE, f"step 'apt-get update' {self.path}\npatiently {update_of(self.path)}"
+            yield Phase.UPDATE, update(self.path)
         if of_systemd(self.path):
             yield RELOAD_UNITS
         yield from ((Phase.REHEARSE, each) for each in validate)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.common.debian import at_boot
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
-from lbdeploy.node.debian import SYSCTL_FOLDER
-from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, STATE
+from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, UNDO, proc_path
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Resource, State, Step
 from lbdeploy.node.resources.text_diff import difference
 
@@ -21,7 +21,7 @@ NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
 # `was` is the folder with the old files; `record`: whether lbdeploy has replaced anything here, and has a record of it.
 _RECORD = f"""\
 record={NONE} was={ORIGINAL}
-if [ -e {HOSTS} ] || [ -d {STATE}/undo ] || [ "$(ls {GENERATIONS})" ]; then
+if [ -e {HOSTS} ] || [ -d {UNDO} ] || [ "$(ls {GENERATIONS})" ]; then
     if [ -d "$was" ]; then record={KNOWN}
     elif [ -e {HOSTS} ]; then
         record={UNKNOWN}
@@ -107,8 +107,10 @@ class OriginalFile(Former[OriginalFileState]):
         yield Phase.STAGE, self._stage(state)
         yield RELOAD_UNITS
         # What takes effect at the next boot is LAST: a boot before the confirmation must not change the node.
-        at_boot = self.path.startswith(f"{SYSCTL_FOLDER}/")
-        yield Phase.LAST if at_boot else Phase.SWAP, f"{'swap' if state.was.there else 'drop'} {cmd(self.path)}"
+        yield (
+            Phase.LAST if at_boot(self.path) else Phase.SWAP,
+            f"{'swap' if state.was.there else 'drop'} {cmd(self.path)}",
+        )
 
     def _stage(self, state: OriginalFileState) -> Raw:
         """The step that puts the old content beside the path, if there is any."""
@@ -134,13 +136,12 @@ class OriginalSysctl(Former[tuple[str, str]]):
         return f"original {self.name}"
 
     def probe(self) -> Raw:
-        path = "/proc/sys/" + self.name.replace(".", "/")
         pattern = cmd(f"^{self.name.replace('.', '[.]')} ")
         known = f'sed -n "s/"{pattern}"//p" "$was/sysctls"'
         # If it was not recorded: it was the kernel's default if our file sets it, and it is not ours otherwise.
         unknown = f"! grep -qs {pattern} {self.conf} || echo 0"
         was = f'if [ -e "$was/known" ]; then {known}; else {unknown}; fi'
-        return Raw(f"{_RECORD}\necho $record\ncat {cmd(path)} || echo\n{was}")
+        return Raw(f"{_RECORD}\necho $record\ncat {cmd(proc_path(self.name))} || echo\n{was}")
 
     def read(self, answer: Answer) -> tuple[str, str]:
         record, now, was = (*(line.strip() for line in answer.output.splitlines()), "", "", "")[:3]

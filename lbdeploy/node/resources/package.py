@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lbdeploy.common.shell import Raw, cmd, here
-from lbdeploy.node.debian import APT_GET, DPKG_FOLDER, lists_packages
+from lbdeploy.common.debian import lists_packages
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.node import apt
 from lbdeploy.node.paths import VERSIONS
 from lbdeploy.node.resources.base import Answer, Change, Given, Phase, Resource, Step
 
-_HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
 _RENEWING = ("upgrade", "replace", "reinstall")  # what makes Debian restart a daemon
 
 
@@ -59,25 +59,18 @@ class Packages(Resource[PackageState]):
         return f"packages {', '.join(self.names)}"
 
     def probe(self) -> Raw:
-        query = cmd("dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\\n", *self.names)
-        lines = [
-            f"{query} 2>/dev/null",
-            # apt's own test: a journal of dpkg's that was not yet merged into the status file.
-            f'for each in {DPKG_FOLDER}/updates/*; do [ ! -e "$each" ] || echo interrupted; done',
-            f'while read -r each; do echo "recorded $each"; done < {VERSIONS}',
-        ]
-        if self.upgrade or self.pins:
-            lines.append(f"{cmd('apt-cache', 'policy', *self.names)} | {_CANDIDATES}")
-        return Raw("\n".join(lines))
+        recorded = f'while read -r each; do echo "recorded $each"; done < {VERSIONS}'
+        asked = [apt.candidates(self.names)] if self.upgrade or self.pins else []
+        return Raw("\n".join((apt.installed(self.names), recorded, *asked)))
 
     def read(self, answer: Answer) -> PackageState:
         lines = [line.split() for line in answer.output.splitlines()]
         told = {word: {each[1]: each[2] for each in lines if each[:1] == [word] and len(each) == 3} for word in _TOLD}
         mine = [words for words in lines if words and words[0] in self.names and len(words) > 1]
         # The second letter is the state, a third says that the package must be reinstalled (dpkg-query(1)).
-        half = ["interrupted"] in lines or any(words[1][1:2] in _HALF for words in mine)
-        versions = {words[0]: words[2] for words in mine if len(words) == 3 and words[1][1:2] == "i"}
-        held = frozenset(words[0] for words in mine if words[1][:1] == "h")
+        half = ["interrupted"] in lines or any(words[1][1:2] in apt.HALF for words in mine)
+        versions = {words[0]: words[2] for words in mine if len(words) == 3 and words[1][1:2] == apt.INSTALLED}
+        held = frozenset(words[0] for words in mine if words[1][:1] == apt.HELD)
         table = {
             name: [(each[2], each[3] == "offered") for each in lines if each[:2] == ["known", name] and len(each) == 4]
             for name, _ in self.pins
@@ -165,22 +158,20 @@ class Packages(Resource[PackageState]):
 
     def _install_all(self, state: PackageState, changes: Sequence[Change]) -> Raw:
         does = {action: [each.name for each in changes if each.action == action] for action in _DONE_BY_APT}
-        lines = ["step dpkg --configure -a", "patiently dpkg --configure -a"] if state.interrupted else []
-        lines += _unhold(does["unhold"])
+        lines = [*apt.REPAIR] if state.interrupted else []
+        lines += apt.unhold(does["unhold"]) if does["unhold"] else []
         if does["install"]:
             lines.append(self._install(does["install"]))
         pinned = [name for name in dict(self.pins) if name in (*does["upgrade"], *does["replace"])]
         lines += [self._to_version(name) for name in pinned]
         if upgraded := [name for name in does["upgrade"] if name not in pinned]:
-            lines.append(_INSTALL.format(apt=APT_GET, options="--only-upgrade", names=cmd(*upgraded)))
-        if does["reinstall"]:
-            lines.append(_REINSTALLABLE.format(apt=APT_GET, names=cmd(*does["reinstall"])))
-            lines.append(_INSTALL.format(apt=APT_GET, options="--reinstall", names=cmd(*does["reinstall"])))
+            lines.append(apt.install("--only-upgrade", upgraded))
+        lines += apt.reinstall(does["reinstall"]) if does["reinstall"] else []
         return Raw("\n".join(lines))
 
     def _to_version(self, name: str) -> str:
         """Install with the pins that lbdeploy has written, by which apt's candidate is the wanted version."""
-        install = _INSTALL.format(apt=APT_GET, options="$options", names=cmd(name))
+        install = apt.install("$options", [name])
         return f"options=--only-upgrade\npinned {cmd(name, dict(self.pins)[name])}\n{install}"
 
     def _install(self, names: list[str]) -> str:
@@ -189,34 +180,16 @@ class Packages(Resource[PackageState]):
 
     def _installed(self, names: list[str]) -> str:
         units = [unit for unit in self.daemons if unit in names]
-        install = _INSTALL.format(apt=APT_GET, options="", names=cmd(*names))
+        install = apt.install("", names)
         return _masked(units, install) if units else install
 
 
 _TOLD = ("recorded", "candidate")
 _DONE_BY_APT = ("unhold", "install", "upgrade", "replace", "reinstall")
 
-# What `apt-cache policy` says of each package: the candidate, and below "Version table:" each version that it knows,
-# indented by 5 with a mark or without, and below that its sources, indented by more. dpkg's own status is no source.
-_CANDIDATES = """\
-awk '
-    function told() { if (version != "") print "known", name, version, offered ? "offered" : "unoffered"; version = "" }
-    /^[^ ]/ { told(); name = substr($1, 1, length($1) - 1) }
-    $1 == "Candidate:" { print "candidate", name, $2 }
-    /^ (\\*\\*\\*|   ) [^ ]/ { told(); version = $1 == "***" ? $2 : $1; offered = 0 }
-    /^      +-?[0-9]+ / && $2 != "DPKG/status" { offered = 1 }
-    END { told() }'""".replace("DPKG", DPKG_FOLDER)
-
 
 def _matching(versions: Iterable[str], pattern: str) -> list[str]:
     return [version for version in versions if fnmatchcase(version, pattern)]
-
-
-def _unhold(names: list[str]) -> list[str]:
-    if not names:
-        return []
-    hold, unhold = (cmd("apt-mark", "-qq", verb, *names) for verb in ("hold", "unhold"))
-    return [cmd("step", "apt-mark unhold", *names), f"undo {here(hold)}", f"patiently {unhold}"]
 
 
 def _masked(units: list[str], install: str) -> str:
@@ -224,24 +197,3 @@ def _masked(units: list[str], install: str) -> str:
         cmd("systemctl", verb, "--runtime", "--no-reload", "--quiet", *units) for verb in ("mask", "unmask")
     )
     return f"{mask} 2>&1\n{install}\n{unmask} 2>&1\nrun systemctl daemon-reload"
-
-
-# Where no repository has the installed version any more, apt says so, does nothing, and exits with status 0.
-_REINSTALLABLE = (
-    "! {apt} --simulate --reinstall install {names} | grep 'is not possible' || fail apt-get install --reinstall"
-)
-
-# The lists are fetched only where apt does not know a package, or can't get the version that it knows.
-_INSTALL = """\
-if ! would=$({apt} --simulate --no-install-recommends install {options} {names} 2>/dev/null); then
-    step 'apt-get update'
-    patiently {apt} update
-    would=$({apt} --simulate --no-install-recommends install {options} {names} 2>/dev/null) || :
-fi
-note_new "$would"
-step 'apt-get install' {options} {names}
-if ! patiently_or_not {apt} --no-install-recommends install {options} {names}; then
-    step 'apt-get update, and once more'
-    patiently {apt} update
-    patiently {apt} --no-install-recommends install {options} {names}
-fi"""

@@ -6,24 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.node.apt import removable
 from lbdeploy.node.paths import INSTALLED, STATE
 from lbdeploy.node.resources.base import Answer, Change, Former, Phase, Step
-
-# apt itself says what nothing else needs (autoremove), and what would have to go along: `apt-get -s` only simulates.
-_ASK = """\
-[ -d {state} ] && echo state
-installed() {{ xargs dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' | sed -n "s/^.i. */$1/p"; }}
-echo {names} | installed 'there '
-[ -s {record} ] || exit 0
-mine=$(sort -u {record} | installed '')
-printf 'mine %s\\n' $mine
-asked=
-for name in {names}; do case " $(echo $mine) " in *" $name "*) asked="$asked $name" ;; esac; done
-[ "$asked" ] || exit 0
-removed() {{ sed -n 's/^\\(Purg\\|Remv\\) \\([^ ]*\\) .*/'"$1"' \\2/p'; }}
-printf 'asked %s\\n' $asked
-apt-get -s purge $asked | removed takes
-apt-get -s --auto-remove purge $asked | removed frees"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +35,7 @@ class Purge(Former[PurgeState]):
         return "purge"
 
     def probe(self) -> Raw:
-        return Raw(_ASK.format(state=STATE, record=INSTALLED, names=cmd(*self.names)))
+        return Raw(f"[ -d {STATE} ] && echo state\n{removable(self.names, INSTALLED)}")
 
     def read(self, answer: Answer) -> PurgeState:
         lines = [line.split() for line in answer.output.splitlines()]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lbdeploy.common.debian import unit_file
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import count, seconds
-from lbdeploy.node.debian import UNITS_FOLDER
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.stale_files import Gone
 
@@ -117,7 +117,7 @@ class Service(Resource[ServiceState]):
     @property
     def ours(self) -> bool:
         """Whether its unit file is lbdeploy's own."""
-        return f"{UNITS_FOLDER}/{self.unit}.service" in self.unit_files
+        return unit_file(self.unit) in self.unit_files
 
     @property
     def units(self) -> tuple[str, ...]:

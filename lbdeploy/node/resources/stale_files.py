@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from lbdeploy.common.debian import of_systemd
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
-from lbdeploy.node.debian import of_systemd
 from lbdeploy.node.paths import STAGED
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.text_diff import difference

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.node.paths import proc_path
 from lbdeploy.node.resources.base import Answer, Change, Given, Phase, Resource, Step
+
+# Lets haproxy bind to VIPs that the node does not hold (ip-sysctl.rst); one setting for each family of addresses.
+NONLOCAL_BIND = {4: "net.ipv4.ip_nonlocal_bind", 6: "net.ipv6.ip_nonlocal_bind"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,9 @@ class Sysctl(Resource[str | None]):
     def id(self) -> str:
         return f"sysctl {self.name}"
 
-    @property
-    def _path(self) -> str:
-        return "/proc/sys/" + self.name.replace(".", "/")
-
     def probe(self) -> Raw:
         # Not the shell's `read`, which reads byte by byte: the kernel gives the first digit of a number, then nothing.
-        return cmd("cat", self._path)
+        return cmd("cat", proc_path(self.name))
 
     def read(self, answer: Answer) -> str | None:
         return answer.output.strip() if answer.status == 0 else None

@@ -52,6 +52,21 @@ OF_NODES = (
         "runs a release that lbdeploy knows",
         "rehearse on a release like it before you rely on it",
     ),
+    Check(
+        "other-cluster",
+        "no other cluster is deployed there, by the hosts.toml of the last run (this one, renamed: a warning)",
+        "has no other cluster of lbdeploy's",
+        "use that cluster's hosts.toml; or first: lbdeploy -f ITS_HOSTS_TOML down",
+        up=True,
+    ),
+    Check(
+        "ends",
+        "no port, VIP or set of servers ends that its haproxy and keepalived serve now: a problem where lbdeploy has "
+        "never changed the node, and otherwise a warning, which `plan` has as a cost",
+        "serves nothing that would end",
+        "add it to hosts.toml; if nobody needs it: --ignore ends",
+        up=True,
+    ),
     Check("systemd", "systemd runs it", "is run by systemd", "lbdeploy needs systemd", up=True),
     Check("apt", "it has apt", "has apt", "lbdeploy works on Debian and Ubuntu", up=True),
     Check(

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.health.fitness import DAEMONS
 from lbdeploy.node import network_listener
 from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.parsers import Neighbour
-from lbdeploy.node.resources import Journal, Packages, Service
+from lbdeploy.node.resources import File, Journal, Packages, Service
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.operations.doctor import node_checks, software_checks
 from lbdeploy.operations.doctor.checkup import Checkup
-from lbdeploy.planning.desired import packages
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
 
 
 class Examination(NodeProbeScript):
@@ -29,6 +29,7 @@ class Examination(NodeProbeScript):
             Journal(),
             Packages(packages(cluster), upgrade=True, pins=tuple(cluster.packages.pins.items())),
             *(Service(name) for name in DAEMONS),
+            *(File(path, "") for path in (HAPROXY_CFG, KEEPALIVED_CONF)),
         ]
         super().__init__(cluster, node, resources)
         self.cluster = cluster

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
+from lbdeploy.errors import RenderError
 from lbdeploy.health.addresses import secondary
 from lbdeploy.health.finding import Finding
 from lbdeploy.operations.doctor import software_checks, system_checks
 from lbdeploy.operations.doctor.checkup import Checkup
+from lbdeploy.planning import endings
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.preflight import preflight
 
 JUDGES = (*software_checks.JUDGES, *system_checks.JUDGES)
@@ -17,7 +21,9 @@ JUDGES = (*software_checks.JUDGES, *system_checks.JUDGES)
 
 def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """Everything that is wrong with a node."""
+    yield from ownership(cluster, checkup.observation)
     yield from preflight(cluster, checkup.observation)
+    yield from endings.findings(checkup.observation, _wanted(cluster, checkup.node))
     yield from secondary(cluster, checkup.observation)
     for judge in JUDGES:
         yield from judge(cluster, checkup)
@@ -26,3 +32,11 @@ def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
     """The probes that only doctor runs, by name."""
     return software_checks.probes(cluster, node) | system_checks.probes(cluster, node)
+
+
+def _wanted(cluster: Cluster, node: Node) -> dict[str, str]:
+    """The contents of the daemons' own files; none where they can't be rendered, which another check reports."""
+    try:
+        return {each.path: each.content for each in files(cluster, node) if each.path in (HAPROXY_CFG, KEEPALIVED_CONF)}
+    except RenderError:
+        return {}

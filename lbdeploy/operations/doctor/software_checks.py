@@ -9,20 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.common.debian import APT_CONF_FOLDER, APT_SOURCES, DAEMONS, DEBIAN, RELEASES, UBUNTU
+from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.fitness import DAEMONS
+from lbdeploy.node import apt
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.operations.doctor.checkup import Checkup, Judge
 from lbdeploy.planning.desired import packages
 from lbdeploy.planning.preflight import unoffered
 
-KNOWN = {"debian": ("11", "12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
-LOCKS = (
-    "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
-)  # fmt: skip
 FETCH_SECONDS = 8  # how long an apt source may take to answer
 
 
@@ -30,24 +27,29 @@ def probes(_: Cluster, __: Node) -> dict[str, Raw]:
     """What these checks ask a node, by name."""
     return {
         "os": Raw("cat /etc/os-release"),
-        "lists": Raw("ls /var/lib/apt/lists | grep -c _"),
-        "unattended": Raw(_UNATTENDED),
-        "locks": Raw(_LOCKED.format(locks=cmd(*LOCKS))),
+        "lists": apt.LISTS,
+        "unattended": apt.UNATTENDED,
+        "locks": apt.lock_holders(),
     }
 
 
 def slow_probe() -> Raw:
     """Fetches from the apt sources, and prints those that can't be reached."""
-    return Raw(_SOURCES.format(seconds=FETCH_SECONDS))
+    return apt.unreached_sources(FETCH_SECONDS)
 
 
 def _release(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     words = (line.partition("=") for line in checkup.lines("os"))
     release = {key: value.strip("\"'") for key, _, value in words}
-    if release.get("VERSION_ID") not in KNOWN.get(release.get("ID", ""), ()):
+    if release.get("VERSION_ID") not in RELEASES.get(release.get("ID", ""), {}):
         name = release.get("PRETTY_NAME") or "a system that does not say what it is"
-        fix = "lbdeploy was tried on Debian 11 to 13 and Ubuntu 22.04, 24.04 and 26.04: rehearse first"
+        fix = f"lbdeploy was tried on {_tried()}: rehearse first"
         yield Finding.warning(checkup.node.name, "release", f"runs {name}", fix)
+
+
+def _tried() -> str:
+    (first, *_, last), (*ubuntu, latest) = DEBIAN, UBUNTU
+    return f"Debian {first} to {last} and Ubuntu {', '.join(ubuntu)} and {latest}"
 
 
 def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
@@ -63,7 +65,7 @@ def _packages(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
             checkup.node.name, "packages", f"apt has no package lists yet, to look for {names} in", fix
         )
     else:
-        fix = f"apt-get update there; then see apt-cache policy {unknown[0]}, and /etc/apt/sources.list"
+        fix = f"apt-get update there; then see apt-cache policy {unknown[0]}, and {APT_SOURCES}"
         yield Finding.failed(checkup.node.name, "packages", f"apt knows no package {names}", fix)
 
 
@@ -80,7 +82,7 @@ def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
         if found := re.fullmatch(r"unreached (\S+) (.+)", line):
             why = found[2].removeprefix(f"Failed to fetch {found[1]}").strip()
             detail = f"can't fetch from its apt source {found[1]}: {why}"
-            fix = "check its route and proxy, or correct /etc/apt/sources.list; then: apt-get update there"
+            fix = f"check its route and proxy, or correct {APT_SOURCES}; then: apt-get update there"
             problem = Finding.failed(checkup.node.name, "apt-sources", detail, fix, subject=found[1])
             yield problem if _missing(cluster, checkup) else problem.as_warning()
 
@@ -103,7 +105,7 @@ def _unattended(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     if free:
         names = " and ".join(free)
         detail = f"unattended-upgrades may upgrade {names} on all nodes in the same night, and restarts them"
-        file, lines = "/etc/apt/apt.conf.d/52lbdeploy", "".join(f'"^{name}$"; ' for name in free)
+        file, lines = f"{APT_CONF_FOLDER}/52lbdeploy", "".join(f'"^{name}$"; ' for name in free)
         spare = f"echo 'Unattended-Upgrade::Package-Blacklist {{ {lines}}};' > {file}"
         fix = f"give exact versions in [packages] of hosts.toml; or there: {spare}; then: lbdeploy up --upgrade"
         yield Finding.warning(checkup.node.name, "unattended-upgrades", detail, fix)
@@ -136,44 +138,3 @@ def _state(checkup: Checkup) -> PackageState:
 def _missing(cluster: Cluster, checkup: Checkup) -> list[str]:
     """The packages that are not installed."""
     return [name for name in packages(cluster) if name not in _state(checkup).versions]
-
-
-# Whether it would run: the conditions of its own timer and script. Its blacklist has patterns for Python's `re.match`.
-_UNATTENDED = """\
-command -v unattended-upgrade > /dev/null && systemctl -q is-enabled apt-daily-upgrade.timer || exit 0
-apt-config dump | sed -n 's/^APT::Periodic::\\(Enable\\|Unattended-Upgrade\\) "\\(.*\\)";$/\\1 \\2/p
-    s/^Unattended-Upgrade::Package-Blacklist:: "\\(.*\\)";$/spares \\1/p'"""
-
-# /proc/locks names the holder's process and the file's inode; each line: "1: POSIX ADVISORY WRITE 42 fe:00:1234 0 EOF".
-_LOCKED = """\
-for lock in {locks}; do
-    [ -e $lock ] || continue
-    inode=$(stat -c %i $lock)
-    pid=$(awk -v inode=":$inode\\$" '$2 != "->" && $6 ~ inode {{print $5; exit}}' /proc/locks)
-    [ -z "$pid" ] || printf '%s %s %s\\n' $lock $pid "$(cat /proc/$pid/comm)"
-done"""
-
-# apt's own helper fetches from each source the file that `apt-get update` would fetch first, into a folder that is
-# removed afterwards. Sources with a password in their URL are left out: it would be visible in the process list.
-_SOURCES = """\
-scratch=$(mktemp -d -p /run lbdeploy-doctor.XXXXXX) || exit 0
-trap 'rm -rf "$scratch"' EXIT
-fetch() {{
-    case $1 in
-        file:* | copy:*)
-            path=${{1#*:}}
-            [ -d "${{path%/*}}" ] || printf 'unreached %s there is no such folder\\n' "$1"
-            return ;;
-    esac
-    said=$(timeout {seconds} /usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::http::Timeout=5 \\
-        -o Acquire::https::Timeout=5 download-file "$1" "$scratch/$2" 2>&1) && return
-    case $said in *' 404 '*) return ;; esac
-    why=$(printf '%s\\n' "$said" | sed -n 's/^E: *//p' | head -n 1)
-    printf 'unreached %s %s\\n' "$1" "${{why:-no answer}}"
-}}
-number=0
-for uri in $(apt-get --print-uris update | sed -n "s/^'\\([^'@]*InRelease\\)' .*/\\1/p" | sort -u | head -n 20); do
-    number=$((number + 1))
-    fetch "$uri" $number &
-done
-wait"""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
 from lbdeploy.health.finding import Finding
+from lbdeploy.node.apt import shipped
 from lbdeploy.node.paths import JOURNAL
 from lbdeploy.operations.doctor.checkup import Checkup, Judge
 from lbdeploy.operations.doctor.firewall import firewall
@@ -35,7 +36,12 @@ def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
         "networkd": Raw(_NETWORKD.format(interfaces=cmd(*carriers))),
         "ntp": Raw("systemd-detect-virt -cq && echo container\ntimeout 5 timedatectl show -p NTPSynchronized"),
         "leftover": Raw(
-            _LEFTOVER.format(journal=JOURNAL, files=cmd(KEEPALIVED_CONF, HAPROXY_CFG), units=cmd(*MANAGERS))
+            _LEFTOVER.format(
+                shipped=shipped("haproxy", "$file"),
+                journal=JOURNAL,
+                files=cmd(KEEPALIVED_CONF, HAPROXY_CFG),
+                units=cmd(*MANAGERS),
+            )
         ),
         "firewall": Raw(firewall.PROBE),
     }
@@ -168,6 +174,6 @@ for unit in {units}; do ! systemctl -q is-active $unit || echo "unit $unit"; don
 [ ! -e {journal} ] || exit 0
 for file in {files}; do
     [ -s $file ] && ! head -n 1 $file | grep -q 'Written by lbdeploy' || continue
-    shipped=$(dpkg-query -W -f '${{Conffiles}}\\n' haproxy | awk -v file=$file '$1 == file {{print $2}}')
+    shipped=$({shipped})
     [ "$shipped" = "$(md5sum < $file | cut -d ' ' -f 1)" ] || echo "file $file"
 done"""

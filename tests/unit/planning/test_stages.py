@@ -99,6 +99,8 @@ def change(tmp_path: Path) -> Change:
 
 PRIORITY_1, PRIORITY_2 = "priority = 200", "priority = 100"
 SWAPPED = ((PRIORITY_1, "priority = x"), (PRIORITY_2, PRIORITY_1), ("priority = x", PRIORITY_2))
+BALANCE = ('balance = "roundrobin"', 'balance = "leastconn"')
+PORTS_END = "192.168.0.10 port 6443, 192.168.1.10 port 6443 end"
 ONE_BY_ONE = [("reload", "lb2", NOTHING), ("reload", "lb1", NOTHING)]
 TOGETHER = [("together", "lb2 lb1", NOTHING)]
 REELECT = [("reelect", "lb2 lb1", REELECTED)]
@@ -108,7 +110,12 @@ REELECT = [("reelect", "lb2 lb1", REELECTED)]
     ("replaced", "stages"),
     [
         pytest.param((), [], id="nothing"),
-        pytest.param((("port = 6443", "port = 6444"),), ONE_BY_ONE, id="haproxy"),
+        pytest.param((BALANCE,), ONE_BY_ONE, id="haproxy"),
+        pytest.param(
+            (("port = 6443", "port = 6444"),),
+            [ONE_BY_ONE[0], ("reload", "lb1", f"{PORTS_END}; others notice nothing")],
+            id="port",
+        ),
         pytest.param((("preempt_delay = 30", "preempt_delay = 60"),), ONE_BY_ONE, id="preempt_delay"),
         pytest.param((("advert_interval = 1", "advert_interval = 2"),), TOGETHER, id="advert interval"),
         pytest.param((("advert_interval = 1", "advert_interval = 0.5"),), TOGETHER, id="VRRP version"),
@@ -144,9 +151,7 @@ REELECT = [("reelect", "lb2 lb1", REELECTED)]
         pytest.param(
             ((PRIORITY_2, "priority = 250"), ("preempt_delay = 30", "preempt = false")), ONE_BY_ONE, id="no preemption"
         ),
-        pytest.param(
-            (("port = 6443", "port = 6444"), ("advert_interval = 1", "advert_interval = 2")), TOGETHER, id="both"
-        ),
+        pytest.param((BALANCE, ("advert_interval = 1", "advert_interval = 2")), TOGETHER, id="both"),
     ],
 )
 def test_a_change_of_hosts_toml_goes_the_way_that_costs_least(
@@ -158,7 +163,7 @@ def test_a_change_of_hosts_toml_goes_the_way_that_costs_least(
 
 def test_the_holder_is_last_whoever_it_is(change: Change) -> None:
     """Not the priority tells who goes last, but who has the VIPs."""
-    scene = change(("port = 6443", "port = 6444"), holder="lb2")
+    scene = change(BALANCE, holder="lb2")
     assert [names for _, names, _ in scene.stages] == ["lb1", "lb2"]
 
 
@@ -193,7 +198,7 @@ def test_a_program_that_was_replaced_is_restarted_while_another_node_has_the_vip
 
 def test_what_can_be_done_gently_is_done_before_what_can_not(change: Change) -> None:
     """A node with changes of both kinds is changed twice, and each change is made once."""
-    scene = change(("port = 6443", "port = 6444"), states={"lb1": {KEEPALIVED: running(replaced=True)}})
+    scene = change(BALANCE, states={"lb1": {KEEPALIVED: running(replaced=True)}})
     assert scene.stages == [*ONE_BY_ONE, ("away", "lb1", AWAY)]
     assert [f"{each.action} {each.name}" for each in scene.plan.stages[1].plans["lb1"].changes] == [
         f"update {HAPROXY_CFG}",
@@ -207,7 +212,7 @@ def test_what_can_be_done_gently_is_done_before_what_can_not(change: Change) -> 
 def test_what_dpkg_is_to_repair_comes_before_everything_else(change: Change) -> None:
     """Nobody knows what it restarts, so all that the node needs is done while another one has the VIPs."""
     broken = {"packages haproxy, keepalived, socat": PackageState(INSTALLED.versions, interrupted=True)}
-    scene = change(("port = 6443", "port = 6444"), states={"lb1": broken})
+    scene = change(BALANCE, states={"lb1": broken})
     assert scene.stages == [("reload", "lb2", NOTHING), ("away", "lb1", AWAY)]
     assert [each.action for each in scene.plan.stages[1].plans["lb1"].changes] == ["repair", "update", "reload"]
 

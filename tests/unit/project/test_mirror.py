@@ -61,7 +61,6 @@ health/nodes.py
 health/placement.py
 health/state.py
 node/health_probes.py
-node/paths.py
 node/resources/stale_files.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
@@ -71,7 +70,6 @@ operations/arguments.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
-operations/rollback.py
 operations/status.py
 rollout/options.py
 ssh/config_values.py

@@ -91,7 +91,10 @@ def test_forgetting_an_unknown_host_writes_nothing(file: Path) -> None:
     file.write_text(CAPTURED)
     before = file.stat()
     assert forget(file, "lb3") == 0
-    assert file.stat() == before
+    after = file.stat()
+    # Not all of it: the time of the last access may be another, since the file was read.
+    assert after.st_ino == before.st_ino
+    assert (after.st_mtime_ns, after.st_ctime_ns) == (before.st_mtime_ns, before.st_ctime_ns)
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

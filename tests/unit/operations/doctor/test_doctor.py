@@ -10,7 +10,9 @@ from checkups import looked
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, HostKeyError, LoginError, SudoError
 from lbdeploy.operations.doctor import doctor
-from lbdeploy.operations.doctor.checklist import CHECKS, IGNORED_BY_DOCTOR, LOGIN
+from lbdeploy.operations.doctor.checklist import CHECKS, IGNORED_BY_DOCTOR, LOGIN, OF_NODES
+
+EACH = len(LOGIN) + len(OF_NODES)  # checks of a node
 
 
 def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
@@ -18,7 +20,7 @@ def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
     found = doctor.diagnose(seed, [looked(seed), looked(seed, "lb2")], {})
     assert all(each.ok for each in found.findings)
     assert {each.check for each in found.findings} == {each.id for each in CHECKS if each.doctor}
-    assert [each.node for each in found.findings] == ["lb1"] * 23 + ["lb2"] * 23 + [None] * 5
+    assert [each.node for each in found.findings] == ["lb1"] * EACH + ["lb2"] * EACH + [None] * 5
 
 
 def test_nodes_that_can_not_be_asked_are_told_with_what_they_passed(seed: Cluster) -> None:
@@ -34,7 +36,7 @@ def test_nodes_that_can_not_be_asked_are_told_with_what_they_passed(seed: Cluste
         mine = [(each.check, each.ok) for each in found.findings if each.node == "lb1"]
         assert mine == [(check.id, False), *((each.id, True) for each in LOGIN[:passed])]
         assert ("firewall", True) not in {(each.check, each.ok) for each in found.findings}
-    assert sum(each.node == "lb2" for each in found.findings) == 23
+    assert sum(each.node == "lb2" for each in found.findings) == EACH
 
 
 def test_a_problem_that_is_known_is_a_warning(seed: Cluster) -> None:

@@ -1,0 +1,108 @@
+"""Reading any haproxy.cfg, lbdeploy's or not: what it listens on, and the servers behind each port. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from lbdeploy.common.config_words import haproxy_words
+
+EVERYWHERE = "*"
+_HEADS = ("global", "defaults", "frontend", "listen", "backend", "peers", "resolvers", "userlist", "cache", "program")
+_LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # no address of a network
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """What a section listens on: `address` is "*" for all; `servers` as "address:port", of all its backends."""
+
+    section: str
+    address: str
+    port: str
+    servers: frozenset[str]
+
+    def serves(self, address: str, port: str) -> bool:
+        """Whether clients of this address and port come here."""
+        return self.port == port and (self.address == address or EVERYWHERE in (self.address, address))
+
+
+@dataclass(slots=True)
+class _Section:
+    kind: str
+    name: str
+    binds: list[tuple[str, str]] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)
+    backends: list[str] = field(default_factory=list)
+
+
+def listeners(conf: str) -> list[Bind]:
+    """Everything that haproxy listens on in the network. No text makes it raise."""
+    sections = list(_sections(conf))
+    backends = {each.name: each for each in sections if each.kind in ("backend", "listen")}
+    return [
+        Bind(each.name, address, port, frozenset(_with_port(server, port) for server in _servers(each, backends)))
+        for each in sections
+        for address, port in each.binds
+    ]
+
+
+def _servers(section: _Section, backends: dict[str, _Section]) -> Iterator[str]:
+    yield from section.servers
+    for name in section.backends:
+        if name in backends:
+            yield from backends[name].servers
+
+
+def _sections(conf: str) -> Iterator[_Section]:
+    section = _Section("", "")
+    for line in conf.splitlines():
+        words = _words(line)
+        if words and words[0] in _HEADS:
+            yield section
+            section = _Section(words[0], words[1] if len(words) > 1 else "")
+        elif len(words) > 1:
+            _add(section, words)
+    yield section
+
+
+def _words(line: str) -> list[str]:
+    """The words before a comment."""
+    words = [word for word, _ in haproxy_words(line)]
+    end = next((index for index, word in enumerate(words) if word.startswith("#")), len(words))
+    return words[:end]
+
+
+def _add(section: _Section, words: list[str]) -> None:
+    match words[0]:
+        case "bind":
+            section.binds += [_endpoint(each) for each in words[1].split(",") if not each.startswith(_LOCAL)]
+        case "server" if len(words) > 2:
+            section.servers.append(words[2])
+        case "default_backend" | "use_backend":
+            section.backends.append(words[1])
+
+
+def _endpoint(text: str) -> tuple[str, str]:
+    """The address and the port of "192.168.0.10:6443", "*:6443", ":6443", "[::]:6443" or "ipv4@:6443"."""
+    host, _, port = text.rpartition(":")
+    return _plain(host), port
+
+
+def _plain(host: str) -> str:
+    bare = host.rpartition("@")[2].strip("[]").partition("%")[0]
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        return bare or EVERYWHERE
+    return EVERYWHERE if address.is_unspecified else str(address)
+
+
+def _with_port(server: str, port: str) -> str:
+    """A server without a port is asked at the one that the client came to (haproxy's documentation of `server`)."""
+    bare = server.strip("[]")
+    try:
+        return f"{ip_address(bare)}:{port}"
+    except ValueError:
+        host, _, own = server.rpartition(":")
+        return f"{_plain(host)}:{own}" if host else f"{server}:{port}"

@@ -1,0 +1,43 @@
+"""Whose node it is: what lbdeploy has on it may belong to another cluster. Pure.
+
+The nodes keep the hosts.toml of the last run. A cluster is the same while it keeps a VIP, whatever its name becomes; or
+while it keeps its name and its virtual router ID, where all VIPs are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.config.unvalidated import Deployed, deployed
+from lbdeploy.health.finding import Finding
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.paths import HOSTS
+
+CHECK = "other-cluster"
+
+
+def ownership(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
+    """A problem where another cluster was deployed on the node, and a warning where this one was renamed since."""
+    hosts = seen.marks.get("hosts")
+    there = deployed(hosts.output) if hosts else None
+    if there is None:
+        return
+    if _another(cluster, there):
+        vips = f", with {', '.join(sorted(there.vips))}" if there.vips else ""
+        detail = f"another cluster is deployed here: {there.name}{vips}; {cluster.name} would take its place"
+        fix = (
+            f"use the hosts.toml of {there.name} (the node has a copy: {HOSTS}); to give up {there.name}: "
+            f"lbdeploy -f ITS_HOSTS_TOML down; to continue anyway: --ignore {CHECK}"
+        )
+        yield Finding.failed(seen.node.name, CHECK, detail, fix, subject=there.name)
+    elif there.name != cluster.name:
+        detail = f"this cluster was deployed here as {there.name}, and is renamed to {cluster.name}"
+        fix = "nothing to do, if that is meant: its VIPs stay"
+        yield Finding.warning(seen.node.name, CHECK, detail, fix, subject=there.name)
+
+
+def _another(cluster: Cluster, there: Deployed) -> bool:
+    vips = {str(vip.ip) for vip in cluster.vips}
+    same = (there.name, there.router_id) == (cluster.name, cluster.vrrp.router_id)
+    return not same and vips.isdisjoint(there.vips)

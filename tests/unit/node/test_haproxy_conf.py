@@ -1,0 +1,59 @@
+"""What any haproxy.cfg listens on, and the servers behind it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbdeploy.node.haproxy_conf import Bind, listeners
+
+BY_HAND = """\
+global
+    stats socket /run/haproxy/admin.sock mode 660 level admin
+frontend kubernetes-api # the API
+    bind *:6443
+    bind unix@/run/x.sock
+    default_backend apiservers
+backend apiservers
+    server cp1 10.20.0.21:6443 check
+    server cp2 10.20.0.22 check   # at the same port
+listen ingress
+    bind 10.20.0.10:443,[2001:db8::0010]:443 ssl crt /etc/x.pem
+    server w1 w1.example.com:443 check
+"""
+
+
+def test_binds_are_read_with_the_servers_behind_them() -> None:
+    """A frontend's servers are those of its backends, and a listen section has its own."""
+    api = frozenset({"10.20.0.21:6443", "10.20.0.22:6443"})
+    ingress = frozenset({"w1.example.com:443"})
+    assert listeners(BY_HAND) == [
+        Bind("kubernetes-api", "*", "6443", api),
+        Bind("ingress", "10.20.0.10", "443", ingress),
+        Bind("ingress", "2001:db8::10", "443", ingress),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        (":80", "*", "80"),
+        ("0.0.0.0:80", "*", "80"),
+        ("[::]:80", "*", "80"),
+        (":::80", "*", "80"),
+        ("ipv4@10.0.0.1:80", "10.0.0.1", "80"),
+        ("${VIP}:80", "${VIP}", "80"),
+        ("*:8000-8010", "*", "8000-8010"),
+    ],
+)
+def test_an_address_is_read_in_each_of_its_forms(text: str, address: str, port: str) -> None:
+    """However haproxy lets one write it."""
+    assert listeners(f"frontend x\n  bind {text}\n") == [Bind("x", address, port, frozenset())]
+
+
+@given(st.text())
+def test_no_text_makes_the_reader_raise(text: str) -> None:
+    """A node may have anything there."""
+    listeners(text)
+    listeners(f"frontend x\nbind {text}\nserver a {text}\n")
