@@ -28,11 +28,8 @@ from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.steps import Steps
 
-<<<<<<< HEAD
 FOLLOW_SECONDS = 86400  # more than any task takes
-=======
 _TOOLS = ("transaction", "commit", "apt", "original")  # what every applying script has, from node/remote/
->>>>>>> origin/main
 
 
 @dataclass(frozen=True, slots=True)
