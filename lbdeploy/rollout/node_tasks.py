@@ -14,6 +14,7 @@ from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.outcome import cut_off, going_on, lost_for_good, outcome, worst
 from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.transaction import FOLLOW_SECONDS, Task, Transaction
+from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class NodeTask:
 
     def tell(self, session: Session, script: str) -> None:
         """Run one of the transaction's scripts, and read its output."""
-        session.run(script, self.progress.line)
+        session.run(script, self.progress.line, WORK)
         if self.progress.waits and not self.deadline:
             self.deadline = time.monotonic() + (self.progress.awaiting or 0)
 

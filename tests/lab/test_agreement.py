@@ -1,4 +1,4 @@
-"""Nodes agree on a change, and what is reported is so, whatever dies at whatever instant. See decision 51."""
+"""Nodes agree on a change, and what is reported is so, whatever dies at whatever instant. See decision 52."""
 
 from __future__ import annotations
 

@@ -38,7 +38,6 @@ rollout/node_tasks.py
 rollout/observer.py
 rollout/stage_runner.py
 ssh/transport/channel.py
-ssh/transport/session.py
 """
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
@@ -73,6 +72,7 @@ operations/outage/views.py
 operations/status.py
 rollout/options.py
 ssh/config_values.py
+ssh/limits.py
 ssh/manual_commands.py
 ssh/transport/algorithms.py
 """
