@@ -104,11 +104,10 @@ def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent
     """Restore the files as they were before the run `to`, or before the last one."""
     options = _options(cluster, asked)
     with _pool(cluster, on_event) as (pool, emit):
-        from lbdeploy.operations.generations import target
-        from lbdeploy.operations.rollback import generations, restoring
+        from lbdeploy.operations.rollback import Rollback, stored
 
-        goal = target(generations(pool), to)
-        return restoring(cluster, pool, emit, _origin(cluster, "rollback"), options, goal).up()
+        back = Rollback(cluster, pool, emit, _origin(cluster, "rollback"), options)
+        return back.prepare(stored(pool, options.limit), to)[0].up()
 
 
 def rebuild(

@@ -219,9 +219,11 @@ class SudoError(ConnectError):
 
 
 class LostError(ConnectError):
-    """The connection died under way, or nothing was heard from the node for 14 s; then `silent` is set.
+    """The connection died under way; or nothing was heard from the node for 14 s, or its answer took too long or had no
+    end, so that it was given up; then `silent` is set.
 
-    A change that had begun goes on by itself on the node. Once it can be reached again: `lbdeploy verify`.
+    A change that had begun goes on by itself on the node. See whether it answers by hand, with the `ssh` command that
+    the message may name. Once it can be reached again: `lbdeploy verify`.
     """
 
     def __init__(self, message: str, *, silent: bool = False, **known: str | None) -> None:

@@ -20,6 +20,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 
+from lbdeploy.cli import output
 from lbdeploy.cli.main import cli
 
 NO_TASKS = ("completion", "schema", "lab-exec")  # about the command line itself, or with arbitrary arguments
@@ -83,7 +84,7 @@ def _run(context: Context, words: list[str]) -> None:
     """Run lbdeploy; with fab's --dry, only print the command. Raises Exit where it fails."""
     sys.stdout.flush()
     if context.config.run.dry:
-        print(shlex.join(["lbdeploy", *words]))
+        output.show(shlex.join(["lbdeploy", *words]))
     elif code := _ended(subprocess.Popen([sys.executable, "-m", "lbdeploy", *words])):
         raise Exit(code=code)
 

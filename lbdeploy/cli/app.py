@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.cli.event_lines import as_json
+from lbdeploy.cli.event_lines import as_document
 from lbdeploy.cli.hints import Advice
+from lbdeploy.cli.output import show_document
 from lbdeploy.common import environment
 from lbdeploy.common.paths import absolute
 from lbdeploy.errors import LbdeployError
@@ -144,8 +145,8 @@ class App:
         if not self.muted:
             self.log.event(event)
             self.reporter.emit(event)
-            if self.events and (line := as_json(event)):
-                print(line, flush=True)
+            if self.events and (line := as_document(event)):
+                show_document(line)
 
     def limit(self, names: Sequence[str]) -> tuple[str, ...]:
         """The nodes named by --limit, () for all. Raises UsageError for one that hosts.toml does not have."""
@@ -199,11 +200,9 @@ class App:
         whole = self._whole(exit_code, document)
         if self.format:
             name = self.cluster.name if "cluster" in self.__dict__ else str(self.file)
-            print(self.format.text({**whole, "cluster": name}), flush=True)
+            show_document({**whole, "cluster": name}, self.format.text)
             return self.format.exit_code(whole)
-        import json
-
-        print(json.dumps({"event": "end", **whole} if self.events else whole, ensure_ascii=False), flush=True)
+        show_document({"event": "end", **whole} if self.events else whole)
         return exit_code
 
     def _whole(self, exit_code: int, document: dict[str, Any]) -> dict[str, Any]:

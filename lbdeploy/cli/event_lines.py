@@ -1,21 +1,19 @@
-"""Events as lines of JSON, for programs that follow a run."""
+"""Events as documents, for programs that follow a run."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lbdeploy.events import Event
 
 
-def as_json(event: Event) -> str:
-    """The line for an event; "" for a RemoteCommand, which only the log has. `time`: Unix time in seconds."""
+def as_document(event: Event) -> dict[str, Any]:
+    """The document for an event; {} for a RemoteCommand, which only the log has. `time`: Unix time in seconds."""
     kind = type(event).__name__.lower()
     if kind not in ("step", "done", "note"):
-        return ""
-    import json
-
+        return {}
     about = {"event": kind, "time": round(time.time(), 3), "node": event.who, "text": getattr(event, "text", "")}
     ended = {"ok": getattr(event, "ok", True)} if kind == "done" else {}
-    return json.dumps(about | ended, ensure_ascii=False)
+    return about | ended

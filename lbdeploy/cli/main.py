@@ -11,6 +11,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.group import Commands
+from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import (
     global_options,
 )
@@ -81,7 +82,7 @@ def _call(app: App) -> int:
     except click.exceptions.Abort as abort:
         return app.fail(_interrupted(begun=isinstance(abort.__cause__, KeyboardInterrupt)))
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        show(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
         return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.common.environment import SUDO_VARIABLE
+from lbdeploy.common.sanitize import neutral, safe_text
 from lbdeploy.config.credentials import Answers
 from lbdeploy.errors import UsageError
 
@@ -27,12 +28,24 @@ class Terminal:
 
     def confirm(self, text: str, question: str) -> bool:
         self._reporter().warn(text)
-        return click.confirm(question, err=True)
+        return confirm(question)
 
     def secret(self, prompt: str) -> str:
         self._reporter().quiet()
-        answer: str = click.prompt(prompt, default="", hide_input=True, show_default=False, err=True)
+        answer: str = click.prompt(safe_text(prompt), default="", hide_input=True, show_default=False, err=True)
         return answer
+
+
+def confirm(question: str) -> bool:
+    """Ask for yes or no; no is the default. Ctrl-C raises click's Abort."""
+    return click.confirm(safe_text(question), err=True)
+
+
+def ask(question: str, default: str | None) -> str:
+    """Ask for a line; Enter accepts the default. Ctrl-C raises click's Abort."""
+    shown = None if default is None else neutral(default)
+    answer: str = click.prompt(safe_text(question), default=shown, show_default=bool(shown), err=True)
+    return answer.strip()
 
 
 def answers(reporter: Callable[[], Reporter], *, accept_new: bool, ask_sudo: bool) -> Answers:

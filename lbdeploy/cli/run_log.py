@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lbdeploy import __version__
+from lbdeploy.common.sanitize import safe_text
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
 
@@ -80,7 +81,7 @@ class Logbook:
         try:
             with self._opened() as file:
                 while (text := self._lines.get()) is not None:
-                    file.write(text)
+                    file.write(safe_text(text))
                     if self._lines.empty():
                         file.flush()
         except OSError as error:
@@ -103,7 +104,7 @@ class Logbook:
         file.write(
             f"lbdeploy {__version__}, Python {sys.version.split()[0]}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n"
         )
-        file.write(f"{shlex.join(self._argv)}\n{self._about}\n")
+        file.write(safe_text(f"{shlex.join(self._argv)}\n{self._about}\n"))
         _clear(folder)
         return file
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.common.sanitize import neutral
 
 
 def nodes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -46,7 +47,7 @@ def networks(context: click.Context, parameter: click.Parameter, incomplete: str
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+    return [neutral(name) for name in names if name.startswith(incomplete)]
 
 
 def _file(context: click.Context) -> Path:

@@ -15,7 +15,7 @@ from lbdeploy.common.redact import hidden, hidden_in_base64
 # that take no room, and tags; halves of surrogate pairs, which stand for bytes that are not UTF-8.
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
 )
 
 
@@ -27,6 +27,13 @@ def neutral(text: str) -> str:
 def safe_text(text: str) -> str:
     """The text, safe to show: neutral, and without secrets."""
     return neutral(hidden_in_base64(hidden(text)))
+
+
+def safe_markup(text: str) -> str:
+    """The text as it may be shown by a page, or a picture in XML."""
+    from html import escape
+
+    return escape(safe_text(text))
 
 
 def safe_document(value: Any) -> Any:

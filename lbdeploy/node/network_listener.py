@@ -10,12 +10,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.node.remote import remote_text
+
+LISTEN, SEND, FIND = "vrrp", "hail", "who-has"  # what the programs call themselves
+FILES = {LISTEN: "listen-vrrp.pl", SEND: "send-vrrp.pl", FIND: "find-address-owner.pl"}
+MARGIN = 5  # seconds that a program may take longer than it was told to
+LATE = 124  # the exit status of timeout(1) where it had to end a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ class Claim:
 class Heard:
     """What one node heard. `through`: sources of VRRP that its firewall lets pass; `unsent`: by peer, why it failed.
 
-    `done` are the programs that ran to their end; what the others would have found is unknown.
+    `done` are the programs that did all that they were to do; what the others would have found is unknown. `ended`:
+    the exit status of each program, LATE of one that was ended for it.
     """
 
     adverts: frozenset[Advert] = frozenset()
@@ -48,6 +54,7 @@ class Heard:
     claims: frozenset[Claim] = frozenset()
     unsent: Mapping[Address, str] | None = None
     done: frozenset[str] = frozenset()
+    ended: Mapping[str, int] = field(default_factory=dict)
 
 
 def seconds(cluster: Cluster) -> float:
@@ -65,9 +72,9 @@ def programs(cluster: Cluster, node: Node) -> list[Raw]:
     )
     vips = [word for vip in cluster.vips for word in (node.interfaces[vip.network], vip.ip)]
     return [
-        _bounded(took, "listen-vrrp.pl", took),
-        _bounded(took, "send-vrrp.pl", took - 0.5, node.interfaces[network], own, *peers),
-        _bounded(took, "find-address-owner.pl", 2, *vips),
+        _bounded(took, LISTEN, took),
+        _bounded(took, SEND, took - 0.5, node.interfaces[network], own, *peers),
+        _bounded(took, FIND, 2, *vips),
     ]
 
 
@@ -76,8 +83,10 @@ def group(own: Address) -> Address:
     return ip_address("224.0.0.18" if own.version == 4 else "ff02::12")
 
 
-def _bounded(took: float, name: str, *arguments: object) -> Raw:
-    return cmd("timeout", took + 5, "perl", "-e", remote_text(name), *arguments)
+def _bounded(took: float, program: str, *arguments: object) -> Raw:
+    """Runs a program, and then says how it ended."""
+    run = cmd("timeout", took + MARGIN, "perl", "-e", remote_text(FILES[program]), *arguments)
+    return Raw(f'{run}\necho "ended {program} $?"')
 
 
 def read(text: str) -> Heard:
@@ -94,6 +103,7 @@ def read(text: str) -> Heard:
         ),
         unsent={ip: why for text, why in _found(r"unsent (\S+) (.+)", lines) for ip in _address(text)},
         done=frozenset(name for (name,) in _found(r"done (\S+)", lines)),
+        ended={name: int(status) for name, status in _found(r"ended (\S+) ([0-9]{1,3})", lines)},
     )
 
 

@@ -30,7 +30,7 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class VipManager:
     """A manager of addresses that is no keepalived.service; `knows`: vips or none, by its file, or unknown."""
 
     pid: str
@@ -40,7 +40,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLine:
     """A line of a file."""
 
     file: str
@@ -79,19 +79,19 @@ def vrrp_states(seen: Observation) -> list[str]:
     return []
 
 
-def processes(seen: Observation) -> list[Process]:
+def processes(seen: Observation) -> list[VipManager]:
     """The managers of addresses; of one that has several processes, the first."""
     found = [line.split(" ", 3) for line in lines(seen, "process")]
-    made = [Process(*words) for words in found if len(words) == 4]
+    made = [VipManager(*words) for words in found if len(words) == 4]
     return list({each.command: each for each in reversed(made)}.values())
 
 
-def places(seen: Observation, kind: str) -> Iterator[Place]:
+def places(seen: Observation, kind: str) -> Iterator[FileLine]:
     """The lines of files that were found, without comments."""
     for line in lines(seen, kind):
         file, number, text = ([*line.split(":", 2), "", ""])[:3]
         if not text.lstrip().startswith(("#", ";")):
-            yield Place(file, number, text.strip())
+            yield FileLine(file, number, text.strip())
 
 
 def other_files(seen: Observation, daemon: str, path: str) -> tuple[list[str], bool]:
@@ -112,7 +112,7 @@ def other_files(seen: Observation, daemon: str, path: str) -> tuple[list[str], b
     return [], False
 
 
-def later_sysctl(seen: Observation, setting: str, value: str, own: str) -> Place | None:
+def later_sysctl(seen: Observation, setting: str, value: str, own: str) -> FileLine | None:
     """Where a kernel setting gets another value after our own file was read, at a boot or by `sysctl --system`.
 
     Both read the files of all folders in the order of their names; /etc/sysctl.conf comes last (sysctl(8)).

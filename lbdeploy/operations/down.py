@@ -14,7 +14,7 @@ from lbdeploy.errors import LbdeployError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.operations import down_steps
-from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, whole
+from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, successors, whole
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
@@ -117,12 +117,10 @@ class Removal:
 
     def _gate(self, start: Start, stage: Stage) -> None:
         """Where a node held all VIPs and others stay, raise unless one of these takes them all."""
-        before, stages = start.survey, start.plan.stages
+        stages = start.plan.stages
         gone = {name for each in stages[: stages.index(stage) + 1] for name in each.names}
-        serving = [name for name, each in before.seen.items() if each.service("keepalived").running]
-        staying = [name for name in serving if name not in gone]
-        had = any(each.holds_all(self.cluster) for each in before.seen.values())
-        if had and staying:
+        staying = successors(self.cluster, start.survey, gone)
+        if staying:
             who = " or ".join(staying)
             self._context.emit(Note(None, f"checking whether {who} has the VIPs"))
             if not self._context.observer.until_holding(start.wanted, staying):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lbdeploy.config.model import Cluster
@@ -52,6 +52,18 @@ def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
 def whole(cluster: Cluster, survey: Survey) -> bool:
     """Whether all nodes are to go."""
     return len(survey.observations) + len(survey.errors) == len(cluster.nodes)
+
+
+def successors(cluster: Cluster, before: Survey, gone: Collection[str]) -> list[str]:
+    """The nodes of which one must have the VIPs once those in `gone` are out; [] where none has to.
+
+    So it is where no node had all of them before, as right after a boot; and where no other is a member any more: one
+    that was taken out by an earlier `down` is still seen, and may run a keepalived of its own, but takes no VIP.
+    """
+    had = any(each.holds_all(cluster) for each in before.seen.values())
+    serving = [name for name, each in before.seen.items() if each.service("keepalived").running]
+    members = [name for name in serving if name in before.beside or leaving(before.plans[name]).changes]
+    return [name for name in members if had and name not in gone]
 
 
 def hands_over(plan: NodePlan) -> bool:

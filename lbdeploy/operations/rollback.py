@@ -2,57 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.errors import HostsFileError, LbdeployError
-from lbdeploy.events import Emit
+from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
+from lbdeploy.events import Emit, Note
 from lbdeploy.node.answers import understood
-from lbdeploy.operations.generations import Generation, Reader, RollbackTarget
+from lbdeploy.operations.agreed_hosts import Basis, agreed, differing, disagreeing
+from lbdeploy.operations.generations import Reader, RollbackTarget, Stored, target
 from lbdeploy.planning.desired import desired
+from lbdeploy.rollout.loop import Wording
 from lbdeploy.rollout.options import Options
 from lbdeploy.rollout.origin import Origin
-from lbdeploy.rollout.run import WORDING, Run
+from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
 
+Ask = Callable[[str], bool]
 
-def generations(pool: SessionPool) -> dict[str, list[Generation]]:
-    """The generations that each node can be rolled back to, newest first. Raises the first node's error."""
 
-    def read(node: Node, session: Any) -> list[Generation]:
+def stored(pool: SessionPool, limit: tuple[str, ...] = ()) -> dict[str, Stored]:
+    """What each node has stored of its past. Raises the first node's error; with `limit`, only of those nodes."""
+
+    def read(node: Node, session: Any) -> Stored:
         reader = Reader()
         return understood(node.name, "generations", reader.read, session.run(reader.script()).output)
 
     found = pool.each(pool.nodes, read)
-    for each in found.values():
-        if isinstance(each, LbdeployError):
+    for name, each in found.items():
+        if isinstance(each, LbdeployError) and (not limit or name in limit):
             raise each
     return {name: each for name, each in found.items() if not isinstance(each, LbdeployError)}
 
 
-def restoring(  # noqa: PLR0917  as a Run
-    cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options, goal: RollbackTarget
-) -> Run:
-    """A run whose desired state is that of `goal`, judged by the hosts.toml that it was made from."""
-    then = _cluster_then(cluster, goal)
-    resources = {node.name: goal.wanted(node.name, desired(then, node)) for node in then.nodes}
-    origin = replace(origin, hosts=(goal.hosts or origin.hosts).rstrip("\n"))
-    again = f"lbdeploy rollback --to {goal.id} goes on; lbdeploy up brings back what hosts.toml says"
-    return Run(then, pool, emit, origin, options, resources, replace(WORDING, halted_fix=again))
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A rollback on the nodes of `pool`, by hosts.toml as it is now, `origin.hosts`."""
+
+    cluster: Cluster
+    pool: SessionPool
+    emit: Emit
+    origin: Origin
+    options: Options
+
+    def prepare(
+        self, known: Mapping[str, Stored], run: str | None, ask: Ask | None = None
+    ) -> tuple[Run, RollbackTarget]:
+        """The run that restores the nodes as they were before `run`, or before the last one; and what it restores.
+
+        Where the nodes' records do not agree, `ask` decides. Raises LbdeployError where there is nobody to ask, too.
+        """
+        limit = self.options.limit
+        goal = target({name: each.generations for name, each in known.items() if not limit or name in limit}, run)
+        here = Basis(self.cluster, self.origin.hosts)
+        stated = {name: goal.nodes[name].hosts if name in goal.nodes else each.hosts for name, each in known.items()}
+        basis = agreed(here, stated)
+        if not basis and not limit:
+            _approve(goal, disagreeing(here, stated), ask)
+        # Without an agreement, each node gets its own old files, nothing else, and others get nothing.
+        options = self.options if basis else replace(self.options, limit=tuple(goal.nodes))
+        return self._restoring(goal, basis or here, options), goal
+
+    def _restoring(self, goal: RollbackTarget, basis: Basis, options: Options) -> Run:
+        """A run whose desired state is that of `goal`, judged by the hosts.toml of `basis`."""
+        for difference in differing(basis, goal):
+            self.emit(Note(None, difference))
+        then = basis.cluster
+        resources = {node.name: goal.wanted(node.name, desired(then, node)) for node in then.nodes}
+        origin = replace(self.origin, hosts=basis.hosts.rstrip("\n"))
+        return Run(then, self.pool, self.emit, origin, options, resources, wording(goal))
 
 
-def _cluster_then(cluster: Cluster, goal: RollbackTarget) -> Cluster:
-    """The cluster as hosts.toml described it then, where SSH finds its nodes now.
+def wording(goal: RollbackTarget) -> Wording:
+    """What a rollback says when it does not come to its end."""
+    again = f"lbdeploy rollback --to {goal.id}"
+    return Wording(
+        changed="{} changed back",
+        declined_fix=f"{again}, once it is",
+        halted_fix=f"{again} goes on; lbdeploy up brings back what hosts.toml says",
+        interrupted_fix=f"{again} --ask shows what is left to do",
+        outdated="another run has changed the nodes since the plan was shown",
+        outdated_fix="lbdeploy rollback --list shows the runs, lbdeploy rollback --ask what would change",
+    )
 
-    The present one where that is unknown, or had other nodes.
-    """
-    from lbdeploy.config.reader import load
 
-    try:
-        then = load(cluster.path, goal.hosts) if goal.hosts else cluster
-    except HostsFileError:  # written for an older lbdeploy, for example
-        return cluster
-    same = {node.name for node in then.nodes} == {node.name for node in cluster.nodes}
-    nodes = tuple(replace(node, host=cluster.node(node.name).host) for node in then.nodes) if same else ()
-    return replace(then, nodes=nodes) if same else cluster
+def _approve(goal: RollbackTarget, differ: list[str], ask: Ask | None) -> None:
+    """Have somebody decide whether each node is to get its own old files, though they don't belong together."""
+    names = " and ".join(goal.nodes)
+    what = f"the hosts.toml of before that run is not the same on all nodes: that on {' and '.join(differ)} differs"
+    then = f"each of {names} would get back its own old files, and the cluster be judged by the present hosts.toml"
+    fix = f"lbdeploy rollback --to {goal.id} --limit NODE, for one node after another whose old files you trust"
+    if not ask:
+        told = f"{fix}; or on a terminal, which asks"
+        raise RemoteError(f"{what}; {then}", node=differ[0], state="nothing was changed", fix=told)
+    if not ask(f"{what}; {then}"):
+        raise InterruptedRunError("not approved", state="nothing was changed", fix=fix)

@@ -17,7 +17,7 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.surroundings import (
     UNDOES,
-    Process,
+    VipManager,
     held,
     later_sysctl,
     lines,
@@ -85,7 +85,7 @@ def _processes(seen: Observation) -> Iterator[Finding]:
             yield Finding.failed(seen.node.name, VIP_HELD, detail, fix, subject=each.pid)
 
 
-def _command(process: Process) -> str:
+def _command(process: VipManager) -> str:
     return process.command.strip()[:120]
 
 
@@ -118,9 +118,10 @@ def _strict(seen: Observation) -> Iterator[Finding]:
     if strict or tables:
         what = f"nftables table {tables[0]}" if tables else "own firewall rules"
         why = f"{KEEPALIVED_CONF} has vrrp_strict" if strict else "vrrp_strict was set when it started"
-        detail = f"keepalived's {what} may drop what comes to the VIPs, and stays after a reload: {why}"
+        detail = f"keepalived's {what} may drop what comes to the VIPs, and stays when that is turned off: {why}"
         first = f"remove vrrp_strict from {KEEPALIVED_CONF}; " if strict else ""
-        fix = f"on each node, the holder last: {first}systemctl restart keepalived"
-        if tables:
-            fix += f"; nft delete table {tables[0]}, if it is still there"
+        fix = (
+            f"on each node, the holder last: {first}systemctl restart keepalived; then, as the table outlasts that: "
+            f"nft delete table {tables[0] if tables else 'ip keepalived'} (nft is in the package nftables)"
+        )
         yield Finding.failed(seen.node.name, VRRP_STRICT, detail, fix, subject=tables[0] if tables else "")

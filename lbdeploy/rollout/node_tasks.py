@@ -13,6 +13,7 @@ from lbdeploy.events import Done, Emit, Step
 from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.transaction import Task, Transaction
+from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class NodeTask:
 
     def tell(self, session: Session, script: str) -> None:
         """Run one of the transaction's scripts, and read its output."""
-        session.run(script, self.progress.line)
+        session.run(script, self.progress.line, WORK)
         if self.progress.waits and not self.deadline:
             self.deadline = time.monotonic() + (self.progress.awaiting or 0)
 

@@ -209,7 +209,7 @@ def test_rollback_undoes_the_last_run_and_can_be_undone(live: Lab) -> None:
     assert live.run("up").code == 0
     with traffic(live, *VIPS) as seen:
         document = live.do("rollback")
-        assert len(document["changes"]) == 8
+        assert len(document["changes"]) == 10
         assert "fall 2" in live.on("lb1", "cat /etc/haproxy/haproxy.cfg")
         assert live.holder("192.168.0.20") == []
         assert live.do("rollback")["ok"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -402,3 +403,38 @@ def test_a_node_that_lost_its_power_undoes_what_was_not_confirmed(pair: Lab, tog
     assert pair.on(node, "ls /etc/systemd/system | grep lbdeploy", check=False) == ""
     wait_for(lambda: all(pair.holder(vip) == ["lb1"] for vip in VIPS), 30)
     sound(pair)
+
+
+@pytest.mark.parametrize(
+    ("program", "does", "said"),
+    [
+        ("date", r"printf '\033]0;taken over\007soon\n'", "what it answered can't be read (date): "),
+        ("ip", "exec yes", "it was given up: its answer is longer than 8 MiB"),
+        ("ip", "while :; do printf x; sleep 1; done", "it was given up: its answer takes longer than 60 s"),
+    ],
+)
+def test_one_bad_answer_is_that_nodes_error(pair: Lab, program: str, does: str, said: str) -> None:
+    """Garbage, a flood, a drip: the node is named, the other one reported, and nothing hangs or steers the terminal."""
+    place = f"/usr/local/sbin/{program}"
+    pair.on("lb2", f"printf '%s\\n' '#!/bin/sh' {shlex.quote(does)} > {place}; chmod 755 {place}")
+    try:
+        began = time.monotonic()
+        done = pair.run("--json", "verify")
+        assert time.monotonic() - began < 90
+        found = {finding["node"]: finding for finding in done.json["findings"] if finding["check"] == "reach"}
+        assert said in found["lb2"]["detail"], found
+        assert any(finding["node"] == "lb1" and finding["ok"] for finding in done.json["findings"])
+        assert done.code == (1 if program == "date" else 4)
+        assert "\x1b" not in done.out + done.err
+        if program == "date":
+            status = pair.run("status")
+            assert status.code == 4
+            assert "MASTER" in status.out
+            assert said in status.out.replace("\n", " ")
+            refused = pair.run("up")
+            assert refused.code != 0
+            assert "Traceback" not in refused.err
+            assert "a mistake in lbdeploy" not in refused.err
+    finally:
+        pair.on("lb2", f"rm {place}")
+    assert pair.run("verify").code == 0

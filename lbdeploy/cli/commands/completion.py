@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 
 # The variable by which the script asks lbdeploy for completions; click derives it from the program's name.
@@ -36,4 +37,4 @@ def completion(context: click.Context, shell: str) -> None:
     if app.json:
         app.finish(0, script=script)
     else:
-        click.echo(script)
+        show(script)

@@ -9,6 +9,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import events_option, global_options, limit_option, lock_option
+from lbdeploy.cli.prompts import confirm
 from lbdeploy.errors import ConnectError, UsageError
 from lbdeploy.node.paths import STATE
 from lbdeploy.rollout.options import Options
@@ -58,7 +59,7 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
 
 def _approved(app: App, planned: RemovalPlan) -> bool:
     app.reporter.removal_plan(planned)
-    return click.confirm("Remove the load balancer from these nodes?", err=True)
+    return confirm("Remove the load balancer from these nodes?")
 
 
 def _end(app: App, removed: Removed) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lbdeploy.cli.prompts import ask, confirm
 from lbdeploy.config import draft as drafts
 from lbdeploy.config import reader
 from lbdeploy.config.checks import NO_ADDRESS, NO_VIP
@@ -59,7 +60,7 @@ class Interview:
         """Ask until the answer adds no problem to the draft."""
         before = {each.id for each in reader.problems(self.made)}
         while True:
-            answer = click.prompt(question, default=default, show_default=bool(default), err=True).strip()
+            answer = ask(question, default)
             tried = deepcopy(self.made)
             try:
                 put(tried, answer)
@@ -97,7 +98,7 @@ class Interview:
             seen = {name: each for name, each in found.items() if isinstance(each, DiscoveredHost)}
             for error in (each for each in found.values() if isinstance(each, LbdeployError)):
                 self.app.reporter.error(error)
-            if len(seen) == len(found) or not click.confirm("Look again?", default=False, err=True):
+            if len(seen) == len(found) or not confirm("Look again?"):
                 break
         self.used = router_ids(seen)
         for name, one in seen.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.shell_completion import nodes
-from lbdeploy.common.sanitize import safe_text
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     if out:
         write_files(rendered, out)
     elif not app.json:
-        print_files(rendered)
+        print_files(app, rendered)
     documents = [
         {"node": name, "path": file.path, "mode": "0" + file.mode, "content": shown(file)}
         for name, each in rendered.items()
@@ -78,22 +77,20 @@ def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
     app.finish(0, files=found)
 
 
-def print_files(rendered: Mapping[str, Sequence[File]]) -> None:
+def print_files(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
     """Print every file below a line with its node, path and mode."""
-    from lbdeploy.cli.report.terminal import coloured
-
     for name, files in rendered.items():
         for file in files:
             head = f"==> {name}:{file.path} (mode 0{file.mode}) <=="
-            click.echo(click.style(head, bold=True) if coloured(sys.stdout) else head, color=True)
-            click.echo(shown(file))
+            app.reporter.say((head, "name"))
+            show(shown(file))
 
 
 def shown(file: File) -> str:
     """The part of a file's content that may be shown."""
     if file.secret:
-        return f"({file.content.count(chr(10))} lines, which may hold a secret: --out writes them)\n"
-    return safe_text(file.content)
+        return f"({file.content.count(chr(10))} lines of a script of your own are not printed: --out writes them)\n"
+    return file.content
 
 
 def write_files(rendered: Mapping[str, Sequence[File]], out: Path) -> None:
@@ -113,4 +110,4 @@ def write_files(rendered: Mapping[str, Sequence[File]], out: Path) -> None:
             f"{error.filename or out} can't be written: {error.strerror}", fix="name another --out DIR"
         ) from None
     count = sum(map(len, rendered.values()))
-    click.echo(f"{count} files written below {out}", err=True)
+    show(f"{count} files written below {out}", err=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,31 +11,41 @@ import click
 
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.commands.run import approve
-from lbdeploy.cli.parameters import events_option, force_option, global_options, ignore_option, lock_option
+from lbdeploy.cli.parameters import (
+    events_option,
+    force_option,
+    global_options,
+    ignore_option,
+    limit_option,
+    lock_option,
+)
+from lbdeploy.cli.prompts import Terminal
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed
 from lbdeploy.rollout.options import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.operations.generations import Generation
+    from lbdeploy.operations.generations import Stored
 
 
 @click.command()
 @click.option("--to", metavar="RUN", help="Go back to before this run [the last one].")
 @click.option("--list", "listing", is_flag=True, help="Show the runs that can be undone, and change nothing.")
 @click.option("--ask", is_flag=True, help="Show what would change, and ask before anything does.")
+@limit_option
 @ignore_option
 @lock_option
 @force_option
 @events_option
 @global_options
 @click.pass_obj
-def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) -> None:
+def rollback(app: App, /, to: str | None, listing: bool, ask: bool, limit: tuple[str, ...], **how: Any) -> None:
     """Put the previous generation of files back.
 
     The nodes keep the previous content of each file, hand edits included, for the last five runs that changed any. It
     is put back just as `up` makes a change: in the same order, with the same checks. hosts.toml is not touched, so the
-    next `up` makes the change again unless you undo it there as well.
+    next `up` makes the change again unless you undo it there as well. What a node keeps counts for that node only: if
+    the nodes do not agree, you are asked; without a terminal, nothing is changed, and the exit code is 1.
 
     \b
     lbdeploy rollback --list           list what can be undone
@@ -45,15 +56,14 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
-        from lbdeploy.operations.generations import target
-        from lbdeploy.operations.rollback import generations, restoring
+        from lbdeploy.operations.rollback import Rollback, stored
 
-        known = generations(pool)
+        options = Options(limit=app.limit(limit), **how)
+        known = stored(pool, options.limit)
         if listing:
             _show(app, known)
             return
-        goal = target(known, to)
-        run = restoring(app.cluster, pool, app.emit, app.origin, Options(**how), goal)
+        run, goal = Rollback(app.cluster, pool, app.emit, app.origin, options).prepare(known, to, _asker(app))
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
 
     def tell() -> None:
@@ -64,15 +74,17 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, **how: Any) 
     end(app, replace(exit_status, document={**exit_status.document, "rolled_back": goal.id}), tell)
 
 
-def _show(app: App, generations: dict[str, list[Generation]]) -> None:
-    runs: dict[str, tuple[str, list[str]]] = {}
-    for name, those in generations.items():
-        for each in those:
-            runs.setdefault(each.id, (each.about, []))[1].append(name)
-    rows: Sequence[tuple[str, str, str]] = [
-        (run, " ".join(runs[run][1]), runs[run][0]) for run in sorted(runs, reverse=True)
-    ]
+def _asker(app: App) -> Callable[[str], bool] | None:
+    """Who decides where the nodes do not agree; None without a terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    return lambda text: Terminal(lambda: app.reporter).confirm(text, "Go on?")
+
+
+def _show(app: App, known: Mapping[str, Stored]) -> None:
+    from lbdeploy.operations.generations import runs
+
+    found = runs({name: each.generations for name, each in known.items()})
+    rows: Sequence[tuple[str, str, str]] = [(run, " ".join(nodes), about) for run, (about, nodes) in found.items()]
     app.reporter.table(("run", "changed", "by"), rows)
-    app.finish(
-        0, runs=[{"id": run, "nodes": runs[run][1], "about": runs[run][0]} for run in sorted(runs, reverse=True)]
-    )
+    app.finish(0, runs=[{"id": run, "nodes": nodes, "about": about} for run, (about, nodes) in found.items()])

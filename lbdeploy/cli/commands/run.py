@@ -22,6 +22,7 @@ from lbdeploy.cli.parameters import (
     lock_option,
     package_options,
 )
+from lbdeploy.cli.prompts import confirm
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed, planned, verified
 from lbdeploy.rollout.options import Options
@@ -131,4 +132,4 @@ def approve(app: App, plan: Any) -> bool:
     app.reporter.plan(plan)
     if not sys.stdin.isatty():
         raise UsageError("--ask needs a terminal", state="nothing was changed", fix="lbdeploy up, without --ask")
-    return click.confirm("Make these changes?", err=True)
+    return confirm("Make these changes?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 
 
@@ -25,4 +26,4 @@ def schema(app: App) -> None:
     if app.json:
         app.finish(0, schema=json_schema())
     else:
-        click.echo(text(), nl=False)
+        show(text(), end="")

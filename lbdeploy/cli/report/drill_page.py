@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 
 from lbdeploy import __version__
 from lbdeploy.cli.report.drill import holders
+from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, Span, Timeline, timeline

@@ -8,7 +8,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.cli.report.terminal import console, write
+from lbdeploy.cli.report.terminal import cell, console, write
 from lbdeploy.cli.report.words import BAD, GOOD
 from lbdeploy.events import Done, Note, Step, Told
 
@@ -96,9 +96,7 @@ class Live:
 
     def _tell(self, who: str, text: str) -> None:
         """Print a note above the live lines; it stays on the screen."""
-        from rich.text import Text
-
-        self._live.console.print(Text.assemble((f"{who}: ", "name"), text))
+        self._live.console.print(cell((f"{who}: ", "name"), text))
 
     @cached_property
     def _spinner(self) -> Any:
@@ -109,22 +107,17 @@ class Live:
     def _draw(self) -> RenderableType:
         from rich.console import Group
         from rich.table import Table
-        from rich.text import Text
 
         table: Table = Table.grid(padding=(0, 1))
         for name, (event, since) in list(self._rows.items()):
-            table.add_row(self._mark(event), Text(name, style="name"), Text(event.text), self._age(event, since))
-        return Group(table, Text(self._note, style="quiet")) if self._note else table
+            table.add_row(self._mark(event), cell((name, "name")), cell(event.text), self._age(event, since))
+        return Group(table, cell((self._note, "quiet"))) if self._note else table
 
     def _mark(self, event: Told) -> Any:
-        from rich.text import Text
-
         if isinstance(event, Step):
             return self._spinner
-        return Text(*(GOOD if isinstance(event, Done) and event.ok else BAD))
+        return cell(GOOD if isinstance(event, Done) and event.ok else BAD)
 
     def _age(self, event: Told, since: float) -> Any:
-        from rich.text import Text
-
         seconds = time.monotonic() - since
-        return Text(f"{seconds:.0f} s" if isinstance(event, Step) and seconds >= 1 else "", style="quiet")
+        return cell((f"{seconds:.0f} s" if isinstance(event, Step) and seconds >= 1 else "", "quiet"))

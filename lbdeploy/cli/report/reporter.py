@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, steps
 from lbdeploy.cli.report.progress import Live, ProgressLines
-from lbdeploy.cli.report.terminal import Part, console, draws_boxes, lively, write
+from lbdeploy.cli.report.terminal import Part, cell, console, draws_boxes, lively, write
 from lbdeploy.cli.report.words import MARKS, count, listed
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
@@ -275,12 +275,11 @@ class Reporter:
         """Print a table; the first column names what each row is about."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
-        from rich.text import Text
 
         table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="quiet")
         for heading in headings:
-            table.add_column(heading, overflow="fold")
+            table.add_column(cell(heading), overflow="fold")
         for first, *rest in rows:
-            table.add_row(Text(first, style="name"), *map(Text, rest))
+            table.add_row(cell((first, "name")), *map(cell, rest))
         self.quiet()
         console(self._results).print(table)

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lbdeploy.cli.report.terminal import cell
 from lbdeploy.cli.report.words import MARKS
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.node.parsers import ServerStat
@@ -28,7 +29,7 @@ def screen(status: Status, silent: Mapping[str, float], last: Mapping[str, Snaps
     warnings = list(_warnings(status))
     warned = [Group(*warnings)] if warnings else []
     parts: list[RenderableType] = [_head(status), _nodes(status, silent, shown), *warned, _vips(status), *servers]
-    return Group(*(line for part in parts for line in (part, Text())))
+    return Group(*(line for part in parts for line in (part, cell())))
 
 
 def follow(watch: Watch, console: Console) -> None:
@@ -42,7 +43,7 @@ def follow(watch: Watch, console: Console) -> None:
 
 def _head(status: Status) -> Text:
     now = time.strftime("%Y-%m-%d %H:%M:%S")
-    return Text.assemble((status.cluster.name, "name"), "  ", (now, "quiet"))
+    return cell((status.cluster.name, "name"), "  ", (now, "quiet"))
 
 
 def _nodes(status: Status, silent: Mapping[str, float], shown: Mapping[str, Snapshot]) -> Table:
@@ -51,22 +52,22 @@ def _nodes(status: Status, silent: Mapping[str, float], shown: Mapping[str, Snap
         if node.name in shown:
             table.add_row(*_node(shown[node.name]), style="quiet" if node.name in silent else "")
         elif node.name in status.errors:
-            table.add_row(Text(node.name, style="name"), Text("?", style="bad"))
+            table.add_row(cell((node.name, "name")), cell(("?", "bad")))
     return table
 
 
 def _node(snapshot: Snapshot) -> Iterator[Text]:
     seen = snapshot.seen
-    yield Text(seen.node.name, style="name")
-    yield Text(snapshot.state, style=STATES.get(snapshot.state, ""))
-    yield Text(span(age(seen, snapshot.vrrp.since)))
-    yield Text("" if snapshot.vrrp.priority is None else str(snapshot.vrrp.priority))
+    yield cell((seen.node.name, "name"))
+    yield cell((snapshot.state, STATES.get(snapshot.state, "")))
+    yield cell(span(age(seen, snapshot.vrrp.since)))
+    yield cell("" if snapshot.vrrp.priority is None else str(snapshot.vrrp.priority))
     for daemon in DAEMONS:
         state = seen.service(daemon)
-        yield Text(span(age(seen, state.since))) if state.running else Text(state.active, style="bad")
-    yield Text(str(sum(load.sessions for load in snapshot.loads)))
-    yield Text(f"{sum(load.rate for load in snapshot.loads)}/s")
-    yield Text(_moment(seen.states["service lbdeploy"].run))
+        yield cell(span(age(seen, state.since))) if state.running else cell((state.active, "bad"))
+    yield cell(str(sum(load.sessions for load in snapshot.loads)))
+    yield cell(f"{sum(load.rate for load in snapshot.loads)}/s")
+    yield cell(_moment(seen.states["service lbdeploy"].run))
 
 
 def _moment(run: str) -> str:
@@ -81,10 +82,10 @@ def _vips(status: Status) -> Table:
         found = len(placement.holders)
         style = "good" if found == 1 else "bad" if found or not placement.unknown else "warn"
         table.add_row(
-            Text(str(placement.vip.ip), style="name"),
-            Text(placement.vip.network),
-            Text(placement.interface),
-            Text(placement.told(), style=style),
+            cell((str(placement.vip.ip), "name")),
+            cell(placement.vip.network),
+            cell(placement.interface),
+            cell((placement.told(), style)),
         )
     return table
 
@@ -97,7 +98,7 @@ def _servers(status: Status, frontend: str, shown: Mapping[str, Snapshot], silen
     for server in servers:
         stats = [_stat(shown[name], frontend, server.name) for name in names]
         cells = [_opinion(each, grey=name in silent) for name, each in zip(names, stats, strict=True)]
-        table.add_row(Text(server.name, style="name"), *cells)
+        table.add_row(cell((server.name, "name")), *cells)
     return table
 
 
@@ -107,21 +108,21 @@ def _stat(snapshot: Snapshot, frontend: str, server: str) -> ServerStat | None:
 
 def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
     if stat is None:
-        return Text("-", style="quiet")
+        return cell(("-", "quiet"))
     style = "quiet" if grey else "good" if stat.up else "warn" if stat.drained else "bad"
-    return Text(f"{stat.status} {stat.check_status} {span(stat.since)}", style=style)
+    return cell((f"{stat.status} {stat.check_status} {span(stat.since)}", style))
 
 
 def _warnings(status: Status) -> Iterable[Text]:
     for each in status.warnings:
         mark, style = MARKS[each.severity]
-        yield Text.assemble((f"{mark} ", style), (f"{each.node}: " if each.node else "", "name"), each.detail)
+        yield cell((f"{mark} ", style), (f"{each.node}: " if each.node else "", "name"), each.detail)
 
 
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="quiet", padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(cell(heading), overflow="fold")
     return table
 
 

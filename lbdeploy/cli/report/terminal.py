@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,9 +13,12 @@ import click
 
 from lbdeploy.cli.report.wrap import Pair, wrapped
 from lbdeploy.common import environment
+from lbdeploy.common.sanitize import neutral, safe_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.text import Text
 
 # Only the terminal's own colours, which its owner has made readable on light or dark.
 STYLES: dict[str, dict[str, Any]] = {
@@ -68,10 +70,10 @@ def write(stream: IO[str], parts: Iterable[Part]) -> None:
 
 
 def _lines(parts: Iterable[Part]) -> list[list[Pair]]:
-    """The parts as pairs, line by line. Control characters, which a node's output may contain, are replaced."""
+    """The parts as pairs, line by line, as they may be shown."""
     lines: list[list[Pair]] = [[]]
     for text, style in (part if isinstance(part, tuple) else (part, "") for part in parts):
-        first, *rest = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text).split("\n")
+        first, *rest = safe_text(text).split("\n")
         lines[-1].append((first, style))
         lines += [[(each, style)] for each in rest]
     return lines
@@ -91,11 +93,29 @@ def _width(stream: IO[str]) -> int:
         return 80
 
 
+def cell(*parts: Part) -> Text:
+    """A text for rich, of text and (text, style) pairs, as they may be shown."""
+    from rich.text import Text
+
+    return Text.assemble(
+        *(safe_text(part) if isinstance(part, str) else (safe_text(part[0]), part[1]) for part in parts)
+    )
+
+
 def console(stream: IO[str]) -> Console:
-    """rich's console for the stream; imported late, since that takes longer than many a command."""
+    """rich's console for the stream; imported late, since that takes longer than many a command.
+
+    What it draws is made neutral once more, in case that a text has not come by `cell`.
+    """
     from rich.console import Console
+    from rich.segment import Segment
     from rich.theme import Theme
+
+    class Neutral(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else neutral(text), style, control)
 
     width = None if stream.isatty() else 160
     colours: Literal["auto"] | None = "auto" if coloured(stream) else None
-    return Console(file=stream, theme=Theme(RICH), highlight=False, width=width, color_system=colours)
+    return Neutral(file=stream, theme=Theme(RICH), highlight=False, width=width, color_system=colours)

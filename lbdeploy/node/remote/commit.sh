@@ -134,9 +134,22 @@ keep_generation() {
     if [ -e "$state/generations/$1" ]; then
         rm -rf "$kept"
     else
+        latest=$(in_order | tail -n 1)
+        printf '%s\n' "$((${latest%% *} + 1))" > "$kept/number"
         mv -T "$kept" "$state/generations/$1"
     fi
-    find "$state/generations" -mindepth 1 -maxdepth 1 | sort -r | tail -n +6 | while read -r path; do rm -rf "$path"; done
+    in_order | head -n -5 | while read -r _ path; do rm -rf "$path"; done
+}
+
+# in_order: the generations, the oldest first, each with its number: this node counts them, as the time in a name is that of
+# a laptop. Those from before they were counted have none, and come first, in the order of their names.
+in_order() {
+    for path in "$state/generations"/*; do
+        number=0
+        if [ -e "$path/number" ]; then read -r number < "$path/number" || :; fi
+        case $number in '' | 0?* | *[!0-9]* | ??????????*) number=0 ;; esac
+        if [ -d "$path" ]; then printf '%s %s\n' "$number" "$path"; fi
+    done | LC_ALL=C sort -k 1,1n -k 2
 }
 
 # commit: forget how the change is undone. Done again, or by "boot", it does what is left.

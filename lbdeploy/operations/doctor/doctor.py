@@ -16,6 +16,7 @@ from lbdeploy.operations.doctor.checklist import LOGIN, OF_NETWORKS, OF_NODES, C
 from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.operations.doctor.examination import Examination
 from lbdeploy.planning.lint.lint import lint
+from lbdeploy.ssh.limits import LOOK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def examine(cluster: Cluster, pool: SessionPool, emit: Emit, ignore: Collection[
     def look(node: Node, session: Session) -> Checkup:
         emit(Step(node.name, f"look, and listen to its networks for {network_listener.seconds(cluster):.0f} s"))
         examination = Examination(cluster, node)
-        checkup = examination.checkup(session.run(examination.script(), examination.on_line).output)
+        limits = LOOK.longer(network_listener.seconds(cluster))
+        checkup = examination.checkup(session.run(examination.script(), examination.on_line, limits).output)
         emit(Done(node.name, "looked"))
         return checkup
 

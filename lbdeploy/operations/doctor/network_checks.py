@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.health.finding import Finding
-from lbdeploy.node.network_listener import group
+from lbdeploy.node.network_listener import FILES, FIND, LATE, LISTEN, SEND, group
 from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.operations.doctor.firewall.firewall import remedy, shuts_out
 from lbdeploy.operations.doctor.firewall.packet_filter import Packet
 from lbdeploy.operations.doctor.system_checks import SKEW_SECONDS, span
-
-LISTEN, HAIL, ASK = "vrrp", "hail", "who-has"  # the programs in remote/
 
 Judge = Callable[[Cluster, Sequence[Checkup]], Iterator[Finding]]
 
@@ -79,7 +77,7 @@ def _way(cluster: Cluster, sender: Checkup, receiver: Checkup) -> Iterator[Findi
         yield from _answers_only(cluster, source, receiver)
     if source in receiver.wire.through or not _there(cluster, sender) or not _there(cluster, receiver):
         return
-    if LISTEN not in receiver.wire.done or HAIL not in sender.wire.done:
+    if LISTEN not in receiver.wire.done or SEND not in sender.wire.done:
         return
     way = f"from {sender.node.name} ({source}) to {receiver.node.name} ({target})"
     if any(advert.source == source for advert in receiver.wire.adverts):
@@ -112,11 +110,24 @@ def _answers_only(cluster: Cluster, source: Address, receiver: Checkup) -> Itera
 
 def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     """Nodes that could not listen: that nothing was heard there proves nothing."""
-    for program, check in ((ASK, "vip-in-use"), (LISTEN, "vrid-in-use"), (LISTEN, "firewall"), (HAIL, "firewall")):
-        if names := [each.node.name for each in checkups if program not in each.wire.done]:
-            detail = f"could not be looked at from {' and '.join(names)}: {program}.pl did not run there"
-            fix = "see whether perl runs there as root: perl -e 1"
+    for program, check in ((FIND, "vip-in-use"), (LISTEN, "vrid-in-use"), (LISTEN, "firewall"), (SEND, "firewall")):
+        deaf = [each for each in checkups if program not in each.wire.done]
+        for why, fix in dict.fromkeys(_why_deaf(each, program) for each in deaf):
+            names = [each.node.name for each in deaf if _why_deaf(each, program) == (why, fix)]
+            detail = f"could not be looked at from {' and '.join(names)}: {FILES[program]} {why}"
             yield Finding.warning(None, check, detail, fix, subject=program)
+
+
+def _why_deaf(checkup: Checkup, program: str) -> tuple[str, str]:
+    """Why a program has found nothing out, and what to do."""
+    status = checkup.wire.ended.get(program)
+    if status == LATE:
+        return "took too long there", "lbdeploy doctor again, once the node has less to do: see uptime there"
+    if status == 0:
+        why = "could open no socket, or found no such interface, there"
+        return why, "see ip link there; and whether root may: perl -MSocket -e 'socket(S, 17, 2, 0) or die $!'"
+    how = "did not end there" if status is None else f"did not run there: exit status {status}"
+    return how, "see whether perl runs there as root: perl -e 1"
 
 
 def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import Kind
 from lbdeploy.operations.outage.clocks import Clock
+from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _first(output: str) -> float:
 
 def on(pool: SessionPool, node: Node, script: str) -> CommandResult:
     """Run a script on one node. Raises the error that ended it."""
-    work: Callable[..., CommandResult] = lambda _, session: session.run(PRELUDE + script)  # noqa: E731
+    work: Callable[..., CommandResult] = lambda _, session: session.run(PRELUDE + script, limits=WORK)  # noqa: E731
     result = pool.each([node], work)[node.name]
     if isinstance(result, LbdeployError):
         raise result

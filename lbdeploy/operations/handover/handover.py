@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.node.observation import PRELUDE
@@ -27,7 +28,11 @@ from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import locking
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.limits import LOOK
 from lbdeploy.ssh.pool import SessionPool
+
+if TYPE_CHECKING:
+    from lbdeploy.ssh.transport.session import Session
 
 BASELINE = 1.0  # seconds of probing before the move, and after it
 POLL_SECONDS = 0.25
@@ -176,17 +181,21 @@ class Handover:
         """
         seconds = self._gap(taker) + 2 * self.cluster.vrrp.advert_interval
         script = f"trap 'echo 0 > {HANDOVER}' EXIT\ntrap '' HUP PIPE\necho {FAULT} > {HANDOVER}\nsleep {seconds:.2f}"
-        self._run(dict.fromkeys(names, script), sure=True)
+        self._run(dict.fromkeys(names, script), sure=True, takes=seconds)
 
     def _gap(self, taker: str) -> float:
         """Seconds until a node takes VIPs that no node holds: its Skew_Time."""
         return skew(self.cluster.vrrp, self.cluster.node(taker), self._priorities[taker])
 
-    def _run(self, scripts: Mapping[str, str], *, sure: bool) -> None:
-        for each in self._each(scripts).values():
+    def _run(self, scripts: Mapping[str, str], *, sure: bool, takes: float = 0.0) -> None:
+        for each in self._each(scripts, takes).values():
             if sure and isinstance(each, LbdeployError):
                 raise each
 
-    def _each(self, scripts: Mapping[str, str]) -> dict[str, str | LbdeployError]:
-        nodes = [node for node in self._pool.nodes if node.name in scripts]
-        return self._pool.each(nodes, lambda node, session: session.run(f"{PRELUDE}{scripts[node.name]}\n").output)
+    def _each(self, scripts: Mapping[str, str], takes: float = 0.0) -> dict[str, str | LbdeployError]:
+        """What each node's script printed, or its error; `takes`: seconds that a script takes by itself."""
+
+        def run(node: Node, session: Session) -> str:
+            return session.run(f"{PRELUDE}{scripts[node.name]}\n", limits=LOOK.longer(takes)).output
+
+        return self._pool.each([node for node in self._pool.nodes if node.name in scripts], run)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
+from lbdeploy.ssh.limits import STREAM
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Listen:
         self._lines: dict[str, list[str]] = {name: [] for name in scripts}
 
         def tell(node: Node, session: Session) -> None:
-            session.run(scripts[node.name], self._lines[node.name].append)
+            session.run(scripts[node.name], self._lines[node.name].append, STREAM)
 
         self._thread = threading.Thread(target=pool.each, args=(pool.nodes, tell), name="listen", daemon=True)
 

@@ -1,12 +1,16 @@
-"""One channel of a connection: a script's output, line by line, or a script that is held open."""
+"""One channel of a connection: a script's output, within limits, or a script that is held open."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from paramiko import Channel, SSHException
+
+from lbdeploy.ssh.limits import MIB, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,56 @@ def closing(channel: Channel) -> Iterator[None]:
     finally:
         with suppress(SSHException, OSError, EOFError):
             channel.close()
+
+
+class Watchdog:
+    """Ends the connection of a channel whose limits are exceeded, as a context manager around all that is done with it.
+
+    So whatever this side waits for then, an answer, the end of one, or room to send more, it waits no longer.
+    """
+
+    def __init__(self, channel: Channel, limits: Limits) -> None:
+        self.exceeded = ""  # which limit, once one is
+        self._channel = channel
+        self._limits = limits
+        self._size = 0
+        self._last_line = time.monotonic()
+        self._end = self._last_line + limits.seconds
+        self._over = threading.Event()
+
+    def __enter__(self) -> Watchdog:
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take note of what has arrived."""
+        self._size += len(chunk)
+        if b"\n" in chunk:
+            self._last_line = time.monotonic()
+        if self._size > self._limits.size:
+            self._stop(f"its answer is longer than {self._limits.size / MIB:g} MiB")
+
+    def _watch(self) -> None:
+        while not self._over.wait(max(self._due() - time.monotonic(), 0.0)):
+            if time.monotonic() >= self._due():
+                self._stop(self._why())
+                return
+
+    def _due(self) -> float:
+        return min(self._end, self._last_line + self._limits.silence)
+
+    def _why(self) -> str:
+        if self._due() == self._end:
+            return f"its answer takes longer than {self._limits.seconds:g} s"
+        return f"it has reported nothing for {self._limits.silence:g} s"
+
+    def _stop(self, why: str) -> None:
+        self.exceeded = self.exceeded or why
+        self._over.set()
+        self._channel.get_transport().close()
 
 
 class Held:

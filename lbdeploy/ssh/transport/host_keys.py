@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
+from paramiko import MissingHostKeyPolicy, PKey, SSHClient
 
 from lbdeploy.common.shell import cmd
 from lbdeploy.config.credentials import Answers
@@ -17,6 +17,7 @@ from lbdeploy.ssh.config import Known, Target
 from lbdeploy.ssh.connect import where
 from lbdeploy.ssh.known_hosts import fingerprint, forget, remember
 from lbdeploy.ssh.transport.algorithms import refused, restrict
+from lbdeploy.ssh.transport.bounded import Bounded
 from lbdeploy.ssh.transport.certificates import SUFFIX, authority, complaint
 from lbdeploy.ssh.transport.revocation import revoked
 
@@ -41,7 +42,7 @@ def algorithms(hop: Target) -> tuple[str, ...]:
     return (*(certificates if certified else ()), *plain)
 
 
-class Verified(Transport):  # type: ignore[misc]
+class Verified(Bounded):
     """A transport that asks the host for keys that can be verified, and offers only algorithms that are allowed."""
 
     def __init__(self, *args: Any, hop: Target, **more: Any) -> None:

@@ -36,7 +36,8 @@ def _in_krl(file: Path, key: PKey) -> bool:
     with NamedTemporaryFile("w", suffix=".pub") as shown:
         blob = key.public_blob
         kind, data = (blob.key_type, blob.key_blob) if blob else (key.get_name(), key.asbytes())
-        print(kind, b64encode(data).decode(), file=shown, flush=True)
+        shown.write(f"{kind} {b64encode(data).decode()}\n")
+        shown.flush()
         argv = ["ssh-keygen", "-Q", "-f", str(file), shown.name]
         asked = subprocess.run(argv, capture_output=True, check=False, text=True, env=environment())
     if asked.returncode and "REVOKED" not in asked.stdout:

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from lbdeploy.common.startup import stand_in
@@ -24,9 +24,10 @@ from paramiko import Channel, SSHException
 from lbdeploy.common.redact import hidden, hidden_in_base64
 from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import LostError
-from lbdeploy.events import Emit, RemoteCommand
+from lbdeploy.events import Emit, RemoteCommand, excerpt
 from lbdeploy.ssh.config import Target
-from lbdeploy.ssh.transport.channel import CommandResult, Held, OutputLines, closing
+from lbdeploy.ssh.limits import HOLD, LOOK, Limits
+from lbdeploy.ssh.transport.channel import CommandResult, Held, OutputLines, Watchdog, closing
 from lbdeploy.ssh.transport.login import chain, login
 from lbdeploy.ssh.transport.sudo import Root, masked
 
@@ -36,14 +37,18 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())  # otherwise par
 
 QUIET_SECONDS = 5.0  # seconds of silence after which a node is asked whether it is still there
 DEADLINE_SECONDS = 9.0  # seconds that it has to answer: together under 15 s
+TOLD = 64_000  # characters of an answer that are passed on to the log
 
 
 class Session:
     """A connection to a node, to run scripts as root. Use it from one thread at a time."""
 
-    def __init__(self, node: Node, root: Root, connection: Connection, emit: Emit, news: str = "") -> None:
+    def __init__(
+        self, node: Node, root: Root, connection: Connection, emit: Emit, *, news: str = "", login: str = ""
+    ) -> None:
         self.node = node
         self.news = news  # notes about the login for the operator
+        self._login = login  # how to log in by hand
         self._connection = connection
         self._root = root
         self._emit = emit
@@ -59,13 +64,14 @@ class Session:
             return False
         return True
 
-    def run(self, script: str, on_line: Callable[[str], None] | None = None) -> CommandResult:
+    def run(self, script: str, on_line: Callable[[str], None] | None = None, limits: Limits = LOOK) -> CommandResult:
         """Run a POSIX sh script as root; each line is passed on as it comes. Raises LostError, SudoError, LoginError.
 
-        The remote command is the same for every login shell, and no part of the script is in a process list.
+        The remote command is the same for every login shell, and no part of the script is in a process list. A node
+        that exceeds the limits is not talked to any more over this connection.
         """
         try:
-            result = self._run(script, on_line)
+            result = self._run(script, on_line, limits)
         except (SSHException, OSError, EOFError) as error:
             raise self._lost(str(error)) from None
         return result
@@ -85,72 +91,84 @@ class Session:
         for connection in chain(self._connection):
             connection.close()
 
-    def _run(self, script: str, on_line: Callable[[str], None] | None) -> CommandResult:
+    def _run(self, script: str, on_line: Callable[[str], None] | None, limits: Limits) -> CommandResult:
         started = secrets.token_hex(8)  # marks where the script's output begins; missing if it did not run
-        result = self._exchange(*self._root.way, f"echo {started}\n{script}", on_line, started)
+        result = self._exchange(*self._root.way, f"echo {started}\n{script}", limits, OutputLines(on_line, started))
         _, ran, output = result.output.partition(f"{started}\n")
         if ran:
             return CommandResult(output, result.status)
         self._give_password(result)
-        return self._run(script, on_line)
+        return self._run(script, on_line, limits)
 
     def _give_password(self, refused: CommandResult) -> None:
         """Find out whether sudo takes the password. No script follows it: a refusing sudo would read on.
 
         Raises SudoError, and LoginError where root has no shell.
         """
-        self._root.proven(self._exchange(*self._root.proof(refused), ""))
+        self._root.proven(self._exchange(*self._root.proof(refused), "", LOOK, OutputLines(None, None)))
 
     def _hold(self, script: str, mark: str) -> tuple[Held, str]:
         command, secret = self._root.way
-        channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
-        channel.set_combine_stderr(True)
-        channel.settimeout(DEADLINE_SECONDS)
-        channel.exec_command(command)
-        channel.sendall((secret + script).encode(errors="surrogateescape"))
+        channel = self._channel()
         begun, output = time.monotonic(), b""
         try:
-            while chunk := channel.recv(4096):
-                output += chunk
-                lines = output.decode(errors="replace").split("\n")[:-1]
-                marked = [line.partition(mark)[2] for line in lines if mark in line]  # after sudo's prompt, perhaps
-                if marked:
-                    return Held(channel), marked[0].strip()
+            with self._watched(channel, HOLD) as watchdog:
+                self._start(channel, command, secret + script)
+                while chunk := channel.recv(4096):
+                    watchdog.feed(chunk)
+                    output += chunk
+                    lines = output.decode(errors="replace").split("\n")[:-1]
+                    marked = [line.partition(mark)[2] for line in lines if mark in line]  # after sudo's prompt, perhaps
+                    if marked:
+                        return Held(channel), marked[0].strip()
         finally:
-            self._tell(
-                RemoteCommand(self.node.name, command, script, output.decode(errors="replace"), _since(begun), -1),
-                secret,
-            )
+            text = output.decode(errors="replace")
+            self._tell(RemoteCommand(self.node.name, command, script, text, _since(begun), -1), secret)
         raise self._lost("it did not say whether it is locked")
 
-    def _exchange(
-        self,
-        command: str,
-        secret: str,
-        script: str,
-        on_line: Callable[[str], None] | None = None,
-        after: str | None = None,
-    ) -> CommandResult:
+    def _exchange(self, command: str, secret: str, script: str, limits: Limits, lines: OutputLines) -> CommandResult:
         """Run a command; its standard input is `secret`, which is never told, and then the script."""
-        channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
+        channel = self._channel()
+        begun = time.monotonic()
         with closing(channel):
-            channel.set_combine_stderr(True)
-            channel.exec_command(command)
-            with suppress(OSError):  # the command has ended already, as when sudo refuses: its output is read below
-                channel.sendall((secret + script).encode(errors="surrogateescape"))
-                channel.shutdown_write()
-            begun, lines = time.monotonic(), OutputLines(on_line, after)
             try:
-                for chunk in self._chunks(channel):
-                    lines.feed(chunk)
+                with self._watched(channel, limits) as watchdog:
+                    self._start(channel, command, secret + script, end=True)
+                    for chunk in self._chunks(channel):
+                        watchdog.feed(chunk)
+                        lines.feed(chunk)
             finally:
                 status = channel.recv_exit_status() if channel.exit_status_ready() else -1
                 self._tell(RemoteCommand(self.node.name, command, script, lines.text(), _since(begun), status), secret)
             return CommandResult(lines.text(), status)
 
+    def _channel(self) -> Channel:
+        channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
+        channel.set_combine_stderr(True)
+        return channel
+
+    def _start(self, channel: Channel, command: str, text: str, *, end: bool = False) -> None:
+        """Start a command, and send its input; with `end`, that is all of it."""
+        channel.exec_command(command)
+        with suppress(OSError):  # the command has ended already, as when sudo refuses: its output tells
+            channel.sendall(text.encode(errors="surrogateescape"))
+            if end:
+                channel.shutdown_write()
+
+    @contextmanager
+    def _watched(self, channel: Channel, limits: Limits) -> Iterator[Watchdog]:
+        """Raises LostError, which says so, where the limits are exceeded."""
+        watchdog = Watchdog(channel, limits)
+        try:
+            with watchdog:
+                yield watchdog
+        finally:
+            if watchdog.exceeded:
+                raise self._given_up(watchdog.exceeded) from None
+
     def _tell(self, wire: RemoteCommand, secret: str) -> None:
         """Tell what went over the wire, without secrets, even where the node echoes them."""
-        output = hidden_in_base64(hidden(masked(wire.output, secret)))
+        output = hidden_in_base64(hidden(excerpt(masked(wire.output, secret), TOLD)))
         self._emit(replace(wire, script=hidden(wire.script), output=output))
 
     def _chunks(self, channel: Channel) -> Iterator[bytes]:
@@ -191,6 +209,15 @@ class Session:
             silent=silent or self._was_cut(),
         )
 
+    def _given_up(self, why: str) -> LostError:
+        return LostError(
+            f"it was given up: {why}",
+            node=self.node.name,
+            state="its connection is closed; a change that had begun goes on by itself on the node",
+            fix=f"see whether it answers by hand: {self._login}; then: lbdeploy verify",
+            silent=True,
+        )
+
     def _was_cut(self) -> bool:
         """Whether the network path to the node was lost, rather than the connection closed by it, as in a shutdown."""
         error = self._connection.transport.get_exception()
@@ -207,4 +234,6 @@ def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket, emit: 
     `dialled` is a connection to the target, or to the first of its hops. `emit` is told of every script that is run.
     """
     connection, news = login(node, target, ssh.answers, dialled)
-    return Session(node, Root(node, target.user, ssh.answers), connection, emit, news)
+    return Session(
+        node, Root(node, target.user, ssh.answers), connection, emit, news=news, login=target.by_hand.login()
+    )

@@ -32,7 +32,9 @@ def test_all_programs_are_asked_for_what_the_cluster_has(tmp_path: Path) -> None
     """Listening lasts three adverts; VIPs are asked for on their own interfaces, peers hailed at their addresses."""
     of = cluster(tmp_path, BIG.replace("advert_interval = 0.25", "advert_interval = 4"))
     assert network_listener.seconds(of) == 12.5
-    listen, hail, ask = (str(each) for each in network_listener.programs(of, of.node("lb-b")))
+    told = [each.rpartition("\n") for each in network_listener.programs(of, of.node("lb-b"))]
+    listen, hail, ask = (program for program, _, _ in told)
+    assert [end for *_, end in told] == [f'echo "ended {each} $?"' for each in ("vrrp", "hail", "who-has")]
     assert listen.endswith(" 12.5")
     assert hail.endswith(" 12.0 eth1 fd00:1::12 fd00:1::11 fd00:1::13")
     assert ask.endswith(" 2 enp1s0 203.0.113.10 enp1s0 2001:db8:17::10 eth1 fd00:1::10")

@@ -14,7 +14,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.node import surroundings
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Answer
-from lbdeploy.node.surroundings import Process, held, later_sysctl, other_files, processes, vrrp_states
+from lbdeploy.node.surroundings import VipManager, later_sysctl, other_files, processes, vrrp_states
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF
 from lbdeploy.planning.occupants import occupants
 
@@ -85,38 +85,12 @@ def test_a_later_file_that_undoes_a_setting_is_found(seed: Cluster, files: str, 
 def test_a_keepalived_of_ones_own_is_named_once(seed: Cluster) -> None:
     """It has two processes, of which the first is the parent."""
     two = "process 7 keepalived vips keepalived -f /x\nprocess 8 keepalived vips keepalived -f /x\n"
-    assert processes(told(seed, two)) == [Process("7", "keepalived", "vips", "keepalived -f /x")]
+    assert processes(told(seed, two)) == [VipManager("7", "keepalived", "vips", "keepalived -f /x")]
     details = [each.detail for each in occupants(seed, told(seed, two))]
     assert details == [
         "process 7 (keepalived -f /x) is not of keepalived.service, and has VIPs of hosts.toml in its file"
     ]
     assert not [*occupants(seed, told(seed, two.replace("vips", "none")))]
-
-
-@pytest.mark.parametrize(
-    ("states", "problems"), [("BACKUP", 1), ("MASTER", 0), ("", 0), ('[{"data": {"state": 2}}]', 0)]
-)
-def test_a_vip_is_not_keepalived_s_where_that_says_so(seed: Cluster, states: str, problems: int) -> None:
-    """Where it says nothing, the address may be its own."""
-    seen = told(seed, f"state {states}\naddress 2: ens33    inet 192.168.0.10/24 scope global ens33\n")
-    assert held(seen) == {"192.168.0.10": "ens33"}
-    assert len([*occupants(seed, seen)]) == problems
-
-
-@pytest.mark.parametrize(
-    ("line", "problems"),
-    [
-        ("/etc/netplan/a.yaml:7:    - 192.168.0.10/24", 1),
-        ("/etc/network/interfaces:7:  address 192.168.0.10", 1),
-        ("/etc/systemd/network/a.network:3:Address=192.168.0.10/24", 1),
-        ("/etc/network/interfaces:7:# address 192.168.0.10", 0),
-        ("/etc/network/interfaces:7:  address 192.168.0.101", 0),
-        ("/etc/systemd/network/a.network:3:Gateway=192.168.0.10", 0),
-    ],
-)
-def test_files_of_the_network_that_have_a_vip_are_named(seed: Cluster, line: str, problems: int) -> None:
-    """As an address; as a gateway, or in a comment, it is none."""
-    assert len([*occupants(seed, told(seed, f"network {line}"))]) == problems
 
 
 @given(st.text())

@@ -12,7 +12,7 @@ from lbdeploy.node.resources.original import (
     OriginalFile,
 )
 from lbdeploy.node.resources.purge import PurgeState
-from lbdeploy.operations.down_plan import plan_removal, purges
+from lbdeploy.operations.down_plan import plan_removal, purges, successors
 
 CONF = OriginalFile("/etc/haproxy/haproxy.cfg")
 
@@ -49,6 +49,18 @@ def test_the_last_node_that_could_hold_the_vips_is_not_taken_alone(seed: Cluster
     assert plan_removal(seed, survey(seed, lb2, beside=(lb1,))).plan.changes
     assert plan_removal(seed, survey(seed, lb1, lb2)).plan.changes
     assert plan_removal(seed, survey(seed, lb1, lb2=LbdeployError("off"))).unreached == ("lb2",)
+
+
+def test_no_node_is_waited_for_that_can_take_no_vip(seed: Cluster) -> None:
+    """One that an earlier `down` has taken out is still seen; the holder that boots meanwhile has no successor."""
+    lb1, lb2 = known(seed, "lb1", holds=True), known(seed, "lb2")
+    assert successors(seed, survey(seed, lb1, lb2), {"lb1"}) == ["lb2"]
+    assert successors(seed, survey(seed, lb1, beside=(lb2,)), {"lb1"}) == ["lb2"]
+    assert successors(seed, survey(seed, lb1, lb2), {"lb1", "lb2"}) == []
+    out = known(seed, "lb2", **{"service keepalived": stopped()})
+    assert successors(seed, survey(seed, lb1, out), {"lb1"}) == []
+    assert successors(seed, survey(seed, lb1, untouched(seed, "lb2")), {"lb1"}) == []
+    assert successors(seed, survey(seed, known(seed, "lb1"), lb2), {"lb1"}) == []
 
 
 def test_where_lbdeploy_is_not_there_is_nothing_to_do(seed: Cluster) -> None:

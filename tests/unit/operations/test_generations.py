@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from clusters import GONE
@@ -15,18 +13,14 @@ from hypothesis import strategies as st
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError, UsageError
-from lbdeploy.events import silent
 from lbdeploy.node.resources import File, Gone
-from lbdeploy.operations.generations import Generation, Reader, RollbackTarget, target
-from lbdeploy.operations.rollback import restoring
+from lbdeploy.operations.generations import Generation, Reader, RollbackTarget, Stored, runs, target
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
 
 FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123T000000.000Z"
 
 
-def read(state: Path, shell: str = "sh") -> list[Generation]:
+def read(state: Path, shell: str = "sh") -> Stored:
     """What the reader makes of a state folder here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lbdeploy.operations.generations.GENERATIONS", str(state / "generations"))
@@ -57,10 +51,17 @@ def test_generations_are_read_the_latest_first(tmp_path: Path, shell: str) -> No
     (new / "etc/check").chmod(0o755)
     (new / "etc/link").symlink_to("check")
     (old / "etc/haproxy/haproxy.cfg").chmod(0o640)
-    assert read(tmp_path, shell) == [
-        Generation(SECOND, "it's $(bob)", "", {"/etc/check": ("755", "")}),
-        Generation(FIRST, "ann: lbdeploy up", "a = 1\n", {"/etc/haproxy/haproxy.cfg": ("640", "old\n")}),
-    ]
+    (tmp_path / "hosts.toml").write_text("a = 2\n")
+    later = Generation(SECOND, "it's $(bob)", "", {"/etc/check": ("755", "")})
+    first = Generation(FIRST, "ann: lbdeploy up", "a = 1\n", {"/etc/haproxy/haproxy.cfg": ("640", "old\n")})
+    assert read(tmp_path, shell) == Stored([later, first], "a = 2\n")
+
+
+def test_generations_are_in_the_order_in_which_the_node_counted_them(tmp_path: Path) -> None:
+    """A laptop's clock may be ahead or behind; those from before nodes counted come first, by their names."""
+    for run, number in ((FIRST, "2\n"), (SECOND, ""), (THIRD, "1\n")):
+        put(tmp_path, run, about="ann\n", **({"number": number} if number else {}))
+    assert [(each.id, each.number) for each in read(tmp_path).generations] == [(FIRST, 2), (THIRD, 1), (SECOND, 0)]
 
 
 @given(st.binary(max_size=100))
@@ -71,20 +72,20 @@ def test_any_content_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFacto
     """What somebody edited by hand may hold anything."""
     state = tmp_path_factory.mktemp("state")
     (put(state, FIRST) / "file").write_bytes(content)
-    ((_, text),) = read(state)[0].files.values()
+    ((_, text),) = read(state).generations[0].files.values()
     assert text.encode(errors="surrogateescape") == content
 
 
 def test_a_node_without_generations_has_none(tmp_path: Path) -> None:
     """No folder yet, or an empty one."""
-    assert read(tmp_path) == []
+    assert read(tmp_path) == Stored([])
     (tmp_path / "generations").mkdir()
-    assert read(tmp_path) == []
+    assert read(tmp_path) == Stored([])
 
 
 def test_what_others_print_is_no_generation() -> None:
     """A banner, or a line that imitates one without knowing the nonce."""
-    assert Reader().read("hello\nabc ./1/files/etc/x 644 aGVsbG8=\n") == []
+    assert Reader().read("hello\nabc ./1/files/etc/x 644 aGVsbG8=\n") == Stored([])
 
 
 def generation(run: str, content: str, hosts: str = "") -> Generation:
@@ -93,28 +94,46 @@ def generation(run: str, content: str, hosts: str = "") -> Generation:
 
 
 NODES = {
-    "lb1": [generation(THIRD, "lb1 before 3"), generation(FIRST, "lb1 before 1", "hosts 1")],
-    "lb2": [generation(SECOND, "lb2 before 2", "hosts 2"), generation(FIRST, "lb2 before 1")],
+    "lb1": [generation(THIRD, "lb1 before 3"), generation(FIRST, "lb1 before 1")],
+    "lb2": [generation(SECOND, "lb2 before 2"), generation(FIRST, "lb2 before 1")],
     "lb3": [],
 }
 
 
 @pytest.mark.parametrize(
-    ("run", "chosen", "hosts", "contents"),
+    ("run", "contents"),
     [
-        (None, THIRD, "", {"lb1": "lb1 before 3"}),
-        (THIRD, THIRD, "", {"lb1": "lb1 before 3"}),
-        (SECOND, SECOND, "hosts 2", {"lb1": "lb1 before 3", "lb2": "lb2 before 2"}),
-        (FIRST, FIRST, "hosts 1", {"lb1": "lb1 before 1", "lb2": "lb2 before 1"}),
+        (THIRD, {"lb1": "lb1 before 3"}),
+        (SECOND, {"lb1": "lb1 before 3", "lb2": "lb2 before 2"}),
+        (FIRST, {"lb1": "lb1 before 1", "lb2": "lb2 before 1"}),
     ],
 )
-def test_one_goes_back_to_how_every_node_was_before_a_run(
-    run: str | None, chosen: str, hosts: str, contents: dict[str, str]
-) -> None:
+def test_one_goes_back_to_how_every_node_was_before_a_run(run: str, contents: dict[str, str]) -> None:
     """A node that this run has not changed, but a later one, goes back to before that one."""
     goal = target(NODES, run)
-    assert (goal.id, goal.about, goal.hosts) == (chosen, f"the run {chosen}", hosts)
+    assert (goal.id, goal.about) == (run, f"the run {run}")
     assert {name: each.files[HAPROXY_CFG][1] for name, each in goal.nodes.items()} == contents
+
+
+def test_the_last_run_is_the_last_on_the_nodes_that_it_changed_whatever_its_name() -> None:
+    """A laptop whose clock is ahead has given the run before it a later name; only that of the last one is undone."""
+    ahead, last = generation(THIRD, "before the first"), generation(SECOND, "before the last")
+    goal = target({"lb1": [last, ahead], "lb2": [ahead]}, None)
+    assert (goal.id, list(goal.nodes)) == (SECOND, ["lb1"])
+    assert list(runs({"lb1": [last, ahead], "lb2": [ahead]})) == [SECOND, THIRD]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [[generation(FIRST, ""), generation(SECOND, "")], [generation(THIRD, ""), generation(FIRST, "")]],
+)
+def test_where_nodes_do_not_agree_which_run_was_the_last_one_has_to_name_it(other: list[Generation]) -> None:
+    """Each took part in another one, or they state another order; names, which anybody can forge, decide nothing."""
+    with pytest.raises(RemoteError, match="do not agree which run was the last: on lb1 20261122") as caught:
+        target({"lb1": [generation(SECOND, ""), generation(FIRST, "")], "lb2": other}, None)
+    assert caught.value.state == "nothing was changed"
+    assert caught.value.fix is not None
+    assert f"lbdeploy rollback --to {SECOND}" in caught.value.fix
 
 
 def test_a_run_that_no_node_knows_is_refused_with_those_that_are_known() -> None:
@@ -154,20 +173,12 @@ def test_what_is_wanted_are_the_files_of_then(seed: Cluster) -> None:
     assert goal.wanted("lb2", now) == now
 
 
-def test_a_rollback_that_is_interrupted_goes_on_with_the_run_that_it_undoes(seed: Cluster) -> None:
-    """The nodes that were done have a later run by then, which another `rollback` would undo."""
-    pool: Any = SimpleNamespace(nodes=seed.nodes)
-    run = restoring(seed, pool, silent, Origin(THIRD, "ann", ""), Options(), RollbackTarget(SECOND, "ann", "", {}))
-    fix = f"lbdeploy rollback --to {SECOND} goes on; lbdeploy up brings back what hosts.toml says"
-    assert run.wording.halted_fix == fix
-
-
 def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Cluster) -> None:
     """They were among the files of that time, so they are wanted, and no leftovers."""
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
-    wanted = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
+    wanted = RollbackTarget("run", "ann", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
     assert File(GONE, SCRIPT, "755", secret=True) in wanted
     (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
     assert leftovers.but == (GONE,)
-    other = RollbackTarget("run", "ann", "", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
+    other = RollbackTarget("run", "ann", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
     assert other == desired(seed, seed.node("lb2"))

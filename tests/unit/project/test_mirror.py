@@ -38,7 +38,6 @@ rollout/node_tasks.py
 rollout/observer.py
 rollout/stage_runner.py
 ssh/transport/channel.py
-ssh/transport/session.py
 """
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
@@ -70,10 +69,10 @@ operations/arguments.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
-operations/rollback.py
 operations/status.py
 rollout/options.py
 ssh/config_values.py
+ssh/limits.py
 ssh/manual_commands.py
 ssh/transport/algorithms.py
 """

@@ -511,6 +511,19 @@ def test_five_generations_are_kept(here: Here) -> None:
     assert here.kept("conf", "20261123T000000.000Z").read_text() == "2\n"
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_node_counts_its_generations_whatever_time_a_laptop_has(here: Here, shell: str) -> None:
+    """The earliest are forgotten, also where a later one has an earlier name; those without a number are the oldest."""
+    for name in ("20261120T000000.000Z", "20991231T000000.000Z"):
+        (here.state / "generations" / name / "files").mkdir(parents=True)
+    names = [f"2026{month:02}01T000000.000Z" for month in (9, 1, 8, 2)]
+    for name in names:
+        here.apply(here.plan(here.file("conf", f"{name}\n")), origin=Origin(name, "ann", "x"), shell=shell)
+    numbers = {name: (here.generations[name] / "number").read_text() for name in names}
+    assert numbers == dict(zip(names, ("1\n", "2\n", "3\n", "4\n"), strict=True))
+    assert set(here.generations) == {"20991231T000000.000Z", *names}
+
+
 def test_a_run_that_changes_no_file_leaves_no_generation(here: Here) -> None:
     """There would be nothing to go back to."""
     plan = here.plan(keepalived(here), keepalived=stopped())

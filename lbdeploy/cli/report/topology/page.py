@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from lbdeploy.cli.report.topology.svg import mark
+from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.common.version import __version__
 from lbdeploy.operations.topology import FrontendView, NetworkView, NodeView, State, Topology
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from lbdeploy.cli.report.wrap import columns
+from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.operations.topology import FrontendView, NetworkView, NodeView, ServerView, State, Topology
 
 MARGIN, GAP, PAD = 24, 20, 12  # sizes, in pixels

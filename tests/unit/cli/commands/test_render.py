@@ -89,7 +89,7 @@ def test_secrets_are_only_in_the_files_that_are_written(run: Run, tmp_path: Path
         assert done.code == 0, done.err
         assert "s3cret" not in done.out + done.err
         assert "    user ann insecure-password (hidden)" in done.out
-    assert "(2 lines, which may hold a secret: --out writes them)" in run("render", "lb1").out
+    assert "(2 lines of a script of your own are not printed: --out writes them)" in run("render", "lb1").out
     kept = tmp_path / "out/lb1/etc/haproxy/haproxy.cfg"
     kept.parent.mkdir(parents=True)
     kept.write_text("")

@@ -76,7 +76,7 @@ def show(folder: Path) -> Show:
     """Runs lbdeploy on a terminal of 80 columns."""
 
     def call(*args: str, width: int = 80, **env: str) -> Shown:
-        rows = 200
+        rows = 1000  # more than any command prints, so that nothing scrolls away
         process = pexpect.spawn(
             LBDEPLOY, list(args), encoding="utf-8", cwd=str(folder), env=environment(folder, **env), timeout=30,
             dimensions=(rows, width),

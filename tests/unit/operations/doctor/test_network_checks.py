@@ -86,6 +86,24 @@ def test_where_nobody_could_listen_nothing_is_claimed(seed: Cluster) -> None:
     assert all("from lb1: " in each.detail for each in found)
 
 
+@pytest.mark.parametrize(
+    ("said", "why", "fix"),
+    [
+        ("ended vrrp 124", "listen-vrrp.pl took too long there", "once the node has less to do"),
+        ("ended vrrp 0", "listen-vrrp.pl could open no socket, or found no such interface, there", "perl -MSocket"),
+        ("ended vrrp 127", "listen-vrrp.pl did not run there: exit status 127", "perl -e 1"),
+        ("", "listen-vrrp.pl did not end there", "perl -e 1"),
+    ],
+)
+def test_why_nobody_could_listen_is_told(seed: Cluster, said: str, why: str, fix: str) -> None:
+    """A program that was only late is not said to have failed: a busy node has a perl that works."""
+    heard = network_listener.read(f"done hail\ndone who-has\nended hail 0\n{said}\n")
+    found = [each for each in together(seed, heard) if each.check == "vrid-in-use"]
+    assert [(each.detail, fix in (each.fix or "")) for each in found] == [
+        (f"could not be looked at from lb1: {why}", True)
+    ]
+
+
 def test_the_remedy_is_in_the_words_of_the_nodes_firewall(seed: Cluster) -> None:
     """By its rules; test_firewall.py has all kinds."""
     rules = captured("firewall/nft_vrrp_drop")

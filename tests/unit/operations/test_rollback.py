@@ -1,0 +1,99 @@
+"""What a rollback asks before it begins, and what each node gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from builders import SEED, cluster
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import InterruptedRunError, RemoteError
+from lbdeploy.events import Event, Note
+from lbdeploy.node.resources import File
+from lbdeploy.operations.generations import Generation, RollbackTarget, Stored
+from lbdeploy.operations.rollback import Rollback, wording
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.origin import Origin
+
+HERE = SEED.read_text()
+FORGED = HERE.replace('"192.168.1.21"', '"192.168.1.66"')
+RUN, LATE = "20261122T000000.000Z", "29990101T000000.000Z"
+
+
+def generation(run: str, hosts: str, number: int = 1) -> Generation:
+    return Generation(run, "ann", hosts, dict.fromkeys((HAPROXY_CFG, KEEPALIVED_CONF), ("644", f"{run}\n")), number)
+
+
+HONEST = Stored([generation(RUN, HERE)], HERE)
+BROKEN_INTO = Stored([generation(LATE, FORGED, 2), generation(RUN, HERE)], FORGED)
+
+
+def rollback(found: Cluster, heard: list[Event], limit: tuple[str, ...] = ()) -> Rollback:
+    pool: Any = SimpleNamespace(nodes=found.nodes)
+    return Rollback(found, pool, heard.append, Origin("now", "ann", HERE), Options(limit=limit))
+
+
+def test_what_one_node_forges_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
+    """A run of the year 2999, with servers of its own: its peers never get them."""
+    with pytest.raises(RemoteError, match="is not the same on all nodes: that on lb2 differs") as caught:
+        rollback(cluster(tmp_path, HERE), []).prepare({"lb1": HONEST, "lb2": BROKEN_INTO}, None)
+    assert (caught.value.exit_code, caught.value.state) == (1, "nothing was changed")
+    assert f"lbdeploy rollback --to {LATE} --limit NODE" in str(caught.value.fix)
+
+
+def test_at_a_terminal_one_is_asked_and_each_node_gets_its_own_old_files_only(tmp_path: Path) -> None:
+    """The others are left alone, and the hosts.toml here remains the one that counts."""
+    found, asked = cluster(tmp_path, HERE), list[str]()
+
+    def agree(text: str) -> bool:
+        asked.append(text)
+        return True
+
+    run, goal = rollback(found, []).prepare({"lb1": HONEST, "lb2": BROKEN_INTO}, None, agree)
+    assert "each of lb2 would get back its own old files" in asked[0]
+    assert (goal.id, run.context.scope, run.context.origin.hosts) == (LATE, frozenset({"lb2"}), HERE.rstrip("\n"))
+    assert run.wanted.resources["lb1"] == desired(found, found.node("lb1"))
+    with pytest.raises(InterruptedRunError, match="not approved"):
+        rollback(found, []).prepare({"lb1": HONEST, "lb2": BROKEN_INTO}, None, lambda text: False)
+
+
+def test_a_run_is_named_to_pass_over_a_forged_one(tmp_path: Path) -> None:
+    """The last run that both nodes know is undone, by what each of them kept."""
+    run, goal = rollback(cluster(tmp_path, HERE), []).prepare({"lb1": HONEST, "lb2": BROKEN_INTO}, RUN)
+    assert list(goal.nodes) == ["lb1", "lb2"]
+    assert run.context.scope == {"lb1", "lb2"}
+
+
+def test_with_limit_only_those_nodes_go_back_to_their_own_files(tmp_path: Path) -> None:
+    """No other one gets anything, and the last run is the last of theirs."""
+    found = cluster(tmp_path, HERE)
+    run, goal = rollback(found, [], ("lb1",)).prepare({"lb1": HONEST, "lb2": BROKEN_INTO}, None)
+    assert (goal.id, list(goal.nodes), run.context.scope) == (RUN, ["lb1"], frozenset({"lb1"}))
+    run, goal = rollback(found, [], ("lb2",)).prepare({"lb1": HONEST, "lb2": BROKEN_INTO}, None)
+    assert (goal.id, run.context.scope) == (LATE, frozenset({"lb2"}))
+    assert run.wanted.resources["lb1"] == desired(found, found.node("lb1"))
+
+
+def test_an_old_file_that_was_edited_by_hand_comes_back_and_is_named(tmp_path: Path) -> None:
+    """It is that node's own, so nobody is asked."""
+    heard: list[Event] = []
+    run, _ = rollback(cluster(tmp_path, HERE), heard).prepare({"lb1": Stored([], HERE), "lb2": HONEST}, None)
+    contents = [
+        each.content for each in run.wanted.resources["lb2"] if isinstance(each, File) and each.path == HAPROXY_CFG
+    ]
+    assert contents == [f"{RUN}\n"]
+    (note,) = heard
+    assert isinstance(note, Note)
+    assert f"{HAPROXY_CFG} will not be the same on lb1 and lb2" in note.text
+
+
+def test_all_that_a_rollback_advises_is_about_rollback() -> None:
+    """The nodes that were done have a later run by then, which another `rollback` alone would undo."""
+    found = wording(RollbackTarget(RUN, "ann", {}))
+    assert found.halted_fix == f"lbdeploy rollback --to {RUN} goes on; lbdeploy up brings back what hosts.toml says"
+    assert found.declined_fix == f"lbdeploy rollback --to {RUN}, once it is"
+    assert "lbdeploy up --ask" not in found.outdated_fix

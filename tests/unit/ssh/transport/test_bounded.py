@@ -1,0 +1,67 @@
+"""What a host sends before anybody knows who it is takes neither this machine's time nor its memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import hostile
+import pytest
+
+from lbdeploy.errors import ConnectError
+
+GREETING = b"SSH-2.0-OpenSSH_9.2\r\n"
+
+
+def floods(greeting: bytes, then: bytes) -> Callable[[socket.socket], None]:
+    """Greets, and then repeats the same without end."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(greeting)
+        while True:
+            connection.sendall(then)
+
+    return serve
+
+
+def drips(connection: socket.socket) -> None:
+    """A line of greeting at a time, none of which is SSH's."""
+    while True:
+        connection.sendall(b"welcome\r\n")
+        time.sleep(0.05)
+
+
+def says_nothing(connection: socket.socket) -> None:
+    connection.recv(1 << 20)
+    time.sleep(30)
+
+
+@pytest.mark.parametrize(
+    ("serve", "why"),
+    [
+        (floods(b"", b"x" * 65536), "text without end"),
+        (floods(b"", b"x\n" * 100), "protocol version"),
+        (floods(GREETING, struct.pack(">I", (1 << 30) + 4) + b"x" * 65536), "a packet of"),
+        (floods(GREETING, os.urandom(1 << 16)), ""),
+        (drips, ""),
+        (says_nothing, ""),
+    ],
+)
+def test_a_host_that_is_no_ssh_server_is_left(tmp_path: Path, serve: Callable[[socket.socket], None], why: str) -> None:
+    """The error names the host."""
+    began = time.monotonic()
+    tracemalloc.start()
+    with hostile.listening(serve) as port, pytest.raises(ConnectError, match="can't be reached") as raised:
+        hostile.logged_in(tmp_path, port, [])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert raised.value.node == "lb1"
+    assert f"127.0.0.1 port {port}" in raised.value.message
+    assert why in raised.value.message
+    assert time.monotonic() - began < 15
+    assert peak < 16 << 20
