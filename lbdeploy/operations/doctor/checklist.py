@@ -159,7 +159,7 @@ OF_NODES = (
     ),
     Check(
         "port",
-        "no other program listens on a port of a frontend, or on that of the metrics",
+        "no other program listens on a port of a frontend, of the metrics, or of the nodes' haproxy among themselves",
         "has its ports free",
         "stop that program, or choose another port",
     ),
@@ -221,7 +221,7 @@ OF_NETWORKS = (
     Check(
         "firewall",
         "VRRP (IP protocol 112) gets from each node to each other, tried with router ID 0; and no node's firewall "
-        "rules block the clients of a frontend or of the metrics (a warning)",
+        "rules block the clients of a frontend or of the metrics, or the nodes' haproxy among themselves (a warning)",
         "VRRP gets from node to node",
         "allow it, as the message says for the node's own firewall; or set firewall = 'nftables'",
     ),
