@@ -1,6 +1,6 @@
 """What nodes that must agree on a change are given, so that they come to agree without the laptop, too. Pure.
 
-See docs/decisions/052-peers-agree-by-themselves.md, and remote/agree.sh, which does it.
+See docs/decisions/053-peers-agree-by-themselves.md, and remote/agree.sh, which does it.
 """
 
 from __future__ import annotations

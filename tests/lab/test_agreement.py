@@ -1,4 +1,4 @@
-"""Nodes agree on a change, and what is reported is so, whatever dies at whatever instant. See decision 52."""
+"""Nodes agree on a change, and what is reported is so, whatever dies at whatever instant. See decision 53."""
 
 from __future__ import annotations
 

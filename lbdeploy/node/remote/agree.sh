@@ -1,4 +1,4 @@
-# Nodes that must agree on a change keep it together or not at all, also without the laptop: docs/decisions/052. Given,
+# Nodes that must agree on a change keep it together or not at all, also without the laptop: docs/decisions/053. Given,
 # besides what commit.sh is given: program (agree.pl), heeds (what it reads), peers (names, as a list of words),
 # agree_seconds (how long a node that has kept the change watches its peers), boot_seconds (how long a node that starts
 # again listens). Replaces functions of commit.sh.
