@@ -39,6 +39,7 @@ begin() {
     case $called in
         ended) killed ;;
         boot) at_boot ;;
+        resume) resume ;;
         *) begin_run ;;
     esac
 }
