@@ -189,6 +189,8 @@ class Service(Resource[ServiceState]):
         verbs = {"start": "reload-or-restart"}
         if self.watches and actions:
             lines.append(f"not_from_future {cmd(*self.watches)}")
+        # One that has failed too often in a row is not started, whatever was wrong, until that is forgotten.
+        lines += [f"systemctl reset-failed {unit} 2> /dev/null || :"] if "start" in actions else []
         for action in actions:
             lines += [f"step {action} {unit}", f"run systemctl {verbs.get(action, action)} {unit}"]
         return Raw("\n".join(lines))
