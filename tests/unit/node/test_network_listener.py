@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from importlib import resources
 from ipaddress import ip_address
 from pathlib import Path
@@ -48,3 +49,6 @@ def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
     used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
     assert len(programs) == 4
     assert used == {"strict", "Socket"}
+    for each in programs:
+        checked = subprocess.run(["perl", "-cw", str(each)], check=False, capture_output=True, text=True)
+        assert checked.stderr == f"{each} syntax OK\n"
