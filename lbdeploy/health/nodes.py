@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import ResourceDiff
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import Sysctl
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.surroundings import UNDOES, later_sysctl
 
 HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 
@@ -21,7 +26,18 @@ def as_desired(state: ClusterState) -> Iterator[Finding]:
     """Whether each resource is as hosts.toml wants it; if not, it is drift, or was never applied."""
     for each in state.observations:
         for part in state.plans[each.node.name].parts:
-            yield from _drift(each.node.name, part)
+            undone = [*_undone(each, part.resource)]
+            yield from undone if undone and not part.changes else _drift(each.node.name, part)
+
+
+def _undone(seen: Observation, resource: Resource[Any]) -> Iterator[Finding]:
+    """A kernel setting that is as it should be now, and will not be after the next boot, or `sysctl --system`."""
+    if isinstance(resource, Sysctl) and (place := later_sysctl(seen, resource.name, resource.value, resource.conf)):
+        detail, fix = (
+            f"{place.file} line {place.number} {UNDOES}: {place.text}",
+            f"remove that line; {resource.conf} has it",
+        )
+        yield Finding.failed(seen.node.name, "sysctl", detail, fix, subject=resource.name)
 
 
 def _drift(node: str, part: ResourceDiff) -> Iterator[Finding]:

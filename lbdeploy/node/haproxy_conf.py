@@ -37,12 +37,13 @@ class _Section:
 
 
 def listeners(conf: str) -> list[Bind]:
-    """Everything that haproxy listens on in the network. No text makes it raise."""
+    """Everything that haproxy listens on for clients in the network, so not for its peers. No text makes it raise."""
     sections = list(_sections(conf))
     backends = {each.name: each for each in sections if each.kind in ("backend", "listen")}
     return [
         Bind(each.name, address, port, frozenset(_with_port(server, port) for server in _servers(each, backends)))
         for each in sections
+        if each.kind != "peers"
         for address, port in each.binds
     ]
 
