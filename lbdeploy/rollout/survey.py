@@ -94,7 +94,7 @@ class Survey:
 
     @property
     def notes(self) -> Iterator[Finding]:
-        """What does not keep a run from beginning, and should be known before."""
+        """The findings that don't stop a run, but that an operator should know before it."""
         for each in self.observations.values():
             yield from (found for found in ownership(self.cluster, each) if found.is_warning)
 

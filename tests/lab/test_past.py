@@ -236,3 +236,19 @@ def test_what_vrrp_strict_drops_is_said_first(bare: Lab) -> None:
     bare.run("handover")
     assert held_by(bare, "lb2")
     assert bare.answers(VIPS[0]) == "ok"
+
+
+def test_a_daemon_that_systemd_would_not_start_again_is_started(pair: Lab) -> None:
+    """What made it fail may be gone, but "start request repeated too quickly" stays: that is reset first."""
+    folder = "/run/systemd/system/haproxy.service.d"
+    pair.on("lb2", f"mkdir -p {folder}; printf '[Unit]\\nStartLimitIntervalSec=300\\n' > {folder}/limit.conf")
+    pair.on("lb2", "systemctl daemon-reload")
+    try:
+        pair.on(
+            "lb2", "for _ in 1 2 3 4 5 6 7; do systemctl restart haproxy; done; systemctl stop haproxy", check=False
+        )
+        assert pair.on("lb2", "systemctl start haproxy >/dev/null 2>&1; echo $?") != "0"
+        assert pair.run("up").code == 0
+        assert pair.on("lb2", "systemctl is-active haproxy") == "active"
+    finally:
+        pair.on("lb2", f"rm {folder}/limit.conf; systemctl daemon-reload")

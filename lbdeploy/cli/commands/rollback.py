@@ -75,7 +75,7 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, limit: tuple
 
 
 def _asker(app: App) -> Callable[[str], bool] | None:
-    """Who decides where the nodes do not agree; None without a terminal."""
+    """The function that asks the operator where the nodes do not agree; None without a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     return lambda text: Terminal(lambda: app.reporter).confirm(text, "Go on?")

@@ -174,6 +174,8 @@ class Service(Resource[ServiceState]):
         lines = unmask if state.load == "masked" else []
         # Something else may have started it since it was looked at: dpkg, or systemd after a crash.
         verbs = {"start": "reload-or-restart"}
+        # One that has failed too often in a row is not started, whatever was wrong, until that is forgotten.
+        lines += [f"systemctl reset-failed {unit} 2> /dev/null || :"] if "start" in actions else []
         for action in actions:
             lines += [f"step {action} {unit}", f"run systemctl {verbs.get(action, action)} {unit}"]
         return Raw("\n".join(lines))

@@ -398,6 +398,7 @@ def test_a_service_that_did_not_run_is_stopped_again(here: Here) -> None:
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=stopped())
     progress = here.apply(plan, systemctl='[ "$1" != is-active ]')
     assert here.asked() == [
+        "reset-failed keepalived",
         "reload-or-restart keepalived",
         "is-active --quiet keepalived",
         "stop keepalived",
@@ -529,7 +530,7 @@ def test_a_run_that_changes_no_file_leaves_no_generation(here: Here) -> None:
     """There would be nothing to go back to."""
     plan = here.plan(keepalived(here), keepalived=stopped())
     assert here.apply(plan).exit == 0
-    assert here.asked() == ["reload-or-restart keepalived", "is-active --quiet keepalived"]
+    assert here.asked() == ["reset-failed keepalived", "reload-or-restart keepalived", "is-active --quiet keepalived"]
     assert here.generations == {}
 
 
