@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from lbdeploy.health.finding import Finding
@@ -13,6 +14,7 @@ from lbdeploy.node.resources import Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.surroundings import UNDOES, later_sysctl
 
+BROKEN = ("start", "unmask", "repair")  # what a service needs that does not run; all else is drift
 HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 
 
@@ -27,7 +29,9 @@ def as_desired(state: ClusterState) -> Iterator[Finding]:
     for each in state.observations:
         for part in state.plans[each.node.name].parts:
             undone = [*_undone(each, part.resource)]
-            yield from undone if undone and not part.changes else _drift(each.node.name, part)
+            yield from (
+                undone if undone and not part.changes else _drift(each.node.name, part, back=was_rolled_back(each))
+            )
 
 
 def _undone(seen: Observation, resource: Resource[Any]) -> Iterator[Finding]:
@@ -40,13 +44,23 @@ def _undone(seen: Observation, resource: Resource[Any]) -> Iterator[Finding]:
         yield Finding.failed(seen.node.name, "sysctl", detail, fix, subject=resource.name)
 
 
-def _drift(node: str, part: ResourceDiff) -> Iterator[Finding]:
-    """The findings about one resource: the kind of resource is the check."""
+def was_rolled_back(seen: Observation) -> bool:
+    """Whether the last run on a node was a rollback, as it recorded the command: then it differs on purpose."""
+    last = seen.states.get("service lbdeploy")
+    command = str(last.about).rpartition(" UTC: ")[2] if last else ""
+    return command.startswith("lbdeploy.rollback()") or "rollback" in command.split()
+
+
+def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
+    """The findings about one resource: the kind of resource is the check. `back`: the last run was a rollback."""
     kind, _, name = part.resource.id.partition(" ")
     for change in part.changes:
         daemon = kind == "service" and change.action != "repair"
         fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
+        if back and kind == "file":
+            fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
         found = Finding.failed(node, kind, f"{change.name} {change.reason}", fix, subject=change.name)
+        found = replace(found, drift=kind != "service" or change.action not in BROKEN)
         yield found.as_warning() if change.action in HARMLESS else found
     if not part.changes:
         yield Finding.passed(node, kind, f"{name}: as it should be", subject=name)

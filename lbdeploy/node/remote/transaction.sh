@@ -98,6 +98,15 @@ swap() {
     run mv -fT -- "$1$suffix" "$1"
 }
 
+# not_from_future PATH...: files that were changed before the clock was set back get the present time, as whatever reads
+# them now has read them.
+not_from_future() {
+    clock=$(date +%s)
+    for path; do
+        if [ -e "$path" ] && [ "$(stat -c %Z -- "$path")" -gt "$clock" ]; then run touch -c -- "$path"; fi
+    done
+}
+
 # drop PATH: delete it; its old content is kept.
 drop() {
     undo "{ cp -a -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"

@@ -375,6 +375,23 @@ def keepalived(here: Here) -> Service:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("clock", "touched"), [("echo 1000", True), ("command date +%s", False)], ids=["back", "right"]
+)
+def test_a_file_from_the_future_gets_the_present_time_before_a_reload(
+    here: Here, shell: str, clock: str, touched: bool
+) -> None:
+    """The node's clock was set back: no load would be late enough for that file. Others keep their times."""
+    conf = here.path("conf")
+    conf.write_text("same\n")
+    os.utime(conf, (500.0, 500.0))
+    plan = here.plan(here.file("conf", "same\n"), keepalived(here), keepalived=running(newest=2000.0, loaded=900.0))
+    assert here.apply(plan, shell=shell, more=f"date() {{ {clock}; }}").exit == 0
+    assert here.asked()[0] == "reload keepalived"
+    assert (conf.stat().st_mtime > 500.0) is touched
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_service_that_does_not_come_back_gets_its_old_file(here: Here, shell: str) -> None:
     """When a service does not run after its reload, it reloads again with the file that it had before."""
     here.path("conf").write_text("old\n")
