@@ -12,7 +12,7 @@
 #   undoes     says undone
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
-hears='' said='' lingers=0
+hears='' said='' dissenter='' lingers=0
 grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
@@ -73,10 +73,12 @@ heard() {
 kept_by_all() {
     for each in $peers; do grep -q " kept $each\$" "$run.heard" || return 1; done
 }
-disagree() { tell disagreed "$from"; }
+disagree() { tell disagreed "${dissenter:-$from}"; }
 
 peer_kept() { heard kept 0; }
-peer_undone() { heard undone 0; }
+peer_undone() {
+    heard undone 0 && dissenter=$from
+}
 # returned: whether a peer is heard with the old configuration again, since it was last asked.
 returned() { heard old "$moment"; }
 

@@ -116,8 +116,8 @@ disarm() {
 
 # await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well, or a peer has kept its
 # change. If that does not come in time, or the laptop abandons the change, this fails, and everything is undone. If its
-# lock is gone, so is the laptop, and the wait ends soon; or at most LINGER seconds later, if it has said that a peer
-# needs them. The same if a peer has undone its change.
+# lock is gone, so is the laptop, and the wait ends soon. The same if a peer has undone its change. It ends at most LINGER
+# seconds later if the laptop has said that a peer needs this node until it has the VIPs again.
 await() {
     prepare
     lingers=$2
@@ -126,15 +126,19 @@ await() {
     deadline=$((now + $1))
     reason=''
     until [ -e "$run.confirm" ] || peer_kept; do
-        if [ -e "$run.abandon" ]; then
-            tell abandoned
-            exit 1
-        fi
         uptime
+        if [ "$reason" != abandoned ] && [ -e "$run.abandon" ]; then
+            tell abandoned
+            give_up_in 0 abandoned
+        fi
         if [ -z "$reason" ] && laptop_gone; then give_up_in "$grace" laptop; fi
-        if [ "$reason" != peer ] && peer_undone; then give_up_in 0 peer; fi
+        if [ "${reason:-laptop}" = laptop ] && peer_undone; then give_up_in 0 peer; fi
         if [ "$now" -ge "$deadline" ] || { [ "$reason" ] && returned; }; then
-            if peer_undone; then disagree; else tell unconfirmed "$1"; fi
+            case $reason in
+                abandoned) ;;
+                peer) disagree ;;
+                *) tell unconfirmed "$1" ;;
+            esac
             exit 1
         fi
         sleep 0.2

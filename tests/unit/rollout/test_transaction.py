@@ -923,6 +923,13 @@ def test_what_a_peer_has_undone_is_not_waited_for(here: Here) -> None:
     assert time.monotonic() - began < 4
 
 
+def test_a_node_whose_peer_needs_it_undoes_its_change_only_once_that_is_back(here: Here) -> None:
+    """Also where it is told to: the former holder must be heard with the old configuration, and has the VIPs then."""
+    linger = f': > "$run.linger"\nsleep() {{ command sleep 0.2; echo {LATER} old 10.0.0.1 > $run.heard; }}'
+    progress = agreeing(here, hearing(), "abandon", linger, linger=60)
+    assert (progress.undecided, progress.restored, progress.exit) == ("abandoned", True, 1)
+
+
 def test_adverts_of_a_peer_that_is_not_changed_yet_are_no_objection(here: Here) -> None:
     """As long as nobody has confirmed anything, peers with the old configuration are still to be changed."""
     progress = agreeing(
