@@ -30,7 +30,7 @@ def safe_text(text: str) -> str:
 
 
 def safe_markup(text: str) -> str:
-    """The text as it may be shown by a page, or a picture in XML."""
+    """The text, safe to show in a page, or in a picture in XML."""
     from html import escape
 
     return escape(safe_text(text))

@@ -22,7 +22,15 @@ from lbdeploy.config.model import (
     TrackScript,
     Vrrp,
 )
-from lbdeploy.config.schema import FrontendTable, NodeTable, PackagesTable, ServerTable, SshTable, VrrpTable
+from lbdeploy.config.schema import (
+    FrontendTable,
+    HaproxyTable,
+    NodeTable,
+    PackagesTable,
+    ServerTable,
+    SshTable,
+    VrrpTable,
+)
 
 
 def cluster(
@@ -48,6 +56,7 @@ def cluster(
         packages=_packages(parsed.get("packages"), keys),
         firewall=parsed["cluster"].firewall,
         firewall_allow=tuple(parsed["cluster"].firewall_allow),
+        peers_port=(parsed.get("haproxy") or HaproxyTable()).peers_port,  # type: ignore[call-arg]
     )
 
 

@@ -11,7 +11,15 @@ from typing import Any
 from lbdeploy.config.frontend_checks import check_frontends
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import Address, Interface
-from lbdeploy.config.schema import ClusterTable, FrontendTable, NetworkTable, NodeTable, PackagesTable, VrrpTable
+from lbdeploy.config.schema import (
+    ClusterTable,
+    FrontendTable,
+    HaproxyTable,
+    NetworkTable,
+    NodeTable,
+    PackagesTable,
+    VrrpTable,
+)
 from lbdeploy.errors import Problem, key_text
 
 Parsed = dict[str, Any]
@@ -38,6 +46,7 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Problem]:
     yield from _advert_interval(vrrp)
     yield from check_frontends(frontends, parsed.get("metrics"), networks, written)
     yield from _firewall(parsed.get("cluster"))
+    yield from _peers_port(parsed)
     yield from _repositories(parsed.get("packages"))
 
 
@@ -180,6 +189,19 @@ def _firewall(cluster: ClusterTable | None) -> Iterator[Problem]:
     if cluster and cluster.firewall_allow and cluster.firewall == "none":
         message, fix = "has no firewall to let them through", 'add firewall = "nftables"'
         yield Problem("no-firewall", ("cluster", "firewall_allow"), message, fix)
+
+
+def _peers_port(parsed: Parsed) -> Iterator[Problem]:
+    """A port on which more than the nodes are let in, or which something else has at their addresses."""
+    port = (parsed.get("haproxy") or HaproxyTable()).peers_port  # type: ignore[call-arg]
+    frontends = parsed.get("frontends", {}).items()
+    taken: list[tuple[tuple[str, ...], int]] = [(("frontends", name, "port"), each.port) for name, each in frontends]
+    taken += [((name, "port"), parsed[name].port) for name in ("metrics", "ssh") if parsed.get(name)]
+    if cluster := parsed.get("cluster"):
+        taken += [(("cluster", "firewall_allow"), each) for each in cluster.firewall_allow]
+    for key in (key for key, other in taken if other == port):
+        message = f"{port} is the port at which the nodes' haproxy tell each other who their clients are"
+        yield Problem("peers-port", key, message, "choose another one, or set peers_port in [haproxy]")
 
 
 def _repositories(packages: PackagesTable | None) -> Iterator[Problem]:

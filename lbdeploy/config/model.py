@@ -20,6 +20,7 @@ Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Subnet = IPv4Network | IPv6Network
 
+PEERS_PORT = 10646
 METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that serves haproxy's own metrics
 
 
@@ -233,6 +234,7 @@ class Cluster:
     packages: PackageSources = field(default_factory=PackageSources)
     firewall: Literal["none", "nftables"] = "none"
     firewall_allow: tuple[int, ...] = ()  # TCP ports
+    peers_port: int = PEERS_PORT  # where the nodes' haproxy tell each other who their clients are
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lbdeploy.config.model import PEERS_PORT
 from lbdeploy.config.values import (
     SERVER,
     AptUri,
@@ -238,6 +239,16 @@ class MetricsTable(Table):
     )
 
 
+class HaproxyTable(Table):
+    """haproxy itself, on every node."""
+
+    peers_port: Port = Field(
+        PEERS_PORT,
+        description="TCP port at each node's address on the VRRP network, where haproxy tells the other nodes who its "
+        "clients are; the node that takes over the VIPs has their connections reset at once.",
+    )
+
+
 class RepositoryTable(Table):
     """A repository that apt gets packages from, besides those that the node has."""
 
@@ -267,6 +278,7 @@ SINGLE: dict[str, type[Table]] = {
     "packages": PackagesTable,
     "vrrp": VrrpTable,
     "metrics": MetricsTable,
+    "haproxy": HaproxyTable,
 }
 BELOW: dict[tuple[str, str], type[Table]] = {  # tables with a name of their own, below those
     ("packages", "repositories"): RepositoryTable,

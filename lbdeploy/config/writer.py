@@ -28,7 +28,7 @@ COMMENTS = {
     ("frontends", "check"): 'or "https": GET /readyz answers 200',
     ("frontends", "servers"): '"address" or "address:port"',
 }
-SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics")  # in the order of the sample file
+SECTIONS = ("cluster", "ssh", "networks", "nodes", "vrrp", "frontends", "metrics", "haproxy")  # as in the sample file
 WIDTH = 28  # the column in which comments begin, if there is room
 
 

@@ -42,23 +42,27 @@ def disagreeing(here: Basis, stated: Mapping[str, str]) -> list[str]:
 def differing(basis: Basis, goal: RollbackTarget) -> Iterator[str]:
     """Files that peers have alike, but for their names, and that will not be: an old one was edited by hand, or forged.
 
-    What hosts.toml makes of each node differs, too, so it is compared what each old file has otherwise. keepalived.conf
-    is not: each node has its own priority and addresses there.
+    What hosts.toml makes of each node differs, too, so it is compared what each old file has that it does not make, and
+    what it lacks of that which both would have. keepalived.conf is not compared: each node has its own priority and
+    addresses there.
     """
     nodes = basis.cluster.nodes
     made = {node.name: {file.path: file.content for file in files(basis.cluster, node)} for node in nodes}
     for one, other in combinations(made, 2):
         for path in sorted(made[one].keys() & made[other].keys() - {KEEPALIVED_CONF}):
-            if _otherwise(goal, one, path, made[one][path]) != _otherwise(goal, other, path, made[other][path]):
+            both = {*made[one][path].splitlines()} & {*made[other][path].splitlines()}
+            first, second = (_otherwise(goal, name, path, made[name][path], both) for name in (one, other))
+            if first != second:
                 who = f"{one} and {other}"
                 yield f"{path} will not be the same on {who}: compare it, unless you edited it by hand there"
 
 
-def _otherwise(goal: RollbackTarget, name: str, path: str, made: str) -> frozenset[str]:
-    """The lines, without comments, that a node's old file has, or lacks, otherwise than hosts.toml says."""
+def _otherwise(goal: RollbackTarget, name: str, path: str, made: str, common: set[str]) -> frozenset[str]:
+    """The lines, without comments, that a node's old file has besides those made for it, or lacks of the common."""
     then = goal.nodes[name].files if name in goal.nodes else {}
     _, kept = then.get(path, ("", made))
-    return frozenset(line for line in {*kept.splitlines()} ^ {*made.splitlines()} if not line.startswith("#"))
+    lines = {*kept.splitlines()}
+    return frozenset(line for line in (lines - {*made.splitlines()}) | (common - lines) if not line.startswith("#"))
 
 
 def _same(one: Basis, other: Basis, name: str) -> bool:

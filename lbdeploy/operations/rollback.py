@@ -88,7 +88,7 @@ def wording(goal: RollbackTarget) -> Wording:
 
 
 def _approve(goal: RollbackTarget, differ: list[str], ask: Ask | None) -> None:
-    """Have somebody decide whether each node is to get its own old files, though they don't belong together."""
+    """Ask whether each node is to get its own old files, though they don't belong together."""
     names = " and ".join(goal.nodes)
     what = f"the hosts.toml of before that run is not the same on all nodes: that on {' and '.join(differ)} differs"
     then = f"each of {names} would get back its own old files, and the cluster be judged by the present hosts.toml"

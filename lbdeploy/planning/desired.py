@@ -40,6 +40,10 @@ HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 CHECK_ADDRESS = "/etc/keepalived/check-address"
 ANNOUNCE = "/etc/keepalived/announce"
+TICKLE_CLIENTS = "/etc/keepalived/tickle-clients"
+PEERS = "lbdeploy"  # the section of haproxy.cfg in which the nodes are peers
+CLIENTS_EXPIRE = 180  # s; until an entry of a client is dropped that nobody renews
+CLIENTS_RENEWED = 10  # s; how often the holder looks which entries have less than half of that left
 OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
@@ -73,9 +77,16 @@ def ca_file(frontend: str) -> str:
 PATHS = SimpleNamespace(
     ca_file=ca_file,
     metrics=METRICS,
+    keepalived_conf=KEEPALIVED_CONF,
+    haproxy_cfg=HAPROXY_CFG,
     check_haproxy=CHECK_HAPROXY,
     check_address=CHECK_ADDRESS,
     announce=ANNOUNCE,
+    tickle_clients=TICKLE_CLIENTS,
+    peers=PEERS,
+    clients=f"{PEERS}/clients",
+    clients_expire=CLIENTS_EXPIRE,
+    clients_renewed=CLIENTS_RENEWED,
     haproxy_socket=HAPROXY_SOCKET,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
@@ -188,6 +199,7 @@ def other_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]
         _private(CHECK_HAPROXY, text(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),
         _private(CHECK_ADDRESS, text(cluster, node, "check-address.sh"), "755", validators.SHELL),
         _private(ANNOUNCE, text(cluster, node, "announce.pl"), "755", validators.PERL),
+        _private(TICKLE_CLIENTS, text(cluster, node, "tickle-clients.pl", paths=PATHS), "755", validators.PERL),
         _private(HAPROXY_UNIT, text(cluster, node, "haproxy.service.conf", paths=PATHS)),
         _private(KEEPALIVED_UNIT, text(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),

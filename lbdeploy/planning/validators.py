@@ -19,6 +19,9 @@ printf '%s\n' "$said" | grep -v ' the first IPv6 VIP address must be link local$
 exit $status
 """)
 
+# It says "syntax OK" where all is well.
+PERL = Raw('perl -cw "$1" > /dev/null 2>&1 || perl -cw "$1" 2>&1')
+
 # A script that can't be run counts as failed, which may move the VIPs away. /usr/bin/env finds its program by PATH.
 RUNNABLE = Raw(r"""set -f
 read -r line < "$1"

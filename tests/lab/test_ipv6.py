@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from earlier import earlier
 from forger import Advert, forge
 from harness import Lab, wait_for
 from neighbours import watched
+from watchers import SOON, ends, longest, watching
 
 DUAL = """\
 [cluster]
@@ -110,10 +112,13 @@ def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:
         six.do("up")
     smooth(seen, 0)
     assert six.do("up")["changes"] == []
-    with traffic(six, *vips(six)) as seen:
+    with traffic(six, *vips(six)) as seen, watching(six, *vips(six)) as watches:
         assert six.do("handover", "--to", "lb2")["failed"] == 0
         assert held_by(six, "lb2")
+        time.sleep(2)
     smooth(seen, 1, on_their_way=3)  # six VIPs: 300 are begun a second
+    assert ends(watches) == [1] * len(ends(watches))
+    assert longest(watches) <= SOON
 
     if alone:
         drilled = six.do("drill", "haproxy")

@@ -60,6 +60,29 @@ OF_NODES = (
         up=True,
     ),
     Check(
+        "config-file",
+        "its haproxy and keepalived read the files that lbdeploy writes, by their units and as they run (others "
+        "besides are no problem)",
+        "has daemons that read lbdeploy's files",
+        "correct CONFIG, DAEMON_ARGS or ExecStart, as the message says; then restart the daemon",
+        up=True,
+    ),
+    Check(
+        "vip-held",
+        "nothing on the node but its keepalived.service has a VIP: no static address, no other keepalived, no file of "
+        "its network's configuration",
+        "has nothing else that holds a VIP",
+        "remove what the message names, or choose another VIP",
+        up=True,
+    ),
+    Check(
+        "vrrp-strict",
+        "keepalived drops nothing that comes to the VIPs, as with vrrp_strict, or by a table that is left from it",
+        "has no keepalived that drops what comes to the VIPs",
+        "remove vrrp_strict, and restart keepalived, the holder's last",
+        up=True,
+    ),
+    Check(
         "ends",
         "no port, VIP or set of servers ends that its haproxy and keepalived serve now: a problem where lbdeploy has "
         "never changed the node, and otherwise a warning, which `plan` has as a cost",
@@ -136,13 +159,14 @@ OF_NODES = (
     ),
     Check(
         "port",
-        "no other program listens on a port of a frontend, or on that of the metrics",
+        "no other program listens on a port of a frontend, of the metrics, or of the nodes' haproxy among themselves",
         "has its ports free",
         "stop that program, or choose another port",
     ),
     Check(
         "nonlocal-bind",
-        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, and the same for IPv6)",
+        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, and the same for IPv6), "
+        "and no file of sysctl's that is read later undoes that",
         "lets haproxy bind to VIPs that are elsewhere",
         "make /proc/sys/net writable; in a container, that is a setting of its host",
         up=True,
@@ -197,7 +221,7 @@ OF_NETWORKS = (
     Check(
         "firewall",
         "VRRP (IP protocol 112) gets from each node to each other, tried with router ID 0; and no node's firewall "
-        "rules block the clients of a frontend or of the metrics (a warning)",
+        "rules block the clients of a frontend or of the metrics, or the nodes' haproxy among themselves (a warning)",
         "VRRP gets from node to node",
         "allow it, as the message says for the node's own firewall; or set firewall = 'nftables'",
     ),

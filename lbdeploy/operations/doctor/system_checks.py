@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
@@ -66,6 +67,9 @@ def _listeners(cluster: Cluster, node: Node) -> Iterator[Listener]:
     if metrics := cluster.metrics:
         address = node.addresses[metrics.network]
         yield Listener(address, metrics.port, "the metrics", "metrics.port", metrics.allow)
+    peers = tuple(ip_network(peer.addresses[cluster.vrrp.network]) for peer in cluster.peers(node))
+    own, what = node.addresses[cluster.vrrp.network], "the nodes' haproxy among themselves"
+    yield Listener(own, cluster.peers_port, what, "haproxy.peers_port", peers)
 
 
 def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:

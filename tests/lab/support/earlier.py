@@ -1,4 +1,4 @@
-"""A pair as lbdeploy set it up before its nodes looked at whose adverts they get, and at their own address."""
+"""A pair as lbdeploy set it up before its nodes told each other of clients, and looked at whose adverts they get."""
 
 from __future__ import annotations
 
@@ -11,26 +11,34 @@ from harness import TOP
 if TYPE_CHECKING:
     from harness import Lab
 
-SINCE = (  # what the templates have had since then
-    (r" min_ttl .* max_ttl 255\n", "\n"),
-    (r"\n    vrrp_(garp|lower_prio)\S* .*(?=\n)", ""),
-    (r"\n{% if [^\n]* == 6 %}\n[^\n]*\n    unicast_ttl 255\n{% endif %}", ""),
-    (r"vrrp_script check_address \{.*?\n\}\n", ""),
-    (r"        check_address\n", ""),
-    (r"    notify_master .*\n", ""),
-)
-MADE = "/etc/keepalived/check-address /etc/keepalived/announce"
+SINCE = {  # what the templates have had since then
+    "keepalived.conf.j2": (
+        (r" min_ttl .* max_ttl 255\n", "\n"),
+        (r"\n    vrrp_(garp|lower_prio)\S* .*(?=\n)", ""),
+        (r"\n{% if [^\n]* == 6 %}\n[^\n]*\n    unicast_ttl 255\n{% endif %}", ""),
+        (r"vrrp_script (check_address|keep_clients) \{.*?\n\}\n", ""),
+        (r"        (check_address|keep_clients)\n", ""),
+        (r"    notify_\w+ .*\n", ""),
+    ),
+    "haproxy.cfg.j2": (
+        (r"    localpeer .*\n", ""),
+        (r"\npeers .*?\n\n", "\n"),
+        (r"    tcp-request session .*\n", ""),
+    ),
+}
+MADE = "/etc/keepalived/check-address /etc/keepalived/announce /etc/keepalived/tickle-clients"
 
 
 def earlier(lab: Lab) -> None:
-    """Deploys it, by a template of the operator's own that is removed again: the next `up` is that of a new version."""
-    text = (TOP / "templates" / "keepalived.conf.j2").read_text()
-    for old, new in SINCE:
-        text, found = re.subn(old, new, text, flags=re.DOTALL if "*?" in old else 0)
-        assert found, old
+    """Deploys it, by templates of the operator's own that are removed again: the next `up` is that of a new version."""
     folder = lab.file.parent / "templates"
     folder.mkdir()
-    (folder / "keepalived.conf.j2").write_text(text)
+    for name, changes in SINCE.items():
+        text = (TOP / "templates" / name).read_text()
+        for old, new in changes:
+            text, found = re.subn(old, new, text, flags=re.DOTALL if "*?" in old else 0)
+            assert found, old
+        (folder / name).write_text(text)
     lab.do("up")
     shutil.rmtree(folder)
     for node in ("lb1", "lb2"):

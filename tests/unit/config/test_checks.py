@@ -111,7 +111,7 @@ BAD = {
     "unknown table, nothing near": (
         "[ssh]",
         "[zzz]",
-        "zzz: unknown table; known are: cluster, ssh, packages, vrrp, metrics, networks, nodes, frontends",
+        "zzz: unknown table; known are: cluster, ssh, packages, vrrp, metrics, haproxy, networks, nodes, frontends",
     ),
     "unknown key": (
         "preempt_delay = 30",
@@ -320,6 +320,12 @@ BAD = {
         "nodes.lb1.priority: 255 is too large; write 254 or less",
     ),
     "priority too small": ("priority = 200", "priority = 0", "nodes.lb1.priority: 0 is too small; write 1 or more"),
+    "a frontend where nodes are peers": (
+        "port = 6443",
+        "port = 10646",
+        "frontends.k8s-api.port: 10646 is the port at which the nodes' haproxy tell each other who their clients are; "
+        "choose another one, or set peers_port in [haproxy]",
+    ),
     "router_id too large": (
         "router_id = 101",
         "router_id = 256",

@@ -18,6 +18,9 @@ frontend kubernetes-api # the API
 backend apiservers
     server cp1 10.20.0.21:6443 check
     server cp2 10.20.0.22 check   # at the same port
+peers mates
+    bind 10.20.0.11:7000
+    server me
 listen ingress
     bind 10.20.0.10:443,[2001:db8::0010]:443 ssl crt /etc/x.pem
     server w1 w1.example.com:443 check
@@ -25,7 +28,7 @@ listen ingress
 
 
 def test_binds_are_read_with_the_servers_behind_them() -> None:
-    """A frontend's servers are those of its backends, and a listen section has its own."""
+    """A frontend's servers are those of its backends, and a listen section has its own; peers are no clients."""
     api = frozenset({"10.20.0.21:6443", "10.20.0.22:6443"})
     ingress = frozenset({"w1.example.com:443"})
     assert listeners(BY_HAND) == [

@@ -33,6 +33,7 @@ from lbdeploy.planning.desired import (
     OWN_CAS,
     OWN_SCRIPTS,
     SYSCTL_CONF,
+    TICKLE_CLIENTS,
     apt_files,
     ca_files,
     desired,
@@ -89,7 +90,7 @@ def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vi
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
     """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 8, Sysctl, Sysctl, Service, Service, Gone]
+    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 9, Sysctl, Sysctl, Service, Service, Gone]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",
@@ -103,10 +104,11 @@ def test_every_resource_has_an_id_of_its_own(tmp_path: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_check_script_comes_before_the_configuration_that_names_it(seed: Cluster) -> None:
-    """keepalived's validator looks for the script, so it has to lie there first."""
+def test_scripts_come_before_the_configuration_that_names_them(seed: Cluster) -> None:
+    """keepalived's validator looks for them, so they have to lie there first."""
     order = [file.path for file in files(seed, seed.preferred)]
     assert order.index(CHECK_HAPROXY) < order.index(KEEPALIVED_CONF)
+    assert order.index(TICKLE_CLIENTS) < order.index(KEEPALIVED_CONF)
 
 
 def test_the_ca_lies_on_the_node_before_haproxy_reads_it(rich: Cluster) -> None:

@@ -25,6 +25,7 @@ from lbdeploy.planning.desired import (
     HAPROXY_CFG,
     KEEPALIVED_CONF,
     SYSCTL_CONF,
+    TICKLE_CLIENTS,
     files,
 )
 from lbdeploy.planning.lint.lint import lint
@@ -36,9 +37,14 @@ def rendered(cluster: Cluster, node: str) -> dict[str, str]:
 
 
 def document(cluster: Cluster, node: str) -> str:
-    """Every file of a node with its path and mode, in the order in which they are put in place."""
-    each = files(cluster, cluster.node(node))
-    return "\n".join(f"==> {file.path} 0{file.mode} <==\n{file.content}" for file in each)
+    """Every file of a node with its path and mode, in the order in which they are put in place.
+
+    One of them is the same everywhere, and as long as all others together.
+    """
+    each = (
+        (file, "..." if file.path == TICKLE_CLIENTS else file.content) for file in files(cluster, cluster.node(node))
+    )
+    return "\n".join(f"==> {file.path} 0{file.mode} <==\n{content}" for file, content in each)
 
 
 def own_template(folder: Path, name: str, text: str) -> Cluster:
@@ -99,10 +105,22 @@ def test_every_nodes_peers_are_all_the_others(tmp_path: Path) -> None:
 
 
 def test_haproxy_is_the_same_on_every_node(tmp_path: Path) -> None:
-    """But for the line that names the node, haproxy.cfg does not depend on it: any node can take over."""
+    """But for what names the node, and its peers, haproxy.cfg does not depend on it: any node can take over."""
     found = cluster(tmp_path, BIG)
-    configs = {rendered(found, node.name)[HAPROXY_CFG].partition("\n")[2] for node in found.nodes}
-    assert len(configs) == 1
+    texts = [rendered(found, node.name)[HAPROXY_CFG].partition("\n")[2] for node in found.nodes]
+    own = r"    localpeer .*\n|peers lbdeploy\n(    (bind|server) .*\n)+"
+    assert len({re.sub(own, "", text) for text in texts}) == 1
+
+
+def test_the_nodes_are_peers_under_their_names_of_hosts_toml(tmp_path: Path) -> None:
+    """Each listens at its own address of the VRRP network, and connects to the others there."""
+    found = cluster(tmp_path, BIG + "[haproxy]\npeers_port = 7000\n")
+    text = rendered(found, "lb-a")[HAPROXY_CFG]
+    assert "    localpeer lb-a\n" in text
+    assert (
+        "peers lbdeploy\n    bind [fd00:1::11]:7000\n    server lb-a\n    server lb-b [fd00:1::12]:7000\n"
+        "    server lb-c [fd00:1::13]:7000\n"
+    ) in text
 
 
 def test_every_frontend_has_a_socket_of_its_node_alone(tmp_path: Path) -> None:
@@ -242,11 +260,12 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
         ("/etc/keepalived/check-haproxy", "755"),
         ("/etc/keepalived/check-address", "755"),
         ("/etc/keepalived/announce", "755"),
+        ("/etc/keepalived/tickle-clients", "755"),
         ("/etc/keepalived/lbdeploy-track-route", "700"),
         ("/etc/keepalived/lbdeploy-notify", "700"),
         (KEEPALIVED_CONF, "644"),
     ]
-    assert {own[3].content, own[4].content} == {SCRIPT}
+    assert {own[4].content, own[5].content} == {SCRIPT}
     assert own[-1].content == snapshot
 
 

@@ -28,6 +28,7 @@ HEADERS = {
     "frontends": "[frontends.NAME]",
     "servers": "[frontends.NAME.servers], NAME = { ... }",
     "metrics": "[metrics], optional",
+    "haproxy": "[haproxy], optional",
     "packages": "[packages], optional",
 }
 TABLES = {**schema.SINGLE, **schema.NAMED, "servers": schema.ServerTable}

@@ -22,7 +22,7 @@ def test_render_prints_every_file_of_every_node(run: Run) -> None:
     done = run("render")
     heads = [line for line in done.out.splitlines() if line.startswith("==> ")]
     assert done.code == 0
-    assert len(heads) == 16
+    assert len(heads) == 18
     assert heads[0] == "==> lb1:/etc/sysctl.d/zz-lbdeploy.conf (mode 0644) <=="
     assert "==> lb2:/etc/keepalived/check-haproxy (mode 0755) <==" in heads
     assert "    unicast_src_ip 192.168.1.12\n" in done.out
@@ -53,7 +53,7 @@ def test_without_own_templates_there_is_no_difference(run: Run) -> None:
 def test_rendered_files_as_json_are_whole(run: Run) -> None:
     """Scripts get node, path, mode and the very content."""
     files = {(each["node"], each["path"]): each for each in run("--json", "render").json["files"]}
-    assert len(files) == 16
+    assert len(files) == 18
     check = files["lb1", "/etc/keepalived/check-haproxy"]
     assert (check["mode"], check["content"].partition("\n")[0]) == ("0755", "#!/bin/sh")
 
@@ -63,7 +63,7 @@ def test_rendered_files_are_written_as_they_would_lie_on_the_nodes(run: Run, tmp
     done = run("render", "--out", "out")
     assert (done.code, done.out) == (0, "")
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert len(found) == 16
+    assert len(found) == 18
     assert "lb2/etc/haproxy/haproxy.cfg" in found
     assert (tmp_path / "out/lb1/etc/keepalived/check-haproxy").stat().st_mode & 0o777 == 0o755
     assert "for lb2 of" in (tmp_path / "out/lb2/etc/haproxy/haproxy.cfg").read_text()

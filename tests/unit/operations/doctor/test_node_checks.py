@@ -140,12 +140,12 @@ METRICS = '[metrics]\nnetwork = "external"\nport = 8405\n'
 
 @pytest.mark.parametrize(("allow", "ports"), [("", ["6443", "8405"]), ('allow = ["192.168.0.254"]\n', ["6443"])])
 def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, allow: str, ports: list[str]) -> None:
-    """Those of frontends and of the metrics, whose one client may be a host; a warning: rules are read, not tried."""
+    """Those of frontends, of metrics (whose one client may be a host), and of peers; a warning: rules are only read."""
     of = cluster(tmp_path, SEED.read_text() + METRICS + allow)
     rules = captured("firewall/nft_default_deny").replace('"right": 6443', '"right": 8405')
     found = list(node_checks.problems(of, looked(of, firewall=rules)))
     assert {(each.check, each.is_warning) for each in found} == {("firewall", True)}
-    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == ports
+    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == [*ports, "10646"]
     assert found[0].detail == (
         "its firewall blocks clients at port 6443 of frontend k8s-api: chain inet filter input of nft"
     )

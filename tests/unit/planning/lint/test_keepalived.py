@@ -141,7 +141,7 @@ KEEPALIVED = {
     "a brace too many": (
         "    track_script {\n        check_haproxy\n",
         "    track_script\n        check_haproxy\n",
-        ("error", "has 10 opening and 11 closing braces", "check its template"),
+        ("error", "has 11 opening and 12 closing braces", "check its template"),
         None,
     ),
 }  # fmt: skip

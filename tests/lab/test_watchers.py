@@ -1,0 +1,161 @@
+"""What clients feel that only read, as watches do: who ends them where the VIPs move, and how soon they go on."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients import smooth, traffic
+from earlier import earlier
+from harness import TOP, VIPS, Lab, held_by, sound, wait_for
+from watchers import SOON, ends, longest, watching
+
+TABLE = "echo 'show table lbdeploy/clients data.gpt0 eq {}' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock"
+
+
+def moved_at(lab: Lab, node: str, since: float) -> float:
+    """When the node has last become MASTER, in the time that clients go by."""
+    log = f"journalctl -q -u keepalived --since=@{since:.0f} -o short-monotonic | grep 'Entering MASTER'"
+    found = re.findall(r"^\[ *([0-9.]+)\]", lab.on(node, log), re.MULTILINE)
+    return float(found[-1])
+
+
+def entries(lab: Lab, node: str, tag: int) -> set[str]:
+    """The clients that a node's haproxy knows, by whether they are connected (0), or were (1)."""
+    return set(re.findall(r"key=(\S+) ", lab.on(node, TABLE.format(tag))))
+
+
+def test_a_planned_move_and_its_return(pair: Lab) -> None:
+    """No new connection fails, and each watch is ended once a move, and goes on at once."""
+    for args, holder in ((("--to", "lb2"), "lb2"), (("--back",), "lb1")):
+        with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
+            pair.do("handover", *args)
+            wait_for(lambda: held_by(pair, holder), 30)  # noqa: B023
+            time.sleep(2)
+        smooth(seen, 1, on_their_way=3)
+        assert ends(watches) == [1] * len(ends(watches))
+        assert longest(watches) <= SOON
+        assert longest(watches, talks=True) <= SOON
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "hang", "keepalived", "power"])
+def test_the_holder_fails(pair: Lab, kind: str) -> None:
+    """Whatever it dies of: the one that takes over ends watches, and they go on.
+
+    haproxy that did not hear of a peer for five seconds connects to it again within seven: by then it has all entries.
+    """
+    pair.edit("preempt_delay = 2", "preempt_delay = 10")
+    pair.do("up")
+    since = time.time()
+    with watching(pair, *VIPS) as watches:
+        pair.do("drill", kind, "--hold", "6")
+        moved = moved_at(pair, "lb2", since)
+        wait_for(lambda: held_by(pair, "lb1"), 60)
+        returned = moved_at(pair, "lb1", since)
+        time.sleep(2)
+    assert min(ends(watches)) >= 2, watches
+    assert longest([until(each, returned) for each in watches], after=moved) <= SOON
+    assert longest(watches, after=returned) <= SOON
+
+
+def until(watch: dict[str, Any], end: float) -> dict[str, Any]:
+    """What a watch saw of silences that began before then."""
+    return {**watch, "silences": [each for each in watch["silences"] if each[0] < end - SOON]}
+
+
+@contextmanager
+def short_lived(lab: Lab) -> Iterator[None]:
+    """Entries of clients that last 30 s where nobody renews them, instead of minutes."""
+    folder = lab.file.parent / "templates"
+    folder.mkdir()
+    for name, old in (("haproxy.cfg.j2", "expire {{ paths.clients_expire }}s"),
+                      ("tickle-clients.pl.j2", "{{ paths.clients_expire }} * 1000")):  # fmt: skip
+        text = (TOP / "templates" / name).read_text()
+        assert text.count(old) == 1
+        (folder / name).write_text(text.replace(old, old.replace("{{ paths.clients_expire }}", "30")))
+    lab.do("up")
+    yield
+    for each in folder.iterdir():
+        each.unlink()
+    folder.rmdir()
+
+
+def quiet(lab: Lab) -> socket.socket:
+    """A connection on which nothing is said any more after a first request; it is the client's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with inside(lab.namespace("client")):
+        plain = socket.create_connection((VIPS[0], 6443), timeout=5)
+    connection = context.wrap_socket(plain)
+    connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"ok"):
+        answer += connection.recv(4096)
+    return connection
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """What is opened in the block is opened in that network namespace."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net") as own, Path(f"/run/netns/{namespace}").open() as other:
+        assert libc.setns(other.fileno(), 0) == 0
+        try:
+            yield
+        finally:
+            assert libc.setns(own.fileno(), 0) == 0
+
+
+def test_a_quiet_connection_stays_known_for_as_long_as_it_lasts(pair: Lab) -> None:
+    """Longer than entries last, also in a haproxy that was reloaded; what has ended is known as that, or not at all."""
+    with short_lived(pair):
+        there, gone = quiet(pair), quiet(pair)
+        keys = ["_".join((*map(str, each.getsockname()), VIPS[0], "6443")) for each in (there, gone)]
+        assert set(keys) <= wait_for(lambda: entries(pair, "lb2", 0))
+        pair.on("lb1", "systemctl reload haproxy")
+        gone.close()
+        wait_for(lambda: keys[1] not in entries(pair, "lb2", 0), 25)
+        time.sleep(45)
+        assert keys[0] in entries(pair, "lb2", 0)
+        assert keys[1] not in entries(pair, "lb2", 0) | entries(pair, "lb2", 1)
+        pair.lab("stop", "lb1")
+        wait_for(lambda: pair.holder(VIPS[0]) == ["lb2"])
+        there.settimeout(SOON)
+        with suppress(ConnectionResetError):
+            assert there.recv(1) == b""
+        pair.lab("start", "lb1")
+
+
+def test_the_former_holder_keeps_no_connection(pair: Lab) -> None:
+    """They would hold their servers' side for hours, and stand in the way of clients that use a port again."""
+    connections = "ss -Htn state connected exclude time-wait src {} or src {}".format(*VIPS)
+    with watching(pair, *VIPS):
+        pair.do("handover", "--to", "lb2")
+        wait_for(lambda: not pair.on("lb1", connections), 5)
+        assert pair.on("lb2", connections)
+        pair.do("handover", "--back")
+
+
+def test_a_pair_of_before_gets_it_by_one_run(pair: Lab) -> None:
+    """Only reloads, and nobody notices, also where a host has another name than its node."""
+    earlier(pair)
+    assert "localpeer" not in pair.on("lb1", "cat /etc/haproxy/haproxy.cfg")
+    pair.on("lb1", "hostname other")
+    with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
+        changes = pair.do("up")["changes"]
+        wait_for(lambda: entries(pair, "lb1", 0) & entries(pair, "lb2", 0))
+    pair.on("lb1", "hostname lb1")
+    assert {each["action"] for each in changes if each["kind"] == "service"} == {"reload"}
+    smooth(seen, 0)
+    assert ends(watches) == [0] * len(ends(watches))
+    sound(pair)
