@@ -7,8 +7,9 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Pathfrom lbdeploy.common.paths import home_expanded
+from pathlib import Path
 
+from lbdeploy.common.paths import home_expanded
 
 
 class Values:
