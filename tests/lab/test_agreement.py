@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from clients import smooth, traffic
+from chaos_judge import outages
+from clients import traffic, turned_away
 from harness import VIPS, Lab, sound, wait_for
 from runs import active, begin, looks, until
 
@@ -200,7 +201,9 @@ def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: L
         process.communicate()
         assert agreed(pair) == [False, False]
         time.sleep(2)
-    smooth(seen, moves=2)
+    assert turned_away(seen) == []
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
     sound_again(pair)
 
 

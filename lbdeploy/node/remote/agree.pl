@@ -16,7 +16,7 @@ use Socket;
 
 my ($run) = @ARGV;
 chomp(my ($key, $name, $old, $new, @peers) = <STDIN>);
-my (%reader, $said, @holder);
+my (%reader, $said, $asked, @holder);
 my ($began, $last_word) = (now(), 0);
 my %heard = ('hears all' => now());
 join_groups();
@@ -29,10 +29,8 @@ for (my $end = now() + 360000; now() < $end;) {
     if (select($waiting, undef, undef, 0.1) > 0) {
         $reader{$_}->() for grep { vec($waiting, $_, 1) } keys %reader;
     }
-    if (now() > $said + 25) {
-        say_it();
-        ask_to_announce() if -e "$run.ask";
-    }
+    say_it() if now() > $said + 25;
+    ask_to_announce() if -e "$run.ask" && now() > $asked + 10;
 }
 
 sub now {
@@ -84,6 +82,7 @@ sub say_it {
 # The holder's own advert, with priority 1 and a new checksum: of the message alone in version 2, and in version 3 of the
 # addresses, too (RFC 5798, 5.2.8). The kernel adds that of IPv6: option IPV6_CHECKSUM (7), at byte 6.
 sub ask_to_announce {
+    $asked = now();
     return if !@holder || now() > 300 + ($heard{"old $holder[0]"} // 0);
     my ($source, $group, $bytes, $index) = @holder;
     my $family = $source =~ /:/ ? PF_INET6 : PF_INET;
