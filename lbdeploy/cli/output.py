@@ -1,4 +1,4 @@
-"""Standard output and standard error for what needs neither colours nor a live display: see `common.sanitize`."""
+"""Writing plain text and documents to standard output and standard error, made safe to show: see `common.sanitize`."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def as_json(document: Mapping[str, Any]) -> str:
 
 
 def show_document(document: Mapping[str, Any], form: Callable[[Mapping[str, Any]], str] = as_json) -> None:
-    """Write a document on standard output: every text in it as it may be shown, then all of it in that form."""
+    """Write a document on standard output in a form, with every text in it made safe to show."""
     print(neutral(form(safe_document(document))), flush=True)

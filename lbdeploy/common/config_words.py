@@ -12,8 +12,8 @@ from collections.abc import Iterator
 Word = tuple[str, int]  # a word's value, and where it begins in the line
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", **{each: each for each in " \\#'\"$"}}
-_HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
-_KEEPALIVED = re.compile(r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)')
+_KEEPALIVED = r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)'
+_HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def haproxy_words(line: str) -> Iterator[Word]:
@@ -38,13 +38,13 @@ def haproxy_words(line: str) -> Iterator[Word]:
 
 def keepalived_words(line: str) -> Iterator[Word]:
     """A word in double quotes ends with them; nothing is escaped. Comments begin with # or !."""
-    for found in _KEEPALIVED.finditer(line):
+    for found in re.finditer(_KEEPALIVED, line):
         yield found["plain"] or found["quoted"] or "", found.start()
 
 
 def _escaped(line: str, at: int) -> tuple[str, int]:
     """What the escape sequence at a backslash stands for, and where it ends. An unknown one stands for itself."""
-    if code := _HEX.match(line, at):
-        return chr(int(code[1], 16)), code.end()
-    following = line[at + 1 : at + 2]
+    following, code = line[at + 1 : at + 2], line[at + 2 : at + 4]
+    if following == "x" and len(code) == 2 and set(code) <= _HEX:
+        return chr(int(code, 16)), at + 4
     return _ESCAPES.get(following, "\\"), at + (2 if following in _ESCAPES else 1)

@@ -1,6 +1,6 @@
-"""Debian and Ubuntu as lbdeploy knows them: releases, names of packages, and where apt, dpkg and systemd keep files.
+"""What lbdeploy knows of Debian and Ubuntu: releases, names of packages, and where apt, dpkg and systemd keep files.
 
-How apt and dpkg are called on a node is in node/apt.py and node/remote/apt.sh. Nothing else knows either of them.
+How apt and dpkg are called on a node is in node/apt.py and node/remote/apt.sh. No other module has such facts.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 # The releases that lbdeploy was tried on, by VERSION_ID of os-release(5), and Debian's names of them in its archive.
 DEBIAN = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
 UBUNTU = ("22.04", "24.04", "26.04")
-RELEASES = {"debian": tuple(DEBIAN), "ubuntu": UBUNTU}  # by ID of os-release(5)
+RELEASES = {"debian": tuple(DEBIAN), "ubuntu": UBUNTU}  # the releases, by ID of os-release(5)
 SUITES = tuple(DEBIAN.values())
 
 DAEMONS = ("haproxy", "keepalived")  # the packages, and the units, of the same names
 PACKAGES = (*DAEMONS, "socat")
-FIREWALL_PACKAGES = ("nftables",)  # besides, where hosts.toml asks for a firewall
+FIREWALL_PACKAGES = ("nftables",)  # packages that are needed besides, where hosts.toml asks for a firewall
 
 APT_FOLDER = "/etc/apt"
 APT_CONF_FOLDER = f"{APT_FOLDER}/apt.conf.d"

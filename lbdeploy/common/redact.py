@@ -7,7 +7,6 @@ quoted, nor in what, such as a script or a diff. Directives are read as haproxy 
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -20,7 +19,7 @@ SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose o
 
 # In names of headers, variables and options whose values are secrets; the first ones wherever they stand.
 _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
-_HEADER_NAMES = re.compile(rf"{_NAMES}|session|jwt|signature", re.IGNORECASE)
+_HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these has a secret, once quotes and backslashes are taken out.
 _QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|(?:-u|--user)[= ]"
 # In any text, each followed by the secret.
@@ -40,8 +39,8 @@ _BEFORE = (
     r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
-_FETCH = re.compile(r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))")
-_LOGS_IN = re.compile(r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])", re.IGNORECASE)
+_FETCH = r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
+_LOGS_IN = r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])"
 _LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
 _HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")
 
@@ -141,24 +140,26 @@ def _secret_after(values: Sequence[str], at: int) -> int | None:
         return values.index("password", at) + 1
     sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
     sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
-    return at + 2 if sets or sends or (value in _HEADERS and _HEADER_NAMES.search(following)) else None
+    return at + 2 if sets or sends or (value in _HEADERS and _pattern(_HEADER_NAMES).search(following)) else None
 
 
 def _fetches_one(word: str) -> bool:
     """Whether haproxy's word fetches what may be a secret, so that what it is compared with is one."""
-    found = _FETCH.search(word)
-    return found is not None and (found["header"] is None or bool(_HEADER_NAMES.search(found["header"])))
+    found = _pattern(_FETCH).search(word)
+    return found is not None and (found["header"] is None or bool(_pattern(_HEADER_NAMES).search(found["header"])))
 
 
 def _logs_in(words: Sequence[str]) -> bool:
     """Whether what is sent to a server, as text or in hexadecimal, has a word that goes with a password."""
     numbers = (each for each in words if re.fullmatch("([0-9a-f]{2})+", each))
     texts = [*words, *(bytes.fromhex(each).decode(errors="replace") for each in numbers)]
-    return any(_LOGS_IN.search(each) for each in texts)
+    return any(_pattern(_LOGS_IN).search(each) for each in texts)
 
 
 def _unless_secret(word: str) -> str:
     """A word, or what stands for it where it is base64 of a secret, or of the beginning of a text with one."""
+    from base64 import b64decode
+
     try:
         plain = b64decode(word[: len(word) // 4 * 4], validate=True).decode(errors="replace")
     except ValueError:

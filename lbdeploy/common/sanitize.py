@@ -6,22 +6,33 @@ control characters, and those that change the direction of text, become visible,
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from lbdeploy.common.redact import hidden, hidden_in_base64
 
 # C0 but tab and newline, DEL and C1 (ECMA-48); Unicode's line separators, its controls of direction (annex 9), marks
-# that take no room, and tags; halves of surrogate pairs, which stand for bytes that are not UTF-8.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
-)
+# that take no room, and tags; halves of surrogate pairs, which stand for bytes that are not UTF-8; and no characters.
+_STEERING = (
+    (0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0x61C, 0x61C), (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E),
+    (0x2060, 0x206F), (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xFFFE, 0xFFFF), (0xE0000, 0xE007F),
+)  # fmt: skip
+
+
+class _Neutral(dict[int, int]):
+    """What `str.translate` puts in the place of a character; computed as they come, since most never do."""
+
+    def __missing__(self, code: int) -> int:
+        steers = any(first <= code <= last for first, last in _STEERING)
+        self[code] = ord("\N{REPLACEMENT CHARACTER}") if steers else code
+        return self[code]
+
+
+_neutral = _Neutral()
 
 
 def neutral(text: str) -> str:
     """The text with a mark in the place of each character that would steer the program that shows it."""
-    return text if text.isascii() and text.isprintable() else _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text if text.isascii() and text.isprintable() else text.translate(_neutral)
 
 
 def safe_text(text: str) -> str:
@@ -30,7 +41,7 @@ def safe_text(text: str) -> str:
 
 
 def safe_markup(text: str) -> str:
-    """The text as it may be shown by a page, or a picture in XML."""
+    """The text, safe to show in a page, or in a picture in XML."""
     from html import escape
 
     return escape(safe_text(text))

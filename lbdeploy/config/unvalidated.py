@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a hosts.toml says of which cluster it is. `router_id` is None where it can't be read."""
+    """The cluster that a hosts.toml is of. `router_id` is None where it can't be read."""
 
     name: str
     vips: frozenset[str]

@@ -1,4 +1,4 @@
-"""Whether nodes have their own addresses, and have them first: an address can be secondary to a VIP. Pure."""
+"""Whether nodes have their own addresses, as the primary ones of their subnets: a VIP may be primary instead. Pure."""
 
 from __future__ import annotations
 

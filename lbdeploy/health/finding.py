@@ -20,7 +20,8 @@ class Finding:
     check has one subject a node. Code compares these (see `key`); `detail` and `fix` are for people, and may change.
 
     An error makes the cluster unhealthy. A warning is something that the operator should know, but that does not affect
-    clients now. `settling`: it may change by itself within seconds.
+    clients now. `settling`: it may change by itself within seconds. `drift`: a node differs from hosts.toml, and all
+    that it needs runs.
     """
 
     node: str | None
@@ -30,6 +31,7 @@ class Finding:
     fix: str | None = None
     subject: str = ""
     settling: bool = False
+    drift: bool = False
 
     @classmethod
     def passed(cls, node: str | None, check: str, detail: str, *, subject: str = "", settling: bool = False) -> Self:

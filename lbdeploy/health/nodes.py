@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import ResourceDiff
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import Sysctl
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.surroundings import UNDOES, later_sysctl
 
+BROKEN = ("start", "unmask", "repair")  # what a service needs that does not run; all else is drift
 HARMLESS = ("unhold", "record")  # package drift that does not affect clients
 
 
@@ -21,16 +28,39 @@ def as_desired(state: ClusterState) -> Iterator[Finding]:
     """Whether each resource is as hosts.toml wants it; if not, it is drift, or was never applied."""
     for each in state.observations:
         for part in state.plans[each.node.name].parts:
-            yield from _drift(each.node.name, part)
+            undone = [*_undone(each, part.resource)]
+            yield from (
+                undone if undone and not part.changes else _drift(each.node.name, part, back=was_rolled_back(each))
+            )
 
 
-def _drift(node: str, part: ResourceDiff) -> Iterator[Finding]:
-    """The findings about one resource: the kind of resource is the check."""
+def _undone(seen: Observation, resource: Resource[Any]) -> Iterator[Finding]:
+    """A kernel setting that is as it should be now, and will not be after the next boot, or `sysctl --system`."""
+    if isinstance(resource, Sysctl) and (place := later_sysctl(seen, resource.name, resource.value, resource.conf)):
+        detail, fix = (
+            f"{place.file} line {place.number} {UNDOES}: {place.text}",
+            f"remove that line; {resource.conf} has it",
+        )
+        yield Finding.failed(seen.node.name, "sysctl", detail, fix, subject=resource.name)
+
+
+def was_rolled_back(seen: Observation) -> bool:
+    """Whether the last run on a node was a rollback, as it recorded the command: then it differs on purpose."""
+    last = seen.states.get("service lbdeploy")
+    command = str(last.about).rpartition(" UTC: ")[2] if last else ""
+    return command.startswith("lbdeploy.rollback()") or "rollback" in command.split()
+
+
+def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
+    """The findings about one resource: the kind of resource is the check. `back`: the last run was a rollback."""
     kind, _, name = part.resource.id.partition(" ")
     for change in part.changes:
         daemon = kind == "service" and change.action != "repair"
         fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
+        if back and kind == "file":
+            fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
         found = Finding.failed(node, kind, f"{change.name} {change.reason}", fix, subject=change.name)
+        found = replace(found, drift=kind != "service" or change.action not in BROKEN)
         yield found.as_warning() if change.action in HARMLESS else found
     if not part.changes:
         yield Finding.passed(node, kind, f"{name}: as it should be", subject=name)

@@ -28,6 +28,12 @@ class Verdict:
     def healthy(self) -> bool:
         return not any(finding.is_error for finding in self.findings)
 
+    @property
+    def only_drift(self) -> bool:
+        """Whether all that is wrong is that nodes differ from hosts.toml: what clients need is healthy."""
+        wrong = [finding for finding in self.findings if finding.is_error]
+        return bool(wrong) and all(finding.drift for finding in wrong)
+
     def settled(self, nodes: Collection[str], but: Collection[Excuse] = ()) -> bool:
         """Whether waiting some seconds would change nothing about these nodes and the cluster as a whole.
 

@@ -1,4 +1,4 @@
-"""How apt and dpkg are asked and told on a node: shell text. What the applying script needs besides is in apt.sh."""
+"""How apt and dpkg are called on a node: shell text. What the applying script needs besides is in apt.sh."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _APT_GET = (
 )
 
 PRESENT = Raw("command -v apt-get")
-LISTS = Raw(f"ls {APT_LISTS} | grep -c _")  # prints how many package lists there are
-INSTALLED, HELD = "i", "h"  # letters of a status: what is, and what is wanted (dpkg-query(1))
+LISTS = Raw(f"ls {APT_LISTS} | grep -c _")  # a command that prints the number of package lists
+INSTALLED, HELD = "i", "h"  # letters of a package's status: the present state, and the wanted one (dpkg-query(1))
 HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
 REPAIR = ("step dpkg --configure -a", "patiently dpkg --configure -a")
 

@@ -10,7 +10,7 @@ from lbdeploy.common.config_words import haproxy_words
 
 EVERYWHERE = "*"
 _HEADS = ("global", "defaults", "frontend", "listen", "backend", "peers", "resolvers", "userlist", "cache", "program")
-_LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # no address of a network
+_LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # prefixes of addresses that are not of a network
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Bind:
     servers: frozenset[str]
 
     def serves(self, address: str, port: str) -> bool:
-        """Whether clients of this address and port come here."""
+        """Whether clients of this address and port reach this section."""
         return self.port == port and (self.address == address or EVERYWHERE in (self.address, address))
 
 
@@ -68,7 +68,7 @@ def _sections(conf: str) -> Iterator[_Section]:
 
 
 def _words(line: str) -> list[str]:
-    """The words before a comment."""
+    """The words of a line before its comment."""
     words = [word for word, _ in haproxy_words(line)]
     end = next((index for index, word in enumerate(words) if word.startswith("#")), len(words))
     return words[:end]

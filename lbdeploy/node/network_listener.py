@@ -17,9 +17,9 @@ from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.node.remote import remote_text
 
-LISTEN, SEND, FIND = "vrrp", "hail", "who-has"  # what the programs call themselves
+LISTEN, SEND, FIND = "vrrp", "hail", "who-has"  # the programs' names in their output
 FILES = {LISTEN: "listen-vrrp.pl", SEND: "send-vrrp.pl", FIND: "find-address-owner.pl"}
-MARGIN = 5  # seconds that a program may take longer than it was told to
+MARGIN = 5  # seconds that a program may take beyond the time that it was given
 LATE = 124  # the exit status of timeout(1) where it had to end a program
 
 
@@ -84,7 +84,7 @@ def group(own: Address) -> Address:
 
 
 def _bounded(took: float, program: str, *arguments: object) -> Raw:
-    """Runs a program, and then says how it ended."""
+    """Runs a program with a time limit, and prints its exit status."""
     run = cmd("timeout", took + MARGIN, "perl", "-e", remote_text(FILES[program]), *arguments)
     return Raw(f'{run}\necho "ended {program} $?"')
 

@@ -169,8 +169,10 @@ class ProbeScript:
 class NodeProbeScript(ProbeScript):
     """The observing script for one node, and the reader of what it prints."""
 
-    def __init__(self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]]) -> None:
-        super().__init__(node, resources, health(cluster, node))
+    def __init__(
+        self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]], more: Mapping[str, Raw] | None = None
+    ) -> None:
+        super().__init__(node, resources, health(cluster, node) | dict(more or {}))
         self.instance = cluster.instance
         self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
 

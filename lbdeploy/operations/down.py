@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import LbdeployError, RemoteError, RolledBackError
+from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.operations import down_steps
@@ -18,8 +18,8 @@ from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal,
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import halfway
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import confirmed_task
 from lbdeploy.rollout.survey import REFUSED, Survey
 from lbdeploy.rollout.transaction import Task
@@ -95,7 +95,7 @@ class Removal:
 
     def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
         """Nothing is put back on nodes that are done: raises the error of the node, with what is done already."""
-        raise _halfway(error, self.wording.done(done))
+        raise halfway(error, self.wording.done(done), AGAIN)
 
     def end(self, start: Start, done: tuple[str, ...]) -> Survey:
         """The nodes at the end. Raises where anything is left to do."""
@@ -126,10 +126,3 @@ class Removal:
             if not self._context.observer.until_holding(start.wanted, staying):
                 state = "the VIPs stay where they were"
                 raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix="lbdeploy verify")
-
-
-def _halfway(error: LbdeployError, done: Sequence[str]) -> LbdeployError:
-    """The error of a node, adding that other nodes are done already, so not everything is as before."""
-    state = "; ".join(filter(None, (error.state, *done)))
-    kind = RemoteError if isinstance(error, RolledBackError) and done else type(error)
-    return kind(error.message, node=error.node, state=state, fix=AGAIN, detail=error.detail)

@@ -155,7 +155,8 @@ def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> ExitStatus
 
 def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:
     failed = [each for each in verdict.findings if each.is_error]
-    message = f"{what} the cluster is not healthy: {_listed(failed)}".lstrip()
+    wrong = "is healthy, but not as hosts.toml says" if verdict.only_drift and not what else "is not healthy"
+    message = f"{what} the cluster {wrong}: {_listed(failed)}".lstrip()
     state = "what was done is not undone" if what else "nothing was changed"
     return UnhealthyError(message, state=state, fix=failed[0].fix)
 

@@ -40,7 +40,7 @@ class Stored:
     It decides about that node only: nobody else can know whether it is true.
     """
 
-    generations: Sequence[Generation]  # the latest first, in the node's own order
+    generations: Sequence[Generation]  # in the node's own order, the latest first
     hosts: str = ""
 
 
@@ -61,7 +61,7 @@ class Reader:
         return f"{PRELUDE}cd {cmd(GENERATIONS)} 2>/dev/null || exit 0\n{files} | while read -r path; do {line}; done\n"
 
     def read(self, output: str) -> Stored:
-        """Raises ValueError."""
+        """The stored generations from the script's output. Raises ValueError."""
         found: dict[str, dict[str, tuple[str, str]]] = {}
         for path, mode, content in self._lines(output):
             name, _, rest = path.removeprefix("./").partition("/")
@@ -139,7 +139,10 @@ def runs(generations: Mapping[str, Sequence[Generation]]) -> dict[str, tuple[str
 
 
 def _latest(ids: Mapping[str, Sequence[str]]) -> set[str]:
-    """The runs after which no node has another one that it took part in: several, if no node took part in both."""
+    """The latest runs: those after which no node has another one that it took part in.
+
+    There are several if no node took part in two of them.
+    """
     heads = {those[0] for those in ids.values() if those}
     return {each for each in heads if not any(each in those[1:] for those in ids.values())}
 

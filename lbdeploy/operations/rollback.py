@@ -14,8 +14,7 @@ from lbdeploy.operations.agreed_hosts import Basis, agreed, differing, disagreei
 from lbdeploy.operations.generations import Reader, RollbackTarget, Stored, target
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.loop import Wording
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
 
@@ -88,7 +87,7 @@ def wording(goal: RollbackTarget) -> Wording:
 
 
 def _approve(goal: RollbackTarget, differ: list[str], ask: Ask | None) -> None:
-    """Have somebody decide whether each node is to get its own old files, though they don't belong together."""
+    """Ask whether each node is to get its own old files, though they don't belong together."""
     names = " and ".join(goal.nodes)
     what = f"the hosts.toml of before that run is not the same on all nodes: that on {' and '.join(differ)} differs"
     then = f"each of {names} would get back its own old files, and the cluster be judged by the present hosts.toml"

@@ -81,7 +81,7 @@ def _replaces(stage: Stage, file: str) -> bool:
 
 
 def _costing(stage: Stage, ending: Sequence[str]) -> Stage:
-    """VIPs may be in the cost already: those that end with connections to them."""
+    """The stage with the ending in its cost, unless the cost has it already, as for VIPs that end with connections."""
     new = [each for each in ending if each not in stage.cost]
     if not new:
         return stage

@@ -1,4 +1,4 @@
-"""Whose node it is: what lbdeploy has on it may belong to another cluster. Pure.
+"""Which cluster a node belongs to: what lbdeploy put on it may be of another one. Pure.
 
 The nodes keep the hosts.toml of the last run. A cluster is the same while it keeps a VIP, whatever its name becomes; or
 while it keeps its name and its virtual router ID, where all VIPs are replaced.

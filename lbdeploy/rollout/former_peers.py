@@ -35,7 +35,8 @@ CHECK = "former-peer"
 @dataclass(frozen=True, slots=True)
 class FormerPeer:
     """`name` is what the last run's hosts.toml called it, or "". `there`: it answers at all; `deaf`: nothing there
-    accepts VRRP. `unicast`: nodes send it their adverts now, and would stop.
+    accepts VRRP. `unicast`: nodes send it their adverts now, and would stop. `now`: the address that hosts.toml has for
+    a node of that name, or "" if there is none; `lost`: that one was not reached, so it may be a mistake.
     """
 
     address: str
@@ -43,6 +44,8 @@ class FormerPeer:
     there: bool
     deaf: bool
     unicast: bool = True
+    now: str = ""
+    lost: bool = False
 
 
 def former_peers(survey: Survey, pool: SessionPool) -> list[FormerPeer]:
@@ -62,10 +65,18 @@ def former_peers(survey: Survey, pool: SessionPool) -> list[FormerPeer]:
         node = survey.cluster.node(name)
         found = pool.each([node], partial(_ask, survey.cluster.vrrp.network, dropped))[name]
         if not isinstance(found, LbdeployError):
-            return [replace(each, unicast=each.address in sent_to) for each in _read(found, dropped, names)]
+            peers = (replace(each, unicast=each.address in sent_to) for each in _read(found, dropped, names))
+            return [_compared(survey, each) for each in peers]
     if isinstance(found, LbdeployError):
         raise found
     return []
+
+
+def _compared(survey: Survey, peer: FormerPeer) -> FormerPeer:
+    """The same, with what hosts.toml has for a node of its name."""
+    network = survey.cluster.vrrp.network
+    now = next((str(node.addresses[network]) for node in survey.cluster.nodes if node.name == peer.name), "")
+    return replace(peer, now=now, lost=bool(now) and peer.name not in survey.seen)
 
 
 def _ask(network: str, addresses: list[str], node: Node, session: Session) -> str:
@@ -75,25 +86,45 @@ def _ask(network: str, addresses: list[str], node: Node, session: Session) -> st
 def findings(peers: list[FormerPeer]) -> Iterator[Finding]:
     """An error for each that would take the VIPs, and a warning for each that may do so once it starts again."""
     for peer in peers:
-        who = f"{peer.name} ({peer.address})" if peer.name else peer.address
-        limit = peer.name or "NODE"
         if peer.there and not peer.deaf:
+            fix = f"{_changed_fix(peer) if peer.now else _removed_fix(peer)}; to continue anyway: --ignore {CHECK}"
             does = "hearing nobody, it also takes the VIPs" if peer.unicast else "it may have the VIPs, or take them"
-            detail = f"{who} is no longer in hosts.toml, but listens for VRRP: {does}"
-            fix = f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
-            ignore = f"{fix}; to continue anyway: --ignore {CHECK}"
-            yield Finding.failed(None, CHECK, detail, ignore, subject=peer.address)
+            detail = f"{_subject(peer, 'but')} listens for VRRP: {does}"
+            yield Finding.failed(None, CHECK, detail, fix, subject=peer.address)
         elif not peer.there:
             does = "takes the VIPs" if peer.unicast else "may take the VIPs"
-            detail = f"{who} is no longer in hosts.toml, and does not answer: coming back as it was, it {does}"
+            detail = f"{_subject(peer, 'and')} does not answer: coming back as it was, it {does}"
             fix = "reinstall it, or stop keepalived there first"
             yield Finding.warning(None, CHECK, detail, fix, subject=peer.address)
         elif peer.unicast:  # as after `down --limit`; but also where keepalived was only stopped
-            detail = f"{who} is no longer in hosts.toml, and no keepalived runs there now"
-            fix = (
-                f"fine if lbdeploy down --limit {limit} was run; if not, it takes the VIPs when keepalived next starts"
-            )
+            runs = "runs no keepalived now" if peer.now else "no keepalived runs there now"
+            detail = f"{_subject(peer, 'and')} {runs}"
+            done = f"fine if lbdeploy down --limit {peer.name or 'NODE'} was run"
+            fix = f"{done}; if not, it takes the VIPs when keepalived next starts"
             yield Finding.warning(None, CHECK, detail, fix, subject=peer.address)
+
+
+def _subject(peer: FormerPeer, word: str) -> str:
+    """The beginning of a sentence about the host at the old address; `word` joins what it does."""
+    if peer.now:
+        lost = ", which can't be reached" if peer.lost else ""
+        return f"{peer.name}'s address has changed in hosts.toml to {peer.now}{lost}; the old one, {peer.address},"
+    who = f"{peer.name} ({peer.address})" if peer.name else peer.address
+    return f"{who} is no longer in hosts.toml, {word}"
+
+
+def _changed_fix(peer: FormerPeer) -> str:
+    """For a node whose address in hosts.toml has changed. If the new one can't be reached, it may be a mistake."""
+    if peer.lost:
+        return (
+            f"did you mean {peer.address}? If so, correct nodes.{peer.name} in hosts.toml; if not, bring {peer.now} up"
+        )
+    return f"if another host is {peer.name} now, stop keepalived on the old one for good"
+
+
+def _removed_fix(peer: FormerPeer) -> str:
+    limit = peer.name or "NODE"
+    return f"lbdeploy down --limit {limit}, with {limit} in hosts.toml; or stop keepalived there for good"
 
 
 def _names(survey: Survey) -> dict[str, str]:

@@ -39,9 +39,13 @@ if ! flock -n 9; then
     exit
 fi
 case $(systemctl is-active "$unit") in active | activating | deactivating)
-    about=$(systemctl show -p Description --value "$unit")
-    printf '%s locked %s (its operator has disconnected; the node ends it by itself)\\n' "$mark" "${about#lbdeploy: }"
-    exit ;;
+    # One that was kept, and only watches its peers, gives way to this run: see launch.sh.
+    if [ -z "$(find "${lock%/*}" -name '*.agreeing')" ]; then
+        about=$(systemctl show -p Description --value "$unit")
+        about="${about#lbdeploy: } (its operator has disconnected; the node ends it by itself)"
+        printf '%s locked %s\\n' "$mark" "$about"
+        exit
+    fi ;;
 esac
 printf '%s\\n' "$about" > "$lock"
 exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; done' \

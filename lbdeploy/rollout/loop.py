@@ -16,10 +16,10 @@ from lbdeploy.events import Emit
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking
-from lbdeploy.rollout.node_tasks import NodeTasks, going_on
+from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import going_on
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
@@ -177,7 +177,8 @@ class RunLoop:
         left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
         state = [*self._purpose.wording.done(done), *([f"{' and '.join(left)} left as it was"] if left else [])]
         self._context.interrupt.check("; ".join(state), self._purpose.wording.halted_fix)
-        lock.check()
+        if left:  # otherwise nobody needs the lock any more
+            lock.check()
 
     def _interrupted(self, done: Sequence[str]) -> InterruptedRunError:
         """The error where the operator interrupted the run in the middle of a stage."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
-from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
+from lbdeploy.errors import ConnectError, LbdeployError, LostError, RolledBackError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import cut_off, going_on, lost_for_good, outcome, worst
 from lbdeploy.rollout.progress import Progress
-from lbdeploy.rollout.transaction import Task, Transaction
+from lbdeploy.rollout.request import Origin
+from lbdeploy.rollout.transaction import FOLLOW_SECONDS, Task, Transaction
 from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 RETURN_SECONDS = 120.0  # how long to wait for a node that closed the connection, for example to reboot
 LATE_SECONDS = 20.0  # how long undoing may take, after the time for a confirmation has run out
 RETRY_SECONDS = 1.0
+AGREE_SECONDS = 30  # how long nodes may take to find out by themselves that a peer has undone what they have kept
 
 
 class NodeTask:
@@ -32,6 +34,7 @@ class NodeTask:
         self.transaction = Transaction(task, origin)
         self.progress = Progress(node.name, lambda text: emit(Step(node.name, text)))
         self.deadline = 0.0  # until when the node waits for a confirmation (monotonic, s)
+        self.told_to_keep = False  # or it may have been: the connection was lost meanwhile
 
     def tell(self, session: Session, script: str) -> None:
         """Run one of the transaction's scripts, and read its output."""
@@ -39,9 +42,10 @@ class NodeTask:
         if self.progress.waits and not self.deadline:
             self.deadline = time.monotonic() + (self.progress.awaiting or 0)
 
-    def decide(self, session: Session, decision: str = "") -> None:
-        """Send a decision (confirm, abandon), if any, and follow the task to its end."""
-        self.tell(session, self.transaction.follow(self.progress.lines_read, decision))
+    def decide(self, session: Session, decision: str = "", limit: int = FOLLOW_SECONDS) -> None:
+        """Send a decision (confirm, abandon, agreed), if any; follow the task to its end, or for `limit` seconds."""
+        self.told_to_keep = self.told_to_keep or decision == "confirm"
+        self.tell(session, self.transaction.follow(self.progress.lines_read, decision, limit))
 
     @property
     def error(self) -> LbdeployError | None:
@@ -93,25 +97,45 @@ class NodeTasks:
         sessions = {name: each for name, each in reached.items() if not isinstance(each, LbdeployError)}
         try:
             _raise_worst(reached.values())
-            results = self._pool.each(nodes, lambda node, _: self._end(node, sessions[node.name], "confirm"))
+            error = self._keep(nodes, sessions)
         finally:
             for session in sessions.values():
                 session.close()
+        works = list(self.under_way.values())
         self.under_way.clear()
-        _raise_worst(results.values())
+        if error:
+            raise error if len(works) == 1 else outcome(error, works)
+
+    def _keep(self, nodes: Sequence[Node], sessions: Mapping[str, Session]) -> LbdeployError | None:
+        """Tell nodes that their changes may stay. Those that must agree are told, too, once all have kept theirs.
+
+        From the first one told on, nothing is undone from here: a node that was not reached, or had undone its change,
+        and those that have kept theirs come to agree by themselves.
+        """
+        results = dict(self._pool.each(nodes, self._telling(sessions, "confirm")))
+        works = [self.under_way[node.name] for node in nodes]
+        agreed = all(work.progress.agrees or work.progress.exit == 0 for work in works)
+        watching = [work.node for work in works if work.progress.agrees and work.progress.exit is None]
+        if watching:
+            told = self._telling(sessions, "agreed") if agreed else self._telling(sessions, "", AGREE_SECONDS)
+            results |= self._pool.each(watching, told)
+        return worst(list(results.values()))
+
+    def _telling(
+        self, sessions: Mapping[str, Session], decision: str, limit: int = FOLLOW_SECONDS
+    ) -> Callable[[Node, Session], None]:
+        return lambda node, _: self._end(node, sessions[node.name], decision, limit)
 
     def abandon(self, cause: LbdeployError, order: Sequence[str] = ()) -> LbdeployError:
         """Undo the waiting changes, in parallel or in an order. Returns the error to raise: cause and outcome."""
         waiting = self._waiting()
-        if not waiting:
-            self.under_way.clear()
-            return cause
         groups = [[node] for name in order for node in waiting if node.name == name] if order else [waiting]
         for group in groups:
             self._pool.each(group, self._abandon)
         works = list(self.under_way.values())
         self.under_way.clear()
-        return _undone(cause, works)
+        told = not waiting and (len(works) < 2 or not isinstance(cause, RolledBackError))  # by the only node concerned
+        return cause if told else outcome(cause, works)
 
     def reach(self, names: Sequence[str]) -> None:
         """Reconnect to nodes whose connection is dead, retrying for a while. Raises the first one's error."""
@@ -141,20 +165,21 @@ class NodeTasks:
             # The node closed the connection, perhaps to reboot; or its change has cut it off, and it will undo that.
             self._rejoin(work, time.monotonic() + RETURN_SECONDS)
             if work.progress.undecided and work.progress.restored:
-                raise _cut_off(work, lost) from None
+                raise cut_off(work, lost) from None
         if work.error:
             raise work.error
         self._emit(Done(node.name, "rehearsed" if work.transaction.task.rehearsal else "changed"))
 
-    def _end(self, node: Node, session: Session, decision: str) -> None:
+    def _end(self, node: Node, session: Session, decision: str, limit: int) -> None:
         work = self.under_way[node.name]
         try:
-            work.decide(session, decision)
+            work.decide(session, decision, limit)
         except LostError:
             self._rejoin(work, work.deadline + LATE_SECONDS, decision)
         if work.error:
             raise work.error
-        self._emit(Done(node.name, "confirmed"))
+        if work.progress.exit == 0:
+            self._emit(Done(node.name, "confirmed"))
 
     def _reach(self, node: Node) -> Session:
         """A new connection, retried until the node stops waiting. Raises ConnectError and its subclasses."""
@@ -187,62 +212,13 @@ class NodeTasks:
                 work.decide(self._pool.reopen(work.node), decision)
             except ConnectError as error:
                 if time.monotonic() > deadline:
-                    raise _lost(work, error) from None
+                    raise lost_for_good(work, error) from None
                 time.sleep(RETRY_SECONDS)
             else:
                 return
 
 
 def _raise_worst(results: Iterable[object]) -> None:
-    """Raise the most important error, if any: what could not be restored takes precedence over what could."""
-    errors = [each for each in results if isinstance(each, LbdeployError)]
-    if errors:
-        raise min(errors, key=lambda error: isinstance(error, RolledBackError))
-
-
-def _cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
-    return RolledBackError(
-        f"the node could not be reached any more after the change ({lost.message})",
-        node=work.node.name,
-        state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before",
-        fix="fix the cause, then: lbdeploy plan",
-    )
-
-
-def _lost(work: NodeTask, error: ConnectError) -> LostError:
-    return LostError(
-        f"the node was lost, and did not come back: {error.message}",
-        node=work.node.name,
-        state=going_on(work),
-        fix="lbdeploy verify, once it can be reached",
-        silent=True,
-    )
-
-
-def going_on(work: NodeTask) -> str:
-    """What a node does by itself once the connection is gone, and how to check on it."""
-    name, step = work.node.name, work.progress.step
-    if work.progress.waits:
-        return f"{name} undoes its change by itself, within seconds, since nobody confirms it"
-    if work.progress.exit is not None:
-        return f"{name} has ended: {step}"
-    look = f"to look: ssh {work.node.host} sudo tail -f {work.transaction.log}"
-    return f"{name} goes on by itself with: {step}; it finishes, or puts everything back ({look})"
-
-
-def _undone(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
-    """The error that led to undoing a change, with the present state added."""
-    open_ = [work for work in works if work.progress.waits]
-    lasting = [work for work in works if work.progress.restored is False]
-    installed = [work for work in works if any(each.kind == "package" for each in work.transaction.task.plan.changes)]
-    names = " and ".join(work.node.name for work in works)
-    fix = cause.fix or "fix the cause, then: lbdeploy plan"
-    if open_:
-        state = "; ".join(going_on(work) for work in open_)
-        return LostError(cause.message, node=cause.node, state=state, fix="lbdeploy verify", detail=cause.detail)
-    if lasting:
-        state = f"not everything could be put back on {' and '.join(work.node.name for work in lasting)}"
-        return RemoteError(cause.message, node=cause.node, state=state, fix="lbdeploy plan", detail=cause.detail)
-    kind = RemoteError if installed else RolledBackError
-    state = f"{names}: as before" + ("; packages that were installed stay" if installed else "")
-    return kind(cause.message, node=cause.node, state=state, fix=fix, detail=cause.detail)
+    error = worst(list(results))
+    if error:
+        raise error

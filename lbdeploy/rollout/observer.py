@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.health.finding import Excuse
+from lbdeploy.node import surroundings
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
@@ -54,19 +56,19 @@ class Observer:
         self._emit = emit
 
     def survey(self, wanted: Wanted) -> Survey:
-        """Observe the nodes, and emit events about it."""
+        """Observe the nodes and who else lives there, and emit events about it."""
         for node in self.nodes:
             self._emit(Step(node.name, "look"))
-        survey = self.look(wanted)
+        survey = self.look(wanted, surroundings.probe(self.cluster))
         for name in survey.seen:
             self._emit(Done(name, "looked"))
         return survey
 
-    def look(self, wanted: Wanted) -> Survey:
-        """Observe every node that can be reached."""
+    def look(self, wanted: Wanted, more: Mapping[str, Raw] | None = None) -> Survey:
+        """Observe every node that can be reached. `more`: probes besides, by name."""
 
         def observe(node: Node, session: Session) -> Observation:
-            script = NodeProbeScript(self.cluster, node, wanted.resources[node.name])
+            script = NodeProbeScript(self.cluster, node, wanted.resources[node.name], more)
             return script.read(session.run(script.script()).output)
 
         found = self._pool.each(self.nodes, observe)

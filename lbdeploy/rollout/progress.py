@@ -20,8 +20,9 @@ class Progress:
 
     Marked lines: `step TEXT`, `failed COMMAND`, `await SECONDS` (it waits for the laptop), then `confirmed`,
     `abandoned` or `unconfirmed SECONDS`; `killed`, where its process was; `kept`, `restored` or `unrestored`, `locked
-    WHO`, and finally `exit STATUS`. Where a script's log is gone, its journal is read instead, which also has `boot
-    ID`, the boot that it ran in; `now ID` is the present boot.
+    WHO`, and finally `exit STATUS`. Between `kept` and that, nodes that must agree have `agree SECONDS`, and maybe
+    `disagreed NODE` and `undoing`. Where a script's log is gone, its journal is read instead, which also has `boot ID`,
+    the boot that it ran in; `now ID` is the present boot.
     """
 
     node: str
@@ -31,6 +32,9 @@ class Progress:
     failed: str | None = None
     awaiting: int | None = None
     undecided: str | None = None  # why the change was undone, though no step had failed
+    dissenter: str = ""  # the peer that has undone the change
+    kept: bool = False  # and that is certain, though its peers may still have it undone
+    agrees: bool = False  # it waits until its peers have kept the change, too
     restored: bool | None = None
     locked: str | None = None
     exit: int | None = None
@@ -56,16 +60,26 @@ class Progress:
             case "await":
                 self.awaiting = self._number(rest)
                 self.acted = True
-            case "abandoned" | "unconfirmed" | "killed":
-                self.undecided = word
-            case "restored" | "unrestored":
-                self.restored = word == "restored"
             case "locked":
                 self.locked = rest
             case "exit":
                 self.exit = self._number(rest)
             case "boot" | "now":
                 self.boots[word] = rest
+            case _:
+                self._decided(word, rest)
+
+    def _decided(self, word: str, rest: str) -> None:
+        """Read whether the change stays."""
+        match word:
+            case "abandoned" | "unconfirmed" | "killed" | "disagreed":
+                self.undecided, self.dissenter = word, rest
+            case "kept" | "undoing":
+                self.kept = word == "kept"
+            case "agree":
+                self.agrees = True
+            case "restored" | "unrestored":
+                self.restored = word == "restored"
 
     def _number(self, text: str) -> int:
         """A number on a marked line; 0 for anything else, which is an error of the node's once it has been told."""
@@ -139,6 +153,8 @@ class Progress:
             return f"no confirmation came within {self.awaiting} s"
         if self.undecided == "abandoned":
             return "it was told to undo the change"
+        if self.undecided == "disagreed":
+            return f"{self.dissenter} has undone the change, on which the nodes must agree"
         if self.undecided == "killed":
             return f"its run there was killed at: {self.step}"
         return f"{self.step}: {_reason(self.output) or f'{self.failed} failed'}"

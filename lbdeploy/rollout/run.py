@@ -21,8 +21,8 @@ from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.outcome import halfway
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
 from lbdeploy.ssh.pool import SessionPool
@@ -127,7 +127,7 @@ class Run:
             return self._after_reboot(error, start)
         if isinstance(error, RolledBackError):
             raise self._taken_back(error, start, done) from None
-        raise error
+        raise halfway(error, self.wording.done(done), error.fix) if done else error
 
     def end(self, start: Start, done: tuple[str, ...]) -> Survey:
         """The nodes, once VRRP and haproxy have settled; as they were observed, where nothing had to be done."""

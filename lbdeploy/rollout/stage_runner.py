@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbdeploy.config.model import Cluster
@@ -14,6 +14,7 @@ from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.vrrp_priority import FAULT, YIELD
+from lbdeploy.planning.agreement import agreement
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import hands_over, joins
@@ -31,7 +32,7 @@ class StageChange:
     """A stage that is to be carried out: the plan that it is of, what was wanted, and the nodes before it.
 
     `back`: back to an earlier state, which hosts.toml does not describe. It has worked before, so no other healthy node
-    is required, and the gate objects to nothing.
+    is required, and the gate objects to nothing. `tools`: with what nodes come to agree on it, by name.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class StageChange:
     before: Survey
     wanted: Wanted
     back: bool = False
+    tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def excused(self) -> Excuses:
@@ -71,6 +73,7 @@ class StageRunner:
         `force_last`: also where no other node could take over meanwhile.
         """
         stage = change.stage
+        change = replace(change, tools=agreement(stage, self._cluster.vrrp.network))
         if not change.back:
             refuse_the_last(stage, change.before, force=force_last)
         ways = {
@@ -149,7 +152,8 @@ class StageRunner:
         plan, way = change.stage.plans[name], change.stage.way
         joins = way is Strategy.RELOAD and self._joins(change, name)
         away = way is Strategy.AWAY and hands_over(plan)
-        return replace(confirmed_task(self._cluster, plan, away=away), joins=joins)
+        tools = change.tools.get(name, ())
+        return replace(confirmed_task(self._cluster, plan, away=away), joins=joins, tools=tools)
 
     def _gate(self, change: StageChange) -> None:
         """Continue only once the changed nodes are as desired, and the VIPs are where the plan expects them."""

@@ -15,6 +15,7 @@ from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.planning import endings
 from lbdeploy.planning.endings import wanted_files
+from lbdeploy.planning.occupants import occupants
 from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.plan import Plan
 from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
@@ -93,7 +94,7 @@ class Survey:
 
     @property
     def notes(self) -> Iterator[Finding]:
-        """What does not keep a run from beginning, and should be known before."""
+        """The findings that don't stop a run, but that an operator should know before it."""
         for each in self.observations.values():
             yield from (found for found in ownership(self.cluster, each) if found.is_warning)
 
@@ -101,6 +102,7 @@ class Survey:
         for each in self.observations.values():
             plan = self.plans[each.node.name]
             yield from ownership(self.cluster, each)
+            yield from occupants(self.cluster, each)
             yield from preflight(self.cluster, each)
             yield from endings.findings(each, wanted_files(plan))
             yield from refused_versions(plan)

@@ -24,10 +24,11 @@ from lbdeploy.node.paths import HAPROXY_SOCKET, JOURNAL, LOCK, RUN, STAGED, STAT
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.steps import Steps
 
+FOLLOW_SECONDS = 86400  # more than any task takes
 _TOOLS = ("transaction", "commit", "apt", "original")  # what every applying script has, from node/remote/
 
 
@@ -79,18 +80,21 @@ class Transaction:
         head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
         return f"{head}{files}{given}\n{remote_text('launch.sh')}{self._follow(1)}"
 
-    def follow(self, lines_read: int, decision: str = "") -> str:
-        """Prints the output after `lines_read` lines; a `decision` (confirm, abandon) is passed to the task first."""
-        decide = f"[ ! -e {self.log} ] || : > {self.path}.{decision}\n" if decision else ""
-        return f"{PRELUDE}umask 077\n{decide}{self._follow(lines_read + 1)}"
+    def follow(self, lines_read: int, decision: str = "", limit: int = FOLLOW_SECONDS) -> str:
+        """Prints the output after `lines_read` lines, for at most `limit` seconds.
+
+        A `decision` (confirm, abandon, agreed) is passed to the task first.
+        """
+        decide = f"[ ! -e {self.path}.undo ] || : > {self.path}.{decision}\n" if decision else ""
+        return f"{PRELUDE}umask 077\n{decide}{self._follow(lines_read + 1, limit)}"
 
     def linger(self) -> str:
         """From now on, if the laptop is gone, the task undoes its change only after a peer has undone its own."""
         return f"{PRELUDE}umask 077\n: > {self.path}.linger\n"
 
-    def _follow(self, line: int) -> str:
+    def _follow(self, line: int, limit: int = FOLLOW_SECONDS) -> str:
         given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=JOURNAL)
-        return f"{given}\nid={cmd(self.origin.id)}\n{remote_text('follow.sh')}"
+        return f"{given}\nid={cmd(self.origin.id)}\nlimit={limit}\n{remote_text('follow.sh')}"
 
     def _write(self, ending: str, text: str) -> str:
         return f"cat > {self.path}.{ending} <<'{self.nonce}'\n{text}\n{self.nonce}\n"

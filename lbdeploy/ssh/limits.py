@@ -28,4 +28,4 @@ LOOK = Limits(60, 60)  # a look takes a second, and each of its probes ends by i
 # longer goes on without this connection.
 WORK = Limits(4 * 3600, 900)
 STREAM = Limits(4 * 3600, 4 * 3600, 64 * MIB)  # scripts that report what happens, if anything does
-HOLD = Limits(30, 30, MIB // 16)  # what is held open, until it says that it is
+HOLD = Limits(30, 30, MIB // 16)  # a script that is held open, until it reports that it runs

@@ -1,12 +1,17 @@
-"""Nodes agree on a change, and what is reported is so, whatever dies at whatever instant. See decision 67."""
+"""Nodes agree on a change, and what is reported is so, whatever dies at whatever instant. See decision 53."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
+from chaos_judge import outages
+from clients import traffic, turned_away
 from harness import VIPS, Lab, sound, wait_for
 from runs import active, begin, looks, until
 
@@ -50,3 +55,159 @@ def test_down_whose_unit_is_killed_puts_back_what_it_took_away(pair: Lab) -> Non
     wait_for(lambda: not active(pair, "lb2"), 5)
     assert looks(pair)[1] == before
     sound(pair)
+
+
+# A command over another connection than the first one waits here, as a confirmation does that is still under way.
+HOLD = """\
+#!/bin/sh
+[ -e /tmp/first ] || echo "$SSH_CONNECTION" > /tmp/first
+[ "$SSH_CONNECTION" = "$(cat /tmp/first)" ] || while [ -e /tmp/hold ]; do sleep 0.05; done
+exec /usr/bin/sudo "$@"
+"""
+CHANGES = {
+    "router ID": ("router_id = 101", "router_id = 102"),
+    "network": ('network = "management"', 'network = "external"'),
+    "multicast": ("router_id = 101", 'router_id = 101\nmode = "multicast"'),
+    "version": ("advert_interval = 1", "advert_interval = 0.5"),
+    "VIPs": ('vip = "192.168.0.10/24"', 'vip = ["192.168.0.10/24", "192.168.0.20/24"]'),
+}
+CONF = "sha256sum < /etc/keepalived/keepalived.conf"
+WAITS = "grep -qsx 'await [0-9]*' /var/lib/lbdeploy/journal"
+CONFIRMED = "grep -qsx confirmed /var/lib/lbdeploy/journal"
+
+
+@pytest.fixture
+def held(pair: Lab) -> Iterator[Lab]:
+    """What confirms a change on lb1 is held up on its way."""
+    pair.on("lb1", f"cat > /usr/local/bin/sudo <<'END'\n{HOLD}END\nchmod 755 /usr/local/bin/sudo; : > /tmp/hold")
+    yield pair
+    pair.on("lb1", "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
+
+
+def change_begun(lab: Lab, change: str) -> subprocess.Popen[str]:
+    """An `up` that makes a change; the journals begin with it."""
+    lab.edit(*CHANGES[change])
+    for node in ("lb1", "lb2"):
+        lab.on(node, ": > /var/lib/lbdeploy/journal")
+    return begin(lab, "--json", "up")
+
+
+def between(held: Lab, change: str) -> subprocess.Popen[str]:
+    """An `up` at the instant at which lb2 has been told to keep its change, and lb1 has not."""
+    process = change_begun(held, change)
+    wait_for(lambda: held.on("lb2", f"{CONFIRMED} && echo yes", check=False), 60)
+    return process
+
+
+def agreed(lab: Lab, seconds: float = 30) -> list[bool]:
+    """Whether each VIP comes to be on exactly one node; then whether the nodes have the new configuration."""
+    found: list[tuple[list[bool], list[int]]] = []
+    deadline = time.monotonic() + seconds
+    while len(found) < STEADY or found[-STEADY:] != [found[-1]] * STEADY or len(set(found[-1][0])) > 1:
+        assert time.monotonic() < deadline, found[-STEADY:]
+        changed = [old != lab.on(node, CONF) for node, old in BEFORE.items()]
+        found.append((changed, [len(lab.holder(vip)) for vip in VIPS]))
+        time.sleep(0.5)
+    assert found[-1][1] == [1, 1]
+    return found[-1][0]
+
+
+STEADY = 12  # looks, of half a second and more: longer than a node that hears nobody waits before it takes the VIPs
+BEFORE: dict[str, str] = {}
+
+
+@pytest.fixture(autouse=True)
+def before(pair: Lab) -> None:
+    """What the nodes have before the change."""
+    BEFORE.update({node: pair.on(node, CONF) for node in ("lb1", "lb2")})
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_laptop_that_dies_between_two_confirmations_leaves_nodes_that_agree(held: Lab, change: str) -> None:
+    """SIGKILL where one node knows that its change stays, and the other does not: within 30 s both have the same."""
+    process = between(held, change)
+    process.kill()
+    process.communicate()
+    assert len(set(agreed(held))) == 1
+    held.on("lb1", "pkill -x sleep; rm /tmp/hold")
+    wait_for(lambda: not active(held, "lb1") and not active(held, "lb2"), 10)
+    assert held.run("up").code == 0
+    assert held.do("up")["changes"] == []
+
+
+@pytest.mark.parametrize("change", ["router ID", "VIPs"])
+def test_a_laptop_that_sleeps_between_two_confirmations_tells_what_came_of_it(held: Lab, change: str) -> None:
+    """75 s: the nodes agree long before it wakes; then it says what they say."""
+    process = between(held, change)
+    process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    kept = agreed(held)
+    assert len(set(kept)) == 1
+    time.sleep(75 - (time.monotonic() - began))
+    held.on("lb1", "rm /tmp/hold")
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=90)
+    assert process.returncode == (0 if kept[0] else 7), out
+    assert held.run("up").code == 0
+    assert held.do("up")["changes"] == []
+
+
+@pytest.mark.parametrize("change", ["router ID", "version"])
+def test_a_unit_that_is_killed_between_two_confirmations_has_its_peer_undo_the_change(held: Lab, change: str) -> None:
+    """Its node undoes the change, and so does the one that had kept it: exit 7, since both say so."""
+    process = change_begun(held, change)
+    wait_for(lambda: held.on("lb1", f"{WAITS} && systemctl kill -s STOP lbdeploy && echo yes", check=False), 60)
+    wait_for(lambda: held.on("lb2", f"{CONFIRMED} && echo yes", check=False), 60)
+    held.on("lb1", "systemctl kill -s KILL lbdeploy")
+    assert agreed(held) == [False, False]
+    held.on("lb1", "rm /tmp/hold")
+    out, _ = process.communicate(timeout=90)
+    assert process.returncode == 7, out
+    assert json.loads(out)["error"]["state"] in ("lb1 and lb2: as before", "lb2 and lb1: as before")
+    sound_again(held)
+
+
+@pytest.mark.parametrize("change", ["router ID", "network", "version"])
+def test_a_node_that_loses_its_power_between_two_confirmations_follows_its_peer(held: Lab, change: str) -> None:
+    """The other one has kept the change; as the node starts, it hears that, and keeps it, too."""
+    process = change_begun(held, change)
+    wait_for(lambda: held.on("lb1", f"{WAITS} && systemctl kill -s STOP lbdeploy && echo yes", check=False), 60)
+    wait_for(lambda: held.on("lb2", f"{CONFIRMED} && echo yes", check=False), 60)
+    changed = held.file.read_text()
+    held.file.write_text(held.original)
+    held.lab("stop", "lb1")
+    process.kill()
+    process.communicate()
+    time.sleep(15)
+    held.lab("start", "lb1")
+    held.file.write_text(changed)
+    held.on("lb1", "systemctl is-system-running --wait", check=False)
+    assert agreed(held) == [True, True]
+    wait_for(lambda: not active(held, "lb1") and not active(held, "lb2"), 10)
+    assert held.on("lb1", "ls /etc/systemd/system | grep lbdeploy", check=False) == ""
+    assert held.run("up").code == 0
+    assert held.do("up")["changes"] == []
+
+
+@pytest.mark.parametrize("change", ["router ID", "multicast", "network"])
+def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: Lab, change: str) -> None:
+    """The standby has taken them, the holder is not changed yet: the standby lets go, and clients find the holder."""
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, change)
+        until(process, "waiting until lb2 also holds the VIPs")
+        process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: "lb2" in pair.holder(VIPS[0]), 15)
+        process.kill()
+        process.communicate()
+        assert agreed(pair) == [False, False]
+        time.sleep(2)
+    assert turned_away(seen) == []
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
+
+
+def sound_again(lab: Lab) -> None:
+    """As hosts.toml was at first, with the next `up`."""
+    lab.file.write_text(lab.original)
+    sound(lab)

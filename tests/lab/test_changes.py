@@ -218,6 +218,21 @@ def test_rollback_undoes_the_last_run_and_can_be_undone(live: Lab) -> None:
     assert live.do("plan")["changes"] == []
 
 
+def test_after_a_rollback_nodes_differ_on_purpose_and_it_says_so(live: Lab) -> None:
+    """Health and drift are two things: `verify` says that the cluster works, and to undo the change in hosts.toml."""
+    live.edit("fall = 2", "fall = 3")
+    live.do("up")
+    done = live.run("rollback")
+    assert done.code == 0
+    assert "hosts.toml still has the change" in done.out
+    assert "Next: lbdeploy verify" not in done.out
+    error = live.do("verify", code=6)["error"]
+    assert error["message"].startswith("the cluster is healthy, but not as hosts.toml says: ")
+    assert error["fix"].startswith("the last run was a rollback: also undo the change in hosts.toml")
+    live.file.write_text(live.original)
+    assert live.do("verify")["ok"]
+
+
 def test_a_run_before_the_last_one_is_gone_back_to_by_its_name(live: Lab) -> None:
     """Five generations are kept; each is a run that can be undone, with all that came after it."""
     for seconds in range(3, 9):

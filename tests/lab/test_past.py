@@ -5,6 +5,8 @@ from __future__ import annotations
 from clients import traffic
 from harness import VIPS, Lab, held_by, wait_for
 
+from lbdeploy.node.surroundings import UNDOES
+
 PACKAGES = "apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends haproxy keepalived >/dev/null"
 HAPROXY = """\
 global
@@ -132,3 +134,121 @@ def test_a_port_that_an_edit_takes_away_is_a_cost_of_the_plan(pair: Lab) -> None
     assert "192.168.0.10 port 6443" in plan["stages"][-1]["cost"]
     warned = [each for each in pair.do("doctor")["findings"] if each["check"] == "ends" and not each["ok"]]
     assert {each["severity"] for each in warned} == {"warning"}
+
+
+def test_a_vip_that_something_else_has_is_refused_with_what_has_it(pair: Lab) -> None:
+    """An address put there by hand, on the standby of a living pair: doctor, plan and up name node and interface."""
+    pair.on("lb2", "ip addr add 192.168.0.10/24 dev ens33")
+    try:
+        wait_for(lambda: problems(pair, "vip-held"))
+        ((node, detail),) = problems(pair, "vip-held")
+        assert (node, "has the VIP 192.168.0.10 on ens33, and keepalived did not put it there" in detail) == (
+            "lb2",
+            True,
+        )
+        pair.edit('balance = "roundrobin"', 'balance = "leastconn"')
+        for command in ("plan", "up"):
+            error = pair.do(command, code=1)["error"]
+            assert (error["node"], detail) == ("lb2", error["message"])
+            assert "ip addr del 192.168.0.10/24 dev ens33" in error["fix"]
+    finally:
+        pair.on("lb2", "ip addr del 192.168.0.10/24 dev ens33")
+    assert pair.run("plan").code == 3
+
+
+def test_a_vip_on_bare_nodes_is_refused_with_what_has_it(bare: Lab) -> None:
+    """Before the first `up`: a static address, the file of the network that has it, and a keepalived of one's own."""
+    bare.on("lb1", "ip addr add 192.168.0.10/24 dev ens33")
+    bare.on(
+        "lb1",
+        "mkdir -p /etc/network/interfaces.d; "
+        "echo '    up ip addr add 192.168.0.10/24 dev ens33' > /etc/network/interfaces.d/vip",
+    )
+    bare.on("lb2", PACKAGES)
+    conf = KEEPALIVED.format(priority=100, how="")
+    (bare.root("lb2") / "etc/site-vrrp.conf").write_text(conf)
+    bare.on(
+        "lb2",
+        "systemctl stop keepalived; systemd-run --unit site-vrrp keepalived -n -f /etc/site-vrrp.conf -p /run/x.pid",
+    )
+    wait_for(lambda: len(problems(bare, "vip-held")) > 3)
+    error = bare.do("up", code=1)["error"]["message"]
+    assert "has the VIP 192.168.0.10 on ens33, and keepalived did not put it there: it does not run" in error
+    assert "/etc/network/interfaces.d/vip line 1 gives the node the VIP 192.168.0.10" in error
+    assert "is not of keepalived.service, and has VIPs of hosts.toml in its file" in error
+    assert "/etc/site-vrrp.conf" in error
+    assert bare.on("lb1", "dpkg-query -W haproxy", check=False) == ""
+
+
+def test_a_daemon_that_reads_another_file_is_said_first(pair: Lab) -> None:
+    """By its unit's variables, and as it runs; one that reads a folder besides is let be."""
+    pair.on("lb2", "cp /etc/haproxy/haproxy.cfg /etc/haproxy/site.cfg; cp /etc/default/haproxy /root/default")
+    try:
+        pair.on("lb2", "echo 'CONFIG=\"/etc/haproxy/site.cfg\"' >> /etc/default/haproxy; systemctl restart haproxy")
+        told = "haproxy reads /etc/haproxy/site.cfg, not /etc/haproxy/haproxy.cfg"
+        assert problems(pair, "config-file") == {("lb2", told)}
+        assert told in pair.do("up", code=1)["error"]["message"]
+        pair.on("lb2", "cp /root/default /etc/default/haproxy")
+        assert problems(pair, "config-file") == {("lb2", f"{told}, until it is restarted")}
+        pair.on("lb2", "systemctl restart haproxy")
+        assert pair.run("up").code == 0
+    finally:
+        pair.on("lb2", "cp /root/default /etc/default/haproxy; systemctl restart haproxy")
+
+
+def test_a_file_that_undoes_a_kernel_setting_later_is_named(pair: Lab) -> None:
+    """The value that the next boot gives is what counts, or `sysctl --system`, which reads /etc/sysctl.conf last."""
+    for file in ("/etc/sysctl.d/zzz-site.conf", "/etc/sysctl.conf"):
+        pair.on(
+            "lb2", f"cp {file} /root/sysctl; printf '# site\\nnet.ipv4.ip_nonlocal_bind = 0\\n' > {file}", check=False
+        )
+        try:
+            told = f"{file} line 2 {UNDOES}: net.ipv4.ip_nonlocal_bind = 0"
+            assert problems(pair, "nonlocal-bind") == {("lb2", told)}
+            assert told in pair.do("plan", code=1)["error"]["message"]
+            assert ("lb2", told) in problems(pair, "sysctl", "verify")
+        finally:
+            pair.on("lb2", f"rm {file}; mv /root/sysctl {file}", check=False)
+    assert pair.run("verify").code == 0
+
+
+def test_what_vrrp_strict_drops_is_said_first(bare: Lab) -> None:
+    """While it is set, and while its table is left over after a reload; the advice leads to a pair that serves."""
+    strict = KEEPALIVED.replace("script_user root", "script_user root\n    vrrp_strict")
+    for node, (priority, _, _) in NODES.items():
+        bare.on(node, PACKAGES + " && apt-get -q -y install --no-install-recommends nftables >/dev/null")
+        put(bare, node, "/etc/keepalived/keepalived.conf", strict.format(priority=priority, how=""))
+        put(bare, node, "/etc/haproxy/haproxy.cfg", HAPROXY)
+        bare.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1; systemctl restart haproxy keepalived")
+    wait_for(lambda: held_by(bare, "lb1"), 30)
+    assert {node for node, _ in problems(bare, "vrrp-strict")} == {"lb1", "lb2"}
+    assert "vrrp_strict" in bare.do("up", code=1)["error"]["message"]
+    for node in NODES:
+        bare.on(node, "sed -i /vrrp_strict/d /etc/keepalived/keepalived.conf; systemctl reload keepalived")
+    assert {node for node, _ in problems(bare, "vrrp-strict")} == {"lb1"}  # the one that held the VIPs
+    error = bare.do("up", code=1)["error"]
+    assert "nftables table ip keepalived" in error["message"]
+    assert "nft delete table ip keepalived" in error["fix"]
+    for node in ("lb2", "lb1"):
+        bare.on(node, "systemctl restart keepalived; nft delete table ip keepalived", check=False)
+    assert bare.run("up").code == 0
+    wait_for(lambda: bare.answers(VIPS[0]) == "ok", 30)
+    bare.run("handover")
+    assert held_by(bare, "lb2")
+    assert bare.answers(VIPS[0]) == "ok"
+
+
+def test_a_daemon_that_systemd_would_not_start_again_is_started(pair: Lab) -> None:
+    """What made it fail may be gone, but "start request repeated too quickly" stays: that is reset first."""
+    folder = "/run/systemd/system/haproxy.service.d"
+    pair.on("lb2", f"mkdir -p {folder}; printf '[Unit]\\nStartLimitIntervalSec=300\\n' > {folder}/limit.conf")
+    pair.on("lb2", "systemctl daemon-reload")
+    try:
+        pair.on(
+            "lb2", "for _ in 1 2 3 4 5 6 7; do systemctl restart haproxy; done; systemctl stop haproxy", check=False
+        )
+        assert pair.on("lb2", "systemctl start haproxy >/dev/null 2>&1; echo $?") != "0"
+        assert pair.run("up").code == 0
+        assert pair.on("lb2", "systemctl is-active haproxy") == "active"
+    finally:
+        pair.on("lb2", f"rm {folder}/limit.conf; systemctl daemon-reload")

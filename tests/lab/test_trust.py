@@ -45,3 +45,13 @@ def test_a_laptop_whose_clock_is_ahead_does_not_have_two_runs_undone(pair: Lab) 
     assert [each["id"] for each in pair.do("rollback", "--list")["runs"][:2]] == [last, f"2999{ahead[4:]}"]
     assert pair.do("rollback")["rolled_back"] == last
     assert "preempt_delay 3" in pair.on("lb1", CONFIGURATIONS)
+
+
+def test_a_node_whose_address_was_mistyped_is_not_to_be_taken_down(pair: Lab) -> None:
+    """The old address answers, the new one does not: the message asks whether the old one was meant."""
+    pair.edit('management = "192.168.1.12"', 'management = "192.168.1.112"')
+    error = pair.do("up", code=1)["error"]
+    assert "lb2's address has changed in hosts.toml to 192.168.1.112, which can't be reached" in error["message"]
+    assert "did you mean 192.168.1.12?" in error["fix"]
+    assert "down --limit" not in error["fix"]
+    assert error["state"] == "nothing was changed"

@@ -22,7 +22,7 @@ from lbdeploy.cli.parameters import (
 from lbdeploy.cli.prompts import Terminal
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
     from lbdeploy.operations.generations import Stored
@@ -66,16 +66,13 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, limit: tuple
         run, goal = Rollback(app.cluster, pool, app.emit, app.origin, options).prepare(known, to, _asker(app))
         outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
 
-    def tell() -> None:
-        app.reporter.up(outcome)
-        app.reporter.rolled_back(goal.id, goal.about)
-
     exit_status = changed(outcome)
-    end(app, replace(exit_status, document={**exit_status.document, "rolled_back": goal.id}), tell)
+    document = {**exit_status.document, "rolled_back": goal.id}
+    end(app, replace(exit_status, document=document), lambda: app.reporter.rolled_back(outcome, goal.id, goal.about))
 
 
 def _asker(app: App) -> Callable[[str], bool] | None:
-    """Who decides where the nodes do not agree; None without a terminal."""
+    """The function that asks the operator where the nodes do not agree; None without a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     return lambda text: Terminal(lambda: app.reporter).confirm(text, "Go on?")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from lbdeploy import __version__
-from lbdeploy.cli.report.drill import holders
+from lbdeploy.cli.report.drill import holders, outages, unreached
 from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.result import DrillResult
@@ -76,7 +76,7 @@ def _numbers(result: DrillResult) -> tuple[str, ...]:
     return (
         escape(result.kind.name),
         escape(result.node),
-        f"{result.outage:.2f} s",
+        f"{result.seen:.2f} s",
         f"{result.expected:.2f} s",
         f"{result.failed} of {result.probes}",
         f"{result.streams_broken} of {len(result.long_lived)}",
@@ -95,6 +95,7 @@ def _section(result: DrillResult) -> str:
     rows = ((f"{at - result.broken:.2f} s", escape(node), escape(what)) for at, node, what in sorted(events))
     after = "".join(f"<p>{escape(detail)}</p>" for detail in result.after)
     heading = f"{result.node}: {result.kind.what}"
+    after = "".join(f"<p>{escape(note)}.</p>" for note in (*outages(result), *unreached(result))) + after
     if result.placed:
         after = f"<p>{escape(holders(result))}.</p>{after}"
     picture = svg(timeline(result, everyone=True), heading)

@@ -146,7 +146,9 @@ class Reporter:
             ("Nothing to do: ", "good"), f"{listed(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
         )
 
-    def up(self, outcome: Outcome) -> None:
+    def up(
+        self, outcome: Outcome, following: str = "lbdeploy verify, after every change to the nodes or the servers"
+    ) -> None:
         """Print the result of `up`: what changed where, who holds which VIP, what to do next. It fits a screen."""
         if not outcome.plan.changes:
             self._nothing_to_do(outcome.plan)
@@ -159,7 +161,7 @@ class Reporter:
                 self.say(f"  {line}")
         self.verdict(outcome.verdict)
         if outcome.done and outcome.verdict.healthy and not outcome.errors:
-            self.say(("Next: ", "next"), "lbdeploy verify, after every change to the nodes or the servers")
+            self.say(("Next: ", "next"), following)
 
     def rebuilt(self, outcome: Rebuilt) -> None:
         """Print the result as for `up`; where the node stays a standby, also why the VIPs don't return to it."""
@@ -167,10 +169,12 @@ class Reporter:
         if outcome.role == "standby" and not outcome.returns and outcome.why:
             self.say((outcome.name, "name"), f" is a standby: {outcome.why}")
 
-    def rolled_back(self, run: str, about: str) -> None:
-        """Print what was rolled back, and that hosts.toml still has the change."""
+    def rolled_back(self, outcome: Outcome, run: str, about: str) -> None:
+        """Print the result of `rollback`: health, and that the nodes differ from hosts.toml now, on purpose."""
+        self.up(outcome, following="also undo the change in hosts.toml; lbdeploy plan shows what still differs")
         self.say(("Undone: ", "good"), f"the run {run} of {about}")
-        self.say(("Next: ", "next"), "also edit hosts.toml: lbdeploy plan shows what the next up would change again")
+        self.say("hosts.toml still has the change: until it is undone there, too, verify says that the nodes differ")
+        self.say("from it (exit code 6), and the next lbdeploy up makes the change again")
 
     def verdict(self, verdict: Verdict) -> None:
         """Print where the VIPs are, the state of the servers, and what is wrong; with -v also what is right."""
@@ -199,6 +203,8 @@ class Reporter:
         rest = f", {count(warnings, 'warning')}." if warnings else "."
         if verdict.healthy:
             self.say(("Healthy: ", "good"), f"{good} passed{rest}")
+        elif verdict.only_drift:
+            self.say(("Healthy, but not as hosts.toml says: ", "bad"), f"{bad} failed, {good} passed{rest}")
         else:
             self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
 

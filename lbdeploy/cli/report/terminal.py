@@ -70,7 +70,7 @@ def write(stream: IO[str], parts: Iterable[Part]) -> None:
 
 
 def _lines(parts: Iterable[Part]) -> list[list[Pair]]:
-    """The parts as pairs, line by line, as they may be shown."""
+    """The parts as pairs, line by line, safe to show."""
     lines: list[list[Pair]] = [[]]
     for text, style in (part if isinstance(part, tuple) else (part, "") for part in parts):
         first, *rest = safe_text(text).split("\n")
@@ -94,7 +94,7 @@ def _width(stream: IO[str]) -> int:
 
 
 def cell(*parts: Part) -> Text:
-    """A text for rich, of text and (text, style) pairs, as they may be shown."""
+    """A text for rich, of text and (text, style) pairs, safe to show."""
     from rich.text import Text
 
     return Text.assemble(

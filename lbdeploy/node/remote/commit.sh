@@ -1,15 +1,16 @@
 # How a change is kept or undone, whatever happens to the run that makes it. Given what transaction.sh is given, and as $1
 # what this script was called for: nothing (the run itself), "ended" (systemd, after the run's process has ended, however
-# that was), "boot" (the node starts, and the run had not ended).
+# that was), "boot" (the node starts, and the run had not ended), "resume" (after "boot": see agree.sh).
 #
 # The journal has the state of a change, and survives a reboot:
 #   kept      it stays, and is on the disk; from here on it is completed, also by "ended" and "boot"
 #   restored  what there was before is back, and on the disk
 #   exit N    the run has come to its end: 0 where the change stays, with the repair for the next boot disarmed
-# Without either, "ended" and "boot" undo it. $run.undo has what is to be undone, in the order in which it was done.
+#   undoing   after "kept": peers have undone the change (agree.sh)
+# Without any, "ended" and "boot" undo it. $run.undo has what is to be undone, in the order in which it was done.
 
 called=${1-}
-undo_first='' undo_then='' at_the_end='' bad='' begun='' kept=$state/undo boot_id=/proc/sys/kernel/random/boot_id
+undo_first='' undo_then='' at_the_end='' bad='' begun='' kept=$state/undo after='' grace=0 boot_id=/proc/sys/kernel/random/boot_id
 
 # undo COMMAND, undo_last COMMAND: undo by this; the latest first, and after all of them, in order.
 # at_last COMMAND: do this at the very end, however it ends.
@@ -57,6 +58,19 @@ record() {
     printf '%s %s\n' "$mark" "$*"
 } 2> /dev/null
 recorded() { grep -qsx "$1" "$state/journal"; }
+to_stay() { recorded kept && ! recorded undoing; }
+
+# Where no peers must agree on the change, there is nobody to listen to. See agree.sh, which replaces these.
+prepare() { :; }
+say() { :; }
+let_go() { :; }
+hush() { :; }
+peer_kept() { return 1; }
+peer_undone() { return 1; }
+returned() { return 1; }
+disagree() { :; }
+moment() { :; }
+agree() { :; }
 
 # keep PATH...: save the present content of these files, before any of them changes.
 keep() {
@@ -88,6 +102,7 @@ arm() {
 [Unit]
 Description=lbdeploy: undo a change that nobody had confirmed when the node lost its power
 Before=haproxy.service keepalived.service lbdeploy-firewall.service
+$after
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $kept/script boot
@@ -100,37 +115,48 @@ disarm() {
     on_disk "$units/multi-user.target.wants" "$units"
 }
 
-# await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well. If it does not in time, or
-# abandons the change, this fails, and everything is undone. If its lock is gone, so is the laptop, and the wait ends at
-# once; or LINGER seconds later, if it has said that a peer needs them.
+# await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well, or a peer has kept its
+# change. If that does not come in time, or the laptop abandons the change, this fails, and everything is undone. If its
+# lock is gone, so is the laptop, and the wait ends soon. The same if a peer has undone its change. It ends at most LINGER
+# seconds later if the laptop has said that a peer needs this node until it has the VIPs again.
 await() {
+    prepare
+    lingers=$2
     tell await "$1"
     uptime
     deadline=$((now + $1))
-    gone=''
-    until [ -e "$run.confirm" ]; do
-        if [ -e "$run.abandon" ]; then
-            tell abandoned
-            exit 1
-        fi
+    reason=''
+    until [ -e "$run.confirm" ] || peer_kept; do
         uptime
-        if [ -z "$gone" ] && [ -e "$lock" ] && flock -n "$lock" true; then
-            gone=yes
-            deadline=$now
-            if [ -e "$run.linger" ]; then deadline=$((now + $2)); fi
+        if [ "$reason" != abandoned ] && [ -e "$run.abandon" ]; then
+            tell abandoned
+            give_up_in 0 abandoned
         fi
-        if [ "$now" -ge "$deadline" ]; then
-            tell unconfirmed "$1"
+        if [ -z "$reason" ] && laptop_gone; then give_up_in "$grace" laptop; fi
+        if [ "${reason:-laptop}" = laptop ] && peer_undone; then give_up_in 0 peer; fi
+        if [ "$now" -ge "$deadline" ] || { [ "$reason" ] && returned; }; then
+            case $reason in
+                abandoned) ;;
+                peer) disagree ;;
+                *) tell unconfirmed "$1" ;;
+            esac
             exit 1
         fi
         sleep 0.2
     done
     tell confirmed
 }
+# give_up_in SECONDS REASON: wait only so long any more; longer, if a peer needs this node until it has the VIPs.
+give_up_in() {
+    deadline=$((now + $1)) reason=$2
+    if [ -e "$run.linger" ]; then deadline=$((now + lingers)); fi
+    moment
+}
+laptop_gone() { [ -e "$lock" ] && flock -n "$lock" true; }
 
 # keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
 keep_generation() {
-    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/new-hosts.toml"
+    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/steps" "$kept/new-hosts.toml"
     if [ -e "$state/generations/$1" ]; then
         rm -rf "$kept"
     else
@@ -168,9 +194,11 @@ restore() {
     if recorded restored; then
         printf '%s restored\n' "$mark"
     else
+        say undone
         eval "$undo_first"
         systemctl daemon-reload || bad=1
         eval "$undo_then"
+        let_go
         secure || bad=1
         if [ "$bad" ]; then
             tell unrestored
@@ -198,6 +226,7 @@ finish() {
         disarm
         rm -rf "$kept" # nothing was changed, so there is nothing to restore
     fi
+    hush
     eval "$at_the_end" # only now, or the node might take the VIPs while its change is being undone
     # shellcheck disable=SC2086
     rm -rf -- $staged
@@ -207,6 +236,7 @@ finish() {
 
 # stays: the change is to stay, which is certain once it is on the disk.
 stays() {
+    if recorded undoing; then return 1; fi
     if ! recorded kept; then
         if ! secure; then
             tell failed sync
@@ -214,9 +244,10 @@ stays() {
         fi
         record kept
     fi
+    agree
 }
 forget_run() {
-    rm -rf -- "$run.sh" "$run.hosts" "$run.confirm" "$run.abandon" "$run.linger" "$run.heard" "$run.undo"
+    for each in sh hosts confirm abandon linger heard heard-new says ask agreeing agreed undo; do rm -rf -- "$run.$each"; done
 }
 
 # killed: the run's process has ended. If it could not come to its end, by SIGKILL, do what was left: complete the change,
@@ -232,6 +263,17 @@ killed() {
         forget_run
         exit 0
     fi
+    load_steps
+    if to_stay; then
+        case $(systemctl is-system-running) in
+            stopping) trap - EXIT ;; # it goes on as the node starts
+        esac
+        exit 0
+    fi
+    tell killed
+    exit 1
+}
+load_steps() {
     while read -r word command; do
         case $word in
             first) undo_first="$command || bad=1${line}$undo_first" ;;
@@ -240,9 +282,6 @@ killed() {
         esac
     done < "$run.undo"
     if [ -d "$kept" ]; then begun=yes; fi
-    if recorded kept; then exit 0; fi
-    tell killed
-    exit 1
 }
 
 # at_boot: the node starts, and the run had not ended when it lost its power.
@@ -250,10 +289,11 @@ at_boot() {
     trap - EXIT
     set +e
     if [ "$(cat "$kept/boot")" = "$(cat "$boot_id")" ]; then exit 0; fi
-    if recorded kept; then
-        commit
-        record exit 0
+    mkdir -p -m 700 "${run%/*}"
+    if at_boot_stays; then
+        at_boot_keeps
     else
+        hush
         put_back
         secure
         record restored
@@ -263,6 +303,11 @@ at_boot() {
         record exit 1
     fi
     exit 0
+}
+at_boot_stays() { to_stay; }
+at_boot_keeps() {
+    commit
+    record exit 0
 }
 put_back() {
     while read -r path; do

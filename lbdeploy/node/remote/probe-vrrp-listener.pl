@@ -13,7 +13,8 @@ socket(my $vrrp, $family, SOCK_RAW, 112) or exit 1;
 socket(my $errors, $family, SOCK_RAW, $family == PF_INET ? 1 : 58) or exit 1;
 bind($vrrp, address($own)) or exit 1;
 # IPPROTO_IP: IP_TTL; IPPROTO_IPV6: IPV6_UNICAST_HOPS. A firewall may let VRRP in only with this one (RFC 5798, 5.1.1.3).
-setsockopt($vrrp, $family == PF_INET ? (0, 2) : (41, 16), pack('i', 255));
+my ($level, $hops) = $family == PF_INET ? (0, 2) : (41, 16);
+setsockopt($vrrp, $level, $hops, pack('i', 255));
 
 for (1 .. 3) {
     send($vrrp, "\x30" . "\0" x 7, 0, address($_)) for keys %waiting;

@@ -39,6 +39,7 @@ begin() {
     case $called in
         ended) killed ;;
         boot) at_boot ;;
+        resume) resume ;;
         *) begin_run ;;
     esac
 }
@@ -95,6 +96,15 @@ swap() {
     fi
     run sync -- "$1$suffix"
     run mv -fT -- "$1$suffix" "$1"
+}
+
+# not_from_future PATH...: files that were changed before the clock was set back get the present time, as whatever reads
+# them now has read them.
+not_from_future() {
+    clock=$(date +%s)
+    for path; do
+        if [ -e "$path" ] && [ "$(stat -c %Z -- "$path")" -gt "$clock" ]; then run touch -c -- "$path"; fi
+    done
 }
 
 # drop PATH: delete it; its old content is kept.

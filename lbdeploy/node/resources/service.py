@@ -1,7 +1,8 @@
 """A systemd service: enabled, running, and running with its files as they are now.
 
 Reload is a state, not an event: a service is stale while a file that it watches is newer than its last load, whoever
-wrote the file. So a run that dies between writing and reloading is repaired by the next one.
+wrote the file. So a run that dies between writing and reloading is repaired by the next one. If the node's clock is set
+back, a file may be from the future, and then no load is late enough: such a file gets the present time before a load.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lbdeploy.node.answers import count, seconds
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.stale_files import Gone
 
+CLOCK_MARGIN = 1.0  # seconds by which a file may seem to be from the future: the kernel's time of a file is coarse
 _ACTIONS = ("start", "reload", "restart")
 
 # What the kernel says of the file that the process was started from: proc(5), /proc/pid/exe.
@@ -31,8 +33,8 @@ class ServiceState:
     """The state of a unit, from `systemctl show`.
 
     `since` and `loaded`: when it became active, and last read its files (s, Unix). `newest`: when any of the watched
-    files that exist was last changed. `replaced`: the program on the disk is not the one that runs. `lost`: what it set
-    up as it started is not in force any more.
+    files that exist was last changed; `now`: the node's clock, 0.0 where it was not asked. `replaced`: the program on
+    the disk is not the one that runs. `lost`: what it set up as it started is not in force any more.
     """
 
     load: str = "not-found"
@@ -45,6 +47,7 @@ class ServiceState:
     since: float = 0.0
     loaded: float = 0.0
     newest: float = 0.0
+    now: float = 0.0
     replaced: bool = False
     lost: bool = False
 
@@ -55,6 +58,11 @@ class ServiceState:
     @property
     def stale(self) -> bool:
         return self.running and self.newest > self.loaded
+
+    @property
+    def set_back(self) -> bool:
+        """Whether the node's clock was set back since a watched file was last changed."""
+        return bool(self.now) and self.newest > self.now + CLOCK_MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class Service(Resource[ServiceState]):
     def probe(self) -> Raw:
         # `show` and `attributes` are in observe.sh.
         newest = "".join(f'\nfile=$(attributes {cmd(path)}) && echo "newest=${{file##* }}"' for path in self.watches)
+        newest += '\necho "now=$(date +%s.%N)"' if self.watches else ""
         lost = f"\n{self.in_force} || echo InForce=no" if self.in_force else ""
         return Raw(f"state=$(show {self.unit}.service)\nprintf '%s\\n' \"$state\"\n{_PROGRAM}{newest}{lost}")
 
@@ -106,6 +115,10 @@ class Service(Resource[ServiceState]):
         newer = [path for path in self.watches if path in changing]
         if newer:
             return [self._change("reload", "reads " + " and ".join(newer))]
+        if state.stale and state.set_back:
+            ahead = f"{state.newest - state.now:.0f} s"
+            why = f"the node's clock was set back: a file that it reads is from {ahead} in the future"
+            return [self._change("reload", f"{why}, so it may not have been read")]
         if state.stale:
             return [self._change("reload", "has not read its files since they changed")]
         if state.lost:
@@ -174,6 +187,10 @@ class Service(Resource[ServiceState]):
         lines = unmask if state.load == "masked" else []
         # Something else may have started it since it was looked at: dpkg, or systemd after a crash.
         verbs = {"start": "reload-or-restart"}
+        if self.watches and actions:
+            lines.append(f"not_from_future {cmd(*self.watches)}")
+        # One that has failed too often in a row is not started, whatever was wrong, until that is forgotten.
+        lines += [f"systemctl reset-failed {unit} 2> /dev/null || :"] if "start" in actions else []
         for action in actions:
             lines += [f"step {action} {unit}", f"run systemctl {verbs.get(action, action)} {unit}"]
         return Raw("\n".join(lines))
@@ -199,6 +216,7 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         since=_time(values.get("ActiveEnterTimestamp", "")),
         loaded=_time(values.get("StateChangeTimestamp", "")),
         newest=newest,
+        now=seconds(values.get("now", "0")),
         replaced=values.get("Program", "").endswith(" (deleted)"),
         lost=values.get("InForce") == "no",
     )

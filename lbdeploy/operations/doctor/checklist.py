@@ -60,6 +60,29 @@ OF_NODES = (
         up=True,
     ),
     Check(
+        "config-file",
+        "its haproxy and keepalived read the files that lbdeploy writes, by their units and as they run (others "
+        "besides are no problem)",
+        "has daemons that read lbdeploy's files",
+        "correct CONFIG, DAEMON_ARGS or ExecStart, as the message says; then restart the daemon",
+        up=True,
+    ),
+    Check(
+        "vip-held",
+        "nothing on the node but its keepalived.service has a VIP: no static address, no other keepalived, no file of "
+        "its network's configuration",
+        "has nothing else that holds a VIP",
+        "remove what the message names, or choose another VIP",
+        up=True,
+    ),
+    Check(
+        "vrrp-strict",
+        "keepalived drops nothing that comes to the VIPs, as with vrrp_strict, or by a table that is left from it",
+        "has no keepalived that drops what comes to the VIPs",
+        "remove vrrp_strict, and restart keepalived, the holder's last",
+        up=True,
+    ),
+    Check(
         "ends",
         "no port, VIP or set of servers ends that its haproxy and keepalived serve now: a problem where lbdeploy has "
         "never changed the node, and otherwise a warning, which `plan` has as a cost",
@@ -142,7 +165,8 @@ OF_NODES = (
     ),
     Check(
         "nonlocal-bind",
-        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, and the same for IPv6)",
+        "haproxy can be allowed to bind to VIPs that are elsewhere (net.ipv4.ip_nonlocal_bind, and the same for IPv6), "
+        "and no file of sysctl's that is read later undoes that",
         "lets haproxy bind to VIPs that are elsewhere",
         "make /proc/sys/net writable; in a container, that is a setting of its host",
         up=True,

@@ -11,7 +11,7 @@ from typing import Any
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.node import network_listener
+from lbdeploy.node import network_listener, surroundings
 from lbdeploy.node.observation import NodeProbeScript
 from lbdeploy.node.parsers import Neighbour
 from lbdeploy.node.resources import File, Journal, Packages, Service
@@ -31,7 +31,7 @@ class Examination(NodeProbeScript):
             *(Service(name) for name in DAEMONS),
             *(File(path, "") for path in (HAPROXY_CFG, KEEPALIVED_CONF)),
         ]
-        super().__init__(cluster, node, resources)
+        super().__init__(cluster, node, resources, surroundings.probe(cluster))
         self.cluster = cluster
         # Asking the kernel about VIPs is for runs that have no time to listen: find-address-owner.pl asks here.
         others = {name: probe for name, probe in self.probes.items() if name != "neighbours"}

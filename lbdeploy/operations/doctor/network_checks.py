@@ -119,7 +119,7 @@ def _deaf(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
 
 
 def _why_deaf(checkup: Checkup, program: str) -> tuple[str, str]:
-    """Why a program has found nothing out, and what to do."""
+    """Why a program on a node found nothing, and what to do."""
     status = checkup.wire.ended.get(program)
     if status == LATE:
         return "took too long there", "lbdeploy doctor again, once the node has less to do: see uptime there"

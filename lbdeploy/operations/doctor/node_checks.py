@@ -13,6 +13,7 @@ from lbdeploy.operations.doctor import software_checks, system_checks
 from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.planning import endings
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, files
+from lbdeploy.planning.occupants import occupants
 from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.preflight import preflight
 
@@ -22,6 +23,7 @@ JUDGES = (*software_checks.JUDGES, *system_checks.JUDGES)
 def problems(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     """Everything that is wrong with a node."""
     yield from ownership(cluster, checkup.observation)
+    yield from occupants(cluster, checkup.observation)
     yield from preflight(cluster, checkup.observation)
     yield from endings.findings(checkup.observation, _wanted(cluster, checkup.node))
     yield from secondary(cluster, checkup.observation)

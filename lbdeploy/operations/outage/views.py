@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lbdeploy.config.model import Address
 from lbdeploy.operations.outage.client import Stream
-from lbdeploy.operations.outage.gaps import Gap, ProbeResult, by_vip, longest, stall
+from lbdeploy.operations.outage.gaps import Gap, ProbeResult, by_vip, gaps, longest, stall
 
 TOLERANCE = 0.3  # seconds for what no timer covers: the check's own run, address placement, gratuitous ARP, scheduling
 
@@ -30,6 +30,11 @@ class View:
     @property
     def failed(self) -> int:
         return sum(not probe.good for probe in self.results)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Every outage that it saw, in order; none where no probe was answered, which says nothing about the VIP."""
+        return gaps(self.results) if self.reached else []
 
     @property
     def gap(self) -> Gap | None:
@@ -64,6 +69,15 @@ class Measured:
         here = [view for view in self.views if view.client == HERE and view.reached]
         seen = {view.vip for view in here}
         return (*here, *(view for view in self.views if view.client != HERE and view.reached and view.vip not in seen))
+
+    @property
+    def reached(self) -> tuple[View, ...]:
+        """Every view with any answer. The others say nothing about the cluster: the client has no way to the VIP."""
+        return tuple(view for view in self.views if view.reached)
+
+    @property
+    def unreached(self) -> tuple[View, ...]:
+        return tuple(view for view in self.views if not view.reached)
 
     @property
     def worst(self) -> View | None:

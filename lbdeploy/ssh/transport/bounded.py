@@ -9,7 +9,7 @@ from paramiko import Channel, Message, SSHException, Transport
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
 PACKET = 256 * 1024  # bytes, as OpenSSH has it; RFC 4253, section 6.1 demands 35,000
-BANNER = 64 * 1024  # characters before a host says that it speaks SSH
+BANNER = 64 * 1024  # bytes that a host may send before its SSH banner
 
 
 class Bounded(Transport):  # type: ignore[misc]
@@ -18,7 +18,7 @@ class Bounded(Transport):  # type: ignore[misc]
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.packetizer.read_all = _whole(self.packetizer.read_all)
-        self.packetizer._read_timeout = _counted(self.packetizer._read_timeout)  # by which a banner is read
+        self.packetizer._read_timeout = _counted(self.packetizer._read_timeout)  # the method that reads a banner
         table = Transport._channel_handler_table
         mine = {kind: _within_window(table[kind]) for kind in (MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA)}
         self._channel_handler_table = table | mine

@@ -38,7 +38,7 @@ class Watchdog:
     """
 
     def __init__(self, channel: Channel, limits: Limits) -> None:
-        self.exceeded = ""  # which limit, once one is
+        self.exceeded = ""  # which limit was exceeded, if any
         self._channel = channel
         self._limits = limits
         self._size = 0
@@ -54,7 +54,7 @@ class Watchdog:
         self._over.set()
 
     def feed(self, chunk: bytes) -> None:
-        """Take note of what has arrived."""
+        """Count what has arrived."""
         self._size += len(chunk)
         if b"\n" in chunk:
             self._last_line = time.monotonic()

@@ -157,7 +157,7 @@ class Session:
 
     @contextmanager
     def _watched(self, channel: Channel, limits: Limits) -> Iterator[Watchdog]:
-        """Raises LostError, which says so, where the limits are exceeded."""
+        """Watch a channel. Raises LostError with the reason where the limits are exceeded."""
         watchdog = Watchdog(channel, limits)
         try:
             with watchdog:

@@ -26,12 +26,17 @@ VIPS = ("192.168.0.10", "192.168.1.10")
 FIRST = 3  # progress line; before it lbdeploy has only begun to connect
 AFTER = (0.0, 0.6)  # s after a line: some come in one go
 LAG = 0.5  # s; a client that waited longer for the machine may blame the nodes for that
-LINE = 0.2  # s that a line takes, where the moment is a time after the beginning
+LINE = 0.4  # s that a line takes, where the moment is a time after the beginning
+WORDS = ("await", "confirmed", "kept", "agree", "exit")  # of a node's journal: the steps of a confirmation
+AFTER_WORD = 0.4  # s; it all happens within less
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What a seed means. The fault strikes after `line` progress lines and `delay` seconds."""
+    """What a seed means.
+
+    The fault strikes after `line` progress lines, or once `word` is in the journal of `watched`, and `delay` seconds.
+    """
 
     seed: int
     change: Change
@@ -39,22 +44,32 @@ class Draw:
     target: str  # a node, or "" for the one that is being changed
     line: int
     delay: float
+    word: str = ""
+    watched: str = ""
 
     def __str__(self) -> str:
         where = self.target or "the node in change"
-        when = f"{self.delay:.1f} s after line {self.line}"
+        moment = f'"{self.word}" on {self.watched}' if self.word else f"line {self.line}"
+        when = f"{self.delay:.2f} s after {moment}"
         return f"seed {self.seed}: {self.change.name}, {self.fault.name} ({where}, {when})"
 
 
 def draw(seed: int, change: str = "", fault: str = "") -> Draw:
     """The run of a seed; `change` and `fault` are parts of names to choose among, instead of all."""
     rng = random.Random(seed)
-    made = rng.choice([each for each in CHANGES if change in each.name])
+    # Those on which nodes must agree as often as all others, for they have the most to lose.
+    possible = [each for each in CHANGES if change in each.name]
+    agreed, others = ([each for each in possible if each.agreed is wanted] for wanted in (True, False))
+    made = rng.choice(rng.choice([each for each in (agreed, others) if each]))
     struck = rng.choice([each for each in FAULTS if fault in each.name])
     target = rng.choice(NODES if struck.prepare else ["", *NODES])
-    if rng.random() < 0.75:
+    way = rng.random()
+    if way < 1 / 3:
         return Draw(seed, made, struck, target, rng.randint(FIRST, made.lines), rng.uniform(*AFTER))
-    return Draw(seed, made, struck, target, 0, rng.uniform(FIRST, made.lines) * LINE)
+    if way < 2 / 3:
+        return Draw(seed, made, struck, target, 0, rng.uniform(FIRST, made.lines) * LINE)
+    word, watched = rng.choice(WORDS), rng.choice(NODES)
+    return Draw(seed, made, struck, target, 0, rng.uniform(0, AFTER_WORD), word, watched)
 
 
 @dataclass
@@ -138,7 +153,11 @@ class Chaos:
     def _let_it_happen(self, drawn: Draw, scene: Scene, report: Report) -> None:
         """Wait for the moment, strike, and heal."""
         command, fault = scene.command, drawn.fault
-        report.too_late = not command.until_line(drawn.line, judge.RUN) or command.until_end(drawn.delay)
+        if drawn.word:
+            report.too_late = not command.until_word(drawn.word, drawn.watched, judge.RUN)
+        else:
+            report.too_late = not command.until_line(drawn.line, judge.RUN)
+        report.too_late = report.too_late or command.until_end(drawn.delay)
         if not report.too_late:
             scene.target = drawn.target or command.changing
             at = time.monotonic()
@@ -168,6 +187,8 @@ class Chaos:
         looks, wrong = judge.settle(self.pair, VIPS)
         between = {node: look.files for node, look in looks.items()}
         report.wrong += [*wrong, *judge.of_files(looks)]
+        if change.agreed:
+            report.wrong += judge.agreed(known[-1], between)
         unchanged = NODES if report.code == 7 else change.hopeless(self.pair)
         report.wrong += judge.as_before(known[-1], between, unchanged)
         change.mend(self.pair)

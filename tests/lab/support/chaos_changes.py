@@ -16,6 +16,7 @@ DONE: Codes = frozenset({0})
 AS_BEFORE: Codes = frozenset({7})
 REFUSED: Codes = frozenset({1, 7})  # before anything was touched, or undone
 MOVED = "the VIPs move"
+STRANGERS = "nodes that do not hear each other both hold the VIPs for a moment"
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Change:
 
     `breaks`: why open streams may break, "" where they must not; VIPs may be with either node then. What the loss of
     a holder costs besides: `slower`, how much longer VRRP takes to notice, and `alone`, for how long (s) there is no
-    other node. `lines`: about how many progress lines there are. `hopeless`: the nodes that can't take the change, and
-    must be as before. `mend`: what is to be undone on the nodes before the next `up`.
+    other node. `agreed`: nodes must have it together or not at all. `lines`: about how many progress lines there are,
+    in about as many times 0.4 s. `hopeless`: the nodes that can't take the change, and must be as before. `mend`: what
+    is to be undone on the nodes before the next `up`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Change:
     lines: int = 16
     hopeless: Callable[[Pair], tuple[str, ...]] = lambda pair: ()
     mend: Callable[[Pair], None] = lambda pair: None
+    agreed: bool = False
 
     @property
     def works(self) -> bool:
@@ -79,6 +82,14 @@ def _vrrp_version(pair: Pair, rng: Random) -> tuple[str, ...]:
 
 def _router_id(pair: Pair, rng: Random) -> tuple[str, ...]:
     return _edit(pair, "router_id = 101", "router_id = 102")
+
+
+def _vrrp_network(pair: Pair, rng: Random) -> tuple[str, ...]:
+    return _edit(pair, 'network = "management"', 'network = "external"')
+
+
+def _vrrp_mode(pair: Pair, rng: Random) -> tuple[str, ...]:
+    return _edit(pair, "router_id = 101", 'router_id = 101\nmode = "multicast"')
 
 
 def _standby_priority(pair: Pair, rng: Random) -> tuple[str, ...]:
@@ -154,15 +165,17 @@ CHANGES = (
     Change("server added", _server_added),
     Change("server removed", _server_removed),
     Change("timer of the check", _check_timer),
-    Change("advert_interval", _advert_interval, slower=2),
+    Change("advert_interval", _advert_interval, slower=2, agreed=True),
     Change("priority of the standby", _standby_priority, lines=10),
-    Change("second VIP", _second_vip),
+    Change("second VIP", _second_vip, agreed=True),
     Change("hand-edited file", _hand_edit, lines=11),
     Change("sysctl drift", _sysctl_drift, lines=8),
     Change("service of the standby disabled", _standby_disabled, alone=30, lines=9),
     Change("rollback", _rollback),
-    Change("VRRP version", _vrrp_version, breaks="nodes that do not hear each other both hold the VIPs for a moment"),
-    Change("router_id", _router_id, breaks="nodes that do not hear each other both hold the VIPs for a moment"),
+    Change("VRRP version", _vrrp_version, breaks=STRANGERS, lines=20, agreed=True),
+    Change("router_id", _router_id, breaks=STRANGERS, lines=20, agreed=True),
+    Change("VRRP's network", _vrrp_network, breaks=STRANGERS, lines=20, agreed=True),
+    Change("VRRP's mode", _vrrp_mode, breaks=STRANGERS, lines=20, agreed=True),
     Change("roles swapped", _roles_swapped, breaks=MOVED),
     Change("package reinstalled", _reinstall, breaks=f"{MOVED} first, since the daemon is restarted", alone=6),
     Change("invalid template", _invalid_template, REFUSED, lines=6, hopeless=lambda pair: NODES),

@@ -101,6 +101,18 @@ def _disk_replaced(scene: Scene) -> None:
     scene.hit(_LARGE_DISK)
 
 
+def _sleep(scene: Scene) -> None:
+    scene.command.signal(signal.SIGSTOP)
+
+
+def _wake(scene: Scene) -> None:
+    scene.command.signal(signal.SIGCONT)
+
+
+def _unit_killed(scene: Scene) -> None:
+    scene.hit("systemctl kill -s KILL lbdeploy 2> /dev/null || true")
+
+
 UNSEEN: Codes = frozenset({1, 4, 6, 7})  # a node that can't be seen: left out, lost, VIPs elsewhere, or undone
 UNSOUND: Codes = frozenset({1, 6, 7})  # a daemon that was not there when lbdeploy looked
 
@@ -109,6 +121,8 @@ FAULTS = (
     NOTHING,
     Fault("SIGKILL of lbdeploy", lambda scene: scene.command.signal(signal.SIGKILL), frozenset({-9})),
     Fault("SIGINT", _interrupt, frozenset({130})),
+    Fault("the laptop asleep", _sleep, frozenset({1, 4, 6, 7}), heal=_wake, lasts=45),
+    Fault("SIGKILL of the unit", _unit_killed, frozenset({1, 4, 7})),
     Fault("SIGINT twice", _interrupt_twice, frozenset({130})),
     Fault("a second run", _again, frozenset({5}), heal=_end_of_others),
     Fault(

@@ -77,6 +77,16 @@ def of_files(looks: dict[str, Look]) -> Iterator[str]:
         yield from (f"{node}: {text}" for text in look.says)
 
 
+CONF = "/etc/keepalived/keepalived.conf"
+
+
+def agreed(before: Files, after: Files) -> Iterator[str]:
+    """The nodes have the old keepalived.conf or the new one, but not one this and one that."""
+    changed = [node for node in NODES if before[node].get(CONF) != after[node].get(CONF)]
+    if len(changed) == 1:
+        yield f"only {changed[0]} has another {CONF}, on which the nodes must agree"
+
+
 def as_before(before: Files, after: Files, nodes: Iterable[str]) -> Iterator[str]:
     """Files and modes of these nodes are those from before."""
     for node in nodes:
@@ -94,13 +104,8 @@ def old_or_new(known: Iterable[Files], between: Files) -> Iterator[str]:
 
 
 def converge(pair: Pair) -> tuple[list[Command], list[str]]:
-    """The next `up` does what is left to do, and one more finds nothing. Exit 5: a dead run is still at work."""
-    commands, deadline = [], time.monotonic() + FREED
-    while True:
-        commands.append(_up(pair))
-        if commands[-1].code != 5 or time.monotonic() > deadline:
-            break
-        time.sleep(1)
+    """The next `up` does what is left to do, once a dead run's lock is free, and one more finds nothing."""
+    commands = [_up(pair, "--lock-wait", f"{FREED:g}")]
     wrong = [*of_command(commands[-1], {0}, "the next up")]
     if not wrong:
         commands.append(_up(pair))
@@ -109,8 +114,8 @@ def converge(pair: Pair) -> tuple[list[Command], list[str]]:
     return commands, wrong
 
 
-def _up(pair: Pair) -> Command:
-    command = Command(pair, "up")
+def _up(pair: Pair, *options: str) -> Command:
+    command = Command(pair, "up", *options)
     command.until_end(RUN)
     return command
 

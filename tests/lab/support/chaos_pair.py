@@ -19,6 +19,8 @@ FILES = (
     "/etc/haproxy/haproxy.cfg",
     "/etc/keepalived/keepalived.conf",
     "/etc/keepalived/check-haproxy",
+    "/etc/keepalived/check-address",
+    "/etc/keepalived/announce",
     "/etc/sysctl.d/zz-lbdeploy.conf",
     "/etc/systemd/system/haproxy.service.d/lbdeploy.conf",
     "/etc/systemd/system/keepalived.service.d/lbdeploy.conf",
@@ -128,6 +130,13 @@ class Pair:
         ]
         return "\n".join(f"{node}$ {look}\n{self.on(node, f'({look}) 2>&1')}" for look in looks)
 
+    def journal(self, node: str) -> str:
+        """What the last run on a node did, as its disk has it; "" where it is off."""
+        try:
+            return (self.lab.root(node) / "var/lib/lbdeploy/journal").read_text(errors="replace")
+        except OSError:
+            return ""
+
     def plan(self) -> str:
         """What lbdeploy makes of the nodes, to compare."""
         command = Command(self, "plan")
@@ -146,6 +155,8 @@ class Command:
     def __init__(self, pair: Pair, *args: str) -> None:
         argv = [LBDEPLOY, "-f", str(pair.lab.file), "--lab", "--json", *args]
         self.args = args
+        self.pair = pair
+        self._journals = {node: pair.journal(node) for node in NODES}
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.began = time.monotonic()
         self.lines: list[str] = []  # of standard error, each with its time (s)
@@ -177,6 +188,16 @@ class Command:
             while len(self.lines) < number and not self.ended and time.monotonic() < deadline:
                 self._news.wait(0.1)
         return len(self.lines) >= number and not self.ended
+
+    def until_word(self, word: str, node: str, seconds: float) -> bool:
+        """Wait until a node's journal, of a task that began since, has a line that begins with the word; as above."""
+        deadline = time.monotonic() + seconds
+        while not self.ended and time.monotonic() < deadline:
+            text = self.pair.journal(node)
+            if text != self._journals[node] and any(line.split(" ")[0] == word for line in text.splitlines()):
+                return not self.ended
+            time.sleep(0.005)
+        return False
 
     def until_end(self, seconds: float) -> bool:
         """Wait until it has ended; False where it has not in time."""

@@ -223,5 +223,7 @@ def sound(lab: Lab) -> None:
         assert lab.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1") == ""
         assert lab.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg >/dev/null 2>&1; echo $?") == "0"
         assert lab.on(node, "find /etc -name '*.lbdeploy-new'") == ""
-    wait_for(lambda: lab.run("up").code == 0, 60)
+    # A run that died may still be undoing its change: that is waited for. No other attempt is made.
+    done = lab.run("up", "--lock-wait", "60")
+    assert done.code == 0, done.out + done.err
     assert lab.do("up")["changes"] == []

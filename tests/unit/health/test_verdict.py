@@ -522,3 +522,24 @@ def test_metrics_that_are_not_to_be_had_are_a_finding(rich: Cluster) -> None:
     assert {each.detail for each in found} == {"haproxy's metrics are not available at 192.168.1.11 port 8404"}
     assert all(each.is_error and each.check == "metrics" for each in found)
     assert findings(rich, metrics=("192.168.1.11 port 8404", True)) == []
+
+
+@pytest.mark.parametrize(
+    ("about", "back"),
+    [
+        ("ann@laptop (process 1), since 2026-11-29 10:00:00 UTC: lbdeploy -f x rollback --to 1", True),
+        ("ann@laptop (process 1), since 2026-11-29 10:00:00 UTC: lbdeploy.rollback() in deploy.py", True),
+        ("ann@rollback (process 1), since 2026-11-29 10:00:00 UTC: lbdeploy up", False),
+    ],
+)
+def test_after_a_rollback_files_differ_on_purpose(seed: Cluster, about: str, back: bool) -> None:
+    """Drift and health are two things: the advice is to undo the change in hosts.toml, and not the rollback."""
+    conf = "file /etc/haproxy/haproxy.cfg"
+    states = {conf: FileState("file", "644", "root:root", 1.0, "old\n"), "service lbdeploy": JournalState("1", about)}
+    found = verdict(seed, lb1(seed, states=states), lb2(seed))
+    finding, reload = (each for each in found.findings if each.is_error)
+    assert found.only_drift
+    assert (finding.check, reload.check) == ("file", "service")
+    assert str(finding.fix).startswith("the last run was a rollback: also undo the change in hosts.toml") == back
+    assert not verdict(seed, lb1(seed, states={**states, HAPROXY: stopped()}), lb2(seed)).only_drift
+    assert not verdict(seed, lb1(seed), lb2(seed)).only_drift

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.verdict import Verdict
@@ -27,6 +29,15 @@ def test_a_cluster_that_is_not_healthy_is_an_error_for_scripts() -> None:
         assert (ending.document["error"]["message"], ending.document["error"]["fix"]) == (message, "lbdeploy up")
         assert len(ending.document["findings"]) == 3
     assert verified(outcome).document["error"]["state"] == "nothing was changed"
+
+
+def test_verify_says_that_the_cluster_is_healthy_where_only_files_differ() -> None:
+    """It is exit code 6 all the same: something is not as hosts.toml says."""
+    drift = replace(Finding.failed("lb1", "file", "haproxy.cfg differs", "lbdeploy up"), drift=True)
+    ending = verified(Outcome(Plan({}, ()), Verdict((drift,), (), ())))
+    assert ending.exit_code == 6
+    message = ending.document["error"]["message"]
+    assert message == "the cluster is healthy, but not as hosts.toml says: lb1: haproxy.cfg differs"
 
 
 def test_what_is_in_the_way_of_up_is_an_error_for_scripts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -123,3 +124,34 @@ def test_only_one_that_listens_is_a_problem() -> None:
     assert "fine if lbdeploy down --limit lb3 was run" in str(bare.fix)
     (nameless,) = findings([replace(listens, name="")])
     assert nameless.detail.startswith("192.168.1.13 is no longer")
+
+
+MOVED = """\
+nodes.lb1.management = "192.168.1.11"
+nodes.lb2.management = "192.168.1.12"
+vrrp.network = "management"
+"""
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["mistyped", "another host"])
+def test_a_node_whose_address_has_changed_is_no_node_that_is_gone(seed: Cluster, seen: bool) -> None:
+    """Where the new address can't be reached, it may be a mistake: the advice is not to take a healthy node down."""
+    lb1, lb2 = seed.nodes
+    now = replace(lb2, addresses={**lb2.addresses, "management": ip_address("192.168.1.22")})
+    moved = replace(seed, nodes=(lb1, now))
+    both = pair(seed, hosts=MOVED)
+    observations = {"lb1": both.observations["lb1"]}
+    beside = {"lb2": observe(moved, now)} if seen else {}
+    pool: Any = SessionPool("done deaf\n192.168.1.12 dev ens32 lladdr 02:00:00:00:00:01 STALE\n")
+    (peer,) = former_peers(Survey(moved, observations, {}, {}, beside), pool)
+    assert (peer.address, peer.name, peer.now, peer.lost) == ("192.168.1.12", "lb2", "192.168.1.22", not seen)
+    (problem,) = findings([peer])
+    assert problem.is_error
+    assert problem.detail.startswith("lb2's address has changed in hosts.toml to 192.168.1.22")
+    assert "the old one, 192.168.1.12, listens for VRRP" in problem.detail
+    assert "down --limit" not in str(problem.fix)
+    assert ("did you mean 192.168.1.12?" in str(problem.fix)) == (not seen)
+    (off,) = findings([replace(peer, there=False)])
+    assert "the old one, 192.168.1.12, does not answer" in off.detail
+    (bare,) = findings([replace(peer, deaf=True)])
+    assert "the old one, 192.168.1.12, runs no keepalived now" in bare.detail

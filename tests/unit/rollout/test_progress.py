@@ -105,6 +105,7 @@ def test_a_change_that_was_confirmed_is_well() -> None:
         ("unconfirmed 30", "no confirmation came within 30 s"),
         ("abandoned", "it was told to undo the change"),
         ("killed", "its run there was killed at: reload haproxy"),
+        ("disagreed lb1", "lb1 has undone the change, on which the nodes must agree"),
     ],
 )
 @pytest.mark.parametrize(("restored", "kind"), [("restored", RolledBackError), ("unrestored", RemoteError)])
@@ -209,8 +210,8 @@ def test_the_reason_is_what_matters_of_what_was_said(said: str, reason: str) -> 
 
 
 WORDS = ["step", "failed x", "await 3", "confirmed", "abandoned", "unconfirmed 3", "restored", "unrestored", "kept",
-         "killed", "locked ann", "exit 0", "exit 1", "boot a", "now a", "now b", "staged /x", "run 1",
-         "anything"]  # fmt: skip
+         "killed", "agree 3", "undoing", "disagreed lb1", "locked ann", "exit 0", "exit 1", "boot a", "now a", "now b",
+         "staged /x", "run 1", "anything"]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from([f"{MARK} {word}" for word in WORDS]) | st.text(max_size=9)))

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,8 @@ from lbdeploy.planning.desired import (
     desired,
     files,
 )
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import Progress
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import Task, Transaction
 
 SHELLS = ("dash", "bash")
@@ -374,6 +375,23 @@ def keepalived(here: Here) -> Service:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("clock", "touched"), [("echo 1000", True), ("command date +%s", False)], ids=["back", "right"]
+)
+def test_a_file_from_the_future_gets_the_present_time_before_a_reload(
+    here: Here, shell: str, clock: str, touched: bool
+) -> None:
+    """The node's clock was set back: no load would be late enough for that file. Others keep their times."""
+    conf = here.path("conf")
+    conf.write_text("same\n")
+    os.utime(conf, (500.0, 500.0))
+    plan = here.plan(here.file("conf", "same\n"), keepalived(here), keepalived=running(newest=2000.0, loaded=900.0))
+    assert here.apply(plan, shell=shell, more=f"date() {{ {clock}; }}").exit == 0
+    assert here.asked()[0] == "reload keepalived"
+    assert (conf.stat().st_mtime > 500.0) is touched
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_service_that_does_not_come_back_gets_its_old_file(here: Here, shell: str) -> None:
     """When a service does not run after its reload, it reloads again with the file that it had before."""
     here.path("conf").write_text("old\n")
@@ -397,6 +415,7 @@ def test_a_service_that_did_not_run_is_stopped_again(here: Here) -> None:
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=stopped())
     progress = here.apply(plan, systemctl='[ "$1" != is-active ]')
     assert here.asked() == [
+        "reset-failed keepalived",
         "reload-or-restart keepalived",
         "is-active --quiet keepalived",
         "stop keepalived",
@@ -528,7 +547,7 @@ def test_a_run_that_changes_no_file_leaves_no_generation(here: Here) -> None:
     """There would be nothing to go back to."""
     plan = here.plan(keepalived(here), keepalived=stopped())
     assert here.apply(plan).exit == 0
-    assert here.asked() == ["reload-or-restart keepalived", "is-active --quiet keepalived"]
+    assert here.asked() == ["reset-failed keepalived", "reload-or-restart keepalived", "is-active --quiet keepalived"]
     assert here.generations == {}
 
 
@@ -697,12 +716,13 @@ def test_as_long_as_the_laptop_holds_its_lock_it_is_waited_for(here: Here) -> No
 class Unfinished:
     """A run whose processes get SIGKILL when it calls a shell function, and what is left of it."""
 
-    def __init__(self, here: Here, shell: str, at: str, decision: str) -> None:
+    def __init__(self, here: Here, shell: str, at: str, decision: str, *, tools: bool = False) -> None:
         here.path("conf").write_text("old\n")
         wanted = here.file("conf", "new\n"), here.file("new", "x\n"), keepalived(here)
         self.here, self.shell = here, shell
         self.plan = here.plan(*wanted, keepalived=running())
-        transaction = here.transaction(self.plan, confirm=30)
+        given = (GIVEN, remote_text("agree.sh")) if tools else ()
+        transaction = here.transaction(self.plan, confirm=30, tools=given)
         self.script = Path(f"{transaction.path}.sh")
         here.run.mkdir()
         at = f'if [ -z "$called" ]; then\n{at}\nfi'
@@ -853,6 +873,137 @@ def test_what_can_not_be_written_to_the_disk_is_undone(here: Here) -> None:
     progress = here.apply(plan, more=fails, confirm=30)
     assert (progress.failed, progress.restored, progress.exit) == ("sync", True, 1)
     assert here.path("conf").read_text() == "old\n"
+
+
+# Agreement of peers: what agree.pl hears is given
+
+
+GIVEN = "program=x heeds=x peers=lb2 agree_seconds=3 boot_seconds=3"
+LATER = "99999999999"  # after any moment
+
+
+def hearing(*lines: str) -> str:
+    """What stands in for agree.pl: it has heard this as soon as it runs."""
+    return f'perl() {{ printf "%s\\n" {" ".join(map(repr, ("1 hears all", *lines)))} > $run.heard; }}\nhush() {{ :; }}'
+
+
+def agreeing(here: Here, heard: str, decision: str = "", more: str = "", **task: Any) -> Progress:
+    """A change on which peers must agree."""
+    here.path("conf").write_text("old\n")
+    tools = (GIVEN, remote_text("agree.sh"))
+    plan = here.plan(here.file("conf", "new\n"))
+    return here.apply(plan, more=f"{heard}\n{more}", decision=decision, confirm=5, tools=tools, **task)
+
+
+def test_what_a_peer_has_kept_is_kept_without_the_laptop(here: Here) -> None:
+    """Also where its lock is gone: a confirmation for one is one for all."""
+    here.run.mkdir()
+    (here.run / "lock").touch()
+    progress = agreeing(here, hearing(f"{LATER} kept lb2"))
+    assert (progress.kept, progress.agrees, progress.exit) == (True, True, 0)
+    assert here.path("conf").read_text() == "new\n"
+
+
+@pytest.mark.parametrize("heard", ["undone lb2", "old 10.0.0.2"])
+def test_what_a_peer_has_undone_is_undone_after_it_was_kept(here: Here, heard: str) -> None:
+    """It says so, or speaks as before: then this node goes back, too, and claims nothing else."""
+    later = f'tell() {{ [ "$1" != agree ] || echo {LATER} {heard} > $run.heard; printf "%s %s\\n" "$mark" "$*"; }}'
+    progress = agreeing(here, hearing(), "confirm", later)
+    assert (progress.kept, progress.restored, progress.exit) == (False, True, 1)
+    assert (progress.undecided, progress.dissenter) == ("disagreed", heard.split()[1])
+    assert here.path("conf").read_text() == "old\n"
+    assert {"kept", "undoing", "restored"} <= set((here.state / "journal").read_text().splitlines())
+
+
+def test_what_a_peer_has_undone_is_not_waited_for(here: Here) -> None:
+    """Long before the time for a confirmation is over."""
+    began = time.monotonic()
+    progress = agreeing(here, hearing(f"{LATER} undone lb2"))
+    assert (progress.kept, progress.restored, progress.dissenter) == (False, True, "lb2")
+    assert time.monotonic() - began < 4
+
+
+def test_a_node_whose_peer_needs_it_undoes_its_change_only_once_that_is_back(here: Here) -> None:
+    """Also where it is told to: the former holder must be heard with the old configuration, and has the VIPs then."""
+    linger = f': > "$run.linger"\nsleep() {{ command sleep 0.2; echo {LATER} old 10.0.0.1 > $run.heard; }}'
+    progress = agreeing(here, hearing(), "abandon", linger, linger=60)
+    assert (progress.undecided, progress.restored, progress.exit) == ("abandoned", True, 1)
+
+
+def test_adverts_of_a_peer_that_is_not_changed_yet_are_no_objection(here: Here) -> None:
+    """As long as nobody has confirmed anything, peers with the old configuration are still to be changed."""
+    progress = agreeing(
+        here, hearing("1 old 10.0.0.2"), "", 'peer_kept() { uptime; [ "$now" -ge $((deadline - 3)) ]; }'
+    )
+    assert (progress.undecided, progress.exit) == (None, 0)
+
+
+def test_a_peer_that_is_not_heard_is_watched_for_a_while(here: Here) -> None:
+    """It may be off, and asks before it speaks; or the laptop says that it has kept the change, too."""
+    assert agreeing(here, hearing(), "confirm").exit == 0
+    here.path("conf").write_text("old\n")
+    told = 'tell() { [ "$1" != agree ] || : > "$run.agreed"; printf "%s %s\\n" "$mark" "$*"; }'
+    began = time.monotonic()
+    assert agreeing(here, hearing(), "confirm", told).exit == 0
+    assert time.monotonic() - began < 2.5
+
+
+BOOTS = {
+    ("waits", ""): "old\n", ("waits", "old 10.0.0.2"): "old\n", ("waits", "undone lb2"): "old\n",
+    ("waits", "kept lb2"): "new\n", ("waits", "new 10.0.0.2"): "new\n",
+    ("kept", ""): "new\n", ("kept", "old 10.0.0.2"): "old\n", ("kept", "new 10.0.0.2"): "new\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "heard"), BOOTS)
+def test_a_node_that_starts_again_follows_whom_it_hears(here: Here, state: str, heard: str) -> None:
+    """Before its daemons start; where it hears nobody, what it had kept stays, and nothing else does."""
+    at = "laptop_gone() { kill -KILL $$; }" if state == "waits" else 'tell() { [ "$1" != agree ] || kill -KILL $$; }'
+    run = Unfinished(here, "sh", f"{hearing()}\n{at}", "confirm" if state == "kept" else "", tools=True)
+    script = here.state / "undo/script"
+    started = f"systemd_run() {{ echo started >> {here.log}; }}\n{hearing(f'{LATER} {heard}')}\nkill() {{ :; }}"
+    script.write_text(
+        script.read_text().replace("systemd-run --", "systemd_run --").replace("\nbegin\n", f"\n{started}\nbegin\n")
+    )
+    shutil.rmtree(here.run)
+    (here.state / "undo/boot").write_text("an earlier boot\n")
+    run.call("boot", 0, script)
+    assert here.path("conf").read_text() == BOOTS[state, heard]
+    stays = BOOTS[state, heard] == "new\n"
+    assert ("started" in here.asked()) is stays  # it goes on waiting, or watching
+    assert (here.state / "undo").exists() is stays
+
+
+def test_a_node_that_can_not_listen_refuses(here: Here) -> None:
+    """It would not hear that a peer has undone the change."""
+    progress = agreeing(here, "perl() { :; }\nsleep() { :; }\nhush() { :; }")
+    assert (progress.failed, progress.restored) == ("listen", True)
+    assert "perl does not work" in progress.output[-1]
+
+
+def test_a_node_that_lost_its_power_before_it_waited_asks_nobody(here: Here) -> None:
+    """It undoes what it had begun, whatever its peers speak."""
+    run = Unfinished(here, "sh", f"{hearing()}\nprepare() {{ kill -KILL $$; }}", "", tools=True)
+    run.boots()
+    assert here.path("conf").read_text() == "old\n"
+
+
+@pytest.mark.parametrize(
+    ("heard", "conf", "last"), [("kept lb2", "new\n", "exit 0"), ("undone lb2", "old\n", "exit 1")]
+)
+def test_a_node_that_goes_on_waiting_after_a_start_ends_as_its_peer_does(
+    here: Here, heard: str, conf: str, last: str
+) -> None:
+    """It knows how to undo its change, also after a reboot."""
+    run = Unfinished(here, "sh", f"{hearing()}\nlaptop_gone() {{ kill -KILL $$; }}", "", tools=True)
+    script = here.state / "undo/script"
+    script.write_text(script.read_text().replace("\nbegin\n", f"\n{hearing(f'{LATER} {heard}')}\nbegin\n"))
+    shutil.rmtree(here.run)
+    here.run.mkdir()
+    run.call("resume", int(last[-1]), script)
+    assert here.path("conf").read_text() == conf
+    assert (here.state / "journal").read_text().splitlines()[-1] == last
+    assert not (here.state / "undo").exists()
 
 
 # haproxy's takeover, and the handover of the VIPs

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,35 @@ def test_a_service_is_enabled_last_and_disabled_again_when_the_run_fails() -> No
     *_, undo, enable = steps_of(HAPROXY, running(enabled="disabled")).splitlines()
     assert undo == "undo 'systemctl disable --quiet haproxy'"
     assert enable == "run systemctl enable --quiet haproxy"
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (
+            1000.0,
+            "the node's clock was set back: a file that it reads is from 3600 s in the future, so it may not have",
+        ),
+        (4600.5, "has not read its files since they changed"),
+    ],
+)
+def test_a_clock_that_was_set_back_is_called_that(now: float, reason: str) -> None:
+    """A file from the future is newer than any load, so nobody can know whether it was read."""
+    state = replace(running(), newest=4600.0, loaded=900.0, now=now)
+    (change,) = HAPROXY.compare(state, ())
+    assert change.action == "reload"
+    assert change.reason.startswith(reason)
+
+
+def test_a_node_says_what_time_it_has() -> None:
+    """By the clock that its files' times are from."""
+    line = next(each for each in str(HAPROXY.probe()).splitlines() if "now=" in each)
+    told = subprocess.run(["sh", "-c", line], check=True, capture_output=True, text=True).stdout
+    assert abs(HAPROXY.read(Answer(told, 0)).now - time.time()) < 60
+
+
+def test_files_from_the_future_get_the_present_time_before_they_are_read() -> None:
+    """Otherwise the service would count as stale until that time has come, however often it is reloaded."""
+    state = replace(running(), newest=4600.0, loaded=900.0, now=1000.0)
+    script = steps_of(HAPROXY, state)
+    assert script.index("not_from_future /etc/haproxy/haproxy.cfg") < script.index("run systemctl reload haproxy")

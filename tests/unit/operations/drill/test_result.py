@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from drills import OTHER, VIP, result, results, text
 
+from lbdeploy.cli.report.drill_page import page
 from lbdeploy.config.model import Cluster
-from lbdeploy.operations.drill.result import together
+from lbdeploy.operations.drill.result import failure, together
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import HERE, View
 
@@ -50,3 +51,44 @@ def test_several_drills_are_one_document(seed: Cluster) -> None:
     assert document["outage_ms"] == pytest.approx(1220)
     assert document["failed"] == 61
     assert len(document["drills"]) == 2  # type: ignore[arg-type]
+
+
+def seen_by(client: str, pattern: str) -> View:
+    return View(client, VIP, tuple(results(pattern, 999.0)))
+
+
+def test_it_is_as_predicted_only_where_every_client_saw_no_more(seed: Cluster) -> None:
+    """Also those on the other nodes: each has an ARP cache of its own."""
+    short = result(seed)
+    slow = replace(short, views=(*short.views, seen_by("lb3", "." * 50 + "x" * 150 + ".")))
+    assert (short.in_time, slow.in_time, slow.outage) == (True, False, short.outage)
+    assert "as predicted" not in text(slow)
+    assert "lb3 saw 3.02 s" in text(slow)
+    error = failure([slow])
+    assert error is not None
+    assert error.message == "the outage was 3.02 s, longer than predicted: at most 1.61 s"
+
+
+def test_a_client_without_a_way_to_a_vip_is_named_and_left_out(seed: Cluster) -> None:
+    """Its probes, none of which was answered, are no outage, though it reached the other VIP."""
+    blind = View("lb2", OTHER, tuple(ProbeResult(OTHER, 999.0 + n, "No route to host") for n in range(15)))
+    both = replace(result(seed), views=(*result(seed).views, seen_by("lb2", "." * 50 + "x" * 59 + "."), blind))
+    assert both.in_time
+    assert "lb2 saw 1.20 s" in text(both)
+    for drawn in (text(both), page(seed, [both])):
+        assert f"{OTHER} can" in drawn
+        assert "reached from lb2: it was not measured" in drawn
+    assert {each["client"] for each in both.to_json()["outages"]} == {HERE, "lb2"}  # type: ignore[attr-defined]
+    assert len(both.to_json()["outages"]) == 2  # type: ignore[arg-type]
+
+
+def test_every_outage_of_a_drill_is_told(seed: Cluster) -> None:
+    """The repair may bring a second one, which the longest does not show."""
+    twice = result(seed, "." * 50 + "x" * 60 + "." * 60 + "x" * 30 + "." * 50)
+    found = twice.to_json()["outages"]
+    assert [(each["at_ms"], each["outage_ms"], each["over"]) for each in found] == [  # type: ignore[attr-defined]
+        (-20, 1220, True),
+        (2380, 620, True),
+    ]
+    for drawn in (text(twice), page(seed, [twice])):
+        assert f"{VIP} had 2 outages: 1.22 s from -0.02 s on, 0.62 s from 2.38 s on" in drawn

@@ -1,0 +1,98 @@
+"""What the adverts of a VRRP instance look like on the wire: RFC 5798 and RFC 3768, section 5. Pure.
+
+A peer that runs with an old configuration is told from one that runs with the new one by its adverts. agree.pl writes
+each as a line: its source, "group" where it goes to VRRP's group or else "host", and its bytes in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from lbdeploy.node.keepalived_conf import Instance
+
+_ANY = (r"\S+", r"\S+", "..", "..", "..", "....", ".*", ".*")
+_AUTH_TYPES = {"PASS": 1, "AH": 2}
+
+
+def distinguishing(before: Instance, after: Instance) -> tuple[str, str]:
+    """Regular expressions for the adverts of a node before and after a change; "" where they do not differ.
+
+    Only what differs is compared, so that what keepalived fills in by itself does no harm.
+    """
+    old, new = _fields(before), _fields(after)
+    if old == new:
+        return "", ""
+    if old[4] != new[4]:  # the number of addresses tells enough; their order is keepalived's own affair
+        old, new = _without_addresses(old), _without_addresses(new)
+    return _line(old, new), _line(new, old)
+
+
+def source(instance: Instance) -> str | None:
+    """The address that adverts come from, where the configuration names one."""
+    return instance.settings.get("unicast_src_ip") or instance.settings.get("mcast_src_ip")
+
+
+def _fields(instance: Instance) -> tuple[str, ...]:
+    """Source, kind of target, version and type, router ID, number of addresses, timing, addresses, password."""
+    origin = source(instance)
+    family = ip_address(origin).version if origin and _is_address(origin) else 4
+    version = 3 if family == 6 else int(instance.settings.get("version", "2"))
+    vips = [address for each in instance.vips if (address := ip_address(each.split("/")[0])).version == family]
+    return (
+        re.escape(origin) if origin else r"\S+",
+        "host" if instance.peers else "group",
+        f"{version}1",
+        f"{int(instance.settings.get('virtual_router_id', '0')):02x}",
+        f"{len(vips):02x}",
+        _timing(instance, version),
+        "".join(sorted(each.packed.hex() for each in vips)),
+        _password(instance) if version == 2 else "",
+    )
+
+
+def _timing(instance: Instance, version: int) -> str:
+    """Version 2: the kind of authentication, and whole seconds; version 3: hundredths of a second."""
+    seconds = float(instance.settings.get("advert_int", "1"))
+    if version == 3:
+        return f"{round(seconds * 100) & 0xFFF:04x}"
+    kind = next((number for name, number in _AUTH_TYPES.items() if name in _authentication(instance)), 0)
+    return f"{kind:02x}{int(seconds):02x}"
+
+
+def _password(instance: Instance) -> str:
+    found = re.search(r"auth_pass (\S+)", _authentication(instance))
+    return found[1].encode()[:8].ljust(8, b"\0").hex() if found else "00" * 8
+
+
+def _authentication(instance: Instance) -> str:
+    return instance.settings.get("authentication", "")
+
+
+def _without_addresses(fields: Sequence[str]) -> tuple[str, ...]:
+    return (*fields[:6], "", fields[7])
+
+
+def _line(fields: Sequence[str], others: Sequence[str]) -> str:
+    """The line of an advert. What the others have, too, is left open, but for the source: strangers do not count."""
+    shown = [each if each != other else any_ for each, other, any_ in zip(fields, others, _ANY, strict=True)]
+    origin, target, kind, router, count, timing, addresses, password = (fields[0], *shown[1:])
+    if addresses != ".*":
+        addresses = _in_any_order(addresses)
+    return f"{origin} {target} {kind}{router}..{count}{timing}....{addresses}{password}"
+
+
+def _in_any_order(addresses: str) -> str:
+    """Addresses in the order in which the configuration has them, which is not known here any more."""
+    width = 8 if len(addresses) % 32 else 32
+    parts = [addresses[start : start + width] for start in range(0, len(addresses), width)]
+    return "".join(f"(?=(?:.{{{width}}})*{part})" for part in parts) + ".*"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

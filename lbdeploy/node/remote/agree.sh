@@ -1,0 +1,184 @@
+# Nodes that must agree on a change keep it together or not at all, also without the laptop: docs/decisions/053. Given,
+# besides what commit.sh is given: program (agree.pl), heeds (what it reads), peers (names, as a list of words),
+# agree_seconds (how long a node that has kept the change watches its peers), boot_seconds (how long a node that starts
+# again listens). Replaces functions of commit.sh.
+#
+# What peers say, and what their adverts are like, decides. Whoever undoes wins, since everybody can:
+#   waits      says so. A peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long:
+#              undo it
+#   has kept   says kept. A peer says undone, or is heard with the old configuration: undo it. All have kept it: the end.
+#              Nothing else undoes it, so that it stays where all have kept it, whichever of them knows that. A peer that is
+#              heard with the new configuration, and says nothing, has come to the end: so all have kept it
+#   undoes     says undone
+#   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
+
+hears='' said='' dissenter='' lingers=0
+grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
+after='Wants=network-online.target
+After=network-online.target'
+
+# hear: listen to the peers from now on.
+hear() {
+    if [ "$hears" ]; then return; fi
+    : > "$run.heard"
+    perl -e "$program" "$run" 2> /dev/null << END &
+$heeds
+END
+    hears=$!
+}
+# prepare: before it waits, a node must be able to hear its peers; and what is to be undone is known after a reboot, too.
+prepare() {
+    say waits
+    if [ -d "$kept" ]; then
+        cp -- "$run.undo" "$kept/steps"
+        run on_disk "$kept/steps" "$kept"
+    fi
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        if heard hears 0; then return; fi
+        sleep 0.2
+    done
+    printf 'could not listen to the other nodes: perl does not work; repair perl-base there\n'
+    fail listen
+}
+say() {
+    hear
+    printf '%s\n' "$1" > "$run.says"
+    moment
+    said=$moment
+}
+# let_go: the VIPs are let go of, if they were here; whoever has them, announces them.
+let_go() {
+    : > "$run.ask"
+    moment
+    said=$moment
+}
+# hush: say no more, but only after it has been said for a while; at the end.
+hush() {
+    if [ -z "$hears" ]; then return; fi
+    if [ "$said" ]; then
+        moment
+        while [ "$moment" -lt $((said + 150)) ]; do
+            sleep 0.1
+            moment
+        done
+    fi
+    kill -KILL "$hears"
+} 2> /dev/null
+moment() {
+    read -r moment _ < /proc/uptime
+    moment=${moment%.*}${moment#*.}
+}
+
+# heard WORD SINCE: whether this was heard after a moment; sets `from`.
+heard() {
+    while read -r at word from; do
+        if [ "$word" = "$1" ] && [ "$at" -gt "$2" ]; then return 0; fi
+    done < "$run.heard"
+    return 1
+}
+kept_by_all() {
+    for each in $peers; do grep -q " kept $each\$" "$run.heard" || return 1; done
+}
+disagree() { tell disagreed "${dissenter:-$from}"; }
+
+peer_kept() { heard kept 0; }
+peer_undone() {
+    heard undone 0 && dissenter=$from
+}
+# returned: whether a peer is heard with the old configuration again, since it was last asked.
+returned() { heard old "$moment"; }
+
+# agree: the change is kept here; watch the peers. Fails where it has to be undone after all.
+agree() {
+    hear
+    moment
+    since=$moment
+    say kept
+    : > "$run.agreeing"
+    trap 'leave' TERM
+    tell agree "$agree_seconds"
+    uptime
+    deadline=$((now + agree_seconds))
+    until [ -e "$run.agreed" ]; do
+        if heard undone 0 || heard old "$since"; then
+            disagree
+            linger
+            undecided
+            return 1
+        fi
+        uptime
+        if kept_by_all || heard ended "$since" || [ "$now" -ge "$deadline" ]; then break; fi
+        sleep 0.2
+    done
+    rm -f "$run.agreeing"
+    trap '' TERM
+}
+# undecided: what was kept is going to be undone, also after a reboot.
+undecided() {
+    trap '' TERM
+    rm -f "$run.agreeing"
+    record undoing
+}
+# leave: the node is being shut down; it goes on as it starts.
+leave() {
+    kill -KILL "$hears" || :
+    exit 0
+}
+# linger: where the laptop has said so, a peer needs this node's VIPs until it has them again.
+linger() {
+    if [ ! -e "$run.linger" ]; then return; fi
+    moment
+    uptime
+    until_then=$((now + lingers))
+    while ! returned && [ "$now" -lt "$until_then" ]; do
+        sleep 0.2
+        uptime
+    done
+}
+
+# at_boot_stays: as the node starts, and before its daemons do: whether the change is to stay. It then goes on waiting.
+at_boot_stays() {
+    if [ ! -e "$kept/steps" ]; then return 1; fi # it had not come to wait for anybody
+    hear
+    uptime
+    deadline=$((now + boot_seconds))
+    while [ "$now" -lt "$deadline" ]; do
+        if heard undone 0 || heard old 0; then return 1; fi
+        if heard kept 0 || heard new 0; then return 0; fi
+        sleep 0.2
+        uptime
+    done
+    to_stay
+}
+at_boot_keeps() {
+    kill -KILL "$hears"
+    systemd-run --quiet --collect --no-block --unit=lbdeploy --description="lbdeploy: $about" -p TimeoutStopSec=600 \
+        /bin/sh "$kept/script" resume
+}
+
+# resume: the node has started with the new configuration, since its peers were heard with it, or it had kept it.
+resume() {
+    cp -- "$kept/steps" "$run.undo"
+    load_steps
+    say waits
+    since=$moment
+    : > "$run.agreeing"
+    uptime
+    deadline=$((now + agree_seconds))
+    until to_stay || told_to_stay || [ "$now" -ge "$deadline" ]; do
+        if [ -e "$run.abandon" ]; then
+            tell abandoned
+            exit 1
+        fi
+        if heard undone 0 || heard old "$since"; then
+            disagree
+            exit 1
+        fi
+        sleep 0.2
+        uptime
+    done
+    exit 0
+}
+told_to_stay() {
+    [ -e "$run.confirm" ] || [ -e "$run.agreed" ] || heard kept 0 || heard ended "$since"
+}

@@ -1,0 +1,63 @@
+# Who else lives on the node, and which files its daemons read. Given, as lists of words: vips (addresses), settings (of
+# the kernel, dotted). Each line that is printed begins with what it is.
+
+# reads UNIT: how systemd starts it, how the running process was started, and the variables that both use.
+reads() {
+    shown=$(systemctl show -p ExecStart -p Environment -p EnvironmentFiles -p MainPID "$1.service")
+    printf '%s\n' "$shown" | sed "s/^/unit $1 /"
+    pid=$(printf '%s\n' "$shown" | sed -n 's/^MainPID=//p')
+    [ "${pid:-0}" = 0 ] || printf 'unit %s Running=%s\n' "$1" "$(tr '\0' ' ' < "/proc/$pid/cmdline")"
+    for variable in $(printf '%s\n' "$shown" | grep '^ExecStart=' | grep -o '\$[{]\{0,1\}[A-Za-z_]*' | tr -d '${' | sort -u); do
+        printf '%s\n' "$shown" | sed -n 's/^EnvironmentFiles=\([^ ]*\).*/\1/p' | while read -r file; do
+            sed -n "s|^[[:space:]]*\($variable=.*\)|unit $1 Variable=\1|p" "$file"
+        done
+    done
+}
+for unit in haproxy keepalived; do reads "$unit"; done
+
+# The VIPs that the node has, and what its keepalived says of itself right before.
+printf 'state %s\n' "$(printf '%s\n' "$vrrp" | tr '\n' ' ')"
+for vip in $vips; do ip -o addr show to "$vip" | sed 's/^/address /'; done
+
+# config DIR WORD...: the file that a keepalived with this command line reads, below its own root.
+config() {
+    root=$1/root file=/etc/keepalived/keepalived.conf
+    while [ $# -gt 1 ]; do
+        case $2 in
+            -f | --use-file) file=${3:-} ;;
+            --use-file=*) file=${2#*=} ;;
+            -f*) file=${2#-f} ;;
+        esac
+        shift
+    done
+    echo "$root$file"
+}
+own=$(readlink /proc/self/ns/net)
+# shellcheck disable=SC2046
+for dir in /proc/[0-9]*; do
+    read -r name < "$dir/comm" || continue
+    case $name in keepalived | kube-vip | ucarp | corosync | pacemakerd | heartbeat | vrrpd) ;; *) continue ;; esac
+    [ "$(readlink "$dir/ns/net")" = "$own" ] || continue
+    ! grep -q '/keepalived\.service' "$dir/cgroup" || continue
+    command=$(tr '\0' ' ' < "$dir/cmdline")
+    knows=unknown
+    if [ "$name" = keepalived ]; then
+        set -f
+        file=$(config "$dir" $command)
+        set +f
+        [ ! -r "$file" ] || knows=none
+        for vip in $vips; do ! grep -qwF -e "$vip" "$file" || knows=vips; done
+    fi
+    printf 'process %s %s %s %s\n' "${dir#/proc/}" "$name" "$knows" "$command"
+done
+
+for vip in $vips; do
+    grep -rnHF -e "$vip" /etc/network/interfaces /etc/network/interfaces.d /etc/netplan /run/netplan \
+        /etc/systemd/network /run/systemd/network /etc/NetworkManager/system-connections | sed 's/^/network /'
+done
+for setting in $settings; do
+    last=${setting##*.}
+    grep -nH "$last" /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \
+        /etc/sysctl.conf | sed 's/^/sysctl /'
+done
+nft list tables | sed -n 's/^table \(.* keepalived\)$/table \1/p'

@@ -1,0 +1,162 @@
+"""Who else lives on a node: what the first look of a command asks besides, and the reader of the answers. Pure.
+
+Not every look asks for it: it changes seldom, and costs the node a few dozen programs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lbdeploy.common.shell import Raw, here
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.answers import UNREADABLE
+from lbdeploy.node.keepalived_state import PROBE, STATES
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.remote import remote_text
+from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
+
+NAME = "surroundings"
+DEFAULT = {"keepalived": "/etc/keepalived/keepalived.conf"}  # what a daemon reads that is told of no file
+SYSCTL_CONF = "/etc/sysctl.conf"
+UNDOES = "undoes a setting at the next boot, or when sysctl --system runs"
+SETTINGS = (*NONLOCAL_BIND.values(), "net.ipv4.conf.all.promote_secondaries")
+_EXEC = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+@dataclass(frozen=True, slots=True)
+class VipManager:
+    """A manager of addresses that is no keepalived.service; `knows`: vips or none, by its file, or unknown."""
+
+    pid: str
+    name: str
+    knows: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """A line of a file."""
+
+    file: str
+    number: str
+    text: str
+
+
+def probe(cluster: Cluster) -> dict[str, Raw]:
+    """What a first look asks besides, by name."""
+    vips = here(" ".join(str(vip.ip) for vip in cluster.vips))
+    settings = here(" ".join(SETTINGS))
+    script = remote_text("surroundings.sh")
+    return {NAME: Raw(f"vips={vips}\nsettings={settings}\nvrrp=$(\n{PROBE}\n)\n{script}")}
+
+
+def lines(seen: Observation, kind: str) -> list[str]:
+    """The lines of a kind, without it."""
+    answer = seen.marks.get(NAME)
+    found = answer.output.splitlines() if answer else []
+    return [line.removeprefix(f"{kind} ") for line in found if line.startswith(f"{kind} ")]
+
+
+def held(seen: Observation) -> dict[str, str]:
+    """The VIPs that the node has: the interface of each."""
+    found = [line.split() for line in lines(seen, "address")]
+    return {words[3].partition("/")[0]: words[1] for words in found if len(words) > 3}
+
+
+def vrrp_states(seen: Observation) -> list[str]:
+    """The states of all instances of the node's keepalived.service; none where it does not say."""
+    text = " ".join(lines(seen, "state")).strip()
+    if text in STATES.values():
+        return [text]
+    with suppress(*UNREADABLE):
+        return [STATES[each["data"]["state"]] for each in json.loads(text)]
+    return []
+
+
+def processes(seen: Observation) -> list[VipManager]:
+    """The managers of addresses; of one that has several processes, the first."""
+    found = [line.split(" ", 3) for line in lines(seen, "process")]
+    made = [VipManager(*words) for words in found if len(words) == 4]
+    return list({each.command: each for each in reversed(made)}.values())
+
+
+def places(seen: Observation, kind: str) -> Iterator[FileLine]:
+    """The lines of files that were found, without comments."""
+    for line in lines(seen, kind):
+        file, number, text = ([*line.split(":", 2), "", ""])[:3]
+        if not text.lstrip().startswith(("#", ";")):
+            yield FileLine(file, number, text.strip())
+
+
+def other_files(seen: Observation, daemon: str, path: str) -> tuple[list[str], bool]:
+    """The files that a daemon reads instead of `path`, and whether only the running process does; none if it reads it.
+
+    A process keeps the command line that it was started with, also over a reload, until it is restarted.
+    """
+    told = [line.removeprefix(f"{daemon} ").partition("=") for line in lines(seen, "unit") if line.startswith(daemon)]
+    values = [(key, value) for key, _, value in told]
+    variables = dict(_variables(values))
+    to_start = [_expanded(words, variables) for key, value in values if key == "ExecStart" for words in _argv(value)]
+    running = [value.split() for key, value in values if key == "Running"]
+    for commands, only_running in ((to_start, False), (running, True)):
+        for words in commands:
+            files = _files(words) or [each for each in [DEFAULT.get(daemon)] if each]
+            if files and not any(each.rstrip("/") in (path, path.rpartition("/")[0]) for each in files):
+                return files, only_running
+    return [], False
+
+
+def later_sysctl(seen: Observation, setting: str, value: str, own: str) -> FileLine | None:
+    """Where a kernel setting gets another value after our own file was read, at a boot or by `sysctl --system`.
+
+    Both read the files of all folders in the order of their names; /etc/sysctl.conf comes last (sysctl(8)).
+    """
+    pattern = re.compile(rf"-?\s*{re.escape(setting).replace(chr(92) + '.', '[./]')}\s*=\s*(\S+)")
+    found = [(each, match[1]) for each in places(seen, "sysctl") if (match := pattern.match(each.text))]
+    mine = own.rpartition("/")[2]
+    after = [(each, to) for each, to in found if each.file == SYSCTL_CONF or each.file.rpartition("/")[2] > mine]
+    after.sort(key=lambda pair: (pair[0].file == SYSCTL_CONF, pair[0].file.rpartition("/")[2]))
+    return after[-1][0] if after and after[-1][1] != value else None
+
+
+def _argv(text: str) -> list[str]:
+    return [found[1] for found in _EXEC.finditer(text)]
+
+
+def _variables(values: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Those of the unit, then those of its EnvironmentFiles, which take precedence (systemd.exec(5))."""
+    for key, value in sorted(values, key=lambda pair: pair[0] == "Variable"):
+        if key in ("Environment", "Variable"):
+            for word in _split(value):
+                name, _, text = word.partition("=")
+                yield name, text
+
+
+def _expanded(command: str, variables: dict[str, str]) -> list[str]:
+    return _split(_VARIABLE.sub(lambda found: variables.get(found[1] or found[2], ""), command))
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _files(words: Collection[str]) -> list[str]:
+    """The files, or folders, that follow -f on the command line of haproxy or keepalived."""
+    found, rest = [], list(words)[1:]
+    for index, word in enumerate(rest):
+        if word in ("-f", "--use-file", "--"):
+            found += rest[index + 1 : index + 2]
+        elif word.startswith("--use-file="):
+            found.append(word.partition("=")[2])
+        elif re.match(r"-f[^-]", word):
+            found.append(word[2:])
+    return found

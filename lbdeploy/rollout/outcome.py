@@ -1,0 +1,102 @@
+"""What became of the nodes of a stage that went wrong: only what a node has said itself is claimed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
+
+if TYPE_CHECKING:
+    from lbdeploy.rollout.node_tasks import NodeTask
+
+
+def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
+    """The error that ended a stage, with the state of each of its nodes.
+
+    A RolledBackError only where every node has said that it is as before.
+    """
+    fix = cause.fix or "fix the cause, then: lbdeploy plan"
+    installed = any(each.kind == "package" for work in works for each in work.transaction.task.plan.changes)
+    kind: type[LbdeployError] = RemoteError
+    if all(_as_before(work) for work in works):
+        kind = RemoteError if installed else RolledBackError
+        names = " and ".join(work.node.name for work in works)
+        state = f"{names}: as before" + ("; packages that were installed stay" if installed else "")
+    else:
+        fix = "lbdeploy plan" if all(_known(work) for work in works) else "lbdeploy verify"
+        state = "; ".join(state_of(work) for work in works)
+    return kind(cause.message, node=cause.node, state=state, fix=fix, detail=cause.detail)
+
+
+def halfway(error: LbdeployError, done: Sequence[str], fix: str | None) -> LbdeployError:
+    """The error of a stage, adding that nodes of others are `done` already, so not everything is as before."""
+    state = "; ".join(filter(None, (error.state, *done)))
+    kind = RemoteError if isinstance(error, RolledBackError) and done else type(error)
+    return kind(error.message, node=error.node, state=state, fix=fix, detail=error.detail)
+
+
+def state_of(work: NodeTask) -> str:
+    """The state of a node, as far as it is known."""
+    name, progress = work.node.name, work.progress
+    if _as_before(work):
+        return f"{name} is as before"
+    if progress.restored is False:
+        return f"not everything could be put back on {name}"
+    if progress.exit == 0:
+        return f"{name} keeps its change"
+    if progress.kept:
+        return f"{name} keeps its change, unless it finds that a peer has undone it"
+    return going_on(work)
+
+
+def going_on(work: NodeTask) -> str:
+    """What a node does by itself once the connection is gone, and how to check on it."""
+    name, progress = work.node.name, work.progress
+    if progress.exit is not None:
+        return f"{name} has ended: {progress.step}"
+    if work.told_to_keep:
+        return f"{name} was lost as it was told to keep its change: whether it has heard that is not known"
+    if progress.waits:
+        return f"{name} undoes its change by itself, within seconds, since nobody confirms it"
+    look = f"to look: ssh {work.node.host} sudo tail -f {work.transaction.log}"
+    return f"{name} goes on by itself with: {progress.step}; it finishes, or puts everything back ({look})"
+
+
+def cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
+    """The error for a change that has cut off the operator, and that the node has said it has undone."""
+    return RolledBackError(
+        f"the node could not be reached any more after the change ({lost.message})",
+        node=work.node.name,
+        state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before",
+        fix="fix the cause, then: lbdeploy plan",
+    )
+
+
+def lost_for_good(work: NodeTask, error: ConnectError) -> LostError:
+    """The error for a node that was lost, and could not be reached again in time."""
+    return LostError(
+        f"the node was lost, and did not come back: {error.message}",
+        node=work.node.name,
+        state=going_on(work),
+        fix="lbdeploy verify, once it can be reached",
+        silent=True,
+    )
+
+
+def worst(results: Sequence[object]) -> LbdeployError | None:
+    """The most important error, if any: what could not be restored takes precedence over what could."""
+    errors = [each for each in results if isinstance(each, LbdeployError)]
+    return min(errors, key=lambda error: isinstance(error, RolledBackError), default=None)
+
+
+def _as_before(work: NodeTask) -> bool:
+    """Whether the node has said that it is as before: undone, not touched, or only rehearsed."""
+    progress = work.progress
+    if progress.exit == 0:
+        return work.transaction.task.rehearsal
+    return progress.restored is True or (progress.exit is not None and progress.restored is None and not progress.kept)
+
+
+def _known(work: NodeTask) -> bool:
+    return work.progress.exit is not None

@@ -1,0 +1,103 @@
+"""Who else lives on a node, as its answers say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import SEED, observe
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbdeploy.config import reader
+from lbdeploy.config.model import Cluster
+from lbdeploy.node import surroundings
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.surroundings import VipManager, later_sysctl, other_files, processes, vrrp_states
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF
+from lbdeploy.planning.occupants import occupants
+
+COMMAND = "/usr/sbin/haproxy -Ws -f $CONFIG $EXTRAOPTS"
+EXEC = f"unit haproxy ExecStart={{ path=/usr/sbin/haproxy ; argv[]={COMMAND} ; ignore_errors=no }}"
+UNIT = f'{EXEC}\nunit haproxy Environment=CONFIG=/etc/haproxy/haproxy.cfg "EXTRAOPTS=-S /run/haproxy-master.sock"\n'
+BIND = "net.ipv4.ip_nonlocal_bind"
+
+
+def told(seed: Cluster, output: str) -> Observation:
+    return replace(observe(seed, seed.node("lb1")), marks={surroundings.NAME: Answer(output)})
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "running"),
+    [
+        (UNIT, [], False),
+        (f'{UNIT}unit haproxy Variable=CONFIG="/etc/haproxy/site.cfg"\n', ["/etc/haproxy/site.cfg"], False),
+        (f"{UNIT}unit haproxy Running=/usr/sbin/haproxy -Ws -f /etc/x.cfg -p /run/x\n", ["/etc/x.cfg"], True),
+        (f"{UNIT}unit haproxy Running=haproxy -Ws -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/conf.d\n", [], False),
+        (EXEC.replace("$CONFIG", "/etc/haproxy"), [], False),
+        ("", [], False),
+    ],
+)
+def test_what_haproxy_reads_is_seen_from_unit_and_process(
+    seed: Cluster, lines: str, files: list[str], running: bool
+) -> None:
+    """Variables of files take precedence over those of the unit; a folder with our file in it will do."""
+    assert other_files(told(seed, lines), "haproxy", HAPROXY_CFG) == (files, running)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        ("--dont-fork", []),
+        ("--dont-fork -f /etc/k.conf", ["/etc/k.conf"]),
+        ("-n -f/etc/k.conf", ["/etc/k.conf"]),
+        ("--use-file=/etc/k.conf", ["/etc/k.conf"]),
+        ("--use-file /etc/keepalived/keepalived.conf", []),
+    ],
+)
+def test_what_keepalived_reads_is_its_own_file_unless_told(seed: Cluster, arguments: str, files: list[str]) -> None:
+    """Its long and its short option."""
+    found = other_files(told(seed, f"unit keepalived Running=keepalived {arguments}"), "keepalived", KEEPALIVED_CONF)
+    assert found == (files, bool(files))
+
+
+@pytest.mark.parametrize(
+    ("files", "place"),
+    [
+        ("/etc/sysctl.d/zzz.conf:3:net.ipv4.ip_nonlocal_bind = 0", "/etc/sysctl.d/zzz.conf 3"),
+        ("/etc/sysctl.conf:1:net/ipv4/ip_nonlocal_bind=0", "/etc/sysctl.conf 1"),
+        ("/etc/sysctl.d/zzz.conf:3:# net.ipv4.ip_nonlocal_bind = 0", ""),
+        ("/etc/sysctl.d/10-a.conf:3:net.ipv4.ip_nonlocal_bind = 0", ""),
+        (
+            f"/etc/sysctl.d/zzz.conf:3:{BIND} = 0\nsysctl /etc/sysctl.conf:1:{BIND}=1",
+            "",
+        ),
+        ("/etc/sysctl.d/zzz.conf:3:net.ipv6.ip_nonlocal_bind = 0", ""),
+    ],
+)
+def test_a_later_file_that_undoes_a_setting_is_found(seed: Cluster, files: str, place: str) -> None:
+    """What comes before our own file, says the same, or is undone in turn, does no harm."""
+    found = later_sysctl(told(seed, f"sysctl {files}"), BIND, "1", SYSCTL_CONF)
+    assert (f"{found.file} {found.number}" if found else "") == place
+
+
+def test_a_keepalived_of_ones_own_is_named_once(seed: Cluster) -> None:
+    """It has two processes, of which the first is the parent."""
+    two = "process 7 keepalived vips keepalived -f /x\nprocess 8 keepalived vips keepalived -f /x\n"
+    assert processes(told(seed, two)) == [VipManager("7", "keepalived", "vips", "keepalived -f /x")]
+    details = [each.detail for each in occupants(seed, told(seed, two))]
+    assert details == [
+        "process 7 (keepalived -f /x) is not of keepalived.service, and has VIPs of hosts.toml in its file"
+    ]
+    assert not [*occupants(seed, told(seed, two.replace("vips", "none")))]
+
+
+@given(st.text())
+def test_no_answer_makes_the_readers_raise(text: str) -> None:
+    """A node may say anything."""
+    seed = reader.load(SEED)
+    kinds = ("unit", "unit haproxy ExecStart=", "state", "address", "process", "network", "sysctl", "table")
+    seen = told(seed, "\n".join(f"{kind} {text}" for kind in kinds))
+    list(occupants(seed, seen))
+    vrrp_states(seen)
