@@ -13,7 +13,7 @@ from lbdeploy.common.debian import at_boot
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
 from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, UNDO, proc_path
-from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Resource, State, Step
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Step
 from lbdeploy.node.resources.text_diff import difference
 
 NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
@@ -236,40 +236,6 @@ class OriginalService(Former[tuple[Unit, Unit]]):
 
 
 _BACK = {"enable": "disable", "disable": "enable", "mask": "unmask"}
-
-
-@dataclass(frozen=True, slots=True)
-class Observed(Former[State]):
-    """A resource that `down` only observes: whatever its state, nothing about it has to change."""
-
-    of: Resource[State]
-
-    @property
-    def id(self) -> str:
-        return self.of.id
-
-    @property
-    def units(self) -> Sequence[str]:
-        return self.of.units
-
-    @property
-    def files(self) -> Sequence[str]:
-        return self.of.files
-
-    def probe(self) -> Raw:
-        return self.of.probe()
-
-    def read(self, answer: Answer) -> State:
-        return self.of.read(answer)
-
-    def compare(self, state: State, changing: Collection[str]) -> list[Change]:
-        return []
-
-    def given(self, changes: Sequence[Change]) -> Given:
-        return self.of.given(())
-
-    def steps(self, state: State, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
-        return iter(())
 
 
 def _content(line: str) -> Content:
