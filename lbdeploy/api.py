@@ -26,8 +26,7 @@ from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
 from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin, origin
+from lbdeploy.rollout.request import Options, Origin, origin
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
 

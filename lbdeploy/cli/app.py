@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lbdeploy.config.credentials import Answers
     from lbdeploy.config.model import Cluster, Ssh
     from lbdeploy.events import Event
-    from lbdeploy.rollout.origin import Origin
+    from lbdeploy.rollout.request import Origin
 
 FORMAT_VERSION = 1
 
@@ -136,7 +136,7 @@ class App:
     @cached_property
     def origin(self) -> Origin:
         """Who started this run, and from which hosts.toml: nodes record it with each change."""
-        from lbdeploy.rollout.origin import origin
+        from lbdeploy.rollout.request import origin
 
         return origin(self.text)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+
+def home_expanded(name: str) -> Path:
+    """A path with `~` or `~user` expanded. That of nobody stays as it is: Path.expanduser raises for it."""
+    return Path(os.path.expanduser(name))
 
 
 def shown(path: Path) -> Path:

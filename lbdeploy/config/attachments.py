@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lbdeploy.common.paths import shown
+from lbdeploy.common.paths import home_expanded, shown
 from lbdeploy.errors import Problem
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class KeyFileError(Exception):
 
 def armored(folder: Path, name: str) -> str:
     """The key in that file, as ASCII armor. Raises KeyFileError (what is wrong, what would be right)."""
-    path = folder / Path(name).expanduser()
+    path = folder / home_expanded(name)
     try:
         data = path.read_bytes()
     except OSError as error:

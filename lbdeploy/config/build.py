@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.common.debian import PACKAGES
+from lbdeploy.common.paths import home_expanded
 from lbdeploy.config.model import (
     Cluster,
     Frontend,
@@ -61,8 +62,8 @@ def cluster(
 
 
 def beside(path: Path, name: str) -> Path:
-    """The path of a file that hosts.toml (`path`) names, relative to it."""
-    return path.parent / Path(name).expanduser()
+    """The path of a file that hosts.toml (`path`) names, relative to it; "~" of nobody stays as it is."""
+    return path.parent / home_expanded(name)
 
 
 def ssh(path: Path, table: SshTable) -> Ssh:

@@ -18,9 +18,8 @@ from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal,
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.outcome import halfway
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import confirmed_task
 from lbdeploy.rollout.survey import REFUSED, Survey
 from lbdeploy.rollout.transaction import Task

@@ -25,8 +25,7 @@ from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Stage
 from lbdeploy.rollout.loop import RunLoop, Start
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.run import WORDING, Outcome, Run, lasting
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool

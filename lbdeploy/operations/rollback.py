@@ -14,8 +14,7 @@ from lbdeploy.operations.agreed_hosts import Basis, agreed, differing, disagreei
 from lbdeploy.operations.generations import Reader, RollbackTarget, Stored, target
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.loop import Wording
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
 

@@ -18,9 +18,8 @@ from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.outcome import going_on
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 

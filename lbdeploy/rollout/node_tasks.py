@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LbdeployError, LostError, RolledBackError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.outcome import cut_off, going_on, lost_for_good, outcome, worst
 from lbdeploy.rollout.progress import Progress
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import FOLLOW_SECONDS, Task, Transaction
 from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool

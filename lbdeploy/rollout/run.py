@@ -21,9 +21,8 @@ from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.outcome import halfway
+from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
 from lbdeploy.ssh.pool import SessionPool

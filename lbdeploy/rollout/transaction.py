@@ -24,8 +24,8 @@ from lbdeploy.node.paths import HAPROXY_SOCKET, JOURNAL, LOCK, RUN, STAGED, STAT
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import MARK
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.steps import Steps
 
 FOLLOW_SECONDS = 86400  # more than any task takes

@@ -9,6 +9,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from lbdeploy.common.paths import home_expanded
+
 
 class Values:
     """The settings for one host."""
@@ -43,7 +45,7 @@ class Values:
 
     def files(self, key: str) -> list[Path]:
         """The path in each value."""
-        return [Path(self._expanded(path)).expanduser() for path in self._values.get(key, [])]
+        return [home_expanded(self._expanded(path)) for path in self._values.get(key, [])]
 
     def paths(self, key: str) -> Iterator[Path]:
         """The paths in each value, which may hold several."""
@@ -55,7 +57,7 @@ class Values:
         value = self.first("identityagent", "SSH_AUTH_SOCK")
         if value == "SSH_AUTH_SOCK" or value.startswith("$"):
             value = os.environ.get(value.strip("${}"), "none")
-        return None if value in ("none", "") else Path(self._expanded(value)).expanduser()
+        return None if value in ("none", "") else home_expanded(self._expanded(value))
 
     def proxy_command(self) -> str | None:
         value = self.first("proxycommand", "none")
@@ -74,7 +76,7 @@ def _paths(line: str) -> Iterator[Path]:
     """The files that a line names. They are separated by spaces, and a file name may contain some, too."""
     words = line.split(" ")
     while words:
-        paths = ((end, Path(" ".join(words[:end])).expanduser()) for end in range(len(words), 0, -1))
-        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, Path(words[0]).expanduser()))
+        paths = ((end, home_expanded(" ".join(words[:end]))) for end in range(len(words), 0, -1))
+        end, path = next(((end, path) for end, path in paths if path.is_file()), (1, home_expanded(words[0])))
         yield path
         words = words[end:]

@@ -303,7 +303,7 @@ Seconds depend on the machine, so the targets are ratios to something that the s
   known_hosts.
 - Remote commands are those that the node's own sshd has logged, at LogLevel VERBOSE.
 - Memory is the kernel's count (`ru_maxrss`); `python -c pass` is run by the interpreter of the same environment.
-- Other tools do the same job (tests/bench/jobs): the same packages, the same six files with their modes, the kernel
+- Other tools do the same job (tests/bench/jobs): the same packages, the same eight files with their modes, the kernel
   setting, both services enabled and running. They verify nothing, unlike `up`. Ansible has pipelining, gathers no
   facts, and opens its connections anew in each run; it needs Python on the nodes, which it finds there in the converged
   rows and is given, over ssh, on bare nodes, within the measured time. Mitogen's one remote command is an interpreter,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients import traffic
-from harness import VIPS, Lab, held_by, wait_for
+from harness import TOP, VIPS, Lab, held_by, wait_for
 
 NODES = ("lb1", "lb2")
 LISTEN = (
@@ -24,14 +24,14 @@ def reaches(lab: Lab, port: int, address: str = "192.168.0.11") -> bool:
     return lab.on("client", shell) == "yes"
 
 
-def refuses(lab: Lab, template: str) -> str:
+def refuses(lab: Lab, name: str, template: str) -> str:
     """What is said of a change of the firewall that is undone."""
     folder = lab.file.parent / "templates"
     folder.mkdir(exist_ok=True)
-    (folder / "firewall.nft.j2").write_text(template)
+    (folder / f"{name}.j2").write_text(template)
     done = lab.run("--json", "up")
     assert done.code == 7, done.out + done.err
-    (folder / "firewall.nft.j2").unlink()
+    (folder / f"{name}.j2").unlink()
     return str(done.json["error"]["message"])
 
 
@@ -68,9 +68,9 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
     assert pair.run("verify", "--wait", "30").code == 0
 
     before = [pair.on(node, TABLE) for node in NODES]
-    assert "validate /etc/lbdeploy/firewall.nft" in refuses(pair, _rules("nonsense dport 22"))
-    assert refuses(pair, _rules("tcp dport 22 ct state new drop"))
-    assert "6443" in refuses(pair, _rules('tcp dport 22 accept; iifname != "lo" tcp dport 6443 drop'))
+    assert "validate /etc/lbdeploy/firewall.nft" in refuses(pair, "firewall.nft", _rules("nonsense dport 22"))
+    assert refuses(pair, "firewall.nft", _rules("tcp dport 22 ct state new drop"))
+    assert "6443" in refuses(pair, "firewall.nft", _rules('tcp dport 22 accept; iifname != "lo" tcp dport 6443 drop'))
     assert [pair.on(node, TABLE) for node in NODES] == before
 
     pair.file.write_text(pair.original)
@@ -83,6 +83,13 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
         assert pair.on(node, "find /etc -name 'lbdeploy-firewall*' -o -name 'firewall.nft*'") == ""
     pair.on("lb1", "systemctl stop planted-9100 planted-9101")
 
+    pair.edit("[cluster]", ON)
+    # lb2 gets it and is confirmed; then lb1 fails, and lb2's goes again with its files.
+    assert "did not accept the new configuration" in refuses(pair, "haproxy.cfg", _nowhere_on("lb1"))
+    assert "lbdeploy" not in pair.on("lb2", "nft list ruleset")
+    assert pair.on("lb2", "systemctl is-active lbdeploy-firewall", check=False) == "inactive"
+    pair.file.write_text(pair.original)
+
     # A firewall of somebody else's, which knows nothing of the frontends.
     pair.on("lb2", f"nft '{PLANTED}'")
     found = pair.do("doctor", code=0)["findings"]
@@ -90,6 +97,13 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
     (said,) = [each for each in found if each["check"] == "firewall" and not each["ok"]]
     assert (said["node"], said["severity"]) == ("lb2", "warning")
     assert said["fix"].startswith("nft insert rule inet planted input tcp dport 6443 accept")
+
+
+def _nowhere_on(node: str) -> str:
+    """haproxy.cfg, which that node's haproxy can't begin to use, though it is valid."""
+    text = (TOP / "templates" / "haproxy.cfg.j2").read_text()
+    nowhere = text.replace("    balance", "    bind unix@/run/nowhere/x.sock\n    balance")
+    return f'{{% if node.name == "{node}" %}}{nowhere}{{% else %}}{text}{{% endif %}}'
 
 
 def _rules(rule: str) -> str:

@@ -14,6 +14,8 @@ FILES = (
     "/etc/haproxy/haproxy.cfg",
     "/etc/keepalived/keepalived.conf",
     "/etc/keepalived/check-haproxy",
+    "/etc/keepalived/check-address",
+    "/etc/keepalived/announce",
     "/etc/sysctl.d/zz-lbdeploy.conf",
     "/etc/systemd/system/haproxy.service.d/lbdeploy.conf",
     "/etc/systemd/system/keepalived.service.d/lbdeploy.conf",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbdeploy.operations.fleet.job import ClusterResult, Job
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 JOB = Job("a.toml", "up", Options(limit=("lb1",), reinstall=("haproxy",), lock_wait=1.5), "me, since now")
 

@@ -12,7 +12,7 @@ from lbdeploy.cli.parameters import events_option, global_options, limit_option,
 from lbdeploy.cli.prompts import confirm
 from lbdeploy.errors import ConnectError, UsageError
 from lbdeploy.node.paths import STATE
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
     from lbdeploy.operations.down import Removed

@@ -18,8 +18,7 @@ from lbdeploy.events import Event, Told
 from lbdeploy.operations.fleet.batches import carry_out
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
 from lbdeploy.rollout.interrupt import Interrupt
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import origin
+from lbdeploy.rollout.request import Options, origin
 
 # Clusters at a time: with two nodes each, as many logins at once as an sshd accepts by default, should all go through
 # one jump host.

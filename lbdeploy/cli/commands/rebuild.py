@@ -11,7 +11,7 @@ from lbdeploy.cli.parameters import events_option, global_options, ignore_option
 from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.operations.arguments import fingerprint
 from lbdeploy.operations.exit_status import rebuilt
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 
 @click.command()

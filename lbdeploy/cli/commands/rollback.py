@@ -22,7 +22,7 @@ from lbdeploy.cli.parameters import (
 from lbdeploy.cli.prompts import Terminal
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
     from lbdeploy.operations.generations import Stored

@@ -25,7 +25,7 @@ from lbdeploy.cli.parameters import (
 from lbdeploy.cli.prompts import confirm
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed, planned, verified
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
     from lbdeploy.rollout.run import Run

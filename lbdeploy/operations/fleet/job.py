@@ -11,7 +11,7 @@ from typing import Any
 from lbdeploy.common.paths import absolute
 from lbdeploy.errors import LbdeployError
 from lbdeploy.operations.exit_status import CHANGES_PENDING
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 WELL = (0, CHANGES_PENDING)
 # Worst first: what was interrupted, then what needs a person, then what is down, then what did not even begin.

@@ -15,7 +15,7 @@ from lbdeploy.events import Emit
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
 from lbdeploy.operations.status_watch import once
-from lbdeploy.rollout.origin import Origin, origin
+from lbdeploy.rollout.request import Origin, origin
 from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
 

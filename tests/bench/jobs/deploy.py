@@ -1,4 +1,4 @@
-"""The same job for pyinfra: packages, six files with their modes, a kernel setting, two services.
+"""The same job for pyinfra: packages, eight files with their modes, two kernel settings, two services.
 
 Run by pyinfra, with the folder of the rendered files as host data `files`.
 """
@@ -12,6 +12,8 @@ PATHS = {
     "/etc/sysctl.d/zz-lbdeploy.conf": "644",
     "/etc/haproxy/haproxy.cfg": "644",
     "/etc/keepalived/check-haproxy": "755",
+    "/etc/keepalived/check-address": "755",
+    "/etc/keepalived/announce": "755",
     "/etc/systemd/system/haproxy.service.d/lbdeploy.conf": "644",
     "/etc/systemd/system/keepalived.service.d/lbdeploy.conf": "644",
     "/etc/keepalived/keepalived.conf": "644",
@@ -25,7 +27,8 @@ changed = {
     )
     for path, mode in PATHS.items()
 }  # fmt: skip
-server.sysctl(key="net.ipv4.ip_nonlocal_bind", value=1, _sudo=True)
+for key in ("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.promote_secondaries"):
+    server.sysctl(key=key, value=1, _sudo=True)
 for unit in ("haproxy", "keepalived"):
     dropin = f"/etc/systemd/system/{unit}.service.d/lbdeploy.conf"
     systemd.daemon_reload(_if=[changed[dropin].did_change], _sudo=True)

@@ -26,7 +26,6 @@ import ssl
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -48,8 +47,7 @@ SILENT = f"no answer within {ANSWER:g} s"
 RESET = os.strerror(errno.ECONNRESET)
 TWICE = "connected at the second attempt"
 READY = 10.0  # s; then the client is as ready as it will be
-ANNOUNCED_AGAIN = 5.0  # s after a holder's first announcement
-LOST_THE_HOLDER: list[float] = []  # when: see elected_anew
+MISTAKEN = 1.0  # s that clients may take another node for the holder
 
 
 @contextmanager
@@ -92,18 +90,16 @@ def smooth(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> None:
 
 
 def elected_anew(seen: dict[str, Any], moves: int = 2) -> None:
-    """The same after a change on which VRRP elects anew; but once in a session, clients may have lost the new holder.
+    """The same after a change on which VRRP elects anew; but TCP may have to ask again, for up to a second at a time.
 
     While both nodes hold the VIPs, the former holder's own ARP requests may teach clients its MAC address again, just
-    before it lets go. They find the new holder with its next announcement, 5 s after its first (garp_master_delay of
-    keepalived.conf(5)). Seen in 1 of about 60 such changes; docs/reliability.md says so. A second one is a fault.
+    before it lets go. They find the new holder with its next announcement, half a second later.
     """
-    lost = [each["at"] for each in turned_away(seen)]
-    if lost and max(lost) - min(lost) < ANNOUNCED_AGAIN and not LOST_THE_HOLDER:
-        LOST_THE_HOLDER.append(min(lost))
-        warnings.warn(f"clients had lost the new holder at {min(lost)}, until it announced itself again", stacklevel=2)
-        return
-    smooth(seen, moves)
+    late = sorted(each["at"] for each in seen["late"])
+    starts = [at for before, at in zip([0.0, *late], late, strict=False) if at - before > LATE]
+    assert len(starts) <= moves
+    assert all(any(0 <= at - start < MISTAKEN for start in starts) for at in late)
+    smooth({**seen, "late": []}, moves)
 
 
 @dataclass

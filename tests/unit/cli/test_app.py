@@ -19,7 +19,7 @@ from lbdeploy.events import Note
 from lbdeploy.operations.fleet.dask import pack
 from lbdeploy.operations.fleet.job import Job
 from lbdeploy.operations.fleet.worker import of_file
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 
 @pytest.mark.parametrize("command", ["check", "render", "plan", "up", "verify"])

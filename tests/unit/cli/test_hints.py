@@ -14,7 +14,7 @@ from lbdeploy.cli.report.reporter import Reporter
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.planning.desired import HAPROXY_CFG
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 PROD = Advice("plan", ("my prod.toml",), lab=True, limit=("lb1", "lb2"))
 

@@ -237,15 +237,15 @@ def test_long_answers_are_read_in_time(name: str) -> None:
     do, sample = READERS[name]
     for piece in (GOOD[sample], " ", "\n", "{\n", "[", "a {\n", "(", "1", "\t{", "    inet 1.1.1.1/8 x\n", "lladdr "):
         text = GOOD[sample] + piece * (100_000 // len(piece))
-        began = time.monotonic()
+        began = time.thread_time()  # of this thread alone, however busy the machine is
         do(text)
-        assert time.monotonic() - began < 5
+        assert time.thread_time() - began < 5
 
 
 def test_marks_are_found_in_time() -> None:
     """Also where a node repeats them, and never ends an answer."""
     script = ProbeScript(SEED.preferred, [Journal()], {})
-    began = time.monotonic()
+    began = time.thread_time()  # of this thread alone, however busy the machine is
     for piece in (
         f"{script.nonce} begin 0\n",
         f"\n{script.nonce} end 0\n",
@@ -253,7 +253,7 @@ def test_marks_are_found_in_time() -> None:
     ):
         with pytest.raises(RemoteError, match="did not run to its end"):
             script.answers(piece * 100_000)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_an_answer_that_makes_no_sense_is_told(seed: Cluster) -> None:

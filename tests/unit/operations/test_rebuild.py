@@ -22,7 +22,7 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.operations.exit_status import rebuilt
 from lbdeploy.operations.rebuild import Rebuild, Rebuilt
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 THIRD = '[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 50\n\n[vrrp]'
 ORIGIN: Any = SimpleNamespace(about="ann")

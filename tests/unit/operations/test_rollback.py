@@ -16,8 +16,7 @@ from lbdeploy.node.resources import File
 from lbdeploy.operations.generations import Generation, RollbackTarget, Stored
 from lbdeploy.operations.rollback import Rollback, wording
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
-from lbdeploy.rollout.options import Options
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.request import Options, Origin
 
 HERE = SEED.read_text()
 FORGED = HERE.replace('"192.168.1.21"', '"192.168.1.66"')

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import BIG, SEED, captured, cluster
 from clusters import haproxy_cfg, with_firewall, with_options
-from goldens import BEYOND, GOOD, RICH, SCRIPT, VARIANTS, load, nodes
+from goldens import ALL, BEYOND, GOOD, RICH, SCRIPT, VARIANTS, beside, load, nodes
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
+from lbdeploy.config.schema import FrontendTable
 from lbdeploy.errors import RenderError
 from lbdeploy.node import network_listener
 from lbdeploy.operations.doctor.firewall.firewall import opening, shuts_out
@@ -315,3 +318,24 @@ def said(name: str, packet: Packet) -> str | None:
     """What to type where a firewall, as it was captured on Debian 12, shuts a packet out."""
     culprit = shuts_out(captured(f"firewall/{name}").splitlines(), packet)
     return culprit and opening(culprit, packet)
+
+
+def keys_that_change_a_file(found: Cluster, defaults: dict[str, object]) -> set[str]:
+    """The keys of frontends that are not at their default, and without which a file would be another one."""
+    node, changing = found.preferred.name, set()
+    for frontend in found.frontends:
+        for key in [key for key, default in defaults.items() if getattr(frontend, key) != default]:
+            reset: dict[str, Any] = {key: defaults[key]}
+            others = tuple(replace(each, **reset) if each is frontend else each for each in found.frontends)
+            if rendered(replace(found, frontends=others), node) != rendered(found, node):
+                changing.add(key)
+    return changing
+
+
+def test_each_key_of_a_frontend_changes_a_file(tmp_path: Path) -> None:
+    """Of those with a default: a key that no template reads would be taken, and do nothing."""
+    beside(tmp_path)
+    defaults = {key: each.default for key, each in FrontendTable.model_fields.items() if not each.is_required()}
+    defaults["check_ca"] = defaults.pop("check_ca_file")
+    assert len(defaults) > 10
+    assert set().union(*(keys_that_change_a_file(load(tmp_path, name), defaults) for name in ALL)) == {*defaults}

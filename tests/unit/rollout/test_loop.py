@@ -14,7 +14,7 @@ from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError, Reboo
 from lbdeploy.events import silent
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
-from lbdeploy.rollout.options import Options
+from lbdeploy.rollout.request import Options
 
 WORDING = Wording("{} done", "asked again", "halted", "interrupted", "outdated", "look")
 WANTED = Wanted({}, frozenset())

@@ -13,9 +13,9 @@ from lbdeploy.errors import LostError, RemoteError, RolledBackError
 from lbdeploy.events import silent
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.rollout.node_tasks import NodeTask
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.outcome import outcome, state_of, worst
 from lbdeploy.rollout.progress import MARK
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import Task
 
 

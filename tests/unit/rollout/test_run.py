@@ -12,7 +12,7 @@ from lbdeploy.node.resources import File, Gone, Service
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
-from lbdeploy.rollout.origin import Origin
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.run import earlier
 from lbdeploy.rollout.transaction import Task, Transaction
 

@@ -43,8 +43,8 @@ from lbdeploy.planning.desired import (
     desired,
     files,
 )
-from lbdeploy.rollout.origin import Origin
 from lbdeploy.rollout.progress import Progress
+from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import Task, Transaction
 
 SHELLS = ("dash", "bash")

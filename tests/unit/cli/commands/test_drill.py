@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -131,3 +133,11 @@ def test_a_page_that_cant_be_written_after_all_loses_nothing(
     assert (code, document["outage_ms"]) == (1, 1220)
     assert "No space left on device" in document["error"]["message"]
     assert "No space left" in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_kind_is_explained(name: str) -> None:
+    """In the help, which docs/commands.md shows, and in the table of docs/drill.md."""
+    assert re.search(rf"^{name} {{2,}}\w", inspect.cleandoc(drill.help or ""), re.MULTILINE)
+    page = (Path(__file__).parents[4] / "docs" / "drill.md").read_text(encoding="utf-8")
+    assert f"| `{name}` |" in page

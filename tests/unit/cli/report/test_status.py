@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -97,3 +98,11 @@ def test_where_no_node_answers_it_says_that(seed: Cluster) -> None:
 )
 def test_times_are_short(seconds: float | None, shown: str) -> None:
     assert span(seconds) == shown
+
+
+def test_each_key_of_the_document_is_told(seed: Cluster) -> None:
+    """docs/status.md names what scripts find in each node's entry."""
+    page = (Path(__file__).parents[4] / "docs" / "status.md").read_text(encoding="utf-8")
+    told = page.partition("`nodes`: [{")[2].partition("`warnings`")[0]
+    nodes = pair(seed).nodes.values()
+    assert [key for each in nodes for key in each.to_json() if f"`{key}`" not in told] == []

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lbdeploy.rollout.origin import origin
+from lbdeploy.rollout.request import origin
 
 
 def test_a_run_is_named_by_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,33 @@
-"""Who started a run, when, and with which command: for other runs, the journal, and the generations."""
+"""What was asked of a run, and by whom: its options, and its origin, as other runs and the generations tell it."""
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
-import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is to go. `limit`: the nodes to change, () for all; `ignore`: checks that do not stop it.
+
+    `lock_wait`: seconds. The others are as in `lbdeploy up --help`.
+    """
+
+    limit: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    force_last: bool = False
+    lock_wait: float = 0.0
+    upgrade: bool = False
+    reinstall: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> str:
+        """The options that `up` needs to make the changes that `plan` has shown; for --limit, see Advice."""
+        words = [f" --ignore {check}" for check in self.ignore] + [f" --reinstall {name}" for name in self.reinstall]
+        return "".join([*words, " --upgrade" if self.upgrade else ""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,9 @@ class Origin:
 
 def origin(hosts: str, command: str | None = None) -> Origin:
     """The origin of this run: its command line, or `command` where that is given."""
+    import getpass  # which only runs need, and no --help
+    import socket
+
     now = datetime.now(UTC)
     command = command or shlex.join(["lbdeploy", *sys.argv[1:]])
     who = f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
