@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from chaos_judge import outages
+from clients import traffic, turned_away
 from harness import VIPS, Lab, sound, wait_for
 from runs import active, begin, looks, until
 
@@ -185,6 +187,24 @@ def test_a_node_that_loses_its_power_between_two_confirmations_follows_its_peer(
     assert held.on("lb1", "ls /etc/systemd/system | grep lbdeploy", check=False) == ""
     assert held.run("up").code == 0
     assert held.do("up")["changes"] == []
+
+
+@pytest.mark.parametrize("change", ["router ID", "multicast", "network"])
+def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: Lab, change: str) -> None:
+    """The standby has taken them, the holder is not changed yet: the standby lets go, and clients find the holder."""
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, change)
+        until(process, "waiting until lb2 also holds the VIPs")
+        process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: "lb2" in pair.holder(VIPS[0]), 15)
+        process.kill()
+        process.communicate()
+        assert agreed(pair) == [False, False]
+        time.sleep(2)
+    assert turned_away(seen) == []
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
 
 
 def sound_again(lab: Lab) -> None:

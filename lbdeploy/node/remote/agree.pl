@@ -7,6 +7,8 @@
 # RUN.says has the word that is said, several times a second. RUN.heard gets a line for each thing that was heard: when
 # last (uptime in 1/100 s), the word, or "old" or "new", and who it was from; first "hears all", once it listens. New
 # adverts of somebody who has said nothing for 2 s are "ended", too: a node says something for as long as its unit runs.
+# Once there is RUN.ask, this node has let go of the VIPs: whoever is heard with the old configuration gets an advert of the
+# lowest priority, at which keepalived announces its VIPs to all (garp_lower_prio_repeat in keepalived.conf(5)).
 # Standard input has a line each: KEY, the own NAME, a regular expression for old adverts, one for new ones ("" for none),
 # and the peers' addresses. For Debian's perl-base.   Usage: perl agree.pl RUN
 use strict;
@@ -14,7 +16,7 @@ use Socket;
 
 my ($run) = @ARGV;
 chomp(my ($key, $name, $old, $new, @peers) = <STDIN>);
-my (%reader, $said);
+my (%reader, $said, $asked, @holder);
 my ($began, $last_word) = (now(), 0);
 my %heard = ('hears all' => now());
 join_groups();
@@ -28,6 +30,7 @@ for (my $end = now() + 360000; now() < $end;) {
         $reader{$_}->() for grep { vec($waiting, $_, 1) } keys %reader;
     }
     say_it() if now() > $said + 25;
+    ask_to_announce() if -e "$run.ask" && now() > $asked + 10;
 }
 
 sub now {
@@ -36,14 +39,17 @@ sub now {
 }
 
 sub hear {
-    my ($source, $group, $bytes) = @_;
+    my ($source, $group, $bytes, $index) = @_;
     return if length($bytes) < 8;
     if ($bytes =~ /^\x30\0{7}lbdeploy \Q$key\E (\w+) (\S+)$/) {
         return if $2 eq $name;
         $heard{"$1 $2"} = $last_word = now();
     } else {
         my $advert = "$source $group " . unpack('H*', $bytes);
-        $heard{"old $source"} = now() if $old ne '' && $advert =~ /^(?:$old)$/;
+        if ($old ne '' && $advert =~ /^(?:$old)$/) {
+            $heard{"old $source"} = now();
+            @holder = ($source, $group, $bytes, $index);
+        }
         return write_down() if $new eq '' || $advert !~ /^(?:$new)$/;
         $heard{"new $source"} = now();
         $heard{"ended $source"} = now() if now() > 200 + ($last_word > $began ? $last_word : $began);
@@ -73,6 +79,37 @@ sub say_it {
     }
 }
 
+# The holder's own advert, with priority 1 and a new checksum: of the message alone in version 2, and in version 3 of the
+# addresses, too (RFC 5798, 5.2.8). The kernel adds that of IPv6: option IPV6_CHECKSUM (7), at byte 6.
+sub ask_to_announce {
+    $asked = now();
+    return if !@holder || now() > 300 + ($heard{"old $holder[0]"} // 0);
+    my ($source, $group, $bytes, $index) = @holder;
+    my $family = $source =~ /:/ ? PF_INET6 : PF_INET;
+    socket(my $socket, $family, SOCK_RAW, 112) or return;
+    substr($bytes, 2, 1) = "\x01";
+    substr($bytes, 6, 2) = "\0\0";
+    if ($family == PF_INET6) {
+        setsockopt($socket, 41, $_, pack('i', 255)) for 16, 18;
+        setsockopt($socket, 41, 7, pack('i', 6));
+        my $to = Socket::inet_pton($family, $group eq 'group' ? 'ff02::12' : $source);
+        send($socket, $bytes, 0, pack_sockaddr_in6(0, $to, $group eq 'group' ? $index : 0));
+        return;
+    }
+    setsockopt($socket, 0, $_, pack('i', 255)) for 2, 33;
+    setsockopt($socket, 0, 32, pack('x8 i', $index)); # IP_MULTICAST_IF, struct ip_mreqn
+    my $to = Socket::inet_aton($group eq 'group' ? '224.0.0.18' : $source);
+    connect($socket, pack_sockaddr_in(0, $to)) or return;
+    my ($own) = (unpack_sockaddr_in(getsockname($socket)))[1];
+    my $checked = (ord($bytes) >> 4 == 3 ? $own . $to . pack('n n', 112, length($bytes)) : '') . $bytes;
+    $checked .= "\0" if length($checked) % 2;
+    my $sum = 0;
+    $sum += $_ for unpack('n*', $checked);
+    $sum = ($sum & 0xffff) + ($sum >> 16) while $sum >> 16;
+    substr($bytes, 6, 2) = pack('n', ~$sum & 0xffff);
+    send($socket, $bytes, 0);
+}
+
 # A packet socket (packet(7): PF_PACKET, SOCK_DGRAM) for one kind of IP. Its filter leaves all but protocol 112 to the
 # kernel: load the byte at $offset; equal to 112: keep the packet; otherwise: keep nothing of it.
 sub open_wire {
@@ -87,7 +124,8 @@ sub open_wire {
         my ($hops, $source, $target, $bytes) = $read->($packet);
         return if $hops != 255; # RFC 5798, 5.1.1.3: it comes from behind a router
         my $group = $target eq "\xe0\0\0\x12" || $target eq pack('H32', 'ff020000000000000000000000000012');
-        hear(Socket::inet_ntop(length($source) == 4 ? AF_INET : AF_INET6, $source), $group ? 'group' : 'host', $bytes);
+        my $from_whom = Socket::inet_ntop(length($source) == 4 ? AF_INET : AF_INET6, $source);
+        hear($from_whom, $group ? 'group' : 'host', $bytes, unpack('x4 i', $from));
     };
 }
 

@@ -46,6 +46,12 @@ say() {
     moment
     said=$moment
 }
+# let_go: the VIPs are let go of, if they were here; whoever has them, announces them.
+let_go() {
+    : > "$run.ask"
+    moment
+    said=$moment
+}
 # hush: say no more, but only after it has been said for a while; at the end.
 hush() {
     if [ -z "$hears" ]; then return; fi

@@ -63,6 +63,7 @@ to_stay() { recorded kept && ! recorded undoing; }
 # Where no peers must agree on the change, there is nobody to listen to. See agree.sh, which replaces these.
 prepare() { :; }
 say() { :; }
+let_go() { :; }
 hush() { :; }
 peer_kept() { return 1; }
 peer_undone() { return 1; }
@@ -197,6 +198,7 @@ restore() {
         eval "$undo_first"
         systemctl daemon-reload || bad=1
         eval "$undo_then"
+        let_go
         secure || bad=1
         if [ "$bad" ]; then
             tell unrestored
@@ -245,7 +247,7 @@ stays() {
     agree
 }
 forget_run() {
-    for each in sh hosts confirm abandon linger heard heard-new says agreeing agreed undo; do rm -rf -- "$run.$each"; done
+    for each in sh hosts confirm abandon linger heard heard-new says ask agreeing agreed undo; do rm -rf -- "$run.$each"; done
 }
 
 # killed: the run's process has ended. If it could not come to its end, by SIGKILL, do what was left: complete the change,
