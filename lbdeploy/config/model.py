@@ -180,6 +180,7 @@ class Frontend:
     check_path: str = "/readyz"
     check_ca: str | None = None
     check_host: str | None = None
+    when_down: Literal["keep", "close"] = "keep"
     slow_start: float | None = None
     max_connections: int | None = None
     allow: tuple[Subnet, ...] = ()

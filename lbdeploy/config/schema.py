@@ -215,6 +215,11 @@ class FrontendTable(Table):
     )
     rise: Count = Field(3, description="Successful checks until a server is UP.")
     fall: Count = Field(2, description="Failed checks until it is DOWN.")
+    when_down: Literal["keep", "close"] = Field(
+        "keep",
+        description='What becomes of open connections of a server that is DOWN: "keep" leaves them, so that one that '
+        'shuts down can finish them; "close" closes them at once.',
+    )
     slow_start: Seconds | None = Field(
         None, description="Seconds over which a server that comes back is given its share gradually."
     )

@@ -66,6 +66,13 @@ SETTINGS = {
     4: (NONLOCAL_BIND[4], "net.ipv4.conf.all.promote_secondaries"),
     6: (NONLOCAL_BIND[6],),
 }
+# After 8 s of silence TCP asks whether the other end is still there, and again every 3 s: haproxy 2.2 can't say that
+# for its own connections alone. A silent server is given up after its tcp-ut in haproxy.cfg, others after 158 s.
+KEEPALIVE = {
+    "net.ipv4.tcp_keepalive_time": "8",
+    "net.ipv4.tcp_keepalive_intvl": "3",
+    "net.ipv4.tcp_keepalive_probes": "50",
+}
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
@@ -223,8 +230,9 @@ def _firewall_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
 
 
 def sysctls(cluster: Cluster) -> dict[str, str]:
-    """The kernel settings for the address families of the VIPs."""
-    return {name: "1" for version in sorted({vip.ip.version for vip in cluster.vips}) for name in SETTINGS[version]}
+    """The kernel settings for the address families of the VIPs, and for noticing dead clients and servers."""
+    families = sorted({vip.ip.version for vip in cluster.vips})
+    return {name: "1" for version in families for name in SETTINGS[version]} | KEEPALIVE
 
 
 def _own_scripts(cluster: Cluster) -> list[File]:

@@ -17,6 +17,10 @@ from earlier import earlier
 from harness import TOP, VIPS, Lab, held_by, sound, wait_for
 from watchers import SOON, ends, longest, watching
 
+from lbdeploy.config import reader
+from lbdeploy.lab import commands
+
+STATS = "echo 'show stat' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock | grep '^k8s-api,{},' | cut -d, -f{}"
 TABLE = "echo 'show table lbdeploy/clients data.gpt0 eq {}' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock"
 
 
@@ -159,3 +163,43 @@ def test_a_pair_of_before_gets_it_by_one_run(pair: Lab) -> None:
     smooth(seen, 0)
     assert ends(watches) == [0] * len(ends(watches))
     sound(pair)
+
+
+def test_a_server_dies_without_a_word(pair: Lab) -> None:
+    """Watches on it go on elsewhere within 20 s, also if they are sent there again; once it is down, nothing fails."""
+    pair.edit("roundrobin", "source")
+    pair.do("up")
+    with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
+        servers = ("master1", "master2", "master3")
+        victim = max(servers, key=lambda name: int(pair.on("lb1", STATS.format(name, 5))))
+        pair.lab("cut", victim)
+        wait_for(lambda: not is_up(pair, victim), 30)
+        out = time.monotonic()
+        time.sleep(6)
+    pair.lab("join", victim)
+    assert 8 < longest(watches) <= 20
+    assert max(ends(watches)) > 0
+    assert [each for each in seen["failures"] if each["at"] > out] == []
+
+
+def is_up(lab: Lab, server: str) -> bool:
+    """Whether both nodes' haproxy call it up."""
+    return any(lab.on(node, STATS.format(server, 18)).startswith("UP") for node in ("lb1", "lb2"))
+
+
+def test_a_server_that_drains_keeps_its_open_connections(pair: Lab) -> None:
+    """As an API server that shuts down says so for a minute, and serves on: within 15 s, it gets no new ones."""
+    pair.edit('check = "tcp"', 'check = "https"')
+    pair.do("up")
+    cluster = reader.load(pair.file)
+    with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
+        commands.drain(cluster, "master1")
+        wait_for(lambda: not is_up(pair, "master1"), 15)
+        out = time.monotonic()
+        before = pair.on("lb1", STATS.format("master1", 8))
+        time.sleep(15)
+        assert pair.on("lb1", STATS.format("master1", 8)) == before
+    commands.undrain(cluster, "master1")
+    assert [each for each in seen["failures"] if each["at"] > out] == []
+    assert seen["broken"] == []
+    assert ends(watches) == [0] * len(ends(watches))

@@ -105,6 +105,7 @@ check_path = "/healthz?verbose"
 check_ca_file = "ca.crt"
 check_host = "kubernetes"
 slow_start = 30
+when_down = "close"
 [frontends.api.servers]
 m1 = "192.168.1.21"
 m2 = { address = "192.168.1.22:7443", max_connections = 500, weight = 10 }

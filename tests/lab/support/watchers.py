@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -31,7 +32,8 @@ READERS = 3  # a VIP
 EVERY = 0.2  # s between the requests of who talks; the events of the stand-ins come each 100 ms
 NOTED = 0.4  # s; shorter silences are a busy machine's
 AGAIN = 0.05  # s until a connection that could not be opened is tried again
-ANSWER = 2.0  # s for a connection to be opened: TCP asks again after 1 s
+CONNECT = 2.0  # s for TCP, which asks again after 1 s
+ANSWER = 10.0  # s for TLS, as in Go's clients: haproxy may try another server meanwhile
 
 
 @contextmanager
@@ -76,8 +78,7 @@ class Watch:
         """Watch; when it ends, note that, and watch again."""
         while True:
             try:
-                async with asyncio.timeout(ANSWER):
-                    reader, writer = await asyncio.open_connection(self.vip, port, ssl=context, server_hostname="lab")
+                reader, writer = await _opened(self.vip, port, context)
             except (OSError, TimeoutError):
                 await asyncio.sleep(AGAIN)
                 continue
@@ -111,6 +112,19 @@ class Watch:
 
     def _end(self, why: str) -> None:
         self.ends.append((round(time.monotonic(), 3), why))
+
+
+async def _opened(vip: str, port: int, context: ssl.SSLContext) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    plain = socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
+    plain.setblocking(False)
+    try:
+        async with asyncio.timeout(CONNECT):
+            await asyncio.get_running_loop().sock_connect(plain, (vip, port))
+        async with asyncio.timeout(ANSWER):
+            return await asyncio.open_connection(sock=plain, ssl=context, server_hostname="lab")
+    except BaseException:
+        plain.close()
+        raise
 
 
 async def main(port: int, vips: list[str]) -> list[Watch]:

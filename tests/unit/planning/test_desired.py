@@ -28,6 +28,7 @@ from lbdeploy.planning.desired import (
     FIREWALL_AS_SERVICE,
     FIREWALL_SERVICE,
     HAPROXY_CFG,
+    KEEPALIVE,
     KEEPALIVED_CONF,
     NO_LEFTOVERS,
     OWN_CAS,
@@ -82,15 +83,17 @@ FOUR = ["net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.promote_secondaries"]
 def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vips: str, names: list[str]) -> None:
     """Each address family of the VIPs has its own kernel setting, in force and kept over a reboot."""
     found = cluster(tmp_path, GOOD.replace('"192.168.0.10/24"', vips))
-    assert sysctls(found) == dict.fromkeys(names, "1")
-    assert rendered(found, "lb1")[SYSCTL_CONF].splitlines()[2:] == [f"{name} = 1" for name in names]
-    assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == names
+    wanted = dict.fromkeys(names, "1") | KEEPALIVE
+    assert sysctls(found) == wanted
+    lines = [line for line in rendered(found, "lb1")[SYSCTL_CONF].splitlines() if not line.startswith("#")]
+    assert lines == [f"{name} = {value}" for name, value in wanted.items()]
+    assert [each.name for each in desired(found, found.preferred) if isinstance(each, Sysctl)] == list(wanted)
 
 
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
     """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 9, Sysctl, Sysctl, Service, Service, Gone]
+    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 9, *[Sysctl] * 5, Service, Service, Gone]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",

@@ -54,5 +54,6 @@ def test_the_example_is_one(tmp_path: Path) -> None:
         "# k8s-api, lb1",
         "net.ipv4.ip_nonlocal_bind = 1",
         "net.ipv4.conf.all.promote_secondaries = 1",
-        "net.ipv4.tcp_keepalive_time = 600",
+        *(f"{name} = {value}" for name, value in desired.KEEPALIVE.items()),
+        "net.core.somaxconn = 8192",
     ]
