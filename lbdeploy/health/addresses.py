@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from lbdeploy.config.model import Address, Cluster
+from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation
@@ -23,11 +23,21 @@ def _missing(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
         address = node.addresses[network]
         if interface in observation.holds(address):
             continue
+        elsewhere = observation.holds(address)
+        if elsewhere and network != cluster.vrrp.network:  # no advert is sent from there, and clients come to the VIPs
+            yield _on_another(node, interface, address, elsewhere)
+            continue
         cost = ": it can't hold the VIPs without it" if network == cluster.vrrp.network else ""
         back = f"ip address add {address}/{_prefix(cluster, network, address)} dev {interface}"
         fix = f"there: {back}; then see what took it away: {LOGS}"
         detail = f"{interface} does not have its own address {address}{cost}"
         yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
+
+
+def _on_another(node: Node, interface: str, address: Address, elsewhere: Sequence[str]) -> Finding:
+    detail = f"its own address {address} is on {', '.join(elsewhere)}, not on {interface}"
+    fix = f"correct the network's interface in hosts.toml, or move the address to {interface} there"
+    return Finding.warning(node.name, "address", detail, fix, subject=str(address))
 
 
 LOGS = "journalctl -u systemd-networkd -u networking -u NetworkManager -n 20"

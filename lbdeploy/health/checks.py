@@ -34,7 +34,8 @@ CHECKS = (
     HealthCheck(("check",), "each node's haproxy runs, and answers on its socket", nodes.haproxy_answers),
     HealthCheck(
         ("address",),
-        "each node has its own addresses on their interfaces, none of them secondary to a VIP (that: a warning)",
+        "each node has its own addresses on their interfaces, none of them secondary to a VIP (that: a warning; so is "
+        "one that is on another interface, unless it is VRRP's)",
         addresses.own,
     ),
     HealthCheck(

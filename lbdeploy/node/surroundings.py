@@ -53,7 +53,7 @@ def probe(cluster: Cluster) -> dict[str, Raw]:
     vips = here(" ".join(str(vip.ip) for vip in cluster.vips))
     settings = here(" ".join(SETTINGS))
     script = remote_text("surroundings.sh")
-    return {NAME: Raw(f"vips={vips}\nsettings={settings}\nvrrp=$(\n{PROBE}\n)\n{script}")}
+    return {NAME: Raw(f"vips={vips}\nsettings={settings}\nvrrp() (\n{PROBE}\n)\n{script}")}
 
 
 def lines(seen: Observation, kind: str) -> list[str]:
@@ -70,8 +70,11 @@ def held(seen: Observation) -> dict[str, str]:
 
 
 def vrrp_states(seen: Observation) -> list[str]:
-    """The states of all instances of the node's keepalived.service; none where it does not say."""
-    text = " ".join(lines(seen, "state")).strip()
+    """The states of all instances of the node's keepalived.service, each time it was asked; none if it says none."""
+    return [state for text in lines(seen, "state") for state in _states(text.strip())]
+
+
+def _states(text: str) -> list[str]:
     if text in STATES.values():
         return [text]
     with suppress(*UNREADABLE):

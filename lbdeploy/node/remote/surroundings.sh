@@ -15,9 +15,22 @@ reads() {
 }
 for unit in haproxy keepalived; do reads "$unit"; done
 
-# The VIPs that the node has, and what its keepalived says of itself right before.
-printf 'state %s\n' "$(printf '%s\n' "$vrrp" | tr '\n' ' ')"
-for vip in $vips; do ip -o addr show to "$vip" | sed 's/^/address /'; done
+# The VIPs that the node has, and what its keepalived says of itself right before. Where it says that it has none, it may
+# be just about to take them, or to let go of them: then it is asked again, and so is the kernel.
+look() {
+    state=$(vrrp | tr '\n' ' ')
+    there=$(for vip in $vips; do ip -o addr show to "$vip" | sed 's/^/address /'; done)
+}
+look
+case $there,$state in
+    ,* | *MASTER* | *'"state":2'*) ;;
+    *)
+        printf 'state %s\n' "$state"
+        sleep 0.5
+        look
+        ;;
+esac
+printf 'state %s\n%s\n' "$state" "$there"
 
 # config DIR WORD...: the file that a keepalived with this command line reads, below its own root.
 config() {

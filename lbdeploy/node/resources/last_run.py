@@ -67,6 +67,6 @@ class Journal(Resource[JournalState]):
         return self
 
     def former(self) -> list[Resource[Any]]:
-        from lbdeploy.node.resources.original import Observed
+        from lbdeploy.node.resources.observed import Observed
 
         return [Observed(self)]

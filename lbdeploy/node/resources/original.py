@@ -13,7 +13,7 @@ from lbdeploy.common.debian import at_boot
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
 from lbdeploy.node.paths import GENERATIONS, HOSTS, ORIGINAL, PACKAGED, STAGED, UNDO, proc_path
-from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Resource, State, Step
+from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Former, Given, Phase, Step
 from lbdeploy.node.resources.text_diff import difference
 
 NONE, KNOWN, UNKNOWN = "none", "known", "unknown"
@@ -205,18 +205,19 @@ class OriginalService(Former[tuple[Unit, Unit]]):
 
     def steps(self, state: tuple[Unit, Unit], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
         """The steps that stop the service before its files change, and start it after that."""
-        unit, actions = self.unit, [change.action for change in changes]
+        unit = self.unit
         if state[0].running:
             yield Phase.GUARD, f"undo_last {here(f'systemctl restart {unit}')}"
         yield RELOAD_UNITS
-        for action in actions:
+        for action in (change.action for change in changes):
             act = f"step {action} {unit}\nrun systemctl {action} {unit}"
             if action == "stop":
                 yield Phase.STOP, act
             elif action in ("start", "restart"):
                 yield Phase.BRING_UP, f"{act}\nrun systemctl is-active --quiet {unit}"
             else:
-                back = f"undo 'systemctl --quiet {_BACK[action]} {unit}'"
+                undo = {"enable": "disable", "disable": "enable", "mask": "unmask"}[action]
+                back = f"undo 'systemctl --quiet {undo} {unit}'"
                 yield Phase.LAST, f"{back}\nrun systemctl --quiet {action} {unit}"
 
     def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:
@@ -235,43 +236,6 @@ class OriginalService(Former[tuple[Unit, Unit]]):
         return Change("service", self.unit, action, f"{before} before lbdeploy")
 
 
-_BACK = {"enable": "disable", "disable": "enable", "mask": "unmask"}
-
-
-@dataclass(frozen=True, slots=True)
-class Observed(Former[State]):
-    """A resource that `down` only observes: whatever its state, nothing about it has to change."""
-
-    of: Resource[State]
-
-    @property
-    def id(self) -> str:
-        return self.of.id
-
-    @property
-    def units(self) -> Sequence[str]:
-        return self.of.units
-
-    @property
-    def files(self) -> Sequence[str]:
-        return self.of.files
-
-    def probe(self) -> Raw:
-        return self.of.probe()
-
-    def read(self, answer: Answer) -> State:
-        return self.of.read(answer)
-
-    def compare(self, state: State, changing: Collection[str]) -> list[Change]:
-        return []
-
-    def given(self, changes: Sequence[Change]) -> Given:
-        return self.of.given(())
-
-    def steps(self, state: State, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
-        return iter(())
-
-
 def _content(line: str) -> Content:
     kind, attributes, content = (*line.split(" "), "", "", "")[:3]
     if kind not in ("file", "link"):
@@ -281,6 +245,5 @@ def _content(line: str) -> Content:
 
 def _unit(text: str) -> Unit:
     values = dict(line.partition("=")[::2] for line in text.splitlines())
-    return Unit(
-        values.get("LoadState", "not-found"), values.get("ActiveState", "inactive"), values.get("UnitFileState", "")
-    )
+    load, active, enabled = (values.get(key, "") for key in ("LoadState", "ActiveState", "UnitFileState"))
+    return Unit(load or "not-found", active or "inactive", enabled)

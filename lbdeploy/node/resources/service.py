@@ -160,7 +160,8 @@ class Service(Resource[ServiceState]):
 
     def former(self) -> list[Resource[Any]]:
         """The service before lbdeploy; none for a unit of lbdeploy's own, which goes with its unit file: see Gone."""
-        from lbdeploy.node.resources.original import Observed, OriginalService
+        from lbdeploy.node.resources.observed import Observed
+        from lbdeploy.node.resources.original import OriginalService
 
         if self.ours:
             return []

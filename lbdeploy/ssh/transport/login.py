@@ -142,7 +142,7 @@ class Keys(AuthStrategy):  # type: ignore[misc]
         what = f"{where(hop)} refused the login of {hop.user}: {reason}"
         fix = hop.by_hand.copy_key()
         if locked:
-            what = f"no key for {hop.user} on {where(hop)} without a passphrase: {locked} has one"
+            what = f"no key for {hop.user} on {where(hop)} is without a passphrase, and {locked} has one"
             fix = f"ssh-add {found.locked[0]}; or run it on a terminal, where it asks"
         state = f"nothing was changed on it; keys tried: {tried}{gone}"
         return LoginError(what, node=self.node.name, state=state, fix=fix, locked=found.locked)

@@ -48,6 +48,14 @@ def test_a_missing_address_is_an_error_with_what_to_type(seed: Cluster) -> None:
     assert (found.is_error, found.detail) == (True, "ens33 does not have its own address 192.168.0.11")
 
 
+def test_an_address_on_another_interface_is_a_warning_but_for_vrrps(seed: Cluster) -> None:
+    """Clients come to the VIPs, wherever they are; adverts are sent from the address on VRRP's own interface."""
+    found = told(seed, HOLDER.replace("ens33", "bond0"))
+    assert found.is_warning
+    assert found.detail == "its own address 192.168.0.11 is on bond0, not on ens33"
+    assert told(seed, HOLDER.replace("ens32", "bond1")).is_error
+
+
 def test_an_address_behind_a_vip_is_a_warning(seed: Cluster) -> None:
     """It came back after the VIP; one that is behind another address of the node's is no news."""
     found = told(seed, BACK)

@@ -101,3 +101,11 @@ def test_no_answer_makes_the_readers_raise(text: str) -> None:
     seen = told(seed, "\n".join(f"{kind} {text}" for kind in kinds))
     list(occupants(seed, seen))
     vrrp_states(seen)
+
+
+@pytest.mark.parametrize(("later", "found"), [("MASTER", 0), ("BACKUP", 1)])
+def test_a_node_that_is_just_taking_the_vips_is_no_stranger(seed: Cluster, later: str, found: int) -> None:
+    """Its keepalived said BACKUP right before, and is asked again."""
+    seen = told(seed, f"state BACKUP\nstate {later}\naddress 2: ens33    inet 192.168.0.10/24 scope global ens33")
+    assert vrrp_states(seen) == ["BACKUP", later]
+    assert len([each for each in occupants(seed, seen) if each.check == "vip-held"]) == found

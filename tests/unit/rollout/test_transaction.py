@@ -22,6 +22,7 @@ from builders import LONG_AGO, alone, has, observe, running, stopped, wanted_sta
 from clusters import GONE, leftovers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from symlink import Symlink
 
 from lbdeploy.cli.report.reporter import SHOWN
 from lbdeploy.common.shell import Raw
@@ -487,6 +488,18 @@ def test_a_second_run_after_a_good_one_has_nothing_to_do(here: Here) -> None:
         assert here.plan(*wanted).changes == ()
     else:
         assert all(change.action == "chmod" for change in here.plan(*wanted).changes)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("decision", "target"), [("confirm", "new"), ("abandon", "old")])
+def test_a_kind_that_only_a_test_has_is_applied_and_undone(here: Here, shell: str, decision: str, target: str) -> None:
+    """Its steps are in the script as those of any kind."""
+    here.path("link").symlink_to("old")
+    link = Symlink(str(here.path("link")), "new")
+    plan = NodePlan(here.node, (ResourceDiff(link, "old", tuple(link.compare("old", ()))),))
+    progress = here.apply(plan, shell=shell, confirm=30, decision=decision)
+    assert progress.restored is (True if decision == "abandon" else None)
+    assert here.path("link").readlink() == Path(target)
 
 
 # What is kept of a run
