@@ -65,9 +65,7 @@ def _tcplog_in_backend(cluster: Cluster, node: Node, content: str) -> Iterator[C
 
 def _no_status(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     if content.strip() and ("frontend", STATUS) not in {(kind, name) for kind, name, _ in _sections(content)}:
-        message = (
-            f"has no frontend {STATUS}: no other node would give it the VIPs, whatever servers it reaches"
-        )
+        message = f"has no frontend {STATUS}: no other node would give it the VIPs, whatever servers it reaches"
         yield "warning", None, message, f"take the frontend {STATUS} over from the built-in template"
 
 
