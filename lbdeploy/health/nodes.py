@@ -59,11 +59,12 @@ def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
         fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
         if back and kind == "file":
             fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
-        found = Finding.failed(node, kind, f"{change.name} {change.reason}", fix, subject=change.name)
+        said = f"{change.name}{':' if change.reason.startswith('its ') else ''} {change.reason}"
+        found = Finding.failed(node, kind, said, fix, subject=change.name)
         found = replace(found, drift=kind != "service" or change.action not in BROKEN)
         yield found.as_warning() if change.action in HARMLESS else found
     if not part.changes:
-        yield Finding.passed(node, kind, f"{name}: as it should be", subject=name)
+        yield Finding.passed(node, kind, f"{kind} {name} is as hosts.toml says", subject=name)
 
 
 def haproxy_answers(state: ClusterState) -> Iterator[Finding]:
