@@ -44,6 +44,11 @@ class Cause:
         return any(each.is_error for each in (self.finding, *self.effects))
 
     @property
+    def drift(self) -> bool:
+        """Whether it is no more than a difference from hosts.toml, which can wait for what affects clients."""
+        return all(each.drift for each in (self.finding, *self.effects))
+
+    @property
     def text(self) -> str:
         """The cause in one line."""
         return f"{', '.join(self.nodes)}: {self.finding.detail}" if self.nodes else self.finding.detail
@@ -51,7 +56,7 @@ class Cause:
 
 def causes(findings: Iterable[Finding], seen: Overview) -> list[Cause]:
     """What is wrong, each cause once: errors first, and among them what others follow from."""
-    return sorted(_merged(_groups(findings, seen)), key=lambda each: not each.is_error)
+    return sorted(_merged(_groups(findings, seen)), key=lambda each: (not each.is_error, each.drift))
 
 
 def _groups(findings: Iterable[Finding], seen: Overview) -> list[tuple[Finding, list[Finding]]]:
@@ -117,7 +122,10 @@ def _package(cause: Finding, other: Finding, seen: Overview) -> bool:
 
 def _file(cause: Finding, other: Finding, seen: Overview) -> bool:
     """A service that is to read its file again, once that is as it should be."""
-    return other.check == "service" and other.drift and other.node == cause.node and other.severity == cause.severity
+    named = cause.subject in other.detail or "/" not in other.detail
+    return (
+        (other.node, other.check, other.severity) == (cause.node, "service", cause.severity) and other.drift and named
+    )
 
 
 def _service(cause: Finding, other: Finding, seen: Overview) -> bool:

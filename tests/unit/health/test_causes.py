@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from builders import observe, plans
-from verdicts import BARE, DRIFT, GONE, NO_SERVER, Changes, verdict
+from verdicts import BARE, DOWN, DRIFT, GONE, NO_SERVER, Changes, verdict
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.causes import Cause
@@ -45,6 +45,12 @@ def test_a_service_that_is_to_read_a_file_again_follows_from_the_file(seed: Clus
     found = verdict(seed, {}, {"states": DRIFT})
     assert [(each.finding.check, [e.check for e in each.effects]) for each in found.causes] == [("file", ["service"])]
     assert found.only_drift
+
+
+def test_what_affects_clients_comes_before_what_only_differs(seed: Cluster) -> None:
+    """An edited file can wait; it was found first."""
+    found = verdict(seed, {}, GONE | {"states": {**DRIFT, **DOWN}}).causes
+    assert [each.finding.subject for each in found] == ["haproxy", "/etc/haproxy/haproxy.cfg"]
 
 
 def test_vips_that_nobody_holds_follow_only_where_no_node_could_hold_them(seed: Cluster) -> None:
