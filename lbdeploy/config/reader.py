@@ -23,7 +23,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from lbdeploy.config import attachments, build
     from lbdeploy.config.attachments import certificates
     from lbdeploy.config.checks import check
-    from lbdeploy.config.keys import near
+    from lbdeploy.config.keys import joined, near
     from lbdeploy.config.schema import (
         BELOW,
         NAMED,
@@ -121,9 +121,8 @@ class _Reader:
 
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
-        self.data = data
+        self.data, self.problems = joined(data)
         self.texts = {} if texts is None else texts  # of scripts, certificates and keys, by their path in hosts.toml
-        self.problems: list[Problem] = []
 
     def read(self) -> dict[str, Any]:
         for section in self.data:
