@@ -6,18 +6,13 @@ that is right, and is then read as it was meant.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from lbdeploy.config.schema import FrontendTable, NetworkTable, NodeTable, ServerTable
 from lbdeploy.errors import Problem, key_text
 
 Data = dict[str, Any]
-KNOWN: dict[str, Collection[str]] = {
-    "networks": NetworkTable.model_fields,
-    "nodes": NodeTable.model_fields,
-    "frontends": FrontendTable.model_fields,
-}
+Known = Collection[str]
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -29,30 +24,31 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {key_text(close[0])}?" if close else "known are: " + ", ".join(map(key_text, known))
 
 
-def joined(data: Data) -> tuple[Data, list[Problem]]:
-    """The same file, with each such name as one key; and a problem for each."""
+def joined(data: Data, known: Mapping[str, Known], of_servers: Known) -> tuple[Data, list[Problem]]:
+    """The same file, with each such name as one key; and a problem for each.
+
+    `known`: the keys of a table in each section that has names; `of_servers`: those of a server.
+    """
     found: list[Problem] = []
     result = dict(data)
-    for section, known in KNOWN.items():
+    for section, keys in known.items():
         if isinstance(data.get(section), dict):
-            result[section] = _joined((section,), data[section], known, found)
+            result[section] = _joined((section,), data[section], keys, found)
     frontends = result.get("frontends")
     if isinstance(frontends, dict):
-        result["frontends"] = {name: _with_servers(name, table, found) for name, table in frontends.items()}
+        result["frontends"] = {name: _with_servers(name, table, of_servers, found) for name, table in frontends.items()}
     return result, found
 
 
-def _with_servers(frontend: str, table: Any, found: list[Problem]) -> Any:
+def _with_servers(frontend: str, table: Any, known: Known, found: list[Problem]) -> Any:
     servers = table.get("servers") if isinstance(table, dict) else None
     if not isinstance(servers, dict):
         return table
     where = ("frontends", frontend, "servers")
-    return {**table, "servers": _joined(where, servers, ServerTable.model_fields, found, values=True)}
+    return {**table, "servers": _joined(where, servers, known, found, values=True)}
 
 
-def _joined(
-    where: tuple[str, ...], tables: Data, known: Collection[str], found: list[Problem], *, values: bool = False
-) -> Data:
+def _joined(where: tuple[str, ...], tables: Data, known: Known, found: list[Problem], *, values: bool = False) -> Data:
     """`values`: what is named may be a value, as the address of a server, and not only a table."""
     result: Data = {}
     for parts, value in _named((), tables, known, values=values):
@@ -67,7 +63,7 @@ def _joined(
 
 
 def _named(
-    before: tuple[str, ...], table: Data, known: Collection[str], *, values: bool
+    before: tuple[str, ...], table: Data, known: Known, *, values: bool
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """What each name stands for: a table is one of the kind meant if it has a key of it, or one that is nearly so."""
     for key, value in table.items():
@@ -79,7 +75,7 @@ def _named(
             yield parts, value
 
 
-def _is_of(key: str, known: Collection[str]) -> bool:
+def _is_of(key: str, known: Known) -> bool:
     if key in known:
         return True
     from difflib import get_close_matches  # only a file with problems needs it

@@ -121,7 +121,8 @@ class _Reader:
 
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
-        self.data, self.problems = joined(data)
+        known = {section: kind.model_fields for section, kind in NAMED.items()}
+        self.data, self.problems = joined(data, known, ServerTable.model_fields)
         self.texts = {} if texts is None else texts  # of scripts, certificates and keys, by their path in hosts.toml
 
     def read(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from lbdeploy.config import reader
 from lbdeploy.config.keys import joined
 from lbdeploy.errors import HostsFileError
 
+KNOWN = {"networks": ("interface", "vip"), "nodes": ("priority",), "frontends": ("port", "servers")}
+SERVER_KEYS = ("address", "weight")
 NODE, SERVER = "LB-01.dc1.example.com", "master1.dc1.example.com"
 DOTTED = GOOD.replace("[nodes.lb1]", f"[nodes.{NODE}]").replace("master1 =", f"{SERVER} =")
 
@@ -41,8 +43,8 @@ def test_what_is_wrong_besides_is_told_as_well() -> None:
 def test_quoted_names_and_mistyped_keys_are_no_dotted_names() -> None:
     """A file as it should be stays as it is; so does a server's table with a key that is nearly right."""
     quoted = tomllib.loads(GOOD.replace("[nodes.lb1]", f'[nodes."{NODE}"]').replace("master1 =", f'"{SERVER}" ='))
-    assert joined(quoted) == (quoted, [])
+    assert joined(quoted, KNOWN, SERVER_KEYS) == (quoted, [])
     mistyped = tomllib.loads(GOOD.replace('"192.168.1.21"', '{ adress = "192.168.1.21" }'))
-    assert joined(mistyped) == (mistyped, [])
+    assert joined(mistyped, KNOWN, SERVER_KEYS) == (mistyped, [])
     odd: dict[str, object] = {"nodes": 3, "networks": {"a": 1}, "frontends": {"b": {"servers": 2}, "c": "text"}}
-    assert joined(odd) == (odd, [])
+    assert joined(odd, KNOWN, SERVER_KEYS) == (odd, [])
