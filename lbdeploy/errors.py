@@ -44,6 +44,7 @@ class LbdeployError(Exception):
 
     exit_code: ClassVar[int] = 1
     usual_state: ClassVar[str | None] = None  # the `state` of an error that is not given one
+    declined = False  # whether somebody was asked, and said no: that is no failure
 
     def __init__(
         self,
@@ -326,3 +327,10 @@ class InterruptedRunError(LbdeployError):
     """
 
     exit_code = 130
+
+    @classmethod
+    def said_no(cls, fix: str) -> Self:
+        """The end of a command whose question was answered with no, before anything was changed."""
+        error = cls("not approved", state="nothing was changed", fix=fix)
+        error.declined = True
+        return error

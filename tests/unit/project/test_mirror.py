@@ -42,7 +42,6 @@ ssh/transport/channel.py
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
-cli/prompts.py
 cli/report/progress.py
 common/environment.py
 common/startup.py
