@@ -10,6 +10,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.output import write_file
 from lbdeploy.cli.parameters import global_options
+from lbdeploy.errors import ConnectError
 
 if TYPE_CHECKING:
     from lbdeploy.operations.status import Status
@@ -50,7 +51,9 @@ def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
     error = next(iter(status.errors.values()), None) if status else None
     if error:
         app.complain(error)
-    app.finish(error.exit_code if error else 0, **shown.to_json(), **({"error": error.to_json()} if error else {}))
+    app.finish(
+        ConnectError.exit_code if error else 0, **shown.to_json(), **({"error": error.to_json()} if error else {})
+    )
 
 
 def _look(app: App) -> Status:

@@ -51,7 +51,6 @@ common/startup.py
 common/version.py
 config/credentials.py
 config/draft.py
-config/keys.py
 config/model.py
 config/schema.py
 events.py
