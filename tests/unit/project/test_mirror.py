@@ -61,6 +61,9 @@ health/placement.py
 health/state.py
 node/health_probes.py
 node/resources/stale_files.py
+operations/bundle/collect.py
+operations/bundle/contents.py
+operations/bundle/questions.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
