@@ -54,7 +54,7 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
     options = Options(limit=app.limit(limit), ignore=ignore, **how)
     with running(app, options) as run:
         outcome = run.plan()
-    end(app, planned(outcome), lambda: app.reporter.plan(outcome.plan, then=f"lbdeploy up{options.typed}"))
+    end(app, planned(outcome), lambda: app.reporter.planned(outcome, then=f"lbdeploy up{options.typed}"))
 
 
 @click.command()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.errors import DrillError
+from lbdeploy.health.verdict import Verdict
 from lbdeploy.operations.drill.faults import ON_SERVERS, Kind
 from lbdeploy.operations.outage import vip_moves
 from lbdeploy.operations.outage.client import Stream
@@ -44,6 +45,7 @@ class DrillResult(Measured):
     ended_watches: int = 0
     silences: tuple[Silence, ...] = ()
     expected_silence: float | None = None
+    verdict: Verdict | None = None  # what was found at the end
 
     @property
     def taker(self) -> str:

@@ -343,7 +343,7 @@ def test_a_drifted_file_is_wrong(seed: Cluster) -> None:
     edited = FileState("file", "644", "root:root", LONG_AGO, "edited\n")
     found = verdict(seed, lb1(seed), lb2(seed, states={"file /etc/haproxy/haproxy.cfg": edited}))
     assert failed(found) == {
-        ("lb2", "file", "/etc/haproxy/haproxy.cfg its content differs"),
+        ("lb2", "file", "/etc/haproxy/haproxy.cfg: its content differs"),
         ("lb2", "service", "haproxy reads /etc/haproxy/haproxy.cfg"),
     }
     assert all(each.fix for each in found.findings if each.is_error)
