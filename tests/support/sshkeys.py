@@ -18,7 +18,7 @@ from paramiko.pkey import PublicBlob
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import HostKeyError
-from lbdeploy.ssh.config import FaultTarget, Known
+from lbdeploy.ssh.config import Known, Target
 from lbdeploy.ssh.manual_commands import ByHand
 from lbdeploy.ssh.transport.host_keys import KnownHosts
 
@@ -27,8 +27,8 @@ CA, HOST = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 CERT = "ssh-ed25519-cert-v01@openssh.com"
 
 
-def target(known: tuple[Known, ...] = (), **other: object) -> FaultTarget:
-    made = FaultTarget(
+def target(known: tuple[Known, ...] = (), **other: object) -> Target:
+    made = Target(
         "lb1", 22, "ops", (), (), False, None, "lb1", known, (), "ask", None, False, (), (), 10.0, ByHand(Ssh(), "lb1")
     )  # fmt: skip
     return replace(made, **other)  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ def certificate(
     return PublicBlob.from_string(builder.sign(CA).public_bytes().decode())
 
 
-def judge(hop: FaultTarget, key: Ed25519Key, answers: Answers | None = None) -> HostKeyError | None:
+def judge(hop: Target, key: Ed25519Key, answers: Answers | None = None) -> HostKeyError | None:
     try:
         KnownHosts(NODE, hop, answers or Answers()).missing_host_key(None, "", key)
     except HostKeyError as error:
