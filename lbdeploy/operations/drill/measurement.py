@@ -50,10 +50,13 @@ class Measurement:
         }
 
     def _telling(self, seconds: float) -> dict[str, str]:
-        """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs."""
-        whole = PRELUDE + vip_moves.script(seconds)
+        """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs.
+
+        A sudo that logs output passes on nothing any more once the script has ended: so it waits for all of it.
+        """
+        moves = PRELUDE + vip_moves.script(seconds)
         client = node_clients.script(self._targets, seconds)
-        return {each.name: whole if each is self._broken else f"{whole}\n{client}" for each in self._cluster.nodes}
+        return {each.name: f"{moves}\n{'' if each is self._broken else client}\nwait" for each in self._cluster.nodes}
 
     def _views(self) -> Iterator[View]:
         """What each client saw of each VIP: the one on this machine first."""
