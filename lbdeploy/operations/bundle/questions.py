@@ -10,6 +10,8 @@ LARGEST = 400_000  # bytes of an output, or of a file: its end, where the latest
 SECONDS = 20  # how long a command may take
 _ASK = f"timeout 3 socat -t 3 - UNIX-CONNECT:{HAPROXY_SOCKET}"
 _LOG = "journalctl -q --no-pager -o short-iso-precise"
+# What a daemon says against its configuration quotes words out of it, and no rule knows which of them are secret.
+_STATUS = "> /dev/null 2>&1; echo what it says of its configuration: exit status $?"
 _UNITS = "haproxy keepalived lbdeploy lbdeploy-undo lbdeploy-firewall nftables ssh"
 
 # By the path in the archive below the node's folder.
@@ -26,9 +28,9 @@ COMMANDS = {
     "network/neighbours.txt": "ip neigh",
     "network/sockets.txt": "ss -s; ss -tulnp",
     "network/firewall.txt": "nft list ruleset; iptables-save; ip6tables-save",
-    "haproxy/version.txt": "haproxy -vv; haproxy -c -f /etc/haproxy/haproxy.cfg",
+    "haproxy/version.txt": f"haproxy -vv; haproxy -c -f /etc/haproxy/haproxy.cfg {_STATUS}",
     "haproxy/state.txt": f"for each in info stat 'servers state' peers; do echo; echo \"show $each\" | {_ASK}; done",
-    "keepalived/version.txt": "keepalived --version; keepalived -t -f /etc/keepalived/keepalived.conf",
+    "keepalived/version.txt": f"keepalived --version; keepalived -t -f /etc/keepalived/keepalived.conf {_STATUS}",
     "keepalived/state.json": PROBE,
     "lbdeploy/state.txt": f"ls -lR --time-style=full-iso {STATE} {RUN}; tail /run/lbdeploy-*",
     "logs/haproxy.txt": f"{_LOG} -u haproxy -n 3000",
