@@ -11,6 +11,7 @@ from lbdeploy.health import checks
 from lbdeploy.health.finding import Excuse, Finding
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
+from lbdeploy.node.drains import Drain
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import ServerStat
@@ -18,11 +19,12 @@ from lbdeploy.node.parsers import ServerStat
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Everything that was found: `servers` are (node, server as its haproxy sees it)."""
+    """Everything that was found. `servers` are (node, server as its haproxy sees it); `drains`: (node, drained one)."""
 
     findings: tuple[Finding, ...]
     vips: tuple[Placement, ...]
     servers: tuple[tuple[str, ServerStat], ...]
+    drains: tuple[tuple[str, Drain], ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -62,6 +64,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, object]:
         """`findings`, `vips` and `servers` of the JSON contract."""
+        drained = {(node, *each.pair): each.to_json() for node, each in self.drains}
         servers = [
             {
                 "node": node,
@@ -69,6 +72,7 @@ class Verdict:
                 "server": s.server,
                 "status": s.status,
                 "check_status": s.check_status,
+                "drained": drained.get((node, s.frontend, s.server)),
             }
             for node, s in self.servers
         ]
@@ -85,4 +89,5 @@ def judge(
     """The verdict of all checks on the observed nodes; see `ClusterState` for the parameters."""
     state = ClusterState(cluster, observations, plans, errors or {})
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
-    return Verdict(tuple(checks.findings(state)), state.vips, servers)
+    drains = tuple((each.node.name, drain) for each in observations for drain in each.drains)
+    return Verdict(tuple(checks.findings(state)), state.vips, servers, drains)

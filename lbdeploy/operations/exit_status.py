@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
     from lbdeploy.planning.lint.lint import Lint
     from lbdeploy.rollout.run import Outcome
@@ -63,6 +64,10 @@ def planned(outcome: Outcome) -> ExitStatus:
         "changes": outcome.plan.to_json(),
         "order": outcome.plan.order,
         "stages": [stage.to_json() for stage in outcome.plan.stages],
+        "drained": [
+            {"node": node, "frontend": each.frontend, "server": each.server, **each.to_json()}
+            for node, each in outcome.verdict.drains
+        ],
     }
     if outcome.errors:
         return _failed(together(outcome.errors.values()), document)
@@ -95,6 +100,35 @@ def handed_over(moved: HandoverResult) -> ExitStatus:
     if not moved.verdict.healthy:
         return _failed(_unhealthy(f"{moved.taker} holds the VIPs, but", moved.verdict), document)
     return ExitStatus(0, document)
+
+
+def told_servers(result: ServerResult) -> ExitStatus:
+    """The end of `drain` and `undrain`: nodes that did not do it, then connections that are left after waiting."""
+    document = result.to_json()
+    if result.errors:
+        return _failed(_undone(result), document)
+    tried = "could not be closed" if result.closed else f"are left after {result.waited or 0:g} s"
+    if result.gave_up:
+        left = ", ".join(f"{number} on {name}" for name, number in result.left.items())
+        again = f"lbdeploy drain {result.server} --wait 60"
+        error = RemoteError(
+            f"open connections to {result.server} {tried}: {left}",
+            state=f"{result.server} is drained: it gets no new ones",
+            fix=f"{again}; to close them: {again} --shutdown",
+        )
+        return _failed(error, document)
+    return ExitStatus(0, document)
+
+
+def _undone(result: ServerResult) -> LbdeployError:
+    """The error for nodes on which it was not done: it says on which ones it was."""
+    is_so = "drained" if result.state == "drain" else "in use"
+    where = f"{result.server} is {is_so} on {' and '.join(result.nodes)}" if result.nodes else "no node did it"
+    verb = "drain" if result.state == "drain" else "undrain"
+    return together(result.errors.values()).but(
+        state=f"{where}; on {' and '.join(result.errors)} it is as it was, as far as is known",
+        fix=f"the same again, once that is repaired: lbdeploy {verb} {result.server}",
+    )
 
 
 def verified(outcome: Outcome) -> ExitStatus:

@@ -28,7 +28,7 @@ from lbdeploy.operations.exit_status import changed, planned, verified
 from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.rollout.run import Run
+    from lbdeploy.rollout.run import Outcome, Run
 
 
 @click.command()
@@ -54,7 +54,12 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
     options = Options(limit=app.limit(limit), ignore=ignore, **how)
     with running(app, options) as run:
         outcome = run.plan()
-    end(app, planned(outcome), lambda: app.reporter.plan(outcome.plan, then=f"lbdeploy up{options.typed}"))
+    end(app, planned(outcome), lambda: _show(app, outcome, f"lbdeploy up{options.typed}"))
+
+
+def _show(app: App, outcome: Outcome, then: str) -> None:
+    app.reporter.plan(outcome.plan, then=then)
+    app.reporter.drained(outcome.verdict)
 
 
 @click.command()

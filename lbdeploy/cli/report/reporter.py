@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.drill.result import DrillResult
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
     from lbdeploy.operations.topology import Topology
@@ -127,6 +128,12 @@ class Reporter:
             return
         self._say_all(steps(plan, diffs=True))
         self.say(count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
+
+    def drained(self, verdict: Verdict) -> None:
+        """Print which servers are drained, and stay so whatever is done."""
+        for finding in verdict.findings:
+            if finding.check == "drained":
+                self._finding(finding, last=True)
 
     def removal_plan(self, planned: RemovalPlan) -> None:
         """Print what `down` is about to do; with -v, also a diff for each file."""
@@ -249,6 +256,12 @@ class Reporter:
         from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
+
+    def servers(self, result: ServerResult) -> None:
+        """Print what became of a server that was drained, or is to be used again."""
+        from lbdeploy.cli.report.servers import lines
+
+        self._say_all(lines(result))
 
     def drill(self, result: DrillResult) -> None:
         """Print what one drill measured, with a timeline."""
