@@ -57,7 +57,7 @@ def cluster(
         packages=_packages(parsed.get("packages"), keys),
         firewall=parsed["cluster"].firewall,
         firewall_allow=tuple(parsed["cluster"].firewall_allow),
-        peers_port=(parsed.get("haproxy") or HaproxyTable()).peers_port,  # type: ignore[call-arg]
+        **dict(parsed.get("haproxy") or HaproxyTable()),  # type: ignore[call-arg]
     )
 
 

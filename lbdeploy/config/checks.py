@@ -46,7 +46,7 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Problem]:
     yield from _advert_interval(vrrp)
     yield from check_frontends(frontends, parsed.get("metrics"), networks, written)
     yield from _firewall(parsed.get("cluster"))
-    yield from _peers_port(parsed)
+    yield from _ports_between_nodes(parsed)
     yield from _repositories(parsed.get("packages"))
 
 
@@ -191,17 +191,20 @@ def _firewall(cluster: ClusterTable | None) -> Iterator[Problem]:
         yield Problem("no-firewall", ("cluster", "firewall_allow"), message, fix)
 
 
-def _peers_port(parsed: Parsed) -> Iterator[Problem]:
+def _ports_between_nodes(parsed: Parsed) -> Iterator[Problem]:
     """A port on which more than the nodes are let in, or which something else has at their addresses."""
-    port = (parsed.get("haproxy") or HaproxyTable()).peers_port  # type: ignore[call-arg]
+    haproxy: HaproxyTable = parsed.get("haproxy") or HaproxyTable()  # type: ignore[call-arg]
+    own = {haproxy.peers_port: "peers_port", haproxy.status_port: "status_port"}
+    if len(own) < 2:
+        yield Problem("peers-port", ("haproxy", "status_port"), "is peers_port, too", "give each its own port")
     frontends = parsed.get("frontends", {}).items()
     taken: list[tuple[tuple[str, ...], int]] = [(("frontends", name, "port"), each.port) for name, each in frontends]
     taken += [((name, "port"), parsed[name].port) for name in ("metrics", "ssh") if parsed.get(name)]
     if cluster := parsed.get("cluster"):
         taken += [(("cluster", "firewall_allow"), each) for each in cluster.firewall_allow]
-    for key in (key for key, other in taken if other == port):
-        message = f"{port} is the port at which the nodes' haproxy tell each other who their clients are"
-        yield Problem("peers-port", key, message, "choose another one, or set peers_port in [haproxy]")
+    for key, port in (each for each in taken if each[1] in own):
+        message = f"{port} is the port at which the nodes' haproxy talk to each other"
+        yield Problem("peers-port", key, message, f"choose another one, or set {own[port]} in [haproxy]")
 
 
 def _repositories(packages: PackagesTable | None) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lbdeploy.config.keys import near
-from lbdeploy.config.model import METRICS, Address
+from lbdeploy.config.model import METRICS, STATUS, Address
 from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable
 from lbdeploy.errors import Problem, key_text
 
@@ -23,6 +23,7 @@ def check_frontends(
     yield from _servers(frontends, networks)
     yield from _shares(frontends)
     yield from _https_only(frontends)
+    yield from _status(frontends)
     yield from _metrics(metrics, frontends, list(written))
 
 
@@ -86,6 +87,12 @@ def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
             if key in frontend.model_fields_set and frontend.check != "https":
                 message, fix = "is of no use to a tcp check", 'write check = "https", or leave it out'
                 yield Problem("https-only", ("frontends", name, key), message, fix)
+
+
+def _status(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
+    if STATUS in frontends:
+        message = "is what lbdeploy calls the place where the nodes ask each other for servers"
+        yield Problem("taken-name", ("frontends", STATUS), message, "choose another name")
 
 
 def _metrics(

@@ -20,7 +20,8 @@ Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Subnet = IPv4Network | IPv6Network
 
-PEERS_PORT = 10646
+PEERS_PORT, STATUS_PORT = 10646, 10647
+STATUS = "lbdeploy-status"  # the frontend of haproxy.cfg through which other nodes ask for servers
 METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that serves haproxy's own metrics
 
 
@@ -236,6 +237,7 @@ class Cluster:
     firewall: Literal["none", "nftables"] = "none"
     firewall_allow: tuple[int, ...] = ()  # TCP ports
     peers_port: int = PEERS_PORT  # where the nodes' haproxy tell each other who their clients are
+    status_port: int = STATUS_PORT  # where they ask each other whether servers answer
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from lbdeploy.config.model import PEERS_PORT
+from lbdeploy.config.model import PEERS_PORT, STATUS_PORT
 from lbdeploy.config.values import (
     SERVER,
     AptUri,
@@ -251,6 +251,11 @@ class HaproxyTable(Table):
         PEERS_PORT,
         description="TCP port at each node's address on the VRRP network, where haproxy tells the other nodes who its "
         "clients are; the node that takes over the VIPs has their connections reset at once.",
+    )
+    status_port: Port = Field(
+        STATUS_PORT,
+        description="TCP port at the same address, where the other nodes ask whether servers answer through this one: "
+        "a node that reaches none of a frontend's servers leaves the VIPs to one that does.",
     )
 
 

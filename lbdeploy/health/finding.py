@@ -91,6 +91,11 @@ class Finding:
         """The same finding, less severe."""
         return replace(self, severity="warning")
 
+    @property
+    def reference(self) -> dict[str, object]:
+        """What a program finds it by, among the findings of a document."""
+        return {"node": self.node, "check": self.check, "subject": self.subject}
+
     def to_json(self) -> dict[str, object]:
         """An entry of `findings` in the JSON contract."""
         entry: dict[str, object] = {"node": self.node, "check": self.check, "ok": self.ok, "detail": self.detail}

@@ -38,3 +38,9 @@ def _hindrance(observation: Observation) -> str:
     if down:
         return f"{' and '.join(down)} is down there"
     return f"its own address {observation.lost_address} is missing there" if observation.lost_address else ""
+
+
+def lacking(observation: Observation, holder: Observation) -> list[str]:
+    """Frontends of which this node reaches no server, and the holder does: the VIPs are not this node's, then."""
+    here, there = ({each.frontend for each in seen.servers if each.up} for seen in (observation, holder))
+    return sorted(there - here) if observation.haproxy_answers and here <= there else []

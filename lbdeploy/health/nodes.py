@@ -10,6 +10,7 @@ from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import ResourceDiff
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.paths import UNIT
 from lbdeploy.node.resources import Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.surroundings import UNDOES, later_sysctl
@@ -59,11 +60,21 @@ def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
         fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
         if back and kind == "file":
             fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
-        found = Finding.failed(node, kind, f"{change.name} {change.reason}", fix, subject=change.name)
+        said = f"{change.name}{':' if change.reason.startswith('its ') else ''} {change.reason}"
+        found = Finding.failed(node, kind, said, fix, subject=change.name)
         found = replace(found, drift=kind != "service" or change.action not in BROKEN)
         yield found.as_warning() if change.action in HARMLESS else found
     if not part.changes:
-        yield Finding.passed(node, kind, f"{name}: as it should be", subject=name)
+        yield Finding.passed(node, kind, _as_wanted(kind, name), subject=name)
+
+
+def _as_wanted(kind: str, name: str) -> str:
+    """A sentence about a resource that needs no change."""
+    if kind == "file" and not name.startswith("/"):
+        return f"there is {name}"
+    if name == UNIT:
+        return "its last run has ended"
+    return f"{name} {'are' if kind == 'packages' else 'is'} as hosts.toml says"
 
 
 def haproxy_answers(state: ClusterState) -> Iterator[Finding]:

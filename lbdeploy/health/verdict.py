@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health import checks
+from lbdeploy.health.causes import Cause, because, causes
 from lbdeploy.health.finding import Excuse, Finding
+from lbdeploy.health.overview import Overview, State, overview
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drains import Drain
@@ -24,7 +26,23 @@ class Verdict:
     findings: tuple[Finding, ...]
     vips: tuple[Placement, ...]
     servers: tuple[tuple[str, ServerStat], ...]
+    overview: Overview = field(default_factory=Overview)
     drains: tuple[tuple[str, Drain], ...] = ()
+
+    @property
+    def state(self) -> State:
+        """How the cluster is, in one word."""
+        return self.overview.state(self.findings)
+
+    @property
+    def causes(self) -> list[Cause]:
+        """What is wrong, each cause once, with what follows from it."""
+        return causes(self.findings, self.overview)
+
+    @property
+    def errors(self) -> list[Cause]:
+        """The causes for which the cluster is not healthy."""
+        return [each for each in self.causes if each.is_error]
 
     @property
     def healthy(self) -> bool:
@@ -63,7 +81,7 @@ class Verdict:
             yield name, sum(stat.up for stat in own), len(own)
 
     def to_json(self) -> dict[str, object]:
-        """`findings`, `vips` and `servers` of the JSON contract."""
+        """`findings`, `vips` and `servers` of the JSON contract, and `summary`."""
         drained = {(node, *each.pair): each.to_json() for node, each in self.drains}
         servers = [
             {
@@ -76,8 +94,14 @@ class Verdict:
             }
             for node, s in self.servers
         ]
-        findings = [finding.to_json() for finding in self.findings]
-        return {"findings": findings, "vips": [each.to_json() for each in self.vips], "servers": servers}
+        reasons = because(self.findings, self.overview)
+        findings = [
+            finding.to_json() | ({"because": reasons[at].reference} if at in reasons else {})
+            for at, finding in enumerate(self.findings)
+        ]
+        vips = [each.to_json() for each in self.vips]
+        summary = self.overview.to_json(self.findings)
+        return {"findings": findings, "vips": vips, "servers": servers, "summary": summary}
 
 
 def judge(
@@ -90,4 +114,4 @@ def judge(
     state = ClusterState(cluster, observations, plans, errors or {})
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
     drains = tuple((each.node.name, drain) for each in observations for drain in each.drains)
-    return Verdict(tuple(checks.findings(state)), state.vips, servers, drains)
+    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), drains)

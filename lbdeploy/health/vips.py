@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node, Vip
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.fitness import able, kept_by_tracking, unable
+from lbdeploy.health.fitness import able, kept_by_tracking, lacking, unable
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation
@@ -81,14 +81,19 @@ def _preferred(state: ClusterState, holding: Observation) -> Finding:
     """Whether the one node that holds the VIPs is the one that VRRP prefers, of those that could hold them."""
     name, cluster = holding.node.name, state.cluster
     better = [each for each in state.observations if each.priority > holding.priority]
-    fit = [each for each in better if able(each)]
+    fit = [each for each in better if able(each) and not lacking(each, holding)]
     if fit:
         return _waiting(cluster, holding, fit[0])
     if holding.priority_offset > 0:
         return Finding.passed(None, "holder", f"{name} holds the VIPs after a handover{_as_long_as(cluster)}")
-    why = "".join(f"; {each.node.name} cannot take over: {unable(each)}" for each in better)
+    why = "".join(f"; {each.node.name} cannot take over: {_why_not(each, holding)}" for each in better)
     why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, state.observations))
     return Finding.passed(None, "holder", f"{name} holds the VIPs" + (why or ", as its priority says"))
+
+
+def _why_not(seen: Observation, holding: Observation) -> str:
+    frontends = " and ".join(lacking(seen, holding))
+    return unable(seen) or f"it reaches no server of {frontends}, as {holding.node.name} does"
 
 
 def tracked(state: ClusterState) -> Iterator[Finding]:

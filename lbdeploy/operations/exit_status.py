@@ -188,11 +188,13 @@ def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> ExitStatus
 
 
 def _unhealthy(what: str, verdict: Verdict) -> UnhealthyError:
-    failed = [each for each in verdict.findings if each.is_error]
-    wrong = "is healthy, but not as hosts.toml says" if verdict.only_drift and not what else "is not healthy"
-    message = f"{what} the cluster {wrong}: {_listed(failed)}".lstrip()
     state = "what was done is not undone" if what else "nothing was changed"
-    return UnhealthyError(message, state=state, fix=failed[0].fix)
+    if absent := verdict.overview.undeployed(state):
+        return UnhealthyError(absent.message, state=state, fix=absent.fix)
+    wrong = "is healthy, but not as hosts.toml says" if verdict.only_drift and not what else "is not healthy"
+    failed = verdict.errors
+    message = f"{what} the cluster {wrong}: {'; '.join(each.text for each in failed)}".lstrip()
+    return UnhealthyError(message, state=state, fix=failed[0].finding.fix)
 
 
 def _listed(findings: Iterable[Finding]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
+from lbdeploy.health.overview import not_deployed
 from lbdeploy.node.answers import understood
 from lbdeploy.operations.agreed_hosts import Basis, agreed, differing, disagreeing
 from lbdeploy.operations.generations import Reader, RollbackTarget, Stored, target
@@ -53,6 +54,8 @@ class Rollback:
         Where the nodes' records do not agree, `ask` decides. Raises LbdeployError where there is nobody to ask, too.
         """
         limit = self.options.limit
+        if not any(each.generations or each.hosts for each in known.values()):
+            raise not_deployed(self.cluster.name, known, "nothing was changed")
         goal = target({name: each.generations for name, each in known.items() if not limit or name in limit}, run)
         here = Basis(self.cluster, self.origin.hosts)
         stated = {name: goal.nodes[name].hosts if name in goal.nodes else each.hosts for name, each in known.items()}

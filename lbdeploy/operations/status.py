@@ -13,9 +13,11 @@ from typing import Any
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
+from lbdeploy.health.causes import Cause, causes
 from lbdeploy.health.drained import drained
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.nodes import reached
+from lbdeploy.health.overview import Overview, State, overview
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState
@@ -82,6 +84,24 @@ class Status:
         return ClusterState(self.cluster, self.seen, errors=self.errors)
 
     @property
+    def overview(self) -> Overview:
+        """The cluster as a whole, with the time for which the one holder has been MASTER."""
+        found = overview(self._state)
+        holder = self.nodes.get(found.holders[0]) if len(found.holders) == 1 else None
+        master = holder and holder.vrrp.state == "MASTER"
+        return found.since(age(holder.seen, holder.vrrp.since) if holder and master else None)
+
+    @property
+    def state(self) -> State:
+        """How the cluster is, in one word."""
+        return self.overview.state(self.warnings)
+
+    @property
+    def causes(self) -> list[Cause]:
+        """What is not as it should be, each cause once, with what follows from it."""
+        return causes(self.warnings, self.overview)
+
+    @property
     def vips(self) -> list[Placement]:
         return list(self._state.vips)
 
@@ -120,7 +140,7 @@ class Status:
             yield Finding.warning(name, "run", f"the run {run.run} of {run.about} {doing}", "lbdeploy plan")
 
     def to_json(self) -> dict[str, object]:
-        """`nodes`, `vips`, `servers`, and `warnings` in the shape of verify's findings."""
+        """`nodes`, `vips`, `servers`, `summary`, and `warnings` in the shape of verify's findings."""
         away = [{"node": name, "reachable": False, "error": each.to_json()} for name, each in self.errors.items()]
         return {
             "nodes": [*(each.to_json() for each in self.nodes.values()), *away],
@@ -132,6 +152,7 @@ class Status:
                 for each in self.seen for s in each.servers
             ],
             "warnings": [each.to_json() for each in self.warnings],
+            "summary": self.overview.to_json(self.warnings),
         }  # fmt: skip
 
 

@@ -25,7 +25,8 @@ from lbdeploy.common.debian import (
 )
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
-from lbdeploy.config.model import METRICS, Cluster, Node, Vip, frontend_socket
+from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, Vip, frontend_socket
+from lbdeploy.node import tls_hello
 from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
@@ -73,6 +74,8 @@ KEEPALIVE = {
     "net.ipv4.tcp_keepalive_intvl": "3",
     "net.ipv4.tcp_keepalive_probes": "50",
 }
+LACKS_SERVERS = "/run/lbdeploy-lacks-servers"  # for how many checks in a row another node has reached more servers
+VRRP_STATE = "/run/lbdeploy-vrrp-state"  # the state that keepalived has told last
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
@@ -99,6 +102,10 @@ PATHS = SimpleNamespace(
     frontend_socket=frontend_socket,
     handover=HANDOVER,
     haproxy_stopped=HAPROXY_STOPPED,
+    lacks_servers=LACKS_SERVERS,
+    vrrp_state=VRRP_STATE,
+    status=STATUS,
+    greeting=tls_hello.escaped,
     track=OWN_SCRIPTS + "track-",
     notify=OWN_SCRIPTS + "notify",
     firewall=FIREWALL,

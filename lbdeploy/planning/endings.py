@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
+from lbdeploy.config.model import STATUS
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import haproxy_conf, keepalived_conf
 from lbdeploy.node.drift import NodePlan
@@ -120,7 +121,8 @@ def _vips(before: str, after: str | None) -> list[Ending]:
 def _ports(before: str, after: str | None, gone: set[str]) -> list[Ending]:
     if after is None:
         return []
-    now = [each for each in haproxy_conf.listeners(before) if each.address not in gone]
+    theirs = [each for each in haproxy_conf.listeners(before) if each.section != STATUS]  # not for the other nodes
+    now = [each for each in theirs if each.address not in gone]
     later = haproxy_conf.listeners(after)
     found = [_port(each, [new for new in later if new.serves(each.address, each.port)]) for each in now]
     return list(dict.fromkeys(each for each in found if each))

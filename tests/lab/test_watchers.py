@@ -20,6 +20,7 @@ from watchers import SOON, ends, longest, watching
 from lbdeploy.config import reader
 from lbdeploy.lab import commands
 
+SERVERS = ("master1", "master2", "master3")
 STATS = "echo 'show stat' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock | grep '^k8s-api,{},' | cut -d, -f{}"
 TABLE = "echo 'show table lbdeploy/clients data.gpt0 eq {}' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock"
 
@@ -170,8 +171,7 @@ def test_a_server_dies_without_a_word(pair: Lab) -> None:
     pair.edit("roundrobin", "source")
     pair.do("up")
     with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
-        servers = ("master1", "master2", "master3")
-        victim = max(servers, key=lambda name: int(pair.on("lb1", STATS.format(name, 5))))
+        victim = max(SERVERS, key=lambda name: int(pair.on("lb1", STATS.format(name, 5))))
         pair.lab("cut", victim)
         wait_for(lambda: not is_up(pair, victim), 30)
         out = time.monotonic()
@@ -203,3 +203,63 @@ def test_a_server_that_drains_keeps_its_open_connections(pair: Lab) -> None:
     assert [each for each in seen["failures"] if each["at"] > out] == []
     assert seen["broken"] == []
     assert ends(watches) == [0] * len(ends(watches))
+
+
+@contextmanager
+def without_a_way(lab: Lab, *servers: str, node: str = "lb1") -> Iterator[None]:
+    """The node gets no answer from these servers, not even that there is none; the other node does."""
+    own = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}[node]
+    try:
+        for each in servers:
+            lab.on(each, f"ip route add blackhole {own}")
+        yield
+    finally:
+        for each in servers:
+            lab.on(each, f"ip route del blackhole {own}", check=False)
+
+
+def moves(lab: Lab, since: float) -> list[str]:
+    """What keepalived said of changes of state since then."""
+    log = (
+        f"journalctl -q -u keepalived --since=@{since:.0f} -o short-monotonic | grep -E 'Entering (MASTER|FAULT)'; true"
+    )
+    return [line for node in ("lb1", "lb2") for line in lab.on(node, log).splitlines()]
+
+
+def test_the_node_that_can_serve_holds_the_vips(pair: Lab) -> None:
+    """The holder alone loses its way to all servers: within 15 s the other one has the VIPs, and gives them back."""
+    with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
+        with without_a_way(pair, *SERVERS):
+            began = time.monotonic()
+            wait_for(lambda: held_by(pair, "lb2"), 15)
+            time.sleep(10)
+            assert held_by(pair, "lb2")
+            ended = time.monotonic()
+        wait_for(lambda: held_by(pair, "lb1"), 30)
+        time.sleep(2)
+    failed = [each["at"] for each in seen["failures"] if began < each["at"] < ended]
+    assert 1 < max(failed) - began <= 15
+    assert 1 < longest(watches) <= 17
+
+
+def test_a_node_with_part_of_the_servers_keeps_the_vips(pair: Lab) -> None:
+    """One of three is enough, also where the other node has all."""
+    since = time.time()
+    with without_a_way(pair, *SERVERS[1:]):
+        time.sleep(30)
+    assert moves(pair, since) == []
+
+
+def test_servers_that_are_all_gone_move_nothing(pair: Lab) -> None:
+    """Nor do they when they come back one by one; and the first one is used within 15 s."""
+    since = time.time()
+    for each in SERVERS:
+        pair.lab("cut", each)
+    time.sleep(60)
+    for index, each in enumerate(SERVERS):
+        pair.lab("join", each)
+        if not index:
+            wait_for(lambda: pair.answers(VIPS[0]) == "ok", 15)
+        time.sleep(15)
+    assert moves(pair, since) == []
+    assert held_by(pair, "lb1")

@@ -28,7 +28,7 @@ from lbdeploy.operations.exit_status import changed, planned, verified
 from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
-    from lbdeploy.rollout.run import Outcome, Run
+    from lbdeploy.rollout.run import Run
 
 
 @click.command()
@@ -54,12 +54,7 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
     options = Options(limit=app.limit(limit), ignore=ignore, **how)
     with running(app, options) as run:
         outcome = run.plan()
-    end(app, planned(outcome), lambda: _show(app, outcome, f"lbdeploy up{options.typed}"))
-
-
-def _show(app: App, outcome: Outcome, then: str) -> None:
-    app.reporter.plan(outcome.plan, then=then)
-    app.reporter.drained(outcome.verdict)
+    end(app, planned(outcome), lambda: app.reporter.planned(outcome, then=f"lbdeploy up{options.typed}"))
 
 
 @click.command()

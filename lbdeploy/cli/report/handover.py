@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lbdeploy.cli.report.summary import summary_line
 from lbdeploy.cli.report.terminal import Line
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.handover.result import HandoverResult
@@ -17,8 +18,7 @@ def lines(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
     else:
         yield ("Nothing to move: ", "good"), (moved.taker, "name"), " holds the VIPs"
     yield from _until(cluster, moved)
-    if not moved.verdict.healthy:
-        yield ("Not healthy: ", "bad"), "see ", ("lbdeploy verify", "next")
+    yield summary_line(moved.verdict.overview, moved.verdict.state, moved.verdict.causes)
 
 
 def _cost(moved: HandoverResult) -> Iterator[Line]:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, steps
 from lbdeploy.cli.report.progress import Live, ProgressLines
-from lbdeploy.cli.report.terminal import Part, cell, console, draws_boxes, lively, write
-from lbdeploy.cli.report.words import MARKS, count, listed
+from lbdeploy.cli.report.summary import causes_lines, passed, summary_line
+from lbdeploy.cli.report.terminal import Line, Part, cell, console, draws_boxes, lively, write
+from lbdeploy.cli.report.words import count, listed
 from lbdeploy.errors import HostsFileError, LbdeployError
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
 
 if TYPE_CHECKING:
     from lbdeploy.config.model import Cluster
-    from lbdeploy.health.finding import Finding
+    from lbdeploy.health.overview import State
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.down import Removed
@@ -129,11 +130,16 @@ class Reporter:
         self._say_all(steps(plan, diffs=True))
         self.say(count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
 
-    def drained(self, verdict: Verdict) -> None:
-        """Print which servers are drained, and stay so whatever is done."""
-        for finding in verdict.findings:
-            if finding.check == "drained":
-                self._finding(finding, last=True)
+    def planned(self, outcome: Outcome, then: str) -> None:
+        """Print the result of `plan`; what it would change is no fault of the cluster as it is."""
+        self.plan(outcome.plan, then)
+        drained = [each for each in outcome.verdict.causes if each.finding.check == "drained"]
+        self._say_all(causes_lines(drained, verbose=False))  # whatever a run does, they stay so
+        verdict, changes = outcome.verdict, len(outcome.plan.changes)
+        state: State = "healthy" if verdict.state == "drifted" else verdict.state
+        serious = [each for each in verdict.causes if not each.finding.drift]
+        more = f"{count(changes, 'change')} pending" if changes else ""
+        self.say(*summary_line(verdict.overview, state, serious, more, then))
 
     def removal_plan(self, planned: RemovalPlan) -> None:
         """Print what `down` is about to do; with -v, also a diff for each file."""
@@ -154,7 +160,10 @@ class Reporter:
         )
 
     def up(
-        self, outcome: Outcome, following: str = "lbdeploy verify, after every change to the nodes or the servers"
+        self,
+        outcome: Outcome,
+        following: str = "lbdeploy verify, after every change to the nodes or the servers",
+        more: Iterable[Line] = (),
     ) -> None:
         """Print the result of `up`: what changed where, who holds which VIP, what to do next. It fits a screen."""
         if not outcome.plan.changes:
@@ -166,54 +175,51 @@ class Reporter:
             self.say(("Changed ", "good"), (listed(names), "name"), ":")
             for line in summary.splitlines():
                 self.say(f"  {line}")
-        self.verdict(outcome.verdict)
+        self.found(outcome.verdict)
         if outcome.done and outcome.verdict.healthy and not outcome.errors:
             self.say(("Next: ", "next"), following)
+        self._say_all(more)
+        self.summary(outcome.verdict)
 
     def rebuilt(self, outcome: Rebuilt) -> None:
         """Print the result as for `up`; where the node stays a standby, also why the VIPs don't return to it."""
-        self.up(outcome)
-        if outcome.role == "standby" and not outcome.returns and outcome.why:
-            self.say((outcome.name, "name"), f" is a standby: {outcome.why}")
+        standby = outcome.role == "standby" and not outcome.returns and outcome.why
+        self.up(outcome, more=[((outcome.name, "name"), f" is a standby: {outcome.why}")] if standby else [])
 
     def rolled_back(self, outcome: Outcome, run: str, about: str) -> None:
         """Print the result of `rollback`: health, and that the nodes differ from hosts.toml now, on purpose."""
-        self.up(outcome, following="also undo the change in hosts.toml; lbdeploy plan shows what still differs")
-        self.say(("Undone: ", "good"), f"the run {run} of {about}")
-        self.say("hosts.toml still has the change: until it is undone there, too, verify says that the nodes differ")
-        self.say("from it (exit code 6), and the next lbdeploy up makes the change again")
+        following = "also undo the change in hosts.toml; lbdeploy plan shows what still differs"
+        differs = (
+            (("Undone: ", "good"), f"the run {run} of {about}"),
+            ("hosts.toml still has the change: until it is undone there, too, verify says that the nodes differ",),
+            ("from it (exit code 6), and the next lbdeploy up makes the change again",),
+        )
+        self.up(outcome, following, differs)
 
     def verdict(self, verdict: Verdict) -> None:
-        """Print where the VIPs are, the state of the servers, and what is wrong; with -v also what is right."""
+        """Print where the VIPs are, what is wrong, and in one line how the cluster is; with -v also what is right."""
+        self.found(verdict)
+        self.summary(verdict)
+
+    def found(self, verdict: Verdict) -> None:
+        """Print where the VIPs are, and what is wrong; with -v also what is right."""
+        if not verdict.overview.deployed:
+            return
         if verdict.vips:
             rows = [(str(p.vip.ip), p.vip.network, p.interface, p.told()) for p in verdict.vips]
             self.table(("VIP", "network", "interface", "holder"), rows)
-        for frontend, up, all_servers in verdict.frontends():
+        frontends = list(verdict.frontends())
+        for frontend, up, all_servers in frontends if len(frontends) > 1 else ():
             style = "good" if up == all_servers else "warn" if up else "bad"
             self.say((frontend, "name"), ": ", (f"{up} of {count(all_servers, 'server')} up", style))
-        shown = [each for each in verdict.findings if not each.ok or self.verbose]
-        for finding, following in zip(shown, [*shown[1:], None], strict=False):
-            self._finding(finding, last=following is None or following.fix != finding.fix)
-        self._summary(verdict)
+        for finding in verdict.findings if self.verbose else ():
+            if finding.ok:
+                self.say(*passed(finding))
+        self._say_all(causes_lines(verdict.causes, verbose=self.verbose > 0))
 
-    def _finding(self, finding: Finding, *, last: bool) -> None:
-        """Print a finding; the remedy is below the last of the findings that share it."""
-        mark, style = MARKS[finding.severity]
-        self.say((f"{mark} ", style), (f"{finding.node}: " if finding.node else "", "name"), finding.detail)
-        if finding.fix and not finding.ok and last:
-            self.say(("    next: ", "next"), finding.fix)
-
-    def _summary(self, verdict: Verdict) -> None:
-        good = count(sum(each.ok for each in verdict.findings), "check")
-        bad = count(sum(each.is_error for each in verdict.findings), "check")
-        warnings = sum(each.is_warning for each in verdict.findings)
-        rest = f", {count(warnings, 'warning')}." if warnings else "."
-        if verdict.healthy:
-            self.say(("Healthy: ", "good"), f"{good} passed{rest}")
-        elif verdict.only_drift:
-            self.say(("Healthy, but not as hosts.toml says: ", "bad"), f"{bad} failed, {good} passed{rest}")
-        else:
-            self.say(("Not healthy: ", "bad"), f"{bad} failed, {good} passed{rest}")
+    def summary(self, verdict: Verdict, more: str = "", state: State | None = None) -> None:
+        """Print the line with which a command ends: how the cluster is."""
+        self.say(*summary_line(verdict.overview, state or verdict.state, verdict.causes, more))
 
     def difference(self, node: str, path: str, diff: str) -> None:
         """Print a diff between a file and its built-in version."""
@@ -231,10 +237,10 @@ class Reporter:
 
     def status(self, status: Status) -> None:
         """Print the status once."""
-        from lbdeploy.cli.report.status import screen
+        from lbdeploy.cli.report.status import once
 
         self.quiet()
-        console(self._results).print(screen(status, {}, {}))
+        console(self._results).print(once(status, self._advised))
 
     def topology(self, topology: Topology) -> None:
         """Print the cluster as a picture."""
@@ -249,7 +255,7 @@ class Reporter:
         from lbdeploy.cli.report.status import follow
 
         self.quiet()
-        follow(watch, console(self._results))
+        follow(watch, console(self._results), self._advised)
 
     def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
         """Print which node has the VIPs after a handover, and what clients lost."""
@@ -271,11 +277,13 @@ class Reporter:
         self._say_all(lines(result, min(console(self._results).width, 100)))
 
     def drills(self, results: Sequence[DrillResult]) -> None:
-        """Print a table of several drills."""
+        """Print a table of several drills, and how the cluster is after them."""
         from lbdeploy.cli.report.drill import headings, row
 
         if len(results) > 1:
             self.table(headings(), map(row, results))
+        if results and results[-1].verdict:
+            self.summary(results[-1].verdict)
 
     def lints(self, cluster: Cluster, lints: Sequence[Lint]) -> None:
         """Print the outcome of `check`."""

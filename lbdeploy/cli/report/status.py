@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lbdeploy.cli.report.terminal import cell
-from lbdeploy.cli.report.words import MARKS
+from lbdeploy.cli.report.summary import causes_lines, summary_line
+from lbdeploy.cli.report.terminal import Line, cell
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
@@ -22,28 +22,50 @@ REDRAW = 0.5  # seconds between two drawings
 STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": "warn", "unknown": "warn"}
 
 
-def screen(status: Status, silent: Mapping[str, float], last: Mapping[str, Snapshot]) -> RenderableType:
-    """The whole screen. `silent`: seconds without an answer, by node; `last`: such nodes' last answers, shown grey."""
-    shown = {**last, **status.nodes}
-    servers = (_servers(status, frontend.name, shown, silent) for frontend in status.cluster.frontends)
-    warnings = list(_warnings(status))
-    warned = [Group(*warnings)] if warnings else []
-    parts: list[RenderableType] = [_head(status), _nodes(status, silent, shown), *warned, _vips(status), *servers]
-    return Group(*(line for part in parts for line in (part, cell())))
+Advise = Callable[[Line], Line]  # adapts the commands in a line to this invocation
 
 
-def follow(watch: Watch, console: Console) -> None:
+def screen(
+    status: Status, silent: Mapping[str, float], last: Mapping[str, Snapshot], advise: Advise = tuple
+) -> RenderableType:
+    """The live screen. `silent`: seconds without an answer, by node; `last`: such nodes' last answers, shown grey."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    head = Group(_summary(status, advise), cell((now, "quiet")))
+    return _spaced([head, *_parts(status, silent, {**last, **status.nodes}, advise)])
+
+
+def once(status: Status, advise: Advise = tuple) -> RenderableType:
+    """The status as a report, which ends with how the cluster is. Where it is not deployed, that is all."""
+    parts = _parts(status, {}, status.nodes, advise) if status.overview.deployed else ()
+    return Group(_spaced(parts), _summary(status, advise))
+
+
+def follow(watch: Watch, console: Console, advise: Advise) -> None:
     """Draw the screen twice a second, on the terminal's alternate screen, until Ctrl-C."""
     with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
             last = {name: each.snapshot for name, each in watch.seen.items() if each.snapshot}
-            live.update(screen(watch.status, watch.silent, last), refresh=True)
+            live.update(screen(watch.status, watch.silent, last, advise), refresh=True)
             time.sleep(REDRAW)
 
 
-def _head(status: Status) -> Text:
-    now = time.strftime("%Y-%m-%d %H:%M:%S")
-    return cell((status.cluster.name, "name"), "  ", (now, "quiet"))
+def _spaced(parts: Iterable[RenderableType]) -> RenderableType:
+    return Group(*(line for part in parts for line in (part, cell())))
+
+
+def _summary(status: Status, advise: Advise) -> Text:
+    return cell(*advise(summary_line(status.overview, status.state, status.causes)))
+
+
+def _parts(
+    status: Status, silent: Mapping[str, float], shown: Mapping[str, Snapshot], advise: Advise
+) -> Iterator[RenderableType]:
+    yield _nodes(status, silent, shown)
+    if status.causes:
+        yield Group(*(cell(*advise(each)) for each in causes_lines(status.causes, verbose=False)))
+    yield _vips(status)
+    for frontend in status.cluster.frontends:
+        yield _servers(status, frontend.name, shown, silent)
 
 
 def _nodes(status: Status, silent: Mapping[str, float], shown: Mapping[str, Snapshot]) -> Table:
@@ -111,12 +133,6 @@ def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
         return cell(("-", "quiet"))
     style = "quiet" if grey else "good" if stat.up else "warn" if stat.drained else "bad"
     return cell((f"{stat.status} {stat.check_status} {span(stat.since)}", style))
-
-
-def _warnings(status: Status) -> Iterable[Text]:
-    for each in status.warnings:
-        mark, style = MARKS[each.severity]
-        yield cell((f"{mark} ", style), (f"{each.node}: " if each.node else "", "name"), each.detail)
 
 
 def _table(*headings: str) -> Table:

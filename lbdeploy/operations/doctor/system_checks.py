@@ -70,6 +70,7 @@ def _listeners(cluster: Cluster, node: Node) -> Iterator[Listener]:
     peers = tuple(ip_network(peer.addresses[cluster.vrrp.network]) for peer in cluster.peers(node))
     own, what = node.addresses[cluster.vrrp.network], "the nodes' haproxy among themselves"
     yield Listener(own, cluster.peers_port, what, "haproxy.peers_port", peers)
+    yield Listener(own, cluster.status_port, what, "haproxy.status_port", peers)
 
 
 def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:

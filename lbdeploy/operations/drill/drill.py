@@ -90,6 +90,7 @@ class Drill:
             healthy=survey.verdict.healthy and not survey.errors,
             after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
             nodes=tuple(each.name for each in self.cluster.nodes),
+            verdict=survey.verdict,
         )
 
     def _predicted(self, name: Name, node: Node, seen: Survey) -> float:
@@ -187,8 +188,9 @@ def _refuse(survey: Survey) -> None:
     """Raise unless all is well: a drill on a cluster that has no spare is an outage."""
     for error in survey.errors.values():
         raise error.but(state="nothing was broken: a drill needs a healthy cluster")
-    bad = [each for each in survey.verdict.findings if each.is_error]
-    if bad:
-        what = "\n".join(f"{each.node}: {each.detail}" if each.node else each.detail for each in bad)
+    if absent := survey.verdict.overview.undeployed("nothing was broken"):
+        raise absent
+    if bad := survey.verdict.errors:
+        what = "\n".join(each.text for each in bad)
         state = "nothing was broken: a drill needs a healthy cluster"
         raise LbdeployError(f"the cluster is not healthy:\n{what}", state=state, fix="lbdeploy verify")

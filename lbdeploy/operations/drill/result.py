@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.errors import DrillError
+from lbdeploy.health.verdict import Verdict
 from lbdeploy.operations.drill.faults import Kind
 from lbdeploy.operations.outage import vip_moves
 from lbdeploy.operations.outage.client import Stream
@@ -36,6 +37,7 @@ class DrillResult(Measured):
     healthy: bool = True
     after: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    verdict: Verdict | None = None  # what was found at the end
 
     @property
     def taker(self) -> str:

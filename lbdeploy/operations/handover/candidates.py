@@ -24,6 +24,8 @@ def holder(survey: Survey) -> str:
         return names[0]
     for error in survey.errors.values():
         raise error.but(state="nothing was moved")
+    if absent := survey.verdict.overview.undeployed("nothing was moved"):
+        raise absent
     where = ", ".join(f"{each.vip.ip} is on {' and '.join(each.holders) or 'no node'}" for each in survey.verdict.vips)
     raise unmoved(f"the VIPs are not all on one node: {where}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lbdeploy.config.model import Cluster, Node, frontend_socket
+from lbdeploy.config.model import STATUS, Cluster, Node, frontend_socket
 from lbdeploy.node.paths import HAPROXY_SOCKET
 from lbdeploy.planning.lint.text import Complaint, plain
 
@@ -63,4 +63,10 @@ def _tcplog_in_backend(cluster: Cluster, node: Node, content: str) -> Iterator[C
                 )
 
 
-RULES = (_tcplog_in_backend, _one_name, _no_servers, _no_socket)
+def _no_status(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
+    if content.strip() and ("frontend", STATUS) not in {(kind, name) for kind, name, _ in _sections(content)}:
+        message = f"has no frontend {STATUS}: no other node would give it the VIPs, whatever servers it reaches"
+        yield "warning", None, message, f"take the frontend {STATUS} over from the built-in template"
+
+
+RULES = (_tcplog_in_backend, _one_name, _no_servers, _no_socket, _no_status)

@@ -24,6 +24,11 @@ SINCE = {  # what the templates have had since then
         (r"    localpeer .*\n", ""),
         (r"\npeers .*?\n\n", "\n"),
         (r"    tcp-request session .*\n", ""),
+        (r"\n# Another node asks here .*?use_backend [^\n]*\n{% endfor %}\n", ""),
+    ),
+    "check-haproxy.sh.j2": (
+        (r";show stat -1 6 -1'\n.*?\n(?=answer=)", "'\n"),
+        (r"\n# Frontends of which .*?\nesac\n\Z", "exit 0\n"),
     ),
 }
 MADE = "/etc/keepalived/check-address /etc/keepalived/announce /etc/keepalived/tickle-clients"

@@ -323,8 +323,13 @@ BAD = {
     "a frontend where nodes are peers": (
         "port = 6443",
         "port = 10646",
-        "frontends.k8s-api.port: 10646 is the port at which the nodes' haproxy tell each other who their clients are; "
+        "frontends.k8s-api.port: 10646 is the port at which the nodes' haproxy talk to each other; "
         "choose another one, or set peers_port in [haproxy]",
+    ),
+    "one port for all that nodes say to each other": (
+        'master3 = "192.168.1.23"',
+        'master3 = "192.168.1.23"\n[haproxy]\nstatus_port = 10646',
+        "haproxy.status_port: is peers_port, too; give each its own port",
     ),
     "router_id too large": (
         "router_id = 101",

@@ -215,6 +215,16 @@ def test_an_interface_without_a_carrier_can_not_hold(seed: Cluster) -> None:
     assert holder(found).detail == "lb2 holds the VIPs; lb1 cannot take over: ens33 is down there"
 
 
+def test_a_node_that_reaches_no_server_can_not_hold(seed: Cluster) -> None:
+    """As long as another one does; where both reach none, the priority decides."""
+    lost = tuple(server("k8s-api", f"master{n}", "DOWN", "L4TOUT") for n in (1, 2, 3))
+    away = lb1(seed, holds=False, servers=lost)
+    found = verdict(seed, away, lb2(seed, holds=True))
+    why = "lb1 cannot take over: it reaches no server of k8s-api, as lb2 does"
+    assert holder(found).detail == f"lb2 holds the VIPs; {why}"
+    assert not holder(verdict(seed, away, lb2(seed, holds=True, servers=lost))).detail.endswith(why)
+
+
 def test_preempt_delay_that_still_runs_is_waited_for(seed: Cluster) -> None:
     """A preferred node that came back a moment ago takes the VIPs after the delay: a warning that says when."""
     back = running(since=NOW - 10, loaded=NOW - 10)
@@ -333,7 +343,7 @@ def test_a_drifted_file_is_wrong(seed: Cluster) -> None:
     edited = FileState("file", "644", "root:root", LONG_AGO, "edited\n")
     found = verdict(seed, lb1(seed), lb2(seed, states={"file /etc/haproxy/haproxy.cfg": edited}))
     assert failed(found) == {
-        ("lb2", "file", "/etc/haproxy/haproxy.cfg its content differs"),
+        ("lb2", "file", "/etc/haproxy/haproxy.cfg: its content differs"),
         ("lb2", "service", "haproxy reads /etc/haproxy/haproxy.cfg"),
     }
     assert all(each.fix for each in found.findings if each.is_error)

@@ -18,15 +18,21 @@ from lbdeploy.node.tls_hello import client_hello, escaped
 
 
 def test_the_greeting_makes_a_tls_server_answer(tmp_path: Path) -> None:
-    """The bytes that are sent are a greeting that a TLS server goes on from, and every shell prints them alike."""
+    """The bytes that are sent are a greeting that a TLS server goes on from, and every shell prints them alike.
+
+    A name is sent with it where there is one.
+    """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
+    names: list[str | None] = []
+    context.sni_callback = lambda _, name, __: names.append(name)
     server = context.wrap_bio(incoming, outgoing, server_side=True)
-    incoming.write(client_hello())
+    incoming.write(client_hello("k8s-api"))
     with pytest.raises(ssl.SSLWantReadError):
         server.do_handshake()
     assert outgoing.read()[:1] == b"\x16"
+    assert names == ["k8s-api"]
     for shell in ("dash", "bash"):
         printed = subprocess.run([shell, "-c", f"printf '{escaped()}'"], check=True, capture_output=True).stdout
         assert printed == client_hello()

@@ -104,6 +104,18 @@ def test_a_packet_is_a_whole_one(perl: Perl, client: str, vip: str) -> None:
     assert total == 0xFFFF
 
 
+def test_of_two_states_the_later_one_is_noted(perl: Perl, tmp_path: Path) -> None:
+    """Processes that keepalived starts at once may come to it in another order."""
+    state = tmp_path / "state"
+    for before, after in (("BACKUP {later}", "BACKUP"), ("BACKUP {earlier}", "FAULT"), ("BACKUP 4000000", "FAULT")):
+        numbers = "later => $$ + 2, earlier => $$ - 2"
+        write = (
+            f"my %n = ({numbers}); my $was = '{before}' =~ s/\\{{(\\w+)\\}}/$n{{$1}}/r; open(my $f, '>', '{state}'); "
+        )
+        perl(f"{write} print {{$f}} $was; close $f; note('FAULT', '{state}')")
+        assert state.read_text().split()[0] == after
+
+
 def test_it_says_what_it_can_not_do(perl: Perl) -> None:
     """Without a job of its own it does nothing."""
     assert perl("print main('x'), main()") == "22"

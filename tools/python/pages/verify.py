@@ -18,6 +18,30 @@ with warnings; 6: something is wrong; 4: a node could not be reached or logged i
 `up`, `rollback` and `rebuild` end with the same findings, and go by them on the way: a change after which a node or the
 VIPs are worse than before is undone.
 
+## The last line
+
+    ✗ lb2: haproxy is inactive
+        so: lb2: haproxy does not answer: it does not run
+        so: lb2: k8s-api does not answer on this node's own haproxy
+        next: lbdeploy up; to see why: journalctl -u haproxy
+    k8s-api  DEGRADED  1/2 nodes  3/3 servers  VIPs on lb1  1 problem
+
+Like every command that looks at the running cluster, it ends with one line that says how the cluster is: nodes that
+could hold the VIPs, servers that are up as the holder sees them, and who the holder is.
+
+| state | means | exit code of `verify` |
+| --- | --- | --- |
+| HEALTHY | all is well, perhaps with warnings | 0 |
+| DRIFTED | clients are served, and nodes differ from hosts.toml | 6 |
+| DEGRADED | something is wrong, and clients are served all the same | 6, or 4 |
+| DOWN | clients are not served: a VIP is on no node or on several, or nothing answers behind it | 6, or 4 |
+| UNKNOWN | a node that could not be asked may hold the VIPs | 4 |
+| NOT DEPLOYED | nothing of lbdeploy's is on the nodes yet | 6 |
+
+A problem is told once: what follows from it stands below it, after "so". What is right is told with `-v` only. In the
+document, `summary` has what the line says, and a finding that follows from another one names that in `because`:
+{`node`, `check`, `subject`}. Whoever is woken up by findings wants those without `because`.
+
 ## Checks
 
 In the order of the findings. A check is made of each node, or of the cluster as a whole, with `node` null: where the

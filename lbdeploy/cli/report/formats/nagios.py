@@ -35,6 +35,8 @@ def _summary(document: Mapping[str, Any]) -> str:
     if "findings" not in document:
         error = document.get("error", {})
         return f"{error['node']}: {error['message']}" if error.get("node") else f"{error.get('message', 'not checked')}"
+    if absent := _undeployed(document):
+        return f"not deployed on {', '.join(absent)}"
     bad = _not_ok(document)
     if bad:
         return f"{bad[0]['detail']}" + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else "")
@@ -42,14 +44,20 @@ def _summary(document: Mapping[str, Any]) -> str:
     return f"VIPs on {' and '.join(holders)}, {_up(document)} of {len(_servers(document))} servers up"
 
 
+def _undeployed(document: Mapping[str, Any]) -> list[str]:
+    """The nodes, where the cluster is on none of them yet."""
+    summary = document.get("summary", {})
+    return list(summary["not_deployed"]) if summary.get("state") == "not deployed" else []
+
+
 def _not_ok(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Errors before warnings."""
-    found = [each for each in document.get("findings", ()) if each["severity"] != "ok"]
+    """What follows from no other finding: errors before warnings."""
+    found = [each for each in document.get("findings", ()) if each["severity"] != "ok" and "because" not in each]
     return sorted(found, key=lambda each: each["severity"] != "error")
 
 
 def _details(document: Mapping[str, Any]) -> Iterator[str]:
-    for each in _not_ok(document):
+    for each in () if _undeployed(document) else _not_ok(document):
         where = f"{each['node']}: " if each["node"] else ""
         yield f"{each['severity']}: {where}{each['detail']}" + (f" -- {each['fix']}" if each.get("fix") else "")
 

@@ -38,9 +38,10 @@ def test_a_healthy_pair_fits_a_small_screen_and_has_no_warnings(seed: Cluster) -
     assert pair(seed).warnings == []
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
-    assert lines[3].split()[:4] == ["lb1", "MASTER", "2m", "200"]
-    assert "12" in lines[3].split()
-    assert "3/s" in lines[3].split()
+    assert lines[0] == "k8s-api  HEALTHY  2/2 nodes  3/3 servers  VIPs on lb1 for 1 min"
+    assert lines[4].split()[:4] == ["lb1", "MASTER", "2m", "200"]
+    assert "12" in lines[4].split()
+    assert "3/s" in lines[4].split()
 
 
 def test_what_is_not_as_it_should_be_is_said(seed: Cluster) -> None:
@@ -90,7 +91,7 @@ def test_a_screen_wants_a_terminal_that_can_be_drawn_on(
 def test_where_no_node_answers_it_says_that(seed: Cluster) -> None:
     dead = Status(seed, {}, {"lb1": ConnectError("no answer"), "lb2": ConnectError("no answer")})
     assert dead.vips == []
-    assert any("lb1: no answer" in line for line in drawn(dead))
+    assert any("lb1, lb2: no answer" in line for line in drawn(dead))
 
 
 @pytest.mark.parametrize(

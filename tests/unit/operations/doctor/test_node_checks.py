@@ -145,7 +145,7 @@ def test_ports_that_a_firewall_does_not_let_in_are_told_once(tmp_path: Path, all
     rules = captured("firewall/nft_default_deny").replace('"right": 6443', '"right": 8405')
     found = list(node_checks.problems(of, looked(of, firewall=rules)))
     assert {(each.check, each.is_warning) for each in found} == {("firewall", True)}
-    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == [*ports, "10646"]
+    assert [re.findall(r"at port (\d+)", each.detail)[0] for each in found] == [*ports, "10646", "10647"]
     assert found[0].detail == (
         "its firewall blocks clients at port 6443 of frontend k8s-api: chain inet filter input of nft"
     )

@@ -45,11 +45,12 @@ def test_tcplog_in_a_backend_is_found(tmp_path: Path) -> None:
     [
         (" level admin", "", "error", "has no stats socket /run/haproxy/admin.sock of level admin"),
         ("    bind unix@", "    # bind unix@", "warning", "frontend k8s-api is not bound to /run/haproxy/k8s-api.sock"),
+        ("\nfrontend {{ paths.status }}", "\nfrontend other", "warning", "has no frontend lbdeploy-status"),
     ],
 )
 def test_what_lbdeploy_asks_haproxy_by_is_missed(
     tmp_path: Path, old: str, new: str, severity: str, message: str
 ) -> None:
-    """Without its sockets, nobody could say whether servers are up, or whether a standby serves."""
+    """Without its sockets, nobody could say whether servers are up, or whether a standby serves, and no peer either."""
     (found,) = lints(tmp_path, "haproxy.cfg", built_in("haproxy.cfg").replace(old, new))
     assert (found.severity, found.message[: len(message)]) == (severity, message)

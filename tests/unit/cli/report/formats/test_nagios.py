@@ -36,3 +36,15 @@ def test_details_follow_worst_first_and_no_bar_is_in_them() -> None:
     lines = NAGIOS.text(verified(WARNING, finding("error", "a|b\nc"), code=6)).splitlines()
     assert lines[1:] == ["error: lb1: a/b c -- lbdeploy up", "warning: lb1: master2 is down -- lbdeploy up"]
     assert lines[0].count("|") == 1
+
+
+def test_what_follows_from_a_cause_is_not_told_beside_it() -> None:
+    """One stopped haproxy is one problem, and a cluster that is not there yet is not thirty."""
+    effect = finding("error", "k8s-api does not answer", check="frontend") | {"because": {"node": "lb1"}}
+    assert NAGIOS.text(verified(ERROR, effect, code=6)).splitlines() == [
+        "LBDEPLOY CRITICAL - k8s-api: haproxy does not answer | servers_up=2;;;0;2 problems=2;;0;0 time=0.5s",
+        "error: lb1: haproxy does not answer -- lbdeploy up",
+    ]
+    bare = NAGIOS.text(verified(ERROR, code=6, summary={"state": "not deployed", "not_deployed": ["lb1", "lb2"]}))
+    assert bare.startswith("LBDEPLOY CRITICAL - k8s-api: not deployed on lb1, lb2 |")
+    assert len(bare.splitlines()) == 1
