@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from lbdeploy.config.model import Frontend, Server
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
-from lbdeploy.node.drains import Drain
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources.drains import Drain
 
 
 def drained(state: ClusterState) -> Iterator[Finding]:

@@ -13,10 +13,10 @@ from lbdeploy.health.finding import Excuse, Finding
 from lbdeploy.health.overview import Overview, State, overview
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
-from lbdeploy.node.drains import Drain
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import ServerStat
+from lbdeploy.node.resources.drains import Drain
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
 from lbdeploy.node.answers import KEPT, seconds, understood
-from lbdeploy.node.drains import Drain, parse
 from lbdeploy.node.health_probes import health
 from lbdeploy.node.parsers import (
     Answered,
@@ -31,6 +30,7 @@ from lbdeploy.node.parsers import (
 )
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Answer, Resource
+from lbdeploy.node.resources.drains import Drain, parse
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.server_state import ID as SERVER_STATE_ID
 from lbdeploy.node.resources.service import ServiceState

@@ -111,7 +111,7 @@ def told_servers(result: ServerResult) -> ExitStatus:
     if result.gave_up:
         left = ", ".join(f"{number} on {name}" for name, number in result.left.items())
         again = f"lbdeploy drain {result.server} --wait 60"
-        error = RemoteError(
+        error = LbdeployError(
             f"open connections to {result.server} {tried}: {left}",
             state=f"{result.server} is drained: it gets no new ones",
             fix=f"{again}; to close them: {again} --shutdown",

@@ -23,7 +23,6 @@ from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Stage
-from lbdeploy.rollout.inherited_drains import inheriting
 from lbdeploy.rollout.loop import RunLoop, Start
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
 from lbdeploy.rollout.request import Options, Origin
@@ -87,8 +86,7 @@ class Rebuild:
 
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the node can't be brought in safely."""
-        wanted = self._run.wanted
-        wanted, survey = inheriting(wanted, self._observed(wanted))
+        wanted, survey = self._run.wanted.inheriting(self._observed(self._run.wanted))
         self._require_holder(survey)
         deaf = list(_deaf(survey, self.name))
         if not deaf:

@@ -19,7 +19,6 @@ from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF, desired
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
-from lbdeploy.rollout.inherited_drains import inheriting
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
 from lbdeploy.rollout.outcome import halfway
@@ -97,7 +96,7 @@ class Run:
 
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the run must not begin."""
-        wanted, survey = inheriting(self.wanted, self.context.observer.survey(self.wanted))
+        wanted, survey = self.wanted.inheriting(self.context.observer.survey(self.wanted))
         self.refuse(survey)
         return Start(survey, lasting(wanted), survey.plan)
 

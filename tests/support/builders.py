@@ -14,12 +14,11 @@ import goldens
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.node import drains
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
-from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
+from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl, drains
 from lbdeploy.node.resources.base import Answer, Change, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState

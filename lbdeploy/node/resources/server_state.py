@@ -1,4 +1,4 @@
-"""The servers that were drained on a node, in the file that its haproxy reads: see node/drains.
+"""The servers that were drained on a node, in the file that its haproxy reads: see drains.
 
 Who is drained is the operators' decision of the moment, and not in hosts.toml. So a drain is no drift, and a run leaves
 it as it is; it only drops what hosts.toml no longer has, and keeps the ports of the others up to date.
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdeploy.common.shell import Raw
-from lbdeploy.node.drains import Drain, Pair, parse, render
 from lbdeploy.node.paths import SERVER_STATE, STAGED
 from lbdeploy.node.resources.base import Answer, Change, Given, Phase, Resource, Step
+from lbdeploy.node.resources.drains import Drain, Pair, parse, render
 from lbdeploy.node.resources.file import File, FileState
 
 ID = f"file {SERVER_STATE}"

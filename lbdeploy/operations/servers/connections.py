@@ -11,8 +11,8 @@ from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError
 from lbdeploy.events import Emit, Step
 from lbdeploy.node.answers import understood
-from lbdeploy.node.drains import Pair
 from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.resources.drains import Pair
 from lbdeploy.operations.servers.names import Member
 from lbdeploy.operations.servers.node_scripts import close_connections, open_connections, parse_open
 from lbdeploy.operations.servers.result import ServerResult

@@ -1,7 +1,7 @@
 """Draining a server: all nodes' haproxy give it no new connections, until it is to be used again.
 
 It is no run: no file of hosts.toml changes, and nothing has to be confirmed. Each node is looked at once and told once.
-See docs/decisions/057-drained-servers.md.
+See docs/decisions/058-drained-servers.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError, LockedError, together
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.node.drains import Drain, Pair, render
+from lbdeploy.node.resources.drains import Drain, Pair, render
 from lbdeploy.operations.servers.connections import POLL_SECONDS, OpenConnections
 from lbdeploy.operations.servers.names import Member, State, members
-from lbdeploy.operations.servers.node_scripts import Look, ServerView, Tell
+from lbdeploy.operations.servers.node_scripts import NodeServers, ServersProbe, Tell
 from lbdeploy.operations.servers.records import after, pairs, pending
 from lbdeploy.operations.servers.refusals import UNCHANGED, refuse
 from lbdeploy.operations.servers.result import NodeResult, ServerResult
@@ -72,7 +72,7 @@ class Servers:
             raise together(_errors(found).values()).but(state=UNCHANGED)
         refuse(self.cluster, list(views.values()), wanted, state, force_last=force_last)
         nodes = [view.node for view in views.values()]
-        task = Task(self, wanted, state, Drain("", "", int(time.time()), self.who))
+        task = DrainTask(self, wanted, state, Drain("", "", int(time.time()), self.who))
         told = self.pool.each(nodes, lambda node, session: task.carry_out(session, views[node.name]))
         return ServerResult(
             server=wanted[0][1].name,
@@ -87,13 +87,13 @@ class Servers:
         """The ports of all servers."""
         return {(frontend.name, server.name): server.port for frontend, server in self.cluster.servers()}
 
-    def _view(self, node: Node, session: Session, wanted: Sequence[Member]) -> ServerView:
-        look = Look(node, self.ports, wanted)
+    def _view(self, node: Node, session: Session, wanted: Sequence[Member]) -> NodeServers:
+        look = ServersProbe(node, self.ports, wanted)
         return look.view(session.run(look.script()).output)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class DrainTask:
     """What each node is to be told. `now` is the record of this drain."""
 
     servers: Servers
@@ -101,7 +101,7 @@ class Task:
     state: State
     now: Drain
 
-    def carry_out(self, session: Session, view: ServerView) -> NodeResult:
+    def carry_out(self, session: Session, view: NodeServers) -> NodeResult:
         """Bring a node to the state. Where its record changes meanwhile, or another run is at work: try again.
 
         Raises LockedError and RemoteError.
@@ -117,7 +117,7 @@ class Task:
                 return self._result(view, there, changed=changed)
             view = self.servers._view(view.node, session, self.wanted)
 
-    def _tell(self, session: Session, view: ServerView, deadline: float) -> dict[Pair, int] | None:
+    def _tell(self, session: Session, view: NodeServers, deadline: float) -> dict[Pair, int] | None:
         """The open connections, once the node was told; None where it has to be looked at again."""
         record = render(after(view, self.wanted, self.state, self.now), self.servers.ports)
         tell = Tell(view, record, self.wanted, self.state, self.servers.about)
@@ -129,7 +129,7 @@ class Task:
             time.sleep(POLL_SECONDS)
             return None
 
-    def _result(self, view: ServerView, there: Mapping[Pair, int], *, changed: bool) -> NodeResult:
+    def _result(self, view: NodeServers, there: Mapping[Pair, int], *, changed: bool) -> NodeResult:
         records = after(view, self.wanted, self.state, self.now)
         own = tuple(each for each in records if each.pair in pairs(self.wanted))
         return NodeResult(node=view.node, changed=changed, answers=view.answers, records=own, open=there)

@@ -13,12 +13,12 @@ from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Node, Server
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.answers import count, understood
-from lbdeploy.node.drains import Drain, Pair, Ports, parse
 from lbdeploy.node.health_probes import show_stat
 from lbdeploy.node.observation import PRELUDE, ProbeScript
 from lbdeploy.node.parsers import ServerStat, parse_show_stat
 from lbdeploy.node.paths import HAPROXY_SOCKET, LOCK, SERVER_STATE, STAGED, UNIT
 from lbdeploy.node.resources import ServerState
+from lbdeploy.node.resources.drains import Drain, Pair, Ports, parse
 from lbdeploy.operations.servers.names import Member, State
 from lbdeploy.planning.desired import HAPROXY_CFG
 from lbdeploy.rollout.lock import TAKE
@@ -29,7 +29,7 @@ MASTER_SOCKET = "/run/haproxy-master.sock"  # Debian's unit has haproxy's master
 
 
 @dataclass(frozen=True, slots=True)
-class ServerView:
+class NodeServers:
     """A node's view of the servers. `loads`: its haproxy.cfg has haproxy read the record when it starts.
 
     `open`: connections that its haproxy has to a server, those of old workers included.
@@ -53,7 +53,7 @@ class ServerView:
         return next((each for each in self.stats if (each.frontend, each.server) == pair), None)
 
 
-class Look(ProbeScript):
+class ServersProbe(ProbeScript):
     """Asks a node for its record, its haproxy's view of all servers, and the open connections of some."""
 
     def __init__(self, node: Node, ports: Ports, members: Sequence[Member]) -> None:
@@ -61,12 +61,12 @@ class Look(ProbeScript):
         more = {"show stat": show_stat(), "loads": Raw(LOADS), "open": Raw(open_connections(members))}
         super().__init__(node, [ServerState(servers)], more)
 
-    def view(self, output: str) -> ServerView:
+    def view(self, output: str) -> NodeServers:
         """The node's view, from the script's output. Raises RemoteError."""
         marks = self.answers(output)
         (state,) = self.states(marks).values()
         stats = marks["show stat"].output
-        return ServerView(
+        return NodeServers(
             node=self.node,
             record=state.content,
             answers=stats.startswith("# "),
@@ -98,7 +98,7 @@ def parse_open(text: str) -> dict[Pair, int]:
 class Tell:
     """Replaces a node's record, and has its haproxy drain servers, or use them again, at once."""
 
-    def __init__(self, view: ServerView, record: str, members: Sequence[Member], state: State, about: str) -> None:
+    def __init__(self, view: NodeServers, record: str, members: Sequence[Member], state: State, about: str) -> None:
         self.node = view.node
         self._view = view
         self._record = record
@@ -135,13 +135,17 @@ class Tell:
 
     def _failed(self, told: Sequence[str], output: str) -> RemoteError:
         reason = next((each.removeprefix("said ") for each in told if each.startswith("said ")), "")
-        fix = "see why, there: journalctl -u haproxy -n 20; then the same command again"
         if "written" not in told:
-            return RemoteError(
-                f"{SERVER_STATE} could not be written there", node=self.node.name, fix=fix, detail=output
-            )
-        message = f"haproxy there did not do it: {reason or 'it does not answer on its socket'}"
-        return RemoteError(message, node=self.node.name, fix=fix, detail=output)
+            message, state = f"{SERVER_STATE} could not be written there", "nothing was changed there"
+            fix = "see what is wrong with its file system: df -h /var/lib there; then the same command again"
+            return RemoteError(message, node=self.node.name, state=state, fix=fix, detail=output)
+        return RemoteError(
+            f"haproxy there did not do it: {reason or 'it does not answer on its socket'}",
+            node=self.node.name,
+            state="it is on record there, so haproxy does it when it reloads",
+            fix="journalctl -u haproxy -n 20 there; then the same command again",
+            detail=output,
+        )
 
 
 # With set -e: what is not told was not done. A node without a running haproxy has the record for its next start.

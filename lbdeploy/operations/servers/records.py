@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lbdeploy.node.drains import Drain, Pair
+from lbdeploy.node.resources.drains import Drain, Pair
 from lbdeploy.operations.servers.names import Member, State
-from lbdeploy.operations.servers.node_scripts import ServerView
+from lbdeploy.operations.servers.node_scripts import NodeServers
 
 
 def pairs(wanted: Sequence[Member]) -> list[Pair]:
@@ -15,7 +15,7 @@ def pairs(wanted: Sequence[Member]) -> list[Pair]:
     return [(frontend.name, server.name) for frontend, server in wanted]
 
 
-def after(view: ServerView, wanted: Sequence[Member], state: State, now: Drain) -> tuple[Drain, ...]:
+def after(view: NodeServers, wanted: Sequence[Member], state: State, now: Drain) -> tuple[Drain, ...]:
     """The records of a node once it was told. Who drained a server first, and when, stays on record."""
     named = pairs(wanted)
     if state == "ready":
@@ -24,12 +24,12 @@ def after(view: ServerView, wanted: Sequence[Member], state: State, now: Drain) 
     return (*view.drains, *(each for each in new if not view.drain(each.pair)))
 
 
-def pending(view: ServerView, wanted: Sequence[Member], state: State) -> bool:
+def pending(view: NodeServers, wanted: Sequence[Member], state: State) -> bool:
     """Whether a node has to be told anything: its record, or what its haproxy does, is not so yet."""
     return any(_differs(view, member, state) for member in wanted)
 
 
-def _differs(view: ServerView, member: Member, state: State) -> bool:
+def _differs(view: NodeServers, member: Member, state: State) -> bool:
     frontend, server = member
     pair = (frontend.name, server.name)
     if (view.drain(pair) is not None) != (state == "drain"):

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from lbdeploy.config.model import Cluster, Frontend
 from lbdeploy.errors import LbdeployError, RemoteError, together
-from lbdeploy.node.drains import Pair
 from lbdeploy.node.paths import SERVER_STATE
+from lbdeploy.node.resources.drains import Pair
 from lbdeploy.operations.servers.names import Member, State
-from lbdeploy.operations.servers.node_scripts import ServerView
+from lbdeploy.operations.servers.node_scripts import NodeServers
 
 UNCHANGED = "nothing was changed"
 
 
 def refuse(
-    cluster: Cluster, views: Sequence[ServerView], wanted: Sequence[Member], state: State, *, force_last: bool
+    cluster: Cluster, views: Sequence[NodeServers], wanted: Sequence[Member], state: State, *, force_last: bool
 ) -> None:
     """Raise where the nodes can't do it, or where a drain would leave a frontend without a server."""
     found: list[LbdeployError] = [error for view in views for error in _unable(view, wanted)]
@@ -25,7 +25,7 @@ def refuse(
         raise together(found)
 
 
-def _unable(view: ServerView, wanted: Sequence[Member]) -> Iterator[RemoteError]:
+def _unable(view: NodeServers, wanted: Sequence[Member]) -> Iterator[RemoteError]:
     """A node whose haproxy does not read the record, or does not know the server."""
     name = view.node.name
     if not view.loads:
@@ -39,7 +39,7 @@ def _unable(view: ServerView, wanted: Sequence[Member]) -> Iterator[RemoteError]
             yield RemoteError(message, node=name, state=UNCHANGED, fix="lbdeploy up puts hosts.toml's servers there")
 
 
-def _last(frontend: Frontend, views: Sequence[ServerView], wanted: Sequence[Member]) -> Iterator[RemoteError]:
+def _last(frontend: Frontend, views: Sequence[NodeServers], wanted: Sequence[Member]) -> Iterator[RemoteError]:
     """A node on which the frontend has no other server that is up. One that is down can't be missed."""
     leaving = {server.name for each, server in wanted if each is frontend}
     for view in views:
@@ -51,7 +51,7 @@ def _last(frontend: Frontend, views: Sequence[ServerView], wanted: Sequence[Memb
             yield RemoteError(message, node=view.node.name, state=UNCHANGED, fix=fix)
 
 
-def _usable(frontend: Frontend, view: ServerView) -> Iterator[str]:
+def _usable(frontend: Frontend, view: NodeServers) -> Iterator[str]:
     """The servers that get connections of the frontend on a node."""
     for server in frontend.servers:
         stat = view.stat((frontend.name, server.name))
@@ -59,13 +59,13 @@ def _usable(frontend: Frontend, view: ServerView) -> Iterator[str]:
             yield server.name
 
 
-def _others(frontend: Frontend, view: ServerView, leaving: set[str]) -> str:
+def _others(frontend: Frontend, view: NodeServers, leaving: set[str]) -> str:
     """How the other servers are, in a few words."""
     others = [server.name for server in frontend.servers if server.name not in leaving]
     words = [f"{name} is {_described(view, (frontend.name, name))}" for name in others]
     return f": {', '.join(words)}" if words else ""
 
 
-def _described(view: ServerView, pair: Pair) -> str:
+def _described(view: NodeServers, pair: Pair) -> str:
     stat = view.stat(pair)
     return "drained" if view.drain(pair) else stat.status if stat else "unknown"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lbdeploy.config.model import Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.node.drains import Drain, Pair
+from lbdeploy.node.resources.drains import Drain, Pair
 from lbdeploy.operations.servers.names import State
 
 

@@ -1,7 +1,7 @@
 """Servers that were drained: what a node's haproxy is told of them whenever it starts or reloads. Pure.
 
 The record is haproxy's own server-state file (management guide, `show servers state`), with who drained a server, and
-when, in comments, which haproxy skips. See docs/decisions/057-drained-servers.md.
+when, in comments, which haproxy skips. See docs/decisions/058-drained-servers.md.
 """
 
 from __future__ import annotations
