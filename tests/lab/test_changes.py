@@ -258,7 +258,7 @@ def test_hand_edited_text_is_in_the_generation_and_comes_back(live: Lab) -> None
 
 
 def reject(text: str) -> str:
-    return text.replace("    balance", "    tcp-request connection reject\n    balance")
+    return text.replace("    timeout client", "    tcp-request connection reject\n    timeout client")
 
 
 def nowhere(text: str) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import same_ports
 from clients import smooth, traffic
 from earlier import earlier
 from harness import TOP, VIPS, Lab, held_by, sound, wait_for
@@ -73,6 +76,17 @@ def test_the_holder_fails(pair: Lab, kind: str) -> None:
 def until(watch: dict[str, Any], end: float) -> dict[str, Any]:
     """What a watch saw of silences that began before then."""
     return {**watch, "silences": [each for each in watch["silences"] if each[0] < end - SOON]}
+
+
+def test_a_client_that_uses_its_port_again_is_left_alone(pair: Lab) -> None:
+    """It was known from an earlier connection, and is connected to this node when it is tickled."""
+    elections = "for i in $(seq 20); do /etc/keepalived/tickle-clients moved & sleep 0.25; done; wait"
+    with ThreadPoolExecutor() as pool:
+        told = pool.submit(pair.on, "client", f"{sys.executable} {same_ports.__file__} {VIPS[0]} 6")
+        pair.on("lb1", elections)
+        connections, ended = map(int, told.result().split())
+    assert connections > 200
+    assert ended == 0
 
 
 @contextmanager

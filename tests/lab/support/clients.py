@@ -167,6 +167,8 @@ class Client:
                 raise OSError(line.decode(errors="replace").strip())
             self.answered.set()
         except (OSError, EOFError) as error:
+            # What was reset before it was connected is ECONNREFUSED (Linux, tcp_reset): this one was, a moment ago.
+            connected |= isinstance(error, OSError) and error.errno == errno.ECONNRESET
             self.seen.failures.append({**self._note(began, _why(error)), "connected": connected})
 
     async def _connected(self) -> socket.socket:

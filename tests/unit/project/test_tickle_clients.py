@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -114,6 +115,24 @@ def test_of_two_states_the_later_one_is_noted(perl: Perl, tmp_path: Path) -> Non
         )
         perl(f"{write} print {{$f}} $was; close $f; note('FAULT', '{state}')")
         assert state.read_text().split()[0] == after
+
+
+@pytest.mark.parametrize(("family", "own"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_the_kernel_is_asked_for_one_connection(perl: Perl, family: socket.AddressFamily, own: str) -> None:
+    """What is established, what only listens there, what has ended, and what nobody knows."""
+    with socket.create_server((own, 0), family=family) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection((own, port))
+        mine, _ = server.accept()
+        number = client.getsockname()[1]
+
+        def state(of: int, other: int) -> int:
+            return int(perl(f"print state(pack('n n', {of}, {other}), packed('{own}'), packed('{own}'))"))
+
+        assert (state(port, number), state(port, 1)) == (1, 10)
+        mine.close()
+        client.close()
+        assert (state(port, number), state(1, number)) == (6, 0)
 
 
 def test_it_says_what_it_can_not_do(perl: Perl) -> None:
