@@ -24,6 +24,7 @@ from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
+from lbdeploy.health.awaited import Goal
 from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 from lbdeploy.rollout.request import Options, Origin, origin, user
@@ -94,11 +95,21 @@ def up(
         return run.up(approve)
 
 
-def verify(cluster: Cluster, *, wait: float = 0.0, limit: Iterable[str] = (), on_event: Emit = silent) -> Outcome:
-    """The state of the running cluster; observed again for up to `wait` s until it is healthy. Changes nothing."""
+def verify(
+    cluster: Cluster,
+    *,
+    wait: float = 0.0,
+    wait_for: Goal | None = None,
+    limit: Iterable[str] = (),
+    on_event: Emit = silent,
+) -> Outcome:
+    """The state of the running cluster; observed again for up to `wait` s until it is healthy. Changes nothing.
+
+    `wait_for`: servers, vips or all, as in `lbdeploy verify --help`.
+    """
     options = _options(cluster, {"limit": limit})
     with _run(cluster, options, on_event, "verify", limit=options.limit) as run:
-        return run.verify(wait)
+        return run.verify(wait, wait_for)
 
 
 def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:

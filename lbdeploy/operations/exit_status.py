@@ -18,8 +18,10 @@ from lbdeploy.errors import (
     UsageError,
     together,
 )
+from lbdeploy.health.awaited import missing
 
 if TYPE_CHECKING:
+    from lbdeploy.health.awaited import Goal
     from lbdeploy.health.finding import Finding
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
@@ -131,11 +133,15 @@ def _undone(result: ServerResult) -> LbdeployError:
     )
 
 
-def verified(outcome: Outcome) -> ExitStatus:
-    """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster."""
+def verified(outcome: Outcome, goal: Goal | None = None) -> ExitStatus:
+    """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster, and that over the goal."""
     document = outcome.verdict.to_json()
     if outcome.errors:
         return _failed(together(outcome.errors.values()), document, shown=True)
+    late = missing(outcome.verdict.findings, goal) if goal and outcome.verdict.healthy else []
+    if late:
+        message = f"what was waited for has not come about: {_listed(late)}"
+        return _failed(UnhealthyError(message, state="nothing was changed", fix=late[0].fix), document)
     return _judged("", outcome.verdict, document)
 
 

@@ -169,3 +169,18 @@ def test_connections_that_do_not_end(home: Lab) -> None:
         time.sleep(1)
     assert max(ends(watches)) == 1
     assert longest(watches) <= SOON
+
+
+def test_servers_are_waited_for(home: Lab) -> None:
+    """`verify --wait` ends once those that are rising have risen; --wait-for, once all are up, or fails."""
+    home.lab("stop", "master1")
+    wait_for(lambda: all(field(home, node, "master1", STATUS) == "DOWN" for node in NODES), 60)
+    late = home.do("verify", "--wait", "1", "--wait-for", "servers", code=6)
+    assert late["error"]["message"].startswith("what was waited for has not come about: k8s-api/master1")
+    assert home.do("verify", "--wait", "60", "--wait-for", "vips")["duration_s"] < 20
+    home.lab("start", "master1")
+    found = home.do("verify", "--wait", "60", "--wait-for", "all")
+    assert {each["status"] for each in found["servers"]} == {"UP"}
+    home.on("lb1", "systemctl reload haproxy")
+    found = home.do("verify", "--wait", "60")
+    assert {each["status"] for each in found["servers"]} == {"UP"}
