@@ -23,11 +23,12 @@ def home(pair: Lab) -> Iterator[Lab]:
     yield pair
     pair.file.write_text(pair.original)
     pair.lab("up")
+    assert pair.run("up").code == 0
     for server in ("master1", "master2", "master3"):
-        assert pair.run("undrain", server).code == 0
-    pair.run("up")
-    pair.do("handover", "--back")
-    sound(pair)
+        if drained(pair, server):
+            pair.do("undrain", server)
+    if not held_by(pair, "lb1"):
+        pair.do("handover", "--back")
 
 
 def field(lab: Lab, node: str, server: str, number: int) -> str:
@@ -63,8 +64,8 @@ def test_work_on_a_server(home: Lab) -> None:
     assert len(seen["broken"]) <= len(VIPS)
     assert max(ends(watches)) <= 1
     assert longest(watches) <= SOON
-    assert home.do("verify")["findings"]
     assert home.do("undrain", "master1")["changed"] == []
+    sound(home)
 
 
 def test_it_lasts(home: Lab) -> None:
@@ -162,8 +163,8 @@ def test_connections_that_do_not_end(home: Lab) -> None:
     """After the wait they are named, and the server stays drained; those of an old worker are closed, too."""
     with watching(home, *VIPS) as watches:
         home.on("lb1", "systemctl reload haproxy")
-        done = [home.do("drain", server, "--wait", "0.5", code=1) for server in ("master1",)]
-        assert done[0]["error"]["message"].startswith("open connections to master1 are left after 0.5 s: ")
+        late = home.do("drain", "master1", "--wait", "0.5", code=1)["error"]
+        assert late["message"].startswith("open connections to master1 are left after 0.5 s: ")
         closed = home.do("drain", "master1", "--shutdown")
         assert [each["open"] for node in closed["nodes"] for each in node["connections"]] == [0, 0]
         time.sleep(1)
