@@ -9,7 +9,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import global_options
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import ConnectError, UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.operations.status import Status
@@ -50,7 +50,9 @@ def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
     error = next(iter(status.errors.values()), None) if status else None
     if error:
         app.complain(error)
-    app.finish(error.exit_code if error else 0, **shown.to_json(), **({"error": error.to_json()} if error else {}))
+    app.finish(
+        ConnectError.exit_code if error else 0, **shown.to_json(), **({"error": error.to_json()} if error else {})
+    )
 
 
 def _look(app: App) -> Status:
