@@ -21,12 +21,16 @@ from lbdeploy.node.resources.drains import Drain
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Everything that was found. `servers` are (node, server as its haproxy sees it); `drains`: (node, drained one)."""
+    """Everything that was found: `servers` are (node, server as its haproxy sees it).
+
+    `packages` are (node, name, version), and `drains` (node, server that is drained there).
+    """
 
     findings: tuple[Finding, ...]
     vips: tuple[Placement, ...]
     servers: tuple[tuple[str, ServerStat], ...]
     overview: Overview = field(default_factory=Overview)
+    packages: tuple[tuple[str, str, str], ...] = ()
     drains: tuple[tuple[str, Drain], ...] = ()
 
     @property
@@ -81,7 +85,7 @@ class Verdict:
             yield name, sum(stat.up for stat in own), len(own)
 
     def to_json(self) -> dict[str, object]:
-        """`findings`, `vips` and `servers` of the JSON contract, and `summary`."""
+        """`findings`, `vips` and `servers` of the JSON contract, `packages` and `summary`."""
         drained = {(node, *each.pair): each.to_json() for node, each in self.drains}
         servers = [
             {
@@ -101,7 +105,8 @@ class Verdict:
         ]
         vips = [each.to_json() for each in self.vips]
         summary = self.overview.to_json(self.findings)
-        return {"findings": findings, "vips": vips, "servers": servers, "summary": summary}
+        packages = [{"node": node, "name": name, "version": version} for node, name, version in self.packages]
+        return {"findings": findings, "vips": vips, "servers": servers, "packages": packages, "summary": summary}
 
 
 def judge(
@@ -114,4 +119,5 @@ def judge(
     state = ClusterState(cluster, observations, plans, errors or {})
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
     drains = tuple((each.node.name, drain) for each in observations for drain in each.drains)
-    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), drains)
+    packages = tuple((each.node.name, *of) for each in observations for of in each.packages.items())
+    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), packages, drains)

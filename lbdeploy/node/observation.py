@@ -32,6 +32,7 @@ from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.drains import Drain, parse
 from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.server_state import ID as SERVER_STATE_ID
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
@@ -86,6 +87,12 @@ class Observation:
     def drain(self, frontend: str, server: str) -> Drain | None:
         """The record of a server that was drained on this node."""
         return next((each for each in self.drains if each.pair == (frontend, server)), None)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """The versions of the packages that are installed, of those that were asked for."""
+        states = [each for each in self.states.values() if isinstance(each, PackageState)]
+        return {name: version for each in states for name, version in each.versions.items()}
 
     @property
     def priority(self) -> int:

@@ -26,15 +26,10 @@ def _drained(result: ServerResult) -> Iterator[Line]:
     if result.left:
         listing = ", ".join(f"{number} on {name}" for name, number in result.left.items())
         yield ("  open connections: ", "quiet"), listing
-        wait, close = f"lbdeploy drain {result.server} --wait 60", "--shutdown"
-        yield (
-            ("Next: ", "next"),
-            (wait, "next"),
-            " waits for them to end; with ",
-            close,
-            ", it closes what is left then",
-        )
-    else:
+    if result.left and not result.gave_up:
+        wait = f"lbdeploy drain {result.server} --wait 60"
+        yield ("Next: ", "next"), (wait, "next"), " waits for them to end, and with --shutdown closes the rest"
+    elif not result.left:
         yield (("  no connection to it is open", "quiet"),)
     yield ("Next: ", "next"), "when its work is done: ", (f"lbdeploy undrain {result.server}", "next")
 
