@@ -47,6 +47,8 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "show",
         "rebuild",
         "handover",
+        "drain",
+        "undrain",
         "drill",
         "rollback",
         "down",
