@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import pytest
 from harness import LBDEPLOY, Lab, held_by, wait_for
 
 
@@ -132,3 +134,36 @@ def test_a_node_that_hangs_delays_nobody(pair: Lab) -> None:
     assert watching.returncode == 130
     assert json.loads(out.splitlines()[-1])["error"]["type"] == "InterruptedRun"
     assert "Traceback" not in err
+
+
+def test_the_past_is_told_by_what_nodes_and_this_machine_remember(
+    pair: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change, a handover, a drill with its cost, a haproxy that was stopped by hand: in the order of their times."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    wait_for(lambda: held_by(pair, "lb1"))
+    pair.edit("advert_interval = 1", "advert_interval = 0.5")
+    pair.do("up")
+    pair.do("handover")
+    pair.do("handover", "--back")
+    pair.do("drill", "haproxy")
+    pair.on("lb1", "systemctl stop haproxy")
+    wait_for(lambda: held_by(pair, "lb2"), 10)
+    page = tmp_path / "past.html"
+    before = len(pair.run("--json", "history", env={"XDG_STATE_HOME": "/nonexistent"}).json["events"])
+    said = pair.do("history", "--html", str(page))["events"]
+    assert [each["at"] for each in said] == sorted(each["at"] for each in said)
+    mine = [each for each in said if each["kind"] != "move" and "exit_code" in each]
+    assert [(each["kind"], each["exit_code"]) for each in mine] == [
+        ("up", 0), ("handover", 0), ("handover", 0), ("drill", 0),
+    ]  # fmt: skip
+    assert [each["what"] for each in mine[0]["changed"]] == ["/etc/keepalived/keepalived.conf"] * 2
+    assert 0 < mine[3]["outage_ms"] <= mine[3]["expected_ms"] + 500
+    moves = [(each["from"], each["to"], each.get("during", "")) for each in said if each["kind"] == "move"]
+    assert [(old, new, during.split()[2:3]) for old, new, during in moves[-5:]] == [
+        ("lb1", "lb2", ["handover"]), ("lb2", "lb1", ["handover"]),
+        ("lb1", "lb2", ["drill"]), ("lb2", "lb1", ["drill"]), ("lb1", "lb2", []),
+    ]  # fmt: skip
+    assert len(said) - before == 2, "the handovers; of the others, nodes know without this machine's logs"
+    assert "handover --back" in page.read_text()
+    pair.on("lb1", "systemctl start haproxy")

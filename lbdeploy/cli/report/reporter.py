@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, outline, steps
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.down_plan import RemovalPlan
     from lbdeploy.operations.drill.result import DrillResult
     from lbdeploy.operations.handover.result import HandoverResult
+    from lbdeploy.operations.history.event import History
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
@@ -292,6 +294,17 @@ class Reporter:
             self.table(headings(), map(row, results))
         if results and results[-1].verdict:
             self.summary(results[-1].verdict)
+
+    def history(self, history: History, page: Path | None) -> None:
+        """Print what has happened, the latest last."""
+        from lbdeploy.cli.report.history.text import HEADINGS, row
+
+        if history.events:
+            self.table(HEADINGS, map(row, history.events))
+        else:
+            self.say("Nothing is recorded.")
+        if page:
+            self.say("The same as a page: ", (str(page), "name"))
 
     def lints(self, cluster: Cluster, lints: Sequence[Lint]) -> None:
         """Print the outcome of `check`."""

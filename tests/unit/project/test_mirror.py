@@ -68,6 +68,8 @@ operations/bundle/collect.py
 operations/bundle/contents.py
 operations/bundle/questions.py
 operations/doctor/checkup.py
+operations/history/ask.py
+operations/history/event.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
 operations/doctor/firewall/packet_filter.py

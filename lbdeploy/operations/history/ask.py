@@ -1,0 +1,44 @@
+"""Asking the nodes, and this machine, for a cluster's past."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.errors import LbdeployError
+from lbdeploy.node.answers import understood
+from lbdeploy.node.paths import STATE
+from lbdeploy.node.resources import File
+from lbdeploy.operations.history.event import History
+from lbdeploy.operations.history.laptop import sessions
+from lbdeploy.operations.history.node import Past, Reader
+from lbdeploy.operations.history.story import story
+from lbdeploy.operations.run_logs import logs_of
+from lbdeploy.planning.desired import desired
+from lbdeploy.ssh.pool import SessionPool
+
+if TYPE_CHECKING:
+    from lbdeploy.ssh.transport.session import Session
+
+
+def look(cluster: Cluster, pool: SessionPool, me: str) -> History:
+    """Ask every node once. `me`: who works on this machine, as nodes record it."""
+
+    def ask(node: Node, session: Session) -> Past:
+        reader = Reader(_paths(cluster, node))
+        asked = time.time()
+        output = session.run(reader.script()).output
+        answered = time.time()
+        return understood(node.name, "history", lambda text: reader.read(text, asked, answered), output)
+
+    found = pool.each(pool.nodes, ask)
+    pasts = {name: each for name, each in found.items() if isinstance(each, Past)}
+    errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
+    return History(cluster.name, story(pasts, sessions(logs_of(cluster.path)), me), errors)
+
+
+def _paths(cluster: Cluster, node: Node) -> list[str]:
+    """The files that runs change; what lies among lbdeploy's own records, no generation has."""
+    files = [each.path for each in desired(cluster, node, text=lambda *_, **__: "") if isinstance(each, File)]
+    return [path for path in files if not path.startswith(STATE)]
