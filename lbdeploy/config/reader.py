@@ -38,7 +38,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     )
 
 if TYPE_CHECKING:
-    from lbdeploy.config.line_numbers import Place
+    from lbdeploy.config.mistakes.line_numbers import Span
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
@@ -69,10 +69,10 @@ def problems(data: dict[str, Any]) -> list[Problem]:
     return reader.problems
 
 
-def misspelt(path: Path, text: str) -> Iterator[tuple[Place, str, str]]:
+def misspelt(path: Path, text: str) -> Iterator[tuple[Span, str, str]]:
     """What is certainly misspelt in a text: where, what, and what is meant. Raises HostsFileError for no TOML."""
-    from lbdeploy.config.line_numbers import LineNumbers
-    from lbdeploy.config.typos import typos
+    from lbdeploy.config.mistakes.line_numbers import LineNumbers
+    from lbdeploy.config.mistakes.typos import typos
 
     reader = _Reader(path, _parse(path, text))
     reader.read()
@@ -120,7 +120,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        from lbdeploy.config.toml_faults import fault
+        from lbdeploy.config.mistakes.toml_faults import fault
 
         found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
         line, column = (int(found[1]), int(found[2])) if found and found[1] else (len(text.rstrip().split("\n")), 1)
@@ -179,8 +179,8 @@ class _Reader:
         return found
 
     def error(self, text: str) -> HostsFileError:
-        from lbdeploy.config.line_numbers import LineNumbers
-        from lbdeploy.config.typos import UNKNOWN, distinct
+        from lbdeploy.config.mistakes.line_numbers import LineNumbers
+        from lbdeploy.config.mistakes.typos import UNKNOWN, distinct
 
         lines = LineNumbers(text)
         found = []

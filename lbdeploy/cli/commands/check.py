@@ -52,8 +52,8 @@ def _name(app: App, file: Path) -> None:
 
 def _repair(app: App) -> list[str]:
     """Correct the file, and say what was done."""
+    from lbdeploy.config.mistakes.repair import repaired
     from lbdeploy.config.reader import read
-    from lbdeploy.config.repair import repaired
 
     text, done = repaired(app.file, read(app.file))
     if done:

@@ -10,7 +10,7 @@ import pytest
 from goldens import GOOD
 
 from lbdeploy.config import reader
-from lbdeploy.config.toml_faults import fault
+from lbdeploy.config.mistakes.toml_faults import fault
 from lbdeploy.errors import HostsFileError
 
 

@@ -8,7 +8,7 @@ import pytest
 from goldens import GOOD
 
 from lbdeploy.config import reader
-from lbdeploy.config.repair import repaired
+from lbdeploy.config.mistakes.repair import repaired
 
 HERE = Path("hosts.toml")
 TYPOS = {"priority = 200": "prioritiy = 200", "[networks.": "[netwrks.", "router_id": "routerid", "[vrrp]": "[vrp]"}
