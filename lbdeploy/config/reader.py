@@ -38,7 +38,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     )
 
 if TYPE_CHECKING:
-    from lbdeploy.config.mistakes.line_numbers import Span
+    from lbdeploy.config.mistakes.line_numbers import TextSpan
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
@@ -69,7 +69,7 @@ def problems(data: dict[str, Any]) -> list[Problem]:
     return reader.problems
 
 
-def misspelt(path: Path, text: str) -> Iterator[tuple[Span, str, str]]:
+def misspelt(path: Path, text: str) -> Iterator[tuple[TextSpan, str, str]]:
     """What is certainly misspelt in a text: where, what, and what is meant. Raises HostsFileError for no TOML."""
     from lbdeploy.config.mistakes.line_numbers import LineNumbers
     from lbdeploy.config.mistakes.typos import typos

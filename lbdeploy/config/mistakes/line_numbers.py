@@ -14,7 +14,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     """A part of a line of the file: `column` and `width` count characters, the column from 1; `source` is the line."""
 
     line: int = 1
@@ -40,21 +40,21 @@ class LineNumbers:
         """The line of `key`, or of the nearest table around it that the file has; 1 where it has none."""
         return self.place(key).line
 
-    def place(self, key: Key, *, value: bool = False) -> Span:
+    def place(self, key: Key, *, value: bool = False) -> TextSpan:
         """The place of a key, or of its value where that is on one line; of the nearest table where it has no key."""
         found = key
         while found and found not in self._nodes:
             found = found[:-1]
         if not found:
-            return Span()
+            return TextSpan()
         name, of = self._nodes[found]
         whole = value and found == key and of is not None and of.start_point.row == of.end_point.row
         return self._place(of if whole and of is not None else name)
 
-    def _place(self, node: Node) -> Span:
+    def _place(self, node: Node) -> TextSpan:
         line = self._text[node.start_point.row]
         before, marked = line[: node.start_point.column], line[node.start_point.column : node.end_point.column]
-        return Span(node.start_point.row + 1, len(_chars(before)) + 1, max(len(_chars(marked)), 1), _chars(line))
+        return TextSpan(node.start_point.row + 1, len(_chars(before)) + 1, max(len(_chars(marked)), 1), _chars(line))
 
 
 def _chars(line: bytes) -> str:
