@@ -132,12 +132,17 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
     sound = {name: network for name, network in networks.items() if not _doubtful(network, networks)}
     strange = {name for name, network in sound.items() if _strange(name, network, nodes)}
     for name in strange:
-        vips, there = ", ".join(map(str, networks[name].vip)), next(iter(nodes.values())).__pydantic_extra__[name]
-        fix = f"write a VIP of the network of {there}, or correct the prefix length"
+        vips, near_it = ", ".join(map(str, networks[name].vip)), next(iter(nodes.values())).__pydantic_extra__[name]
+        fix = f"write a VIP of the network of {near_it}, or correct the prefix length"
         yield Problem("other-network", ("networks", name, "vip"), f"{vips}: no node has an address there", fix)
     for name, node in nodes.items():
+        own: dict[tuple[Address, str], str] = {}  # by address and interface
         for network, address in node.__pydantic_extra__.items():
             key = ("nodes", name, network)
+            there = (address, _interface(node, network, networks))
+            if there in own:
+                continue  # several networks of VIPs on one interface, on which the node needs no more than one address
+            own[there] = network
             if address in seen:
                 message = f"{address} is already the {seen[address]}"
                 yield Problem("address-twice", key, message, "give each node addresses of its own")
@@ -155,10 +160,22 @@ def _doubtful(network: NetworkTable, networks: dict[str, NetworkTable]) -> bool:
     return any([*_unusable(vip)] or every.count(vip.ip) > 1 for vip in network.vip)
 
 
+def _only_on(network: str, node: NodeTable) -> list[Address]:
+    """A node's address on a network, unless it is that on another one, too, where it is judged."""
+    addresses = list(node.__pydantic_extra__.values())
+    own = node.__pydantic_extra__.get(network)
+    return [own] if own and addresses.count(own) == 1 else []
+
+
 def _strange(name: str, network: NetworkTable, nodes: dict[str, NodeTable]) -> bool:
     """Whether the VIP is the one that is elsewhere: several nodes have addresses there, and none is in its network."""
-    own = [each.__pydantic_extra__[name] for each in nodes.values() if name in each.__pydantic_extra__]
+    own = [each for node in nodes.values() for each in _only_on(name, node)]
     return len(own) > 1 and all([*_outside(address, network.vip)] for address in own)
+
+
+def _interface(node: NodeTable, network: str, networks: dict[str, NetworkTable]) -> str:
+    """The interface of a network on a node; of one that is not well-formed, its own name, which is no other's."""
+    return node.interfaces.get(network) or (networks[network].interface if network in networks else f"of {network}")
 
 
 def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[str, str]]:

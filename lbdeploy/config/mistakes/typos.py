@@ -22,7 +22,6 @@ ABSENT = {
     "nodes": ("one-node",),
     "frontends": (),
 }
-SUBTABLES = ("servers", "interfaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +34,13 @@ class Typo:
 
 def distinct(problems: Sequence[Problem], data: dict[str, Any]) -> list[Problem]:
     """The problems, without those that are others' consequences, and each once."""
-    dotted = list(_dotted(data))
-    names = {(each.parts[0], each.parts[1]) for each in dotted}
-    rest = [each for each in problems if each.parts[:2] not in names]
-    if names:
-        rest = [each for each in rest if each.rule != "one-node"]
-    unknown = {each.parts for each in rest if each.rule in UNKNOWN}
-    rest = [each for each in rest if each.rule in UNKNOWN or each.parts not in unknown]
+    unknown = {each.parts for each in problems if each.rule in UNKNOWN}
+    rest = [each for each in problems if each.rule in UNKNOWN or each.parts not in unknown]
     for header, told in list(_headless(rest)):
         rest = [header, *(each for each in rest if each.parts not in told)]
     for typo in typos(rest, data):
         rest = [each for each in rest if not _follows(each, typo, data)]
-    return list({(each.parts, _kind(each)): each for each in reversed([*rest, *dotted])}.values())[::-1]
+    return list({(each.parts, _kind(each)): each for each in reversed(rest)}.values())[::-1]
 
 
 def typos(problems: Sequence[Problem], data: dict[str, Any]) -> list[Typo]:
@@ -83,25 +77,6 @@ def _follows(problem: Problem, typo: Typo, data: dict[str, Any]) -> bool:
     return problem.rule != "unknown-key" or (isinstance(below, dict) and problem.parts[-1] in below)
 
 
-def _dotted(data: dict[str, Any]) -> Iterator[Problem]:
-    """Tables such as [nodes.lb1.example]: a name with a dot that lacks its quotes."""
-    for section in NAMED:
-        tables = data.get(section)
-        for name, table in tables.items() if isinstance(tables, dict) else ():
-            inner = {key: each for key, each in table.items() if isinstance(each, dict)} if _bare(table) else {}
-            for key in (each for each in inner if each not in SUBTABLES):
-                whole = _whole(f"{name}.{key}", inner[key])
-                place = (section, *whole.split("."))
-                yield Problem("dotted-name", place, "a name with a dot needs quotes", f'write [{section}."{whole}"]')
-
-
-def _whole(name: str, table: dict[str, Any]) -> str:
-    """A name with all of its dots: down to the first table with values in it."""
-    while _bare(table) and len(table) == 1 and (key := next(iter(table))) not in SUBTABLES:
-        name, table = f"{name}.{key}", table[key]
-    return name
-
-
 def _headless(problems: Sequence[Problem]) -> Iterator[tuple[Problem, set[Key]]]:
     """Keys below another table's header, since their own is missing; with the keys of what is said because of that."""
     unknown = [each for each in problems if each.rule in UNKNOWN and len(each.parts) > 1]
@@ -111,11 +86,6 @@ def _headless(problems: Sequence[Problem]) -> Iterator[tuple[Problem, set[Key]]]
         if len(own) > 1:
             words, fix = f"a key of [{lost}], which has no header", f"write a line [{lost}] above it"
             yield Problem("no-header", own[0], words, fix), {*own, (lost,)}
-
-
-def _bare(table: object) -> bool:
-    """Whether it is a table of nothing but tables: nobody has written values into it."""
-    return isinstance(table, dict) and bool(table) and all(isinstance(each, dict) for each in table.values())
 
 
 def _has(data: Any, key: Key) -> bool:
