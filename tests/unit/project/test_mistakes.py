@@ -185,7 +185,7 @@ TYPED = [
     ("failover", "there is no command failover", "did you mean handover?"),
     ("chekc", "there is no command chekc", "did you mean check?"),
     ("lab strat", "there is no command strat", "did you mean start?"),
-    ("drill foo", "drill has no kind foo", "it is one of haproxy, hang, keepalived, link, power"),
+    ("drill foo", "drill has no kind foo", "it is one of haproxy, hang, keepalived, "),
     ("drill haproxi", "drill has no kind haproxi", "did you mean haproxy?"),
     ("completion csh", "completion has no shell csh", "did you mean zsh?"),
     ("plan --limitt lb1", "lbdeploy plan has no option --limitt", "did you mean --limit?"),
