@@ -125,7 +125,7 @@ class Reporter:
 
     def _problems(self, error: HostsFileError) -> None:
         """Print each problem of hosts.toml, with its line."""
-        from lbdeploy.cli.report.excerpt import excerpt
+        from lbdeploy.cli.excerpt import excerpt
 
         for problem, line in zip(error.problems, error.lines(), strict=True):
             self.warn("  ", line)
