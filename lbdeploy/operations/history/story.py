@@ -14,7 +14,7 @@ from lbdeploy.operations.history.laptop import Session, changes
 from lbdeploy.operations.history.node import Past
 
 NEAR = 90.0  # seconds by which a run's two records may differ: the clocks of operator and node, and connecting
-SLACK = 5.0  # seconds after a command within which a move is still its doing
+SLACK = 1.0  # seconds after a command within which a move is its doing: as well as clocks are compared
 _ABOUT = re.compile(r"^(?P<who>\S+) \(process (?P<process>\d+)\), since [0-9: -]+ UTC: (?P<typed>.*)$")
 
 
