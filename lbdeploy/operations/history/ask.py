@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.node.answers import understood
-from lbdeploy.node.paths import STATE
 from lbdeploy.node.resources import File
 from lbdeploy.operations.history.event import History
 from lbdeploy.operations.history.laptop import sessions
@@ -39,6 +38,4 @@ def look(cluster: Cluster, pool: SessionPool, me: str) -> History:
 
 
 def _paths(cluster: Cluster, node: Node) -> list[str]:
-    """The files that runs change; what lies among lbdeploy's own records, no generation has."""
-    files = [each.path for each in desired(cluster, node, text=lambda *_, **__: "") if isinstance(each, File)]
-    return [path for path in files if not path.startswith(STATE)]
+    return [each.path for each in desired(cluster, node, text=lambda *_, **__: "") if isinstance(each, File)]

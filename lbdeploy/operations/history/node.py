@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lbdeploy.common.shell import cmd
 from lbdeploy.node.answers import base64_text, count, seconds
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.paths import GENERATIONS, UNIT
+from lbdeploy.node.paths import GENERATIONS, STATE, UNIT
 from lbdeploy.operations.drill.faults import UNIT as DRILL
 from lbdeploy.operations.generations import Generation
 from lbdeploy.operations.outage.clocks import Clock
@@ -45,7 +45,10 @@ class Past:
             return []
         at = ids.index(run)
         before, after = self.files.get(run, {}), self.files.get(ids[at - 1] if at else "", {})
-        return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        paths = [
+            path for path in before.keys() | after.keys() if not path.startswith(STATE)
+        ]  # its own records: no change
+        return sorted(path for path in paths if before.get(path) != after.get(path))
 
 
 class Reader:

@@ -24,6 +24,12 @@ def test_a_run_on_several_nodes_is_one_event() -> None:
     assert rollback.changed == (("lb1", CONF), ("lb2", CONF))
 
 
+def test_lbdeploys_own_records_are_no_changes() -> None:
+    """Some generations have them, and some do not."""
+    record = {"/var/lib/lbdeploy/haproxy-servers": "1"}
+    assert remembered(files={UP: {}, ROLLBACK: record, "": {}}).changed(UP) == []
+
+
 def test_ones_own_run_is_told_with_how_it_ended() -> None:
     """The log of this machine and the nodes' records are of the same process: one event."""
     up, _ = story({"lb1": remembered()}, [session(T, "lbdeploy up", exit_code=6, error="lb1: not healthy")], ME)
