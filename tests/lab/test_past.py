@@ -3,87 +3,10 @@
 from __future__ import annotations
 
 from clients import traffic
+from handmade import HAPROXY, INGRESS, KEEPALIVED, NODES, PACKAGES, SECOND, by_hand, put
 from harness import VIPS, Lab, held_by, wait_for
 
 from lbdeploy.node.surroundings import UNDOES
-
-PACKAGES = "apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends haproxy keepalived >/dev/null"
-HAPROXY = """\
-global
-    stats socket /run/haproxy/admin.sock mode 660 level admin
-    user haproxy
-    group haproxy
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 50s
-    timeout server 50s
-frontend kubernetes
-    bind *:6443
-    default_backend control-plane
-backend control-plane
-    server master1 192.168.1.21:6443 check
-    server master2 192.168.1.22:6443 check
-"""
-INGRESS = "frontend ingress\n    bind *:443\n    default_backend control-plane\n"
-KEEPALIVED = """\
-global_defs {{
-    script_user root
-    enable_script_security
-}}
-vrrp_script haproxy_runs {{
-    script "/usr/bin/pgrep -x haproxy"
-    interval 2
-    weight -150
-}}
-vrrp_instance API {{
-    state BACKUP
-    interface ens32
-    virtual_router_id 101
-    priority {priority}
-    advert_int 1
-    {how}
-    virtual_ipaddress {{
-        192.168.1.10/24
-        192.168.0.10/24 dev ens33
-    }}
-    track_script {{
-        haproxy_runs
-    }}
-}}
-"""
-UNICAST = "unicast_src_ip {own}\n    unicast_peer {{\n        {peer}\n    }}"
-AUTH = "authentication {{\n        auth_type PASS\n        auth_pass 1111\n    }}"
-SECOND = """\
-vrrp_instance EXTERNAL {
-    state BACKUP
-    interface ens33
-    virtual_router_id 71
-    priority 100
-    virtual_ipaddress {
-        192.168.0.77/24
-    }
-}
-"""
-NODES = {"lb1": (200, "192.168.1.11", "192.168.1.12"), "lb2": (100, "192.168.1.12", "192.168.1.11")}
-
-
-def put(lab: Lab, node: str, path: str, text: str) -> None:
-    (lab.root(node) / path.lstrip("/")).write_text(text)
-
-
-def by_hand(lab: Lab, how: str = UNICAST, haproxy: str = HAPROXY, more: str = "") -> None:
-    """A pair that somebody has set up without lbdeploy, which serves its clients."""
-    for node, (priority, own, peer) in NODES.items():
-        lab.on(node, PACKAGES)
-        lab.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1")
-        conf = KEEPALIVED.format(priority=priority, how=how.format(own=own, peer=peer))
-        put(lab, node, "/etc/keepalived/keepalived.conf", conf + more)
-        put(lab, node, "/etc/haproxy/haproxy.cfg", haproxy)
-    for node in NODES:
-        lab.on(node, "systemctl restart haproxy keepalived")
-    wait_for(lambda: held_by(lab, "lb1"), 30)
-    wait_for(lambda: lab.answers(VIPS[0]) == "ok", 30)
 
 
 def problems(lab: Lab, check: str, command: str = "doctor") -> set[tuple[str, str]]:

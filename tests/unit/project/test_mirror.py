@@ -30,10 +30,12 @@ lab/machine/ssh_probe.py
 lab/manifest.py
 lab/status.py
 lab/up.py
+operations/adopt/adopt.py
 operations/down.py
 operations/drill/injector.py
 operations/handover/handover.py
 operations/outage/node_streams.py
+operations/visit.py
 rollout/node_tasks.py
 rollout/observer.py
 rollout/stage_runner.py
@@ -42,6 +44,7 @@ ssh/transport/channel.py
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
+cli/new_files.py
 cli/prompts.py
 cli/report/progress.py
 common/environment.py
@@ -60,6 +63,13 @@ health/placement.py
 health/state.py
 node/health_probes.py
 node/resources/stale_files.py
+operations/adopt/haproxy/meanings.py
+operations/adopt/keepalived/instances.py
+operations/adopt/keepalived/meanings.py
+operations/adopt/keepalived/script_explanations.py
+operations/adopt/keepalived/side.py
+operations/adopt/keepalived/table.py
+operations/adopt/rows.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
