@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from clients import traffic
-from handmade import AUTH, HAPROXY, INGRESS, NODES, PACKAGES, SECOND, UNICAST, by_hand, put
+from hand_made import BY_MULTICAST_WITH_AUTH, HAPROXY, INGRESS, NODES, SECOND, by_hand
 from harness import VIPS, Lab, held_by, wait_for
 
 # As the procedure that this project automates has them, in words of our own.
@@ -87,24 +87,6 @@ def unadopted(bare: Lab) -> Iterator[Lab]:
     bare.file.write_text(bare.original)
 
 
-def seed(lab: Lab) -> None:
-    for node, (priority, own, peer) in NODES.items():
-        lab.on(node, PACKAGES)
-        lab.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1; echo net.ipv4.ip_nonlocal_bind=1 >> /etc/sysctl.conf")
-        state = "MASTER" if priority == 200 else "BACKUP"
-        put(
-            lab,
-            node,
-            "/etc/keepalived/keepalived.conf",
-            SEED.format(priority=priority, own=own, peer=peer, state=state),
-        )
-        put(lab, node, "/etc/haproxy/haproxy.cfg", SEED_HAPROXY)
-    for node in NODES:
-        lab.on(node, "systemctl restart haproxy keepalived")
-    wait_for(lambda: held_by(lab, "lb1"), 30)
-    wait_for(lambda: lab.answers(VIPS[0]) == "ok", 30)
-
-
 def looks(lab: Lab) -> dict[str, str]:
     return {node: lab.on(node, LOOK) for node in NODES}
 
@@ -140,7 +122,7 @@ def taken_over(lab: Lab, *vips: str, up: tuple[str, ...] = ()) -> None:
 
 def test_the_procedures_pair_is_adopted(unadopted: Lab) -> None:
     """Every line is kept or equal but MASTER, the plan has no ending, and nobody notices `up`."""
-    seed(unadopted)
+    by_hand(unadopted, SEED, SEED_HAPROXY)
     told = adopted(unadopted)
     assert lines(told, "changes") == {"state MASTER"}
     assert lines(told, "ends") == set()
@@ -152,11 +134,11 @@ def test_the_procedures_pair_is_adopted(unadopted: Lab) -> None:
 
 def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted: Lab) -> None:
     """All that the pair serves is in hosts.toml, the password is nowhere, and nobody notices `up`."""
-    how = f"{UNICAST}\n    {AUTH}"
-    by_hand(unadopted, how, HAPROXY + INGRESS, SECOND)
+    by_hand(unadopted, BY_MULTICAST_WITH_AUTH + SECOND, HAPROXY + INGRESS)
     wait_for(lambda: unadopted.holder("192.168.0.77"))
     told = adopted(unadopted)
-    assert {"auth_type PASS", "auth_pass (hidden)"} == lines(told, "ends")
+    assert lines(told, "ends") == {"auth_type PASS", "auth_pass (hidden)"}
     assert "1111" not in unadopted.file.read_text()
-    assert "weight -150" in lines(told, "changes")
+    assert "weight -20" in lines(told, "changes")
+    assert "[frontends.ingress]" in unadopted.file.read_text()
     taken_over(unadopted, *VIPS, "192.168.0.77")

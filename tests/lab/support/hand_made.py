@@ -1,4 +1,4 @@
-"""Pairs of nodes that somebody has set up without lbdeploy."""
+"""Pairs that somebody has set up without lbdeploy, as the field has them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ backend control-plane
     server master2 192.168.1.22:6443 check
 """
 INGRESS = "frontend ingress\n    bind *:443\n    default_backend control-plane\n"
+SCRIPT = "/etc/keepalived/chk.sh"
 KEEPALIVED = """\
 global_defs {{
     script_user root
@@ -39,7 +40,7 @@ vrrp_instance API {{
     virtual_router_id 101
     priority {priority}
     advert_int 1
-    {how}
+    HOW
     virtual_ipaddress {{
         192.168.1.10/24
         192.168.0.10/24 dev ens33
@@ -52,30 +53,49 @@ vrrp_instance API {{
 UNICAST = "unicast_src_ip {own}\n    unicast_peer {{\n        {peer}\n    }}"
 AUTH = "authentication {{\n        auth_type PASS\n        auth_pass 1111\n    }}"
 SECOND = """\
-vrrp_instance EXTERNAL {
+vrrp_instance EXTERNAL {{
     state BACKUP
     interface ens33
     virtual_router_id 71
     priority 100
-    virtual_ipaddress {
+    virtual_ipaddress {{
         192.168.0.77/24
-    }
-}
+    }}
+}}
 """
+BY_UNICAST = KEEPALIVED.replace("HOW", UNICAST)
+BY_MULTICAST = KEEPALIVED.replace("HOW", "")
 NODES = {"lb1": (200, "192.168.1.11", "192.168.1.12"), "lb2": (100, "192.168.1.12", "192.168.1.11")}
+
+# A password, and a script of one's own, as slow to judge as people have them.
+BY_UNICAST_WITH_AUTH = (
+    KEEPALIVED.replace("HOW", f"preempt_delay 10\n    {AUTH}\n    {UNICAST}")
+    .replace("/usr/bin/pgrep -x haproxy", SCRIPT)
+    .replace("interval 2", "interval 3\n    fall 5\n    rise 2")
+)
+# The example of many a page on the web: MASTER and BACKUP, VIPs without a prefix, and a weight that moves nothing.
+BY_MULTICAST_WITH_AUTH = (
+    KEEPALIVED.replace("HOW", AUTH)
+    .replace("state BACKUP", "state {state}")
+    .replace("0.10/24", "0.10")
+    .replace("1.10/24", "1.10")
+    .replace("weight -150", "weight -20")
+)
 
 
 def put(lab: Lab, node: str, path: str, text: str) -> None:
     (lab.root(node) / path.lstrip("/")).write_text(text)
 
 
-def by_hand(lab: Lab, how: str = UNICAST, haproxy: str = HAPROXY, more: str = "") -> None:
-    """A pair that somebody has set up without lbdeploy, which serves its clients."""
+def by_hand(lab: Lab, keepalived: str = BY_UNICAST, haproxy: str = HAPROXY) -> None:
+    """A pair that serves its clients; its keepalived.conf gets what differs between the nodes."""
     for node, (priority, own, peer) in NODES.items():
         lab.on(node, PACKAGES)
         lab.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1")
-        conf = KEEPALIVED.format(priority=priority, how=how.format(own=own, peer=peer))
-        put(lab, node, "/etc/keepalived/keepalived.conf", conf + more)
+        lab.on(node, f"printf '#!/bin/sh\\npgrep -x haproxy >/dev/null\\n' > {SCRIPT}; chmod 755 {SCRIPT}")
+        state = "MASTER" if node == "lb1" else "BACKUP"
+        conf = keepalived.format(priority=priority, own=own, peer=peer, state=state)
+        put(lab, node, "/etc/keepalived/keepalived.conf", conf)
         put(lab, node, "/etc/haproxy/haproxy.cfg", haproxy)
     for node in NODES:
         lab.on(node, "systemctl restart haproxy keepalived")
