@@ -61,6 +61,9 @@ def _hosts(nodes: tuple[str, ...]) -> dict[str, str]:
     from lbdeploy.config.draft import named
 
     hosts = named(nodes, "lb")
+    for host in (each for each in hosts.values() if "@" in each):
+        user = host.partition("@")[0]
+        raise UsageError(f"{host} has a login in it", fix=f"say who logs in in ~/.ssh/config: User {user}")
     if len(hosts) < 2 or len(set(hosts.values())) < len(hosts):
         raise UsageError("at least two different nodes are needed", fix="lbdeploy adopt lb1 lb2")
     return hosts

@@ -12,7 +12,7 @@ from lbdeploy.cli.report.words import listed
 if TYPE_CHECKING:
     from lbdeploy.cli.report.wrap import Pair
     from lbdeploy.operations.adopt.pair import Adopted
-    from lbdeploy.operations.adopt.rows import Row, Verdict
+    from lbdeploy.operations.adopt.rows import LineRow, Verdict
 
 MARKS: dict[Verdict, Pair] = {
     "kept": ("✓", "good"),
@@ -34,7 +34,7 @@ def lines(found: Adopted) -> Iterator[Line]:
         yield ("! ", "warn"), note
 
 
-def _row(row: Row, where: str) -> Line:
+def _row(row: LineRow, where: str) -> Line:
     """A line; `where` names the nodes that have it so, if others don't."""
     text = row.text if len(row.text) <= LONGEST else f"{row.text[: LONGEST - 1]}…"
     return "  ", MARKS[row.verdict], f" {row.line:>3} ", (where, "todo"), (text, "name"), f" -> {row.meaning}"

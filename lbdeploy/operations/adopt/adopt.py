@@ -60,6 +60,7 @@ def _refuse(problems: list[Problem]) -> None:
         listed = "".join(f"\n  {'.'.join(each.parts)}: {each.message}; {each.fix}" for each in problems)
         raise RemoteError(
             f"what these nodes have can't be a hosts.toml as it is:{listed}",
+            node=None,
             state=UNTOUCHED,
             fix="correct it on the nodes, or write the file by lbdeploy init",
         )

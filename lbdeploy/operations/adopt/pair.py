@@ -22,9 +22,9 @@ from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide
 from lbdeploy.operations.adopt.networks import FoundNetwork, NodeSide, UnplacedError, named, places
 from lbdeploy.operations.adopt.reading import haproxy_cfg, keepalived_conf
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Section
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.reading.machine import DEFAULT, Machine
-from lbdeploy.operations.adopt.rows import Row, Verdict, merged
+from lbdeploy.operations.adopt.rows import LineRow, Verdict, merged
 from lbdeploy.planning.endings import OURS
 
 UNTOUCHED = "nothing was written, and nothing was changed on the nodes"
@@ -35,7 +35,7 @@ class HandMadeNode:
     """A node's files as its daemons read them."""
 
     machine: Machine
-    entries: Sequence[Entry]
+    entries: Sequence[ConfEntry]
     sections: Sequence[Section]
     proxies: Sequence[Proxy]
     instances: Sequence[HandMade]
@@ -51,7 +51,7 @@ class Adopted:
 
     draft: Draft
     files: Mapping[str, str]
-    rows: Sequence[Row]
+    rows: Sequence[LineRow]
     notes: Sequence[str] = ()
 
     @property
@@ -217,17 +217,17 @@ def _no_frontend(node: HandMadeNode) -> RemoteError:
     )
 
 
-def _track_files(entries: Sequence[Entry]) -> dict[str, Entry]:
+def _track_files(entries: Sequence[ConfEntry]) -> dict[str, ConfEntry]:
     return {each.value: each for each in entries if each.key in ("vrrp_track_file", "track_file") and each.block}
 
 
 def _vrrp_rows(
     node: HandMadeNode, mains: Mapping[str, HandMade], own: scripts.Scripts, draft: Draft, best: str
-) -> Iterator[Row]:
+) -> Iterator[LineRow]:
     return vrrp_rows.rows(KeepalivedSide(node.name, node.entries, mains[node.name], own, draft, best))
 
 
-def _haproxy_rows(node: HandMadeNode, nodes: Sequence[HandMadeNode], made: Frontends, best: str) -> Iterator[Row]:
+def _haproxy_rows(node: HandMadeNode, nodes: Sequence[HandMadeNode], made: Frontends, best: str) -> Iterator[LineRow]:
     vips = frozenset(str(vip) for vip in _vips(nodes))
     return haproxy_rows.rows(haproxy_rows.HaproxySide(node.name, node.sections, node.proxies, made, vips, best))
 

@@ -15,7 +15,7 @@ UNREAD: Meaning = ("changes", "adopt can't tell what it means here; compare it w
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LineRow:
     """A line, and what becomes of it: `verdict`, and in words where in hosts.toml it is, or what changes for whom."""
 
     nodes: tuple[str, ...]
@@ -36,14 +36,14 @@ class Row:
         }
 
 
-def row(node: str, place: FilePlace, text: str, meaning: Meaning) -> Row:
+def row(node: str, place: FilePlace, text: str, meaning: Meaning) -> LineRow:
     """The row of a line, without secrets."""
-    return Row((node,), place.file, place.line, hidden(text), *meaning)
+    return LineRow((node,), place.file, place.line, hidden(text), *meaning)
 
 
-def merged(rows: Iterable[Row]) -> list[Row]:
+def merged(rows: Iterable[LineRow]) -> list[LineRow]:
     """Lines that are the same on several nodes, and mean the same there, as one row, in the order of files."""
-    found: dict[tuple[str, ...], Row] = {}
+    found: dict[tuple[str, ...], LineRow] = {}
     for each in rows:
         key = (each.file, str(each.line), each.text, each.verdict, each.meaning)
         there = found.setdefault(key, each)

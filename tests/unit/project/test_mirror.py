@@ -10,6 +10,7 @@ TESTS, CODE = TOP / "tests" / "unit", TOP / "lbdeploy"
 WITH_NODES = """
 cli/commands/doctor.py
 cli/commands/down.py
+cli/commands/drain.py
 cli/commands/handover.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
@@ -36,6 +37,8 @@ operations/drill/injector.py
 operations/handover/handover.py
 operations/outage/node_streams.py
 operations/visit.py
+operations/servers/connections.py
+operations/servers/drain.py
 rollout/node_tasks.py
 rollout/observer.py
 rollout/stage_runner.py
@@ -71,6 +74,9 @@ operations/adopt/keepalived/script_explanations.py
 operations/adopt/keepalived/side.py
 operations/adopt/keepalived/table.py
 operations/adopt/rows.py
+operations/bundle/collect.py
+operations/bundle/contents.py
+operations/bundle/questions.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py

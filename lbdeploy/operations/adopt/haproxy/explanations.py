@@ -10,7 +10,7 @@ from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_name
 from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
 from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, Proxy, server_options
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
-from lbdeploy.operations.adopt.rows import UNREAD, Meaning, Row, row
+from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
 
 _TIMES = {"inter": "interval", "fastinter": "fast_interval", "downinter": "fast_interval", "slowstart": "slow_start"}
 _COUNTS = {"rise": "rise", "fall": "fall"}
@@ -44,7 +44,7 @@ class HaproxySide:
         return [name for each in leading for name in self.frontends.of.get(each.front.name, [])]
 
 
-def rows(side: HaproxySide) -> Iterator[Row]:
+def rows(side: HaproxySide) -> Iterator[LineRow]:
     """A row for each line of each section, the section's own first."""
     for section in side.sections:
         names = side.served(section)

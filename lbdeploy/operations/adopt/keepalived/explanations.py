@@ -10,18 +10,18 @@ from lbdeploy.operations.adopt.keepalived.meanings import BLOCKS, GLOBALS, INSTA
 from lbdeploy.operations.adopt.keepalived.script_explanations import script_head, script_line, weight_of_check
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
 from lbdeploy.operations.adopt.keepalived.table import trackable
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry, every
-from lbdeploy.operations.adopt.rows import UNREAD, Meaning, Row, row
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry, every
+from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
 
 
-def rows(side: KeepalivedSide) -> Iterator[Row]:
+def rows(side: KeepalivedSide) -> Iterator[LineRow]:
     """A row for each line that says something; the line of a block counts with what is in it."""
     for around, entry in every(side.entries):
         if entry.block is None or not around:
             yield row(side.node, entry.place, entry.text, UNREAD if entry.unread else _meaning(side, around, entry))
 
 
-def _meaning(side: KeepalivedSide, around: tuple[Entry, ...], entry: Entry) -> Meaning:
+def _meaning(side: KeepalivedSide, around: tuple[ConfEntry, ...], entry: ConfEntry) -> Meaning:
     if not around:
         return _head(side, entry)
     outer = around[0]
@@ -37,7 +37,7 @@ def _meaning(side: KeepalivedSide, around: tuple[Entry, ...], entry: Entry) -> M
     return looked_up(OUTSIDE, outer)
 
 
-def _head(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     """The line that begins a block of its own."""
     match entry.key:
         case "vrrp_instance" if entry is side.main.entry:
@@ -55,7 +55,7 @@ def _head(side: KeepalivedSide, entry: Entry) -> Meaning:
     return looked_up(OUTSIDE, entry)
 
 
-def _instance(side: KeepalivedSide, outer: Entry, inner: tuple[Entry, ...], entry: Entry) -> Meaning:
+def _instance(side: KeepalivedSide, outer: ConfEntry, inner: tuple[ConfEntry, ...], entry: ConfEntry) -> Meaning:
     block = inner[0].key if inner else ""
     if block in VIP_BLOCKS:
         return _vip(side, outer, entry)
@@ -66,7 +66,7 @@ def _instance(side: KeepalivedSide, outer: Entry, inner: tuple[Entry, ...], entr
     return looked_up(BLOCKS, inner[0]) if block else _setting(side, entry)
 
 
-def _setting(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _setting(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     network = side.vrrp["network"]
     if key := _KEYS.get(entry.key):
         return compared(side, side.vrrp, f"vrrp.{key}", entry)
@@ -79,12 +79,12 @@ def _setting(side: KeepalivedSide, entry: Entry) -> Meaning:
     return looked_up(INSTANCE, entry)
 
 
-def _interface_of_vrrp(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _interface_of_vrrp(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     network = side.vrrp["network"]
     return compared(side, {"interface": _own_interface(side, network)}, f"networks.{network}.interface", entry)
 
 
-def _state(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _state(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     if entry.value != "MASTER":
         return "kept", "every node starts as BACKUP, and the priority elects"
     delay = side.vrrp.get("preempt_delay")
@@ -97,7 +97,7 @@ def _state(side: KeepalivedSide, entry: Entry) -> Meaning:
     return "changes", f"the node starts as BACKUP, and the priority elects it{late}"
 
 
-def _preempt(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _preempt(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     if entry.key == "preempt_delay":
         return compared(side, side.vrrp, "vrrp.preempt_delay", entry)
     preempt = side.vrrp.get("preempt", True)
@@ -108,7 +108,7 @@ def _preempt(side: KeepalivedSide, entry: Entry) -> Meaning:
     return "changes", f"vrrp.preempt = {str(preempt).lower()}, as {side.preferred} has it"
 
 
-def _vip(side: KeepalivedSide, outer: Entry, entry: Entry) -> Meaning:
+def _vip(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     found = vip_of(entry, outer.get("interface") or "")
     if not found:
         return "ends", "this is no address that hosts.toml can have"
@@ -127,7 +127,7 @@ def _vips(network: dict[str, Any]) -> list[str]:
     return [each.partition("/")[0] for each in ([vips] if isinstance(vips, str) else vips)]
 
 
-def _peer(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _peer(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     network = side.vrrp["network"]
     nodes = {table[network]: name for name, table in side.draft["nodes"].items()}
     peer = address(entry.key)
@@ -136,7 +136,7 @@ def _peer(side: KeepalivedSide, entry: Entry) -> Meaning:
     return "ends", f"{entry.key} is no node that adopt was given: name it, too, or it goes on holding VIPs by itself"
 
 
-def _tracked(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _tracked(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     tracked = side.scripts.tracked.get(entry.key)
     if tracked is None:
         return "equal", "there is no such vrrp_script: keepalived ignores it"
@@ -145,12 +145,12 @@ def _tracked(side: KeepalivedSide, entry: Entry) -> Meaning:
     return ("equal", "lbdeploy's own check_haproxy") if len(entry.words) == 1 else weight_of_check(tracked.weight)
 
 
-def _tracked_file(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _tracked_file(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     there = entry.key in side.vrrp.get("track_files", {})
     return ("kept", f"vrrp.track_files.{entry.key}") if there else ("ends", "hosts.toml can't track it")
 
 
-def _interface(side: KeepalivedSide, entry: Entry) -> Meaning:
+def _interface(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     interfaces = {_own_interface(side, name) for name in side.draft["networks"]}
     if entry.key not in interfaces:
         return "ends", f"{entry.key} is in no network of hosts.toml: the VIPs stay where they are if it fails"
@@ -164,7 +164,7 @@ def _own_interface(side: KeepalivedSide, network: str) -> str:
     return str(own.get(network, side.draft["networks"][network]["interface"]))
 
 
-def _track_file(side: KeepalivedSide, outer: Entry, entry: Entry) -> Meaning:
+def _track_file(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     if outer.value not in side.vrrp.get("track_files", {}):
         where = "" if trackable(outer.get("file") or "") else ": hosts.toml tracks files directly in /run or /var/lib"
         return "ends", f"not tracked any more{where}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
 from lbdeploy.config.model import Address, Interface
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 
 VIP_BLOCKS = ("virtual_ipaddress", "virtual_ipaddress_excluded")
 
@@ -26,7 +26,7 @@ class HandMadeVip:
 class HandMade:
     """A vrrp_instance; keepalived's defaults where it says nothing."""
 
-    entry: Entry
+    entry: ConfEntry
 
     @property
     def name(self) -> str:
@@ -60,12 +60,12 @@ class HandMade:
         return tuple(each for each in found if each)
 
     @property
-    def tracked(self) -> dict[str, Entry]:
+    def tracked(self) -> dict[str, ConfEntry]:
         """The scripts that it tracks: the line of each, which may have a weight of its own."""
         return {line.key: line for line in self.entry.inside("track_script")}
 
 
-def instances(entries: Sequence[Entry]) -> list[HandMade]:
+def instances(entries: Sequence[ConfEntry]) -> list[HandMade]:
     """Those that have a VIP."""
     found = [HandMade(each) for each in entries if each.key == "vrrp_instance" and each.block is not None]
     return [each for each in found if each.vips]
@@ -85,7 +85,7 @@ def same(found: Sequence[HandMade], as_: HandMade) -> HandMade | None:
     return next(iter([*by_id, *by_vip]), None)
 
 
-def vip_of(line: Entry, interface: str) -> HandMadeVip | None:
+def vip_of(line: ConfEntry, interface: str) -> HandMadeVip | None:
     """The VIP of a line such as `192.168.0.10/24 dev ens33`; without a prefix length, it is a host's route alone."""
     with suppress(ValueError):
         found = ip_interface(line.key)

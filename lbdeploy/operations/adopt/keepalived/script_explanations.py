@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.rows import Meaning
 
 
-def script_head(side: KeepalivedSide, entry: Entry) -> Meaning:
+def script_head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     """The line that begins it."""
     tracked = side.scripts.tracked.get(entry.value)
     if tracked is None:
@@ -16,7 +16,7 @@ def script_head(side: KeepalivedSide, entry: Entry) -> Meaning:
     return ("kept", f"vrrp.track_scripts.{tracked.key}") if tracked.key else ("equal", "lbdeploy's own check_haproxy")
 
 
-def script_line(side: KeepalivedSide, outer: Entry, entry: Entry) -> Meaning:
+def script_line(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     """A line of it; `outer` is the block."""
     tracked = side.scripts.tracked.get(outer.value)
     if tracked is None:
@@ -42,7 +42,7 @@ def weight_of_check(weight: int) -> Meaning:
     )
 
 
-def _own_script(side: KeepalivedSide, key: str, entry: Entry) -> Meaning:
+def _own_script(side: KeepalivedSide, key: str, entry: ConfEntry) -> Meaning:
     table = side.vrrp["track_scripts"][key]
     if entry.key == "script":
         return "kept", f"{table['script']}, beside hosts.toml: put on the nodes from there"

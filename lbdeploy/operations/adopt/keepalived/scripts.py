@@ -12,7 +12,7 @@ from typing import Any
 
 from lbdeploy.common.config_words import keepalived_words
 from lbdeploy.operations.adopt.keepalived.instances import HandMade, number
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.reading.sources import Sources
 
 _ASKS_FOR = re.compile(r"\b(pidof|pgrep|pkill|killall|kill|systemctl|service|ps|ss|netstat|lsof|socat|nc|curl|wget)\b")
@@ -24,8 +24,8 @@ _NOTIFY = ("notify_master", "notify_backup", "notify_fault", "notify_stop")
 class Tracked:
     """A vrrp_script that an instance tracks: `key` is its name in hosts.toml; "" where lbdeploy's own check is it."""
 
-    entry: Entry
-    use: Entry
+    entry: ConfEntry
+    use: ConfEntry
     key: str
 
     @property
@@ -57,7 +57,7 @@ class Scripts:
         return {each.key: _table(each) for each in self.tracked.values() if each.key}
 
 
-def scripts(entries: Sequence[Entry], instance: HandMade, sources: Sources) -> Scripts:
+def scripts(entries: Sequence[ConfEntry], instance: HandMade, sources: Sources) -> Scripts:
     """The scripts of an instance."""
     found = Scripts()
     defined = {each.value: each for each in entries if each.key == "vrrp_script" and each.block is not None}
@@ -84,7 +84,7 @@ def watches_haproxy(command: str, sources: Sources) -> bool:
     )
 
 
-def missing(entries: Sequence[Entry], sources: Sources) -> None:
+def missing(entries: Sequence[ConfEntry], sources: Sources) -> None:
     """Asks for the files of all scripts that are named."""
     for each in entries:
         if each.block is not None:
@@ -110,7 +110,7 @@ def _text(command: str, sources: Sources) -> str:
     return script if script and script.startswith("#!") else f"#!/bin/sh\nexec {command}\n"
 
 
-def _notify(instance: Entry, sources: Sources) -> str:
+def _notify(instance: ConfEntry, sources: Sources) -> str:
     """One script for all of keepalived's notifications, or ""."""
     every = _command(instance.get("notify"))
     states = {key.removeprefix("notify_").upper(): _command(instance.get(key)) for key in _NOTIFY}

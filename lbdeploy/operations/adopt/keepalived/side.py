@@ -9,7 +9,7 @@ from typing import Any
 from lbdeploy.operations.adopt.keepalived.instances import HandMade
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
 from lbdeploy.operations.adopt.keepalived.scripts import Scripts
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.rows import Meaning
 
 Vrrp = dict[str, Any]
@@ -20,7 +20,7 @@ class KeepalivedSide:
     """A node's keepalived.conf, and what hosts.toml has in its place. `preferred`: whose settings count."""
 
     node: str
-    entries: Sequence[Entry]
+    entries: Sequence[ConfEntry]
     main: HandMade
     scripts: Scripts
     draft: dict[str, Any]
@@ -37,7 +37,7 @@ class KeepalivedSide:
         return table
 
 
-def looked_up(table: Mapping[str, Meaning], entry: Entry) -> Meaning:
+def looked_up(table: Mapping[str, Meaning], entry: ConfEntry) -> Meaning:
     """By its keyword, or by one that ends in * and begins as it does."""
     found = table.get(entry.key) or next(
         (table[key] for key in table if key.endswith("*") and _matches(key, entry)), None
@@ -45,11 +45,11 @@ def looked_up(table: Mapping[str, Meaning], entry: Entry) -> Meaning:
     return found or ("changes", "lbdeploy's file has nothing like it: keepalived's default holds")
 
 
-def _matches(key: str, entry: Entry) -> bool:
+def _matches(key: str, entry: ConfEntry) -> bool:
     return entry.key.startswith(key[:-1])
 
 
-def compared(side: KeepalivedSide, table: dict[str, Any], path: str, entry: Entry) -> Meaning:
+def compared(side: KeepalivedSide, table: dict[str, Any], path: str, entry: ConfEntry) -> Meaning:
     """Whether hosts.toml has the line's very value."""
     key = path.rpartition(".")[2]
     value = table.get(key)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lbdeploy.operations.adopt.keepalived.instances import HandMade
 from lbdeploy.operations.adopt.keepalived.scripts import Scripts
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 
 _TRACKABLE = re.compile(r"/(run|var/lib)/(?!lbdeploy)[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 
@@ -27,7 +27,7 @@ def preferred(mains: Mapping[str, HandMade]) -> str:
     return max(mains, key=lambda each: mains[each].priority)
 
 
-def table(instance: HandMade, network: str, scripts: Scripts, files: Mapping[str, Entry]) -> dict[str, Any]:
+def table(instance: HandMade, network: str, scripts: Scripts, files: Mapping[str, ConfEntry]) -> dict[str, Any]:
     """[vrrp]. What is as lbdeploy's default is written, too, where people look for it."""
     made: dict[str, Any] = {"network": network, "router_id": instance.router_id or 51}
     made["advert_interval"] = advert_interval(instance)
@@ -67,7 +67,7 @@ def preempts(instance: HandMade) -> bool:
     return not instance.entry.has("nopreempt") or instance.entry.get("state") == "MASTER"
 
 
-def track_files(instance: HandMade, files: Mapping[str, Entry]) -> dict[str, Any]:
+def track_files(instance: HandMade, files: Mapping[str, ConfEntry]) -> dict[str, Any]:
     """[vrrp.track_files]: those in a folder that hosts.toml allows."""
     found: dict[str, Any] = {}
     for line in instance.entry.inside("track_file"):

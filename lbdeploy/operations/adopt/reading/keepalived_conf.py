@@ -24,13 +24,13 @@ _REPEATED = re.compile(r"~(?:SEQ|LST)\(")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConfEntry:
     """A line, or a block with the lines in it. `unread`: what it means can't be told without keepalived itself."""
 
     words: tuple[str, ...]
     place: FilePlace
     text: str
-    block: tuple[Entry, ...] | None = None
+    block: tuple[ConfEntry, ...] | None = None
     unread: bool = False
 
     @property
@@ -41,7 +41,7 @@ class Entry:
     def value(self) -> str:
         return " ".join(self.words[1:])
 
-    def inside(self, *keys: str) -> tuple[Entry, ...]:
+    def inside(self, *keys: str) -> tuple[ConfEntry, ...]:
         """The lines of the blocks of this block that have one of these names."""
         return tuple(each for block in self.block or () if block.key in keys for each in block.block or ())
 
@@ -71,7 +71,7 @@ class _Line:
     meant: str  # what is left of it without comments and definitions
 
 
-def parse(sources: Sources, path: str, config_id: str) -> tuple[Entry, ...]:
+def parse(sources: Sources, path: str, config_id: str) -> tuple[ConfEntry, ...]:
     """What keepalived reads from this file, or these files. No text makes it raise."""
     reading = _Reading(sources, config_id)
     lines = [line for file, text in sources.files(path).items() for line in _lines(reading, file, text, 0)]
@@ -137,31 +137,31 @@ def _defined(value: str) -> str:
     return "\n".join(each.strip() for each in value.split("\n"))
 
 
-def _blocks(lines: Sequence[_Line]) -> tuple[Entry, ...]:
+def _blocks(lines: Sequence[_Line]) -> tuple[ConfEntry, ...]:
     """The lines as blocks. An opening brace belongs to the words before it, which may be on the line before."""
-    levels: list[list[Entry]] = [[]]
-    heads: list[Entry] = []
+    levels: list[list[ConfEntry]] = [[]]
+    heads: list[ConfEntry] = []
     for line in lines:
         for words in _pieces(line.meant):
             if words == ["{"]:
                 if len(heads) == DEEPEST:
                     return _closed(levels, heads)
-                heads.append(levels[-1].pop() if levels[-1] else Entry((), line.place, line.text))
+                heads.append(levels[-1].pop() if levels[-1] else ConfEntry((), line.place, line.text))
                 levels.append([])
             elif words != ["}"]:
                 unread = bool(_REPEATED.search(line.meant) or _USE.search(line.meant))
-                levels[-1].append(Entry(tuple(words), line.place, line.text, unread=unread))
+                levels[-1].append(ConfEntry(tuple(words), line.place, line.text, unread=unread))
             elif heads:
                 _close(levels, heads)
     return _closed(levels, heads)
 
 
-def _close(levels: list[list[Entry]], heads: list[Entry]) -> None:
+def _close(levels: list[list[ConfEntry]], heads: list[ConfEntry]) -> None:
     head, inside = heads.pop(), levels.pop()
-    levels[-1].append(Entry(head.words, head.place, head.text, tuple(inside), head.unread))
+    levels[-1].append(ConfEntry(head.words, head.place, head.text, tuple(inside), head.unread))
 
 
-def _closed(levels: list[list[Entry]], heads: list[Entry]) -> tuple[Entry, ...]:
+def _closed(levels: list[list[ConfEntry]], heads: list[ConfEntry]) -> tuple[ConfEntry, ...]:
     """All blocks, also those that the file does not close."""
     while heads:
         _close(levels, heads)
@@ -182,7 +182,7 @@ def _pieces(line: str) -> Iterator[list[str]]:
     yield from [words] if words else []
 
 
-def every(entries: Sequence[Entry]) -> Iterator[tuple[tuple[Entry, ...], Entry]]:
+def every(entries: Sequence[ConfEntry]) -> Iterator[tuple[tuple[ConfEntry, ...], ConfEntry]]:
     """Each line and block, with the blocks around it."""
     for entry in entries:
         yield (), entry

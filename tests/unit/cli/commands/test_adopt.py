@@ -85,7 +85,7 @@ def test_what_exists_is_not_overwritten_unasked(run: Run, tmp_path: Path) -> Non
     assert reader.load(tmp_path / "hosts.toml").name == "k8s-api"
 
 
-@pytest.mark.parametrize("nodes", [["lb1"], ["lb1", "lb1"], ["a=10.0.0.1", "b=10.0.0.1"]])
+@pytest.mark.parametrize("nodes", [["lb1"], ["lb1", "lb1"], ["a=10.0.0.1", "b=10.0.0.1"], ["ops@lb1", "ops@lb2"]])
 def test_a_pair_has_two_different_nodes(run: Run, nodes: list[str]) -> None:
     assert run([], *nodes)["exit_code"] == 2
 

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.operations.adopt.reading.keepalived_conf import Entry, every, parse
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry, every, parse
 from lbdeploy.operations.adopt.reading.sources import Sources
 
 MAIN = "/etc/keepalived/keepalived.conf"
 
 
-def read(text: str, files: dict[str, dict[str, str]] | None = None, config_id: str = "lb1") -> tuple[Entry, ...]:
+def read(text: str, files: dict[str, dict[str, str]] | None = None, config_id: str = "lb1") -> tuple[ConfEntry, ...]:
     return parse(Sources({MAIN: {MAIN: text}, **(files or {})}), MAIN, config_id)
 
 
-def flat(entries: tuple[Entry, ...]) -> list[str]:
+def flat(entries: tuple[ConfEntry, ...]) -> list[str]:
     """Each line with the blocks around it."""
     return [
         "/".join([*(" ".join(each.words) for each in around), " ".join(entry.words)])
@@ -129,7 +129,7 @@ def written(tree: object) -> str:
     return f"{' '.join(tree)}\n"
 
 
-def plain(entry: Entry) -> object:
+def plain(entry: ConfEntry) -> object:
     words = list(entry.words)
     return words if entry.block is None else (words, [plain(each) for each in entry.block])
 
