@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.new_files import refuse_to_overwrite, write, write_draft
+from lbdeploy.cli.commands.new_files import refuse_to_overwrite, write_beside, write_draft
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.common.paths import absolute
 from lbdeploy.common.redact import holds_password
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("nodes", metavar="NODE [NODE...]", nargs=-1, required=True)
+@click.argument("nodes", metavar="NODE[=ADDRESS]...", nargs=-1, required=True)
 @click.option("--name", metavar="NAME", help="Name of the cluster [k8s-api].")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to write it [--file]."
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 def adopt(app: App, /, nodes: tuple[str, ...], name: str | None, output: Path | None, force: bool) -> None:
     """Write a hosts.toml for a pair that was built by hand.
 
-    Reads what really runs on the nodes, and changes nothing there. NODE is what ssh connects to, or NAME=ADDRESS. The
-    hosts.toml does what the nodes' keepalived.conf and haproxy.cfg do now; each of their lines is listed, with what
+    Reads what really runs on the nodes, and changes nothing there. NODE is a name that ssh connects to; with
+    =ADDRESS, that is connected to. The hosts.toml does what the nodes' keepalived.conf and haproxy.cfg do now; each of their lines is listed, with what
     becomes of it. With --lab, --file is the lab's own.
 
     \b
     lbdeploy adopt lb1 lb2
     lbdeploy adopt lb1=192.168.1.11 lb2=192.168.1.12 --output hosts.toml
     """
-    from lbdeploy.cli.report.adopt import lines
+    from lbdeploy.cli.commands.adopt_lines import lines
     from lbdeploy.operations.adopt.adopt import adopt as adopted
 
     path = output or app.file
@@ -84,7 +84,7 @@ def _write(app: App, path: Path, found: Adopted, force: bool) -> None:
     refuse_to_overwrite(beside, force)
     for each, text in beside.items():
         mode = 0o777 if text.startswith("#!") else 0o666
-        write(each, text, force, mode & (0o700 if holds_password(text) else 0o777))
+        write_beside(each, text, force, mode & (0o700 if holds_password(text) else 0o777))
         app.reporter.say(("Wrote ", "good"), (str(each), "name"))
     schema = write_draft(path, found.draft, force)
     app.reporter.say(("Wrote ", "good"), (str(path), "name"), f", and {schema} for editors" if schema else "")

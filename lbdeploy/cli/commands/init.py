@@ -10,7 +10,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.init_flags import Flags, from_flags
-from lbdeploy.cli.new_files import NOTHING, refuse_to_overwrite, write_draft
+from lbdeploy.cli.commands.new_files import NOTHING, refuse_to_overwrite, write_draft
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.common.paths import absolute
 from lbdeploy.errors import UsageError

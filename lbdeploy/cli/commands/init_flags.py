@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lbdeploy.cli.new_files import NOTHING
+from lbdeploy.cli.commands.new_files import NOTHING
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ ssh/transport/channel.py
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
-cli/new_files.py
+cli/commands/new_files.py
 cli/report/exports/alerts.py
 cli/report/exports/panels.py
 cli/report/exports/selectors.py

@@ -42,10 +42,16 @@ def write_draft(path: Path, draft: Draft, force: bool) -> Path | None:
     return None
 
 
+def write_beside(path: Path, text: str, force: bool, mode: int) -> None:
+    """Write a file that hosts.toml names, in a folder beside it, which is made. Raises UsageError."""
+    if path.parent.parent.is_dir():
+        path.parent.mkdir(exist_ok=True)
+    write(path, text, force, mode)
+
+
 def write(path: Path, text: str, force: bool, mode: int = 0o666) -> None:
     """Write a file as a whole or not at all. Raises UsageError."""
     try:
-        path.parent.mkdir(exist_ok=True)
         _place(path, text, force, mode)
     except FileExistsError:
         refuse_to_overwrite([path], force)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import handmade_files as made
 from handmade_files import adopt_all, pair_of, seed_pair
 
-from lbdeploy.cli.report.adopt import lines
+from lbdeploy.cli.commands.adopt_lines import lines
 from lbdeploy.operations.adopt.pair import Adopted
 
 
