@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.status import Status
-    from lbdeploy.planning.lint.lint import Lint
+    from lbdeploy.planning.lint.lints import Lint
     from lbdeploy.rollout.run import Outcome
 
 CHANGES_PENDING = 3

@@ -8,8 +8,9 @@ from builders import cluster
 from goldens import GOOD
 
 from lbdeploy.planning.desired import files
-from lbdeploy.planning.lint.lint import Lint, lint
-from lbdeploy.planning.render import shipped
+from lbdeploy.planning.lint.lint import lint
+from lbdeploy.planning.lint.lints import Lint
+from lbdeploy.common.paths import shipped
 
 
 def built_in(name: str) -> str:

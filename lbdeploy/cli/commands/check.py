@@ -19,7 +19,7 @@ def check(app: App) -> None:
     lbdeploy -f prod/hosts.toml check  another file
     """
     from lbdeploy.operations.exit_status import linted
-    from lbdeploy.planning.lint.lint import lint
+    from lbdeploy.planning.lint.known import known_lints
 
-    lints = lint(app.cluster)
+    lints = known_lints(app.cluster)
     end(app, linted(lints), lambda: app.reporter.lints(app.cluster, lints))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster
-from lbdeploy.config.reader import load, read
+from lbdeploy.config.loading.text import read
+from lbdeploy.config.reader import load
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified

@@ -42,7 +42,7 @@ from lbdeploy.planning.desired import (
     packages,
     sysctls,
 )
-from lbdeploy.planning.render import shipped
+from lbdeploy.common.paths import shipped
 
 
 @pytest.mark.parametrize(
