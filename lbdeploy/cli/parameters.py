@@ -55,6 +55,7 @@ limit_option = click.option(
     shell_complete=node_list,
     help="Only these nodes; repeatable.",
 )
+diff_option = click.option("--diff", is_flag=True, help="Show the text of new files, too.")
 lock_option = click.option(
     "--lock-wait",
     type=Seconds(0, 86400),

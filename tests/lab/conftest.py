@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from clients import traffic
 from harness import TOP, VIPS, Lab, converge, sound
+from shares import run_share
 
 
 @pytest.fixture(autouse=True, scope="session")
-def logs_of_tests_are_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What lbdeploy writes of its runs lies with what else the tests leave behind for a while."""
+def what_runs_write_is_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Lbdeploy's logs and its cache lie with what else the tests leave behind for a while."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 def pytest_configure() -> None:
@@ -32,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.lab)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run only a share of the files where several processes are at work: see tools/sh/labtests."""
+    taken = os.environ.get("LAB_TESTS_TAKEN")
+    if not taken or session.testsfailed or session.config.option.collectonly:
+        return None  # pytest's own loop
+    run_share(session, Path(taken))
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

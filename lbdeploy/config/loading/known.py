@@ -24,7 +24,8 @@ def load(path: Path, text: str) -> Cluster:
     path = absolute(path)
     homes = [os.path.expanduser(each) for each in re.findall(r"~[\w.-]*", text)]
     key = cache.key("cluster", str(path), text, homes)
-    with suppress(KeyError, TypeError, ValueError, OSError):  # it is not there, or a file that it names has changed
+    # Nothing was kept, what was kept is damaged, or a file that hosts.toml names is another one now.
+    with suppress(KeyError, TypeError, ValueError, RecursionError, OSError):
         return _known(path, cache.recall(key))
     cluster, named = _read(path, text)
     if named is not None:
@@ -38,7 +39,9 @@ def _known(path: Path, kept: Any) -> Cluster:
     contents = {name: _named(path, name).read_bytes() for name in kept["files"]}
     if kept["files"] != {name: cache.digest(data) for name, data in contents.items()}:
         raise ValueError("a file that hosts.toml names has changed")
-    cluster: Cluster = decoded(kept["cluster"])
+    cluster = decoded(kept["cluster"])
+    if not isinstance(cluster, Cluster):
+        raise TypeError("no cluster")
     return _with_scripts(cluster, lambda name: contents[name].decode())
 
 

@@ -104,10 +104,13 @@ class Drill:
         return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
 
     def _telling(self, broken: Node, seconds: float) -> dict[str, str]:
-        """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs."""
-        whole = PRELUDE + vip_moves.script(seconds)
+        """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs.
+
+        A sudo that logs output passes on nothing any more once the script has ended: so it waits for all of it.
+        """
+        moves = PRELUDE + vip_moves.script(seconds)
         client = node_clients.script(self._targets, seconds)
-        return {each.name: whole if each is broken else f"{whole}\n{client}" for each in self.cluster.nodes}
+        return {each.name: f"{moves}\n{'' if each is broken else client}\nwait" for each in self.cluster.nodes}
 
     def _views(self, here: Prober, there: Listen, clocks: Mapping[str, Clock], broken: Node) -> Iterator[View]:
         """What each client saw of each VIP: the one on this machine first."""

@@ -15,8 +15,8 @@ import pytest
 from builders import SEED
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.group import ORDER
 from lbdeploy.cli.command_line import cli
+from lbdeploy.cli.group import ORDER
 
 pytestmark = pytest.mark.terminal
 
