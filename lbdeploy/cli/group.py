@@ -24,10 +24,13 @@ ORDER = (
     "show",
     "rebuild",
     "handover",
+    "drain",
+    "undrain",
     "drill",
     "rollback",
     "down",
     "export",
+    "bundle",
     "lab",
     "schema",
     "completion",
@@ -45,16 +48,19 @@ SUMMARIES = {
     "show": "Draw the cluster: networks, VIPs, nodes, frontends, servers.",
     "rebuild": "Make a freshly installed host a member again.",
     "handover": "Move the VIPs in a planned way.",
+    "drain": "Take a server out of use, before work on it.",
+    "undrain": "Use a server again that was drained.",
     "drill": "Break something on purpose, and measure the outage.",
     "rollback": "Put the previous generation of files back.",
     "down": "Remove the load balancer, and restore the nodes as they were.",
     "export": "Write alert rules and a dashboard, made from hosts.toml.",
+    "bundle": "Collect what a colleague needs to help, without secrets.",
     "lab": "Rehearse: real nodes for this hosts.toml, on this machine.",
     "schema": "Print the JSON Schema of hosts.toml, for editors.",
     "completion": "Print the completion script for a shell.",
 }
 # The module of a command has the command's name, except for these.
-MODULES = {"plan": "run", "up": "run", "verify": "run"}
+MODULES = {"plan": "run", "up": "run", "verify": "run", "undrain": "drain"}
 
 
 class Near(click.Group):

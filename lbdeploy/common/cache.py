@@ -2,7 +2,7 @@
 
 An entry is found by a key that is made of everything that it depends on, so it is never out of date, and it is JSON, so
 that reading it runs no code. Folder and entry count only where they are this user's and nobody else could have written
-them. Without a folder that can be used, everything is worked out anew: that is no error. See decision 58.
+them. Without a folder that can be used, everything is worked out anew: that is no error. See decision 59.
 """
 
 from __future__ import annotations

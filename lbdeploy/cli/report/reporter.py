@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.drill.result import DrillResult
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
     from lbdeploy.operations.topology import Topology
@@ -156,6 +157,8 @@ class Reporter:
     def planned(self, outcome: Outcome, then: str, *, whole: bool) -> None:
         """Print the result of `plan`; what it would change is no fault of the cluster as it is."""
         self.plan(outcome.plan, then, whole=whole)
+        drained = [each for each in outcome.verdict.causes if each.finding.check == "drained"]
+        self._say_all(causes_lines(drained, verbose=False))  # whatever a run does, they stay so
         verdict, changes = outcome.verdict, len(outcome.plan.changes)
         state: State = "healthy" if verdict.state == "drifted" else verdict.state
         serious = [each for each in verdict.causes if not each.finding.drift]
@@ -283,6 +286,12 @@ class Reporter:
         from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
+
+    def servers(self, result: ServerResult) -> None:
+        """Print what became of a server that was drained, or is to be used again."""
+        from lbdeploy.cli.report.servers import lines
+
+        self._say_all(lines(result))
 
     def drill(self, result: DrillResult) -> None:
         """Print what one drill measured, with a timeline."""
