@@ -98,7 +98,7 @@ class App:
     @cached_property
     def log(self) -> Logbook:
         """The log of this run, created at the first event: commands that contact nothing have none."""
-        from lbdeploy.cli.crash import watch_over
+        from lbdeploy.cli.failures.crash import watch_over
         from lbdeploy.cli.run_log import Logbook
 
         log = Logbook(sys.argv, ", ".join(str(absolute(Path(file))) for file in self.files or [str(self.file)]))

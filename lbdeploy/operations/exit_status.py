@@ -18,7 +18,6 @@ from lbdeploy.errors import (
     UsageError,
     together,
 )
-from lbdeploy.health.awaited import missing
 
 if TYPE_CHECKING:
     from lbdeploy.health.awaited import Goal
@@ -147,6 +146,8 @@ def verified(outcome: Outcome, goal: Goal | None = None) -> ExitStatus:
     document = outcome.verdict.to_json()
     if outcome.errors:
         return _unseen(outcome.errors.values(), document, shown=True)
+    from lbdeploy.health.awaited import missing
+
     late = missing(outcome.verdict.findings, goal) if goal and outcome.verdict.healthy else []
     if late:
         message = f"what was waited for has not come about: {_listed(late)}"
