@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 def adopt(app: App, /, nodes: tuple[str, ...], name: str | None, output: Path | None, force: bool) -> None:
     """Write a hosts.toml for a pair that was built by hand.
 
-    Reads what really runs on the nodes, and changes nothing there. NODE is a name that ssh connects to; with
-    =ADDRESS, that is connected to. The hosts.toml does what the nodes' keepalived.conf and haproxy.cfg do now; each of their lines is listed, with what
-    becomes of it. With --lab, --file is the lab's own.
+    Reads what really runs on the nodes, and changes nothing there. NODE is what ssh connects to, unless =ADDRESS says
+    so. The hosts.toml does what the nodes' keepalived.conf and haproxy.cfg do now; each of their lines is listed, with
+    what becomes of it. With --lab, --file is the lab's own.
 
     \b
     lbdeploy adopt lb1 lb2
