@@ -56,7 +56,7 @@ SUMMARIES = {
     "drill": "Break something on purpose, and measure the outage.",
     "rollback": "Put the previous generation of files back.",
     "down": "Remove the load balancer, and restore the nodes as they were.",
-    "history": "Show runs, moves of the VIPs and drills: who, when, what it cost.",
+    "history": "Show runs, moves and drills: who, when, what it cost.",
     "export": "Write alert rules and a dashboard, made from hosts.toml.",
     "bundle": "Collect what a colleague needs to help, without secrets.",
     "lab": "Rehearse: real nodes for this hosts.toml, on this machine.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbdeploy.operations.generations import Generation
-from lbdeploy.operations.history.laptop import Session
+from lbdeploy.operations.history.laptop import LoggedCommand
 from lbdeploy.operations.history.node import Past
 
 ME = "ann@laptop"
@@ -32,6 +32,6 @@ def remembered(**more: object) -> Past:
     return Past(**known | more)  # type: ignore[arg-type]
 
 
-def session(at: float, typed: str, process: int = 100, seconds: float = 20, **ended: object) -> Session:
+def session(at: float, typed: str, process: int = 100, seconds: float = 20, **ended: object) -> LoggedCommand:
     """A command of this machine's."""
-    return Session(at, at + seconds, process, typed.split()[1], typed, {"exit_code": 0, **ended})
+    return LoggedCommand(at, at + seconds, process, typed.split()[1], typed, {"exit_code": 0, **ended})

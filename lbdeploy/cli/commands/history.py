@@ -20,7 +20,7 @@ from lbdeploy.operations.exit_status import looked_back
 @global_options
 @click.pass_obj
 def history(app: App, *, html: Path | None, limit: tuple[str, ...]) -> None:
-    """Show runs, moves of the VIPs and drills: who, when, what it cost.
+    """Show runs, moves and drills: who, when, what it cost.
 
     From the nodes' generations and journals, and this machine's logs. Runs are in the order in which the nodes counted
     them, whatever clocks said. A drill or a handover from another machine is known by what the nodes recorded of it.

@@ -11,7 +11,7 @@ from lbdeploy.node.answers import understood
 from lbdeploy.node.resources import File
 from lbdeploy.operations.history.event import History
 from lbdeploy.operations.history.laptop import sessions
-from lbdeploy.operations.history.node import Past, Reader
+from lbdeploy.operations.history.node import Past, PastReader
 from lbdeploy.operations.history.story import story
 from lbdeploy.operations.run_logs import logs_of
 from lbdeploy.planning.desired import desired
@@ -25,7 +25,7 @@ def look(cluster: Cluster, pool: SessionPool, me: str) -> History:
     """Ask every node once. `me`: who works on this machine, as nodes record it."""
 
     def ask(node: Node, session: Session) -> Past:
-        reader = Reader(_paths(cluster, node))
+        reader = PastReader(_paths(cluster, node))
         asked = time.time()
         output = session.run(reader.script()).output
         answered = time.time()

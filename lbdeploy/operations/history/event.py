@@ -11,7 +11,7 @@ from lbdeploy.errors import LbdeployError
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class PastEvent:
     """Something that has happened. `kind` is a command, or move; `who` typed `typed`, "" where that is not known.
 
     `changed`: (node, what). `ended`: what was kept of the command's document. `to` took the VIPs over from `former`.
@@ -48,7 +48,7 @@ class History:
     """The events, the earliest first; `errors` has the nodes that could not be asked."""
 
     cluster: str
-    events: tuple[Event, ...]
+    events: tuple[PastEvent, ...]
     errors: Mapping[str, LbdeployError] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:

@@ -19,7 +19,7 @@ _LINE = re.compile(r"^(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)\.(?P<ms>\d{3}) (?P<tex
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class LoggedCommand:
     """A command, as its log tells of it. `ended` is what is known of its end: see `endings`; `until`, its last line."""
 
     at: float
@@ -30,7 +30,7 @@ class Session:
     ended: Mapping[str, Any] = field(default_factory=dict)
 
 
-def sessions(paths: Sequence[Path]) -> list[Session]:
+def sessions(paths: Sequence[Path]) -> list[LoggedCommand]:
     """Those of commands that act; a log that can't be read, or is none, is passed over."""
     found = []
     for path in paths:
@@ -40,7 +40,7 @@ def sessions(paths: Sequence[Path]) -> list[Session]:
     return sorted(found, key=lambda each: each.at)
 
 
-def read(text: str, process: int) -> Session:
+def read(text: str, process: int) -> LoggedCommand:
     """A log. Raises ValueError and IndexError for a text that is none."""
     head, typed, _, *lines = text.splitlines()
     began = _BEGAN.search(head)
@@ -52,7 +52,7 @@ def read(text: str, process: int) -> Session:
     until = _after(at, told[-1]) if told else at
     words = ["lbdeploy", *shlex.split(typed)[1:]]
     command = str(ended.get("command") or next((word for word in words if word in ACTING), ""))
-    return Session(at.timestamp(), until.timestamp(), process, command, shlex.join(words), ended)
+    return LoggedCommand(at.timestamp(), until.timestamp(), process, command, shlex.join(words), ended)
 
 
 def _after(began: datetime, line: re.Match[str]) -> datetime:

@@ -51,7 +51,7 @@ class Past:
         return sorted(path for path in paths if before.get(path) != after.get(path))
 
 
-class Reader:
+class PastReader:
     """The script that asks a node, and the reader of what it prints. `paths`: files that lbdeploy may have made."""
 
     def __init__(self, paths: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lbdeploy.cli.report.history.text import HEADINGS, row
 from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.common.version import __version__
-from lbdeploy.operations.history.event import Event, History
+from lbdeploy.operations.history.event import History, PastEvent
 
 STYLE = """\
 :root { color-scheme: light dark; --ink: #1c2128; --paper: #fff; --faint: #57606a; --rule: #d0d7de; --net: #0969da;
@@ -58,7 +58,7 @@ def page(history: History) -> str:
 """
 
 
-def _row(event: Event) -> str:
+def _row(event: PastEvent) -> str:
     at, what, who, changed, cost = map(escape, row(event))
     listed = "".join(f"<li>{escape(f'{node}: {each}')}</li>" for node, each in event.changed)
     detail = f"<details><summary>{changed}</summary><ul>{listed}</ul></details>" if listed else changed
@@ -69,7 +69,7 @@ def _cells(values: tuple[str, ...]) -> Iterator[str]:
     yield from (f"<td>{value}</td>" for value in values)
 
 
-def _kind(event: Event) -> str:
+def _kind(event: PastEvent) -> str:
     if event.kind == "move":
         return "move"
     return {None: "", 0: "good"}.get(event.ended.get("exit_code"), "bad")

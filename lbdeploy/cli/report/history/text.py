@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lbdeploy.cli.report.words import count, listed
-from lbdeploy.operations.history.event import Event
+from lbdeploy.operations.history.event import PastEvent
 
 HEADINGS = ("when", "what", "who", "changed", "ended, cost")
 
 
-def row(event: Event) -> tuple[str, str, str, str, str]:
+def row(event: PastEvent) -> tuple[str, str, str, str, str]:
     """A row; times are this machine's."""
     who = event.who or ("" if event.kind == "move" else "unknown")
     return when(event.at), what(event), who, changed(event), "; ".join(costs(event))
@@ -24,14 +24,14 @@ def when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else "unknown"
 
 
-def what(event: Event) -> str:
+def what(event: PastEvent) -> str:
     """What was typed, or where the VIPs went."""
     if event.kind != "move":
         return event.typed or f"{event.kind}, not from this machine"
     return f"VIPs move from {event.former} to {event.to}" if event.former else f"VIPs are on {event.to}"
 
 
-def changed(event: Event) -> str:
+def changed(event: PastEvent) -> str:
     """How much on which nodes; of a move, in the course of what it came."""
     if event.kind == "move":
         return f"during {event.during}" if event.during else "by no command that is known"
@@ -42,7 +42,7 @@ def changed(event: Event) -> str:
     return "; ".join(f"{listed(nodes)}: {count(number, 'change')}" for number, nodes in alike.items()) or "nothing"
 
 
-def costs(event: Event) -> Iterator[str]:
+def costs(event: PastEvent) -> Iterator[str]:
     """How it ended, and what clients lost."""
     code = event.ended.get("exit_code")
     if code is not None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pasts import CONF, FIRST, ROLLBACK, SECOND, UP, T
 
 from lbdeploy.node.answers import UNREADABLE
-from lbdeploy.operations.history.node import Past, Reader
+from lbdeploy.operations.history.node import Past, PastReader
 
 AHEAD = 3600.0  # by which the node's clock is ahead
 
@@ -37,13 +37,13 @@ ANSWER = "\n".join((
 
 
 def read(text: str) -> Past:
-    reader = Reader([CONF])
+    reader = PastReader([CONF])
     return reader.read(text.replace("NONCE", reader.nonce), T - 0.1, T + 0.1)
 
 
 def test_the_script_is_one_for_sh() -> None:
     """A POSIX shell has nothing to say against it."""
-    script = Reader([CONF, "/etc/a b"]).script()
+    script = PastReader([CONF, "/etc/a b"]).script()
     done = subprocess.run(["sh", "-n"], input=script, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -7,12 +7,12 @@ from typing import Any
 from pasts import CONF, FIRST, ME, ROLLBACK, SECOND, UP, T, remembered, session
 
 from lbdeploy.operations.generations import Generation
-from lbdeploy.operations.history.event import Event
+from lbdeploy.operations.history.event import PastEvent
 from lbdeploy.operations.history.node import Past
 from lbdeploy.operations.history.story import story
 
 
-def told(*events: Event) -> list[tuple[str, str, str]]:
+def told(*events: PastEvent) -> list[tuple[str, str, str]]:
     return [(each.kind, each.who, each.id) for each in events]
 
 

@@ -8,7 +8,7 @@ from pasts import ME, T, remembered, session
 
 from lbdeploy.cli.report.history.page import page
 from lbdeploy.errors import ConnectError
-from lbdeploy.operations.history.event import Event, History
+from lbdeploy.operations.history.event import History, PastEvent
 from lbdeploy.operations.history.story import story
 
 
@@ -24,7 +24,7 @@ def test_it_has_every_event_the_latest_first() -> None:
 def test_what_nodes_say_stays_text() -> None:
     """No markup, nothing that steers, no secret; who did not answer is told."""
     bad = "<script>\x1b[2J auth_pass s3cret"
-    event = Event(T, "up", bad, bad, ("lb1",), (("lb1", bad),), {"exit_code": 1, "error": bad})
+    event = PastEvent(T, "up", bad, bad, ("lb1",), (("lb1", bad),), {"exit_code": 1, "error": bad})
     text = page(History(bad, (event,), {"lb2": ConnectError("no answer")}))
     assert "<script>" not in text
     assert "\x1b" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pasts import ME, T, session
 
 from lbdeploy.cli.report.history.text import changed, costs, row, what
-from lbdeploy.operations.history.event import Event
+from lbdeploy.operations.history.event import PastEvent
 from lbdeploy.operations.history.story import story
 
 
@@ -21,7 +21,7 @@ def test_a_drill_is_told_with_its_cost() -> None:
 def test_several_drills_and_failures_are_told() -> None:
     """Each drill; and why a command failed."""
     drills = [{"kind": "hang", "outage_ms": 0}, {"kind": "power", "outage_ms": 3000}]
-    event = Event(T, "drill", ended={"exit_code": 6, "error": "too long", "drills": drills}, moves=1)
+    event = PastEvent(T, "drill", ended={"exit_code": 6, "error": "too long", "drills": drills}, moves=1)
     assert list(costs(event)) == [
         "exit code 6: too long", "hang: no outage", "power: outage 3 s", "VIPs moved 1 time",
     ]  # fmt: skip
@@ -29,12 +29,12 @@ def test_several_drills_and_failures_are_told() -> None:
 
 def test_moves_say_where_from_and_why() -> None:
     """Also where no command is known for it."""
-    move = Event(T, "move", to="lb2", former="lb1", during="lbdeploy up")
+    move = PastEvent(T, "move", to="lb2", former="lb1", during="lbdeploy up")
     assert (what(move), changed(move)) == ("VIPs move from lb1 to lb2", "during lbdeploy up")
-    assert changed(Event(T, "move", to="lb2")) == "by no command that is known"
+    assert changed(PastEvent(T, "move", to="lb2")) == "by no command that is known"
 
 
 def test_changes_are_counted_by_node() -> None:
     """Nodes with as many are named together."""
-    event = Event(T, "up", changed=(("lb1", "a"), ("lb2", "a"), ("lb3", "a"), ("lb3", "b")))
+    event = PastEvent(T, "up", changed=(("lb1", "a"), ("lb2", "a"), ("lb3", "a"), ("lb3", "b")))
     assert changed(event) == "lb1 and lb2: 1 change; lb3: 2 changes"
