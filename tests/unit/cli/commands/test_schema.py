@@ -7,7 +7,7 @@ import json
 from click.testing import CliRunner
 from console import Run
 
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 from lbdeploy.config.json_schema import json_schema
 from lbdeploy.operations.documents import schema_of
 
