@@ -13,6 +13,7 @@
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
 hears='' said='' dissenter='' lingers=0
+late=15 # seconds within which a busy node must be able to listen
 grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
@@ -33,11 +34,19 @@ prepare() {
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"
     fi
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    uptime
+    deadline=$((now + late))
+    while kill -0 "$hears" && [ "$now" -lt "$deadline" ]; do
         if heard hears 0; then return; fi
         sleep 0.2
+        uptime
     done
-    printf 'could not listen to the other nodes: perl does not work; repair perl-base there\n'
+    if heard hears 0; then return; fi
+    if kill -0 "$hears"; then
+        printf 'could not listen to the other nodes: perl has not begun within %s s; see uptime there\n' "$late"
+    else
+        printf 'could not listen to the other nodes: %s\n' "$(why_deaf)"
+    fi
     fail listen
 }
 say() {

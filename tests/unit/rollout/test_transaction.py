@@ -987,11 +987,19 @@ def test_a_node_that_starts_again_follows_whom_it_hears(here: Here, state: str, 
     assert (here.state / "undo").exists() is stays
 
 
-def test_a_node_that_can_not_listen_refuses(here: Here) -> None:
-    """It would not hear that a peer has undone the change."""
-    progress = agreeing(here, "perl() { :; }\nsleep() { :; }\nhush() { :; }")
+@pytest.mark.parametrize(
+    ("perl", "why"),
+    [
+        (":", "perl works, but could open no socket for it as root"),
+        ("return 1", "perl does not work; repair perl-base there"),
+        ("exec /bin/sleep 5", "perl has not begun within 1 s; see uptime there"),
+    ],
+)
+def test_a_node_that_can_not_listen_refuses(here: Here, perl: str, why: str) -> None:
+    """It would not hear that a peer has undone the change. Why is checked: nothing of perl, no socket, a busy node."""
+    progress = agreeing(here, f"late=1\nperl() {{ {perl}; }}\nhush() {{ :; }}")
     assert (progress.failed, progress.restored) == ("listen", True)
-    assert "perl does not work" in progress.output[-1]
+    assert progress.output[-1] == f"could not listen to the other nodes: {why}"
 
 
 def test_a_node_that_lost_its_power_before_it_waited_asks_nobody(here: Here) -> None:
