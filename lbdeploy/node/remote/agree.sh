@@ -5,7 +5,7 @@
 #
 # What peers say, and what their adverts are like, decides. Whoever undoes wins, since everybody can:
 #   waits      says so. A peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long:
-#              undo it
+#              undo it; but in the last two cases keep it if a peer has come to the end, as while this node was paused
 #   has kept   says kept. A peer says undone, or is heard with the old configuration: undo it. All have kept it: the end.
 #              Nothing else undoes it, so that it stays where all have kept it, whichever of them knows that. A peer that is
 #              heard with the new configuration, and says nothing, has come to the end: so all have kept it
@@ -90,6 +90,20 @@ kept_by_all() {
 }
 disagree() { tell disagreed "${dissenter:-$from}"; }
 
+# awake: the time. A node that was paused, as virtual machines are, listens again before it decides by the time.
+awake() {
+    uptime
+    if [ "$now" -gt $((last + 5)) ] && [ "$deadline" -lt $((now + boot_seconds)) ]; then
+        deadline=$((now + boot_seconds))
+    fi
+    last=$now
+}
+# peer_ended: whether a peer is heard with the new configuration, and does not say any more what it does.
+peer_ended() {
+    moment
+    heard ended "$((moment - 300))"
+}
+
 peer_kept() { heard kept 0; }
 peer_undone() {
     heard undone 0 && dissenter=$from
@@ -107,7 +121,7 @@ agree() {
     trap 'leave' TERM
     tell agree "$agree_seconds"
     uptime
-    deadline=$((now + agree_seconds))
+    deadline=$((now + agree_seconds)) last=$now
     until [ -e "$run.agreed" ]; do
         if heard undone 0 || heard old "$since"; then
             disagree
@@ -115,7 +129,7 @@ agree() {
             undecided
             return 1
         fi
-        uptime
+        awake
         if kept_by_all || heard ended "$since" || [ "$now" -ge "$deadline" ]; then break; fi
         sleep 0.2
     done
@@ -173,7 +187,7 @@ resume() {
     since=$moment
     : > "$run.agreeing"
     uptime
-    deadline=$((now + agree_seconds))
+    deadline=$((now + agree_seconds)) last=$now
     until to_stay || told_to_stay || [ "$now" -ge "$deadline" ]; do
         if [ -e "$run.abandon" ]; then
             tell abandoned
@@ -184,7 +198,7 @@ resume() {
             exit 1
         fi
         sleep 0.2
-        uptime
+        awake
     done
     exit 0
 }

@@ -69,6 +69,8 @@ peer_kept() { return 1; }
 peer_undone() { return 1; }
 returned() { return 1; }
 disagree() { :; }
+awake() { uptime; }
+peer_ended() { return 1; }
 moment() { :; }
 agree() { :; }
 
@@ -124,10 +126,10 @@ await() {
     lingers=$2
     tell await "$1"
     uptime
-    deadline=$((now + $1))
+    deadline=$((now + $1)) last=$now
     reason=''
     until [ -e "$run.confirm" ] || peer_kept; do
-        uptime
+        awake
         if [ "$reason" != abandoned ] && [ -e "$run.abandon" ]; then
             tell abandoned
             give_up_in 0 abandoned
@@ -138,7 +140,10 @@ await() {
             case $reason in
                 abandoned) ;;
                 peer) disagree ;;
-                *) tell unconfirmed "$1" ;;
+                *)
+                    if peer_ended; then break; fi
+                    tell unconfirmed "$1"
+                    ;;
             esac
             exit 1
         fi

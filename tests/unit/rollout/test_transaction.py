@@ -961,6 +961,28 @@ def test_a_peer_that_is_not_heard_is_watched_for_a_while(here: Here) -> None:
     assert time.monotonic() - began < 2.5
 
 
+def test_a_node_whose_peers_came_to_their_end_without_it_follows_them(here: Here) -> None:
+    """It was paused as they said that they keep the change: they will not undo it any more, so nor does this node."""
+    progress = agreeing(here, hearing(f"{LATER} ended 10.0.0.2"))
+    assert (progress.kept, progress.undecided, progress.exit) == (True, None, 0)
+    assert here.path("conf").read_text() == "new\n"
+
+
+def test_a_node_that_was_paused_listens_again_before_its_time_is_over(here: Here) -> None:
+    """A peer that has undone its change meanwhile does not say so any more, but speaks as before."""
+    paused = f"""
+jump=0 watching=''
+uptime() {{ read -r now _ < /proc/uptime; now=$((${{now%.*}} + jump)); }}
+tell() {{ [ "$1" != agree ] || watching=yes; printf "%s %s\\n" "$mark" "$*"; }}
+sleep() {{
+    command sleep 0.2
+    if [ "$jump" != 0 ]; then echo {LATER} old 10.0.0.2 > "$run.heard"; fi
+    if [ "$watching" ]; then jump=1000; fi
+}}"""
+    progress = agreeing(here, hearing(), "confirm", paused)
+    assert (progress.undecided, progress.restored, progress.exit) == ("disagreed", True, 1)
+
+
 BOOTS = {
     ("waits", ""): "old\n", ("waits", "old 10.0.0.2"): "old\n", ("waits", "undone lb2"): "old\n",
     ("waits", "kept lb2"): "new\n", ("waits", "new 10.0.0.2"): "new\n",
