@@ -41,9 +41,9 @@ bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root 
 	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/bench/bench.py
 
-chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (needs root or sudo)
+chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 LABS=1 (needs root or sudo)
 	@tools/sh/setup lab
-	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(LABS),--labs $(LABS))
 
 docs:            ## the generated pages of docs/, and the site in site/
 	@tools/sh/setup

@@ -30,6 +30,7 @@ from lbdeploy.node.parsers import (
 )
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Answer, Resource
+from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
 
@@ -73,6 +74,12 @@ class Observation:
         """The state of a service; one that was not observed counts as not installed."""
         state = self.states.get(f"service {unit}")
         return state if isinstance(state, ServiceState) else ServiceState()
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """The versions of the packages that are installed, of those that were asked for."""
+        states = [each for each in self.states.values() if isinstance(each, PackageState)]
+        return {name: version for each in states for name, version in each.versions.items()}
 
     @property
     def priority(self) -> int:

@@ -42,6 +42,9 @@ ssh/transport/channel.py
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
+cli/report/exports/alerts.py
+cli/report/exports/panels.py
+cli/report/exports/selectors.py
 cli/report/progress.py
 common/environment.py
 common/startup.py
