@@ -189,33 +189,6 @@ def test_a_node_that_loses_its_power_between_two_confirmations_follows_its_peer(
     assert held.do("up")["changes"] == []
 
 
-NFTABLES = "apt-get -q update >/dev/null; apt-get -q -y install --no-install-recommends nftables >/dev/null"
-PAUSED = (  # before packet sockets see it, as nothing arrives at a virtual machine that is paused
-    "nft 'table netdev paused { chain in { type filter hook ingress device ens32 priority 0; "
-    "meta l4proto 112 drop; }; }' && systemctl kill -s STOP lbdeploy"
-)
-GOES_ON = "nft delete table netdev paused; systemctl kill -s CONT lbdeploy"
-THE_END = "for each in /run/lbdeploy/*.agreeing; do : > ${each%.agreeing}.agreed; done"
-
-
-def test_a_node_that_was_paused_while_its_peer_came_to_the_end_follows_it(held: Lab) -> None:
-    """As a virtual machine may be: the peer has kept its change, and speaks of it no more, when this one goes on."""
-    held.on("lb1", NFTABLES)
-    process = change_begun(held, "router ID")
-    wait_for(lambda: held.on("lb1", f"{WAITS} && {PAUSED} && echo yes", check=False), 60)
-    wait_for(lambda: held.on("lb2", "ls /run/lbdeploy/*.agreeing", check=False), 60)
-    held.on("lb2", THE_END)  # as after five minutes
-    wait_for(lambda: not active(held, "lb2"), 20)
-    process.kill()
-    process.communicate()
-    held.on("lb1", GOES_ON)
-    assert agreed(held, 45) == [True, True]
-    held.on("lb1", "rm -f /tmp/hold")
-    wait_for(lambda: not active(held, "lb1"), 20)
-    assert held.run("up").code == 0
-    assert held.do("up")["changes"] == []
-
-
 @pytest.mark.parametrize("change", ["router ID", "multicast", "network"])
 def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: Lab, change: str) -> None:
     """The standby has taken them, the holder is not changed yet: the standby lets go, and clients find the holder."""

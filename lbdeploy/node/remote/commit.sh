@@ -24,6 +24,14 @@ undo_last() {
     undo_then="$undo_then
 $1 || bad=1"
 }
+# undo_lasting COMMAND: the same for what outlasts a reboot and is no file of ours: the node undoes it at boot, too.
+undo_lasting() {
+    undo "$1"
+    if [ -d "$kept" ]; then
+        printf '%s\n' "$1" >> "$kept/lasting"
+        run on_disk "$kept/lasting" "$kept"
+    fi
+}
 at_last() {
     printf 'last %s\n' "$1" >> "$run.undo"
     at_the_end=$1
@@ -161,7 +169,7 @@ laptop_gone() { [ -e "$lock" ] && flock -n "$lock" true; }
 
 # keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
 keep_generation() {
-    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/steps" "$kept/new-hosts.toml"
+    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/steps" "$kept/lasting" "$kept/new-hosts.toml"
     if [ -e "$state/generations/$1" ]; then
         rm -rf "$kept"
     else
@@ -322,6 +330,11 @@ put_back() {
             rm -f -- "$path"
         fi
     done < "$kept/paths"
+    sysctl -q --system || : # files of it that are back were not there when the node read them
+    if [ -e "$kept/lasting" ]; then
+        tac "$kept/lasting" | while read -r command; do eval "$command" || :; done
+        systemctl --no-block start multi-user.target # with what is enabled again, and was not as the node began to start
+    fi
 }
 trap finish EXIT
 trap 'exit 1' TERM INT HUP
