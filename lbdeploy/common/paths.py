@@ -11,6 +11,13 @@ def home_expanded(name: str) -> Path:
     return Path(os.path.expanduser(name))
 
 
+def logs() -> Path:
+    """The folder with the logs of runs. Not absolute for a user without HOME and passwd entry."""
+    from platformdirs import user_state_path
+
+    return user_state_path("lbdeploy", appauthor=False)
+
+
 def shown(path: Path) -> Path:
     """A path as one would type it: relative to the current folder, if it is below that."""
     try:

@@ -21,7 +21,7 @@ SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose o
 _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these has a secret, once quotes and backslashes are taken out.
-_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|(?:-u|--user)[= ]"
+_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|\beyJ|(?:-u|--user)[= ]"
 # In any text, each followed by the secret.
 _GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
@@ -36,6 +36,7 @@ _BEFORE = (
     r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
     r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
     r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)",
+    r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)",  # a JSON Web Token (RFC 7519), as of service accounts
     r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
@@ -49,6 +50,8 @@ def hidden(text: str) -> str:
     """The text with every secret in it replaced."""
     if SECRET_BEGINS in text:
         text = _without_blocks(text)
+    if "PRIVATE KEY" in text:
+        text = _without_keys(text)
     return "\n".join(_lines(text)) if _may_hold(text) else text
 
 
@@ -81,6 +84,16 @@ def is_program(content: str) -> bool:
 def _without_blocks(text: str) -> str:
     begin, end = re.escape(SECRET_BEGINS), re.escape(SECRET_ENDS)
     return re.sub(rf"{begin}\n.*?(?:\n{end}|\Z)", HIDDEN, text, flags=re.DOTALL)
+
+
+def _without_keys(text: str) -> str:
+    """The text without private keys (RFC 7468), also one whose end is missing, or that stands in a diff."""
+    return re.sub(
+        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----).*?(?:(-----END [A-Z0-9 ]*PRIVATE KEY-----)|\Z)",
+        lambda found: f"{found[1]}\n{HIDDEN}\n{found[2] or ''}",
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def _may_hold(text: str) -> bool:

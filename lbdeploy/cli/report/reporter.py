@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.drill.result import DrillResult
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
     from lbdeploy.operations.topology import Topology
@@ -113,14 +114,23 @@ class Reporter:
             self.warn("Nothing was changed.")
             return
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
-        for line in error.lines() if isinstance(error, HostsFileError) else ():
-            self.warn("  ", line)
+        if isinstance(error, HostsFileError):
+            self._problems(error)
         if error.state:
             self.warn(("  now: ", "quiet"), error.state)
         if error.fix:
             self.warn(("  next: ", "next"), error.fix)
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
+
+    def _problems(self, error: HostsFileError) -> None:
+        """Print each problem of hosts.toml, with its line."""
+        from lbdeploy.cli.excerpt import excerpt
+
+        for problem, line in zip(error.problems, error.lines(), strict=True):
+            self.warn("  ", line)
+            for drawn in excerpt(problem):
+                self.warn(*drawn)
 
     def plan(self, plan: Plan, then: str = "", *, whole: bool = False) -> None:
         """Print a plan: every change in the order of the run, and a summary, which also begins a long one.
@@ -140,6 +150,8 @@ class Reporter:
     def planned(self, outcome: Outcome, then: str, *, whole: bool) -> None:
         """Print the result of `plan`; what it would change is no fault of the cluster as it is."""
         self.plan(outcome.plan, then, whole=whole)
+        drained = [each for each in outcome.verdict.causes if each.finding.check == "drained"]
+        self._say_all(causes_lines(drained, verbose=False))  # whatever a run does, they stay so
         verdict, changes = outcome.verdict, len(outcome.plan.changes)
         state: State = "healthy" if verdict.state == "drifted" else verdict.state
         serious = [each for each in verdict.causes if not each.finding.drift]
@@ -267,6 +279,12 @@ class Reporter:
         from lbdeploy.cli.report.handover import lines
 
         self._say_all(lines(cluster, moved))
+
+    def servers(self, result: ServerResult) -> None:
+        """Print what became of a server that was drained, or is to be used again."""
+        from lbdeploy.cli.report.servers import lines
+
+        self._say_all(lines(result))
 
     def drill(self, result: DrillResult) -> None:
         """Print what one drill measured, with a timeline."""

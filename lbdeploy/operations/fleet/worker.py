@@ -23,7 +23,7 @@ ClusterSource = Callable[[], tuple[Cluster, str]]  # the cluster, and the text o
 RUNS: dict[str, Callable[[Run, Job], ExitStatus]] = {
     "plan": lambda run, job: planned(run.plan()),
     "up": lambda run, job: changed(run.up()),
-    "verify": lambda run, job: verified(run.verify(job.wait)),
+    "verify": lambda run, job: verified(run.verify(job.wait, job.goal), job.goal),
 }
 
 
