@@ -323,14 +323,16 @@ at_boot_keeps() {
     record exit 0
 }
 put_back() {
+    settings=''
     while read -r path; do
+        case $path in /etc/sysctl.d/*) settings=yes ;; esac
         if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
             cp -a -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"
         else
             rm -f -- "$path"
         fi
     done < "$kept/paths"
-    sysctl -q --system || : # files of it that are back were not there when the node read them
+    if [ "$settings" ]; then sysctl -q --system || :; fi # they were not there when the node read these files
     if [ -e "$kept/lasting" ]; then
         tac "$kept/lasting" | while read -r command; do eval "$command" || :; done
         systemctl --no-block start multi-user.target # with what is enabled again, and was not as the node began to start
