@@ -18,7 +18,7 @@ from lbdeploy.cli.parameters import (
 from lbdeploy.cli.streams import UnwrittenError, prepare_streams, unwritten
 from lbdeploy.common import startup
 from lbdeploy.common.version import __version__
-from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
+from lbdeploy.errors import InterruptedRunError, LbdeployError
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -85,7 +85,9 @@ def _call(app: App) -> int:
         show(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        return app.fail(UsageError(error.format_message(), fix=f"lbdeploy {app.command} --help".replace("  ", " ")))
+        from lbdeploy.cli.usage import in_words
+
+        return app.fail(in_words(error, app.command))
     except (BrokenPipeError, SystemExit):  # click turns a BrokenPipeError into a SystemExit
         raise BrokenPipeError from None
     except UnwrittenError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -21,13 +22,24 @@ from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
 class Seconds(click.FloatRange):
-    """A time in seconds. "nan" and "inf", which Python accepts as numbers, are refused."""
+    """A time in seconds, such as 60, 60s or 5m. "nan" and "inf", which Python accepts as numbers, are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds: float = super().convert(value, param, ctx)
+        found = re.fullmatch(r"([0-9.]+) ?(s|m|min|h)", value) if isinstance(value, str) else None
+        in_seconds = float(found[1]) * UNITS[found[2][0]] if found and found[1].count(".") < 2 else value
+        try:
+            seconds = float(in_seconds)
+        except ValueError:
+            seconds = math.nan
         if not math.isfinite(seconds):
             self.fail(f"{value} is not a number of seconds.", param, ctx)
+        least, most = self.min or 0, self.max or math.inf
+        if not least <= seconds <= most:
+            self.fail(f"{value} is not from {least:g} to {most:g} seconds.", param, ctx)
         return seconds
 
 

@@ -114,14 +114,23 @@ class Reporter:
             self.warn("Nothing was changed.")
             return
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
-        for line in error.lines() if isinstance(error, HostsFileError) else ():
-            self.warn("  ", line)
+        if isinstance(error, HostsFileError):
+            self._problems(error)
         if error.state:
             self.warn(("  now: ", "quiet"), error.state)
         if error.fix:
             self.warn(("  next: ", "next"), error.fix)
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
+
+    def _problems(self, error: HostsFileError) -> None:
+        """Print each problem of hosts.toml, with its line."""
+        from lbdeploy.cli.excerpt import excerpt
+
+        for problem, line in zip(error.problems, error.lines(), strict=True):
+            self.warn("  ", line)
+            for drawn in excerpt(problem):
+                self.warn(*drawn)
 
     def plan(self, plan: Plan, then: str = "", *, whole: bool = False) -> None:
         """Print a plan: every change in the order of the run, and a summary, which also begins a long one.
