@@ -86,7 +86,7 @@ BAD = {
     "an answer that HTTP does not have": (
         "check_status = [200, 401]",
         "check_status = [200, 4010]",
-        "frontends.inside.check_status: 4010 is too large; write 599 or less",
+        "frontends.inside.check_status.1: 4010 is too large; write 599 or less",
     ),
     "weight": (
         "weight = 10",
