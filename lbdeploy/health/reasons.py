@@ -44,7 +44,7 @@ OF_THE_WAY = (
     "L6TOUT",
     "L7TOUT",
 )  # what a firewall, a route or an MTU between the two can bring about
-STATUS = re.compile(r"\b([1-5][0-9][0-9])\b")
+STATUS = re.compile(r"[1-5][0-9][0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def reason(
         return Reason("somebody took it out of use on haproxy's socket", f"lbdeploy undrain {server.name}")
     if good and stat.check_status in OF_THE_WAY:
         return _of_the_way(server, where, [name for name, _ in bad], good)
-    status = _status(stat)
+    status = stat.check_code if STATUS.fullmatch(stat.check_code) else ""
     told = {"where": where, "path": frontend.check_path, "status": status or "another status"}
     told |= {"name": server.name, "port": str(server.port)}
     code = stat.check_status
@@ -80,9 +80,3 @@ def _of_the_way(server: Server, where: str, bad: Sequence[str], good: Sequence[s
     words = f"{' and '.join(good)} sees it up, so it runs: the way from {' and '.join(bad)} to {where} is at fault"
     fix = f"on {bad[0]}: ip route get {server.address}, and see what filters port {server.port} on the way"
     return Reason(words, fix)
-
-
-def _status(stat: ServerStat) -> str:
-    """The status of HTTP that the server answered with, from the detail of its last check."""
-    found = STATUS.search(stat.check_detail)
-    return found[1] if found else ""

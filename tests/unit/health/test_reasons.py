@@ -57,7 +57,7 @@ def test_one_that_another_node_sees_up_is_not_at_fault(seed: Cluster, code: str)
 
 def test_what_it_answers_is_its_own_matter(seed: Cluster) -> None:
     """Also where another node got another answer."""
-    finding = found(seed, UP, down("L7STS", "HTTP status check returned code <500>"))
+    finding = found(seed, UP, replace(down("L7STS", "Internal Server Error"), check_code="500"))
     assert finding.detail.endswith(": it answers /readyz with 500")
     assert finding.fix
     assert finding.fix.endswith("curl -k https://192.168.1.21:6443/readyz?verbose")
@@ -73,7 +73,7 @@ def test_what_it_answers_is_its_own_matter(seed: Cluster) -> None:
 )
 def test_answers_that_hosts_toml_can_take_into_account(seed: Cluster, status: str, fix: str) -> None:
     """It says which key."""
-    answer = down("L7STS", f"HTTP status check returned code <{status}>")
+    answer = replace(down("L7STS"), check_code=status)
     assert found(seed, answer, answer).fix == fix
 
 
