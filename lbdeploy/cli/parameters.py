@@ -17,7 +17,6 @@ from lbdeploy.cli.shell_completion import node_list
 from lbdeploy.common import environment
 from lbdeploy.common.debian import PACKAGES
 from lbdeploy.errors import UsageError
-from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,13 +66,6 @@ limit_option = click.option(
     metavar="NODE[,NODE]",
     shell_complete=node_list,
     help="Only these nodes; repeatable.",
-)
-ignore_option = click.option(
-    "--ignore",
-    multiple=True,
-    type=click.Choice(IGNORED_BY_UP),
-    metavar="CHECK",
-    help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
 )
 diff_option = click.option("--diff", is_flag=True, help="Show the text of new files, too.")
 lock_option = click.option(
@@ -126,6 +118,19 @@ events_option = click.option(
 force_option = click.option(
     "--force-last", is_flag=True, help="Change a node even if no other node could take over meanwhile."
 )
+
+
+def ignore_option(function: F) -> F:
+    """The option --ignore."""
+    from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
+
+    return click.option(
+        "--ignore",
+        multiple=True,
+        type=click.Choice(IGNORED_BY_UP),
+        metavar="CHECK",
+        help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
+    )(function)
 
 
 def package_options(function: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +10,12 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.common import environment
 from lbdeploy.common.paths import absolute, shown
 from lbdeploy.common.startup import stand_in
 from lbdeploy.config.attachments import KeyFileError, armored
+from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import HostsFileError, Problem, UsageError
+from lbdeploy.errors import HostsFileError, Problem
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
@@ -94,23 +93,6 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     if reader.problems:
         raise reader.error(text)
     return build.cluster(path, parsed, reader.texts, authorities, keys)
-
-
-def read(path: Path) -> str:
-    """The text of the file. Raises UsageError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        fix = f"name it with -f FILE or {environment.FILE}, or write one: lbdeploy init"
-        raise UsageError(f"there is no {shown(path)}", fix=fix) from None
-    except IsADirectoryError:
-        raise UsageError(f"{shown(path)} is a folder", fix=f"name the file: -f {shown(path / 'hosts.toml')}") from None
-    except UnicodeDecodeError as error:
-        fix = "save it as UTF-8, or name another file with -f"
-        raise UsageError(f"{shown(path)} is no text in UTF-8: see its byte {error.start + 1}", fix=fix) from None
-    except OSError as error:
-        fix = f"see what it is, and whether you may read it: ls -l {shlex.quote(str(shown(path)))}"
-        raise UsageError(f"{shown(path)} can't be read: {error.strerror}", fix=fix) from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

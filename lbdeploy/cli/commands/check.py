@@ -35,9 +35,9 @@ def check(app: App, files: tuple[Path, ...], *, fix: bool) -> None:
         _name(app, several[0])
     corrected = _repair(app) if fix else []
     from lbdeploy.operations.exit_status import linted
-    from lbdeploy.planning.lint.lint import lint
+    from lbdeploy.planning.lint.known import known_lints
 
-    lints = lint(app.cluster)
+    lints = known_lints(app.cluster)
     ended = linted(lints)
     if fix:
         ended.document["corrected"] = corrected
@@ -52,8 +52,8 @@ def _name(app: App, file: Path) -> None:
 
 def _repair(app: App) -> list[str]:
     """Correct the file, and say what was done."""
+    from lbdeploy.config.loading.text import read
     from lbdeploy.config.mistakes.repair import repaired
-    from lbdeploy.config.reader import read
 
     text, done = repaired(app.file, read(app.file))
     if done:
@@ -69,14 +69,14 @@ def _repair(app: App) -> list[str]:
 def _each(app: App, files: list[Path], *, fix: bool) -> None:
     """Check one file after the other; the worst result is that of all."""
     from lbdeploy.operations.exit_status import linted
-    from lbdeploy.planning.lint.lint import lint
+    from lbdeploy.planning.lint.known import known_lints
 
     results: list[dict[str, Any]] = []
     for file in files:
         one = _one(app, file)
         try:
             corrected = {"corrected": _repair(one)} if fix else {}
-            lints = lint(one.cluster)
+            lints = known_lints(one.cluster)
             ended = linted(lints)
             app.reporter.lints(one.cluster, lints)
             results.append({"file": str(file), "exit_code": ended.exit_code, **ended.document, **corrected})

@@ -76,6 +76,7 @@ operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
 operations/status.py
+planning/lint/lints.py
 ssh/config_values.py
 ssh/limits.py
 ssh/manual_commands.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from lbdeploy.cli.usage import in_words
+from lbdeploy.cli.failures.usage import in_words
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lbdeploy.cli.excerpt import excerpt
+from lbdeploy.cli.failures.excerpt import excerpt
 from lbdeploy.cli.report.wrap import columns
 from lbdeploy.errors import Problem
 
