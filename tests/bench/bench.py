@@ -202,7 +202,7 @@ class Bench:
         yield _times("`lbdeploy check`", times["check"], base, "`python -c pass`", 15.0)
 
     def own_cpu(self) -> Iterator[Row]:
-        """Processor time of commands, beside an interpreter that does nothing: the least, since load only adds to it."""
+        """Processor time of commands, beside an interpreter that does nothing: the least, since load adds to it."""
         anew = {"XDG_CACHE_HOME": "/dev/null"}  # nothing can be kept there, so hosts.toml is always new
         jobs: dict[str, Job] = {
             "pass": lambda: processor_seconds([sys.executable, "-c", "pass"]),
@@ -215,7 +215,9 @@ class Bench:
         base = least.pop("pass")
         for (name, own), limit in zip(least.items(), (4, 5, 12, 15), strict=True):
             beside, passed = f"`python -c pass` {1000 * base:.0f} ms", own <= limit * base
-            yield Row(f"own CPU: {name}", f"{1000 * own:.0f} ms", beside, f"{own / base:.1f} x", f"<= {limit} x", passed)
+            yield Row(
+                f"own CPU: {name}", f"{1000 * own:.0f} ms", beside, f"{own / base:.1f} x", f"<= {limit} x", passed
+            )
 
     def memory(self) -> Iterator[Row]:
         """The largest resident set of a converged `up`."""

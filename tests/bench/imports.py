@@ -1,4 +1,4 @@
-"""What a command imports: how long each package takes, as `python -X importtime` counts it, the least of several runs."""
+"""What a command imports, and how long each package takes, as `python -X importtime` counts it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-RUNS = 7
+RUNS = 15
 LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
 SHOWN = 8
 

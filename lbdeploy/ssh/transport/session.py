@@ -17,8 +17,11 @@ from dataclasses import replace
 
 from lbdeploy.common.startup import stand_in, version_of
 
-_for_version = stand_in("importlib.metadata", version=version_of)
-with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"), _for_version:
+with (
+    stand_in("unittest.mock", Mock=None),
+    stand_in("invoke.vendor.yaml"),
+    stand_in("importlib.metadata", version=version_of),
+):
     import fabric  # noqa: F401 - imported first, with stand-ins: paramiko imports invoke, too
 from paramiko import Channel, ChannelException, SSHException
 

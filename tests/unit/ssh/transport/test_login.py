@@ -44,7 +44,7 @@ def test_a_missing_key_is_told_where_a_login_fails(tmp_path: Path) -> None:
 
 
 def test_logging_in_imports_only_what_it_needs() -> None:
-    """Fabric and paramiko bring yaml, asyncio, unittest and email along, which cost 80 ms, unless the command line says no."""
+    """Fabric and paramiko bring yaml, asyncio, unittest and email along, 80 ms, unless the command line says no."""
     program = (
         "import sys; from lbdeploy.common import startup; startup.lean = True; import lbdeploy.ssh.transport.session;"
         "print(*({'yaml', 'asyncio', 'unittest.case', 'importlib.metadata', 'email', 'zipfile'} & set(sys.modules)));"
