@@ -6,7 +6,7 @@ CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/byt
 # Tests that start processes wait for them half of the time.
 WORKERS = -n $(shell expr 2 '*' `nproc`)
 
-.PHONY: help demo demo-down test unit terminal lint bench chaos docs lock release clean
+.PHONY: help demo demo-down test unit terminal lint bench chaos machines docs lock release clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -44,6 +44,10 @@ bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root 
 chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (needs root or sudo)
 	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+machines:        ## two machines with kernels and disks of their own, whose power is cut; SEED=1 CUTS=3 (needs root or sudo)
+	@tools/sh/setup machines
+	$(ROOT) $(BIN)/pytest tests/machines -v -s $(if $(SEED),--seed $(SEED)) $(if $(CUTS),--cuts $(CUTS))
 
 docs:            ## the generated pages of docs/, and the site in site/
 	@tools/sh/setup
