@@ -58,7 +58,7 @@ def test_networkd_is_restarted_on_the_holder(restored: Machines) -> None:
     assert two_holders(machines, 5) == []
     assert machines.run("verify", "--wait", "60").code == 0
     for each in told:
-        machines.on(each["node"], each["fix"].partition(": ")[2])
+        machines.on(each["node"], each["fix"])
     with traffic(machines, *VIPS) as seen:
         machines.on("lb1", "systemctl restart systemd-networkd")
         assert two_holders(machines, 10) == []

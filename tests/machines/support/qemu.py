@@ -43,7 +43,7 @@ def accelerator(image: Image) -> str:
 
 def _base(accelerator: str, image: Image, kernel_arguments: str) -> list[str]:
     kernel = ["-kernel", str(image.root / "vmlinuz"), "-append", kernel_arguments]
-    machine = ["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", str(MEGABYTES)]
+    machine = ["-machine", "q35", "-accel", accelerator, "-cpu", "max,-svm", "-smp", "1", "-m", str(MEGABYTES)]
     return ["qemu-system-x86_64", *machine, "-nodefaults", "-display", "none", *kernel]
 
 
@@ -100,8 +100,8 @@ class Machine:
 
     def _start(self, argv: list[str]) -> subprocess.Popen[bytes]:
         # They end with whatever has started them, in whichever way that ends.
-        inside = ["ip", "netns", "exec", self._place.namespace(SWITCH)]
-        around = [*inside, *["setpriv", "--pdeathsig", "KILL", "nice", "-n", "5"]]
+        around = ["ip", "netns", "exec", self._place.namespace(SWITCH), "setpriv", "--pdeathsig", "KILL"]
+        around += ["nice", "-n", "2"]  # client and laptop come first
         with (self._folder / "machine.log").open("ab") as log:
             environment = {**ENVIRONMENT, "TMPDIR": str(self._folder)}
             return subprocess.Popen(
