@@ -47,7 +47,7 @@ chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (nee
 
 machines:        ## two machines with kernels and disks of their own, whose power is cut; SEED=1 CUTS=3 (needs root or sudo)
 	@tools/sh/setup machines
-	$(ROOT) $(BIN)/pytest tests/machines -v -s $(if $(SEED),--seed $(SEED)) $(if $(CUTS),--cuts $(CUTS))
+	$(ROOT) $(BIN)/pytest tests/machines -v -s -x --tb=short $(if $(SEED),--seed $(SEED)) $(if $(CUTS),--cuts $(CUTS))
 
 docs:            ## the generated pages of docs/, and the site in site/
 	@tools/sh/setup

@@ -56,6 +56,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def hosts_toml() -> str:
+    """The seed's, with a short delay, or each test that moves the VIPs would wait for half a minute.
+
+    Without KVM, on a busy machine, sshd takes longer to greet than an operator would wait.
+    """
+    text = (TOP / "hosts.toml").read_text()
+    for old, new in (("preempt_delay = 30", "preempt_delay = 2"), ("\n[ssh] ", "\n[ssh]\nconnect_timeout = 60 ")):
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """Bare machines for the seed's pair. Removed at the end, also when the run is interrupted."""
@@ -64,8 +76,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a second run here would remove the machines of the first
         file = FOLDER / "hosts.toml"
-        # A short delay, or each test that moves the VIPs would wait for half a minute.
-        file.write_text((TOP / "hosts.toml").read_text().replace("preempt_delay = 30", "preempt_delay = 2"))
+        file.write_text(hosts_toml())
         machines = Machines(file)
         try:
             machines.start()

@@ -31,9 +31,9 @@ def test_bare_machines_become_a_pair(machines: Machines, first_up: Done) -> None
 def test_a_machine_that_is_rebooted(pair: Machines, node: str, other: str) -> None:
     """The other one holds the VIPs meanwhile; the boot leaves settings, services and VIPs as they were."""
     before = pair.on(node, SETTINGS)
-    pair.begin_reboot(node)
+    pair.machine[node].reboot()
     wait_for(lambda: held_by(pair, other), 60)
-    pair.await_boot(node)
+    pair.await_login(node)
     wait_for(lambda: held_by(pair, "lb1"), 30)
     assert pair.on(node, SETTINGS) == before
     sound(pair)

@@ -40,16 +40,20 @@ class Console:
         self._heard = b""
         self._greeted = False
 
+    def reboots(self) -> None:
+        """Nobody answers until the next boot."""
+        self._greeted = False
+
     def close(self) -> None:
         """The machine is off."""
         self._socket.close()
 
     def ask(self, command: str, seconds: float) -> tuple[int, str, str]:
         """Exit code, standard output and standard error of a shell command. Raises GoneError."""
-        deadline = time.monotonic() + seconds
         if not self._greeted:  # what was sent before would be read some time later
-            self._until(_GREETING, deadline)
+            self._until(_GREETING, time.monotonic() + 0.1)
             self._greeted = True
+        deadline = time.monotonic() + seconds
         nonce = secrets.token_hex(8)
         script = base64.b64encode(command.encode()).decode()
         try:
