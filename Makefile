@@ -41,9 +41,9 @@ bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root 
 	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/bench/bench.py
 
-chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 (needs root or sudo)
+chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 LABS=1 (needs root or sudo)
 	@tools/sh/setup lab
-	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(LABS),--labs $(LABS))
 
 machines:        ## two machines with kernels and disks of their own, whose power is cut; SEED=1 CUTS=3 (needs root or sudo)
 	@tools/sh/setup machines

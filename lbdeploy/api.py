@@ -145,19 +145,22 @@ def drill(
     kind: Name,
     *,
     node: str | None = None,
+    server: str | None = None,
     hold: float | None = None,
     i_have_console: bool = False,
     on_event: Emit = silent,
 ) -> DrillResult:
     """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it.
 
+    `server`: the one that is broken, for the kinds server and drain.
     Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at the console.
     """
     if node is not None:
         _limit(cluster, node)
     from lbdeploy.operations.drill.drill import Drill
-    from lbdeploy.operations.drill.faults import refuse_for_good
+    from lbdeploy.operations.drill.faults import ON_SERVERS, refuse_for_good, refuse_pointless
 
+    refuse_pointless(kind, cluster)
     in_lab = cluster.ssh.in_lab
     refuse_for_good(kind, undoable=in_lab or i_have_console)
     outside = None
@@ -167,7 +170,9 @@ def drill(
         # The injector reads the lab's state by the file's own settings.
         outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))
     about = _origin(cluster, "drill").about
-    return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(kind, node, hold)
+    return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(
+        kind, server if kind in ON_SERVERS else node, hold
+    )
 
 
 def down(

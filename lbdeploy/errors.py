@@ -12,6 +12,7 @@
     ├── DrillError               exit 6   an outage was longer than predicted, or did not end in health
     ├── RemoteError              exit 1   a step failed on a node; what it had begun is named
     │   ├── RolledBackError      exit 7   a step failed, and the node is as it was before
+    │   ├── AnswerError          exit 4   what a node answers makes no sense
     │   ├── RebootedError        exit 1   the node rebooted in the middle of a change
     │   └── LastNodeError        exit 1   no other node could take over while this one is changed
     ├── RenderError              exit 2   a template does not render
@@ -43,6 +44,7 @@ class LbdeployError(Exception):
 
     exit_code: ClassVar[int] = 1
     usual_state: ClassVar[str | None] = None  # the `state` of an error that is not given one
+    declined = False  # whether somebody was asked, and said no: that is no failure
 
     def __init__(
         self,
@@ -266,6 +268,16 @@ class RolledBackError(RemoteError):
     exit_code = 7
 
 
+class AnswerError(RemoteError):
+    """What a node answers makes no sense, or is not all that was asked for, so that it could not be looked at.
+
+    See on the node why: a program that is not the one it should be, a shell that prints more, a disk that is full.
+    `lbdeploy -v verify` shows more of the answer.
+    """
+
+    exit_code = 4
+
+
 class RebootedError(RemoteError):
     """The node rebooted in the middle of a change, which interrupted it.
 
@@ -315,3 +327,10 @@ class InterruptedRunError(LbdeployError):
     """
 
     exit_code = 130
+
+    @classmethod
+    def said_no(cls, fix: str) -> Self:
+        """The end of a command whose question was answered with no, before anything was changed."""
+        error = cls("not approved", state="nothing was changed", fix=fix)
+        error.declined = True
+        return error

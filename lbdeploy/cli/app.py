@@ -54,6 +54,7 @@ class App:
         self.limited: tuple[str, ...] = ()
         # The exit code of the command itself, known before its output is written, which may fail.
         self.outcome: int | None = None
+        self.declined = False  # whether somebody said no to it
         self.exit_code = 0
         self.started = time.monotonic()
 
@@ -164,6 +165,7 @@ class App:
     def fail(self, error: LbdeployError) -> int:
         """End the command with an error: show it, print it where a program asked for it, return the exit code."""
         self.outcome = error.exit_code
+        self.declined = error.declined
         self.complain(error)
         return self.print_document(error.exit_code, {"error": error.to_json()})
 
@@ -187,7 +189,7 @@ class App:
         """
         if "log" in self.__dict__:
             path, trouble = self.log.close()
-            if heard and self.exit_code not in (0, CHANGES_PENDING):
+            if heard and self.exit_code not in (0, CHANGES_PENDING) and not self.declined:
                 self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")
 
     def print_document(self, exit_code: int, document: dict[str, Any]) -> int:

@@ -63,6 +63,7 @@ ignore_option = click.option(
     metavar="CHECK",
     help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
 )
+diff_option = click.option("--diff", is_flag=True, help="Show the text of new files, too.")
 lock_option = click.option(
     "--lock-wait",
     type=Seconds(0, 86400),

@@ -41,6 +41,17 @@ def confirm(question: str) -> bool:
     return click.confirm(safe_text(question), err=True)
 
 
+def approved(question: str, show_more: Callable[[], None] | None) -> bool:
+    """Ask for yes or no; no is the default. With d, if there is more to show, it is shown, and asked again."""
+    offered = "[y/N/d, which shows new files in full]" if show_more else "[y/N]"
+    while True:
+        said = str(click.prompt(f"{question} {offered}", default="n", show_default=False, err=True)).strip().lower()
+        if said in ("y", "yes", "n", "no"):
+            return said[0] == "y"
+        if said == "d" and show_more:
+            show_more()
+
+
 def ask(question: str, default: str | None) -> str:
     """Ask for a line; Enter accepts the default. Ctrl-C raises click's Abort."""
     shown = None if default is None else neutral(default)

@@ -130,8 +130,13 @@ def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Problem]:
 def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -> Iterator[Problem]:
     seen: dict[Address, str] = {vip.ip: f"VIP of network {n}" for n, net in networks.items() for vip in net.vip}
     for name, node in nodes.items():
+        own: dict[tuple[Address, str], str] = {}  # by address and interface
         for network, address in node.__pydantic_extra__.items():
             key = ("nodes", name, network)
+            there = (address, _interface(node, network, networks))
+            if there in own:
+                continue  # several networks of VIPs on one interface, on which the node needs no more than one address
+            own[there] = network
             if address in seen:
                 message = f"{address} is already the {seen[address]}"
                 yield Problem("address-twice", key, message, "give each node addresses of its own")
@@ -141,6 +146,11 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
                 yield Problem("link-local", key, message, "give an address of a wider scope")
             if network in networks:
                 yield from (Problem("other-network", key, *words) for words in _outside(address, networks[network].vip))
+
+
+def _interface(node: NodeTable, network: str, networks: dict[str, NetworkTable]) -> str:
+    """The interface of a network on a node; of one that is not well-formed, its own name, which is no other's."""
+    return node.interfaces.get(network) or (networks[network].interface if network in networks else f"of {network}")
 
 
 def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from lbdeploy.config import attachments, build
     from lbdeploy.config.attachments import certificates
     from lbdeploy.config.checks import check
-    from lbdeploy.config.keys import near
+    from lbdeploy.config.keys import joined, near
     from lbdeploy.config.schema import (
         BELOW,
         NAMED,
@@ -121,9 +121,9 @@ class _Reader:
 
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
-        self.data = data
+        known = {section: kind.model_fields for section, kind in NAMED.items()}
+        self.data, self.problems = joined(data, known, ServerTable.model_fields)
         self.texts = {} if texts is None else texts  # of scripts, certificates and keys, by their path in hosts.toml
-        self.problems: list[Problem] = []
 
     def read(self) -> dict[str, Any]:
         for section in self.data:

@@ -20,12 +20,16 @@ from lbdeploy.node.parsers import ServerStat
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Everything that was found: `servers` are (node, server as its haproxy sees it)."""
+    """Everything that was found: `servers` are (node, server as its haproxy sees it).
+
+    `packages` are (node, name, version).
+    """
 
     findings: tuple[Finding, ...]
     vips: tuple[Placement, ...]
     servers: tuple[tuple[str, ServerStat], ...]
     overview: Overview = field(default_factory=Overview)
+    packages: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def state(self) -> State:
@@ -79,7 +83,7 @@ class Verdict:
             yield name, sum(stat.up for stat in own), len(own)
 
     def to_json(self) -> dict[str, object]:
-        """`findings`, `vips` and `servers` of the JSON contract, and `summary`."""
+        """`findings`, `vips` and `servers` of the JSON contract, `packages` and `summary`."""
         servers = [
             {
                 "node": node,
@@ -97,7 +101,8 @@ class Verdict:
         ]
         vips = [each.to_json() for each in self.vips]
         summary = self.overview.to_json(self.findings)
-        return {"findings": findings, "vips": vips, "servers": servers, "summary": summary}
+        packages = [{"node": node, "name": name, "version": version} for node, name, version in self.packages]
+        return {"findings": findings, "vips": vips, "servers": servers, "packages": packages, "summary": summary}
 
 
 def judge(
@@ -109,4 +114,5 @@ def judge(
     """The verdict of all checks on the observed nodes; see `ClusterState` for the parameters."""
     state = ClusterState(cluster, observations, plans, errors or {})
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
-    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state))
+    packages = tuple((each.node.name, *of) for each in observations for of in each.packages.items())
+    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), packages)

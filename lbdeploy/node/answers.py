@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lbdeploy.common.sanitize import safe_text
-from lbdeploy.errors import RemoteError
+from lbdeploy.errors import AnswerError
 from lbdeploy.events import excerpt
 
 A = TypeVar("A")
@@ -23,7 +23,7 @@ _SECONDS = re.compile(r"[0-9]{1,11}(?:[.,][0-9]{1,9})?")
 
 
 def understood(node: str, what: str, read: Callable[[A], T], answer: A, text: str | None = None) -> T:
-    """What `read` makes of a node's answer to the question `what`. Raises RemoteError where that makes no sense.
+    """What `read` makes of a node's answer to the question `what`. Raises AnswerError where that makes no sense.
 
     `text`: the answer as text, where it is not that itself.
     """
@@ -33,11 +33,11 @@ def understood(node: str, what: str, read: Callable[[A], T], answer: A, text: st
         raise unreadable(node, what, str(answer) if text is None else text, error) from error
 
 
-def unreadable(node: str, what: str, text: str, why: Exception | None = None) -> RemoteError:
+def unreadable(node: str, what: str, text: str, why: Exception | None = None) -> AnswerError:
     """The error for an answer that makes no sense."""
     short = " ".join(safe_text(text[:KEPT]).split())
     because = f"{type(why).__name__}: {why}\n" if why else ""
-    return RemoteError(
+    return AnswerError(
         f"what it answered can't be read ({what}): {excerpt_line(short) or 'nothing'}",
         node=node,
         state="looking changes nothing",

@@ -15,12 +15,16 @@ _LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # prefixes of ad
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """What a section listens on: `address` is "*" for all; `servers` as "address:port", of all its backends."""
+    """What a section listens on: `address` is "*" for all; `servers` as "address:port", of all its backends.
+
+    `allowed` are the networks whose clients get in, by an `acl allowed` as lbdeploy writes it; none: everybody.
+    """
 
     section: str
     address: str
     port: str
     servers: frozenset[str]
+    allowed: frozenset[str] = frozenset()
 
     def serves(self, address: str, port: str) -> bool:
         """Whether clients of this address and port reach this section."""
@@ -34,6 +38,8 @@ class _Section:
     binds: list[tuple[str, str]] = field(default_factory=list)
     servers: list[str] = field(default_factory=list)
     backends: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    rejects: bool = False
 
 
 def listeners(conf: str) -> list[Bind]:
@@ -41,7 +47,13 @@ def listeners(conf: str) -> list[Bind]:
     sections = list(_sections(conf))
     backends = {each.name: each for each in sections if each.kind in ("backend", "listen")}
     return [
-        Bind(each.name, address, port, frozenset(_with_port(server, port) for server in _servers(each, backends)))
+        Bind(
+            each.name,
+            address,
+            port,
+            frozenset(_with_port(server, port) for server in _servers(each, backends)),
+            frozenset(each.sources if each.rejects else ()),
+        )
         for each in sections
         if each.kind != "peers"
         for address, port in each.binds
@@ -82,6 +94,10 @@ def _add(section: _Section, words: list[str]) -> None:
             section.servers.append(words[2])
         case "default_backend" | "use_backend":
             section.backends.append(words[1])
+        case "acl" if words[1:3] == ["allowed", "src"]:
+            section.sources += words[3:]
+        case "tcp-request" if words[-1] == "!allowed" and "reject" in words:
+            section.rejects = True
 
 
 def _endpoint(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from lbdeploy.common.shell import Raw, here
 from lbdeploy.config.model import Address, Cluster, Node
-from lbdeploy.errors import RemoteError
+from lbdeploy.errors import AnswerError
 from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
 from lbdeploy.node.answers import KEPT, seconds, understood
@@ -30,6 +30,7 @@ from lbdeploy.node.parsers import (
 )
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Answer, Resource
+from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
 
@@ -73,6 +74,12 @@ class Observation:
         """The state of a service; one that was not observed counts as not installed."""
         state = self.states.get(f"service {unit}")
         return state if isinstance(state, ServiceState) else ServiceState()
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """The versions of the packages that are installed, of those that were asked for."""
+        states = [each for each in self.states.values() if isinstance(each, PackageState)]
+        return {name: version for each in states for name, version in each.versions.items()}
 
     @property
     def priority(self) -> int:
@@ -133,10 +140,10 @@ class ProbeScript:
         ]
 
     def answers(self, output: str) -> dict[str, Answer]:
-        """What each probe answered. Raises RemoteError where the output is incomplete."""
+        """What each probe answered. Raises AnswerError where the output is incomplete."""
         answers = [*self._answers(output)]
         if len(answers) != len(self.probes):
-            raise RemoteError(
+            raise AnswerError(
                 "the observing script did not run to its end",
                 node=self.node.name,
                 state="looking changes nothing",
@@ -154,15 +161,15 @@ class ProbeScript:
                 yield Answer(text, int(status))
 
     def states(self, marks: Mapping[str, Answer]) -> dict[str, Any]:
-        """The state of each resource, by id. Raises RemoteError where an answer makes no sense."""
+        """The state of each resource, by id. Raises AnswerError where an answer makes no sense."""
         return {each.id: self.understood(each.id, each.read, marks[each.id]) for each in self.resources}
 
     def understood(self, what: str, read: Callable[[Answer], T], answer: Answer) -> T:
-        """The result of `read` for a probe's answer. Raises RemoteError."""
+        """The result of `read` for a probe's answer. Raises AnswerError."""
         return understood(self.node.name, what, read, answer, answer.output)
 
     def now(self, marks: Mapping[str, Answer]) -> float:
-        """The node's clock (s, Unix). Raises RemoteError."""
+        """The node's clock (s, Unix). Raises AnswerError."""
         return self.understood("date", lambda answer: seconds(answer.output or "0"), marks["now"])
 
 
@@ -177,7 +184,7 @@ class NodeProbeScript(ProbeScript):
         self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
 
     def read(self, output: str) -> Observation:
-        """The observation from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
+        """The observation from the script's output. Raises AnswerError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
         links = parse_ip_a(marks["ip a"].output)

@@ -11,10 +11,13 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
+from lbdeploy.common.debian import UNITS_FOLDER
 from lbdeploy.common.shell import Raw, here
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Address, Cluster
 from lbdeploy.node.answers import UNREADABLE
+from lbdeploy.node.health_probes import FOLDERS
 from lbdeploy.node.keepalived_state import PROBE, STATES
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.remote import remote_text
@@ -25,6 +28,7 @@ DEFAULT = {"keepalived": "/etc/keepalived/keepalived.conf"}  # what a daemon rea
 SYSCTL_CONF = "/etc/sysctl.conf"
 UNDOES = "undoes a setting at the next boot, or when sysctl --system runs"
 SETTINGS = (*NONLOCAL_BIND.values(), "net.ipv4.conf.all.promote_secondaries")
+WRITTEN = (*FOLDERS, UNITS_FOLDER)  # folders in which files are replaced
 _EXEC = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -40,6 +44,23 @@ class VipManager:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritable:
+    """A file or folder that root can't write to: `why` is immutable, append-only, ro (its file system), or unknown."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port on which something listens that others in the network can reach, and its process's name."""
+
+    protocol: str
+    number: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileLine:
     """A line of a file."""
 
@@ -50,10 +71,15 @@ class FileLine:
 
 def probe(cluster: Cluster) -> dict[str, Raw]:
     """What a first look asks besides, by name."""
-    vips = here(" ".join(str(vip.ip) for vip in cluster.vips))
-    settings = here(" ".join(SETTINGS))
-    script = remote_text("surroundings.sh")
-    return {NAME: Raw(f"vips={vips}\nsettings={settings}\nvrrp() (\n{PROBE}\n)\n{script}")}
+    given = {
+        "vips": [str(vip.ip) for vip in cluster.vips],
+        "settings": SETTINGS,
+        "folders": WRITTEN,
+        "restricted": dict.fromkeys(str(each.port) for each in cluster.frontends if each.allow),
+        "firewall": [] if cluster.firewall == "none" else [cluster.firewall],
+    }
+    variables = "\n".join(f"{name}={here(' '.join(words))}" for name, words in given.items())
+    return {NAME: Raw(f"{variables}\nvrrp() (\n{PROBE}\n)\n{remote_text('surroundings.sh')}")}
 
 
 def lines(seen: Observation, kind: str) -> list[str]:
@@ -87,6 +113,39 @@ def processes(seen: Observation) -> list[VipManager]:
     found = [line.split(" ", 3) for line in lines(seen, "process")]
     made = [VipManager(*words) for words in found if len(words) == 4]
     return list({each.command: each for each in reversed(made)}.values())
+
+
+def unwritable(seen: Observation) -> list[Unwritable]:
+    """What root can't write to, of what lbdeploy may want to write."""
+    found = [line.partition(" ") for line in lines(seen, "unwritable")]
+    return [Unwritable(path, why) for why, _, path in found]
+
+
+def ports(seen: Observation) -> list[Port]:
+    """The ports on which something listens, but for what only the node itself reaches; where that was asked."""
+    return list(dict.fromkeys(each for words in map(str.split, lines(seen, "listens")) for each in _port(words)))
+
+
+def _port(words: Sequence[str]) -> Iterator[Port]:
+    address, _, number = words[4].rpartition(":") if len(words) > 4 else ("", "", "")
+    who = re.search(r'"([^"]*)"', words[-1]) if words else None
+    if number.isdecimal() and not address.startswith(("127.", "[::1]")) and not address.endswith("%lo"):
+        yield Port(words[0], number, who[1] if who else "something")
+
+
+def clients(seen: Observation) -> list[tuple[str, Address]]:
+    """The ports that only some may use from now on, and who is connected there, each once."""
+    found = (line.split() for line in lines(seen, "client"))
+    pairs = [(words[0], _address(words[1])) for words in found if len(words) == 2]
+    return [(port, address) for port, address in pairs if address]
+
+
+def _address(text: str) -> Address | None:
+    try:
+        address = ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    return (address.version == 6 and address.ipv4_mapped) or address
 
 
 def places(seen: Observation, kind: str) -> Iterator[FileLine]:

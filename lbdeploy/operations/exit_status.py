@@ -32,16 +32,25 @@ if TYPE_CHECKING:
 CHANGES_PENDING = 3
 MEANINGS = {
     0: "done, healthy, nothing to change",
-    LbdeployError.exit_code: "failed; the message says what state the cluster is in",
+    LbdeployError.exit_code: "failed, refused, or done without a node that is down; the message says what state the "
+    "cluster is in",
     UsageError.exit_code: "bad usage, hosts.toml or template",
     CHANGES_PENDING: "changes are pending (`plan`)",
-    ConnectError.exit_code: "a node could not be reached or logged into, or its host key is not the known one",
+    ConnectError.exit_code: "a node could not be reached or logged into, its host key is not the known one, or its "
+    "answer makes no sense",
     LockedError.exit_code: "another run is at work; the message says whose",
     UnhealthyError.exit_code: "something is wrong with the cluster (`up`, `verify`, `rebuild`, `rollback`, `handover`) "
     "or in the way (`doctor`), or an outage was longer than predicted (`drill`, `handover`)",
     RolledBackError.exit_code: "failed and undone; the nodes are as before",
     InterruptedRunError.exit_code: "interrupted",
 }
+# Which of them it is where more than one would fit.
+RULE = """\
+Where several fit: what only looks (`plan`, `verify`, `status`, `doctor`, `show --live`) ends with 4 if any
+node could not be looked at, for whatever reason, since what is wrong there is not known; with 6 or 3 only if
+all were. What changes something ends with 4 if that kept it from beginning, or if it lost a node on the way;
+with 1 or 7 if the change failed; with 1 if it left out a node that is down (`down`: 4, and it is to be run
+again); with 6 if all was done, and the cluster is not healthy then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ def planned(outcome: Outcome) -> ExitStatus:
         "stages": [stage.to_json() for stage in outcome.plan.stages],
     }
     if outcome.errors:
-        return _failed(together(outcome.errors.values()), document)
+        return _unseen(outcome.errors.values(), document)
     return ExitStatus(CHANGES_PENDING if outcome.plan.changes else 0, document)
 
 
@@ -101,7 +110,7 @@ def verified(outcome: Outcome) -> ExitStatus:
     """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster."""
     document = outcome.verdict.to_json()
     if outcome.errors:
-        return _failed(together(outcome.errors.values()), document, shown=True)
+        return _unseen(outcome.errors.values(), document, shown=True)
     return _judged("", outcome.verdict, document)
 
 
@@ -110,7 +119,7 @@ def looked(status: Status) -> ExitStatus:
     document = status.to_json()
     if not status.errors:
         return ExitStatus(0, document)
-    return replace(_failed(together(status.errors.values()), document, shown=True), exit_code=ConnectError.exit_code)
+    return _unseen(status.errors.values(), document, shown=True)
 
 
 def linted(lints: Sequence[Lint]) -> ExitStatus:
@@ -133,7 +142,7 @@ def examined(diagnosis: Diagnosis) -> ExitStatus:
     """The end of `doctor`: a node that could not be examined takes precedence over problems on the others."""
     document: dict[str, Any] = {"findings": [each.to_json() for each in diagnosis.findings]}
     if diagnosis.errors:
-        return _failed(together(diagnosis.errors.values()), document, shown=True)
+        return _unseen(diagnosis.errors.values(), document, shown=True)
     if not diagnosis.problems:
         return ExitStatus(0, document)
     error = UnhealthyError(
@@ -146,6 +155,11 @@ def examined(diagnosis: Diagnosis) -> ExitStatus:
 
 def _failed(error: LbdeployError, document: dict[str, Any], *, shown: bool = False) -> ExitStatus:
     return ExitStatus(error.exit_code, {**document, "error": error.to_json()}, error, shown)
+
+
+def _unseen(errors: Iterable[LbdeployError], document: dict[str, Any], *, shown: bool = False) -> ExitStatus:
+    """The end of a command that looks, where nodes could not be looked at, whatever the reason."""
+    return replace(_failed(together(errors), document, shown=shown), exit_code=ConnectError.exit_code)
 
 
 def _judged(what: str, verdict: Verdict, document: dict[str, Any]) -> ExitStatus:

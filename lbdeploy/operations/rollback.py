@@ -99,4 +99,4 @@ def _approve(goal: RollbackTarget, differ: list[str], ask: Ask | None) -> None:
         told = f"{fix}; or on a terminal, which asks"
         raise RemoteError(f"{what}; {then}", node=differ[0], state="nothing was changed", fix=told)
     if not ask(f"{what}; {then}"):
-        raise InterruptedRunError("not approved", state="nothing was changed", fix=fix)
+        raise InterruptedRunError.said_no(fix)

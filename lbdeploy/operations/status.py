@@ -163,7 +163,7 @@ class Look(ProbeScript):
         super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
-        """The snapshot from the script's output. Raises RemoteError where that is incomplete, or makes no sense."""
+        """The snapshot from the script's output. Raises AnswerError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
         vrrp = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
         offset, since = tracked_file(marks["handover"].output)

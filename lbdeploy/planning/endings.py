@@ -1,4 +1,4 @@
-"""What clients use on a node now, and what a change takes from them: ports, VIPs, servers. Pure.
+"""What clients use on a node now, and what a change takes from them: ports, VIPs, servers, a way in. Pure.
 
 On a node that lbdeploy has never changed, somebody set these up by hand, and hosts.toml may simply lack them: that is a
 problem. In what lbdeploy wrote itself, they end because hosts.toml says so: the plan tells what it costs.
@@ -12,17 +12,19 @@ from ipaddress import ip_address
 
 from lbdeploy.config.model import STATUS
 from lbdeploy.health.finding import Finding
-from lbdeploy.node import haproxy_conf, keepalived_conf
+from lbdeploy.node import haproxy_conf, keepalived_conf, surroundings
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.haproxy_conf import EVERYWHERE, Bind
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.file import FileState
-from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
+from lbdeploy.planning.desired import FIREWALL, HAPROXY_CFG, KEEPALIVED_CONF
 from lbdeploy.planning.plan import Stage
+from lbdeploy.planning.shut_out import Shut, by_allow, by_firewall
 
 CHECK = "ends"
 OURS = "# Written by lbdeploy"
+FILES = (KEEPALIVED_CONF, HAPROXY_CFG, FIREWALL)  # the files that say what clients can use
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,33 @@ class Ending:
 
 
 def wanted_files(plan: NodePlan) -> dict[str, str]:
-    """The contents that a plan is to give to the daemons' own files."""
+    """The contents that a plan is to give to the files that say what clients can use."""
     files = (part.resource for part in plan.parts if isinstance(part.resource, File))
-    return {each.path: each.content for each in files if each.path in (HAPROXY_CFG, KEEPALIVED_CONF)}
+    return {each.path: each.content for each in files if each.path in FILES}
 
 
 def endings(seen: Observation, wanted: Mapping[str, str]) -> list[Ending]:
     """What ends on a node whose daemons run, once these files have the wanted contents."""
     gone = _vips(_current(seen, "keepalived", KEEPALIVED_CONF), wanted.get(KEEPALIVED_CONF))
     ports = _ports(_current(seen, "haproxy", HAPROXY_CFG), wanted.get(HAPROXY_CFG), {each.what for each in gone})
-    return [*gone, *ports]
+    return [*gone, *ports, *_shut(seen, wanted)]
+
+
+def _shut(seen: Observation, wanted: Mapping[str, str]) -> list[Ending]:
+    """What nobody, or not everybody, gets to any more, though it goes on."""
+    if HAPROXY_CFG not in wanted:
+        return []
+    before = haproxy_conf.listeners(_current(seen, "haproxy", HAPROXY_CFG))
+    after = haproxy_conf.listeners(wanted[HAPROXY_CFG])
+    found = [(HAPROXY_CFG, each) for each in by_allow(before, after, surroundings.clients(seen))]
+    rules = _content(seen, FIREWALL), wanted.get(FIREWALL, "")
+    found += [(FIREWALL, each) for each in by_firewall(*rules, surroundings.ports(seen))]
+    return [_shut_by(file, each) for file, each in found]
+
+
+def _shut_by(file: str, shut: Shut) -> Ending:
+    what, why, fix = shut
+    return Ending(file, what, why, f"{fix}; if nobody needs it: --ignore {CHECK}")
 
 
 def findings(seen: Observation, wanted: Mapping[str, str]) -> Iterator[Finding]:
@@ -64,7 +83,7 @@ def is_untouched(seen: Observation) -> bool:
 def with_endings(stages: Sequence[Stage], seen: Mapping[str, Observation]) -> tuple[Stage, ...]:
     """The same stages; each says in its cost what ends with it: what is in a file ends where it is replaced last."""
     told = list(stages)
-    for file in (KEEPALIVED_CONF, HAPROXY_CFG):
+    for file in FILES:
         changing = [index for index, stage in enumerate(told) if _replaces(stage, file)]
         if changing:
             ending = [each.what for stage in told for each in _endings_of(stage, file, seen)]

@@ -48,7 +48,7 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
         detail = f"its interface {interface} is down"
         yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
     if NO_IPV6 + interface in observation.lacks:
-        setting = f"net.ipv6.conf.{interface}.disable_ipv6"
+        setting = f"net/ipv6/conf/{interface}/disable_ipv6"  # dots would be slashes, also those of ens192.100
         detail = f"its interface {interface} is to carry IPv6 VIPs, but IPv6 is turned off there: {setting}"
         fix = f"sysctl -w {setting}=0, and correct what sets it in {SYSCTL_FOLDER}"
         yield Finding.failed(node.name, "interface", detail, fix, subject=interface)

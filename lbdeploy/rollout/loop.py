@@ -131,7 +131,7 @@ class RunLoop:
             return self._end(start, ())
         if approve and not approve(start):
             fix = self._purpose.wording.declined_fix
-            raise InterruptedRunError("not approved", state="nothing was changed", fix=fix)
+            raise InterruptedRunError.said_no(fix)
         with self._locked(start.survey) as lock, self._context.interrupt:
             if lock.runs != start.survey.runs:
                 start = self._still(start.plan, approved=approve is not None)

@@ -114,7 +114,8 @@ class Progress:
 
     def _unreadable(self) -> RemoteError:
         state = "a change that nobody confirms is undone by the node itself"
-        return unreadable(self.node, "progress", self.garbled).but(state=state, detail="\n".join(self.output))
+        what = unreadable(self.node, "progress", self.garbled)
+        return RemoteError(what.message, node=self.node, state=state, fix=what.fix, detail="\n".join(self.output))
 
     def _rebooted(self) -> RebootedError:
         return RebootedError(

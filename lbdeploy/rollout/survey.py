@@ -13,7 +13,7 @@ from lbdeploy.health.placement import holders, is_live
 from lbdeploy.health.verdict import Verdict, judge
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
-from lbdeploy.planning import endings
+from lbdeploy.planning import endings, writable
 from lbdeploy.planning.endings import wanted_files
 from lbdeploy.planning.occupants import occupants
 from lbdeploy.planning.ownership import ownership
@@ -106,6 +106,7 @@ class Survey:
             yield from preflight(self.cluster, each)
             yield from endings.findings(each, wanted_files(plan))
             yield from refused_versions(plan)
+            yield from writable.findings(each, writable.written(plan))
         yield from foreigners(self.cluster, list(self.seen.values()))
         plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
         yield from left_out(self.cluster, plans)

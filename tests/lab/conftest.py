@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from clients import traffic
 from harness import TOP, VIPS, Lab, converge, sound
+from shares import run_share
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -32,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.lab)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run only a share of the files where several processes are at work: see tools/sh/labtests."""
+    taken = os.environ.get("LAB_TESTS_TAKEN")
+    if not taken or session.testsfailed or session.config.option.collectonly:
+        return None  # pytest's own loop
+    run_share(session, Path(taken))
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import EVERY, traffic
+from clients import EVERY, traffic, turned_away
 from harness import LBDEPLOY, TOP, VIPS, Lab, wait_for
+from watchers import longest, watching
 
 NODES = ("lb1", "lb2")
 HAPROXY_UNIT = "/etc/systemd/system/haproxy.service.d/lbdeploy.conf"
@@ -102,6 +103,8 @@ def test_an_outage_is_as_short_as_predicted_and_measured_as_others_see_it(pair: 
         assert (drill["from"], drill["to"]) == ("lb1", "lb2"), kind
         assert 0 < drill["failed"] < drill["probes"], kind
         assert drill["streams"] == {"opened": 2, "broken": 2}, kind
+        assert (drill["watches"]["opened"], drill["watches"]["ended"]) == (6, 6), kind
+        assert drill["watches"]["silence_ms"] <= drill["watches"]["expected_ms"] + drill["tolerance_ms"], kind
         assert ("lb2", "enters MASTER") in [(each["node"], each["what"]) for each in drill["events"]]
         assert pair.holder(VIPS[0]) == pair.holder(VIPS[1]) == ["lb1"]
         assert active(pair, "lb1")
@@ -138,6 +141,46 @@ def test_a_haproxy_that_comes_back_at_once_is_not_called_stopped(pair: Lab) -> N
     assert said.count("Entering FAULT STATE") <= said.count("VRRP_Script(check_haproxy) failed")
     pair.on("lb2", "echo 1 > /run/lbdeploy-haproxy-stopped")  # which is not so
     wait_for(lambda: pair.on("lb2", "cat /run/lbdeploy-haproxy-stopped") == "0", 5)
+
+
+def test_what_watches_feel(pair: Lab) -> None:
+    """Each kind that breaks no daemon: an own client's watches agree with the drill's, and none is forgotten."""
+    pair.edit("preempt_delay = 2", "preempt_delay = 10")  # a haproxy that was frozen has to learn who its clients are
+    pair.do("up")
+    for kind, to, silence in (("server", "lb1", 20), ("freeze", "lb2", 5.2), ("path", "lb2", 17)):
+        with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
+            drill = pair.do("drill", kind)
+        assert drill["to"] == to, kind
+        assert drill["outage_ms"] <= drill["expected_ms"] + drill["tolerance_ms"], kind
+        found = drill["watches"]
+        assert found["opened"] == (12 if kind == "server" else 6), kind
+        assert found["silence_ms"] <= min(found["expected_ms"], silence * 1000) + drill["tolerance_ms"], kind
+        assert longest(watches) <= silence, kind
+        if kind == "server":
+            assert drill["failed_after_out"] == 0
+            assert drill["streams"]["opened"] == 2
+        else:
+            assert found["ended"] == 6, kind
+            assert abs(found["silence_ms"] - longest(watches) * 1000) < 1000, kind
+        if kind == "freeze":
+            thawed = min(each["at"] for each in seen["failures"]) + drill["broken_for_ms"] / 1000
+            assert turned_away({"failures": [each for each in seen["failures"] if each["at"] > thawed + 1]}) == []
+            assert drill["two_holders_ms"] <= 1000
+            assert placed(pair)
+        wait_for(lambda: pair.holder(VIPS[0]) == ["lb1"], 60)
+        wait_for(lambda: pair.run("verify").code == 0, 60)
+
+
+def test_a_server_that_drains_costs_nothing(pair: Lab) -> None:
+    """Its open connections go on, and it is out before it ends; without a check that notices, it is refused."""
+    assert "drains is not noticed" in pair.do("drill", "drain", code=2)["error"]["message"]
+    pair.edit('check = "tcp"', 'check = "https"')
+    pair.do("up")
+    drill = pair.do("drill", "drain", "--server", "master2", "--hold", "20")
+    assert (drill["outage_ms"], drill["failed"], drill["node"]) == (0, 0, "master2")
+    assert drill["watches"] == {"opened": 12, "ended": 0, "silence_ms": 0, "expected_ms": 0}
+    assert drill["streams"] == {"opened": 2, "broken": 0}
+    assert "haproxy calls k8s-api/master2 DOWN" in {each["what"] for each in drill["events"]}
 
 
 def test_both_clients_see_the_same(pair: Lab) -> None:

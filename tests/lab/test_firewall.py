@@ -41,6 +41,10 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
         pair.on("lb1", f"systemd-run -q --unit planted-{port} perl -e '{LISTEN.format(port=port)}'")
     wait_for(lambda: reaches(pair, 9100) and reaches(pair, 9101))
     pair.edit("[cluster]", ON)
+    costs = " ".join(stage["cost"] for stage in pair.do("plan", code=3)["stages"])
+    assert ("port 9101 ends" in costs, "port 9100 ends" in costs) == (True, False)
+    ends = [each for each in pair.do("doctor")["findings"] if each["check"] == "ends" and not each["ok"]]
+    assert {(each["node"], each["severity"], each["subject"]) for each in ends} == {("lb1", "warning", "port 9101")}
     with traffic(pair, *VIPS) as seen:
         pair.do("up")
         assert (reaches(pair, 9100), reaches(pair, 9101)) == (True, False)

@@ -3,87 +3,10 @@
 from __future__ import annotations
 
 from clients import traffic
+from hand_made import BY_MULTICAST, BY_UNICAST, HAPROXY, INGRESS, NODES, PACKAGES, SECOND, by_hand, put
 from harness import VIPS, Lab, held_by, wait_for
 
 from lbdeploy.node.surroundings import UNDOES
-
-PACKAGES = "apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends haproxy keepalived >/dev/null"
-HAPROXY = """\
-global
-    stats socket /run/haproxy/admin.sock mode 660 level admin
-    user haproxy
-    group haproxy
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 50s
-    timeout server 50s
-frontend kubernetes
-    bind *:6443
-    default_backend control-plane
-backend control-plane
-    server master1 192.168.1.21:6443 check
-    server master2 192.168.1.22:6443 check
-"""
-INGRESS = "frontend ingress\n    bind *:443\n    default_backend control-plane\n"
-KEEPALIVED = """\
-global_defs {{
-    script_user root
-    enable_script_security
-}}
-vrrp_script haproxy_runs {{
-    script "/usr/bin/pgrep -x haproxy"
-    interval 2
-    weight -150
-}}
-vrrp_instance API {{
-    state BACKUP
-    interface ens32
-    virtual_router_id 101
-    priority {priority}
-    advert_int 1
-    {how}
-    virtual_ipaddress {{
-        192.168.1.10/24
-        192.168.0.10/24 dev ens33
-    }}
-    track_script {{
-        haproxy_runs
-    }}
-}}
-"""
-UNICAST = "unicast_src_ip {own}\n    unicast_peer {{\n        {peer}\n    }}"
-AUTH = "authentication {{\n        auth_type PASS\n        auth_pass 1111\n    }}"
-SECOND = """\
-vrrp_instance EXTERNAL {
-    state BACKUP
-    interface ens33
-    virtual_router_id 71
-    priority 100
-    virtual_ipaddress {
-        192.168.0.77/24
-    }
-}
-"""
-NODES = {"lb1": (200, "192.168.1.11", "192.168.1.12"), "lb2": (100, "192.168.1.12", "192.168.1.11")}
-
-
-def put(lab: Lab, node: str, path: str, text: str) -> None:
-    (lab.root(node) / path.lstrip("/")).write_text(text)
-
-
-def by_hand(lab: Lab, how: str = UNICAST, haproxy: str = HAPROXY, more: str = "") -> None:
-    """A pair that somebody has set up without lbdeploy, which serves its clients."""
-    for node, (priority, own, peer) in NODES.items():
-        lab.on(node, PACKAGES)
-        lab.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1")
-        conf = KEEPALIVED.format(priority=priority, how=how.format(own=own, peer=peer))
-        put(lab, node, "/etc/keepalived/keepalived.conf", conf + more)
-        put(lab, node, "/etc/haproxy/haproxy.cfg", haproxy)
-    for node in NODES:
-        lab.on(node, "systemctl restart haproxy keepalived")
-    wait_for(lambda: held_by(lab, "lb1"), 30)
-    wait_for(lambda: lab.answers(VIPS[0]) == "ok", 30)
 
 
 def problems(lab: Lab, check: str, command: str = "doctor") -> set[tuple[str, str]]:
@@ -111,7 +34,7 @@ def test_another_clusters_nodes_are_not_taken(pair: Lab) -> None:
 
 def test_what_a_pair_made_by_hand_serves_besides_is_said_first(bare: Lab) -> None:
     """Another port and another instance's VIP are problems that doctor, plan and up name; --ignore passes them."""
-    by_hand(bare, haproxy=HAPROXY + INGRESS, more=SECOND)
+    by_hand(bare, BY_UNICAST + SECOND, HAPROXY + INGRESS)
     wait_for(lambda: bare.holder("192.168.0.77"))
     found = {(node, text.partition(" ends: ")[0]) for node, text in problems(bare, "ends")}
     assert found == {(node, what) for node in NODES for what in ("port 443", "192.168.0.77")}
@@ -134,6 +57,17 @@ def test_a_port_that_an_edit_takes_away_is_a_cost_of_the_plan(pair: Lab) -> None
     assert "192.168.0.10 port 6443" in plan["stages"][-1]["cost"]
     warned = [each for each in pair.do("doctor")["findings"] if each["check"] == "ends" and not each["ok"]]
     assert {each["severity"] for each in warned} == {"warning"}
+
+
+def test_clients_that_an_edit_shuts_out_are_a_cost_of_the_plan(pair: Lab) -> None:
+    """Those that are connected, and in no network of the new `allow`: plan has them as a cost, doctor as a warning."""
+    pair.edit("port = 6443", 'port = 6443\nallow = ["10.0.0.0/8"]')
+    with traffic(pair, *VIPS):
+        plan = pair.do("plan", code=3)
+        warned = [each for each in pair.do("doctor")["findings"] if each["check"] == "ends" and not each["ok"]]
+    assert "port 6443 for clients ends" in plan["stages"][-1]["cost"]
+    assert {(each["node"], each["severity"]) for each in warned} == {("lb1", "warning")}
+    assert "in no network of its allow in hosts.toml: 192.168." in warned[0]["detail"]
 
 
 def test_a_vip_that_something_else_has_is_refused_with_what_has_it(pair: Lab) -> None:
@@ -165,7 +99,7 @@ def test_a_vip_on_bare_nodes_is_refused_with_what_has_it(bare: Lab) -> None:
         "echo '    up ip addr add 192.168.0.10/24 dev ens33' > /etc/network/interfaces.d/vip",
     )
     bare.on("lb2", PACKAGES)
-    conf = KEEPALIVED.format(priority=100, how="")
+    conf = BY_MULTICAST.format(priority=100)
     (bare.root("lb2") / "etc/site-vrrp.conf").write_text(conf)
     bare.on(
         "lb2",
@@ -196,6 +130,47 @@ def test_a_daemon_that_reads_another_file_is_said_first(pair: Lab) -> None:
         pair.on("lb2", "cp /root/default /etc/default/haproxy; systemctl restart haproxy")
 
 
+FOLDER = "/etc/systemd/system/haproxy.service.d"
+READS_A_FOLDER = f"""\
+mkdir -p /etc/haproxy/conf.d {FOLDER}
+cat > /etc/haproxy/conf.d/ingress.cfg << END
+listen ingress
+    bind *:443
+    mode tcp
+    timeout client 50s
+    timeout connect 5s
+    timeout server 50s
+    server w1 192.168.1.21:6443 check
+END
+cat > {FOLDER}/override.conf << 'END'
+[Service]
+ExecStart=
+ExecStart=/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/conf.d -p /run/haproxy.pid $EXTRAOPTS
+END
+systemctl daemon-reload
+systemctl restart haproxy
+"""
+
+
+def test_a_haproxy_that_reads_a_folder_besides_serves_on_what_is_there(pair: Lab) -> None:
+    """Neither a file of its own nor a port that ends: doctor is content, and the port outlasts a change."""
+    for node in NODES:
+        pair.on(node, READS_A_FOLDER)
+    try:
+        wait_for(lambda: held_by(pair, "lb1") and pair.run("verify").code == 0)
+        findings = {each["check"]: each["ok"] for each in pair.do("doctor")["findings"] if not each["ok"]}
+        assert not {"config-file", "ends"} & set(findings)
+        pair.edit("fall = 2", "fall = 3")
+        assert pair.run("up").code == 0
+        for node in NODES:
+            assert pair.on(node, "ss -Hltn 'sport = :443'")
+    finally:
+        for node in NODES:
+            pair.on(node, f"rm -r /etc/haproxy/conf.d {FOLDER}/override.conf; systemctl daemon-reload")
+            pair.on(node, "systemctl restart haproxy")
+        wait_for(lambda: held_by(pair, "lb1"))
+
+
 def test_a_file_that_undoes_a_kernel_setting_later_is_named(pair: Lab) -> None:
     """The value that the next boot gives is what counts, or `sysctl --system`, which reads /etc/sysctl.conf last."""
     for file in ("/etc/sysctl.d/zzz-site.conf", "/etc/sysctl.conf"):
@@ -214,10 +189,10 @@ def test_a_file_that_undoes_a_kernel_setting_later_is_named(pair: Lab) -> None:
 
 def test_what_vrrp_strict_drops_is_said_first(bare: Lab) -> None:
     """While it is set, and while its table is left over after a reload; the advice leads to a pair that serves."""
-    strict = KEEPALIVED.replace("script_user root", "script_user root\n    vrrp_strict")
+    strict = BY_MULTICAST.replace("script_user root", "script_user root\n    vrrp_strict")
     for node, (priority, _, _) in NODES.items():
         bare.on(node, PACKAGES + " && apt-get -q -y install --no-install-recommends nftables >/dev/null")
-        put(bare, node, "/etc/keepalived/keepalived.conf", strict.format(priority=priority, how=""))
+        put(bare, node, "/etc/keepalived/keepalived.conf", strict.format(priority=priority))
         put(bare, node, "/etc/haproxy/haproxy.cfg", HAPROXY)
         bare.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1; systemctl restart haproxy keepalived")
     wait_for(lambda: held_by(bare, "lb1"), 30)
@@ -252,3 +227,29 @@ def test_a_daemon_that_systemd_would_not_start_again_is_started(pair: Lab) -> No
         assert pair.on("lb2", "systemctl is-active haproxy") == "active"
     finally:
         pair.on("lb2", f"rm {folder}/limit.conf; systemctl daemon-reload")
+
+
+def test_a_file_that_can_not_be_written_is_said_before_anything_is_changed(pair: Lab) -> None:
+    """Immutable, or on a file system that is read-only: plan, up and doctor say what, and the way out."""
+    read_only = "mount --bind /etc/haproxy /etc/haproxy; mount -o remount,ro,bind /etc/haproxy"
+    cases = {
+        "chattr +i /etc/haproxy/haproxy.cfg": ("is immutable", "chattr -i /etc/haproxy/haproxy.cfg"),
+        read_only: (
+            "its file system is mounted read-only",
+            "mount -o remount,rw $(findmnt -no TARGET -T /etc/haproxy)",
+        ),
+    }
+    before = pair.on("lb1", "sha256sum /etc/haproxy/haproxy.cfg")
+    pair.edit("fall = 2", "fall = 3")
+    for spoil, (said, way_out) in cases.items():
+        pair.on("lb2", spoil)
+        try:
+            assert {node for node, text in problems(pair, "writable") if said in text} == {"lb2"}
+            for command in ("plan", "up"):
+                error = pair.do(command, code=1)["error"]
+                assert (error["node"], said in error["message"], way_out in error["fix"]) == ("lb2", True, True), error
+            assert pair.on("lb1", "sha256sum /etc/haproxy/haproxy.cfg") == before
+        finally:
+            pair.on("lb2", way_out)
+            pair.on("lb2", "umount /etc/haproxy", check=False)
+    assert pair.run("up").code == 0

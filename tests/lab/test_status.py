@@ -55,6 +55,7 @@ def test_other_programs_are_answered_in_their_formats(pair: Lab) -> None:
     assert (nagios.code, nagios.out.startswith("LBDEPLOY OK - k8s-api: VIPs on lb1, 3 of 3 servers up |")) == (0, True)
     metrics = pair.run("verify", "--format", "prometheus").out
     assert 'lbdeploy_vip_holder{cluster="k8s-api",vip="192.168.0.10",network="external",node="lb1"} 1' in metrics
+    assert 'lbdeploy_package_version{cluster="k8s-api",node="lb2",package="keepalived",version="' in metrics
     pair.on("lb2", "systemctl stop haproxy")
     nagios = pair.run("verify", "--format", "nagios")
     assert (nagios.code, nagios.out.split()[1]) == (2, "CRITICAL")

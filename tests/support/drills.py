@@ -35,7 +35,7 @@ def result(cluster: Cluster, pattern: str = "." * 50 + "x" * 60 + "." * 200, **o
     """A drill in which lb1's haproxy was stopped at 1000, and lb2 took over at 1001.2."""
     view = View(HERE, VIP, tuple(results(pattern, 999.0)))
     given = DrillResult(
-        kind=kind("haproxy", cluster.preferred, cluster.vrrp.network),
+        kind=kind("haproxy", cluster, cluster.preferred),
         node="lb1",
         holder="lb1",
         expected=1.61,

@@ -12,8 +12,9 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import Seconds, events_option, global_options
 from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.config.keys import near
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
-from lbdeploy.operations.drill.faults import NAMES, OUTSIDE, Name, refuse_for_good
+from lbdeploy.operations.drill.faults import NAMES, ON_SERVERS, OUTSIDE, Name, refuse_for_good, refuse_pointless
 
 if TYPE_CHECKING:
     from lbdeploy.operations.drill.result import DrillResult
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("kind", required=False, type=click.Choice(NAMES))
 @click.option("--node", metavar="NODE", shell_complete=nodes, help="The node to break [the one that holds the VIPs].")
+@click.option("--server", metavar="SERVER", help="The server to break, with server and drain [the first one].")
 @click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
 @click.option("--hold", type=Seconds(1, 600), metavar="SECONDS", help="Undo it after this long [8, or more].")
 @click.option(
@@ -39,16 +41,21 @@ def drill(
     """Break something on purpose, and measure the outage.
 
     Measures the outage as clients see it: one here, and one on each other node, connects to every VIP 50 times a
-    second. What was broken is undone after some seconds; the node does that by itself if this command or its network is
-    gone by then. Refuses to start unless the cluster is healthy. Exit code 6: the outage was longer than the timers in
-    hosts.toml predict, or the cluster is not healthy afterwards.
+    second; and the longest silence of watches that only read. What was broken is undone after some seconds; the node
+    does that by itself if this command or its network is gone by then. Refuses to start unless the cluster is healthy.
+    Exit code 6: the outage or the silence was longer than the timers in hosts.toml predict, or the cluster is not
+    healthy afterwards.
 
     \b
     haproxy      is stopped
     hang         haproxy gets SIGSTOP, as if it hung
     keepalived   is killed
+    freeze       everything on the node stands still, then goes on
+    path         the node loses its way to all servers
     link         interfaces go down   (in the lab, or with --i-have-console)
     power        is cut               (in the lab, or with --i-have-console)
+    server       one is cut off       (in the lab; otherwise you are asked to)
+    drain        one's /readyz fails  (the same; needs check = "https")
 
     \b
     lbdeploy --lab drill --all             rehearse every kind in the lab
@@ -61,7 +68,7 @@ def drill(
     results: list[DrillResult] = []
     stopped: LbdeployError | None = None
     try:
-        _drill(app, names, where["node"], where["hold"], results)
+        _drill(app, names, _broken(app, names, where["node"], where["server"]), where["hold"], results)
     except LbdeployError as error:
         stopped = error
     # Ctrl-C while something was broken has been handled by the drill: this one came before or after.
@@ -72,13 +79,27 @@ def drill(
     _end(app, results, stopped, report, alone=not everything)
 
 
-def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None, results: list[DrillResult]) -> None:
+def _broken(app: App, names: Sequence[Name], node: str | None, server: str | None) -> str | None:
+    """What is to be broken, where it was named. Raises UsageError for an unknown name, or what shows nothing."""
+    for name in names:
+        refuse_pointless(name, app.cluster)
+    if (server if names[0] not in ON_SERVERS else node) is not None:
+        wrong, right = ("--server", "server or drain") if server else ("--node", "what breaks on a node")
+        raise UsageError(f"{wrong} goes with {right}", state="nothing was contacted", fix="lbdeploy drill --help")
+    if node is not None:
+        app.node(node)
+    known = [each.name for each in app.cluster.frontends[0].servers]
+    if server is not None and server not in known:
+        what = f"{app.cluster.frontends[0].name} has no server {server}"
+        raise UsageError(what, state="nothing was contacted", fix=near(server, known))
+    return node or server
+
+
+def _drill(app: App, names: Sequence[Name], broken: str | None, hold: float | None, results: list[DrillResult]) -> None:
     """Run the drills one after the other, until the cluster is not healthy any more.
 
     `results` receives those that have ended, so that an interruption loses none.
     """
-    if node is not None:
-        app.node(node)
     ssh = app.ssh  # with --lab this moves the process into the lab, which must happen before it has threads
     from lbdeploy.operations.drill.drill import Drill
 
@@ -89,7 +110,7 @@ def _drill(app: App, names: Sequence[Name], node: str | None, hold: float | None
         outside = partial(InLab, app.cluster)
     course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)
     for name in names:
-        results.append(course.run(name, node, hold, patient=len(names) > 1))
+        results.append(course.run(name, broken, hold, patient=len(names) > 1))
         app.reporter.drill(results[-1])
         if not results[-1].healthy:
             break
@@ -102,7 +123,9 @@ def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> t
     undoable = app.lab or console
     if kind:
         refuse_for_good(kind, undoable=undoable)
-    return (kind,) if kind else tuple(name for name in NAMES if undoable or name not in OUTSIDE)
+        return (kind,)
+    unasked = () if app.lab else ON_SERVERS
+    return tuple(each for each in NAMES if (undoable or each not in OUTSIDE) and each not in (*unasked, "drain"))
 
 
 def _try_out(report: Path) -> None:

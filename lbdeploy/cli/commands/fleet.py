@@ -31,6 +31,7 @@ def fleet(
 ) -> None:
     """Run the command on every cluster, report each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch)
+    how.pop("diff", None)  # a row a cluster has no room for files
     gc.enable()  # unlike a run on one cluster, this one is long enough to need garbage collection
     options = Options(limit=limit, **how)  # type: ignore[arg-type]
     files, about = app.files or [str(app.file)], origin("").about

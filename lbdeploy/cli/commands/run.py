@@ -12,6 +12,7 @@ import click
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import (
     Seconds,
+    diff_option,
     events_option,
     force_option,
     format_option,
@@ -22,12 +23,14 @@ from lbdeploy.cli.parameters import (
     lock_option,
     package_options,
 )
-from lbdeploy.cli.prompts import confirm
+from lbdeploy.cli.prompts import approved
+from lbdeploy.cli.report.plan import is_new
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed, planned, verified
 from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
+    from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Run
 
 
@@ -35,15 +38,17 @@ if TYPE_CHECKING:
 @limit_option
 @ignore_option
 @package_options
+@diff_option
 @format_option("markdown")
 @global_options
 @click.pass_obj
 @in_fleets
-def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: Any) -> None:
+def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], diff: bool, **how: Any) -> None:
     """Show what `up` would do, with a diff for each file.
 
-    Shows files, packages, kernel settings, services, and the order of the nodes; changes nothing. Exit code 3: changes
-    are pending.
+    Shows files, packages, kernel settings, services, and the order of the nodes; changes nothing. What is the same on
+    several nodes is shown once, and a new file by its name and length, unless --diff is given. Exit code 3: changes are
+    pending.
 
     \b
     lbdeploy plan
@@ -54,13 +59,14 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
     options = Options(limit=app.limit(limit), ignore=ignore, **how)
     with running(app, options) as run:
         outcome = run.plan()
-    end(app, planned(outcome), lambda: app.reporter.planned(outcome, then=f"lbdeploy up{options.typed}"))
+    end(app, planned(outcome), lambda: app.reporter.planned(outcome, f"lbdeploy up{options.typed}", whole=diff))
 
 
 @click.command()
 @limit_option
 @ignore_option
 @click.option("--ask", is_flag=True, help="Show the plan, and ask before anything is changed.")
+@diff_option
 @package_options
 @lock_option
 @force_option
@@ -68,7 +74,7 @@ def plan(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], **how: An
 @global_options
 @click.pass_obj
 @in_fleets
-def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, **how: Any) -> None:
+def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, diff: bool, **how: Any) -> None:
     """Apply hosts.toml, node by node, and verify.
 
     Changes only what differs from hosts.toml. On a live cluster, the nodes that hold no VIP go first, one at a time. A
@@ -81,7 +87,7 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
     lbdeploy --lab up                  in the rehearsal lab, not on the real nodes
     """
     with running(app, Options(limit=app.limit(limit), ignore=ignore, **how), everyone=True) as run:
-        outcome = run.up((lambda plan: approve(app, plan)) if ask else None)
+        outcome = run.up((lambda plan: approve(app, plan, whole=diff)) if ask else None)
     end(app, changed(outcome), lambda: app.reporter.up(outcome))
 
 
@@ -127,9 +133,10 @@ def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[R
         yield run
 
 
-def approve(app: App, plan: Any) -> bool:
+def approve(app: App, plan: Plan, *, whole: bool = False) -> bool:
     """Show a plan, and ask whether to carry it out. Raises UsageError without a terminal."""
-    app.reporter.plan(plan)
+    app.reporter.plan(plan, whole=whole)
     if not sys.stdin.isatty():
         raise UsageError("--ask needs a terminal", state="nothing was changed", fix="lbdeploy up, without --ask")
-    return confirm("Make these changes?")
+    more = not whole and any(is_new(change) for _, change in plan.changes)
+    return approved("Make these changes?", (lambda: app.reporter.plan(plan, whole=True)) if more else None)

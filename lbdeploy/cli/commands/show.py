@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.output import write_file
 from lbdeploy.cli.parameters import global_options
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import ConnectError
 
 if TYPE_CHECKING:
     from lbdeploy.operations.status import Status
@@ -50,7 +51,9 @@ def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
     error = next(iter(status.errors.values()), None) if status else None
     if error:
         app.complain(error)
-    app.finish(error.exit_code if error else 0, **shown.to_json(), **({"error": error.to_json()} if error else {}))
+    app.finish(
+        ConnectError.exit_code if error else 0, **shown.to_json(), **({"error": error.to_json()} if error else {})
+    )
 
 
 def _look(app: App) -> Status:
@@ -64,9 +67,5 @@ def _look(app: App) -> Status:
 
 def _write(app: App, path: Path, text: str) -> None:
     """Write the picture. Raises UsageError where the file can't be written."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        what = f"{path} can't be written: {error.strerror}"
-        raise UsageError(what, state="nothing was changed", fix="name another file") from None
+    write_file(path, text)
     app.reporter.say("Wrote ", (str(path), "name"))

@@ -36,7 +36,7 @@ def lines(result: DrillResult, width: int) -> Iterator[Line]:
 
 def headings() -> tuple[str, ...]:
     """The headings of the table of several drills."""
-    return ("drill", "node", "outage", "predicted", "failed", "streams", "to", "")
+    return ("drill", "on", "outage", "at most", "silence", "at most", "failed", "streams", "to", "")
 
 
 def row(result: DrillResult) -> tuple[str, ...]:
@@ -46,6 +46,8 @@ def row(result: DrillResult) -> tuple[str, ...]:
         result.node,
         _seconds(result.seen),
         _seconds(result.expected),
+        _seconds(result.silence),
+        "-" if result.expected_silence is None else _seconds(result.expected_silence),
         f"{result.failed}/{result.probes}",
         f"{result.streams_broken}/{len(result.long_lived)}",
         result.taker,
@@ -54,7 +56,7 @@ def row(result: DrillResult) -> tuple[str, ...]:
 
 
 def _picture(shown: Timeline, width: int) -> Iterator[Line]:
-    rows = (*shown.vips, *shown.nodes)
+    rows = shown.rows
     margin = max(len(each.label) for each in rows) + 2
     columns = max(width - margin - 1, 20)
     step = (shown.end - shown.start) / columns
@@ -115,7 +117,7 @@ def _numbers(result: DrillResult) -> Iterator[Line]:
 
 
 def _outage(result: DrillResult) -> Iterator[Line]:
-    style = "good" if result.in_time else "bad"
+    style = "good" if result.answered_in_time else "bad"
     verdict = _verdict(result)
     yield (
         ("Outage ", "name"),
@@ -125,16 +127,20 @@ def _outage(result: DrillResult) -> Iterator[Line]:
     )
     for line in outages(result):
         yield (line,)
+    if result.watches:
+        yield ("Silence ", "name"), (silences(result), "good" if result.heard else "bad")
     if result.placed:
         yield (holders(result),)
     broken = f"{result.streams_broken} of {len(result.long_lived)} long connections broken"
     moved = "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
-    yield f"{result.failed} of {result.probes} probes failed; {broken}; {moved}"
+    late = result.failed_after_out
+    out = "" if late is None else f", {late} of them after it was called down"
+    yield f"{result.failed} of {result.probes} probes failed{out}; {broken}; {moved}"
 
 
 def _verdict(result: DrillResult) -> str:
     """Of all clients: one that saw more than this machine did is a client, too."""
-    if not result.in_time:
+    if not result.answered_in_time:
         return "too long"
     return "as predicted" if result.seen <= result.expected else f"within the {TOLERANCE} s that are let pass"
 
@@ -150,10 +156,24 @@ def _elsewhere(result: DrillResult) -> str:
 def outages(result: DrillResult) -> Iterator[str]:
     """Every outage of a VIP that had more than one, as it was measured: the repair may bring one, too."""
     for view in result.measured:
-        each = [f"{_seconds(gap.seconds)} from {_seconds(gap.start - result.broken)} on" for gap in view.gaps]
+        each = [
+            f"{_seconds(gap.seconds)} from {_seconds(gap.start - result.broken)} on"
+            for gap in view.gaps
+            if gap.seconds > result.least
+        ]
         if len(each) > 1:
             more = f", and {len(each) - MANY} more" if len(each) > MANY else ""
             yield f"{view.vip} had {len(each)} outages: {', '.join(each[:MANY])}{more}"
+
+
+def silences(result: DrillResult) -> str:
+    """The longest silence of a watch that only reads, beside what was predicted."""
+    ended = f"{result.ended_watches} of {result.watches} watches that only read ended"
+    if result.expected_silence is None:
+        limit = "nothing would end them: see lbdeploy check"
+    else:
+        limit = f"predicted: at most {_seconds(result.expected_silence)}" + ("" if result.heard else ": too long")
+    return f"{_seconds(result.silence)}, {limit}; {ended}"
 
 
 def unreached(result: DrillResult) -> Iterator[str]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from lbdeploy import __version__
-from lbdeploy.cli.report.drill import holders, outages, unreached
+from lbdeploy.cli.report.drill import holders, outages, silences, unreached
 from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.result import DrillResult
@@ -61,14 +61,27 @@ def page(cluster: Cluster, results: Sequence[DrillResult]) -> str:
 <p>A client connected to every VIP 50 times a second, sent a TLS greeting, and waited 0.9 s at most for the first byte
 of an answer. The outage is the longest time from the start of the last good probe before a failure to the start of the
 first good one after it. What was predicted is the longest outage that the timers in hosts.toml allow; {TOLERANCE} s
-more pass as noise. Who took over when is from keepalived's journal on each node.</p>
+more pass as noise. Watches asked for events through each VIP, and did nothing but read: the silence is the longest
+time for which one of them heard nothing, from the break on. Who took over when is from keepalived's journal on each
+node.</p>
 </body>
 </html>
 """
 
 
 def _summary(results: Sequence[DrillResult]) -> str:
-    head = ("drill", "on", "outage", "predicted at most", "failed probes", "broken streams", "taken over by", "")
+    head = (
+        "drill",
+        "on",
+        "outage",
+        "predicted at most",
+        "silence",
+        "predicted at most",
+        "failed probes",
+        "broken streams",
+        "taken over by",
+        "",
+    )
     return _table(head, map(_numbers, results))
 
 
@@ -78,6 +91,8 @@ def _numbers(result: DrillResult) -> tuple[str, ...]:
         escape(result.node),
         f"{result.seen:.2f} s",
         f"{result.expected:.2f} s",
+        f"{result.silence:.2f} s",
+        "" if result.expected_silence is None else f"{result.expected_silence:.2f} s",
         f"{result.failed} of {result.probes}",
         f"{result.streams_broken} of {len(result.long_lived)}",
         escape(result.taker),
@@ -96,6 +111,8 @@ def _section(result: DrillResult) -> str:
     after = "".join(f"<p>{escape(detail)}</p>" for detail in result.after)
     heading = f"{result.node}: {result.kind.what}"
     after = "".join(f"<p>{escape(note)}.</p>" for note in (*outages(result), *unreached(result))) + after
+    if result.watches:
+        after = f"<p>Silence: {escape(silences(result))}.</p>{after}"
     if result.placed:
         after = f"<p>{escape(holders(result))}.</p>{after}"
     picture = svg(timeline(result, everyone=True), heading)
@@ -104,7 +121,7 @@ def _section(result: DrillResult) -> str:
 
 def svg(shown: Timeline, title: str) -> str:
     """The timeline as a picture, one bar for each VIP and node."""
-    rows = (*shown.vips, *shown.nodes)
+    rows = shown.rows
     height = TOP + len(rows) * PITCH + 30
     scale = (WIDTH - LABELS - RIGHT) / (shown.end - shown.start)
 

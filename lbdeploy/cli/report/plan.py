@@ -1,4 +1,4 @@
-"""The report of a plan: its stages with their nodes, costs and changes; and a summary of what was done."""
+"""The report of a plan: its summary, its stages with their nodes, costs and changes; and what was done."""
 
 from __future__ import annotations
 
@@ -7,28 +7,79 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.terminal import Line
+from lbdeploy.cli.report.words import count, listed
 
 if TYPE_CHECKING:
     from lbdeploy.node.resources.base import Change
-    from lbdeploy.planning.plan import Plan
+    from lbdeploy.planning.plan import Plan, Stage
 
 
-def steps(plan: Plan, *, diffs: bool) -> Iterator[Line]:
-    """The lines about every change, node by node in the order of the run; `diffs`: with a diff for each file."""
+KINDS = {"package": "packages", "file": "files", "sysctl": "settings", "service": "services"}
+FEW = 4  # names that are listed in the summary; more of them are counted
+
+
+def outline(plan: Plan) -> Iterator[Line]:
+    """The summary of a plan: how much of what is changed where, and what clients notice."""
+    nodes = list(dict.fromkeys(name for name, _ in plan.changes))
+    where = f" on {listed(nodes)}, in {count(len(plan.stages), 'step')}"
+    yield (count(len(plan.changes), "change"), "name"), where
+    of_kind: dict[str, dict[str, list[str]]] = {}
+    for _, change in plan.changes:
+        names = of_kind.setdefault(KINDS.get(change.kind, change.kind), {}).setdefault(change.action, [])
+        names += [] if change.name in names else [change.name]
+    for kind, actions in of_kind.items():
+        yield (f"  {kind:10}", "quiet"), "; ".join(f"{action} {_few(names)}" for action, names in actions.items())
+    costs = dict.fromkeys(stage.cost.removeprefix("clients ") for stage in plan.stages)
+    noticed = [cost for cost in costs if cost != "notice nothing"] or list(costs)
+    yield ("  clients   ", "quiet"), "; ".join(noticed)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(_short(names)) if len(names) <= FEW else str(len(names))
+
+
+def steps(plan: Plan, *, diffs: bool, whole: bool = False) -> Iterator[Line]:
+    """The lines about every change in the order of the run, the same on several nodes once.
+
+    `diffs`: with a diff for each file that is changed; `whole`: with the text of new files, too.
+    """
+    shown: dict[tuple[str, str | None], str] = {}  # the node at which a diff stands already
     for step, stage in enumerate(plan.stages, 1):
         *rest, last = stage.names
         names = f"{', '.join(rest)} and {last} together" if rest else last
         yield (f"Step {step}: ", "name"), names, (f"  ({stage.cost})", "quiet")
-        for name, node_plan in stage.plans.items():
-            for change in node_plan.changes:
-                yield from _change(name, change, diffs=diffs)
+        for change, nodes in _together(stage).items():
+            before = shown.setdefault((change.name, change.diff), nodes[0]) if change.diff else nodes[0]
+            yield _change(change, nodes, "" if before == nodes[0] else f"as on {before}")
+            if diffs and before == nodes[0] and (whole or not is_new(change)):
+                yield from difference(change.diff or "", "      ")
     yield ()
 
 
-def _change(node: str, change: Change, *, diffs: bool) -> Iterator[Line]:
+def _together(stage: Stage) -> dict[Change, list[str]]:
+    """Each change of a stage, with the nodes that all have it."""
+    found: dict[Change, list[str]] = {}
+    for name, plan in stage.plans.items():
+        for change in plan.changes:
+            found.setdefault(change, []).append(name)
+    return found
+
+
+def is_new(change: Change) -> bool:
+    """Whether it is a file that does not exist yet: all of its text would be shown."""
+    return change.action == "create" and bool(change.diff)
+
+
+def _change(change: Change, nodes: Sequence[str], elsewhere: str) -> Line:
     what = f" {change.kind} {change.name}"
-    yield (f"  {node}  ", "name"), (change.action, "todo"), what, (f"  ({change.reason})", "quiet")
-    yield from difference(change.diff or "", "      ") if diffs else ()
+    size = _size(change.diff or "") if is_new(change) else ""
+    why = "; ".join(filter(None, (change.reason, size, elsewhere)))
+    return (f"  {', '.join(nodes)}  ", "name"), (change.action, "todo"), what, (f"  ({why})", "quiet")
+
+
+def _size(diff: str) -> str:
+    """How long a new file is, from its diff."""
+    return count(sum(line.startswith("+") for line in diff.splitlines()[2:]), "line")
 
 
 def difference(diff: str, margin: str = "") -> Iterator[Line]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lbdeploy.cli.report.plan import in_short, steps
+from lbdeploy.cli.report.plan import in_short, outline, steps
 from lbdeploy.cli.report.progress import Live, ProgressLines
 from lbdeploy.cli.report.summary import causes_lines, passed, summary_line
 from lbdeploy.cli.report.terminal import Line, Part, cell, console, draws_boxes, lively, write
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 4000  # characters of a script that are shown with -vv
+LONG = 15  # lines of a plan from which on its summary stands above it, too
 
 
 class Reporter:
@@ -108,6 +109,9 @@ class Reporter:
 
     def error(self, error: LbdeployError) -> None:
         """Print an error: what happened, where, in what state things are, and what to type next."""
+        if error.declined:
+            self.warn("Nothing was changed.")
+            return
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
         for line in error.lines() if isinstance(error, HostsFileError) else ():
             self.warn("  ", line)
@@ -118,20 +122,24 @@ class Reporter:
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
 
-    def plan(self, plan: Plan, then: str = "") -> None:
-        """Print a plan: every change in the order of the run, with a diff for each file.
+    def plan(self, plan: Plan, then: str = "", *, whole: bool = False) -> None:
+        """Print a plan: every change in the order of the run, and a summary, which also begins a long one.
 
-        `then`: the command that makes these changes.
+        `then`: the command that makes these changes; `whole`: show the text of new files, too.
         """
         if not plan.changes:
             self._nothing_to_do(plan)
             return
-        self._say_all(steps(plan, diffs=True))
-        self.say(count(len(plan.changes), "change"), *((". To make them: ", (then, "next")) if then else (".",)))
+        summary, body = list(outline(plan)), list(steps(plan, diffs=True, whole=whole))
+        if len(body) > LONG:
+            self._say_all([*summary, ()])
+        self._say_all([*body, *summary])
+        if then:
+            self.say("To make them: ", (then, "next"))
 
-    def planned(self, outcome: Outcome, then: str) -> None:
+    def planned(self, outcome: Outcome, then: str, *, whole: bool) -> None:
         """Print the result of `plan`; what it would change is no fault of the cluster as it is."""
-        self.plan(outcome.plan, then)
+        self.plan(outcome.plan, then, whole=whole)
         verdict, changes = outcome.verdict, len(outcome.plan.changes)
         state: State = "healthy" if verdict.state == "drifted" else verdict.state
         serious = [each for each in verdict.causes if not each.finding.drift]

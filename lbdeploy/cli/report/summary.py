@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.terminal import Line
 from lbdeploy.cli.report.words import MARKS, count, listed
-from lbdeploy.health.overview import Overview, State
 
 if TYPE_CHECKING:
     from lbdeploy.health.causes import Cause
     from lbdeploy.health.finding import Finding
+    from lbdeploy.health.overview import Overview, State
 
 STYLES: dict[State, str] = {
     "healthy": "good",

@@ -1,5 +1,6 @@
 # Who else lives on the node, and which files its daemons read. Given, as lists of words: vips (addresses), settings (of
-# the kernel, dotted). Each line that is printed begins with what it is.
+# the kernel, dotted), folders (that are written to), restricted (ports that only some networks may use); firewall: not
+# empty where there is to be one. Each line that is printed begins with what it is.
 
 # reads UNIT: how systemd starts it, how the running process was started, and the variables that both use.
 reads() {
@@ -74,3 +75,22 @@ for setting in $settings; do
         /etc/sysctl.conf | sed 's/^/sysctl /'
 done
 nft list tables | sed -n 's/^table \(.* keepalived\)$/table \1/p'
+
+# What root can't write to: on a file system that is mounted read-only, or with attributes of chattr(1).
+for path in $folders /etc/haproxy/* /etc/keepalived/* /etc/sysctl.d/* /etc/systemd/system/*.d/*; do
+    [ -e "$path" ] || continue
+    attributes=$(lsattr -d -- "$path")
+    case ${attributes%% *} in
+        *i*) printf 'unwritable immutable %s\n' "$path" ;;
+        *a*) printf 'unwritable append-only %s\n' "$path" ;;
+        *) [ -w "$path" ] || printf 'unwritable %s %s\n' "$(findmnt -no OPTIONS -T "$path" | cut -c 1-2)" "$path" ;;
+    esac
+done
+
+# Who listens here, and whose connections are open now, of those that a firewall or `allow` may shut out.
+[ ! "$firewall" ] || ss -Hltunp | sed 's/^/listens /'
+for port in $restricted; do
+    ss -Htn state established "( sport = :$port )" | awk -v port="$port" '
+        { sub(/:[0-9]+$/, "", $4) }
+        !($4 in seen) && n++ < 500 { seen[$4]; print "client", port, $4 }'
+done

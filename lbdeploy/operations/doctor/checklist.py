@@ -84,7 +84,8 @@ OF_NODES = (
     ),
     Check(
         "ends",
-        "no port, VIP or set of servers ends that its haproxy and keepalived serve now: a problem where lbdeploy has "
+        "no port, VIP or set of servers ends that its haproxy and keepalived serve now, and none that is in use is "
+        "shut by the firewall that hosts.toml asks for, or for clients by `allow`: a problem where lbdeploy has "
         "never changed the node, and otherwise a warning, which `plan` has as a cost",
         "serves nothing that would end",
         "add it to hosts.toml; if nobody needs it: --ignore ends",
@@ -134,6 +135,14 @@ OF_NODES = (
         "there is enough space, in KiB and in inodes, where files and packages go",
         "has enough disk space",
         "make room: du -xh FOLDER | sort -h | tail",
+        up=True,
+    ),
+    Check(
+        "writable",
+        "root can write the files that are to change, and where each run writes: no file system is mounted "
+        "read-only, and nothing is immutable (chattr +i)",
+        "lets files be written",
+        "chattr -i, or mount -o remount,rw, as the message says",
         up=True,
     ),
     Check(

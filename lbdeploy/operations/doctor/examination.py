@@ -18,7 +18,8 @@ from lbdeploy.node.resources import File, Journal, Packages, Service
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.operations.doctor import node_checks, software_checks
 from lbdeploy.operations.doctor.checkup import Checkup
-from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, packages
+from lbdeploy.planning import endings
+from lbdeploy.planning.desired import packages
 
 
 class Examination(NodeProbeScript):
@@ -29,7 +30,7 @@ class Examination(NodeProbeScript):
             Journal(),
             Packages(packages(cluster), upgrade=True, pins=tuple(cluster.packages.pins.items())),
             *(Service(name) for name in DAEMONS),
-            *(File(path, "") for path in (HAPROXY_CFG, KEEPALIVED_CONF)),
+            *(File(path, "") for path in endings.FILES),
         ]
         super().__init__(cluster, node, resources, surroundings.probe(cluster))
         self.cluster = cluster
@@ -52,7 +53,7 @@ class Examination(NodeProbeScript):
             self._ahead = float(line) - self._clock()
 
     def checkup(self, output: str) -> Checkup:
-        """The checkup from the script's output. Raises RemoteError where the output is incomplete."""
+        """The checkup from the script's output. Raises AnswerError where the output is incomplete."""
         seen = self.read(output)
         heard = network_listener.read(seen.marks["heard"].output)
         neighbours = tuple(Neighbour(claim.ip, claim.mac) for claim in heard.claims)

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from lbdeploy.config.model import Cluster, Node, Ssh
+from lbdeploy.config.model import STATUS, Cluster, Node, Ssh
 from lbdeploy.errors import InterruptedRunError, LbdeployError
 from lbdeploy.events import Emit, Event, Note, RemoteCommand
-from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.resources import File
+from lbdeploy.operations.drill import prediction
 from lbdeploy.operations.drill.fault_window import BASELINE, Breaking
-from lbdeploy.operations.drill.faults import Kind, Name, kind
-from lbdeploy.operations.drill.injector import FaultInjector, OnNode
-from lbdeploy.operations.drill.prediction import expected
-from lbdeploy.operations.drill.recovery import Eyes, pending
+from lbdeploy.operations.drill.faults import ON_SERVERS, OUTSIDE, FaultTarget, Kind, Name, kind, of_server
+from lbdeploy.operations.drill.injector import FaultInjector, OnNode, OperatorInjector
+from lbdeploy.operations.drill.measurement import Measurement
+from lbdeploy.operations.drill.prediction import Prediction
+from lbdeploy.operations.drill.recovery import Eyes, home, pending, servers_up
 from lbdeploy.operations.drill.result import DrillResult
-from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
-from lbdeploy.operations.outage.client import Prober, ProbeTarget
 from lbdeploy.operations.outage.clocks import Clock, clocks_of
-from lbdeploy.operations.outage.node_streams import Listen
-from lbdeploy.operations.outage.views import HERE, View, views
-from lbdeploy.operations.outage.vip_moves import Placed
-from lbdeploy.planning.desired import HAPROXY_STOPPED, KEEPALIVED_CONF, desired
+from lbdeploy.planning.desired import HAPROXY_CFG, HAPROXY_STOPPED, KEEPALIVED_CONF, TICKLE_CLIENTS, desired
 from lbdeploy.rollout.lock import locking
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
-TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
 HOLD = 8.0  # seconds that the fault lasts, unless the timers predict a longer outage
-BOOT_SECONDS = 600.0  # seconds to wait for a node that boots: a server's firmware checks all of its memory first
+BOOT_SECONDS = 600.0  # seconds to wait for a machine that boots: a server's firmware checks all of its memory first
 RETURN_PATIENCE = 15.0  # seconds; a single drill waits until the VIPs are back only where that takes less
+BY_HAND = 60.0  # seconds for which a server is stopped that somebody has to go to
 
-Outside = Callable[[str, Node], FaultInjector]
+Outside = Callable[[str, str], FaultInjector]
 
 
 class Drill:
     """Drills on one cluster. `about` says who runs them, for others who find the cluster locked.
 
-    `outside` makes the injector for what cuts a node off (power, cables), where that can be undone from outside of it.
+    `outside` makes the injector for what happens to a machine from outside of it (power, cables), where that can be
+    undone; by the fault's name and the machine's.
     """
 
     def __init__(self, cluster: Cluster, ssh: Ssh, emit: Emit, about: str, outside: Outside | None = None) -> None:
@@ -50,84 +48,83 @@ class Drill:
         self._ssh = ssh
         self._emit = emit
         self._outside = outside
-        self._targets: list[ProbeTarget] = list(cluster.targets)
 
     def run(
         self, name: Name, broken: str | None = None, hold: float | None = None, *, patient: bool = False
     ) -> DrillResult:
-        """Run one drill, on the holder unless a node is named. `patient`: at the end, wait until the VIPs are back.
+        """Run one drill, on the holder, or the first server, unless another one is named as `broken`.
 
-        Raises LbdeployError where it refuses to begin, and InterruptedRunError once the break is undone, or left to the
-        node to undo. KeyboardInterrupt is raised only while nothing is broken.
+        `patient`: at the end, wait until the VIPs are back. Raises LbdeployError where it refuses to begin, and
+        InterruptedRunError once the break is undone, or left to the node to undo. KeyboardInterrupt is raised only
+        while nothing is broken.
         """
         pool = SessionPool(self.cluster, self._emit, ssh=self._ssh)
         with pool, self._new_pool() as ears, locking(pool, pool.nodes, self._about, 0, self._emit):
             before = self._require_health(pool)
             holder = before.verdict.holders[0]
-            node = self.cluster.node(broken or holder)
+            node = None if name in ON_SERVERS else self.cluster.node(broken or holder)
+            target = self._target(name, node, broken)
             predicted = self._predicted(name, node, before)
-            what, hold = kind(name, node, self.cluster.vrrp.network), hold or max(HOLD, predicted + 3)
-            clocks = clocks_of(pool)
-            injector = self._injector(what, node, pool, clocks[node.name])
-            here, there = Prober(self._targets), Listen(ears, self._telling(node, BASELINE + hold + TAIL))
-            with there, here:
-                at, undone = Breaking(what, node, injector, hold, self._emit).run(here)
-                survey = self._heal(what, patient=patient)
+            hold = hold or self._hold(target.kind, predicted)
+            measurement = Measurement(self.cluster, target, clocks_of(pool))
+            breaking = Breaking(target, self._injector(target, pool, measurement.clocks, hold), hold, self._emit)
+            with measurement.begin(ears, BASELINE + hold), measurement.here as here:
+                at, undone = breaking.run(here)
+                survey = self._heal(target.kind, patient=patient)
                 time.sleep(BASELINE)
                 ended = time.time()
         return DrillResult(
-            kind=what,
-            node=node.name,
+            kind=target.kind,
+            node=target.name,
             holder=holder,
-            expected=predicted,
+            expected=predicted.outage,
+            expected_silence=predicted.silence,
             broken=at,
             repaired=undone,
             ended=ended,
-            views=tuple(self._views(here, there, clocks, node)),
-            placed=tuple(self._placed(there, clocks, what, node, at)),
-            streams=tuple(here.streams),
-            events=tuple(self._events(clocks, at)),
+            **self._seen(measurement, at, undone),
             healthy=survey.verdict.healthy and not survey.errors,
             after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
             nodes=tuple(each.name for each in self.cluster.nodes),
             verdict=survey.verdict,
         )
 
-    def _predicted(self, name: Name, node: Node, seen: Survey) -> float:
-        """The longest outage (s) that the timers allow, at the nodes' effective priorities."""
-        holds, priorities = node.name in seen.verdict.holders, {name: each.priority for name, each in seen.seen.items()}
-        return expected(self.cluster, name, node, holds=holds, informed=self._informed(node), priorities=priorities)
+    def _target(self, name: Name, node: Node | None, server: str | None) -> FaultTarget:
+        if node:
+            return FaultTarget(node.name, kind(name, self.cluster, node), node)
+        return FaultTarget(server or self.cluster.frontends[0].servers[0].name, of_server(name))
 
-    def _informed(self, node: Node) -> bool:
-        """Whether its keepalived.conf, which may be from the operator's own template, tracks HAPROXY_STOPPED."""
-        files = {each.path: each.content for each in self._wanted.resources[node.name] if isinstance(each, File)}
-        return HAPROXY_STOPPED in files[KEEPALIVED_CONF]
+    def _seen(self, measurement: Measurement, at: float, undone: float) -> dict[str, Any]:
+        """What was measured, and what the nodes' journals tell."""
+        with self._new_pool() as pool:
+            return measurement.found(at, undone) | {"events": measurement.events(pool, at)}
 
-    def _telling(self, broken: Node, seconds: float) -> dict[str, str]:
-        """What each node runs meanwhile: all report the VIPs that they have; those not broken also probe the VIPs."""
-        whole = PRELUDE + vip_moves.script(seconds)
-        client = node_clients.script(self._targets, seconds)
-        return {each.name: whole if each is broken else f"{whole}\n{client}" for each in self.cluster.nodes}
+    def _predicted(self, name: Name, node: Node | None, seen: Survey) -> Prediction:
+        """The longest outage and silence that the timers allow, at the nodes' effective priorities."""
+        if node is None:
+            return prediction.of_server(self.cluster.frontends[0], name)
+        files = [self._files(each) for each in (node, *self.cluster.peers(node))]
+        if name == "path" and STATUS not in files[1][HAPROXY_CFG]:
+            why = f"haproxy.cfg has no frontend {STATUS}: no node would take the VIPs over, whatever servers it reaches"
+            raise LbdeployError(why, state="nothing was broken", fix="take it over from the built-in template")
+        return prediction.of_node(
+            self.cluster,
+            name,
+            node,
+            holds=node.name in seen.verdict.holders,
+            informed=HAPROXY_STOPPED in files[0][KEEPALIVED_CONF],
+            tickled=all(TICKLE_CLIENTS in each[KEEPALIVED_CONF] for each in files[1:]),
+            priorities={name: each.priority for name, each in seen.seen.items()},
+        )
 
-    def _views(self, here: Prober, there: Listen, clocks: Mapping[str, Clock], broken: Node) -> Iterator[View]:
-        """What each client saw of each VIP: the one on this machine first."""
-        vips = [vip for vip, _ in self._targets]
-        yield from views(HERE, here.results, vips)
-        for each in self.cluster.peers(broken):
-            yield from views(
-                each.name, node_clients.read(there.lines(each.name), self._targets, clocks[each.name]), vips
-            )
+    def _files(self, node: Node) -> dict[str, str]:
+        """What a node's files should have in them; templates may be the operator's own."""
+        return {each.path: each.content for each in self._wanted.resources[node.name] if isinstance(each, File)}
 
-    def _placed(
-        self, there: Listen, clocks: Mapping[str, Clock], what: Kind, broken: Node, at: float
-    ) -> Iterator[Placed]:
-        """Which node had each VIP when. A node that is cut off counts as having none from then on."""
-        vips = [vip for vip, _ in self._targets]
-        for name, clock in clocks.items():
-            moves = vip_moves.read(there.lines(name), name, vips, clock)
-            yield from (each for each in moves if not (what.cuts_off and name == broken.name and each.at > at))
-        if what.cuts_off:
-            yield from (Placed(at, broken.name, vip, has=False) for vip in vips)
+    def _hold(self, what: Kind, predicted: Prediction) -> float:
+        """How long (s) it is broken by default: longer than the outage."""
+        least = BY_HAND if what.name in ON_SERVERS and not self._outside else HOLD
+        return max(least, predicted.outage + 3)
 
     def _require_health(self, pool: SessionPool) -> Survey:
         """The state of all nodes. A pending preemption is waited for: its outage would be measured, too."""
@@ -136,7 +133,7 @@ class Drill:
         _refuse(survey)
         if pending(survey):
             self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-            survey = Eyes(pool, observer, self._wanted).until_well(self._return_seconds, home=True)
+            survey = Eyes(pool, observer, self._wanted).until_well(self._return_seconds, also=home)
             _refuse(survey)
         return survey
 
@@ -145,10 +142,14 @@ class Drill:
         try:
             with self._new_pool() as pool:
                 eyes = Eyes(pool, Observer(self.cluster, pool, self._wire), self._wanted)
-                survey = eyes.until_well(settle_seconds(self.cluster) + (BOOT_SECONDS if what.cuts_off else 0))
+                boots = what.cuts_off or what.name in ON_SERVERS
+                survey = eyes.until_well(
+                    settle_seconds(self.cluster) + (BOOT_SECONDS if boots else 0),
+                    also=servers_up if what.name in ON_SERVERS else None,
+                )
                 if pending(survey) and (patient or self._return_seconds < RETURN_PATIENCE):
                     self._emit(Note(None, "waiting until the preferred node has taken the VIPs"))
-                    survey = eyes.until_well(self._return_seconds, home=True)
+                    survey = eyes.until_well(self._return_seconds, also=home)
         except KeyboardInterrupt:
             state = "what was broken is undone; whether all is well again was not looked at"
             raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
@@ -169,19 +170,16 @@ class Drill:
         if isinstance(event, RemoteCommand):
             self._emit(event)
 
-    def _injector(self, what: Kind, node: Node, pool: SessionPool, clock: Clock) -> FaultInjector:
-        if what.cuts_off and self._outside:
-            return self._outside(what.name, node)
+    def _injector(
+        self, target: FaultTarget, pool: SessionPool, clocks: Mapping[str, Clock], hold: float
+    ) -> FaultInjector:
+        what, node = target.kind, target.node
+        if what.name in (*OUTSIDE, *ON_SERVERS) and self._outside:
+            return self._outside(what.name, target.name)
+        if node is None:
+            return OperatorInjector(target, hold, self._emit)
+        clock = clocks[node.name]
         return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, pool=pool, clock=clock, emit=self._wire)
-
-    def _events(self, clocks: Mapping[str, Clock], since: float) -> list[vrrp_events.Event]:
-        """The events of every node, in order of time; those of a node that can't be asked are missing."""
-        with self._new_pool() as pool:
-            script = {name: vrrp_events.script(since + clock.ahead) for name, clock in clocks.items()}
-            found = pool.each(pool.nodes, lambda node, session: session.run(script[node.name]).output)
-        texts = {name: text for name, text in found.items() if isinstance(text, str)}
-        events = [event for name, text in texts.items() for event in vrrp_events.read(text, name, clocks[name], since)]
-        return sorted(events, key=lambda event: event.at)
 
 
 def _refuse(survey: Survey) -> None:

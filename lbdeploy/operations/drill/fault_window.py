@@ -8,10 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, InterruptedRunError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.operations.drill.faults import BREAK_DELAY, Kind
+from lbdeploy.operations.drill.faults import BREAK_DELAY, FaultTarget
 from lbdeploy.operations.drill.injector import FaultInjector
 from lbdeploy.operations.outage.client import Prober
 from lbdeploy.rollout.interrupt import Interrupt
@@ -24,10 +23,9 @@ LOOK = "lbdeploy verify --wait 60"
 
 @dataclass(frozen=True, slots=True)
 class Breaking:
-    """`what` is to be broken on `node`, by `injector`, for `hold` seconds."""
+    """`target` is to be broken by `injector`, for `hold` seconds."""
 
-    what: Kind
-    node: Node
+    target: FaultTarget
     injector: FaultInjector
     hold: float
     emit: Emit
@@ -40,12 +38,12 @@ class Breaking:
         """
         try:
             with Interrupt(self.emit, "undoing it") as interrupt:
-                self.injector.arm(self.hold + BASELINE + (BREAK_DELAY if self.what.cuts_off else MARGIN))
+                self.injector.arm(self.hold + BASELINE + (BREAK_DELAY if self.target.kind.cuts_off else MARGIN))
                 at = self._broken(here, interrupt)
         except KeyboardInterrupt:
-            raise InterruptedRunError("interrupted", state=f"{self._whole}; {self._by_itself}", fix=LOOK) from None
+            raise InterruptedRunError("interrupted", state=f"{self.target.what}; {self._by_itself}", fix=LOOK) from None
         if interrupt.asked:
-            state = f"what was broken is undone ({self._whole})" if at else "nothing was broken"
+            state = f"what was broken is undone ({self.target.what})" if at else "nothing was broken"
             raise InterruptedRunError("interrupted", state=state, fix=LOOK)
         return at, time.time()
 
@@ -58,37 +56,33 @@ class Breaking:
             # With any other error, the break may still be running on the node.
             self._undo(disarm=isinstance(error, RemoteError))
             if isinstance(error, ConnectError):
-                raise error.but(state=f"if anything was broken ({self._whole}), {self._by_itself}") from None
+                raise error.but(state=f"if anything was broken ({self.target.what}), {self._by_itself}") from None
             raise
         self._undo()
         return at
 
     def _begin(self, here: Prober, interrupt: Interrupt) -> float:
-        self.emit(Step(self.node.name, "probe the VIPs"))
+        self.emit(Step(self.target.name, "probe the VIPs"))
         _pause(BASELINE, interrupt)
         for vip in here.refused:
             note = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
             self.emit(Note(None, note))
         if interrupt.asked:
             return 0.0
-        self.emit(Step(self.node.name, f"{self.what.what}; undone in {self.hold:.0f} s"))
+        self.emit(Step(self.target.name, f"{self.target.kind.what}; undone in {self.hold:.0f} s"))
         return self.injector.break_it()
 
     def _undo(self, *, disarm: bool = True) -> None:
         """Undo it from here; if that fails, leave it to the armed repair."""
-        self.emit(Step(self.node.name, "undo it"))
+        self.emit(Step(self.target.name, "undo it"))
         try:
             self.injector.undo(disarm=disarm)
         except ConnectError as error:
             why = f"not undone from here ({error.message}): it is by itself, in {MARGIN:.0f} s"
-            self.emit(Note(self.node.name, why))
+            self.emit(Note(self.target.name, why))
             time.sleep(MARGIN)
         else:
-            self.emit(Done(self.node.name, "undone"))
-
-    @property
-    def _whole(self) -> str:
-        return f"{self.node.name}: {self.what.what}"
+            self.emit(Done(self.target.name, "undone"))
 
     @property
     def _by_itself(self) -> str:

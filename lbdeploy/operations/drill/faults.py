@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lbdeploy.common.shell import Raw, cmd, here
-from lbdeploy.config.model import Node
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import UsageError
 
-Name = Literal["haproxy", "hang", "keepalived", "link", "power"]
+Name = Literal["haproxy", "hang", "keepalived", "freeze", "path", "link", "power", "server", "drain"]
 NAMES: tuple[Name, ...] = get_args(Name)
 OUTSIDE: tuple[Name, ...] = ("link", "power")  # what cuts the node off, so that it can't be undone over SSH
+ON_SERVERS: tuple[Name, ...] = ("server", "drain")  # what happens to a server; outside the lab, by the operator's hand
 
 UNIT = "lbdeploy-drill"  # the armed repair: a timer on the node, which outlives the operator's connection
 BREAK_UNIT = "lbdeploy-drill-break"  # a break that ends the connection it came over
@@ -30,18 +31,41 @@ class Kind:
     cuts_off: bool = False
 
 
-def kind(name: Name, node: Node, vrrp_network: str) -> Kind:
+@dataclass(frozen=True, slots=True)
+class FaultTarget:
+    """What is broken where: on a node, or, where `node` is None, on the server of that name."""
+
+    name: str
+    kind: Kind
+    node: Node | None = None
+
+    @property
+    def what(self) -> str:
+        return f"{self.name}: {self.kind.what}"
+
+
+def kind(name: Name, cluster: Cluster, node: Node) -> Kind:
     """What a kind of drill does on `node`. VRRP's interface goes down first: no advert of priority 0 gets out."""
-    interfaces = tuple(dict.fromkeys((node.interfaces[vrrp_network], *node.interfaces.values())))
+    interfaces = tuple(dict.fromkeys((node.interfaces[cluster.vrrp.network], *node.interfaces.values())))
+    servers = sorted({str(server.address) for _, server in cluster.servers()})
     kinds = {
         "haproxy": Kind("haproxy", "haproxy is stopped", cmd("systemctl", "stop", "haproxy"), _start("haproxy")),
         "hang": Kind("hang", "haproxy hangs (SIGSTOP)", _signal("SIGSTOP", "haproxy"), _signal("SIGCONT", "haproxy")),
         "keepalived": Kind("keepalived", "keepalived is killed (SIGKILL)", _kill("keepalived"), _start("keepalived")),
+        # Of systemd alone, which no signal reaches, nothing is stopped: it has the timer that undoes it.
+        "freeze": Kind("freeze", "all of it is frozen", Raw("kill -STOP -1"), Raw("kill -CONT -1"), cuts_off=True),
+        "path": Kind("path", "it loses its way to the servers", _lose(servers), _find()),
         "link": Kind("link", "its cables are pulled", _down(interfaces), _up(interfaces), cuts_off=True),
         # Without power, systemd can undo nothing; but this is a reset, after which the machine boots by itself.
         "power": Kind("power", "its power is cut", Raw("echo b > /proc/sysrq-trigger"), Raw("true"), cuts_off=True),
     }
     return kinds[name]
+
+
+def of_server(name: Name) -> Kind:
+    """What happens to a server, which lbdeploy does not log in to."""
+    what = {"server": "its power is cut", "drain": "it drains: its /readyz answers 500"}
+    return Kind(name, what[name], Raw("true"), Raw("true"))
 
 
 def refuse_for_good(name: Name, *, undoable: bool) -> None:
@@ -52,6 +76,25 @@ def refuse_for_good(name: Name, *, undoable: bool) -> None:
             state="nothing was contacted",
             fix=f"lbdeploy --lab drill {name}; or, with its console at hand: lbdeploy drill {name} --i-have-console",
         )
+
+
+def refuse_pointless(name: Name, cluster: Cluster) -> None:
+    """Raise UsageError for what would show nothing, or something else."""
+    first = cluster.frontends[0]
+    if name == "drain" and first.check == "tcp":
+        raise UsageError(
+            f"the check of {first.name} asks for a TCP connection only: a server that drains is not noticed",
+            state="nothing was contacted",
+            fix=f'set check = "https" in [frontends.{first.name}]',
+        )
+    nodes = {address: node.name for node in cluster.nodes for address in node.addresses.values()}
+    for _, server in cluster.servers() if name == "path" else ():
+        if server.address in nodes:
+            raise UsageError(
+                f"{server.name} is on {nodes[server.address]}: without a way there, nodes would not hear each other",
+                state="nothing was contacted",
+                fix="lbdeploy drill server, or: lbdeploy --lab drill link",
+            )
 
 
 def arm(kind: Kind, seconds: float) -> Raw:
@@ -101,6 +144,30 @@ def _kill(unit: str) -> Raw:
     A child that outlived its parent for a moment would notice, and send an advert of priority 0.
     """
     return Raw(f"{_signal('SIGSTOP', unit)}\n{_signal('SIGKILL', unit)}")
+
+
+def _lose(servers: Sequence[str]) -> Raw:
+    """Sends what is for these addresses to the loopback interface, where it is lost without a word.
+
+    For IPv6 the kernel takes that for a route that rejects. Rules come before all routes, whatever these are.
+    """
+    each = cmd(*servers)
+    return Raw(
+        f"for a in {each}; do\n"
+        f'case $a in *:*) f=6 ;; *) f=4 ;; esac\nip "-$f" route replace default dev lo table {_TABLE} || exit\n'
+        f'ip "-$f" rule add pref {_TABLE} to "$a" lookup {_TABLE} || exit\ndone'
+    )
+
+
+def _find() -> Raw:
+    """Takes these rules away."""
+    return Raw(
+        f"for f in 4 6; do while ip -$f rule del pref {_TABLE} 2>/dev/null; do :; done\n"
+        f"ip -$f route flush table {_TABLE} 2>/dev/null; done; true"
+    )
+
+
+_TABLE = 10646  # the table of routes, and the place of the rules that lead there, before 32766 (main)
 
 
 def _down(interfaces: Sequence[str]) -> Raw:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from lbdeploy.config.model import Cluster, Node, Ssh
 from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteError
-from lbdeploy.events import Emit
+from lbdeploy.events import Emit, Note
 from lbdeploy.node.answers import seconds, understood
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill import faults
-from lbdeploy.operations.drill.faults import Kind
+from lbdeploy.operations.drill.faults import FaultTarget, Kind
 from lbdeploy.operations.outage.clocks import Clock
 from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
@@ -85,6 +85,30 @@ class OnNode:
                 result = on(pool, self._node, script)
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
         _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
+
+
+class OperatorInjector:
+    """The operator's own hand, where lbdeploy has none: it says what to do, and when to undo it."""
+
+    def __init__(self, target: FaultTarget, hold: float, emit: Emit) -> None:
+        self._kind = target.kind
+        self._server = target.name
+        self._hold = hold
+        self._emit = emit
+        self._begun = False
+
+    def arm(self, seconds: float) -> None:
+        """Nothing would undo it."""
+
+    def break_it(self) -> float:
+        do = "cut its power" if self._kind.name == "server" else "let its /readyz fail, or shut its API server down"
+        self._emit(Note(None, f"now, on {self._server}: {do}. What clients see is measured for {self._hold:.0f} s"))
+        self._begun = True
+        return time.time()
+
+    def undo(self, *, disarm: bool = True) -> None:
+        if self._begun:
+            self._emit(Note(None, f"now start {self._server} again; that is waited for"))
 
 
 def _first(output: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from lbdeploy.errors import LbdeployError
@@ -33,13 +33,13 @@ class Eyes:
         self._failed = survey.errors
         return survey
 
-    def until_well(self, seconds: float, *, home: bool = False) -> Survey:
-        """Look until all is well, for `seconds` at most; `home`: and the VIPs are where VRRP's priorities put them."""
+    def until_well(self, seconds: float, *, also: Callable[[Survey], bool] | None = None) -> Survey:
+        """Look until all is well, and what else is asked for; for `seconds` at most."""
         deadline = time.monotonic() + seconds
         while True:
             survey = self.look()
             well = survey.verdict.healthy and not survey.errors
-            if (well and not (home and pending(survey))) or time.monotonic() >= deadline:
+            if (well and (also is None or also(survey))) or time.monotonic() >= deadline:
                 return survey
             time.sleep(POLL_SECONDS)
 
@@ -47,3 +47,13 @@ class Eyes:
 def pending(survey: Survey) -> bool:
     """Whether the VIPs are about to move to a node of higher priority."""
     return any(each.check == "holder" and not each.ok for each in survey.verdict.findings)
+
+
+def home(survey: Survey) -> bool:
+    """Whether the VIPs are where VRRP's priorities put them."""
+    return not pending(survey)
+
+
+def servers_up(survey: Survey) -> bool:
+    """Whether every node's haproxy calls every server up."""
+    return all(each.ok for each in survey.verdict.findings if each.check == "server")

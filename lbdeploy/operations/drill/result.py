@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from lbdeploy.errors import DrillError
 from lbdeploy.health.verdict import Verdict
-from lbdeploy.operations.drill.faults import Kind
+from lbdeploy.operations.drill.faults import ON_SERVERS, Kind
 from lbdeploy.operations.outage import vip_moves
 from lbdeploy.operations.outage.client import Stream
 from lbdeploy.operations.outage.views import TOLERANCE, Measured, _ms
 from lbdeploy.operations.outage.vip_moves import Placed
 from lbdeploy.operations.outage.vrrp_events import Event
+from lbdeploy.operations.outage.watch import NOTED, Silence
 
 LOOK = "lbdeploy verify --wait 60"
+FORGETS = ("hang", "link", "freeze")  # after which haproxy learns anew who is connected to the other nodes
+RELEARNED = 10.0  # seconds that this takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,8 @@ class DrillResult(Measured):
     """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
 
     `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
-    says what is not as it should be at the end: also when the VIPs will return, if they have not yet.
+    says what is not as it should be at the end: also when the VIPs will return, if they have not yet. `watches` only
+    read: how many there were, how many of them `ended`, and when they heard nothing. `expected_silence` None: for good.
     """
 
     kind: Kind
@@ -37,6 +41,10 @@ class DrillResult(Measured):
     healthy: bool = True
     after: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    watches: int = 0
+    ended_watches: int = 0
+    silences: tuple[Silence, ...] = ()
+    expected_silence: float | None = None
     verdict: Verdict | None = None  # what was found at the end
 
     @property
@@ -52,7 +60,41 @@ class DrillResult(Measured):
     @property
     def two_holders(self) -> float:
         """Seconds for which a VIP was on two nodes at once while it was broken."""
-        return vip_moves.two_holders(self.placed, self.broken, self.repaired)
+        return vip_moves.two_holders(self.placed, self.broken, self.ended if self.thaws else self.repaired)
+
+    @property
+    def thaws(self) -> bool:
+        """Whether the node goes on with what it did before, as soon as it is undone."""
+        return self.kind.name == "freeze"
+
+    @property
+    def silence(self) -> float:
+        """The longest time (s) for which a watch that only reads heard nothing since the break."""
+        return max((each.since(self.disturbances) for each in self.silences), default=0.0)
+
+    @property
+    def disturbances(self) -> tuple[float, ...]:
+        """When what a watch listened to may have gone: at the break, and whenever a node lost a VIP."""
+        return (self.broken, *(each.at for each in self.placed if each.at > self.broken and not each.has))
+
+    @property
+    def heard(self) -> bool:
+        """Whether no watch was silent for longer than was predicted."""
+        limit = self.expected_silence
+        return limit is None or self.silence <= max(limit, NOTED) + TOLERANCE
+
+    @property
+    def least(self) -> float:
+        """How long (s) outages are that are listed: a server that is lost takes every other probe with it."""
+        return TOLERANCE if self.kind.name in ON_SERVERS else 0.0
+
+    @property
+    def failed_after_out(self) -> int | None:
+        """How many probes failed that began when the server had been called down by the holder; None: never."""
+        out = next((each.at for each in self.events if each.node == self.holder and each.what.endswith(" DOWN")), None)
+        if out is None:
+            return None
+        return sum(not probe.good and probe.start > out for view in self.measured for probe in view.results)
 
     @property
     def long_lived(self) -> tuple[Stream, ...]:
@@ -66,6 +108,10 @@ class DrillResult(Measured):
     @property
     def in_time(self) -> bool:
         """Whether no client saw more than what was predicted, within the tolerance; and it was over before the end."""
+        return self.answered_in_time and self.heard
+
+    @property
+    def answered_in_time(self) -> bool:
         return bool(self.measured) and self.within(self.expected) and self.seen <= self.expected + TOLERANCE
 
     @property
@@ -92,6 +138,12 @@ class DrillResult(Measured):
             "from": self.holder,
             "to": self.taker,
             "streams": {"opened": len(self.long_lived), "broken": self.streams_broken},
+            "watches": {
+                "opened": self.watches,
+                "ended": self.ended_watches,
+                "silence_ms": _ms(self.silence),
+                "expected_ms": None if self.expected_silence is None else _ms(self.expected_silence),
+            },
             "one_holder_ms": None if self.one_holder is None else _ms(self.one_holder),
             "two_holders_ms": _ms(self.two_holders),
             "broken_for_ms": _ms(self.repaired - self.broken),
@@ -100,7 +152,15 @@ class DrillResult(Measured):
                 | {"outage_ms": _ms(gap.seconds), "over": gap.closed}
                 for view in self.views
                 for gap in view.gaps
+                if gap.seconds > self.least
             ],
+            "silences": [
+                {"address": str(each.vip), "at_ms": _ms(each.end - self.broken - each.since(self.disturbances))}
+                | {"silence_ms": _ms(each.since(self.disturbances)), "over": each.closed}
+                for each in self.silences
+                if each.since(self.disturbances)
+            ],
+            **({} if self.failed_after_out is None else {"failed_after_out": self.failed_after_out}),
             "views": [view.to_json() for view in self.views],
             "events": [
                 {"at_ms": _ms(each.at - self.broken), "node": each.node, "what": each.what} for each in self.events
@@ -122,8 +182,18 @@ def failure(results: Sequence[DrillResult]) -> DrillError | None:
             if each.seen <= each.expected + TOLERANCE:
                 what = f"an outage of {each.seen:.2f} s or more was not over at the end"
             what = what if each.measured else "no VIP could be probed"
+            what = f"a watch that only reads {_waited(each)}" if each.answered_in_time else what
             return DrillError(what, node=each.node, state=f"all is well again ({where})", fix=LOOK)
     return None
+
+
+def _waited(result: DrillResult) -> str:
+    """How long a watch was silent, and why that may be."""
+    told = f"heard nothing for {result.silence:.2f} s, longer than predicted: at most {result.expected_silence:.2f} s"
+    back = [each for each in result.events if each.node == result.holder and each.state == "MASTER"]
+    if result.kind.name in FORGETS and back and back[0].at - result.repaired < RELEARNED:
+        told += f"; the VIPs returned before haproxy on {result.holder} knew its clients: preempt_delay = 10 is enough"
+    return told
 
 
 def together(results: Sequence[DrillResult]) -> Mapping[str, object]:

@@ -1,11 +1,13 @@
-"""A drill as rows of spans: when each VIP was answered, and which VRRP state each node was in. Pure."""
+"""A drill as rows of spans: when each VIP was answered, watches heard something, and which VRRP state nodes were in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
+from lbdeploy.config.model import Address
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.outage.gaps import gaps
 from lbdeploy.operations.outage.views import HERE, View
@@ -45,17 +47,25 @@ class Timeline:
     end: float
     undone: float
     vips: tuple[Row, ...]
+    watches: tuple[Row, ...]
     nodes: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return (*self.vips, *self.watches, *self.nodes)
 
 
 def timeline(result: DrillResult, *, everyone: bool = False) -> Timeline:
     """The rows of a drill; with `everyone`, also each VIP as the other nodes saw it."""
     shown = result.views if everyone else result.measured
-    last = max([result.repaired, *(e.at for e in result.events), *(_over(view) for view in shown)])
+    heard = [each.end for each in result.silences]
+    last = max([result.repaired, *(e.at for e in result.events), *(_over(view) for view in shown), *heard])
     start, end = -LEAD, min(last + LEAD, max(result.ended, result.repaired)) - result.broken
     vips = tuple(Row(_label(view), tuple(_answers(view, result.broken, start, end))) for view in shown if view.reached)
     nodes = tuple(Row(name, tuple(_states(result, name, start, end))) for name in result.nodes)
-    return Timeline(start, end, result.repaired - result.broken, vips, nodes)
+    watched = sorted({view.vip for view in result.measured}) if result.watches else ()
+    watches = tuple(Row(f"{vip} watch", tuple(_hears(result, vip, start, end))) for vip in watched)
+    return Timeline(start, end, result.repaired - result.broken, vips, watches, nodes)
 
 
 def _label(view: View) -> str:
@@ -72,6 +82,17 @@ def _answers(view: View, zero: float, start: float, end: float) -> Iterator[Span
         yield from _span(at, gap.start - zero, "answers", start, end)
         yield from _span(gap.start - zero, gap.end - zero, "silent", start, end)
         at = gap.end - zero
+    yield from _span(at, end, "answers", start, end)
+
+
+def _hears(result: DrillResult, vip: Address, start: float, end: float) -> Iterator[Span]:
+    """Silent while any watch of the VIP is."""
+    at = start
+    for silence in sorted((each for each in result.silences if each.vip == vip), key=attrgetter("end")):
+        over, silent = silence.end - result.broken, silence.since(result.disturbances)
+        yield from _span(at, over - silent, "answers", start, end)
+        yield from _span(max(at, over - silent), over, "silent", start, end)
+        at = max(at, over)
     yield from _span(at, end, "answers", start, end)
 
 

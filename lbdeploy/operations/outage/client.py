@@ -1,4 +1,4 @@
-"""A client of every VIP, on the operator's machine: short connections at 50 Hz, and a long one that must not break.
+"""A client of every VIP, on the operator's machine: short connections at 50 Hz, a long one that talks, and watches.
 
 It has a thread and an event loop of its own, so that nothing the drill does delays it.
 """
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from lbdeploy.config.model import Address
 from lbdeploy.node.tls_hello import client_hello
 from lbdeploy.operations.outage.gaps import ProbeResult, by_vip
+from lbdeploy.operations.outage.watch import ALIVE, WatchClient
 
 PERIOD = 0.02  # seconds between the probes of a VIP
 PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
@@ -43,11 +44,16 @@ class Stream:
 
 
 class Prober:
-    """Probes the targets while it is open as a context manager; `results` and `streams` grow meanwhile."""
+    """Probes the targets while it is open as a context manager; `results`, `streams` and `watches` grow meanwhile.
 
-    def __init__(self, targets: Sequence[ProbeTarget]) -> None:
+    `watches`: how many there are of each VIP.
+    """
+
+    def __init__(self, targets: Sequence[ProbeTarget], watches: int = 0) -> None:
         self.results: list[ProbeResult] = []
         self.streams: list[Stream] = []
+        context = _context()
+        self.watches = [WatchClient(vip, port, context) for vip, port in targets for _ in range(watches)]
         self._targets = targets
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._probe()), name="prober", daemon=True)
@@ -58,7 +64,7 @@ class Prober:
 
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
-        self._thread.join(PATIENCE + STREAM_PATIENCE)
+        self._thread.join(PATIENCE + STREAM_PATIENCE + ALIVE)
 
     @property
     def refused(self) -> list[Address]:
@@ -70,6 +76,7 @@ class Prober:
 
     async def _probe(self) -> None:
         streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]
+        streams += [asyncio.create_task(watch.run()) for watch in self.watches]
         probes: set[asyncio.Task[None]] = set()
         due = time.monotonic()
         while not self._stop.is_set():

@@ -28,6 +28,7 @@ def settings(cluster: Cluster) -> Iterator[Suspicion]:
                 message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
                 yield message, "leave it out: the default is four hours"
         yield from _pointless(frontend)
+        yield from _stacked(cluster, frontend)
     yield from _weights(cluster)
     if vrrp.advert_interval < 1:
         yield from _slower_than_vrrp(cluster)
@@ -54,6 +55,19 @@ def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
     if frontend.check_host and not frontend.check_ca:
         message = f"{key}.check_host: servers are told the name, but without a CA no certificate is verified"
         yield message, f'to have it verified: {key}.check_ca_file = "FILE"'
+
+
+def _stacked(cluster: Cluster, frontend: Frontend) -> Iterator[Suspicion]:
+    """Servers on the nodes themselves, at the port that haproxy has on the VIPs: kube-apiserver wants it everywhere."""
+    own = {address: node.name for node in cluster.nodes for address in node.addresses.values()}
+    there = [each for each in frontend.servers if each.address in own and each.port == frontend.port]
+    if there:
+        which = " and ".join(f"{each.name} ({own[each.address]})" for each in there)
+        message = (
+            f"frontends.{frontend.name}: {which} run on the nodes at port {frontend.port}, which haproxy has on "
+            "the VIPs: kube-apiserver listens on all addresses, and only one of the two can start"
+        )
+        yield message, "give the frontend another port; or each kube-apiserver --bind-address=ITS_OWN_ADDRESS"
 
 
 def _slower_than_vrrp(cluster: Cluster) -> Iterator[Suspicion]:

@@ -18,17 +18,19 @@ from dataclasses import replace
 from lbdeploy.common.startup import stand_in
 
 with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
-    from fabric import Connection  # imported first, with stand-ins: paramiko imports invoke, too
-from paramiko import Channel, SSHException
+    import fabric  # noqa: F401 - imported first, with stand-ins: paramiko imports invoke, too
+from paramiko import Channel, ChannelException, SSHException
 
 from lbdeploy.common.redact import hidden, hidden_in_base64
 from lbdeploy.config.model import Node, Ssh
 from lbdeploy.errors import LostError
 from lbdeploy.events import Emit, RemoteCommand, excerpt
 from lbdeploy.ssh.config import Target
+from lbdeploy.ssh.connect import dial
 from lbdeploy.ssh.limits import HOLD, LOOK, Limits
 from lbdeploy.ssh.transport.channel import CommandResult, Held, OutputLines, Watchdog, closing
-from lbdeploy.ssh.transport.login import chain, login
+from lbdeploy.ssh.transport.connections import Connections
+from lbdeploy.ssh.transport.login import login
 from lbdeploy.ssh.transport.sudo import Root, masked
 
 __all__ = ["CommandResult", "Held", "Session", "connect"]
@@ -44,19 +46,19 @@ class Session:
     """A connection to a node, to run scripts as root. Use it from one thread at a time."""
 
     def __init__(
-        self, node: Node, root: Root, connection: Connection, emit: Emit, *, news: str = "", login: str = ""
+        self, node: Node, root: Root, connections: Connections, emit: Emit, *, news: str = "", login: str = ""
     ) -> None:
         self.node = node
         self.news = news  # notes about the login for the operator
         self._login = login  # how to log in by hand
-        self._connection = connection
+        self._connections = connections
         self._root = root
         self._emit = emit
 
     @property
     def alive(self) -> bool:
         """Whether the connection still works. Asks the node, and waits for its answer."""
-        if not self._connection.transport.is_active():
+        if not self._connections.current.transport.is_active():
             return False
         try:
             self._keepalive()
@@ -88,8 +90,7 @@ class Session:
 
     def close(self) -> None:
         """End the connection, without waiting for the node."""
-        for connection in chain(self._connection):
-            connection.close()
+        self._connections.close()
 
     def _run(self, script: str, on_line: Callable[[str], None] | None, limits: Limits) -> CommandResult:
         started = secrets.token_hex(8)  # marks where the script's output begins; missing if it did not run
@@ -143,7 +144,11 @@ class Session:
             return CommandResult(lines.text(), status)
 
     def _channel(self) -> Channel:
-        channel = self._connection.transport.open_session(timeout=DEADLINE_SECONDS)
+        try:
+            channel = self._connections.channel(DEADLINE_SECONDS)
+        except ChannelException as refused:
+            why = f"sshd there opens no session ({refused.text}): see MaxSessions in its sshd_config"
+            raise self._lost(why) from None
         channel.set_combine_stderr(True)
         return channel
 
@@ -184,12 +189,12 @@ class Session:
             yield chunk
         if (
             not channel.exit_status_ready() and not channel.status_event.wait(1)
-        ) or not self._connection.transport.active:
+        ) or not self._connections.current.transport.active:
             raise self._lost("the connection ended under way")
 
     def _keepalive(self) -> None:
         """Ask for an answer of any kind (RFC 4254 section 4): a peer that gives none in time is gone."""
-        transport = self._connection.transport
+        transport = self._connections.current.transport
         asker = threading.Thread(
             target=transport.global_request, args=("keepalive@openssh.com", None, True), daemon=True
         )
@@ -220,7 +225,7 @@ class Session:
 
     def _was_cut(self) -> bool:
         """Whether the network path to the node was lost, rather than the connection closed by it, as in a shutdown."""
-        error = self._connection.transport.get_exception()
+        error = self._connections.current.transport.get_exception()
         return isinstance(error, OSError) and not isinstance(error, ConnectionResetError | BrokenPipeError)
 
 
@@ -234,6 +239,6 @@ def connect(node: Node, target: Target, ssh: Ssh, dialled: socket.socket, emit: 
     `dialled` is a connection to the target, or to the first of its hops. `emit` is told of every script that is run.
     """
     connection, news = login(node, target, ssh.answers, dialled)
-    return Session(
-        node, Root(node, target.user, ssh.answers), connection, emit, news=news, login=target.by_hand.login()
-    )
+    connections = Connections(connection, lambda: login(node, target, ssh.answers, dial(node, target))[0])
+    root = Root(node, target.user, ssh.answers)
+    return Session(node, root, connections, emit, news=news, login=target.by_hand.login())

@@ -11,6 +11,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -214,24 +216,37 @@ def _count_from(began: float, seen: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Runs, each told in a line, those that went wrong in full; then how many did."""
+    """Runs, each told in a line, those that went wrong in full; then how many did. If interrupted, ends with them."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it finds no lab left behind
-    seeds = range(arguments.seed, arguments.seed + arguments.runs)
-    print(f"{arguments.runs} runs, from seed {arguments.seed}", flush=True)
-    failed = []
+    seeds = deque(range(arguments.seed, arguments.seed + arguments.runs))
+    print(f"{arguments.runs} runs, from seed {arguments.seed}, in {arguments.labs} labs at once", flush=True)
+    reports: list[Report] = []
+    with ThreadPoolExecutor(arguments.labs) as pool:
+        try:
+            labs = [pool.submit(_in_a_lab, seeds, reports, arguments) for _ in range(arguments.labs)]
+            for each in as_completed(labs):
+                each.result()
+        finally:
+            seeds.clear()
+    failed = sorted(each.draw.seed for each in reports if each.wrong)
+    done = len(reports)
+    print(f"{done - len(failed)} of {done} runs were right" + (f"; wrong: {failed}" if failed else ""))
+    return 1 if failed or done < arguments.runs else 0
+
+
+def _in_a_lab(seeds: deque[int], reports: list[Report], arguments: argparse.Namespace) -> None:
+    """Runs, for as long as there are seeds, in a lab that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         lab = a_lab(Path(folder))
         try:
             chaos = Chaos(lab)
-            for seed in seeds:
-                report = chaos.run(draw(seed, arguments.change, arguments.fault))
+            while seeds:
+                report = chaos.run(draw(seeds.popleft(), arguments.change, arguments.fault))
+                reports.append(report)
                 print(report.text() if report.wrong or arguments.verbose else report.line(), flush=True)
-                failed += [seed] if report.wrong else []
         finally:
             lab.lbdeploy("lab", "down")
-    print(f"{len(seeds) - len(failed)} of {len(seeds)} runs were right" + (f"; wrong: {failed}" if failed else ""))
-    return 1 if failed else 0
 
 
 def a_lab(folder: Path) -> Lab:
@@ -247,6 +262,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100000, help="of the first run")
     parser.add_argument("--runs", type=int, default=40, help="how many, each with the next seed")
+    parser.add_argument("--labs", type=int, default=1, help="how many at once; a core is enough for two")
     parser.add_argument("--change", default="", help="only changes with this in their names")
     parser.add_argument("--fault", default="", help="only faults with this in their names")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell all of every run")

@@ -68,9 +68,9 @@ def test_the_plan_names_the_command_that_makes_it_so(seed: Cluster, capsys: pyte
     reporter.plan(plan, "lbdeploy up" + Options(upgrade=True, ignore=("vip-in-use",), reinstall=("socat",)).typed)
     said = capsys.readouterr().out
     typed = "lbdeploy -f prod.toml --lab up --ignore vip-in-use --reinstall socat --upgrade"
-    assert said.endswith(f"2 changes. To make them: {typed}\n")
+    assert said.endswith(f"\nTo make them: {typed}\n")
     reporter.plan(plan)
-    assert capsys.readouterr().out.endswith("\n2 changes.\n")
+    assert capsys.readouterr().out.endswith("\n  clients   notice nothing\n")
 
 
 @pytest.mark.parametrize("where", [("-f", "prod.toml", "--lab"), ("--lab", "--file=prod.toml")])

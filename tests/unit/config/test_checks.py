@@ -533,6 +533,15 @@ def test_every_node_is_on_every_network(tmp_path: Path) -> None:
     ]
 
 
+def test_two_networks_of_vips_on_one_interface_need_one_address_of_a_node(tmp_path: Path) -> None:
+    """The same address on both, though it is in the network of one VIP only; not where the interfaces differ."""
+    one = GOOD.replace('interface = "ens32"', 'interface = "ens33"').replace("192.168.1.1", "192.168.0.1")
+    one = one.replace('vip = "192.168.0.10/24"\n', 'vip = "10.9.0.10/24"\n')
+    assert [str(vip.ip) for vip in cluster(tmp_path, one).vips] == ["192.168.0.10", "10.9.0.10"]
+    apart = one.replace('interface = "ens33"', 'interface = "ens34"', 1)
+    assert len([each for each in problems(tmp_path, apart) if "is already the address of node" in each]) == 2
+
+
 def test_the_nodes_speak_vrrp_in_one_family(tmp_path: Path) -> None:
     """Nodes whose addresses on the VRRP network are of different families could never hear each other."""
     text = changed('management = "192.168.1.12"', 'management = "fd00::12"', SHORT)

@@ -261,7 +261,7 @@ def test_an_answer_that_makes_no_sense_is_told(seed: Cluster) -> None:
     with pytest.raises(RemoteError) as raised:
         understood("lb2", "date", seconds, "\x1b]0;pwned\x07soon" + "x" * 100)
     error = raised.value
-    assert (error.node, error.exit_code) == ("lb2", 1)
+    assert (error.node, error.exit_code) == ("lb2", 4)
     assert error.message == (
         "what it answered can't be read (date): \"\N{REPLACEMENT CHARACTER}]0;pwned\N{REPLACEMENT CHARACTER}soon"
         + "x" * 46 + '..."'

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from lbdeploy.errors import LbdeployError
+import pytest
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import AnswerError, ConnectError, LbdeployError, LostError, RemoteError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.operations.doctor.doctor import Diagnosis
-from lbdeploy.operations.exit_status import CHANGES_PENDING, MEANINGS, changed, examined, verified
+from lbdeploy.operations.exit_status import CHANGES_PENDING, MEANINGS, changed, examined, looked, planned, verified
+from lbdeploy.operations.status import Status
 from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.run import Outcome
 
@@ -56,3 +61,37 @@ def test_every_code_that_lbdeploy_ends_with_has_a_meaning() -> None:
         return {kind.exit_code}.union(*map(codes, kind.__subclasses__()))
 
     assert codes(LbdeployError) | {0, CHANGES_PENDING} == MEANINGS.keys()
+
+
+NOBODY: Mapping[str, LbdeployError] = {}
+UNSEEN = [
+    {"lb2": ConnectError("can't be reached", node="lb2")},
+    {"lb2": LostError("it was given up", node="lb2")},
+    {"lb2": AnswerError("what it answered can't be read", node="lb2")},
+    {"lb2": RemoteError("something else", node="lb2")},
+]
+
+
+@pytest.mark.parametrize("errors", UNSEEN, ids=lambda errors: type(errors["lb2"]).__name__)
+def test_what_only_looks_ends_with_4_where_a_node_could_not_be_looked_at(
+    seed: Cluster, errors: dict[str, LbdeployError]
+) -> None:
+    """Whatever the reason, and whatever is wrong besides; what changes something has left the node out, and fails."""
+    outcome = Outcome(Plan({}, ()), Verdict(WRONG, (), ()), (), errors)
+    unwell = Status(seed, {}, errors)
+    codes = {"plan": planned(outcome), "verify": verified(outcome), "doctor": examined(Diagnosis(WRONG, errors))}
+    codes |= {"status": looked(unwell), "up": changed(outcome)}
+    assert {name: each.exit_code for name, each in codes.items()} == {
+        "plan": 4, "verify": 4, "doctor": 4, "status": 4, "up": 1
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("findings", "wrong"), [(WRONG, 6), (WRONG[:1], 0)], ids=["something is wrong", "all is well"])
+def test_what_has_looked_everywhere_ends_with_6_only_where_something_is_wrong(
+    seed: Cluster, findings: tuple[Finding, ...], wrong: int
+) -> None:
+    """status judges nothing, and plan only what is to be changed."""
+    outcome = Outcome(Plan({}, ()), Verdict(findings, (), ()))
+    codes = [verified(outcome), changed(outcome), examined(Diagnosis(findings, {})), planned(outcome)]
+    assert [each.exit_code for each in codes] == [wrong, wrong, wrong, 0]
+    assert looked(Status(seed, {}, NOBODY)).exit_code == 0

@@ -83,10 +83,10 @@ def test_an_interface_without_ipv6_can_carry_no_vip_of_it(tmp_path: Path) -> Non
     node = of.node("lb-a")
     lacks = run(str(NodeProbeScript(of, node, []).probes["lacks"])).split()
     assert {each for each in lacks if each.startswith("no-ipv6:")} == {"no-ipv6:bond0.17", "no-ipv6:eth1"}
-    seen = observe(of, node, lacks=frozenset({"no-ipv6:eth1"}))
+    seen = observe(of, node, lacks=frozenset({"no-ipv6:bond0.17"}))
     (found,) = preflight(of, seen)
     assert (found.check, found.node) == ("interface", "lb-a")
-    assert found.fix == "sysctl -w net.ipv6.conf.eth1.disable_ipv6=0, and correct what sets it in /etc/sysctl.d"
+    assert found.fix == "sysctl -w net/ipv6/conf/bond0.17/disable_ipv6=0, and correct what sets it in /etc/sysctl.d"
     assert list(preflight(of, replace(seen, lacks=frozenset()))) == []
 
 

@@ -117,6 +117,7 @@ def test_exit_codes_are_told_in_the_words_of_the_code(page: str) -> None:
     """In full, and in the order of their numbers."""
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", (TOP / page).read_text(encoding="utf-8"), re.MULTILINE)
     assert [(int(code), meaning) for code, meaning in rows] == sorted(exit_status.MEANINGS.items())
+    assert exit_status.RULE in (TOP / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", ["docs/fleets.md", "docs/ja/index.md"])

@@ -22,7 +22,7 @@ def page() -> str:
     parts = [INTRODUCTION, listed, "## Options of every command\n", options(root.options)]
     parts += ["All but --version stand before or after the command.\n", *map(section, commands)]
     parts += ["## Exit codes\n", table(("exit code", "means"), ((str(c), m) for c, m in exit_status.MEANINGS.items()))]
-    parts += ["Which failure ends with which code: [errors](errors.md).\n", "## Environment\n"]
+    parts += [f"{exit_status.RULE}\n", "Which failure ends with which code: [errors](errors.md).\n", "## Environment\n"]
     parts += [table(("variable", "means"), ((f"`{name}`", meaning) for name, meaning in environment.MEANINGS.items()))]
     return "\n".join(parts)
 

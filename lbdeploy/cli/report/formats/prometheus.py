@@ -29,6 +29,7 @@ def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[S
     yield "lbdeploy_vip_holders", "How many nodes hold the VIP: 1 is right.", _holders(document)
     yield "lbdeploy_vip_holder", "1 for the node that holds the VIP.", _holder(document)
     yield "lbdeploy_server_up", "1 where the node's haproxy sees the server up.", _servers(document)
+    yield "lbdeploy_package_version", "1 for the version of the package that the node has.", _packages(document)
     yield "lbdeploy_findings", "Findings that are not ok, by node, check and severity.", _findings(document)
 
 
@@ -47,6 +48,11 @@ def _servers(document: Mapping[str, Any]) -> Iterator[Sample]:
     for each in document.get("servers", ()):
         labels = {key: each[key] for key in ("node", "frontend", "server")}
         yield labels, float(each["status"] == "UP")
+
+
+def _packages(document: Mapping[str, Any]) -> Iterator[Sample]:
+    for each in document.get("packages", ()):
+        yield {"node": each["node"], "package": each["name"], "version": each["version"]}, 1
 
 
 def _findings(document: Mapping[str, Any]) -> Iterator[Sample]:

@@ -18,9 +18,9 @@ from drills import raising, result
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.drill import drill
 from lbdeploy.config import reader
-from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError
+from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError, UsageError
 from lbdeploy.operations.drill.drill import Drill
-from lbdeploy.operations.drill.faults import NAMES
+from lbdeploy.operations.drill.faults import NAMES, ON_SERVERS
 from lbdeploy.operations.drill.result import DrillResult
 
 
@@ -38,8 +38,11 @@ def test_where_the_repair_may_fail_the_operator_must_say_so(tmp_path: Path) -> N
         _names(app, None, everything=False, console=False)
     with pytest.raises(UsageError, match="name one kind"):
         _names(app, "hang", everything=True, console=False)
-    assert _names(app, None, everything=True, console=False) == ("haproxy", "hang", "keepalived")
-    assert _names(app, None, everything=True, console=True) == NAMES
+    of_nodes = tuple(each for each in NAMES if each not in ON_SERVERS)
+    assert _names(app, None, everything=True, console=False) == ("haproxy", "hang", "keepalived", "freeze", "path")
+    assert _names(app, None, everything=True, console=True) == of_nodes
+    app.lab = True
+    assert _names(app, None, everything=True, console=False) == (*of_nodes, "server")
 
 
 Run = Callable[..., tuple[int, Any, str]]
@@ -133,6 +136,22 @@ def test_a_page_that_cant_be_written_after_all_loses_nothing(
     assert (code, document["outage_ms"]) == (1, 1220)
     assert "No space left on device" in document["error"]["message"]
     assert "No space left" in said
+
+
+@pytest.mark.parametrize(
+    ("args", "what"),
+    [
+        (("server", "--server", "master9"), "k8s-api has no server master9"),
+        (("server", "--node", "lb1"), "--node goes with what breaks on a node"),
+        (("hang", "--server", "master1"), "--server goes with server or drain"),
+        (("drain",), "a server that drains is not noticed"),
+    ],
+)
+def test_what_is_to_be_broken_is_there(run: Run, args: tuple[str, ...], what: str) -> None:
+    """Or nothing is contacted."""
+    with pytest.raises(UsageError, match=what) as caught:
+        run([AssertionError("it was contacted")], *args)
+    assert caught.value.state == "nothing was contacted"
 
 
 @pytest.mark.parametrize("name", NAMES)

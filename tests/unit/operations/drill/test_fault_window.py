@@ -17,7 +17,7 @@ from lbdeploy.errors import ConnectError, InterruptedRunError, LostError, Remote
 from lbdeploy.events import silent
 from lbdeploy.operations.drill import fault_window
 from lbdeploy.operations.drill.fault_window import Breaking
-from lbdeploy.operations.drill.faults import kind
+from lbdeploy.operations.drill.faults import FaultTarget, kind
 from lbdeploy.operations.outage.client import Prober
 
 
@@ -53,8 +53,8 @@ class Doing:
 def broken(cluster: Cluster, injector: Doing, monkeypatch: pytest.MonkeyPatch, hold: float = 0.1) -> Any:
     monkeypatch.setattr(fault_window, "BASELINE", 0.1)
     monkeypatch.setattr(fault_window, "MARGIN", 0.1)
-    what = kind("haproxy", cluster.preferred, cluster.vrrp.network)
-    return Breaking(what, cluster.preferred, injector, hold, silent).run(Prober([]))
+    target = FaultTarget("lb1", kind("haproxy", cluster, cluster.preferred), cluster.preferred)
+    return Breaking(target, injector, hold, silent).run(Prober([]))
 
 
 def test_what_was_broken_is_undone_after_a_while(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,12 @@ from drills import OTHER, VIP, result, results, text
 
 from lbdeploy.cli.report.drill_page import page
 from lbdeploy.config.model import Cluster
+from lbdeploy.operations.drill.faults import kind, of_server
 from lbdeploy.operations.drill.result import failure, together
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import HERE, View
+from lbdeploy.operations.outage.vrrp_events import Event
+from lbdeploy.operations.outage.watch import Silence
 
 
 def test_the_contract_of_the_document(seed: Cluster) -> None:
@@ -20,6 +23,53 @@ def test_the_contract_of_the_document(seed: Cluster) -> None:
     assert (document["probes"], document["failed"], document["expected_ms"]) == (310, 60, 1610)
     assert (document["from"], document["to"]) == ("lb1", "lb2")
     assert document["streams"] == {"opened": 2, "broken": 1}
+
+
+def silent(start: float, end: float, *, told: bool = True) -> Silence:
+    return Silence(VIP, start, end, told)
+
+
+def test_the_silence_of_watches_is_judged_by_its_own_limit(seed: Cluster) -> None:
+    """As long as hosts.toml's timers, or a little longer; what was silent before the break does not count."""
+    watched = {"watches": 2, "ended_watches": 1, "expected_silence": 3.0}
+    fine = result(seed, silences=(silent(990.0, 999.9), silent(999.95, 1003.2)), **watched)
+    long = result(seed, silences=(silent(1000.0, 1003.4),), **watched)
+    assert fine.to_json()["watches"] == {"opened": 2, "ended": 1, "silence_ms": 3200, "expected_ms": 3000}
+    assert fine.to_json()["silences"] == [{"address": str(VIP), "at_ms": 0, "silence_ms": 3200, "over": True}]
+    assert (fine.ok, long.ok, long.answered_in_time) == (True, False, True)
+    error = failure([fine, long])
+    assert error is not None
+    assert error.message == "a watch that only reads heard nothing for 3.40 s, longer than predicted: at most 3.00 s"
+    for drawn in (text(long), page(seed, [long])):
+        assert "3.40 s, predicted: at most 3.00 s: too long; 1 of 2 watches that only read ended" in drawn
+        assert f"{VIP} watch" in drawn
+
+
+def test_a_silence_that_nothing_ends_is_not_judged(seed: Cluster) -> None:
+    """With a keepalived.conf of the operator's own; that is told."""
+    own = result(seed, silences=(silent(1000.0, 1005.0),), watches=1, expected_silence=None)
+    assert own.ok
+    assert own.to_json()["watches"]["expected_ms"] is None  # type: ignore[index]
+    assert "nothing would end them" in text(own)
+
+
+def test_vips_that_return_too_soon_are_named_as_the_cause(seed: Cluster) -> None:
+    """haproxy that hung does not know yet who is connected to the other node."""
+    back = Event(1004.0, "lb1", "enters MASTER", "MASTER")
+    hung = result(seed, silences=(silent(1001.0, 1005.0),), watches=1, expected_silence=3.0)
+    hung = replace(hung, kind=kind("hang", seed, seed.preferred), events=(*hung.events, back))
+    error = failure([hung])
+    assert error is not None
+    assert "preempt_delay = 10 is enough" in error.message
+
+
+def test_probes_that_fail_once_a_server_is_down_are_counted(seed: Cluster) -> None:
+    """By the holder's haproxy; and outages of a probe or two, of which there are many, are not listed."""
+    down = Event(1000.9, "lb1", "haproxy calls k8s-api/master1 DOWN")
+    lost = result(seed, "." * 50 + ".x" * 20 + "." * 60 + "x" + "." * 9, events=(down,), kind=of_server("server"))
+    assert (lost.failed, lost.failed_after_out) == (21, 1)
+    assert lost.to_json()["outages"] == []
+    assert "21 of 160 probes failed, 1 of them after it was called down" in text(lost)
 
 
 def test_a_vip_that_cant_be_reached_from_here_counts_as_another_node_saw_it(seed: Cluster) -> None:

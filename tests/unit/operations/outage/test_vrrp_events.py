@@ -27,6 +27,19 @@ def test_who_took_over_when_is_read_from_the_journal() -> None:
     ]
 
 
+def test_what_haproxy_loses_is_read_from_the_journal_once() -> None:
+    """It has two targets for its log, and systemd's for its warnings."""
+    line = "haproxy[{}]: Server k8s-api/master1 is DOWN, reason: Layer4 timeout, check duration: 5001ms. 2 active"
+    texts = ("[WARNING]  (11) : Server k8s-api/master1 is DOWN", line.format(11), line.format(11), "Server x/y is UP")
+    told = "".join(f"179542337{n}.{n}00000 lb1 haproxy[11]: {text}\n" for n, text in ((0, texts[0]), (0, texts[1])))
+    told += f"1795423379.100000 lb1 {line.format(11)}\n1795423379.200000 lb1 haproxy[11]: Server a/b is UP, 3 active\n"
+    found = list(vrrp_events.read(told, "lb1", Clock(), 0.0))
+    down = "haproxy calls k8s-api/master1 DOWN"
+    assert [each.what for each in found] == [down, down, "haproxy calls a/b UP"]
+    assert "-u haproxy" in vrrp_events.script(0.0, servers=True)
+    assert "haproxy" not in vrrp_events.script(0.0)
+
+
 @given(st.text())
 def test_no_journal_makes_it_fail(text: str) -> None:
     assert all(event.node == "lb1" for event in vrrp_events.read(text, "lb1", Clock(), 0.0))

@@ -111,3 +111,12 @@ def test_sums_that_keepalived_does_not_go_by_are_told(tmp_path: Path) -> None:
     (high,) = weights(tmp_path, ("s", 110))
     assert "the priority of lb1 (200+110) counts as 254" in high
     assert "add up to 54 or less" in high
+
+
+def test_servers_on_the_nodes_at_a_frontends_port_are_warned_of(tmp_path: Path) -> None:
+    """A stacked control plane: kube-apiserver wants the port on all addresses, and haproxy has it on the VIPs."""
+    stacked = GOOD.replace('master1 = "192.168.1.21"', 'master1 = "192.168.1.11"')
+    (found,) = lint(cluster(tmp_path, stacked))
+    assert (found.severity, "master1 (lb1) run on the nodes at port 6443" in found.message) == ("warning", True)
+    assert "--bind-address=ITS_OWN_ADDRESS" in found.fix
+    assert lint(cluster(tmp_path, stacked.replace('"192.168.1.11"\nmaster2', '"192.168.1.11:7443"\nmaster2'))) == []

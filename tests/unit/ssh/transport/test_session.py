@@ -80,8 +80,8 @@ def test_a_node_that_sends_more_than_there_is_room_for_is_left(tmp_path: Path) -
             session._start(channel, "sh -s", "echo 1\n")
             for _ in range(200):
                 time.sleep(0.05)
-                if not session._connection.transport.is_active():
-                    raise session._lost(str(session._connection.transport.get_exception()))
+                if not session._connections.current.transport.is_active():
+                    raise session._lost(str(session._connections.current.transport.get_exception()))
 
 
 @pytest.mark.parametrize("behave", [hostile.silent, hostile.drips, hostile.floods])

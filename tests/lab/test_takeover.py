@@ -1,0 +1,26 @@
+"""Pairs that somebody has set up by hand, taken over by `up` while clients are at work. Cases from the field."""
+
+from __future__ import annotations
+
+import pytest
+from clients import smooth, traffic
+from hand_made import BY_MULTICAST_WITH_AUTH, BY_UNICAST_WITH_AUTH, HAPROXY, INGRESS, by_hand
+from harness import VIPS, Lab, held_by, wait_for
+
+WAYS = {
+    "unicast, password, script of its own": (BY_UNICAST_WITH_AUTH, HAPROXY, ()),
+    "multicast, password, ingress that ends": (BY_MULTICAST_WITH_AUTH, HAPROXY + INGRESS, ("--ignore", "ends")),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_pair_made_by_hand_is_taken_over_without_a_failed_request(bare: Lab, way: str) -> None:
+    """keepalived.conf comes with new scripts, and nodes elect anew: no connection fails, and the pair is lbdeploy's."""
+    keepalived, haproxy, ignored = WAYS[way]
+    by_hand(bare, keepalived, haproxy)
+    with traffic(bare, *VIPS) as seen:
+        done = bare.run("up", *ignored)
+        assert done.code == 0, done.out + done.err
+        wait_for(lambda: held_by(bare, "lb1"), 60)
+    smooth(seen, moves=2)
+    assert bare.do("up")["changes"] == []
