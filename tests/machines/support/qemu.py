@@ -29,7 +29,7 @@ _KERNEL = "root=/dev/vda ro console=ttyS0 mitigations=off"
 _UNNEEDED = ("e2scrub_reap.service", "getty@tty1.service", "serial-getty@ttyS0.service", "systemd-pstore.service")
 _SLOW = " ".join(
     (
-        "tsc=unstable nolapic_timer quiet systemd.show_status=no systemd.default_timeout_start_sec=600",
+        "tsc=unstable nolapic_timer no_timer_check quiet systemd.show_status=no systemd.default_timeout_start_sec=600",
         *(f"systemd.mask={unit}" for unit in _UNNEEDED),
     )
 )

@@ -847,7 +847,7 @@ def test_a_run_that_is_killed_before_it_has_begun_has_touched_nothing(here: Here
 
 
 def test_what_is_reported_is_on_the_disk(here: Here) -> None:
-    """Files, then their folders, the journal, the disarmed repair, the generation, and the journal again, in this order."""
+    """Files, then their folders, journal, disarmed repair, generation, and the journal again, in this order."""
     here.path("conf").write_text("old\n")
     events = here.folder / "events"
     more = (
