@@ -45,9 +45,9 @@ chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 LABS
 	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(LABS),--labs $(LABS))
 
-machines:        ## two machines with kernels and disks of their own, whose power is cut; SEED=1 CUTS=3 (needs root or sudo)
+machines:        ## two machines with kernels and disks of their own, whose power is cut; SEED=1 CUTS=1 (needs root or sudo)
 	@tools/sh/setup machines
-	$(ROOT) $(BIN)/pytest tests/machines -v -s -x --tb=short $(if $(SEED),--seed $(SEED)) $(if $(CUTS),--cuts $(CUTS))
+	$(ROOT) env SEED=$(SEED) CUTS=$(CUTS) $(BIN)/pytest tests/machines -v -s --tb=short
 
 docs:            ## the generated pages of docs/, and the site in site/
 	@tools/sh/setup

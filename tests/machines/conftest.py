@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,18 +15,6 @@ from harness import TOP, Done, held_by, wait_for
 from machines import NODES, Machines
 
 FOLDER = TOP / "build/machines"  # always the same: what a session that was killed has left is found by the next
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, default=int(time.time()) % 100000, help="of the first power cut of each kind")
-    parser.addoption("--cuts", type=int, default=3, help="how many power cuts of each kind, each with the next seed")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Power cuts are drawn by seeds, which the tests' names tell."""
-    if "seed" in metafunc.fixturenames:
-        first, cuts = metafunc.config.getoption("seed"), metafunc.config.getoption("cuts")
-        metafunc.parametrize("seed", range(first, first + cuts))
 
 
 def pytest_configure() -> None:

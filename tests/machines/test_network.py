@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import traffic
 from dhcp import CLIENT, LEASE, serving
 from harness import VIPS, held_by, wait_for
 from machines import NODES, Machines
@@ -31,7 +30,7 @@ def write(machines: Machines, node: str, text: str) -> None:
     machines.on(
         node, f"cat > {NETWORK} << 'END'\n{text}END\nrm -rf {NETWORK}.d /etc/systemd/network/10-ens33.network.d"
     )
-    machines.on(node, "networkctl reload; networkctl reconfigure ens32 ens33")
+    machines.on(node, "networkctl reload; networkctl reconfigure ens32")
     wait_for(lambda: has_own(machines, node), 60)
 
 
@@ -48,29 +47,38 @@ def two_holders(machines: Machines, seconds: float) -> list[Any]:
     return found
 
 
+def told_by_doctor(machines: Machines) -> list[Any]:
+    """What doctor says of networkd."""
+    findings = machines.run("--json", "doctor").json["findings"]
+    return [each for each in findings if "takes VIPs off" in each["detail"]]
+
+
+def lost_at_restart(machines: Machines, node: str) -> list[str]:
+    """The VIPs that a machine does not have for a moment, or longer, as its networkd is restarted."""
+    restart = "(sleep 2; systemctl restart systemd-networkd) & timeout 15 ip monitor address | sed -n 's/^Deleted//p'"
+    gone = machines.on(node, restart, check=False)
+    return [vip for vip in VIPS if f" {vip}/" in gone]
+
+
 def test_networkd_is_restarted_on_the_holder(restored: Machines) -> None:
     """It takes the VIPs off, as doctor says, and one machine has them again soon; with doctor's fix it keeps them."""
     machines = restored
-    told = [each for each in machines.do("doctor")["findings"] if "takes VIPs off" in each["detail"]]
+    told = told_by_doctor(machines)
     assert {(each["node"], each["severity"]) for each in told} == {(node, "warning") for node in NODES}
-    machines.on("lb1", "systemctl restart systemd-networkd")
+    assert set(lost_at_restart(machines, "lb1")) == set(VIPS)
     wait_for(lambda: held_by(machines, "lb1"), 30)
     assert two_holders(machines, 5) == []
     assert machines.run("verify", "--wait", "60").code == 0
     for each in told:
         machines.on(each["node"], each["fix"])
-    with traffic(machines, *VIPS) as seen:
-        machines.on("lb1", "systemctl restart systemd-networkd")
-        assert two_holders(machines, 10) == []
+    assert lost_at_restart(machines, "lb1") == []
     assert held_by(machines, "lb1")
-    assert seen["failures"] == seen["broken"] == []
-    assert not [each for each in machines.do("doctor")["findings"] if "takes VIPs off" in each["detail"]]
+    assert told_by_doctor(machines) == []
 
 
-@pytest.mark.parametrize(("node", "other"), [("lb2", "lb1"), ("lb1", "lb2")], ids=["standby", "holder"])
-def test_a_lease_is_lost_and_renewed(restored: Machines, tmp_path: Path, node: str, other: str) -> None:
-    """A machine that has its address by DHCP leaves the VIPs to the other one while it has none, and comes back."""
-    machines = restored
+def test_a_lease_is_lost_and_renewed(restored: Machines, tmp_path: Path) -> None:
+    """A holder that has its address by DHCP leaves the VIPs to the other one while it has none, and comes back."""
+    machines, node, other = restored, "lb1", "lb2"
     with serving(machines, node, tmp_path / "dhcp") as server:
         write(machines, node, CLIENT.format(interface="ens32"))
         wait_for(lambda: " dynamic " in machines.on(node, "ip -4 -o addr show ens32"), 60)
