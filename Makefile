@@ -6,7 +6,7 @@ CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/byt
 # Tests that start processes wait for them half of the time.
 WORKERS = -n $(shell expr 2 '*' `nproc`)
 
-.PHONY: help demo demo-down test unit terminal lint bench chaos machines docs lock release clean
+.PHONY: help demo demo-down test unit terminal lint bench client-view clients chaos machines docs lock release clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -40,6 +40,14 @@ lint:            ## style, types, import rules
 bench:           ## how fast it is, beside ssh, pyinfra and Ansible (needs root or sudo)
 	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/bench/bench.py
+
+client-view:     ## what clients feel of each event, into docs/reliability.md (needs root or sudo)
+	@tools/sh/setup lab
+	$(ROOT) $(BIN)/python tests/bench/client_view.py --write
+
+clients:         ## etcd and kubectl, of Debian, through a pair: nothing is missed where VIPs move (needs root or sudo)
+	@tools/sh/setup lab
+	$(ROOT) $(BIN)/pytest tests/lab/clients
 
 chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 LABS=1 (needs root or sudo)
 	@tools/sh/setup lab

@@ -10,6 +10,7 @@ __all__ = (
     "LbdeployError",
     "Outcome",
     "down",
+    "drain",
     "drill",
     "handover",
     "load",
@@ -17,6 +18,7 @@ __all__ = (
     "rebuild",
     "rollback",
     "status",
+    "undrain",
     "up",
     "verify",
 )

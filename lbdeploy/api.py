@@ -24,9 +24,10 @@ from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
+from lbdeploy.health.awaited import Goal
 from lbdeploy.operations.arguments import chosen, fingerprint
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
-from lbdeploy.rollout.request import Options, Origin, origin
+from lbdeploy.rollout.request import Options, Origin, origin, user
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
 
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
     from lbdeploy.operations.drill.result import DrillResult
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.servers.drain import Servers
+    from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
     from lbdeploy.planning.plan import Plan
 
 __all__ = [
     "Answers", "Cluster", "LbdeployError", "Outcome",
-    "down", "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "up", "verify",
+    "down", "drain", "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "undrain", "up", "verify",
 ]  # fmt: skip
 
 
@@ -92,11 +95,21 @@ def up(
         return run.up(approve)
 
 
-def verify(cluster: Cluster, *, wait: float = 0.0, limit: Iterable[str] = (), on_event: Emit = silent) -> Outcome:
-    """The state of the running cluster; observed again for up to `wait` s until it is healthy. Changes nothing."""
+def verify(
+    cluster: Cluster,
+    *,
+    wait: float = 0.0,
+    wait_for: Goal | None = None,
+    limit: Iterable[str] = (),
+    on_event: Emit = silent,
+) -> Outcome:
+    """The state of the running cluster; observed again for up to `wait` s until it is healthy. Changes nothing.
+
+    `wait_for`: servers, vips or all, as in `lbdeploy verify --help`.
+    """
     options = _options(cluster, {"limit": limit})
     with _run(cluster, options, on_event, "verify", limit=options.limit) as run:
-        return run.verify(wait)
+        return run.verify(wait, wait_for)
 
 
 def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
@@ -138,6 +151,33 @@ def handover(
         from lbdeploy.operations.handover.handover import Handover
 
         return Handover(cluster, pool, emit, _origin(cluster, "handover").about, lock_wait).run(to, back=back)
+
+
+def drain(
+    cluster: Cluster,
+    server: str,
+    frontend: str | None = None,
+    *,
+    wait: float | None = None,
+    shutdown: bool = False,
+    force_last: bool = False,
+    lock_wait: float = 0.0,
+    on_event: Emit = silent,
+) -> ServerResult:
+    """Give a server no new connections, on any node, until `undrain`. `wait` (s) for open ones; `shutdown` closes them.
+
+    `errors` has the nodes that did not do it.
+    """
+    with _servers(cluster, "drain", lock_wait, on_event) as servers:
+        return servers.drain(server, frontend, wait=wait, shutdown=shutdown, force_last=force_last)
+
+
+def undrain(
+    cluster: Cluster, server: str, frontend: str | None = None, *, lock_wait: float = 0.0, on_event: Emit = silent
+) -> ServerResult:
+    """Have a server that was drained get new connections again."""
+    with _servers(cluster, "undrain", lock_wait, on_event) as servers:
+        return servers.undrain(server, frontend)
 
 
 def drill(
@@ -207,6 +247,14 @@ def _pool(cluster: Cluster, on_event: Emit, limit: Iterable[str] = ()) -> Iterat
         yield pool, emit
     finally:
         pool.close()  # also after an interruption, since the calling program goes on
+
+
+@contextmanager
+def _servers(cluster: Cluster, operation: str, lock_wait: float, on_event: Emit) -> Iterator[Servers]:
+    from lbdeploy.operations.servers.drain import Servers
+
+    with _pool(cluster, on_event) as (pool, emit):
+        yield Servers(cluster, pool, emit, user(), _origin(cluster, operation).about, lock_wait)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lbdeploy import __version__
+from lbdeploy.common.paths import logs
 from lbdeploy.common.sanitize import safe_text
 from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
@@ -90,9 +91,7 @@ class Logbook:
             self._path, self._trouble = None, f"{type(error).__name__}: {error}"
 
     def _opened(self) -> TextIO:
-        from platformdirs import user_state_path
-
-        folder = user_state_path("lbdeploy", appauthor=False)
+        folder = logs()
         if not folder.is_absolute():
             raise OSError(errno.ENOENT, "whose home is that?", str(folder))  # a user without HOME and passwd entry
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -39,6 +39,20 @@ def places(context: click.Context, parameter: click.Parameter, incomplete: str) 
     return [*hosts(context, parameter, incomplete), *_matching(["client", "operator"], incomplete)]
 
 
+def servers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the name of a server."""
+    from lbdeploy.config.unvalidated import server_names
+
+    return _matching(server_names(_file(context)), incomplete)
+
+
+def frontends(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the name of a frontend."""
+    from lbdeploy.config.unvalidated import frontend_names
+
+    return _matching(frontend_names(_file(context)), incomplete)
+
+
 def networks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Completes the name of a network."""
     from lbdeploy.config.unvalidated import network_names

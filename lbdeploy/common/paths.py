@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@cache
+def shipped(name: str) -> Path:
+    """A file or folder that ships with lbdeploy: below `_shipped` in the wheel, at the top level in a checkout."""
+    inside = PACKAGE / "_shipped" / name
+    return inside if inside.exists() else PACKAGE.parent / name
 
 
 def home_expanded(name: str) -> Path:
     """A path with `~` or `~user` expanded. That of nobody stays as it is: Path.expanduser raises for it."""
     return Path(os.path.expanduser(name))
+
+
+def logs() -> Path:
+    """The folder with the logs of runs. Not absolute for a user without HOME and passwd entry."""
+    from platformdirs import user_state_path
+
+    return user_state_path("lbdeploy", appauthor=False)
 
 
 def shown(path: Path) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
 
@@ -21,7 +21,7 @@ SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose o
 _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these has a secret, once quotes and backslashes are taken out.
-_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|(?:-u|--user)[= ]"
+_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|\beyJ|(?:-u|--user)[= ]"
 # In any text, each followed by the secret.
 _GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
@@ -36,6 +36,7 @@ _BEFORE = (
     r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
     r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
     r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)",
+    r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)",  # a JSON Web Token (RFC 7519), as of service accounts
     r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
@@ -49,9 +50,12 @@ def hidden(text: str) -> str:
     """The text with every secret in it replaced."""
     if SECRET_BEGINS in text:
         text = _without_blocks(text)
+    if "PRIVATE KEY" in text:
+        text = _without_keys(text)
     return "\n".join(_lines(text)) if _may_hold(text) else text
 
 
+@lru_cache(maxsize=64)  # most files are the same on every node
 def holds_password(text: str) -> bool:
     """Whether the text contains a secret."""
     return hidden(text) != text
@@ -83,9 +87,29 @@ def _without_blocks(text: str) -> str:
     return re.sub(rf"{begin}\n.*?(?:\n{end}|\Z)", HIDDEN, text, flags=re.DOTALL)
 
 
+def _without_keys(text: str) -> str:
+    """The text without private keys (RFC 7468), also one whose end is missing, or that stands in a diff."""
+    return re.sub(
+        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----).*?(?:(-----END [A-Z0-9 ]*PRIVATE KEY-----)|\Z)",
+        lambda found: f"{found[1]}\n{HIDDEN}\n{found[2] or ''}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
 def _may_hold(text: str) -> bool:
     """Whether a text is worth the full check, which takes fifty times as long."""
     return "\\x" in text or bool(_pattern(_QUICK).search(text.translate(_QUOTING)))
+
+
+def _suspects(text: str) -> set[int]:
+    """The lines that may hold a secret, by number from 0."""
+    found = {number for number, line in enumerate(text.split("\n")) if "\\x" in line} if "\\x" in text else set()
+    plain, number, at = text.translate(_QUOTING), 0, 0
+    for each in _pattern(_QUICK).finditer(plain):
+        number, at = number + plain.count("\n", at, each.start()), each.start()
+        found.add(number)
+    return found
 
 
 _QUOTING = dict.fromkeys(map(ord, "\"'\\"))
@@ -99,9 +123,9 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _lines(text: str) -> Iterator[str]:
     """Each line without its secrets. A secret whose line ends in a backslash goes on in the next one."""
-    goes_on = False
-    for line in text.split("\n"):
-        shown = HIDDEN if goes_on and line.strip() else _line(line) if _may_hold(line) else line
+    goes_on, suspects = False, _suspects(text)
+    for number, line in enumerate(text.split("\n")):
+        shown = HIDDEN if goes_on and line.strip() else _line(line) if number in suspects else line
         goes_on = shown != line and line.rstrip().endswith("\\")
         yield shown
 

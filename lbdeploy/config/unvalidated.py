@@ -76,6 +76,11 @@ def server_names(path: Path) -> list[str]:
     return list(dict.fromkeys(server for name in frontends for server in _table(_table(frontends, name), "servers")))
 
 
+def frontend_names(path: Path) -> list[str]:
+    """The names of the frontends."""
+    return list(_table(_read(path), "frontends"))
+
+
 def network_names(path: Path) -> list[str]:
     """The names of the networks."""
     return list(_table(_read(path), "networks"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lbdeploy.health import addresses, nodes, servers, vips
+from lbdeploy.health import addresses, drained, nodes, servers, vips
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 
@@ -60,6 +60,12 @@ CHECKS = (
         servers.backends,
     ),
     HealthCheck(("server",), "each server is up, as every node's haproxy sees it (a warning)", servers.servers),
+    HealthCheck(
+        ("drained",),
+        "servers are drained by `lbdeploy drain`, and on all nodes alike (a warning for each, with who did it, and "
+        "since when)",
+        drained.drained,
+    ),
     HealthCheck(
         ("frontend",), "something behind each frontend answers through each node's own haproxy", servers.serves
     ),

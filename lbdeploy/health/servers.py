@@ -19,11 +19,14 @@ def backends(state: ClusterState) -> Iterator[Finding]:
 
 
 def _backend(seen: Observation, frontend: Frontend) -> Iterator[Finding]:
-    used = {server: _stat(seen, frontend, server) for server in frontend.servers if server.weight != 0}
+    servers = [each for each in frontend.servers if each.weight != 0 and not seen.drain(frontend.name, each.name)]
+    used = {server: _stat(seen, frontend, server) for server in servers}
     up = [server for server, stat in used.items() if stat and stat.up]
     node, subject, waiting = seen.node.name, frontend.name, any(stat and stat.settling for stat in used.values())
     detail = f"{frontend.name} has {len(up)} of {len(used)} servers up"
     fix = f"check that the servers listen, and let {node} connect to them"
+    if len(used) < len(frontend.servers) and (drained := _drained(seen, frontend)):
+        detail += f"; drained: {', '.join(drained)}"
     if not up:
         yield Finding.failed(node, "backend", detail, fix, subject=subject, settling=waiting)
         return
@@ -33,20 +36,25 @@ def _backend(seen: Observation, frontend: Frontend) -> Iterator[Finding]:
         yield Finding.warning(node, "backup", detail, fix, subject=subject, settling=waiting)
 
 
+def _drained(seen: Observation, frontend: Frontend) -> list[str]:
+    return [each.name for each in frontend.servers if seen.drain(frontend.name, each.name)]
+
+
 def servers(state: ClusterState) -> Iterator[Finding]:
     """Each server that any node's haproxy does not see up: a warning, as long as its frontend has another."""
     asked = [each for each in state.observations if each.haproxy_answers]
     for frontend, server in state.cluster.servers() if asked else ():
         stats = [(each.node.name, _stat(each, frontend, server)) for each in asked]
-        bad = [(name, stat) for name, stat in stats if not _fine(server, stat)]
+        drained = {each.node.name for each in asked if each.drain(frontend.name, server.name)}
+        bad = [(name, stat) for name, stat in stats if name not in drained and not _fine(server, stat)]
         name = f"{frontend.name}/{server.name}"
         if bad:
             settling = any(stat and stat.settling for _, stat in bad)
             detail, fix = f"{name} ({server.address}:{server.port}): {_seen_as(bad)}", _runs(server)
             yield Finding.warning(None, "server", detail, fix, subject=name, settling=settling)
-        else:
-            drained = " and gets no new connections, by its weight of 0" if server.weight == 0 else ""
-            yield Finding.passed(None, "server", f"{name} is up{drained}", subject=name)
+        elif not drained:
+            without = " and gets no new connections, by its weight of 0" if server.weight == 0 else ""
+            yield Finding.passed(None, "server", f"{name} is up{without}", subject=name)
 
 
 def _seen_as(bad: Sequence[tuple[str, ServerStat | None]]) -> str:
@@ -63,7 +71,7 @@ def lost_servers(
     """Servers that a node saw up before it was changed and does not see up now, though no other node lost them."""
     for frontend, server in cluster.servers():
         was, now = _stat(before, frontend, server), _stat(after, frontend, server)
-        gone = was and was.up and not _fine(server, now)
+        gone = was and was.up and not _fine(server, now) and not after.drain(frontend.name, server.name)
         elsewhere = [_stat(each, frontend, server) for each in others if each.haproxy_answers]
         if gone and not any(stat and not stat.up for stat in elsewhere):
             name = f"{frontend.name}/{server.name}"

@@ -16,13 +16,14 @@ from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import ServerStat
+from lbdeploy.node.resources.drains import Drain
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Everything that was found: `servers` are (node, server as its haproxy sees it).
 
-    `packages` are (node, name, version).
+    `packages` are (node, name, version), and `drains` (node, server that is drained there).
     """
 
     findings: tuple[Finding, ...]
@@ -30,6 +31,7 @@ class Verdict:
     servers: tuple[tuple[str, ServerStat], ...]
     overview: Overview = field(default_factory=Overview)
     packages: tuple[tuple[str, str, str], ...] = ()
+    drains: tuple[tuple[str, Drain], ...] = ()
 
     @property
     def state(self) -> State:
@@ -84,6 +86,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, object]:
         """`findings`, `vips` and `servers` of the JSON contract, `packages` and `summary`."""
+        drained = {(node, *each.pair): each.to_json() for node, each in self.drains}
         servers = [
             {
                 "node": node,
@@ -91,6 +94,7 @@ class Verdict:
                 "server": s.server,
                 "status": s.status,
                 "check_status": s.check_status,
+                "drained": drained.get((node, s.frontend, s.server)),
             }
             for node, s in self.servers
         ]
@@ -114,5 +118,6 @@ def judge(
     """The verdict of all checks on the observed nodes; see `ClusterState` for the parameters."""
     state = ClusterState(cluster, observations, plans, errors or {})
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
+    drains = tuple((each.node.name, drain) for each in observations for drain in each.drains)
     packages = tuple((each.node.name, *of) for each in observations for of in each.packages.items())
-    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), packages)
+    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), packages, drains)

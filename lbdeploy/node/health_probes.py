@@ -36,7 +36,7 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
         "hosts": Raw(f"cat {HOSTS}"),
         "apt": PRESENT,
         "ip a": Raw("ip a"),
-        "show stat": _show_stat(),
+        "show stat": show_stat(),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
         "handover": Raw(f"read -r number < {HANDOVER} && echo $number $(stat -c %.Y {HANDOVER})"),
@@ -49,7 +49,8 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
     }
 
 
-def _show_stat() -> Raw:
+def show_stat() -> Raw:
+    """Ask haproxy for its view of frontends and servers."""
     ask = f"timeout {ANSWER_SECONDS} socat -t {ANSWER_SECONDS} - UNIX-CONNECT:{HAPROXY_SOCKET}"
     return Raw(f"echo 'show stat' | {ask}")
 

@@ -30,7 +30,10 @@ from lbdeploy.node.parsers import (
 )
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Answer, Resource
+from lbdeploy.node.resources.drains import Drain, parse
+from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
+from lbdeploy.node.resources.server_state import ID as SERVER_STATE_ID
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
 
@@ -74,6 +77,16 @@ class Observation:
         """The state of a service; one that was not observed counts as not installed."""
         state = self.states.get(f"service {unit}")
         return state if isinstance(state, ServiceState) else ServiceState()
+
+    @property
+    def drains(self) -> tuple[Drain, ...]:
+        """The servers that were drained on this node."""
+        state = self.states.get(SERVER_STATE_ID)
+        return parse(state.content) if isinstance(state, FileState) else ()
+
+    def drain(self, frontend: str, server: str) -> Drain | None:
+        """The record of a server that was drained on this node."""
+        return next((each for each in self.drains if each.pair == (frontend, server)), None)
 
     @property
     def packages(self) -> dict[str, str]:

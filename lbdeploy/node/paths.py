@@ -12,6 +12,7 @@ VERSIONS = f"{STATE}/packages"  # the versions of packages at the end of the las
 ORIGINAL = f"{STATE}/original"  # records of what there was before lbdeploy
 PACKAGED = f"{STATE}/packaged"  # the managed files as they came with their packages
 INSTALLED = f"{STATE}/installed"  # the names of the packages that lbdeploy installed
+SERVER_STATE = f"{STATE}/haproxy-servers"  # haproxy reads from it which servers are drained
 RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progress
 LOCK = f"{RUN}/lock"
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon

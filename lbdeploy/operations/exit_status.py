@@ -20,13 +20,15 @@ from lbdeploy.errors import (
 )
 
 if TYPE_CHECKING:
+    from lbdeploy.health.awaited import Goal
     from lbdeploy.health.finding import Finding
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.handover.result import HandoverResult
     from lbdeploy.operations.rebuild import Rebuilt
+    from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
-    from lbdeploy.planning.lint.lint import Lint
+    from lbdeploy.planning.lint.lints import Lint
     from lbdeploy.rollout.run import Outcome
 
 CHANGES_PENDING = 3
@@ -72,6 +74,10 @@ def planned(outcome: Outcome) -> ExitStatus:
         "changes": outcome.plan.to_json(),
         "order": outcome.plan.order,
         "stages": [stage.to_json() for stage in outcome.plan.stages],
+        "drained": [
+            {"node": node, "frontend": each.frontend, "server": each.server, **each.to_json()}
+            for node, each in outcome.verdict.drains
+        ],
     }
     if outcome.errors:
         return _unseen(outcome.errors.values(), document)
@@ -106,11 +112,46 @@ def handed_over(moved: HandoverResult) -> ExitStatus:
     return ExitStatus(0, document)
 
 
-def verified(outcome: Outcome) -> ExitStatus:
-    """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster."""
+def told_servers(result: ServerResult) -> ExitStatus:
+    """The end of `drain` and `undrain`: nodes that did not do it, then connections that are left after waiting."""
+    document = result.to_json()
+    if result.errors:
+        return _failed(_undone(result), document)
+    tried = "could not be closed" if result.closed else f"are left after {result.waited or 0:g} s"
+    if result.gave_up:
+        left = ", ".join(f"{number} on {name}" for name, number in result.left.items())
+        again = f"lbdeploy drain {result.server} --wait 60"
+        error = LbdeployError(
+            f"open connections to {result.server} {tried}: {left}",
+            state=f"{result.server} is drained: it gets no new ones",
+            fix=f"{again}; to close them: {again} --shutdown",
+        )
+        return _failed(error, document)
+    return ExitStatus(0, document)
+
+
+def _undone(result: ServerResult) -> LbdeployError:
+    """The error for nodes on which it was not done: it says on which ones it was."""
+    is_so = "drained" if result.state == "drain" else "in use"
+    where = f"{result.server} is {is_so} on {' and '.join(result.nodes)}" if result.nodes else "no node did it"
+    verb = "drain" if result.state == "drain" else "undrain"
+    return together(result.errors.values()).but(
+        state=f"{where}; on {' and '.join(result.errors)} it is as it was, as far as is known",
+        fix=f"the same again, once that is repaired: lbdeploy {verb} {result.server}",
+    )
+
+
+def verified(outcome: Outcome, goal: Goal | None = None) -> ExitStatus:
+    """The end of `verify`: an unreachable node takes precedence over an unhealthy cluster, and that over the goal."""
     document = outcome.verdict.to_json()
     if outcome.errors:
         return _unseen(outcome.errors.values(), document, shown=True)
+    from lbdeploy.health.awaited import missing
+
+    late = missing(outcome.verdict.findings, goal) if goal and outcome.verdict.healthy else []
+    if late:
+        message = f"what was waited for has not come about: {_listed(late)}"
+        return _failed(UnhealthyError(message, state="nothing was changed", fix=late[0].fix), document)
     return _judged("", outcome.verdict, document)
 
 

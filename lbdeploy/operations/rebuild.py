@@ -86,8 +86,7 @@ class Rebuild:
 
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the node can't be brought in safely."""
-        wanted = self._run.wanted
-        survey = self._observed(wanted)
+        wanted, survey = self._run.wanted.inheriting(self._observed(self._run.wanted))
         self._require_holder(survey)
         deaf = list(_deaf(survey, self.name))
         if not deaf:

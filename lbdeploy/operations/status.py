@@ -14,6 +14,7 @@ from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.causes import Cause, causes
+from lbdeploy.health.drained import drained
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.nodes import reached
 from lbdeploy.health.overview import Overview, State, overview
@@ -25,7 +26,7 @@ from lbdeploy.node.health_probes import health
 from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp
 from lbdeploy.node.observation import Observation, ProbeScript, tracked_file
 from lbdeploy.node.parsers import Load, parse_ip_a, parse_loads, parse_show_stat
-from lbdeploy.node.resources import Journal, Service
+from lbdeploy.node.resources import Journal, ServerState, Service
 from lbdeploy.node.resources.base import Resource
 
 HEALTH = ("now", "ip a", "show stat", "handover")
@@ -116,6 +117,7 @@ class Status:
         yield from chain.from_iterable(self._of(each) for each in self.nodes.values())
         yield from backends(self._state)
         yield from servers(self._state)
+        yield from drained(self._state)
 
     def _of(self, snapshot: Snapshot) -> Iterator[Finding]:
         seen = snapshot.seen
@@ -145,7 +147,8 @@ class Status:
             "vips": [each.to_json() for each in self.vips],
             "servers": [
                 {"node": each.node.name, "frontend": s.frontend, "server": s.server, "status": s.status,
-                 "check_status": s.check_status, "for_s": s.since, "sessions": s.sessions}
+                 "check_status": s.check_status, "for_s": s.since, "sessions": s.sessions,
+                 "drained": drain.to_json() if (drain := each.drain(s.frontend, s.server)) else None}
                 for each in self.seen for s in each.servers
             ],
             "warnings": [each.to_json() for each in self.warnings],
@@ -158,7 +161,8 @@ class Look(ProbeScript):
 
     def __init__(self, cluster: Cluster, node: Node) -> None:
         self.cluster = cluster
-        resources: list[Resource[Any]] = [Journal(), *(Service(name) for name in DAEMONS)]
+        servers = tuple((frontend.name, each.name, each.port) for frontend, each in cluster.servers())
+        resources: list[Resource[Any]] = [Journal(), ServerState(servers), *(Service(name) for name in DAEMONS)]
         checks = health(cluster, node)
         super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
 

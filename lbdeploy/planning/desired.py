@@ -27,8 +27,8 @@ from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, Vip, frontend_socket
 from lbdeploy.node import tls_hello
-from lbdeploy.node.paths import HAPROXY_SOCKET
-from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
+from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
@@ -98,6 +98,7 @@ PATHS = SimpleNamespace(
     clients_expire=CLIENTS_EXPIRE,
     clients_renewed=CLIENTS_RENEWED,
     haproxy_socket=HAPROXY_SOCKET,
+    server_state=SERVER_STATE,
     frontend_socket=frontend_socket,
     handover=HANDOVER,
     haproxy_stopped=HAPROXY_STOPPED,
@@ -132,6 +133,7 @@ def desired(
         replace(NO_APT_FILES, but=tuple(file.path for file in of_apt)),
         *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
         Packages(packages(cluster), daemons=DAEMONS, upgrade=upgrade, reinstall=reinstall, pins=pins),
+        ServerState(tuple((frontend.name, each.name, each.port) for frontend, each in cluster.servers())),
         *others,
         *(Sysctl(name, value, SYSCTL_CONF) for name, value in sysctls(cluster).items()),
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),

@@ -5,7 +5,7 @@ Any output is an objection, as is an exit status other than 0.
 
 from __future__ import annotations
 
-from lbdeploy.common.shell import Raw
+from lbdeploy.common.shell import Raw, cmd
 
 SHELL = Raw('sh -n "$1"')
 
@@ -57,7 +57,14 @@ _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
         }
     }'"""
 
-HAPROXY = Raw(f'haproxy -c -f "$1" >/dev/null\n{_PORTS_FREE}')
+# What it says of servers that are drained, or may be down until they are checked, is no objection to the file. Where
+# it warns of anything, it also notes its version.
+_OF_STATE = r" remains in forced drain mode\.$| changed from server-state after a reload\. | has no server available!$"
+_CHECKED = f"""said=$(haproxy -c -f "$1" 2>&1 > /dev/null)
+status=$?
+said=$(printf '%s\\n' "$said" | grep -Ev {cmd(_OF_STATE)})
+if [ $status != 0 ] || printf '%s\\n' "$said" | grep -Evq '^(\\[NOTICE\\].*)?$'; then printf '%s\\n' "$said"; fi"""
+HAPROXY = Raw(f"{_CHECKED}\n{_PORTS_FREE}")
 
 # One of sshd's connections is the operator's: their local port must be among those that are allowed.
 _SSH_STAYS = """\

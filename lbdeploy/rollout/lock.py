@@ -29,7 +29,8 @@ BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock
 RETRY_SECONDS = 1.0
 
-_TAKE = """\
+# Takes the lock for as long as descriptor 9 is open, or says who has it, and ends. Given: mark, unit, lock, about.
+TAKE = """\
 umask 077
 mkdir -p "${lock%/*}"
 chmod 700 "${lock%/*}"
@@ -48,6 +49,8 @@ case $(systemctl is-active "$unit") in active | activating | deactivating)
     fi ;;
 esac
 printf '%s\\n' "$about" > "$lock"
+"""
+_HOLD = """\
 exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; done' \
     "$mark" "$(sed -n 's/^run //p' "$journal" 2> /dev/null)" "$silence"
 """
@@ -67,7 +70,7 @@ class Lock:
         given = {"mark": MARK, "unit": UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
         given["silence"] = str(SILENCE_SECONDS)
         variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
-        held, answer = session.hold(f"{PRELUDE}{variables}\n{_TAKE}", MARK)
+        held, answer = session.hold(f"{PRELUDE}{variables}\n{TAKE}{_HOLD}", MARK)
         word, _, rest = answer.partition(" ")
         if word != "held":
             held.release()

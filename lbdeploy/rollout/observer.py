@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.common.shell import Raw
@@ -16,6 +16,7 @@ from lbdeploy.node import surroundings
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.planning.inherited_drains import inheriting
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
@@ -43,6 +44,11 @@ class Wanted:
         plan = diff(self.resources[name], seen)
         some = self.partly.get(name) if name in self.scope else ()
         return plan if some is None else plan.only(lambda _, change: (change.name, change.action) in some)
+
+    def inheriting(self, survey: Survey) -> tuple[Wanted, Survey]:
+        """The same, where nodes without a record are to take over which servers are drained; and the survey with it."""
+        wanted = replace(self, resources=inheriting(survey.cluster, survey.seen, self.resources))
+        return wanted, replace(survey, plans={name: wanted.plan(each) for name, each in survey.seen.items()})
 
 
 class Observer:

@@ -44,14 +44,19 @@ class Origin:
 
 def origin(hosts: str, command: str | None = None) -> Origin:
     """The origin of this run: its command line, or `command` where that is given."""
+    now = datetime.now(UTC)
+    command = command or shlex.join(["lbdeploy", *sys.argv[1:]])
+    who = f"{user()} (process {os.getpid()})"
+    about = f"{who}, since {now:%Y-%m-%d %H:%M:%S} UTC: {command}"
+    return Origin(f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z", _one_line(about), hosts.rstrip("\n"))
+
+
+def user() -> str:
+    """Who runs lbdeploy, and where: user@host."""
     import getpass  # which only runs need, and no --help
     import socket
 
-    now = datetime.now(UTC)
-    command = command or shlex.join(["lbdeploy", *sys.argv[1:]])
-    who = f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
-    about = f"{who}, since {now:%Y-%m-%d %H:%M:%S} UTC: {command}"
-    return Origin(f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z", _one_line(about), hosts.rstrip("\n"))
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _one_line(text: str) -> str:

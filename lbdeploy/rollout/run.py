@@ -13,6 +13,7 @@ from typing import Any
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import Emit, Note
+from lbdeploy.health.awaited import Goal, missing
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Resource
@@ -84,21 +85,21 @@ class Run:
         survey = self.start().survey
         return Outcome(survey.plan, survey.verdict, errors=survey.errors)
 
-    def verify(self, wait: float = 0.0) -> Outcome:
-        """The state of the running cluster; observed again for up to `wait` seconds, until it is healthy."""
+    def verify(self, wait: float = 0.0, goal: Goal | None = None) -> Outcome:
+        """The state of the running cluster; observed again for up to `wait` seconds, until the goal is reached."""
         deadline = time.monotonic() + wait
         while True:
             survey = self.context.observer.survey(self.wanted)
-            if (survey.verdict.healthy and not survey.errors) or time.monotonic() >= deadline:
+            if not missing(survey.verdict.findings, goal) or time.monotonic() >= deadline:
                 verdict = survey.verdict.with_more(findings(former_peers(survey, self.context.pool)))
                 return Outcome(survey.plan, verdict, errors=survey.errors)
             time.sleep(POLL_SECONDS)
 
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the run must not begin."""
-        survey = self.context.observer.survey(self.wanted)
+        wanted, survey = self.wanted.inheriting(self.context.observer.survey(self.wanted))
         self.refuse(survey)
-        return Start(survey, lasting(self.wanted), survey.plan)
+        return Start(survey, lasting(wanted), survey.plan)
 
     def refuse(self, survey: Survey) -> None:
         """Raise where the run must not begin: what a node lacks, and former peers that would take the VIPs."""

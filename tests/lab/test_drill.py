@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import EVERY, traffic, turned_away
+from clients import gap, traffic, turned_away
 from harness import LBDEPLOY, TOP, VIPS, Lab, wait_for
 from watchers import longest, watching
 
@@ -29,17 +29,6 @@ TARGETS = {
     "1": {"haproxy": 1.2, "hang": 4.0, "keepalived": 5.0, "power": 3.7},
     "0.1": {"haproxy": 0.4, "power": 0.6},
 }
-
-
-def gap(seen: dict[str, Any], vip: str) -> float:
-    """The longest time (s) without a good probe that an independent client saw, which may have been held up itself."""
-    apart = 4 * EVERY + seen["lag_s"]
-    bad = sorted(each["at"] for each in (*seen["failures"], *seen["late"]) if each["vip"] == vip)
-    longest = since = 0.0
-    for before, at in zip([0.0, *bad], bad, strict=False):
-        since = at if at - before > apart else since
-        longest = max(longest, at - since + 2 * EVERY)
-    return longest
 
 
 @contextmanager

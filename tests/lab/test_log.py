@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tarfile
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ import pytest
 from harness import Lab
 
 import lbdeploy
-from lbdeploy.planning.render import shipped
+from lbdeploy.common.paths import shipped
 
 # What shells, sudo, JSON, and whoever quotes something might take for something else; and a part that is never quoted.
 PLAIN = "geheim"
@@ -78,3 +79,42 @@ def test_passwords_in_the_files_of_nodes_are_shown_nowhere(pair: Lab, tmp_path: 
     seen = "runuser -u ops -- cat /etc/haproxy/haproxy.cfg /var/lib/lbdeploy/generations/*/files/etc/*/* 2>/dev/null"
     assert "geheim" not in pair.on("lb2", seen, check=False)
     assert "geheim" in pair.on("lb2", "cat /etc/haproxy/haproxy.cfg")
+
+
+def test_a_bundle_has_all_that_helps_and_no_secret(pair: Lab, tmp_path: Path) -> None:
+    """Of a pair with a node that is off: what the other one says, that this one is missing; none of what is secret."""
+    pair.on(
+        "lb1", "cd /etc/haproxy; echo geheim > token; cp haproxy.cfg was; echo '# stats auth a:geheim' >> haproxy.cfg"
+    )
+    pair.on(
+        "lb1",
+        "printf '%s\\n' '-----BEGIN PRIVATE KEY-----' geheim '-----END PRIVATE KEY-----' >> /etc/haproxy/haproxy.cfg",
+    )
+    pair.on("lb1", "printf '#!/bin/sh\\n: geheim\\n' > /etc/keepalived/lbdeploy-own; logger -t haproxy token=geheim")
+    pair.lab("stop", "lb2")
+    path = tmp_path / "help.tar.gz"
+    said = pair.do("bundle", "--output", str(path))
+    assert (said["nodes"], [each["node"] for each in said["missing"]]) == (["lb1"], ["lb2"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(path) as archive:
+        found = {
+            each.name.partition("/")[2]: archive.extractfile(each).read().decode()  # type: ignore[union-attr]
+            for each in archive.getmembers()
+        }
+    for name, part in (
+        ("cluster/verify.json", '"reach"'),
+        ("laptop/hosts.toml", "[cluster]"),
+        ("manifest.json", '"node": "lb2"'),
+        ("nodes/lb1/files/etc/haproxy/haproxy.cfg", "# stats auth (hidden)"),
+        ("nodes/lb1/files/etc/keepalived/check-haproxy", "as this version would write it"),
+        ("nodes/lb1/files/var/lib/lbdeploy/journal", "step "),
+        ("nodes/lb1/folders.txt", "token"),
+        ("nodes/lb1/haproxy/state.txt", "master1"),
+        ("nodes/lb1/keepalived/state.json", "VI_K8S_API"),
+        ("nodes/lb1/logs/keepalived.txt", "Entering MASTER STATE"),
+        ("nodes/lb1/network/addresses.txt", "192.168.0.10"),
+        ("nodes/lb1/system/packages.txt", "keepalived 1:"),
+    ):
+        assert part in found[name], name
+    assert [name for name, text in found.items() if "geheim" in text] == []
+    pair.on("lb1", "cd /etc/haproxy; mv was haproxy.cfg; rm token /etc/keepalived/lbdeploy-own")

@@ -18,7 +18,7 @@ from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
-from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl, drains
 from lbdeploy.node.resources.base import Answer, Change, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
@@ -75,6 +75,10 @@ def wanted_state(resource: Resource[Any]) -> Any:
             return JournalState("20260101T000000.000Z", "ann@laptop", "start keepalived")
         case File():
             return has(resource)
+        case ServerState():
+            return FileState(
+                "file", "600", "root:root", LONG_AGO - 1, drains.render(resource.inherited, resource.ports)
+            )
         case Gone():
             return {}
         case Packages():

@@ -11,6 +11,8 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
 from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.paths import SERVER_STATE
+from lbdeploy.node.resources import drains
 from lbdeploy.node.resources.original import (
     Content,
     OriginalFile,
@@ -35,7 +37,7 @@ def file_state(record: str = "known", now: str = "ours", was: str | None = None)
 def known(cluster: Cluster, name: str, *, holds: bool = False, **states: Any) -> Observation:
     """A healthy node on which lbdeploy was the first to put anything; `purge`: the state of Purge."""
     seen = observe(cluster, cluster.node(name), holds=holds)
-    conf = {file.path: file.content for file in files(cluster, seen.node)}
+    conf = {file.path: file.content for file in files(cluster, seen.node)} | {SERVER_STATE: drains.render((), {})}
     mine: dict[str, Any] = {
         each.id: file_state(now=conf[each.path])
         if isinstance(each, OriginalFile)

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.crash import mistake
+from lbdeploy.cli.failures.crash import mistake
 from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.errors import UsageError
 from lbdeploy.events import Event, Told
+from lbdeploy.health.awaited import Goal
 from lbdeploy.operations.fleet.batches import carry_out
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
 from lbdeploy.rollout.interrupt import Interrupt
@@ -27,7 +28,14 @@ STOPPING = "stopping as soon as the clusters under way are done"
 
 
 def fleet(
-    app: App, *, limit: tuple[str, ...], wait: float = 0.0, ask: bool = False, watch: bool = False, **how: object
+    app: App,
+    *,
+    limit: tuple[str, ...],
+    wait: float = 0.0,
+    goal: Goal | None = None,
+    ask: bool = False,
+    watch: bool = False,
+    **how: object,
 ) -> None:
     """Run the command on every cluster, report each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch)
@@ -37,7 +45,7 @@ def fleet(
     files, about = app.files or [str(app.file)], origin("").about
     sites = Sites(app.reporter, app.command, labels(files), lambda file: app.advice_for(file).of)
     with Interrupt(app.emit, STOPPING) as interrupt:
-        jobs = [Job(file, app.command, options, about, wait, app.accept_new) for file in files]
+        jobs = [Job(file, app.command, options, about, wait, app.accept_new, goal) for file in files]
         found = {each.file: each for each in _results(app, jobs, sites, interrupt)}
     results = [_advised(app, found[file]) for file in files]
     sites.summary(results)

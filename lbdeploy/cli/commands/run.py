@@ -26,10 +26,12 @@ from lbdeploy.cli.parameters import (
 from lbdeploy.cli.prompts import approved
 from lbdeploy.cli.report.plan import is_new
 from lbdeploy.errors import UsageError
+from lbdeploy.health.awaited import GOALS
 from lbdeploy.operations.exit_status import changed, planned, verified
 from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
+    from lbdeploy.health.awaited import Goal
     from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Run
 
@@ -94,27 +96,41 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
 @click.command()
 @limit_option
 @click.option(
-    "--wait", type=Seconds(0, 3600), default=0.0, metavar="SECONDS", help="How long to wait for it to become healthy."
+    "--wait",
+    type=Seconds(0, 3600),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait until it is healthy, and servers that are rising have risen.",
+)
+@click.option(
+    "--wait-for",
+    "goal",
+    type=click.Choice(GOALS),
+    help="Wait until every server is up, the VIPs are in place, or all is; it is a failure if not.",
 )
 @format_option("nagios", "prometheus", "junit")
 @global_options
 @click.pass_obj
 @in_fleets
-def verify(app: App, limit: tuple[str, ...], wait: float) -> None:
+def verify(app: App, limit: tuple[str, ...], wait: float, goal: Goal | None) -> None:
     """Check the cluster as it runs, and say who holds the VIPs.
 
     Checks VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and
-    whether the API answers through each VIP. Exit code 6: not healthy.
+    whether the API answers through each VIP. Exit code 6: not healthy, or not as --wait-for wants it.
+
+    --wait-for servers: every server that is not drained is up, as each node sees it. vips: each VIP is on one node, the
+    one that VRRP prefers. all: both, and healthy.
 
     \b
     lbdeploy verify
     lbdeploy verify --wait 60          after a change, which may take a moment
+    lbdeploy verify --wait 120 --wait-for servers
     lbdeploy --json verify | jq '.vips'    for scripts
     lbdeploy verify --format nagios        a check plugin, with its exit codes
     """
     with running(app, Options(limit=app.limit(limit))) as run:
-        outcome = run.verify(wait)
-    end(app, verified(outcome), lambda: app.reporter.verdict(outcome.verdict))
+        outcome = run.verify(wait, goal)
+    end(app, verified(outcome, goal), lambda: app.reporter.verdict(outcome.verdict))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Those that only `down` uses are in `original` and `purge`, which are not importe
 from lbdeploy.node.resources.file import File
 from lbdeploy.node.resources.last_run import Journal
 from lbdeploy.node.resources.package import Packages
+from lbdeploy.node.resources.server_state import ServerState
 from lbdeploy.node.resources.service import Service
 from lbdeploy.node.resources.stale_files import Gone
 from lbdeploy.node.resources.sysctl import Sysctl
@@ -15,6 +16,7 @@ __all__ = [
     "Gone",
     "Journal",
     "Packages",
+    "ServerState",
     "Service",
     "Sysctl",
 ]

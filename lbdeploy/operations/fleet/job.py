@@ -10,6 +10,7 @@ from typing import Any
 
 from lbdeploy.common.paths import absolute
 from lbdeploy.errors import LbdeployError
+from lbdeploy.health.awaited import Goal
 from lbdeploy.operations.exit_status import CHANGES_PENDING
 from lbdeploy.rollout.request import Options
 
@@ -20,7 +21,7 @@ WORST = (130, 1, 7, 4, 6, 5, 2, CHANGES_PENDING, 0)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A command for the cluster of a file, as an operator typed it. `wait` is verify's; `about` says who asks."""
+    """A command for the cluster of a file, as typed. `wait` and `goal` are verify's; `about` says who asks."""
 
     file: str
     command: str
@@ -28,6 +29,7 @@ class Job:
     about: str
     wait: float = 0.0
     accept_new: bool = False
+    goal: Goal | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The job as data, for `of_json`."""

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lbdeploy.config.credentials import Answers
+from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster
-from lbdeploy.config.reader import load, read
+from lbdeploy.config.reader import load
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified
@@ -23,7 +24,7 @@ ClusterSource = Callable[[], tuple[Cluster, str]]  # the cluster, and the text o
 RUNS: dict[str, Callable[[Run, Job], ExitStatus]] = {
     "plan": lambda run, job: planned(run.plan()),
     "up": lambda run, job: changed(run.up()),
-    "verify": lambda run, job: verified(run.verify(job.wait)),
+    "verify": lambda run, job: verified(run.verify(job.wait, job.goal), job.goal),
 }
 
 

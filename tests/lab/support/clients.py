@@ -66,6 +66,17 @@ def traffic(lab: Lab, *vips: str) -> Iterator[dict[str, Any]]:
         seen |= json.loads(out)
 
 
+def gap(seen: dict[str, Any], vip: str) -> float:
+    """The longest time (s) without a good probe that an independent client saw, which may have been held up itself."""
+    apart = 4 * EVERY + seen["lag_s"]
+    bad = sorted(each["at"] for each in (*seen["failures"], *seen["late"]) if each["vip"] == vip)
+    longest = since = 0.0
+    for before, at in zip([0.0, *bad], bad, strict=False):
+        since = at if at - before > apart else since
+        longest = max(longest, at - since + 2 * EVERY)
+    return longest
+
+
 NOT_OPENED = ("no connection within", "Connection refused", "No route to host", "Network is unreachable")
 
 

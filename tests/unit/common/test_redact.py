@@ -49,6 +49,8 @@ SECRETS = (
     'script "/usr/local/bin/check --token s3cret"',
     "curl -u ann:s3cret https://example.org",
     "DB_PASSWORD=s3cret exec check",
+    "asked with eyJhbGciOiJSUzI1NiIs.eyJpc3MiOiJrdWJlcm5ldGVz.s3cret",
+    "-----BEGIN RSA PRIVATE KEY-----\ns3cret\ns3cret\n-----END RSA PRIVATE KEY-----",
 )
 HARMLESS = (
     "auth_type PASS",
@@ -79,6 +81,11 @@ def test_passwords_are_hidden(line: str) -> None:
         assert hidden(text).count("(hidden)") == text.count(line)
         assert holds_password(text)
     assert line.startswith(hidden(line).partition("(hidden)")[0].strip() or "?", len(line) - len(line.lstrip()))
+
+
+def test_a_key_without_its_end_is_hidden_to_the_end() -> None:
+    """As in an excerpt, or in a diff of its first lines."""
+    assert hidden("a\n+-----BEGIN PRIVATE KEY-----\n+s3cret\ns3cret") == "a\n+-----BEGIN PRIVATE KEY-----\n(hidden)\n"
 
 
 @pytest.mark.parametrize("line", HARMLESS)

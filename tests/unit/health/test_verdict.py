@@ -395,7 +395,14 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
         "holders": ["lb1"],
         "unknown": [],
     }
-    first = {"node": "lb1", "frontend": "k8s-api", "server": "master1", "status": "UP", "check_status": "L4OK"}
+    first = {
+        "node": "lb1",
+        "frontend": "k8s-api",
+        "server": "master1",
+        "status": "UP",
+        "check_status": "L4OK",
+        "drained": None,
+    }
     assert document["servers"][0] == first
     assert len(document["servers"]) == 6
     (bad,) = [each for each in document["findings"] if not each["ok"]]

@@ -70,7 +70,9 @@ def test_a_bare_node_gets_everything_in_order(seed: Cluster) -> None:
         if each.id.startswith(kind)
     }
     plan = diff(desired(seed, node), observe(seed, node, states=bare))
-    assert [change.kind for change in plan.changes] == 3 * ["package"] + 9 * ["file"] + 5 * ["sysctl"] + 4 * ["service"]
+    assert [change.kind for change in plan.changes] == 3 * ["package"] + 10 * ["file"] + 5 * ["sysctl"] + 4 * [
+        "service"
+    ]
     assert actions(plan)[-4:] == ["enable haproxy", "start haproxy", "enable keepalived", "start keepalived"]
 
 

@@ -19,8 +19,9 @@ from clusters import (
 from goldens import GOOD
 from syrupy.assertion import SnapshotAssertion
 
+from lbdeploy.common.paths import shipped
 from lbdeploy.config.model import Cluster
-from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Answer
 from lbdeploy.operations.down_steps import original
 from lbdeploy.planning.desired import (
@@ -42,7 +43,6 @@ from lbdeploy.planning.desired import (
     packages,
     sysctls,
 )
-from lbdeploy.planning.render import shipped
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vi
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
     """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, *[File] * 9, *[Sysctl] * 5, Service, Service, Gone]
+    assert kinds == [Journal, Gone, Gone, Packages, ServerState, *[File] * 9, *[Sysctl] * 5, Service, Service, Gone]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",

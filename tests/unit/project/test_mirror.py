@@ -10,6 +10,7 @@ TESTS, CODE = TOP / "tests" / "unit", TOP / "lbdeploy"
 WITH_NODES = """
 cli/commands/doctor.py
 cli/commands/down.py
+cli/commands/drain.py
 cli/commands/handover.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
@@ -22,7 +23,6 @@ lab/enter.py
 lab/fault_injector.py
 lab/host/cgroups.py
 lab/host/netns.py
-lab/image/build.py
 lab/image/repository.py
 lab/machine/nodes.py
 lab/machine/servers.py
@@ -34,6 +34,8 @@ operations/down.py
 operations/drill/injector.py
 operations/handover/handover.py
 operations/outage/node_streams.py
+operations/servers/connections.py
+operations/servers/drain.py
 rollout/node_tasks.py
 rollout/observer.py
 rollout/stage_runner.py
@@ -61,6 +63,9 @@ health/placement.py
 health/state.py
 node/health_probes.py
 node/resources/stale_files.py
+operations/bundle/collect.py
+operations/bundle/contents.py
+operations/bundle/questions.py
 operations/doctor/checkup.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
@@ -70,6 +75,7 @@ operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
 operations/status.py
+planning/lint/lints.py
 ssh/config_values.py
 ssh/limits.py
 ssh/manual_commands.py

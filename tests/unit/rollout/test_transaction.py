@@ -31,7 +31,7 @@ from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import excerpt
 from lbdeploy.node.drift import NodePlan, ResourceDiff, diff
 from lbdeploy.node.remote import readable, remote_text
-from lbdeploy.node.resources import File, Gone, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
@@ -74,6 +74,7 @@ STATES: dict[type, list[Any]] = {
     Service: [ServiceState(), stopped(), running(newest=9e9), running(needs_daemon_reload=True), running(replaced=True),
               stopped(load="masked", enabled="masked"), None],
     Journal: [JournalState("1", "ann", "x", ended=False), None],
+    ServerState: [FileState("missing"), FileState("file", "600", "root:root", 1.0, "garbage\n"), None],
     Gone: [{}, {"/etc/apt/apt.conf.d/lbdeploy": "old\n"}, None],
     str: ["0", None],
 }  # fmt: skip

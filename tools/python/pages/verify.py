@@ -9,6 +9,7 @@ INTRODUCTION = """\
 
     lbdeploy verify                    # after every change to the nodes or the servers
     lbdeploy verify --wait 60          # the same, with a minute to become healthy
+    lbdeploy verify --wait 120 --wait-for servers    # until each server is up: exit code 6 if one is not by then
     lbdeploy --json verify | jq '.findings[] | select(.ok | not)'
 
 looks at all nodes once, with one remote command each, and says of the running cluster where the VIPs are, how the

@@ -1,0 +1,1 @@
+"""Work on the servers behind the VIPs."""

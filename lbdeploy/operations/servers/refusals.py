@@ -1,0 +1,71 @@
+"""What a drain must not begin with: a frontend that would have no server left, nodes that would not go by it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lbdeploy.config.model import Cluster, Frontend
+from lbdeploy.errors import LbdeployError, RemoteError, together
+from lbdeploy.node.paths import SERVER_STATE
+from lbdeploy.node.resources.drains import Pair
+from lbdeploy.operations.servers.names import Member, State
+from lbdeploy.operations.servers.node_scripts import NodeServers
+
+UNCHANGED = "nothing was changed"
+
+
+def refuse(
+    cluster: Cluster, views: Sequence[NodeServers], wanted: Sequence[Member], state: State, *, force_last: bool
+) -> None:
+    """Raise where the nodes can't do it, or where a drain would leave a frontend without a server."""
+    found: list[LbdeployError] = [error for view in views for error in _unable(view, wanted)]
+    if state == "drain" and not force_last:
+        found += [error for frontend, _ in wanted for error in _last(frontend, views, wanted)]
+    if found:
+        raise together(found)
+
+
+def _unable(view: NodeServers, wanted: Sequence[Member]) -> Iterator[RemoteError]:
+    """A node whose haproxy does not read the record, or does not know the server."""
+    name = view.node.name
+    if not view.loads:
+        message = f"its haproxy.cfg does not have haproxy read {SERVER_STATE}: a reload would end the drain"
+        fix = "lbdeploy up; a haproxy.cfg.j2 of your own needs server-state-file and load-server-state-from-file"
+        yield RemoteError(message, node=name, state=UNCHANGED, fix=fix)
+        return
+    for frontend, server in wanted if view.answers else ():
+        if not view.stat((frontend.name, server.name)):
+            message = f"its haproxy has no server {frontend.name}/{server.name}"
+            yield RemoteError(message, node=name, state=UNCHANGED, fix="lbdeploy up puts hosts.toml's servers there")
+
+
+def _last(frontend: Frontend, views: Sequence[NodeServers], wanted: Sequence[Member]) -> Iterator[RemoteError]:
+    """A node on which the frontend has no other server that is up. One that is down can't be missed."""
+    leaving = {server.name for each, server in wanted if each is frontend}
+    for view in views:
+        up = set(_usable(frontend, view))
+        if up and up <= leaving:
+            why = _others(frontend, view, leaving)
+            message = f"{' and '.join(sorted(up))} is the last server of {frontend.name} that is up{why}"
+            fix = "lbdeploy verify says what the others lack; to drain it anyway: --force-last"
+            yield RemoteError(message, node=view.node.name, state=UNCHANGED, fix=fix)
+
+
+def _usable(frontend: Frontend, view: NodeServers) -> Iterator[str]:
+    """The servers that get connections of the frontend on a node."""
+    for server in frontend.servers:
+        stat = view.stat((frontend.name, server.name))
+        if server.weight != 0 and stat and stat.up:
+            yield server.name
+
+
+def _others(frontend: Frontend, view: NodeServers, leaving: set[str]) -> str:
+    """How the other servers are, in a few words."""
+    others = [server.name for server in frontend.servers if server.name not in leaving]
+    words = [f"{name} is {_described(view, (frontend.name, name))}" for name in others]
+    return f": {', '.join(words)}" if words else ""
+
+
+def _described(view: NodeServers, pair: Pair) -> str:
+    stat = view.stat(pair)
+    return "drained" if view.drain(pair) else stat.status if stat else "unknown"

@@ -1,0 +1,97 @@
+"""What nodes are told, in every shell; and what they answer, whatever that is."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import LockedError, RemoteError
+from lbdeploy.operations.servers.names import members
+from lbdeploy.operations.servers.node_scripts import NodeServers, ServersProbe, Tell, close_connections, parse_open
+
+PORTS = {("k8s-api", "master1"): 6443}
+
+
+def tell(seed: Cluster) -> Tell:
+    view = NodeServers(seed.node("lb1"), "1\n", answers=True, loads=True, stats=(), open={})
+    return Tell(view, "1\nnew 'quoted' $(id)\n", members(seed, "master1"), "drain", "it's me; $(id)")
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_scripts_are_valid(seed: Cluster, shell: str) -> None:
+    """Whoever drains a server, and whatever the record says."""
+    wanted = members(seed, "master1")
+    for script in (
+        tell(seed).script(),
+        close_connections(wanted),
+        ServersProbe(seed.preferred, PORTS, wanted).script(),
+    ):
+        done = subprocess.run([shell, "-n"], check=False, capture_output=True, input=script.encode())
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def answered(seed: Cluster, *told: str) -> object:
+    one = tell(seed)
+    return one.read("".join(f"{one._mark} {each}\n" if not each.startswith("open") else f"{each}\n" for each in told))
+
+
+def test_what_was_done_is_told_with_the_connections_that_are_open(seed: Cluster) -> None:
+    """By frontend and server."""
+    assert answered(seed, "written", "done", "open k8s-api master1 3") == {("k8s-api", "master1"): 3}
+
+
+def test_a_record_that_has_changed_is_looked_at_again(seed: Cluster) -> None:
+    """Two drains at once: the second one sees the first."""
+    assert answered(seed, "changed") is None
+
+
+def test_another_run_is_named(seed: Cluster) -> None:
+    """As to every command that changes nodes."""
+    with pytest.raises(LockedError, match="another run is at work: bob"):
+        answered(seed, "locked bob")
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ((), "/var/lib/lbdeploy/haproxy-servers could not be written there"),
+        (("written",), "haproxy there did not do it: it does not answer on its socket"),
+        (("written", "said No such server."), "haproxy there did not do it: No such server."),
+    ],
+)
+def test_what_was_not_done_is_an_error(seed: Cluster, told: tuple[str, ...], message: str) -> None:
+    """It says how far it got."""
+    with pytest.raises(RemoteError) as raised:
+        answered(seed, *told)
+    assert raised.value.message == message
+    assert raised.value.state
+    assert raised.value.fix
+
+
+def test_an_answer_that_makes_no_sense_is_that_nodes_error(seed: Cluster) -> None:
+    """Not a traceback."""
+    with pytest.raises(RemoteError, match="can't be read"):
+        answered(seed, "done", "open k8s-api master1 many")
+
+
+def test_open_connections_are_read_by_server() -> None:
+    """Other lines are passed over."""
+    assert parse_open("noise\nopen a b 2\nopen a c 0\n") == {("a", "b"): 2, ("a", "c"): 0}
+
+
+def test_the_record_is_replaced_only_where_it_is_as_it_was_seen(seed: Cluster, tmp_path: Path) -> None:
+    """Otherwise the node says so, and it stays."""
+    record = tmp_path / "haproxy-servers"
+    one = tell(seed)
+    script = one.script().replace("/var/lib/lbdeploy", str(tmp_path)).replace("/run/lbdeploy/lock", f"{tmp_path}/lock")
+    script = f"systemctl() {{ echo inactive; return 3; }}\n{script}"
+    for before, after in (("1\n# other\n", "1\n# other\n"), ("1\n", "1\nnew 'quoted' $(id)\n")):
+        record.write_text(before)
+        done = subprocess.run(["sh"], check=False, capture_output=True, input=script, text=True)
+        assert record.read_text() == after, done
+    assert (record.stat().st_mode & 0o777, list(tmp_path.glob("*.lbdeploy-new"))) == (0o600, [])
+    assert " written\n" in done.stdout
+    assert " done\n" in done.stdout
