@@ -14,6 +14,7 @@ from lbdeploy.errors import UsageError
 # In the order in which they are usually used.
 ORDER = (
     "init",
+    "adopt",
     "check",
     "render",
     "doctor",
@@ -38,6 +39,7 @@ ORDER = (
 # A command's module is imported only when the command is called; the list of commands shows these summaries.
 SUMMARIES = {
     "init": "Write a hosts.toml, interactively or from flags.",
+    "adopt": "Write a hosts.toml for a pair that was built by hand.",
     "check": "Validate hosts.toml and lint what would be written, offline.",
     "render": "Print every file as it would be on each node, offline.",
     "doctor": "Check for everything that could get in the way of `up`.",

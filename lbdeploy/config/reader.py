@@ -61,9 +61,9 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
         ) from None
 
 
-def problems(data: dict[str, Any]) -> list[Problem]:
-    """The problems in the tables of a file that is not written yet; so they have no lines."""
-    reader = _Reader(Path(), data)
+def problems(data: dict[str, Any], texts: dict[str, str] | None = None) -> list[Problem]:
+    """The problems in the tables of a file that is not written yet; so they have no lines. `texts`: as for `load`."""
+    reader = _Reader(Path(), data, texts)
     reader.read()
     return reader.problems
 

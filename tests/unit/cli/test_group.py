@@ -37,6 +37,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
     names = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].strip()]
     assert names == [
         "init",
+        "adopt",
         "check",
         "render",
         "doctor",

@@ -23,7 +23,6 @@ lab/enter.py
 lab/fault_injector.py
 lab/host/cgroups.py
 lab/host/netns.py
-lab/image/build.py
 lab/image/repository.py
 lab/machine/nodes.py
 lab/machine/servers.py
@@ -31,10 +30,12 @@ lab/machine/ssh_probe.py
 lab/manifest.py
 lab/status.py
 lab/up.py
+operations/adopt/adopt.py
 operations/down.py
 operations/drill/injector.py
 operations/handover/handover.py
 operations/outage/node_streams.py
+operations/visit.py
 operations/servers/connections.py
 operations/servers/drain.py
 rollout/node_tasks.py
@@ -45,6 +46,7 @@ ssh/transport/channel.py
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
+cli/commands/new_files.py
 cli/report/exports/alerts.py
 cli/report/exports/panels.py
 cli/report/exports/selectors.py
@@ -64,6 +66,13 @@ health/placement.py
 health/state.py
 node/health_probes.py
 node/resources/stale_files.py
+operations/adopt/haproxy/meanings.py
+operations/adopt/keepalived/instances.py
+operations/adopt/keepalived/meanings.py
+operations/adopt/keepalived/script_explanations.py
+operations/adopt/keepalived/side.py
+operations/adopt/keepalived/table.py
+operations/adopt/rows.py
 operations/bundle/collect.py
 operations/bundle/contents.py
 operations/bundle/questions.py
