@@ -12,7 +12,7 @@ from pathlib import Path
 from lbdeploy.common.version import __version__
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.bundle.contents import Entry, Missing, Part, plain
-from lbdeploy.operations.run_logs import logs_of
+from lbdeploy.operations.history.logs import logs_of
 
 LOGS, LARGEST = 15, 2_000_000  # of the latest runs; characters of each, of its end
 PACKAGES = ("click", "cryptography", "fabric", "invoke", "jinja2", "paramiko", "pydantic", "rich")

@@ -11,9 +11,9 @@ from lbdeploy.node.answers import understood
 from lbdeploy.node.resources import File
 from lbdeploy.operations.history.event import History
 from lbdeploy.operations.history.laptop import sessions
+from lbdeploy.operations.history.logs import logs_of
 from lbdeploy.operations.history.node import Past, PastReader
 from lbdeploy.operations.history.story import story
-from lbdeploy.operations.run_logs import logs_of
 from lbdeploy.planning.desired import desired
 from lbdeploy.ssh.pool import SessionPool
 

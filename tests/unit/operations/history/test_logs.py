@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lbdeploy.operations.run_logs import logs_of
+from lbdeploy.operations.history.logs import logs_of
 
 
 def test_those_that_say_so_in_their_third_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
