@@ -48,7 +48,7 @@ it new connections that failed, of {rate} a second, or streams and watches that 
 handover has neither of these. The other client asks for /readyz, and waits for longer: of a server that drains, each
 500 counts as failed until it gets no more connections. Where some of many connections fail, it takes those that were
 apart by less than it had to wait for the machine for one time without an answer. Nodes and clients shared {cores} cores
-with other work: the load was between {least:.1f} and {most:.1f}, and the other client had to wait for up to {lag:.2f} s.
+with other work: the load was {least:.1f} to {most:.1f}, and the other client had to wait for up to {lag:.2f} s.
 
 {table}
 """
