@@ -112,7 +112,8 @@ class Problem:
     """One thing wrong in hosts.toml: at which key, what, and how to correct it.
 
     `rule` is the id of the rule that is broken. Code compares it, and the key's parts; `message` and `fix` are for
-    people, and may change. `line` counts from 1, and is 0 until it is looked up.
+    people, and may change. `line` counts from 1, and is 0 until it is looked up; `column` and `width` say which part of
+    it (`source`) is meant, in characters.
     """
 
     rule: str
@@ -120,6 +121,9 @@ class Problem:
     message: str
     fix: str
     line: int = 0
+    column: int = 0
+    width: int = 0
+    source: str = ""
 
     @property
     def id(self) -> tuple[str, tuple[str, ...]]:
@@ -132,7 +136,8 @@ class Problem:
 
     def to_json(self) -> dict[str, object]:
         """An entry of `problems` in the JSON contract."""
-        return {"line": self.line, "key": self.key, "message": self.message, "fix": self.fix}
+        place = {"line": self.line, **({"column": self.column} if self.column else {})}
+        return {**place, "key": self.key, "message": self.message, "fix": self.fix}
 
 
 class HostsFileError(UsageError):
@@ -158,7 +163,7 @@ class HostsFileError(UsageError):
         ]
 
     def to_json(self) -> dict[str, object]:
-        """In addition, `problems`: [{line, key, message, fix}]."""
+        """In addition, `problems`: [{line, column?, key, message, fix}]."""
         message = "\n".join([self.message, *self.lines()])
         return {**super().to_json(), "message": message, "problems": [problem.to_json() for problem in self.problems]}
 

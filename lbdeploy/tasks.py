@@ -21,7 +21,7 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 
 from lbdeploy.cli import output
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 
 NO_TASKS = ("completion", "schema", "lab-exec")  # about the command line itself, or with arbitrary arguments
 

@@ -11,22 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lbdeploy.cli.event_lines import as_document
-from lbdeploy.cli.hints import Advice
 from lbdeploy.cli.output import show_document
 from lbdeploy.common import environment
 from lbdeploy.common.paths import absolute
 from lbdeploy.errors import LbdeployError
 from lbdeploy.operations.arguments import chosen
-from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
 
 if TYPE_CHECKING:
+    from lbdeploy.cli.hints import Advice
     from lbdeploy.cli.report.formats import Format
     from lbdeploy.cli.report.reporter import Reporter
     from lbdeploy.cli.run_log import Logbook
     from lbdeploy.config.credentials import Answers
     from lbdeploy.config.model import Cluster, Ssh
     from lbdeploy.events import Event
+    from lbdeploy.operations.exit_status import ExitStatus
     from lbdeploy.rollout.request import Origin
 
 FORMAT_VERSION = 1
@@ -71,7 +70,7 @@ class App:
     @cached_property
     def cluster(self) -> Cluster:
         """The cluster of the file. Raises UsageError and HostsFileError."""
-        from lbdeploy.config.reader import load
+        from lbdeploy.config.loading.known import load
 
         return load(self.file, self.text)
 
@@ -81,7 +80,7 @@ class App:
 
         It is read once, so that the nodes keep the very text that their configuration was made from.
         """
-        from lbdeploy.config.reader import read
+        from lbdeploy.config.loading.text import read
 
         return read(self.file)
 
@@ -91,13 +90,15 @@ class App:
 
     def advice_for(self, *files: str | Path) -> Advice:
         """Advice about these files: those of this invocation, or one of them in a run over many clusters."""
+        from lbdeploy.cli.hints import Advice
+
         named = tuple(str(file) for file in files if self.fleet or Path(file) != self._default)
         return Advice(self.command, named, self.lab, self.limited)
 
     @cached_property
     def log(self) -> Logbook:
         """The log of this run, created at the first event: commands that contact nothing have none."""
-        from lbdeploy.cli.crash import watch_over
+        from lbdeploy.cli.failures.crash import watch_over
         from lbdeploy.cli.run_log import Logbook
 
         log = Logbook(sys.argv, ", ".join(str(absolute(Path(file))) for file in self.files or [str(self.file)]))
@@ -146,8 +147,14 @@ class App:
         if not self.muted:
             self.log.event(event)
             self.reporter.emit(event)
-            if self.events and (line := as_document(event)):
-                show_document(line)
+            if self.events:
+                self._print_event(event)
+
+    def _print_event(self, event: Event) -> None:
+        from lbdeploy.cli.event_lines import as_document
+
+        if line := as_document(event):
+            show_document(line)
 
     def limit(self, names: Sequence[str]) -> tuple[str, ...]:
         """The nodes named by --limit, () for all. Raises UsageError for one that hosts.toml does not have."""
@@ -188,6 +195,8 @@ class App:
         `heard`: standard error can still be read.
         """
         if "log" in self.__dict__:
+            from lbdeploy.operations.exit_status import CHANGES_PENDING
+
             path, trouble = self.log.close()
             if heard and self.exit_code not in (0, CHANGES_PENDING) and not self.declined:
                 self.reporter.warn(("  log: ", "quiet"), str(path) if path else f"none could be written: {trouble}")

@@ -6,12 +6,8 @@ import glob
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
-SEVERAL = (
-    "plan",
-    "up",
-    "verify",
-    "status",
-)  # the commands that take several files; they have no arguments of their own
+# The commands that take several files; they have no arguments of their own, or files.
+SEVERAL = ("check", "plan", "up", "verify", "status")
 
 
 def spread(words: Sequence[str], commands: Container[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -14,6 +14,7 @@ from lbdeploy.errors import UsageError
 # In the order in which they are usually used.
 ORDER = (
     "init",
+    "adopt",
     "check",
     "render",
     "doctor",
@@ -38,6 +39,7 @@ ORDER = (
 # A command's module is imported only when the command is called; the list of commands shows these summaries.
 SUMMARIES = {
     "init": "Write a hosts.toml, interactively or from flags.",
+    "adopt": "Write a hosts.toml for a pair that was built by hand.",
     "check": "Validate hosts.toml and lint what would be written, offline.",
     "render": "Print every file as it would be on each node, offline.",
     "doctor": "Check for everything that could get in the way of `up`.",
@@ -63,24 +65,67 @@ SUMMARIES = {
 MODULES = {"plan": "run", "up": "run", "verify": "run", "undrain": "drain"}
 
 
+# What the same is called elsewhere.
+SYNONYMS = {
+    "apply": "up",
+    "deploy": "up",
+    "install": "up",
+    "converge": "up",
+    "sync": "up",
+    "diff": "plan",
+    "preview": "plan",
+    "preflight": "doctor",
+    "validate": "check",
+    "lint": "check",
+    "test": "verify",
+    "health": "verify",
+    "template": "render",
+    "failover": "handover",
+    "switchover": "handover",
+    "move": "handover",
+    "watch": "status",
+    "ps": "status",
+    "chaos": "drill",
+    "undo": "rollback",
+    "revert": "rollback",
+    "destroy": "down",
+    "remove": "down",
+    "uninstall": "down",
+    "reinstall": "rebuild",
+    "replace": "rebuild",
+    "new": "init",
+    "create": "init",
+}
+
+
 class Near(click.Group):
-    """A group that suggests a command for a misspelt one."""
+    """A group that suggests a command for a misspelt one, or for one of another tool."""
+
+    synonyms: ClassVar[dict[str, str]] = {}
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         name = args[0]
         # While a shell asks for completions, nothing is suggested.
         typed = not context.resilient_parsing and not name.startswith("-")
         if typed and self.get_command(context, name) is None:
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, self.list_commands(context), 1)
-            meant = f"did you mean {close[0]}? " if close else ""
-            raise UsageError(f"there is no command {name}", fix=f"{meant}{context.command_path} --help lists them")
+            raise self._unknown(context, name)
         return super().resolve_command(context, args)
+
+    def _unknown(self, context: click.Context, name: str) -> UsageError:
+        """The error for a command that there is not, with the one that is meant."""
+        from difflib import get_close_matches
+
+        known = self.list_commands(context)
+        synonym = self.synonyms.get(name, "")
+        close = [synonym] if synonym in known else get_close_matches(name, known, 1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        return UsageError(f"there is no command {name}", fix=f"{meant}{context.command_path} --help lists them")
 
 
 class Commands(Near):
     """The commands of lbdeploy.cli.commands."""
+
+    synonyms = SYNONYMS
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """Expand the files after -f first, also while a shell asks for completions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -16,18 +17,28 @@ from lbdeploy.cli.shell_completion import node_list
 from lbdeploy.common import environment
 from lbdeploy.common.debian import PACKAGES
 from lbdeploy.errors import UsageError
-from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
 class Seconds(click.FloatRange):
-    """A time in seconds. "nan" and "inf", which Python accepts as numbers, are refused."""
+    """A time in seconds, such as 60, 60s or 5m. "nan" and "inf", which Python accepts as numbers, are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds: float = super().convert(value, param, ctx)
+        found = re.fullmatch(r"([0-9.]+) ?(s|m|min|h)", value) if isinstance(value, str) else None
+        in_seconds = float(found[1]) * UNITS[found[2][0]] if found and found[1].count(".") < 2 else value
+        try:
+            seconds = float(in_seconds)
+        except ValueError:
+            seconds = math.nan
         if not math.isfinite(seconds):
             self.fail(f"{value} is not a number of seconds.", param, ctx)
+        least, most = self.min or 0, self.max or math.inf
+        if not least <= seconds <= most:
+            self.fail(f"{value} is not from {least:g} to {most:g} seconds.", param, ctx)
         return seconds
 
 
@@ -55,13 +66,6 @@ limit_option = click.option(
     metavar="NODE[,NODE]",
     shell_complete=node_list,
     help="Only these nodes; repeatable.",
-)
-ignore_option = click.option(
-    "--ignore",
-    multiple=True,
-    type=click.Choice(IGNORED_BY_UP),
-    metavar="CHECK",
-    help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
 )
 diff_option = click.option("--diff", is_flag=True, help="Show the text of new files, too.")
 lock_option = click.option(
@@ -114,6 +118,19 @@ events_option = click.option(
 force_option = click.option(
     "--force-last", is_flag=True, help="Change a node even if no other node could take over meanwhile."
 )
+
+
+def ignore_option(function: F) -> F:
+    """The option --ignore."""
+    from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
+
+    return click.option(
+        "--ignore",
+        multiple=True,
+        type=click.Choice(IGNORED_BY_UP),
+        metavar="CHECK",
+        help=f"Continue even if this check fails; repeatable: {', '.join(IGNORED_BY_UP)}.",
+    )(function)
 
 
 def package_options(function: Any) -> Any:

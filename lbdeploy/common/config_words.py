@@ -7,12 +7,13 @@ theirs, comments are words, too: what is commented out may still be a password. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 Word = tuple[str, int]  # a word's value, and where it begins in the line
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", **{each: each for each in " \\#'\"$"}}
 _KEEPALIVED = r'"(?P<quoted>[^"]*)"?|(?P<plain>[^\s"]+)'
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:\[\*\])?(?:-([^}]*))?\}|(\w+))")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -34,6 +35,29 @@ def haproxy_words(line: str) -> Iterator[Word]:
         begin = start if begin < 0 else begin
     if begin >= 0:
         yield "".join(word), begin
+
+
+def haproxy_arguments(line: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of a line as haproxy uses them: without its comment, variables between double quotes replaced.
+
+    An unescaped # begins a comment also within a word. Of a variable that is not set, nothing is left but its default.
+    """
+    words: list[str] = []
+    quote, at, begun = "", 0, False
+    while at < len(line) and (quote or line[at] != "#"):
+        here = line[at]
+        value, after = _escaped(line, at) if here == "\\" and quote != "'" else (here, at + 1)
+        if here == "$" and quote == '"' and (variable := _VARIABLE.match(line, at)):
+            name, default = variable[1] or variable[3], variable[2] or ""
+            value, after = environment.get(name, default), variable.end()
+        elif here in "'\"" and quote in ("", here):
+            value, quote = "", here if not quote else ""
+        elif here.isspace() and not quote:
+            begun, at = False, after
+            continue
+        words = [*words[:-1], words[-1] + value] if begun else [*words, value]
+        begun, at = True, after
+    return tuple(words)
 
 
 def keepalived_words(line: str) -> Iterator[Word]:

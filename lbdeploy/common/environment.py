@@ -14,6 +14,7 @@ MEANINGS = {
     SUDO_VARIABLE: "The password for sudo on the nodes, where sudo wants one.",
     APT_WAIT: f"Seconds to wait on a node for another apt or dpkg, such as unattended-upgrades [{APT_WAIT_SECONDS}].",
     "XDG_STATE_HOME": "The folder of the folder with the logs [~/.local/state].",  # platformdirs reads it
+    "XDG_CACHE_HOME": "The folder of the folder with what a valid hosts.toml was found to say [~/.cache].",
     NO_COLOR: "No colours, whatever the output goes to.",
     FORCE_COLOR: "Colours, also where the output is no terminal.",
 }

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@cache
+def shipped(name: str) -> Path:
+    """A file or folder that ships with lbdeploy: below `_shipped` in the wheel, at the top level in a checkout."""
+    inside = PACKAGE / "_shipped" / name
+    return inside if inside.exists() else PACKAGE.parent / name
 
 
 def home_expanded(name: str) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
 
@@ -55,6 +55,7 @@ def hidden(text: str) -> str:
     return "\n".join(_lines(text)) if _may_hold(text) else text
 
 
+@lru_cache(maxsize=64)  # most files are the same on every node
 def holds_password(text: str) -> bool:
     """Whether the text contains a secret."""
     return hidden(text) != text
@@ -101,6 +102,16 @@ def _may_hold(text: str) -> bool:
     return "\\x" in text or bool(_pattern(_QUICK).search(text.translate(_QUOTING)))
 
 
+def _suspects(text: str) -> set[int]:
+    """The lines that may hold a secret, by number from 0."""
+    found = {number for number, line in enumerate(text.split("\n")) if "\\x" in line} if "\\x" in text else set()
+    plain, number, at = text.translate(_QUOTING), 0, 0
+    for each in _pattern(_QUICK).finditer(plain):
+        number, at = number + plain.count("\n", at, each.start()), each.start()
+        found.add(number)
+    return found
+
+
 _QUOTING = dict.fromkeys(map(ord, "\"'\\"))
 
 
@@ -112,9 +123,9 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _lines(text: str) -> Iterator[str]:
     """Each line without its secrets. A secret whose line ends in a backslash goes on in the next one."""
-    goes_on = False
-    for line in text.split("\n"):
-        shown = HIDDEN if goes_on and line.strip() else _line(line) if _may_hold(line) else line
+    goes_on, suspects = False, _suspects(text)
+    for number, line in enumerate(text.split("\n")):
+        shown = HIDDEN if goes_on and line.strip() else _line(line) if number in suspects else line
         goes_on = shown != line and line.rstrip().endswith("\\")
         yield shown
 

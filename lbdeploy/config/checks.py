@@ -129,6 +129,12 @@ def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Problem]:
 
 def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -> Iterator[Problem]:
     seen: dict[Address, str] = {vip.ip: f"VIP of network {n}" for n, net in networks.items() for vip in net.vip}
+    sound = {name: network for name, network in networks.items() if not _doubtful(network, networks)}
+    strange = {name for name, network in sound.items() if _strange(name, network, nodes)}
+    for name in strange:
+        vips, near_it = ", ".join(map(str, networks[name].vip)), next(iter(nodes.values())).__pydantic_extra__[name]
+        fix = f"write a VIP of the network of {near_it}, or correct the prefix length"
+        yield Problem("other-network", ("networks", name, "vip"), f"{vips}: no node has an address there", fix)
     for name, node in nodes.items():
         own: dict[tuple[Address, str], str] = {}  # by address and interface
         for network, address in node.__pydantic_extra__.items():
@@ -144,8 +150,27 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
             if address.version == 6 and address.is_link_local:
                 message = f"{address} is link-local: it belongs to an interface, which neither SSH nor VRRP is told"
                 yield Problem("link-local", key, message, "give an address of a wider scope")
-            if network in networks:
+            if network in sound and network not in strange:
                 yield from (Problem("other-network", key, *words) for words in _outside(address, networks[network].vip))
+
+
+def _doubtful(network: NetworkTable, networks: dict[str, NetworkTable]) -> bool:
+    """Whether something is said of its VIPs already: addresses are no longer judged by them."""
+    every = [vip.ip for each in networks.values() for vip in each.vip]
+    return any([*_unusable(vip)] or every.count(vip.ip) > 1 for vip in network.vip)
+
+
+def _only_on(network: str, node: NodeTable) -> list[Address]:
+    """A node's address on a network, unless it is that on another one, too, where it is judged."""
+    addresses = list(node.__pydantic_extra__.values())
+    own = node.__pydantic_extra__.get(network)
+    return [own] if own and addresses.count(own) == 1 else []
+
+
+def _strange(name: str, network: NetworkTable, nodes: dict[str, NodeTable]) -> bool:
+    """Whether the VIP is the one that is elsewhere: several nodes have addresses there, and none is in its network."""
+    own = [each for node in nodes.values() for each in _only_on(name, node)]
+    return len(own) > 1 and all([*_outside(address, network.vip)] for address in own)
 
 
 def _interface(node: NodeTable, network: str, networks: dict[str, NetworkTable]) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lbdeploy.common import environment
 from lbdeploy.common.paths import absolute, shown
 from lbdeploy.common.startup import stand_in
 from lbdeploy.config.attachments import KeyFileError, armored
+from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster, Ssh
-from lbdeploy.errors import HostsFileError, Problem, UsageError
+from lbdeploy.errors import HostsFileError, Problem
 
 with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from pydantic import ValidationError
@@ -35,6 +35,9 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
         SshTable,
         Table,
     )
+
+if TYPE_CHECKING:
+    from lbdeploy.config.mistakes.line_numbers import TextSpan
 
 Key = tuple[str, ...]
 REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
@@ -58,11 +61,23 @@ def load(path: Path, text: str | None = None, texts: dict[str, str] | None = Non
         ) from None
 
 
-def problems(data: dict[str, Any]) -> list[Problem]:
-    """The problems in the tables of a file that is not written yet; so they have no lines."""
-    reader = _Reader(Path(), data)
+def problems(data: dict[str, Any], texts: dict[str, str] | None = None) -> list[Problem]:
+    """The problems in the tables of a file that is not written yet; so they have no lines. `texts`: as for `load`."""
+    reader = _Reader(Path(), data, texts)
     reader.read()
     return reader.problems
+
+
+def misspelt(path: Path, text: str) -> Iterator[tuple[TextSpan, str, str]]:
+    """What is certainly misspelt in a text: where, what, and what is meant. Raises HostsFileError for no TOML."""
+    from lbdeploy.config.mistakes.line_numbers import LineNumbers
+    from lbdeploy.config.mistakes.typos import typos
+
+    reader = _Reader(path, _parse(path, text))
+    reader.read()
+    lines = LineNumbers(text)
+    for typo in typos(reader.problems, reader.data):
+        yield lines.place(typo.key), typo.key[-1], typo.meant
 
 
 def ssh_of(data: dict[str, Any], path: Path = Path("hosts.toml")) -> Ssh:
@@ -80,23 +95,6 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     return build.cluster(path, parsed, reader.texts, authorities, keys)
 
 
-def read(path: Path) -> str:
-    """The text of the file. Raises UsageError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        fix = f"name it with -f FILE or {environment.FILE}, or write one: lbdeploy init"
-        raise UsageError(f"there is no {shown(path)}", fix=fix) from None
-    except IsADirectoryError:
-        raise UsageError(f"{shown(path)} is a folder", fix=f"name the file: -f {shown(path / 'hosts.toml')}") from None
-    except UnicodeDecodeError as error:
-        fix = "save it as UTF-8, or name another file with -f"
-        raise UsageError(f"{shown(path)} is no text in UTF-8: see its byte {error.start + 1}", fix=fix) from None
-    except OSError as error:
-        fix = f"see what it is, and whether you may read it: ls -l {shlex.quote(str(shown(path)))}"
-        raise UsageError(f"{shown(path)} can't be read: {error.strerror}", fix=fix) from None
-
-
 def _parse(path: Path, text: str) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         message, fix = "begins with a byte order mark (BOM), which is not TOML", "save the file as UTF-8 without one"
@@ -104,11 +102,12 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        from lbdeploy.config.mistakes.toml_faults import fault
+
+        found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+        line, column = (int(found[1]), int(found[2])) if found and found[1] else (len(text.rstrip().split("\n")), 1)
         message = str(error)[: found.start()] if found else str(error)
-        problem = Problem("toml", (), f"not TOML: {message[:1].lower()}{message[1:]}", "see https://toml.io", line)
-        raise HostsFileError(shown(path), [problem]) from None
+        raise HostsFileError(shown(path), [fault(text, message, line, column)]) from None
     except ValueError:
         line = 1 + next((n for n, line in enumerate(text.splitlines()) if re.search(r"[0-9_]{4300}", line)), 0)
         raise HostsFileError(
@@ -162,10 +161,15 @@ class _Reader:
         return found
 
     def error(self, text: str) -> HostsFileError:
-        from lbdeploy.config.line_numbers import LineNumbers
+        from lbdeploy.config.mistakes.line_numbers import LineNumbers
+        from lbdeploy.config.mistakes.typos import UNKNOWN, distinct
 
         lines = LineNumbers(text)
-        return HostsFileError(shown(self.path), [replace(each, line=lines.of(each.parts)) for each in self.problems])
+        found = []
+        for each in distinct(self.problems, self.data):
+            place = lines.place(each.parts, value=each.rule not in UNKNOWN)
+            found.append(replace(each, line=place.line, column=place.column, width=place.width, source=place.source))
+        return HostsFileError(shown(self.path), found)
 
     def _section(self, section: str) -> Any:
         value = self.data[section]

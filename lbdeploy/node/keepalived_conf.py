@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lbdeploy.node.vrrp_priority import HANDOVER, effective
 
@@ -63,7 +64,7 @@ class Instance:
 
 def read(conf: str, priority_offset: int = 0) -> Instance | None:
     """The first instance of a keepalived.conf, or None. No text makes it raise."""
-    lines = list(_lines(conf))
+    lines = _lines(conf)
     version = next((words[-1] for _, words in lines if words[0] == "vrrp_version"), "2")
     name = next((path[0] for path, _ in lines if path and path[0].startswith("vrrp_instance ")), None)
     if name is None:
@@ -108,8 +109,13 @@ def _device(words: list[str], settings: Mapping[str, str]) -> str:
     return after[0] if after else settings.get("interface", "")
 
 
-def _lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+@lru_cache(maxsize=16)  # most that is asked of a file is asked right after each other
+def _lines(conf: str) -> list[tuple[tuple[str, ...], list[str]]]:
     """The lines that don't begin or end a block, each with the blocks around it."""
+    return list(_read_lines(conf))
+
+
+def _read_lines(conf: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     path: list[str] = []
     for line in _plain(conf).splitlines():
         words: list[str] = []

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lbdeploy.common.shell import cmd
-from lbdeploy.config.model import Address, Interface, Node, Ssh
+from lbdeploy.config.model import Address, Interface, Ssh
 from lbdeploy.errors import LbdeployError
-from lbdeploy.events import Done, Emit, Step
+from lbdeploy.events import Emit
 from lbdeploy.node import network_listener
 from lbdeploy.node.parsers import Link, parse_ip_a
 from lbdeploy.node.remote import remote_text
-from lbdeploy.ssh.config import Resolving
-from lbdeploy.ssh.connect import dial
-from lbdeploy.ssh.prompts import ask_pending, is_question
+from lbdeploy.operations.visit import visit
 
 LISTEN_SECONDS = 4  # keepalived's advert interval is 1 s by default: three of them, plus a margin
 CONFIGURED, HEARD = "== configured", "== heard"
@@ -55,38 +52,8 @@ class SharedSubnet:
 
 def discover(hosts: Mapping[str, str], ssh: Ssh, emit: Emit) -> dict[str, DiscoveredHost | LbdeployError]:
     """Observe all hosts, {name: what SSH connects to}, in parallel. One that fails is an entry, not an exception."""
-    pool = ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="lbdeploy")
-    found: dict[str, DiscoveredHost | LbdeployError] = {}
-    left = dict(hosts)
-    try:
-        while left:
-            looks = {name: pool.submit(_look, name, host, ssh, emit) for name, host in left.items()}
-            found |= {name: look.result() for name, look in looks.items()}
-            asked = ask_pending(found.values(), ssh.answers)
-            left = {name: host for name, host in hosts.items() if asked and is_question(found[name])}
-        return found
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, wait for no timeout
-
-
-def _look(name: str, host: str, ssh: Ssh, emit: Emit) -> DiscoveredHost | LbdeployError:
-    node = Node(name, 1, host, {}, {})
-    emit(Step(name, "connect"))
-    try:
-        target = Resolving(ssh, host).result()
-        dialled = dial(node, target)
-        from lbdeploy.ssh.transport.session import connect
-
-        session = connect(node, target, ssh, dialled, emit)
-        emit(Step(name, f"look at interfaces, and listen for VRRP for {LISTEN_SECONDS} s"))
-        seen = read(session.run(script()).output)
-        session.close()
-    except LbdeployError as error:
-        if not (ssh.answers.asker and is_question(error)):
-            emit(Done(name, error.message, ok=False))
-        return error
-    emit(Done(name, "seen"))
-    return seen
+    task = f"look at interfaces, and listen for VRRP for {LISTEN_SECONDS} s"
+    return visit(hosts, ssh, emit, task, lambda _, session: read(session.run(script()).output))
 
 
 def script() -> str:

@@ -18,7 +18,6 @@ from lbdeploy.errors import (
     UsageError,
     together,
 )
-from lbdeploy.health.awaited import missing
 
 if TYPE_CHECKING:
     from lbdeploy.health.awaited import Goal
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
-    from lbdeploy.planning.lint.lint import Lint
+    from lbdeploy.planning.lint.lints import Lint
     from lbdeploy.rollout.run import Outcome
 
 CHANGES_PENDING = 3
@@ -147,6 +146,8 @@ def verified(outcome: Outcome, goal: Goal | None = None) -> ExitStatus:
     document = outcome.verdict.to_json()
     if outcome.errors:
         return _unseen(outcome.errors.values(), document, shown=True)
+    from lbdeploy.health.awaited import missing
+
     late = missing(outcome.verdict.findings, goal) if goal and outcome.verdict.healthy else []
     if late:
         message = f"what was waited for has not come about: {_listed(late)}"

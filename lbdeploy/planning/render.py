@@ -24,18 +24,11 @@ from jinja2 import (
 )
 from jinja2.meta import find_referenced_templates
 
+from lbdeploy.common.paths import PACKAGE, shipped
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.errors import RenderError
 
-PACKAGE = Path(__file__).parents[1]
 SUFFIX = ".j2"
-
-
-@cache
-def shipped(name: str) -> Path:
-    """A file or folder that ships with lbdeploy: below `_shipped` in the wheel, at the top level in a checkout."""
-    inside = PACKAGE / "_shipped" / name
-    return inside if inside.exists() else PACKAGE.parent / name
 
 
 def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
@@ -55,6 +48,8 @@ def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
 
 def require_own(templates: Path) -> None:
     """Raise RenderError where the operator means to use own templates, but built-in ones would be used silently."""
+    if not os.path.lexists(templates):
+        return
     expected = {templates: ("folder", Path.is_dir)} | {templates / each: ("file", Path.is_file) for each in built_in()}
     for path, (kind, is_right) in expected.items():
         if os.path.lexists(path) and not is_right(path):

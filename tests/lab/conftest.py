@@ -17,9 +17,10 @@ from shares import run_share
 
 
 @pytest.fixture(autouse=True, scope="session")
-def logs_of_tests_are_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What lbdeploy writes of its runs lies with what else the tests leave behind for a while."""
+def what_runs_write_is_not_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Lbdeploy's logs and its cache lie with what else the tests leave behind for a while."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 def pytest_configure() -> None:

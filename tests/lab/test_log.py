@@ -14,7 +14,7 @@ import pytest
 from harness import Lab
 
 import lbdeploy
-from lbdeploy.planning.render import shipped
+from lbdeploy.common.paths import shipped
 
 # What shells, sudo, JSON, and whoever quotes something might take for something else; and a part that is never quoted.
 PLAIN = "geheim"

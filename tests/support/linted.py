@@ -7,9 +7,10 @@ from pathlib import Path
 from builders import cluster
 from goldens import GOOD
 
+from lbdeploy.common.paths import shipped
 from lbdeploy.planning.desired import files
-from lbdeploy.planning.lint.lint import Lint, lint
-from lbdeploy.planning.render import shipped
+from lbdeploy.planning.lint.lint import lint
+from lbdeploy.planning.lint.lints import Lint
 
 
 def built_in(name: str) -> str:

@@ -17,7 +17,7 @@ from invoke.context import Context
 from invoke.parser import Parser
 
 from lbdeploy import api, tasks
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import UsageError
 

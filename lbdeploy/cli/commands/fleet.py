@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.crash import mistake
+from lbdeploy.cli.failures.crash import mistake
 from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.errors import UsageError

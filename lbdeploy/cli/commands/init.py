@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lbdeploy.cli.app import App
-from lbdeploy.cli.commands.init_flags import NOTHING, Flags, from_flags
+from lbdeploy.cli.commands.init_flags import Flags, from_flags
+from lbdeploy.cli.commands.new_files import NOTHING, refuse_to_overwrite, write_draft
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.common.paths import absolute
 from lbdeploy.errors import UsageError
@@ -59,9 +58,9 @@ def init(app: App, /, output: Path | None, force: bool, **flags: object) -> None
       --server master1=192.168.1.21 --server master2=192.168.1.22
     """
     path = output or app.file
-    _refuse_to_overwrite(path, force)
+    refuse_to_overwrite([path], force)
     draft = _draft(app, Flags(**flags))  # type: ignore[arg-type]
-    beside = _write(path, draft, force)
+    beside = write_draft(path, draft, force)
     app.reporter.say(("Wrote ", "good"), (str(path), "name"), f", and {beside} for editors" if beside else "")
     app.reporter.say(("Next: ", "next"), app.advice_for(path).of("lbdeploy check"))
     app.finish(0, path=str(absolute(path)))
@@ -76,46 +75,3 @@ def _draft(app: App, flags: Flags) -> Draft:
     from lbdeploy.cli.commands.init_questions import Interview
 
     return Interview(app, flags).draft()
-
-
-def _refuse_to_overwrite(path: Path, force: bool) -> None:
-    if os.path.lexists(path) and not force:
-        raise UsageError(
-            f"{path} is there already",
-            state="it was left alone",
-            fix=f"run the same command with --force, which overwrites {path}; or with --output FILE",
-        )
-
-
-def _write(path: Path, draft: Draft, force: bool) -> Path | None:
-    """Write the file as a whole or not at all, and the schema beside it, unless there is one.
-
-    Returns the schema's path where it was written.
-    """
-    from lbdeploy.config import json_schema, writer
-
-    beside = path.with_name(json_schema.FILE_NAME)
-    try:
-        _place(path, writer.text(draft), force)
-    except FileExistsError:
-        _refuse_to_overwrite(path, force)
-    except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror}", state=NOTHING, fix="--output FILE") from None
-    with suppress(OSError):
-        _place(beside, json_schema.text(), force=False)
-        return beside
-    return None
-
-
-def _place(path: Path, text: str, force: bool) -> None:
-    """Create a file; with `force`, replace an existing one as a whole. Raises OSError."""
-    target = path.with_name(f".{path.name}.{os.getpid()}") if force else path
-    with open(target, "x", encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-        except BaseException:
-            target.unlink()
-            raise
-    if force:
-        target.replace(path.resolve())  # a symbolic link stays, and its target is replaced

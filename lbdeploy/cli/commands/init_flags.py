@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lbdeploy.cli.commands.new_files import NOTHING
 from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.config.draft import Draft
-
-NOTHING = "nothing was written"
 
 
 @dataclass(frozen=True)

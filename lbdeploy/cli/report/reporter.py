@@ -7,20 +7,21 @@ display.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, outline, steps
-from lbdeploy.cli.report.progress import Live, ProgressLines
 from lbdeploy.cli.report.summary import causes_lines, passed, summary_line
 from lbdeploy.cli.report.terminal import Line, Part, cell, console, draws_boxes, lively, write
 from lbdeploy.cli.report.words import count, listed
 from lbdeploy.errors import HostsFileError, LbdeployError
-from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
 
 if TYPE_CHECKING:
+    from lbdeploy.cli.report.progress import Live, ProgressLines
     from lbdeploy.config.model import Cluster
+    from lbdeploy.events import Event, RemoteCommand
     from lbdeploy.health.overview import State
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from lbdeploy.operations.status import Status
     from lbdeploy.operations.status_watch import Watch
     from lbdeploy.operations.topology import Topology
-    from lbdeploy.planning.lint.lint import Lint
+    from lbdeploy.planning.lint.lints import Lint
     from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Outcome
 
@@ -50,10 +51,22 @@ class Reporter:
         self.verbose = verbose
         self._advise = advise
         self._results = sys.stderr if json else sys.stdout
-        self._progress: Live | ProgressLines = Live() if lively(sys.stderr) else ProgressLines()
+        self._beginning = threading.Lock()
+        self._begun: Live | ProgressLines | None = None
+
+    @property
+    def _progress(self) -> Live | ProgressLines:
+        """The display of progress, made for the first event: what contacts nothing has none."""
+        from lbdeploy.cli.report.progress import Live, ProgressLines
+
+        with self._beginning:
+            self._begun = self._begun or (Live() if self.lively else ProgressLines())
+            return self._begun
 
     def emit(self, event: Event) -> None:
         """Show an event. May be called from any thread."""
+        from lbdeploy.events import RemoteCommand
+
         if not isinstance(event, RemoteCommand):
             self._progress.event(event)
         elif self.verbose > 1:
@@ -61,6 +74,8 @@ class Reporter:
 
     def _wire(self, event: RemoteCommand) -> None:
         """Show a script that was run on a node, its output, and how it ended."""
+        from lbdeploy.events import excerpt
+
         script = excerpt(readable(event.script), SHOWN)
         self.warn((event.who, "name"), (f" $ {event.command}", "todo"), f"  ({event.seconds:.2f} s, {event.status})")
         self.warn(("\n".join(f"    {line}" for line in script.splitlines()), "quiet"))
@@ -68,7 +83,7 @@ class Reporter:
     @property
     def lively(self) -> bool:
         """Whether there is a terminal to draw progress on."""
-        return isinstance(self._progress, Live)
+        return lively(sys.stderr)
 
     @property
     def drawable(self) -> bool:
@@ -86,7 +101,8 @@ class Reporter:
 
     def quiet(self) -> None:
         """End the live display, so that results can be printed."""
-        self._progress.close()
+        if self._begun:
+            self._begun.close()
 
     def say(self, *parts: Part) -> None:
         """Print one line of results: text, and (text, style) pairs."""
@@ -114,14 +130,23 @@ class Reporter:
             self.warn("Nothing was changed.")
             return
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
-        for line in error.lines() if isinstance(error, HostsFileError) else ():
-            self.warn("  ", line)
+        if isinstance(error, HostsFileError):
+            self._problems(error)
         if error.state:
             self.warn(("  now: ", "quiet"), error.state)
         if error.fix:
             self.warn(("  next: ", "next"), error.fix)
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
+
+    def _problems(self, error: HostsFileError) -> None:
+        """Print each problem of hosts.toml, with its line."""
+        from lbdeploy.cli.failures.excerpt import excerpt
+
+        for problem, line in zip(error.problems, error.lines(), strict=True):
+            self.warn("  ", line)
+            for drawn in excerpt(problem):
+                self.warn(*drawn)
 
     def plan(self, plan: Plan, then: str = "", *, whole: bool = False) -> None:
         """Print a plan: every change in the order of the run, and a summary, which also begins a long one.

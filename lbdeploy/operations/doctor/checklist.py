@@ -2,7 +2,7 @@
 
 The findings are made elsewhere, each by a function that also has what it asks the node: those of `lbdeploy doctor` in
 `software_checks`, `system_checks` and `network_checks`, those that every `plan` and `up` begins with in `preflight`. A
-new check is such a function, and a row here. This module imports none of them: every `--help` names the ids.
+new check is such a function, and a row here. This module imports none of them: the help of `up` names the ids.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from typing import Any
 
 from lbdeploy import __version__
 from lbdeploy.common.paths import absolute
+from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster
-from lbdeploy.config.reader import load, read
+from lbdeploy.config.reader import load
 from lbdeploy.errors import ConnectError, LbdeployError, RemoteError, UsageError
 from lbdeploy.events import Done, Emit, Event, Note, Step, Told
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by

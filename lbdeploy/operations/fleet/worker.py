@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lbdeploy.config.credentials import Answers
+from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster
-from lbdeploy.config.reader import load, read
+from lbdeploy.config.reader import load
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified

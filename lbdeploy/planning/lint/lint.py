@@ -6,12 +6,12 @@ The built-in templates pass; these rules are for what an operator's own template
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.planning.lint import haproxy, keepalived
+from lbdeploy.planning.lint.lints import Lint
 from lbdeploy.planning.lint.settings import settings
 from lbdeploy.planning.lint.text import Complaint, Rule
 from lbdeploy.planning.render import unused_templates
@@ -19,28 +19,14 @@ from lbdeploy.planning.render import unused_templates
 RULES: dict[str, tuple[Rule, ...]] = {KEEPALIVED_CONF: keepalived.RULES, HAPROXY_CFG: haproxy.RULES}
 
 
-@dataclass(frozen=True, slots=True)
-class Lint:
-    """`severity` is error (it will not work) or warning; `file` a path on the node, or here; `line` counts from 1."""
-
-    severity: str
-    node: str | None
-    file: str
-    line: int | None
-    message: str
-    fix: str
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "severity": self.severity, "node": self.node, "file": self.file, "line": self.line,
-            "message": self.message, "fix": self.fix,
-        }  # fmt: skip
-
-
 def lint(cluster: Cluster) -> list[Lint]:
-    """Everything that is suspicious in what would be written to the nodes. Raises RenderError."""
-    path = str(shown(cluster.path))
-    found = [Lint("warning", None, path, None, *each) for each in settings(cluster)]
+    """Everything that is suspicious in hosts.toml and in what would be written to the nodes. Raises RenderError."""
+    return [*settings(cluster), *of_files(cluster)]
+
+
+def of_files(cluster: Cluster) -> list[Lint]:
+    """What is suspicious in the files that would be written, and in the templates. Raises RenderError."""
+    found: list[Lint] = []
     for own, message, fix in unused_templates(cluster):
         found.append(Lint("warning", None, str(shown(own)), None, message, fix))
     for node in cluster.nodes:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster, Frontend, Ssh
+from lbdeploy.planning.lint.lints import Lint
 
 Suspicion = tuple[str, str]
 
 
-def settings(cluster: Cluster) -> Iterator[Suspicion]:
+def settings(cluster: Cluster) -> list[Lint]:
+    """Every suspicious setting."""
+    path = str(shown(cluster.path))
+    return [Lint("warning", None, path, None, *each) for each in _suspicions(cluster)]
+
+
+def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
     """(message, fix) for each suspicious setting."""
     yield from _missing(cluster.ssh)
     vrrp = cluster.vrrp

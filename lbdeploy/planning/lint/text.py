@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from lbdeploy.config.model import Cluster, Node
 
@@ -11,6 +12,7 @@ Complaint = tuple[str, int | None, str, str]  # severity, line, message, fix
 Rule = Callable[[Cluster, Node, str], Iterator[Complaint]]
 
 
+@lru_cache(maxsize=4)  # every rule asks for it
 def plain(content: str) -> str:
     """The text without comments, line for line: keepalived's begin with # or ! (keepalived.conf(5))."""
     return re.sub(r"[#!].*", "", content)

@@ -6,7 +6,7 @@ import click
 import pytest
 from console import Run
 
-from lbdeploy.cli import main
+from lbdeploy.cli import command_line
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
     names = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].strip()]
     assert names == [
         "init",
+        "adopt",
         "check",
         "render",
         "doctor",
@@ -63,8 +64,8 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
 def test_help_says_of_each_command_what_the_command_says_of_itself(run: Run) -> None:
     """Also of those that are not imported for it."""
     text = run("--help").out
-    for name in main.cli.list_commands(click.Context(main.cli)):
-        command = main.cli.get_command(click.Context(main.cli), name)
+    for name in command_line.cli.list_commands(click.Context(command_line.cli)):
+        command = command_line.cli.get_command(click.Context(command_line.cli), name)
         assert command
         assert f"  {name:<12}{command.get_short_help_str(80)}\n" in text
 

@@ -1,119 +1,67 @@
-"""The command line, offline: what is accepted, what is printed where, and with which exit code it ends."""
+"""The console script starts quickly: what a command does not need, it does not import."""
 
 from __future__ import annotations
 
 import os
-import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from builders import SEED
-from console import End, Run, written
+from goldens import GOOD
 
-import lbdeploy
-from lbdeploy.cli.app import App
-from lbdeploy.events import Note, RemoteCommand
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        ("chekc",),
-        ("check", "--nonsense"),
-        ("check", "surplus"),
-        ("render", "lb3"),
-        ("render", "lb1", "lb2"),
-        ("plan", "--limit", "lb3"),
-        ("up", "--limit", "lb1,lb9"),
-        ("verify", "--wait", "long"),
-        ("verify", "--wait", "-1"),
-        ("verify", "--wait", "nan"),
-        ("verify", "--wait", "inf"),
-        ("up", "--lock-wait", "nan"),
-        ("drill", "hang", "--hold", "nan"),
-        ("up", "--limit", ""),
-        ("verify", "--limit", ","),
-        ("plan", "--limit", "lb1,"),
-        ("down", "--yes", "--limit", ""),
-        ("down", "--yes", "--limit", "lb1", "--limit", " "),
-        ("-f", "hosts.toml", "other.toml", "up", "--limit", ""),
-        ("render", ""),
-        ("render", "lb1,lb2"),
-        ("rebuild", ""),
-        ("rebuild", "lb1,lb2"),
-        ("handover", "--to", ""),
-        ("handover", "--to", "lb1,lb2"),
-        ("handover", "--to", "", "--back"),
-        ("drill", "hang", "--node", ""),
-        ("drill", "hang", "--node", "lb1,lb2"),
-        ("rollback", "--to", ""),
-        ("check", "-f"),
-        ("lab", "stop"),
-        ("lab", "up", "--suite", "potato"),
-    ],
+# What takes longer than all that `check` has to do.
+SLOW = {"pydantic", "tomllib", "jinja2", "rich", "paramiko", "fabric", "tree_sitter", "cryptography", "platformdirs"}
+# Of the standard library, what click and pathlib import for features that are not used here.
+NEEDLESS = {"uuid", "platform", "gettext", "urllib.parse", "datetime", "hashlib", "subprocess", "asyncio", "logging"}
+PROGRAM = "import sys, os; from lbdeploy.cli.main import main\n" + (
+    "os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), sys.exit(code)); main()"
 )
-def test_bad_usage_ends_with_exit_2(run: Run, args: tuple[str, ...]) -> None:
-    """A wrong word on the command line: exit 2, a message that says what, and with --json a document, too."""
-    done = run(*args)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.strip()
-    done = run("--json", *args)
-    assert (done.code, done.json["error"]["type"], done.json["ok"]) == (2, "Usage", False)
-    assert done.json["error"]["state"] == "nothing was contacted"
 
 
-def test_a_document_is_printed_also_where_the_command_line_is_not_understood(run: Run) -> None:
-    """--json counts wherever it stands, even behind what is wrong."""
-    done = run("check", "--nonsense", "--json")
-    assert (done.code, done.json["error"]["type"]) == (2, "Usage")
+def imported(folder: Path, *args: str) -> set[str]:
+    """What a command has imported at its end."""
+    env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "LBDEPLOY_FILE": ""}
+    argv = [sys.executable, "-c", PROGRAM, *args]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder, env=env, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split())
 
 
-def test_the_version_is_printed(run: Run) -> None:
-    """--version names the program and its version."""
-    assert run("--version").out == f"lbdeploy, version {lbdeploy.__version__}\n"
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the sample hosts.toml."""
+    (tmp_path / "hosts.toml").write_text(GOOD)
+    return tmp_path
 
 
-def test_being_told_to_end_is_an_interruption(end: End, tmp_path: Path) -> None:
-    """SIGTERM, once nodes are contacted: exit 130, the state of things, and a log that has the end, too."""
-
-    def terminated(app: App) -> None:
-        app.emit(Note("lb1", "reload haproxy"))
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    code, said = end(terminated)
-    assert code == 130
-    assert "error: interrupted" in said
-    assert f"log: {tmp_path}" in said
-    assert "lb1: reload haproxy\n" in written(tmp_path)
-    assert "InterruptedRunError: interrupted" in written(tmp_path)
-    assert str(SEED) in written(tmp_path)
+def test_help_imports_little(folder: Path) -> None:
+    """Neither the model of hosts.toml nor anything of what commands do."""
+    found = imported(folder, "--help")
+    assert not (SLOW | NEEDLESS | {"json", "ipaddress", "lbdeploy.config.model", "lbdeploy.events"}) & found
 
 
-def test_ctrl_c_at_the_last_words_is_no_traceback(end: End, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is impatient sees nothing of Python."""
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(App, "complain", interrupted)
-    code, said = end(interrupted)
-    assert code == 130
-    assert "Traceback" not in said
+def test_check_of_an_unchanged_file_imports_little(folder: Path) -> None:
+    """Neither what parses the file nor what renders templates: that was done before."""
+    assert {"pydantic", "jinja2"} <= imported(folder, "check")
+    found = imported(folder, "check")
+    assert not (SLOW | NEEDLESS | {"lbdeploy.config.reader", "lbdeploy.planning.desired", "lbdeploy.events"}) & found
 
 
-def test_verbosity_adds_up(end: End) -> None:
-    """-v before the command and after it are -vv: scripts on the wire, without what was secret of them."""
-    seen: list[int] = []
+def test_check_of_a_changed_file_imports_what_it_needs(folder: Path) -> None:
+    """It is parsed, and its files are rendered; nothing is imported for nodes, or for drawing."""
+    imported(folder, "check")
+    (folder / "hosts.toml").write_text(GOOD + "# changed\n")
+    found = imported(folder, "check")
+    assert "pydantic" in found
+    assert not {"rich", "paramiko", "fabric", "tree_sitter", "cryptography", "importlib.metadata"} & found
 
-    def look(app: App) -> None:
-        seen.append(app.verbose)
-        app.emit(RemoteCommand("lb1", "sudo -S -- sh -s", "echo hello\n", "hello\n", 0.1, 0))
-        app.emit(RemoteCommand("lb1", "sh -s", "echo long\n" * 1000, "", 0.1, 0))
-        raise KeyboardInterrupt
 
-    said = end(look, "-v", "check", "-v")[1]
-    assert "lb1 $ sudo -S -- sh -s" in said
-    assert "    echo hello\n" in said
-    assert "6000 characters more" in said
-    assert "echo hello" not in end(look, "check", "-v")[1]
-    assert seen == [2, 1]
+def test_the_stand_ins_are_gone_when_a_command_runs(folder: Path) -> None:
+    """What is imported later is the real thing."""
+    program = "from lbdeploy.common import startup; startup.lean = True; startup.import_click()\n" + (
+        "import uuid, datetime, gettext, urllib.parse\n"
+        "print(uuid.uuid4(), datetime.date.today(), urllib.parse.quote('ü'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.endswith(" %C3%BC\n")

@@ -15,8 +15,8 @@ import pytest
 from builders import SEED
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.command_line import cli
 from lbdeploy.cli.group import ORDER
-from lbdeploy.cli.main import cli
 
 pytestmark = pytest.mark.terminal
 
@@ -132,7 +132,7 @@ def test_completing_does_not_import_what_is_slow(folder: Path) -> None:
         "COMP_CWORD": "3",
     }
     code = (
-        "import sys; from lbdeploy.cli.main import cli\n"
+        "import sys; from lbdeploy.cli.command_line import cli\n"
         "try: cli.main(prog_name='lbdeploy')\nfinally: print(*sys.modules)"
     )
     done = subprocess.run(

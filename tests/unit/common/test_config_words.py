@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.common.config_words import haproxy_words, keepalived_words
+from lbdeploy.common.config_words import haproxy_arguments, haproxy_words, keepalived_words
 
 LINES = st.text(st.sampled_from(["a", " ", "\t", "'", '"', "\\", "#", "x", "4", "1", "é"]), max_size=30)
 
@@ -45,6 +45,29 @@ def test_haproxys_words(line: str, words: list[str]) -> None:
 def test_keepaliveds_words(line: str, words: list[str]) -> None:
     """Only double quotes quote, and nothing is escaped."""
     assert [word for word, _ in keepalived_words(line)] == words
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("bind *:80 # all", ["bind", "*:80"]),
+        ("a#b c", ["a"]),
+        (r"a\#b '#'" + ' "#"', ["a#b", "#", "#"]),
+        ('"$A" \'$A\' $A "${A}/${B-x y}" "${B}"', ["1", "$A", "$A", "1/x y", ""]),
+        (r'"\$A" "a"' + "'b'c", ["$A", "abc"]),
+        ('""', [""]),
+    ],
+)
+def test_haproxys_arguments(line: str, words: list[str]) -> None:
+    """Without the comment, which begins within a word, too; variables between double quotes."""
+    assert list(haproxy_arguments(line, {"A": "1"})) == words
+
+
+@given(st.lists(st.text(min_size=1), max_size=5))
+def test_what_is_quoted_is_read_back(words: list[str]) -> None:
+    """Any text, between single quotes and with escapes outside of them."""
+    quoted = ("'" + word.replace("'", "'\\''") + "'" for word in words)
+    assert list(haproxy_arguments(" ".join(quoted), {})) == words
 
 
 @given(LINES)

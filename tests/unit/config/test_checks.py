@@ -445,12 +445,12 @@ BAD = {
     "assignment without a value": (
         "router_id = 101",
         "router_id =",
-        "not TOML: invalid value; see https://toml.io",
+        'the value is missing; write one, like "text", 10 or true',
     ),
     "key given twice": (
         "router_id = 101",
         "router_id = 101\nrouter_id  = 101",
-        "not TOML: cannot overwrite a value; see https://toml.io",
+        "router_id is set twice, lines 30 and 31; remove one of the lines",
     ),
 }
 

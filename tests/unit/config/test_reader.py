@@ -77,9 +77,9 @@ def test_windows_line_ends_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[cluster\n", "1: not TOML: expected ']' at the end of a table declaration"),
-        ("[cluster]\nname = 'x'\n\nname\n", "4: not TOML: expected '=' after a key in a key/value pair"),
-        ('[cluster]\nname = """\n\n', "4: not TOML: unterminated string"),
+        ("[cluster\n", "1: the name of the table is not closed; write a ] at its end"),
+        ("[cluster]\nname = 'x'\n\nname\n", "4: this line is neither KEY = VALUE nor a [table]"),
+        ('[cluster]\nname = """\n\n', '2: the text is not closed; write """ at its end'),
         ("x = " + 2000 * "[", "1: is nested too deeply"),
         ("x" + 5000 * ".a" + " = 1", "1: is nested too deeply"),
     ],

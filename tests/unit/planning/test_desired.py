@@ -19,6 +19,7 @@ from clusters import (
 from goldens import GOOD
 from syrupy.assertion import SnapshotAssertion
 
+from lbdeploy.common.paths import shipped
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Answer
@@ -42,7 +43,6 @@ from lbdeploy.planning.desired import (
     packages,
     sysctls,
 )
-from lbdeploy.planning.render import shipped
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from lbdeploy import errors
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 from lbdeploy.errors import LbdeployError
 from lbdeploy.operations import exit_status
 

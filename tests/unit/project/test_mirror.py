@@ -31,10 +31,12 @@ lab/machine/ssh_probe.py
 lab/manifest.py
 lab/status.py
 lab/up.py
+operations/adopt/adopt.py
 operations/down.py
 operations/drill/injector.py
 operations/handover/handover.py
 operations/outage/node_streams.py
+operations/visit.py
 operations/servers/connections.py
 operations/servers/drain.py
 rollout/node_tasks.py
@@ -45,6 +47,7 @@ ssh/transport/channel.py
 # What other modules' tests use, or what holds names, values and types alone.
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
+cli/commands/new_files.py
 cli/report/exports/alerts.py
 cli/report/exports/panels.py
 cli/report/exports/selectors.py
@@ -64,6 +67,13 @@ health/placement.py
 health/state.py
 node/health_probes.py
 node/resources/stale_files.py
+operations/adopt/haproxy/meanings.py
+operations/adopt/keepalived/instances.py
+operations/adopt/keepalived/meanings.py
+operations/adopt/keepalived/script_explanations.py
+operations/adopt/keepalived/side.py
+operations/adopt/keepalived/table.py
+operations/adopt/rows.py
 operations/bundle/collect.py
 operations/bundle/contents.py
 operations/bundle/questions.py
@@ -76,6 +86,7 @@ operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/outage/views.py
 operations/status.py
+planning/lint/lints.py
 ssh/config_values.py
 ssh/limits.py
 ssh/manual_commands.py

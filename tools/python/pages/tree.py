@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 
 
 @dataclass(frozen=True)

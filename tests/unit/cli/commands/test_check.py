@@ -57,3 +57,28 @@ def test_check_fails_with_errors_in_what_would_be_written(run: Run, tmp_path: Pa
     assert (error["state"], error["fix"]) == ("nothing was contacted", done.json["findings"][0]["fix"])
     assert "what would be written" not in done.err, "what the findings say is not said again"
     assert "is empty" in " ".join(done.err.split())
+
+
+def test_many_files_are_checked_and_the_worst_counts(run: Run, tmp_path: Path) -> None:
+    """Each with its problems; one that is bad hides no other."""
+    (tmp_path / "bad.toml").write_text(BAD)
+    (tmp_path / "b.toml").write_text(GOOD)
+    for words in (("check", "bad.toml", "b.toml", "nope.toml"), ("-f", "bad.toml", "b.toml", "nope.toml", "check")):
+        done = run("--json", *words)
+        assert (done.code, [each["exit_code"] for each in done.json["files"]]) == (2, [2, 0, 2])
+        assert "1 of 3 files are valid" in done.err
+    assert run("check", "b.toml").code == 0
+
+
+def test_typos_are_corrected_where_that_is_asked_for(run: Run, tmp_path: Path) -> None:
+    """The file is written only then, and what is left is told."""
+    file = tmp_path / "hosts.toml"
+    file.write_text(GOOD.replace("priority = 200", "prioritiy = 300"))
+    assert run("check").code == 2
+    assert "prioritiy" in file.read_text()
+    done = run("check", "--fix")
+    assert (done.code, done.out) == (2, "Corrected: hosts.toml:21: prioritiy is now priority\n")
+    assert "300 is too large" in done.err
+    file.write_text(file.read_text().replace("300", "200"))
+    assert file.read_text() == GOOD
+    assert run("--json", "check", "--fix").json["corrected"] == []

@@ -33,7 +33,7 @@ def test_the_next_clusters_do_not_begin_after_a_canary_that_failed(run: Run, tmp
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("check", "check takes one file"),
+        ("render", "render takes one file"),
         ("plan --lab", "--lab is not for"),
         ("up --ask", "--ask is not for"),
         ("status --watch", "--watch is not for"),

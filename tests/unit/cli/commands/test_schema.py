@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 from lbdeploy.config.json_schema import json_schema
 
 

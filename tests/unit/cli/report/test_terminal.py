@@ -17,7 +17,7 @@ import pyte
 import pytest
 from goldens import GOOD
 
-from lbdeploy.cli.main import cli
+from lbdeploy.cli.command_line import cli
 from lbdeploy.cli.report.wrap import columns
 
 pytestmark = pytest.mark.terminal

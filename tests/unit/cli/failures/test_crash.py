@@ -38,7 +38,7 @@ def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody expected this")
 
-    monkeypatch.setattr("lbdeploy.config.reader.load", broken)
+    monkeypatch.setattr("lbdeploy.config.loading.known.load", broken)
     done = run("--json", "check")
     assert (done.code, done.json["ok"]) == (1, False)
     (log,) = (tmp_path / "state").rglob("*.log")

@@ -1,0 +1,1 @@
+"""What a haproxy.cfg that somebody wrote becomes in hosts.toml."""

@@ -1,0 +1,217 @@
+"""What becomes of each line of a haproxy.cfg. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_name
+from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
+from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, Proxy, server_options
+from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
+from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
+
+_TIMES = {"inter": "interval", "fastinter": "fast_interval", "downinter": "fast_interval", "slowstart": "slow_start"}
+_COUNTS = {"rise": "rise", "fall": "fall"}
+_TIMEOUTS = {
+    "connect": ["connect_timeout"],
+    "client": ["client_timeout"],
+    "server": ["server_timeout"],
+    "check": ["check_timeout"],
+    "tunnel": ["client_timeout", "server_timeout"],
+}
+_OF_HTTP: Meaning = ("equal", "of HTTP only: frontends of hosts.toml pass TCP on")
+
+
+@dataclass(frozen=True, slots=True)
+class HaproxySide:
+    """A node's haproxy.cfg, and what hosts.toml has in its place."""
+
+    node: str
+    sections: Sequence[Section]
+    proxies: Sequence[Proxy]
+    frontends: Frontends
+    vips: frozenset[str]
+    preferred: str
+
+    def tables(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        return [self.frontends.tables[name] for name in names]
+
+    def served(self, section: Section) -> list[str]:
+        """The frontends of hosts.toml that do what a section does."""
+        leading = [each for each in self.proxies if any(section is part for part in each.sections) and not each.why]
+        return [name for each in leading for name in self.frontends.of.get(each.front.name, [])]
+
+
+def rows(side: HaproxySide) -> Iterator[LineRow]:
+    """A row for each line of each section, the section's own first."""
+    for section in side.sections:
+        names = side.served(section)
+        for line in [section.head, *section.lines]:
+            yield row(side.node, line.place, line.text, UNREAD if line.unread else _meaning(side, section, names, line))
+
+
+def _meaning(side: HaproxySide, section: Section, names: Sequence[str], line: Directive) -> Meaning:
+    if section.kind == "global":
+        return _looked_up(GLOBALS, line, "haproxy's own default holds: lbdeploy's section global does not set it")
+    if section.kind == "defaults":
+        return _default(side, line)
+    if not names:
+        return _left_out(side, section)
+    if line is section.head:
+        return "kept", ", ".join(f"frontends.{name}" for name in names)
+    return _proxy(side, names, line)
+
+
+def _left_out(side: HaproxySide, section: Section) -> Meaning:
+    """A section that no frontend of hosts.toml does the work of."""
+    leading = [each for each in side.proxies if any(section is part for part in each.sections)]
+    why = next((each.why for each in leading if each.why), "")
+    if leading:
+        return "ends", f"{section.kind} {section.name}: {why}"
+    if section.kind == "backend":
+        return "ends", "only what has rules of its own leads to it, or nothing does"
+    return "ends", f"hosts.toml has nothing like the section {section.kind}"
+
+
+def _default(side: HaproxySide, line: Directive) -> Meaning:
+    """A line of a section defaults: it matters for the frontends that hosts.toml has."""
+    names = list(side.frontends.tables)
+    match line.words[0]:
+        case "defaults":
+            return "kept", "each frontend has its settings in hosts.toml"
+        case "mode":
+            return ("kept", "frontends pass TCP on") if line.words[1:] == ("tcp",) else _OF_HTTP
+        case "timeout" | "balance" | "default-server" | "maxconn" if names:
+            return _proxy(side, names, line, default=True)
+    return _looked_up(DEFAULTS, line, "haproxy's own default holds", default=_looked_up(PROXY, line, ""))
+
+
+def _proxy(side: HaproxySide, names: Sequence[str], line: Directive, *, default: bool = False) -> Meaning:
+    """A line of a section that became frontends, or of its defaults."""
+    words = line.words
+    if words[0] == "timeout" and len(words) == 3 and words[1] in _TIMEOUTS:
+        return _timeout(side, names, words[1], words[2], default=default)
+    if words[0] in ("balance", "maxconn"):
+        key = "max_connections" if words[0] == "maxconn" else "balance"
+        return _all(side, names, key, words[1] if len(words) > 1 else "roundrobin")
+    if words[:2] == ("mode", "tcp"):
+        return "kept", "frontends pass TCP on"
+    handler = _OF_WORD.get(words[0]) or _OF_WORD.get(" ".join(words[:2]))
+    if handler:
+        return handler(side, names, line)
+    return _looked_up(PROXY, line, "lbdeploy's section has no such line: haproxy's default holds")
+
+
+def _looked_up(
+    table: Mapping[str, Meaning], line: Directive, otherwise: str, default: Meaning | None = None
+) -> Meaning:
+    """By the first two words, or the first; "no option x" is that of option x."""
+    words = line.words[1:] if line.words[0] == "no" else line.words
+    found = table.get(" ".join(words[:2])) or table.get(words[0])
+    return found or (default if default and default[1] else ("changes", otherwise))
+
+
+def _bind(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
+    own = [end for each in side.proxies for end in each.endpoints if end.line is line]
+    key = ", ".join(f"frontends.{name}" for name in names)
+    if any(each.address == ANY for each in own):
+        return "changes", f"{key}: open on the VIPs alone, no longer at the nodes' own addresses nor at 127.0.0.1"
+    elsewhere = [each.address for each in own if each.address not in side.vips]
+    if elsewhere:
+        return "ends", f"{', '.join(elsewhere)} is no VIP: frontends of hosts.toml are open on VIPs alone"
+    return _on_vip(side, names, own, key)
+
+
+def _on_vip(side: HaproxySide, names: Sequence[str], own: Sequence[Endpoint], key: str) -> Meaning:
+    if all(any(table["port"] == each.port for table in side.tables(names)) for each in own):
+        return "kept", f"{key}.port and the networks' VIPs"
+    return "changes", f"{key}: the ports are those that {side.preferred} has"
+
+
+def _timeout(side: HaproxySide, names: Sequence[str], name: str, value: str, *, default: bool) -> Meaning:
+    time = seconds(value)
+    for key in _TIMEOUTS[name]:
+        wanted = {table.get(key) for table in side.tables(names)}
+        if time is None or wanted != {time}:
+            return _differs(side, names, key, wanted, default=default)
+    key = _TIMEOUTS[name][-1]
+    hint = "; lbdeploy's own is 4 h, so that watches and logs that are silent last: leave the key out to have it"
+    quiet = name in ("client", "server", "tunnel") and time is not None and time < 3600
+    return "kept", f"frontends.{names[0]}.{key} = {side.tables(names)[0][key]}{hint if quiet else ''}"
+
+
+def _differs(side: HaproxySide, names: Sequence[str], key: str, wanted: set[Any], *, default: bool) -> Meaning:
+    if default and len(wanted) > 1:
+        return "kept", f"{key} of the frontends that have none of their own"
+    shown = ", ".join(str(each) for each in wanted if each is not None)
+    if default and shown:
+        return "equal", f"the sections have their own: frontends.{names[0]}.{key} = {shown}"
+    return "changes", f"frontends.{names[0]}.{key} = {shown}" if shown else f"{key}: lbdeploy's default holds"
+
+
+def _all(side: HaproxySide, names: Sequence[str], key: str, value: str) -> Meaning:
+    wanted = {str(table.get(key)) for table in side.tables(names)}
+    path = f"frontends.{names[0]}.{key}"
+    if wanted == {value} or (key == "balance" and value == "static-rr"):
+        return "kept", f"{path} = {', '.join(wanted)}"
+    if "None" in wanted:
+        return "changes", f"{path} is not set: the number of connections is as haproxy has it"
+    return "changes", f"{path} = {', '.join(wanted)}"
+
+
+def _options(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
+    """Options of all servers: kept if hosts.toml has the value of each."""
+    lost = [
+        text for option, value in server_options(line.words[1:]).items() if (text := _lost(side, names, option, value))
+    ]
+    return ("changes", "; ".join(lost)) if lost else ("kept", f"interval, rise, fall and so on of frontends.{names[0]}")
+
+
+def _lost(side: HaproxySide, names: Sequence[str], option: str, value: str) -> str:
+    """What is not as an option of a server says; "" if it is."""
+    table = side.tables(names)[0]
+    if option in _TIMES:
+        return "" if seconds(value) == table.get(_TIMES[option]) else f"{_TIMES[option]} = {table.get(_TIMES[option])}"
+    if option in _COUNTS:
+        return "" if value == str(table[option]) else f"{option} = {table[option]}"
+    if option == "verify":
+        kept = value == "none" or table["check"] != "https" or "check_ca_file" in table
+        return "" if kept else "the check does not verify who answers: give check_ca_file"
+    if option == "check-ssl":
+        return "" if table["check"] == "https" else "the check does not speak TLS: it connects"
+    return SERVER.get(option, f"without {option}")
+
+
+def _server(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
+    found = next((each for proxy in side.proxies for each in proxy.servers if each.line is line), None)
+    name = server_name(found) if found else line.words[1]
+    if found is None or any(name not in table["servers"] for table in side.tables(names)):
+        return "ends", "it is the same address and port as another server, or no address"
+    own = server_options(line.words[3:])
+    lost = [text for option, value in own.items() if (text := _lost(side, names, option, value))]
+    if "check" not in found.options:
+        lost.insert(0, "it is checked, which it is not now: while it does not answer, it gets no connections")
+    key = f"frontends.{names[0]}.servers.{name}"
+    return ("changes", f"{key}; {'; '.join(lost)}") if lost else ("kept", key)
+
+
+def _http_check(side: HaproxySide, names: Sequence[str], _: Directive) -> Meaning:
+    table = side.tables(names)[0]
+    if table["check"] == "https":
+        return "kept", f'frontends.{names[0]}.check = "https", GET {table["check_path"]}: 200 is ready, nothing else'
+    return (
+        "changes",
+        f"frontends.{names[0]}.check = tcp: a server is up if it accepts connections; "
+        'check = "https" asks for a page, by TLS',
+    )
+
+
+_OF_WORD = {
+    "bind": _bind,
+    "default-server": _options,
+    "server": _server,
+    "option httpchk": _http_check,
+    "http-check": _http_check,
+}

@@ -1,0 +1,205 @@
+"""The ports of a haproxy.cfg that hosts.toml's frontends can serve, each with its servers and settings. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from lbdeploy.config.model import Address
+from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
+
+# What decides who is let in, or which server answers: a frontend without it would do something else.
+DECIDES = (
+    *("use_backend", "use-server", "acl", "tcp-request", "tcp-response", "http-request", "http-response", "redirect"),
+    *("filter", "stats", "monitor-uri", "dispatch", "server-template", "capture", "cookie", "compression", "errorfile"),
+)  # fmt: skip
+_HARMLESS = ("errorfile",)  # of no use to TCP
+_BIND_WORDS = {"name": 1, "v4v6": 0, "v6only": 0, "transparent": 0, "defer-accept": 0, "backlog": 1, "maxconn": 1}
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address, or ANY, and a port that a section listens on."""
+
+    address: str
+    port: int
+    line: Directive
+
+
+@dataclass(frozen=True, slots=True)
+class HandMadeServer:
+    """A server: its options by name, with those of default-server."""
+
+    name: str
+    address: Address
+    port: int | None
+    options: dict[str, str]
+    line: Directive
+
+
+@dataclass(slots=True)
+class Proxy:
+    """A section that listens, and the backend that it leads to, which may be itself. `why`: what hosts.toml lacks."""
+
+    front: Section
+    back: Section
+    endpoints: list[Endpoint] = field(default_factory=list)
+    servers: list[HandMadeServer] = field(default_factory=list)
+    why: str = ""
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return (self.front,) if self.back is self.front else (self.front, self.back)
+
+    def last(self, *words: str) -> Directive | None:
+        """The line that counts of the backend, or else of the frontend."""
+        return self.back.last(*words) or self.front.last(*words)
+
+    def timeout(self, name: str) -> float | None:
+        section = self.front if name == "client" else self.back
+        line = section.last("timeout", name)
+        return seconds(line.words[2]) if line and len(line.words) > 2 else None
+
+    def option(self, name: str) -> str | None:
+        """An option of the servers, as most of them have it; None where most have none."""
+        values = Counter(each.options.get(name) for each in self.servers)
+        return values.most_common(1)[0][0] if values else None
+
+    @property
+    def tls_check(self) -> bool:
+        """Whether servers are asked over TLS for a page."""
+        connect = self.back.last("http-check", "connect")
+        tls = any("check-ssl" in each.options for each in self.servers) or bool(connect and "ssl" in connect.words)
+        return self.back.has_option("httpchk") and tls
+
+
+def proxies(sections: Sequence[Section]) -> list[Proxy]:
+    """Every section that listens."""
+    backs = {each.name: each for each in sections if each.kind in ("backend", "listen")}
+    return [_proxy(each, backs) for each in sections if each.kind in ("frontend", "listen")]
+
+
+def _proxy(front: Section, backs: dict[str, Section]) -> Proxy:
+    default = front.last("default_backend")
+    named = default.words[1] if default and len(default.words) > 1 else ""
+    back = backs.get(named, front) if front.kind == "frontend" or named else front
+    found = Proxy(front, back, list(_endpoints(front)), _servers(back))
+    found.why = next(iter(_obstacles(found, named, backs)), "")
+    return found
+
+
+def _obstacles(proxy: Proxy, named: str, backs: dict[str, Section]) -> Iterator[str]:
+    """What a frontend of hosts.toml can't do, the most important first."""
+    if not proxy.endpoints:
+        yield "it listens on no TCP port of the network that hosts.toml could have"
+    for section in proxy.sections:
+        if section.mode != "tcp":
+            yield f"mode {section.mode}: frontends of hosts.toml pass TCP on"
+        for line in section.lines:
+            if line.words[0] in DECIDES and line.words[0] not in _HARMLESS:
+                yield f"{line.words[0]}: frontends of hosts.toml decide nothing by what clients send"
+    yield from (f"bind {word}: frontends of hosts.toml have no {word}" for word in _bind_words(proxy.front))
+    if named and named not in backs:
+        yield f"its default_backend {named} is not there"
+    if not proxy.servers:
+        yield "it has no servers with an address: hosts.toml takes addresses, since names are not resolved"
+    elif len(proxy.servers) < len(proxy.back.own("server")):
+        yield "some of its servers have no address: hosts.toml takes addresses, since names are not resolved"
+    if any("ssl" in each.options for each in proxy.servers):
+        yield "server ssl: frontends of hosts.toml pass TCP on, and begin no TLS of their own"
+
+
+def _bind_words(section: Section) -> Iterator[str]:
+    """The words of bind that change what clients meet."""
+    for line in section.own("bind"):
+        words = list(line.words[2:])
+        while words:
+            word = words.pop(0)
+            if word not in _BIND_WORDS:
+                yield word
+                return
+            del words[: _BIND_WORDS[word]]
+
+
+def _endpoints(section: Section) -> Iterator[Endpoint]:
+    for line in section.own("bind"):
+        for each in line.words[1].split(",") if len(line.words) > 1 else ():
+            host, _, ports = each.rpartition(":")
+            if not host.startswith(("unix@", "/", "abns@", "fd@", "sockpair@")) and "/" not in each:
+                yield from (Endpoint(_host(host), port, line) for port in _ports(ports))
+
+
+def _ports(text: str) -> Sequence[int]:
+    """A port, or a range of a few."""
+    found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+    if not found:
+        return ()
+    first, last = int(found[1]), int(found[2] or found[1])
+    return range(first, last + 1) if 0 < first <= last < min(65536, first + 20) else ()
+
+
+def _host(text: str) -> str:
+    bare = text.rpartition("@")[2].strip("[]")
+    with suppress(ValueError):
+        found = ip_address(bare)
+        return ANY if found.is_unspecified else str(found)
+    return ANY if bare in ("", "*") else bare
+
+
+def _servers(section: Section) -> list[HandMadeServer]:
+    """Those that have an address, in the order of the file."""
+    base: dict[str, str] = {}
+    for line in [*section.defaults, *section.lines]:
+        if line.begins("default-server"):
+            base |= server_options(line.words[1:])
+    found = (_server(line, base) for line in section.own("server") if len(line.words) > 2)
+    return [each for each in found if each]
+
+
+def _server(line: Directive, base: dict[str, str]) -> HandMadeServer | None:
+    text = line.words[2].rpartition("@")[2]
+    host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+    own = server_options(line.words[3:])
+    options = {key: value for key, value in (base | own).items() if f"no-{key}" not in own}
+    with suppress(ValueError):
+        number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 else None
+        if port and number is None:
+            return None
+        return HandMadeServer(line.words[1], ip_address(host.strip("[]") or port), number, options, line)
+    return None
+
+
+_WITH_VALUE = frozenset((
+    *("addr", "agent-addr", "agent-inter", "agent-port", "agent-send", "alpn", "ca-file", "check-alpn"),
+    *("check-pool-conn-name", "check-proto", "check-sni", "ciphers", "ciphersuites", "cookie", "crl-file"),
+    *("crt", "downinter", "error-limit", "fall", "fastinter", "guid", "hash-key", "id", "init-addr", "inter"),
+    *("log-proto", "max-reuse", "maxconn", "maxqueue", "minconn", "namespace", "npn", "observe", "on-error"),
+    *("on-marked-down", "on-marked-up", "pool-low-conn", "pool-max-conn", "pool-purge-delay", "port", "proto"),
+    *("redir", "resolve-opts", "resolve-prefer", "resolvers", "rise", "shard", "slowstart", "sni", "socks4"),
+    *("source", "ssl-max-ver", "ssl-min-ver", "tcp-ut", "track", "usesrc", "verify", "verifyhost", "weight"),
+    *("ws"),
+))  # fmt: skip
+
+
+def server_options(words: Sequence[str]) -> dict[str, str]:
+    """The options of a server: of those that have no value, the value is ""."""
+    found: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        found[word] = rest.pop(0) if word in _WITH_VALUE and rest else ""
+    return found
+
+
+def bound(found: Collection[Proxy]) -> set[Address]:
+    """The addresses that sections listen on."""
+    addresses: set[Address] = set()
+    for each in (endpoint for proxy in found for endpoint in proxy.endpoints if endpoint.address != ANY):
+        with suppress(ValueError):
+            addresses.add(ip_address(each.address))
+    return addresses

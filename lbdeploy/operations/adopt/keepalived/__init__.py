@@ -1,0 +1,1 @@
+"""What a keepalived.conf that somebody wrote becomes in hosts.toml."""

@@ -1,0 +1,187 @@
+"""What becomes of each line of a keepalived.conf. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lbdeploy.operations.adopt.keepalived.instances import VIP_BLOCKS, HandMade, address, vip_of
+from lbdeploy.operations.adopt.keepalived.meanings import BLOCKS, GLOBALS, INSTANCE, OUTSIDE, VIP_WORDS
+from lbdeploy.operations.adopt.keepalived.script_explanations import script_head, script_line, weight_of_check
+from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
+from lbdeploy.operations.adopt.keepalived.table import trackable
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry, every
+from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
+
+
+def rows(side: KeepalivedSide) -> Iterator[LineRow]:
+    """A row for each line that says something; the line of a block counts with what is in it."""
+    for around, entry in every(side.entries):
+        if entry.block is None or not around:
+            yield row(side.node, entry.place, entry.text, UNREAD if entry.unread else _meaning(side, around, entry))
+
+
+def _meaning(side: KeepalivedSide, around: tuple[ConfEntry, ...], entry: ConfEntry) -> Meaning:
+    if not around:
+        return _head(side, entry)
+    outer = around[0]
+    match outer.key:
+        case "global_defs":
+            return looked_up(GLOBALS, entry)
+        case "vrrp_script":
+            return script_line(side, outer, entry)
+        case "vrrp_instance":
+            return _instance(side, outer, around[1:], entry)
+        case "vrrp_track_file" | "track_file":
+            return _track_file(side, outer, entry)
+    return looked_up(OUTSIDE, outer)
+
+
+def _head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    """The line that begins a block of its own."""
+    match entry.key:
+        case "vrrp_instance" if entry is side.main.entry:
+            return "equal", f"the instance gets the name of the cluster, {side.draft['cluster']['name']}"
+        case "vrrp_instance":
+            vips = ", ".join(str(vip.address.ip) for vip in HandMade(entry).vips)
+            return (
+                "changes",
+                f"one instance moves all VIPs: {vips or 'what it has'} moves together with those of {side.main.name}",
+            )
+        case "vrrp_script":
+            return script_head(side, entry)
+        case "global_defs":
+            return "kept", "lbdeploy's file has this block, too"
+    return looked_up(OUTSIDE, entry)
+
+
+def _instance(side: KeepalivedSide, outer: ConfEntry, inner: tuple[ConfEntry, ...], entry: ConfEntry) -> Meaning:
+    block = inner[0].key if inner else ""
+    if block in VIP_BLOCKS:
+        return _vip(side, outer, entry)
+    if outer is not side.main.entry:
+        return "changes", f"goes with its instance; its VIPs have the settings of {side.main.name}"
+    if of_block := _OF_BLOCK.get(block):
+        return of_block(side, entry)
+    return looked_up(BLOCKS, inner[0]) if block else _setting(side, entry)
+
+
+def _setting(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    network = side.vrrp["network"]
+    if key := _KEYS.get(entry.key):
+        return compared(side, side.vrrp, f"vrrp.{key}", entry)
+    if key := {"priority": "priority", "unicast_src_ip": network, "mcast_src_ip": network}.get(entry.key):
+        return compared(side, side.own, f"nodes.{side.node}.{key}", entry)
+    if of_key := _OF_KEY.get(entry.key):
+        return of_key(side, entry)
+    if entry.key in ("notify", "notify_master", "notify_backup", "notify_fault") and side.scripts.notify:
+        return "kept", f"vrrp.notify = {side.scripts.notify}, beside hosts.toml: root runs it at every change of state"
+    return looked_up(INSTANCE, entry)
+
+
+def _interface_of_vrrp(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    network = side.vrrp["network"]
+    return compared(side, {"interface": _own_interface(side, network)}, f"networks.{network}.interface", entry)
+
+
+def _state(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    if entry.value != "MASTER":
+        return "kept", "every node starts as BACKUP, and the priority elects"
+    delay = side.vrrp.get("preempt_delay")
+    late = (
+        f"; preempt_delay = {delay} holds from now on (keepalived ignores it with state MASTER): "
+        f"{side.node} takes the VIPs back {delay} s after a reboot, not at once"
+        if delay
+        else ""
+    )
+    return "changes", f"the node starts as BACKUP, and the priority elects it{late}"
+
+
+def _preempt(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    if entry.key == "preempt_delay":
+        return compared(side, side.vrrp, "vrrp.preempt_delay", entry)
+    preempt = side.vrrp.get("preempt", True)
+    if (entry.key == "preempt") == preempt:
+        return "kept", f"vrrp.preempt = {str(preempt).lower()}"
+    if side.main.entry.get("state") == "MASTER":
+        return "equal", "keepalived ignores it with state MASTER: vrrp.preempt = true"
+    return "changes", f"vrrp.preempt = {str(preempt).lower()}, as {side.preferred} has it"
+
+
+def _vip(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
+    found = vip_of(entry, outer.get("interface") or "")
+    if not found:
+        return "ends", "this is no address that hosts.toml can have"
+    network = next(name for name, each in side.draft["networks"].items() if str(found.address.ip) in _vips(each))
+    lost = [VIP_WORDS[word] for word in entry.words if word in VIP_WORDS]
+    what = f"networks.{network}.vip"
+    if lost:
+        return "changes", f"{what}; {'; '.join(lost)}"
+    if outer is not side.main.entry:
+        return "changes", f"{what}: it moves together with the other VIPs, by vrrp.router_id = {side.vrrp['router_id']}"
+    return "kept", what
+
+
+def _vips(network: dict[str, Any]) -> list[str]:
+    vips = network.get("vip", [])
+    return [each.partition("/")[0] for each in ([vips] if isinstance(vips, str) else vips)]
+
+
+def _peer(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    network = side.vrrp["network"]
+    nodes = {table[network]: name for name, table in side.draft["nodes"].items()}
+    peer = address(entry.key)
+    if str(peer) in nodes:
+        return "kept", f"nodes.{nodes[str(peer)]}.{network}"
+    return "ends", f"{entry.key} is no node that adopt was given: name it, too, or it goes on holding VIPs by itself"
+
+
+def _tracked(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    tracked = side.scripts.tracked.get(entry.key)
+    if tracked is None:
+        return "equal", "there is no such vrrp_script: keepalived ignores it"
+    if tracked.key:
+        return "kept", f"vrrp.track_scripts.{tracked.key}"
+    return ("equal", "lbdeploy's own check_haproxy") if len(entry.words) == 1 else weight_of_check(tracked.weight)
+
+
+def _tracked_file(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    there = entry.key in side.vrrp.get("track_files", {})
+    return ("kept", f"vrrp.track_files.{entry.key}") if there else ("ends", "hosts.toml can't track it")
+
+
+def _interface(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    interfaces = {_own_interface(side, name) for name in side.draft["networks"]}
+    if entry.key not in interfaces:
+        return "ends", f"{entry.key} is in no network of hosts.toml: the VIPs stay where they are if it fails"
+    if "weight" in entry.words:
+        return "changes", f"a node without {entry.key} gives up its VIPs, whatever its priority"
+    return "kept", "the interface of every network is tracked"
+
+
+def _own_interface(side: KeepalivedSide, network: str) -> str:
+    own = side.own.get("interfaces", {})
+    return str(own.get(network, side.draft["networks"][network]["interface"]))
+
+
+def _track_file(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
+    if outer.value not in side.vrrp.get("track_files", {}):
+        where = "" if trackable(outer.get("file") or "") else ": hosts.toml tracks files directly in /run or /var/lib"
+        return "ends", f"not tracked any more{where}"
+    return "kept", f"vrrp.track_files.{outer.value}"
+
+
+_KEYS = {"virtual_router_id": "router_id", "advert_int": "advert_interval"}
+_OF_KEY = {
+    "interface": _interface_of_vrrp,
+    "state": _state,
+    "preempt": _preempt,
+    "nopreempt": _preempt,
+    "preempt_delay": _preempt,
+}
+_OF_BLOCK = {
+    "unicast_peer": _peer,
+    "track_script": _tracked,
+    "track_interface": _interface,
+    "track_file": _tracked_file,
+}

@@ -1,0 +1,108 @@
+"""The VRRP instances that a node's keepalived.conf has. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+
+from lbdeploy.config.model import Address, Interface
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
+
+VIP_BLOCKS = ("virtual_ipaddress", "virtual_ipaddress_excluded")
+
+
+@dataclass(frozen=True, slots=True)
+class HandMadeVip:
+    """A VIP of an instance, and the interface that it is on."""
+
+    address: Interface
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandMade:
+    """A vrrp_instance; keepalived's defaults where it says nothing."""
+
+    entry: ConfEntry
+
+    @property
+    def name(self) -> str:
+        return self.entry.value
+
+    @property
+    def interface(self) -> str:
+        return self.entry.get("interface") or ""
+
+    @property
+    def router_id(self) -> int:
+        return number(self.entry.get("virtual_router_id"), 1, 255) or 0
+
+    @property
+    def priority(self) -> int:
+        return number(self.entry.get("priority"), 1, 255) or 100
+
+    @property
+    def vips(self) -> tuple[HandMadeVip, ...]:
+        lines = (line for line in self.entry.inside(*VIP_BLOCKS) if line.block is None)
+        return tuple(each for line in lines if (each := vip_of(line, self.interface)))
+
+    @property
+    def source(self) -> Address | None:
+        """The address that its adverts come from, where it is given."""
+        return address(self.entry.get("unicast_src_ip") or self.entry.get("mcast_src_ip") or "")
+
+    @property
+    def peers(self) -> tuple[Address, ...]:
+        found = (address(line.key) for line in self.entry.inside("unicast_peer"))
+        return tuple(each for each in found if each)
+
+    @property
+    def tracked(self) -> dict[str, ConfEntry]:
+        """The scripts that it tracks: the line of each, which may have a weight of its own."""
+        return {line.key: line for line in self.entry.inside("track_script")}
+
+
+def instances(entries: Sequence[ConfEntry]) -> list[HandMade]:
+    """Those that have a VIP."""
+    found = [HandMade(each) for each in entries if each.key == "vrrp_instance" and each.block is not None]
+    return [each for each in found if each.vips]
+
+
+def main(found: Sequence[HandMade], bound: Set[Address]) -> HandMade | None:
+    """The instance that hosts.toml's own is made from: the one whose VIPs haproxy binds to, or that tracks a script."""
+    ranked = sorted(found, key=lambda each: (not bound & {vip.address.ip for vip in each.vips}, not each.tracked))
+    return ranked[0] if ranked else None
+
+
+def same(found: Sequence[HandMade], as_: HandMade) -> HandMade | None:
+    """Another node's part of an instance: by its virtual router ID, or else by a VIP."""
+    vips = {vip.address.ip for vip in as_.vips}
+    by_id = [each for each in found if each.router_id == as_.router_id]
+    by_vip = [each for each in found if vips & {vip.address.ip for vip in each.vips}]
+    return next(iter([*by_id, *by_vip]), None)
+
+
+def vip_of(line: ConfEntry, interface: str) -> HandMadeVip | None:
+    """The VIP of a line such as `192.168.0.10/24 dev ens33`; without a prefix length, it is a host's route alone."""
+    with suppress(ValueError):
+        found = ip_interface(line.key)
+        after = line.words[line.words.index("dev") + 1 :] if "dev" in line.words else ()
+        return HandMadeVip(found, after[0] if after else interface)
+    return None
+
+
+def address(text: str) -> Address | None:
+    """The address of a word, which may have a prefix length; None for any other word."""
+    with suppress(ValueError):
+        return ip_address(text.partition("/")[0])
+    return None
+
+
+def number(text: str | None, least: int, most: int) -> int | None:
+    """A whole number within these bounds; None for anything else."""
+    if text is None or not re.fullmatch(r"[0-9]{1,9}", text):
+        return None
+    return int(text) if least <= int(text) <= most else None

@@ -1,0 +1,51 @@
+"""What becomes of the lines of a vrrp_script. Pure."""
+
+from __future__ import annotations
+
+from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
+from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
+from lbdeploy.operations.adopt.rows import Meaning
+
+
+def script_head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    """The line that begins it."""
+    tracked = side.scripts.tracked.get(entry.value)
+    if tracked is None:
+        return "equal", "the instance does not track it: nothing changes without it"
+    return ("kept", f"vrrp.track_scripts.{tracked.key}") if tracked.key else ("equal", "lbdeploy's own check_haproxy")
+
+
+def script_line(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
+    """A line of it; `outer` is the block."""
+    tracked = side.scripts.tracked.get(outer.value)
+    if tracked is None:
+        return "equal", "the instance does not track it"
+    if tracked.key:
+        return _own_script(side, tracked.key, entry)
+    if entry.key == "script" and "pidof" in entry.value:
+        return "equal", f"{SCRIPT['script'][1]}. keepalived before 2.3 runs what pidof links to, killall5, which fails"
+    if entry.key == "weight":
+        return weight_of_check(tracked.weight)
+    wanted = {"interval": "check_interval", "fall": "check_fall", "rise": "check_rise"}.get(entry.key)
+    return compared(side, side.vrrp, f"vrrp.{wanted}", entry) if wanted else looked_up(SCRIPT, entry)
+
+
+def weight_of_check(weight: int) -> Meaning:
+    """A weight of the script that watches haproxy."""
+    if not weight:
+        return "kept", "a node whose haproxy does not answer leaves the election"
+    return (
+        "changes",
+        f"weight {weight} only lowers a priority, which moves the VIPs if that is enough; "
+        "with lbdeploy a node whose haproxy does not answer always gives them up",
+    )
+
+
+def _own_script(side: KeepalivedSide, key: str, entry: ConfEntry) -> Meaning:
+    table = side.vrrp["track_scripts"][key]
+    if entry.key == "script":
+        return "kept", f"{table['script']}, beside hosts.toml: put on the nodes from there"
+    if entry.key == "user":
+        return "changes", "root runs it"
+    return compared(side, table, f"vrrp.track_scripts.{key}.{entry.key}", entry)

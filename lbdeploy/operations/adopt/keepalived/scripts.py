@@ -1,0 +1,155 @@
+"""The scripts that keepalived runs on a pair built by hand: which watches haproxy, what the others become. Pure.
+
+hosts.toml names scripts by a file beside it. What can't be one becomes a script of a line or two that runs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lbdeploy.common.config_words import keepalived_words
+from lbdeploy.operations.adopt.keepalived.instances import HandMade, number
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
+from lbdeploy.operations.adopt.reading.sources import Sources
+
+_ASKS_FOR = re.compile(r"\b(pidof|pgrep|pkill|killall|kill|systemctl|service|ps|ss|netstat|lsof|socat|nc|curl|wget)\b")
+_ASKS_API = re.compile(r"\b(curl|wget|nc)\b")
+_NOTIFY = ("notify_master", "notify_backup", "notify_fault", "notify_stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A vrrp_script that an instance tracks: `key` is its name in hosts.toml; "" where lbdeploy's own check is it."""
+
+    entry: ConfEntry
+    use: ConfEntry
+    key: str
+
+    @property
+    def weight(self) -> int:
+        """That of the instance's line counts before the script's own."""
+        given = self.use.words[self.use.words.index("weight") + 1 :] if "weight" in self.use.words else ()
+        text = given[0] if given else self.entry.get("weight") or "0"
+        return int(text) if re.fullmatch(r"-?[0-9]{1,3}", text) else 0
+
+    def whole(self, key: str, default: int, most: int = 60) -> int:
+        return number((self.entry.get(key) or "").partition(".")[0], 1, most) or default
+
+
+@dataclass(slots=True)
+class Scripts:
+    """What the scripts become: `tracked` by name in keepalived.conf, and `files` that lie beside hosts.toml."""
+
+    tracked: dict[str, Tracked] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    notify: str = ""
+
+    @property
+    def check(self) -> Tracked | None:
+        """The one that watches haproxy."""
+        return next((each for each in self.tracked.values() if not each.key), None)
+
+    def tables(self) -> dict[str, Any]:
+        """[vrrp.track_scripts]."""
+        return {each.key: _table(each) for each in self.tracked.values() if each.key}
+
+
+def scripts(entries: Sequence[ConfEntry], instance: HandMade, sources: Sources) -> Scripts:
+    """The scripts of an instance."""
+    found = Scripts()
+    defined = {each.value: each for each in entries if each.key == "vrrp_script" and each.block is not None}
+    for name, use in instance.tracked.items():
+        entry = defined.get(name)
+        if entry is not None:
+            key = "" if watches_haproxy(entry.get("script") or "", sources) else _plain(name, found)
+            found.tracked[name] = Tracked(entry, use, key)
+            if key:
+                found.files[f"scripts/{key}"] = _text(entry.get("script") or "", sources)
+    if notify := _notify(instance.entry, sources):
+        found.notify = "scripts/notify"
+        found.files[found.notify] = notify
+    return found
+
+
+def watches_haproxy(command: str, sources: Sources) -> bool:
+    """Whether a command only asks whether haproxy runs, or the API answers: what lbdeploy's own check asks for."""
+    script = _file(command, sources)
+    text = "\n".join(line.split("#")[0] for line in script.splitlines()) if script else command
+    there = "haproxy" in text and bool(_ASKS_FOR.search(text))
+    return there or (
+        bool(_ASKS_API.search(text)) and bool(re.search(r"localhost|127\.0\.0\.1|readyz|healthz|livez", text))
+    )
+
+
+def missing(entries: Sequence[ConfEntry], sources: Sources) -> None:
+    """Asks for the files of all scripts that are named."""
+    for each in entries:
+        if each.block is not None:
+            for line in each.block:
+                if line.key == "script" or line.key.startswith("notify"):
+                    _file(line.value, sources)
+
+
+def _file(command: str, sources: Sources) -> str | None:
+    """The text of a command's script, if it is one of a file's name."""
+    words = [word for word, _ in keepalived_words(command)]
+    path = next((word for word in words if word.startswith("/")), "")
+    first = words[0].rpartition("/")[2] if words else ""
+    if not path or (path != words[0] and first not in ("sh", "bash", "dash")):
+        return None
+    text = sources.file(path)
+    return text if text and (path != words[0] or text.startswith("#!")) else None
+
+
+def _text(command: str, sources: Sources) -> str:
+    """The script beside hosts.toml: the file itself, or a line that runs the command on the node."""
+    script = sources.file(command) if command.startswith("/") and not command.split()[1:] else None
+    return script if script and script.startswith("#!") else f"#!/bin/sh\nexec {command}\n"
+
+
+def _notify(instance: ConfEntry, sources: Sources) -> str:
+    """One script for all of keepalived's notifications, or ""."""
+    every = _command(instance.get("notify"))
+    states = {key.removeprefix("notify_").upper(): _command(instance.get(key)) for key in _NOTIFY}
+    chosen = {state: command for state, command in states.items() if command}
+    if every and not chosen:
+        return _text(every, sources) if sources.file(every) else f'#!/bin/sh\nexec {every} "$@"\n'
+    return "".join(_by_state(every, chosen)) if chosen else ""
+
+
+def _by_state(every: str, chosen: dict[str, str]) -> Iterator[str]:
+    """sh that runs what the state asks for: keepalived gives it as the third argument."""
+    yield "#!/bin/sh\n# Written by lbdeploy adopt. Arguments: INSTANCE, its name, the state, the priority.\n"
+    yield f'{every} "$@"\n' if every else ""
+    yield "case $3 in\n"
+    for state, command in chosen.items():
+        yield f"    {state}) {command} ;;\n"
+    yield "esac\n"
+
+
+def _command(value: str | None) -> str:
+    """A command of a notification; a second word may be the user that runs it, unless the command was quoted."""
+    return (value or "").strip()
+
+
+def _plain(name: str, found: Scripts) -> str:
+    """A name that hosts.toml takes, and that no other script has."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name).strip("-_")[:28] or "script"
+    taken = {each.key for each in found.tracked.values()}
+    return next(each for each in (plain, *(f"{plain}-{n}" for n in range(2, 999))) if each not in taken)
+
+
+def _table(each: Tracked) -> dict[str, Any]:
+    interval = each.whole("interval", 1)
+    values = {
+        "script": f"scripts/{each.key}",
+        "interval": interval,
+        "timeout": each.whole("timeout", interval),
+        "fall": each.whole("fall", 1, 100),
+        "rise": each.whole("rise", 1, 100),
+        "weight": max(-253, min(253, each.weight)),
+    }
+    return {key: value for key, value in values.items() if key != "weight" or value}

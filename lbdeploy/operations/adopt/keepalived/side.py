@@ -1,0 +1,69 @@
+"""What a line of a keepalived.conf is compared with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lbdeploy.operations.adopt.keepalived.instances import HandMade
+from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
+from lbdeploy.operations.adopt.keepalived.scripts import Scripts
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
+from lbdeploy.operations.adopt.rows import Meaning
+
+Vrrp = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepalivedSide:
+    """A node's keepalived.conf, and what hosts.toml has in its place. `preferred`: whose settings count."""
+
+    node: str
+    entries: Sequence[ConfEntry]
+    main: HandMade
+    scripts: Scripts
+    draft: dict[str, Any]
+    preferred: str
+
+    @property
+    def vrrp(self) -> Vrrp:
+        table: Vrrp = self.draft["vrrp"]
+        return table
+
+    @property
+    def own(self) -> dict[str, Any]:
+        table: dict[str, Any] = self.draft["nodes"][self.node]
+        return table
+
+
+def looked_up(table: Mapping[str, Meaning], entry: ConfEntry) -> Meaning:
+    """By its keyword, or by one that ends in * and begins as it does."""
+    found = table.get(entry.key) or next(
+        (table[key] for key in table if key.endswith("*") and _matches(key, entry)), None
+    )
+    return found or ("changes", "lbdeploy's file has nothing like it: keepalived's default holds")
+
+
+def _matches(key: str, entry: ConfEntry) -> bool:
+    return entry.key.startswith(key[:-1])
+
+
+def compared(side: KeepalivedSide, table: dict[str, Any], path: str, entry: ConfEntry) -> Meaning:
+    """Whether hosts.toml has the line's very value."""
+    key = path.rpartition(".")[2]
+    value = table.get(key)
+    if value is None:
+        return looked_up(SCRIPT, entry)
+    shown = f"{value}".lower() if isinstance(value, bool) else value
+    if _same(entry.value, value):
+        return "kept", f"{path} = {shown}"
+    why = "" if side.node == side.preferred else f", as {side.preferred} has it"
+    return "changes", f"{path} = {shown}{why}"
+
+
+def _same(text: str, value: object) -> bool:
+    try:
+        return float(text) == float(str(value))
+    except ValueError:
+        return text == str(value)

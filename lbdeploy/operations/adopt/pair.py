@@ -1,0 +1,262 @@
+"""From what the nodes have to a hosts.toml that does the same, and the table of what becomes of each line. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lbdeploy.config.draft import Draft, finished
+from lbdeploy.config.model import Interface
+from lbdeploy.errors import RemoteError
+from lbdeploy.node.paths import HOSTS
+from lbdeploy.operations.adopt.haproxy import explanations as haproxy_rows
+from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_tables
+from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, proxies
+from lbdeploy.operations.adopt.keepalived import explanations as vrrp_rows
+from lbdeploy.operations.adopt.keepalived import scripts
+from lbdeploy.operations.adopt.keepalived import table as vrrp
+from lbdeploy.operations.adopt.keepalived.instances import HandMade, instances, main, same
+from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide
+from lbdeploy.operations.adopt.networks import FoundNetwork, NodeSide, UnplacedError, named, places
+from lbdeploy.operations.adopt.reading import haproxy_cfg, keepalived_conf
+from lbdeploy.operations.adopt.reading.haproxy_cfg import Section
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
+from lbdeploy.operations.adopt.reading.machine import DEFAULT, Machine
+from lbdeploy.operations.adopt.rows import LineRow, Verdict, merged
+from lbdeploy.planning.endings import OURS
+
+UNTOUCHED = "nothing was written, and nothing was changed on the nodes"
+
+
+@dataclass(frozen=True, slots=True)
+class HandMadeNode:
+    """A node's files as its daemons read them."""
+
+    machine: Machine
+    entries: Sequence[ConfEntry]
+    sections: Sequence[Section]
+    proxies: Sequence[Proxy]
+    instances: Sequence[HandMade]
+
+    @property
+    def name(self) -> str:
+        return self.machine.name
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A hosts.toml as tables, the `files` that it names, by their paths beside it, and the table of lines."""
+
+    draft: Draft
+    files: Mapping[str, str]
+    rows: Sequence[LineRow]
+    notes: Sequence[str] = ()
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many rows have each verdict."""
+        found: dict[Verdict, int] = {"kept": 0, "equal": 0, "changes": 0, "ends": 0}
+        for each in self.rows:
+            found[each.verdict] += 1
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The table for programs."""
+        return {"lines": [each.to_json() for each in self.rows], "counts": self.counts, "notes": list(self.notes)}
+
+
+def understood(machine: Machine) -> HandMadeNode:
+    """A node's files. What they name and was not read yet is added to the sources' missing patterns."""
+    entries = keepalived_conf.parse(machine.sources["keepalived"], machine.keepalived_file, machine.config_id)
+    scripts.missing(entries, machine.sources["keepalived"])
+    sections = haproxy_cfg.parse(machine.haproxy_files(), machine.environment_of("haproxy"))
+    found = proxies(sections)
+    for path in {path for each in found if (path := each.option("ca-file"))}:
+        machine.sources["haproxy"].file(path)
+    return HandMadeNode(machine, entries, sections, found, instances(entries))
+
+
+def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None) -> Adopted:
+    """What hosts.toml does the same. Raises RemoteError where it can't be said at all."""
+    for each in nodes:
+        _refuse_ours(each)
+    mains = _mains(nodes)
+    best = vrrp.preferred(mains)
+    found = _networks(nodes, mains)
+    side = next(each for each in nodes if each.name == best)
+    own = scripts.scripts(side.entries, mains[best], side.machine.sources["keepalived"])
+    networks = named(found)
+    frontends = _frontends(nodes, best, networks)
+    vrrp_network = list(networks)[-1]
+    draft: Draft = {"cluster": {"name": cluster}} | ({"ssh": {"user": user}} if user else {})
+    draft["networks"] = {name: _network(each) for name, each in networks.items()}
+    draft["nodes"] = _nodes(nodes, mains, networks)
+    draft["vrrp"] = vrrp.table(mains[best], vrrp_network, own, _track_files(side.entries))
+    draft["frontends"] = frontends.tables
+    draft = finished(draft)
+    files = own.files | frontends.files
+    rows = [row for each in nodes for row in _vrrp_rows(each, mains, own, draft, best)]
+    rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, best)]
+    return Adopted(draft, files, merged(rows), tuple(_notes(nodes, draft)))
+
+
+def _refuse_ours(node: HandMadeNode) -> None:
+    """Raises RemoteError where lbdeploy wrote a file itself."""
+    machine = node.machine
+    texts = {machine.keepalived_file: machine.sources["keepalived"].file(machine.keepalived_file) or ""}
+    for path, text in (texts | machine.haproxy_files()).items():
+        if text.startswith(OURS):
+            raise RemoteError(
+                f"{path} is lbdeploy's own: nobody built this pair by hand",
+                node=node.name,
+                state=UNTOUCHED,
+                fix=f"the node has the hosts.toml that it was made from: ssh {machine.host} sudo cat {HOSTS}",
+            )
+
+
+def _mains(nodes: Sequence[HandMadeNode]) -> dict[str, HandMade]:
+    """Each node's part of the instance that hosts.toml's own is made from."""
+    addresses = bound([proxy for each in nodes for proxy in each.proxies])
+    first = next((found for each in nodes if (found := main(each.instances, addresses))), None)
+    mains: dict[str, HandMade] = {}
+    for each in nodes:
+        found = same(each.instances, first) if first else None
+        if found is None:
+            raise _nothing(each)
+        mains[each.name] = found
+    return mains
+
+
+def _nothing(node: HandMadeNode) -> RemoteError:
+    path = node.machine.keepalived_file
+    read = "has no vrrp_instance with VIPs that another node has, too" if node.entries else "is not there, or is empty"
+    return RemoteError(
+        f"{path} {read}",
+        node=node.name,
+        state=UNTOUCHED,
+        fix="name the nodes of one pair; where nothing is set up yet: lbdeploy init",
+    )
+
+
+def _networks(nodes: Sequence[HandMadeNode], mains: Mapping[str, HandMade]) -> list[FoundNetwork]:
+    sides = {each.name: NodeSide(each.machine.links, each.instances, mains[each.name]) for each in nodes}
+    try:
+        return places(sides)
+    except UnplacedError as error:
+        raise RemoteError(
+            str(error),
+            node=error.node,
+            state=UNTOUCHED,
+            fix=f"give the node an address on {error.interface or 'that interface'}, which hosts.toml needs",
+        ) from None
+
+
+def _network(place: FoundNetwork) -> dict[str, Any]:
+    vips = [str(each) for each in place.vips]
+    return {"interface": place.interface} | ({"vip": vips[0] if len(vips) == 1 else vips} if vips else {})
+
+
+def _nodes(
+    nodes: Sequence[HandMadeNode], mains: Mapping[str, HandMade], networks: Mapping[str, FoundNetwork]
+) -> dict[str, Any]:
+    ranks = vrrp.priorities(mains)
+    made: dict[str, Any] = {}
+    for each in nodes:
+        name = each.name
+        table: dict[str, Any] = {key: str(place.addresses[name]) for key, place in networks.items()}
+        other = {
+            key: place.interfaces[name] for key, place in networks.items() if place.interfaces[name] != place.interface
+        }
+        table |= {"priority": ranks[name], "host": each.machine.host} | ({"interfaces": other} if other else {})
+        made[name] = table
+    return made
+
+
+def _frontends(nodes: Sequence[HandMadeNode], best: str, networks: Mapping[str, FoundNetwork]) -> Frontends:
+    """Those of the preferred node, then what only another node has."""
+    made = Frontends()
+    vips = {name: [str(vip.ip) for vip in place.vips] for name, place in networks.items() if place.vips}
+    ordered = sorted(nodes, key=lambda each: each.name != best)
+    for each in ordered:
+        for proxy in each.proxies:
+            if not proxy.why and proxy.front.name not in made.of:
+                made.add(proxy, vips, each.machine.sources["haproxy"])
+            elif not proxy.why:
+                _add_servers(made, proxy)
+    if not made.tables:
+        raise _no_frontend(ordered[0])
+    return made
+
+
+def _add_servers(made: Frontends, proxy: Proxy) -> None:
+    """Servers that only this node has: a node that lacks one would not serve what the other does."""
+    for name in made.of[proxy.front.name]:
+        table = made.tables[name]
+        port = table["port"]
+        there = {_address(each, port) for each in table["servers"].values()}
+        for server, entry in server_tables(proxy, port).items():
+            if server not in table["servers"] and _address(entry, port) not in there:
+                table["servers"][server] = entry
+
+
+def _address(entry: Any, port: int) -> str:
+    text = str(entry["address"] if isinstance(entry, dict) else entry)
+    return text if re.search(r"\]:|^[^:]*:[0-9]+$", text) else f"{text} port {port}"
+
+
+def _no_frontend(node: HandMadeNode) -> RemoteError:
+    why = next((f"{each.front.kind} {each.front.name}: {each.why}" for each in node.proxies if each.why), "")
+    there = why or f"{', '.join(node.machine.haproxy_files()) or 'haproxy.cfg'} has no section that listens"
+    return RemoteError(
+        f"haproxy serves nothing that a frontend of hosts.toml could: {there}",
+        node=node.name,
+        state=UNTOUCHED,
+        fix="lbdeploy init writes a hosts.toml for a pair that is built anew",
+    )
+
+
+def _track_files(entries: Sequence[ConfEntry]) -> dict[str, ConfEntry]:
+    return {each.value: each for each in entries if each.key in ("vrrp_track_file", "track_file") and each.block}
+
+
+def _vrrp_rows(
+    node: HandMadeNode, mains: Mapping[str, HandMade], own: scripts.Scripts, draft: Draft, best: str
+) -> Iterator[LineRow]:
+    return vrrp_rows.rows(KeepalivedSide(node.name, node.entries, mains[node.name], own, draft, best))
+
+
+def _haproxy_rows(node: HandMadeNode, nodes: Sequence[HandMadeNode], made: Frontends, best: str) -> Iterator[LineRow]:
+    vips = frozenset(str(vip) for vip in _vips(nodes))
+    return haproxy_rows.rows(haproxy_rows.HaproxySide(node.name, node.sections, node.proxies, made, vips, best))
+
+
+def _vips(nodes: Sequence[HandMadeNode]) -> set[Any]:
+    found: set[Interface] = {vip.address for node in nodes for each in node.instances for vip in each.vips}
+    return {each.ip for each in found}
+
+
+def _notes(nodes: Sequence[HandMadeNode], draft: Draft) -> Iterator[str]:
+    """What is worth knowing besides the lines."""
+    for each in nodes:
+        yield from _daemon_notes(each.machine)
+    servers = {frozenset(server.name for proxy in each.proxies for server in proxy.servers) for each in nodes}
+    if len(servers) > 1:
+        yield "the nodes' haproxy have different servers: hosts.toml has them all, for every node"
+    if draft["vrrp"].get("mode") == "multicast":
+        yield (
+            'VRRP stays multicast, as it is: anybody on the network can send adverts. Without mode = "multicast", they '
+            "count from the other nodes' addresses alone"
+        )
+
+
+def _daemon_notes(machine: Machine) -> Iterator[str]:
+    for daemon in DEFAULT:
+        if daemon not in machine.running:
+            yield f"{machine.name}: {daemon} does not run; its files were read all the same"
+        elif machine.root_of(daemon):
+            yield (
+                f"{machine.name}: {daemon} is no service of systemd, but runs in a container or by itself: "
+                "it has to go before `lbdeploy up`, which starts Debian's"
+            )

@@ -1,0 +1,1 @@
+"""The files of a node, read as the daemons themselves read them."""

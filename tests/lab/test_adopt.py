@@ -1,0 +1,144 @@
+"""Pairs that somebody has built by hand: `adopt` reads them, `up` takes them over, `down` gives them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from clients import traffic
+from hand_made import BY_MULTICAST_WITH_AUTH, HAPROXY, INGRESS, NODES, SECOND, by_hand
+from harness import VIPS, Lab, held_by, wait_for
+
+# As the procedure that this project automates has them, in words of our own.
+SEED = """\
+vrrp_script look_at_haproxy {{
+    # By env, since pidof is a link to killall5 on Debian, which keepalived would run by that name.
+    script "/usr/bin/env pidof haproxy"
+    interval 1
+}}
+vrrp_instance KUBE_API {{
+    state {state}
+    interface ens32
+    track_interface {{
+        ens32
+        ens33
+    }}
+    track_script {{
+        look_at_haproxy
+    }}
+    unicast_src_ip {own}
+    track_src_ip
+    unicast_peer {{
+        {peer}
+    }}
+    virtual_router_id 101
+    priority {priority}
+    advert_int 1
+    virtual_ipaddress {{
+        192.168.0.10/24 dev ens33
+        192.168.1.10/24 dev ens32
+    }}
+    preempt
+    preempt_delay 5
+}}
+"""
+SEED_HAPROXY = """\
+global
+    log /dev/log local0
+    chroot /var/lib/haproxy
+    stats socket /run/haproxy/admin.sock mode 660 level admin
+    user haproxy
+    group haproxy
+    daemon
+defaults
+    log global
+    mode http
+    option httplog
+    timeout connect 5000
+    timeout client  50000
+    timeout server  50000
+frontend k8s-api
+    bind 192.168.0.10:6443
+    bind 192.168.1.10:6443
+    mode tcp
+    option tcplog
+    default_backend k8s-api
+backend k8s-api
+    mode tcp
+    option tcp-check
+    balance roundrobin
+    default-server inter 2s rise 3 fall 2
+    server master1 192.168.1.21:6443 check
+    server master2 192.168.1.22:6443 check
+    server master3 192.168.1.23:6443 check
+"""
+LOOK = (
+    "stat -c '%a %U %G %n' /etc/keepalived/* /etc/haproxy/*; "
+    "sha256sum /etc/keepalived/*.conf /etc/haproxy/*.cfg /etc/default/haproxy; "
+    "systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
+)
+
+
+@pytest.fixture
+def unadopted(bare: Lab) -> Iterator[Lab]:
+    """Bare nodes; hosts.toml is afterwards as before."""
+    yield bare
+    bare.file.write_text(bare.original)
+
+
+def looks(lab: Lab) -> dict[str, str]:
+    return {node: lab.on(node, LOOK) for node in NODES}
+
+
+def adopted(lab: Lab) -> Any:
+    """What adopt tells; hosts.toml is the one that it wrote, in the place of the lab's own."""
+    before = looks(lab)
+    told = lab.do("adopt", *NODES, "--output", str(lab.file.with_name("adopted.toml")), "--force")
+    assert looks(lab) == before
+    lab.file.write_text(lab.file.with_name("adopted.toml").read_text())
+    assert lab.run("check").code == 0
+    return told
+
+
+def lines(told: Any, verdict: str) -> set[str]:
+    return {each["text"] for each in told["lines"] if each["verdict"] == verdict}
+
+
+def taken_over(lab: Lab, *vips: str, up: tuple[str, ...] = ()) -> None:
+    """`up` costs clients nothing, the next one has nothing to do, and `down` gives back what was there."""
+    before = looks(lab)
+    with traffic(lab, *vips) as seen:
+        assert lab.run("up", *up).code == 0
+    assert seen["probes"] > 20
+    assert seen["failures"] == []
+    assert lab.do("up")["changes"] == []
+    assert lab.run("verify").code == 0
+    assert lab.do("down", "--yes")["removed"]
+    assert looks(lab) == before
+    wait_for(lambda: held_by(lab, "lb1"), 30)
+    wait_for(lambda: lab.answers(VIPS[0]) == "ok", 30)
+
+
+def test_the_procedures_pair_is_adopted(unadopted: Lab) -> None:
+    """Every line is kept or equal but MASTER, the plan has no ending, and nobody notices `up`."""
+    by_hand(unadopted, SEED, SEED_HAPROXY)
+    told = adopted(unadopted)
+    assert lines(told, "changes") == {"state MASTER"}
+    assert lines(told, "ends") == set()
+    assert unadopted.run("adopt", *NODES).code == 2  # hosts.toml is there
+    assert unadopted.run("plan").code == 3
+    assert [each for each in unadopted.do("doctor")["findings"] if each["check"] == "ends" and not each["ok"]] == []
+    taken_over(unadopted, *VIPS)
+
+
+def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted: Lab) -> None:
+    """All that the pair serves is in hosts.toml, the password is nowhere, and nobody notices `up`."""
+    by_hand(unadopted, BY_MULTICAST_WITH_AUTH + SECOND, HAPROXY + INGRESS)
+    wait_for(lambda: unadopted.holder("192.168.0.77"))
+    told = adopted(unadopted)
+    assert lines(told, "ends") == {"auth_type PASS", "auth_pass (hidden)"}
+    assert "1111" not in unadopted.file.read_text()
+    assert "weight -20" in lines(told, "changes")
+    assert "[frontends.ingress]" in unadopted.file.read_text()
+    taken_over(unadopted, *VIPS, "192.168.0.77")

@@ -1,0 +1,100 @@
+"""The scripts of a pair that was built by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+import handmade_files as made
+import pytest
+from handmade_files import adopt_all, pair_of, told
+
+from lbdeploy.config import writer
+from lbdeploy.operations.adopt.keepalived.scripts import watches_haproxy
+from lbdeploy.operations.adopt.reading.sources import Sources
+
+UPLINK = "#!/bin/sh\nping -c 1 10.20.0.1\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("pidof haproxy", True),
+        ("/usr/bin/pgrep -x haproxy", True),
+        ("'killall -0 haproxy'", True),
+        ("/bin/sh -c 'kill -0 $(cat /run/haproxy.pid)'", True),
+        ("systemctl is-active --quiet haproxy", True),
+        ("/etc/keepalived/chk.sh", True),
+        ("/etc/keepalived/api.sh", True),
+        ("/etc/keepalived/uplink.sh", False),
+        ("/usr/bin/ping -c 1 10.0.0.1", False),
+        ("/etc/keepalived/none.sh", False),
+        ("", False),
+    ],
+)
+def test_what_only_asks_for_haproxy_or_the_api_is_lbdeploys_own_check(command: str, expected: bool) -> None:
+    """By the command, or by what its script does."""
+    files = {
+        "/etc/keepalived/chk.sh": "#!/bin/sh\n# see if haproxy is there\npgrep -x haproxy >/dev/null\n",
+        "/etc/keepalived/api.sh": made.CHECK_APISERVER,
+        "/etc/keepalived/uplink.sh": "#!/bin/sh\n# not of haproxy: curl localhost\nping -c 1 10.0.0.1\n",
+    }
+    assert watches_haproxy(command, Sources({path: {path: text} for path, text in files.items()})) == expected
+
+
+def tracking(script: str, more: str = "", notify: str = "") -> str:
+    """k3s's file with a second script, and notifications."""
+    block = f"vrrp_script up-link {{\n    script {script}\n    interval 5\n{more}}}\n"
+    return block + made.K3S_KEEPALIVED.replace("chk_haproxy\n    }", f"chk_haproxy\n        up-link\n    }}\n{notify}")
+
+
+def test_a_script_of_ones_own_lies_beside_hosts_toml() -> None:
+    """Its text, its times and its weight; the script of haproxy does not."""
+    conf = tracking('"/opt/uplink.sh"', "    weight -30\n    user nobody\n    fall 3\n")
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY, {"/opt/uplink.sh": UPLINK}))
+    assert found.files == {"scripts/up-link": UPLINK}
+    assert tomllib.loads(writer.text(found.draft))["vrrp"]["track_scripts"] == {
+        "up-link": {"script": "scripts/up-link", "interval": 5, "timeout": 5, "fall": 3, "rise": 1, "weight": -30}
+    }
+    assert told(found, "weight -30") == ("kept", "vrrp.track_scripts.up-link.weight = -30")
+    assert told(found, "user nobody") == ("changes", "root runs it")
+
+
+def test_a_command_becomes_a_script_that_runs_it() -> None:
+    found = adopt_all(pair_of(tracking('"/usr/bin/ping -c 1 10.20.0.1"'), made.K3S_HAPROXY))
+    assert found.files == {"scripts/up-link": "#!/bin/sh\nexec /usr/bin/ping -c 1 10.20.0.1\n"}
+
+
+def test_notifications_of_states_become_one_script(tmp_path: Path) -> None:
+    """It runs what the state asks for."""
+    notify = '    notify_master "/bin/echo up now"\n    notify_backup "/bin/echo down"\n'
+    found = adopt_all(
+        pair_of(made.K3S_KEEPALIVED.replace("    track_script", f"{notify}    track_script"), made.K3S_HAPROXY)
+    )
+    assert found.draft["vrrp"]["notify"] == "scripts/notify"
+    script = tmp_path / "notify"
+    script.write_text(found.files["scripts/notify"])
+    said = [
+        subprocess.run(["sh", script, "INSTANCE", "X", state, "5"], check=True, capture_output=True, text=True).stdout
+        for state in ("MASTER", "BACKUP", "FAULT")
+    ]
+    assert said == ["up now\n", "down\n", ""]
+    assert told(found, 'notify_backup "/bin/echo down"')[0] == "kept"
+
+
+def test_one_notification_of_all_states_is_kept_as_it_is() -> None:
+    conf = made.K3S_KEEPALIVED.replace("    track_script", '    notify "/opt/n.sh"\n    track_script')
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY, {"/opt/n.sh": "#!/bin/sh\necho $3\n"}))
+    assert found.files == {"scripts/notify": "#!/bin/sh\necho $3\n"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"), [("/run/uplink", True), ("/etc/uplink", False)], ids=["a folder that lasts", "another folder"]
+)
+def test_files_are_tracked_where_hosts_toml_allows_it(path: str, kept: bool) -> None:
+    block = f"track_file uplink {{\n    file {path}\n    weight 2\n}}\n"
+    conf = block + made.K3S_KEEPALIVED.replace("    track_script", "    track_file {\n uplink\n }\n    track_script", 1)
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY))
+    assert found.draft["vrrp"].get("track_files") == ({"uplink": {"file": path, "weight": 2}} if kept else None)
+    assert told(found, f"file {path}")[0] == ("kept" if kept else "ends")
