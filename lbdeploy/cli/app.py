@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lbdeploy.cli.output import show_document
 from lbdeploy.common import environment
 from lbdeploy.common.paths import absolute
+from lbdeploy.common.version import __version__
 from lbdeploy.errors import LbdeployError
 from lbdeploy.operations.arguments import chosen
 
@@ -218,10 +219,16 @@ class App:
 
     def _whole(self, exit_code: int, document: dict[str, Any]) -> dict[str, Any]:
         """The document, with the keys that every command's document has."""
-        head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
         took = round(time.monotonic() - self.started, 3)
+        head = {"format_version": FORMAT_VERSION, "command": self.command, "ok": exit_code == 0}
+        about = {
+            "version": __version__,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "file": ", ".join(self.files or [str(self.file)]),
+            **({"cluster": self.cluster.name} if "cluster" in self.__dict__ else {}),
+        }
         advised = self.advice_for(*self.files).within(document)
-        return {**head, "exit_code": exit_code, "duration_s": took, **advised}
+        return {**head, "exit_code": exit_code, "duration_s": took, **about, **advised}
 
 
 def end(app: App, exit_status: ExitStatus, tell: Callable[[], None]) -> None:

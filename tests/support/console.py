@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from builders import SEED
 from goldens import GOOD
+from schemas import conforming
 
 from lbdeploy.cli import main
 from lbdeploy.cli.app import App
@@ -36,7 +37,7 @@ class Ended:
     @property
     def json(self) -> Any:
         assert self.out.count("\n") == 1, "standard output is one document"
-        return json.loads(self.out)
+        return conforming(json.loads(self.out))
 
 
 Run = Callable[..., Ended]

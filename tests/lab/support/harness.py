@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pexpect
+from schemas import conforming
 
 from lbdeploy.config import reader
 from lbdeploy.lab.host.paths import Place, place_of
@@ -37,7 +38,7 @@ class Done:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        return conforming(json.loads(self.out))
 
 
 class Init:

@@ -7,6 +7,8 @@ from pathlib import Path
 from console import BAD, Run
 from goldens import GOOD
 
+from lbdeploy.common.version import __version__
+
 
 def test_check_of_a_good_file_ends_well(run: Run) -> None:
     """A file without problems: exit 0, and something kind to read."""
@@ -15,7 +17,9 @@ def test_check_of_a_good_file_ends_well(run: Run) -> None:
     assert "hosts.toml" in done.out
     document = run("--json", "check").json
     assert document.pop("duration_s") >= 0
-    assert document == {"format_version": 1, "command": "check", "ok": True, "exit_code": 0, "findings": []}
+    assert (document.pop("version"), len(document.pop("time"))) == (__version__, 20)
+    head = {"format_version": 1, "command": "check", "ok": True, "exit_code": 0}
+    assert document == {**head, "file": "hosts.toml", "cluster": "k8s-api", "findings": []}
 
 
 def test_check_of_a_bad_file_tells_every_problem(run: Run, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 from click.testing import CliRunner
+from console import Run
 
 from lbdeploy.cli.command_line import cli
 from lbdeploy.config.json_schema import json_schema
+from lbdeploy.operations.documents import schema_of
 
 
 def test_the_command_prints_the_schema() -> None:
@@ -15,3 +17,11 @@ def test_the_command_prints_the_schema() -> None:
     assert json.loads(CliRunner().invoke(cli, ["schema"]).stdout) == json_schema()
     document = json.loads(CliRunner().invoke(cli, ["schema", "--json"]).stdout)
     assert (document["command"], document["schema"]) == ("schema", json_schema())
+
+
+def test_the_schema_of_a_commands_document_is_printed(run: Run) -> None:
+    """For programs that read it; of a command that has none, those that have one are named."""
+    assert json.loads(run("schema", "--of", "verify").out) == schema_of("verify")
+    assert run("--json", "schema", "--of", "plan").json["schema"] == schema_of("plan")
+    refused = run("schema", "--of", "completion")
+    assert (refused.code, "one of: plan, up, verify" in refused.err) == (2, True)

@@ -1,0 +1,77 @@
+"""The schemas of documents: what commands print has their form, and what has not is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from checkups import looked
+from drills import result
+from jsonschema import Draft202012Validator, ValidationError
+from schemas import conforming
+from statuses import pair
+from verdicts import BARE, DRIFT, GONE, NO_SERVER, Changes, verdict
+
+from lbdeploy.cli.group import ORDER
+from lbdeploy.cli.output import as_json
+from lbdeploy.config.model import Cluster
+from lbdeploy.errors import ConnectError
+from lbdeploy.operations import exit_status
+from lbdeploy.operations.doctor import doctor
+from lbdeploy.operations.documents import ALWAYS, KEYS, schema_of
+from lbdeploy.planning.plan import Plan
+from lbdeploy.rollout.run import Outcome
+
+HEAD = {
+    "format_version": 1, "ok": True, "exit_code": 0, "duration_s": 0.1, "version": "1.0", "file": "hosts.toml",
+    "time": "2026-11-29T12:00:00Z", "cluster": "k8s-api",
+}  # fmt: skip
+
+
+def whole(command: str, document: Any) -> dict[str, Any]:
+    return {**HEAD, "command": command, **json.loads(as_json(document))}
+
+
+@pytest.mark.parametrize("lb2", [{}, {"states": DRIFT}, GONE, NO_SERVER, {"holds": True}, {"states": BARE}, None])
+def test_what_is_found_of_a_cluster_has_the_form(seed: Cluster, lb2: Changes | None) -> None:
+    """Of a healthy pair, and of each that is not."""
+    found = verdict(seed, {}, lb2)
+    errors = {"lb2": ConnectError("no answer", node="lb2")} if lb2 is None else {}
+    outcome = Outcome(Plan({}, ()), found, errors=errors)
+    conforming(whole("verify", exit_status.verified(outcome).document))
+    conforming(whole("up", exit_status.changed(outcome).document))
+    conforming(whole("plan", exit_status.planned(outcome).document))
+
+
+def test_what_is_looked_at_and_measured_has_the_form(seed: Cluster) -> None:
+    conforming(whole("status", exit_status.looked(pair(seed)).document))
+    conforming(whole("doctor", exit_status.examined(doctor.diagnose(seed, [looked(seed, ahead=3600)], {})).document))
+    conforming(whole("drill", result(seed, "..x..").to_json()))
+
+
+def test_a_document_without_its_keys_is_refused(seed: Cluster) -> None:
+    """Unless it has an error: then nothing was found."""
+    document = exit_status.verified(Outcome(Plan({}, ()), verdict(seed, {}, {}))).document
+    for key in document:
+        with pytest.raises(AssertionError, match="not valid"):
+            conforming(whole("verify", {name: each for name, each in document.items() if name != key}))
+    with pytest.raises(AssertionError):
+        conforming(whole("verify", {**document, "findings": [{"node": 3}]}))
+    conforming(whole("verify", {"error": ConnectError("no answer").to_json()}))
+    conforming(whole("verify", {"clusters": []}))
+
+
+@pytest.mark.parametrize("command", ORDER)
+def test_every_command_has_a_schema_with_what_all_documents_have(command: str) -> None:
+    schema = schema_of(command)
+    Draft202012Validator.check_schema(schema)
+    assert schema["required"] == list(ALWAYS)
+    error = ConnectError("no answer").to_json()
+    Draft202012Validator(schema).validate({**HEAD, "command": command, "error": error})
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema).validate({"command": command, "error": error})
+
+
+def test_no_schema_is_of_a_command_that_there_is_not() -> None:
+    assert set(KEYS) <= set(ORDER)
