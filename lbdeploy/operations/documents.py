@@ -66,6 +66,9 @@ HEALTH: dict[str, Schema] = {
 MEASURED: dict[str, Schema] = {
     "outage_ms": _or_null(COUNT), "expected_ms": COUNT, "probes": COUNT, "failed": COUNT, "from": TEXT, "to": TEXT,
 }  # fmt: skip
+WATCHES = _object(
+    "opened ended silence_ms expected_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT, expected_ms=_or_null(COUNT)
+)
 SEEN = _object("node reachable", node=TEXT, reachable=YES, error=ERROR)
 
 # By command: the alternatives of which a document without an error has one, and the schema of each key.
@@ -86,8 +89,9 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),
-    "drill": ((" ".join((*MEASURED, "healthy")), " ".join((*MEASURED, "drills"))), {
-        **MEASURED, "healthy": YES, "drills": _list(_object(" ".join(MEASURED), **MEASURED))}),
+    "drill": ((" ".join((*MEASURED, "healthy", "watches")), " ".join((*MEASURED, "drills"))), {
+        **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT,
+        "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),
 }  # fmt: skip
 MANY = ("plan", "up", "verify", "status")  # with several files, their document has `clusters` instead
 ENVELOPE: dict[str, Schema] = {
