@@ -6,7 +6,7 @@ CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/byt
 # Tests that start processes wait for them half of the time.
 WORKERS = -n $(shell expr 2 '*' `nproc`)
 
-.PHONY: help demo demo-down test unit terminal lint bench client-view clients chaos docs lock release clean
+.PHONY: help demo demo-down test unit terminal lint bench client-view clients chaos machines docs lock release clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -52,6 +52,10 @@ clients:         ## etcd and kubectl, of Debian, through a pair: nothing is miss
 chaos:           ## random faults in changes of a live pair; SEED=1 RUNS=40 LABS=1 (needs root or sudo)
 	@tools/sh/setup lab
 	$(ROOT) $(BIN)/python tests/lab/support/chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(LABS),--labs $(LABS))
+
+machines:        ## two machines with kernels and disks of their own, whose power is cut; SEED=1 CUTS=1 (needs root or sudo)
+	@tools/sh/setup machines
+	$(ROOT) env SEED=$(SEED) CUTS=$(CUTS) $(BIN)/pytest tests/machines -v -s --tb=short
 
 docs:            ## the generated pages of docs/, and the site in site/
 	@tools/sh/setup

@@ -18,7 +18,7 @@ from lbdeploy.lab.down import clear, clear_host
 from lbdeploy.lab.host import requirements
 from lbdeploy.lab.host.paths import OPERATOR, Place, locked, namesakes, place_of, places, replace
 from lbdeploy.lab.image import build
-from lbdeploy.lab.image.build import Image
+from lbdeploy.lab.image.build import Image, Recipe
 from lbdeploy.lab.machine import disk, nodes, servers, ssh_access, wiring
 from lbdeploy.lab.machine.ssh_probe import ssh_answers
 from lbdeploy.lab.machine.topology import Host, LabTopology, topology
@@ -51,15 +51,20 @@ def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> 
     """Brings the lab up. Raises LabError; another `up` then completes what was begun, or `down` removes it."""
     with opened(cluster, emit) as lab:
         base = _image(lab, suite, rebuild_image)
-        _forget(lab)
-        _prepare(lab)
-        wiring.switch_on(lab.place, lab.plan)
-        _wire_guests(lab)
-        _start_servers(lab)
+        surround(lab)
         start_nodes(lab, lab.plan.of("node"), base)
         manifest.set_complete(lab.place, cluster)
         emit(Done("lab", f"up: {len(lab.plan.of('node'))} nodes, {len(lab.plan.of('server'))} servers"))
     return status(cluster)
+
+
+def surround(lab: Lab) -> None:
+    """Makes and starts all but the nodes: keys, switch, servers, client and operator."""
+    _forget(lab)
+    _prepare(lab)
+    wiring.switch_on(lab.place, lab.plan)
+    _wire_guests(lab)
+    _start_servers(lab)
 
 
 def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
@@ -69,11 +74,12 @@ def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
         fix = f"lbdeploy lab down, then: lbdeploy lab up --suite {suite}"
         raise LabError(f"the lab runs {began.suite}, not {suite}", fix=fix)
     suite = suite or (began.suite if began else DEFAULT_SUITE)
+    recipe = Recipe(suite)
     base = Image(Path(began.image)) if began and Path(began.image).is_dir() else None
-    requirements.require(build=rebuild or not (base or build.cached(suite)))
+    requirements.require(build=rebuild or not (base or build.cached(recipe)))
     if base and not rebuild:
         return base
-    built = build.ensure(suite, lab.emit, _images_in_use(), rebuild=rebuild)
+    built = build.ensure(recipe, lab.emit, images_in_use(), rebuild=rebuild)
     if base:
         lab.emit(Note("image", "the nodes keep the old one until: lbdeploy lab down"))
         return base
@@ -81,7 +87,8 @@ def _image(lab: Lab, suite: str | None, rebuild: bool) -> Image:
     return built
 
 
-def _images_in_use() -> set[Path]:
+def images_in_use() -> set[Path]:
+    """The images under the disks of this machine's labs."""
     return {Path(began.image) for each in places() if (began := manifest.read(each))}
 
 

@@ -60,32 +60,46 @@ class Image:
         return self.path / "packages"
 
 
-def cached(suite: str) -> Image | None:
-    """The newest image of the suite that was built by the current recipe."""
-    found = sorted(CACHE.glob(f"{suite}-{_recipe(suite)}-[0-9]*"))
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an image has in it: a suite of Debian, and packages that a container has no use for, such as a kernel."""
+
+    suite: str
+    extra: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its images in the cache begin, also of those that an earlier version built."""
+        return "+".join((self.suite, *self.extra))
+
+    @property
+    def id(self) -> str:
+        """Another one where this code, or what it asks for, is another."""
+        recipe = repr((_RECIPE_VERSION, self.suite, (*_INCLUDE, *self.extra), _INSTALLABLE, PACKAGES))
+        return hashlib.sha256(recipe.encode()).hexdigest()[:8]
+
+
+def cached(recipe: Recipe) -> Image | None:
+    """The newest image that was built by the recipe."""
+    found = sorted(CACHE.glob(f"{recipe.prefix}-{recipe.id}-[0-9]*"))
     return Image(found[-1]) if found else None
 
 
-def ensure(suite: str, emit: Emit, in_use: set[Path], *, rebuild: bool = False) -> Image:
-    """The suite's image, built where there is none or `rebuild` asks for it. Raises LabError."""
+def ensure(recipe: Recipe, emit: Emit, in_use: set[Path], *, rebuild: bool = False) -> Image:
+    """The recipe's image, built where there is none or `rebuild` asks for it. Raises LabError."""
     began = time.time_ns()
-    found = cached(suite)
+    found = cached(recipe)
     if found and not rebuild:
         return found
     CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
     with _building(emit) as lock:
-        found = cached(suite)  # another build may have made it meanwhile
+        found = cached(recipe)  # another build may have made it meanwhile
         if found and (not rebuild or int(found.path.name.rpartition("-")[2]) > began):
             return found
-        built = _build(suite, emit, lock)
-        _prune(suite, {built.path} | in_use)
-    emit(Done("image", f"{suite} is built, {_megabytes(built.path)} MB in {CACHE}"))
+        built = _build(recipe, emit, lock)
+        _prune(recipe, {built.path} | in_use)
+    emit(Done("image", f"{recipe.suite} is built, {_megabytes(built.path)} MB in {CACHE}"))
     return built
-
-
-def _recipe(suite: str) -> str:
-    recipe = repr((_RECIPE_VERSION, suite, _INCLUDE, _INSTALLABLE, PACKAGES))
-    return hashlib.sha256(recipe.encode()).hexdigest()[:8]
 
 
 @contextmanager
@@ -100,23 +114,24 @@ def _building(emit: Emit) -> Iterator[int]:
         yield lock.fileno()
 
 
-def _build(suite: str, emit: Emit, lock: int) -> Image:
+def _build(recipe: Recipe, emit: Emit, lock: int) -> Image:
+    suite = recipe.suite
     half = CACHE / "half-built"
     remove(half)
     (half / "packages").mkdir(parents=True)
     emit(Step("image", f"building {suite}, once, about 30 s"))
-    _mmdebstrap(suite, half, emit, lock)
+    _mmdebstrap(recipe, half, emit, lock)
     emit(Step("image", f"building {suite}: indexing packages"))
     index(half / "packages", suite)
     _finish(half / "root")
-    complete = CACHE / f"{suite}-{_recipe(suite)}-{time.time_ns()}"
+    complete = CACHE / f"{recipe.prefix}-{recipe.id}-{time.time_ns()}"
     half.rename(complete)
     return Image(complete)
 
 
-def _mmdebstrap(suite: str, half: Path, emit: Emit, lock: int) -> None:
-    log = half / "build.log"
-    with log.open("w") as output, _started(_arguments(suite, half), lock) as process:
+def _mmdebstrap(recipe: Recipe, half: Path, emit: Emit, lock: int) -> None:
+    suite, log = recipe.suite, half / "build.log"
+    with log.open("w") as output, _started(_arguments(recipe, half), lock) as process:
         for line in process.stdout or ():
             output.write(line)
             if line.startswith("I: ") and line.endswith("...\n"):  # a new step begins
@@ -153,20 +168,20 @@ def _environment() -> dict[str, str]:
     return {**ENVIRONMENT, **proxies, "TMPDIR": "/tmp", "DEBIAN_FRONTEND": "noninteractive"}  # noqa: S108
 
 
-def _arguments(suite: str, half: Path) -> list[str]:
+def _arguments(recipe: Recipe, half: Path) -> list[str]:
     download = f'chroot "$1" apt-get install --yes --download-only {" ".join(_INSTALLABLE)}'
     return [
         "mmdebstrap",
         "--mode=root",
         "--format=directory",
         "--variant=minbase",
-        f"--include={','.join(_INCLUDE)}",
+        f"--include={','.join((*_INCLUDE, *recipe.extra))}",
         *(f"--aptopt={option}" for option in options()),
         f"--customize-hook={download}",
         f'--customize-hook=mv "$1"/var/cache/apt/archives/*.deb "{half}/packages/"',
-        suite,
+        recipe.suite,
         str(half / "root"),
-        *sources(suite),
+        *sources(recipe.suite),
     ]
 
 
@@ -189,8 +204,8 @@ def _finish(root: Path) -> None:
         (etc / "systemd/system/timers.target.wants" / timer).unlink(missing_ok=True)
 
 
-def _prune(suite: str, keep: set[Path]) -> None:
-    for path in CACHE.glob(f"{suite}-*-[0-9]*"):
+def _prune(recipe: Recipe, keep: set[Path]) -> None:
+    for path in CACHE.glob(f"{recipe.prefix}-*-[0-9]*"):
         if path not in keep:
             remove(path)
 

@@ -60,11 +60,11 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _plug(host: Host, cable: Cable, namespace: str) -> Iterator[str]:
-    yield f"link add {cable.port} type veth peer name {cable.interface} address {_mac(host, cable)} netns {namespace}"
-    yield f"link set {cable.port} master {_bridge(cable.segment)} addrgenmode none"
+    yield f"link add {cable.port} type veth peer name {cable.interface} address {mac(host, cable)} netns {namespace}"
+    yield f"link set {cable.port} master {bridge(cable.segment)} addrgenmode none"
 
 
-def _mac(host: Host, cable: Cable) -> str:
+def mac(host: Host, cable: Cable) -> str:
     """The MAC address of an interface. It stays the same, as a machine's does when it reboots: neighbours cache it."""
     digest = hashlib.sha256(f"{host.name} {cable.interface}".encode()).digest()
     return "02:" + digest[:5].hex(":")
@@ -78,7 +78,8 @@ def _inside(cable: Cable) -> Iterator[str]:
         yield f"route add {route}/{route.max_prefixlen} dev {cable.interface}"
 
 
-def _bridge(segment: int) -> str:
+def bridge(segment: int) -> str:
+    """The switch's interface for a segment."""
     return f"br{segment}"
 
 
@@ -89,16 +90,16 @@ def switch_on(place: Place, topology: LabTopology) -> None:
         run(["ip", "netns", "del", switch], check=False)
         run(["ip", "netns", "add", switch])
     there = run(["ip", "-n", switch, "-br", "link", "show", "type", "bridge"]).split()
-    missing = [at for at in range(len(topology.segments)) if _bridge(at) not in there]
+    missing = [at for at in range(len(topology.segments)) if bridge(at) not in there]
     lines = [line for at in missing for line in _new_bridge(at)]
-    lines += [f"link set {_bridge(at)} up" for at in range(len(topology.segments))]
+    lines += [f"link set {bridge(at)} up" for at in range(len(topology.segments))]
     run(["ip", "-n", switch, "-batch", "-"], stdin=_lines(lines))
 
 
 def _new_bridge(segment: int) -> Iterator[str]:
     # Multicast snooping would keep VRRP's IPv6 adverts from whoever has not joined their group in time.
-    yield f"link add {_bridge(segment)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
-    yield f"link set {_bridge(segment)} addrgenmode none"
+    yield f"link add {bridge(segment)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+    yield f"link set {bridge(segment)} addrgenmode none"
 
 
 def is_wired(place: Place, host: Host) -> bool:
@@ -133,7 +134,7 @@ def plug(place: Place, host: Host, cables: Iterable[Cable], plug: Plug) -> None:
 
 
 def _setting(cable: Cable, plug: Plug) -> str:
-    settings = {"in": f"master {_bridge(cable.segment)} up", "pulled": "down", "deaf": "nomaster up"}
+    settings = {"in": f"master {bridge(cable.segment)} up", "pulled": "down", "deaf": "nomaster up"}
     return settings[plug]
 
 

@@ -162,6 +162,7 @@ keep_generation() {
     else
         latest=$(in_order | tail -n 1)
         printf '%s\n' "$((${latest%% *} + 1))" > "$kept/number"
+        on_disk "$kept/number" "$kept" # or it might be empty after a power cut, and the latest count as the oldest
         mv -T "$kept" "$state/generations/$1"
     fi
     in_order | head -n -5 | while read -r _ path; do rm -rf "$path"; done

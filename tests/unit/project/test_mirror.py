@@ -23,7 +23,6 @@ lab/enter.py
 lab/fault_injector.py
 lab/host/cgroups.py
 lab/host/netns.py
-lab/image/build.py
 lab/image/repository.py
 lab/machine/nodes.py
 lab/machine/servers.py
