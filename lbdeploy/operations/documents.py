@@ -98,16 +98,11 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),
-<<<<<<< HEAD
+    "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
+    "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "drill": ((" ".join((*MEASURED, "healthy", "watches")), " ".join((*MEASURED, "drills"))), {
         **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT,
         "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),
-=======
-    "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
-    "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
-    "drill": ((" ".join((*MEASURED, "healthy")), " ".join((*MEASURED, "drills"))), {
-        **MEASURED, "healthy": YES, "drills": _list(_object(" ".join(MEASURED), **MEASURED))}),
->>>>>>> origin/main
 }  # fmt: skip
 MANY = ("plan", "up", "verify", "status")  # with several files, their document has `clusters` instead
 ENVELOPE: dict[str, Schema] = {
