@@ -104,7 +104,7 @@ def _answers(seen: Observation) -> Iterator[Finding]:
         if each.ok:
             yield Finding.passed(seen.node.name, "api", f"{what} answers", subject=what)
         elif any(each.ip in network for network in near):
-            fix = "see the findings above; if there are none, does a firewall block the port between the nodes?"
+            fix = "see the findings above; if there are none: lbdeploy doctor reads the nodes' firewalls"
             detail = f"{what} does not answer from here"
             yield Finding.failed(seen.node.name, "api", detail, fix, subject=what, settling=soon)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node, Vip
+from lbdeploy.health import both_hold
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.fitness import able, kept_by_tracking, lacking, unable
 from lbdeploy.health.placement import Placement
@@ -33,8 +34,7 @@ def _held_once(state: ClusterState, placement: Placement) -> Iterator[Finding]:
         yield Finding.failed(None, "vip", detail, ON_EACH_NODE, subject=ip, settling=not state.errors)
     if len(names) > 1:
         detail = f"{ip} is on {' and '.join(names)} at once"
-        fix = "the nodes do not hear each other's adverts: does a firewall block VRRP (IP protocol 112) between them?"
-        yield Finding.failed(None, "vip", detail, fix, subject=ip, settling=True)
+        yield Finding.failed(None, "vip", detail, both_hold.remedy(state, names), subject=ip, settling=True)
 
 
 def _in_place(state: ClusterState, vip: Vip, seen: Observation, *, alone: bool) -> Iterator[Finding]:

@@ -78,6 +78,11 @@ MEASURED: dict[str, Schema] = {
 WATCHES = _object(
     "opened ended silence_ms expected_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT, expected_ms=_or_null(COUNT)
 )
+ADOPTED_LINE = _object(
+    "nodes file line text verdict meaning", nodes=NAMES, file=TEXT, line=COUNT, text=TEXT, meaning=TEXT,
+    verdict={"enum": ["kept", "equal", "changes", "ends"]},
+)  # fmt: skip
+VERDICTS = _object("kept equal changes ends", kept=COUNT, equal=COUNT, changes=COUNT, ends=COUNT)
 SEEN = _object("node reachable", node=TEXT, reachable=YES, error=ERROR)
 
 # By command: the alternatives of which a document without an error has one, and the schema of each key.
@@ -95,6 +100,8 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
         "changes": _list(CHANGE), **HEALTH, "rolled_back": TEXT,
         "runs": _list(_object("id nodes about", id=TEXT, nodes=NAMES, about=TEXT))}),
     "down": (("changes removed",), {"changes": _list(CHANGE), "removed": NAMES}),
+    "adopt": (("path files lines counts notes",), {
+        "path": TEXT, "files": NAMES, "lines": _list(ADOPTED_LINE), "counts": VERDICTS, "notes": NAMES}),
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),

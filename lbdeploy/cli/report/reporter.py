@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lbdeploy.cli.report.progress import Live, ProgressLines
     from lbdeploy.config.model import Cluster
     from lbdeploy.events import Event, RemoteCommand
-    from lbdeploy.health.overview import State
+    from lbdeploy.health.digest.overview import State
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.down import Removed

@@ -72,6 +72,7 @@ operations/adopt/keepalived/meanings.py
 operations/adopt/keepalived/script_explanations.py
 operations/adopt/keepalived/side.py
 operations/adopt/keepalived/table.py
+operations/adopt/notes.py
 operations/adopt/rows.py
 operations/bundle/collect.py
 operations/bundle/contents.py
