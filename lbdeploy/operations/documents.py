@@ -75,6 +75,9 @@ HEALTH: dict[str, Schema] = {
 MEASURED: dict[str, Schema] = {
     "outage_ms": _or_null(COUNT), "expected_ms": COUNT, "probes": COUNT, "failed": COUNT, "from": TEXT, "to": TEXT,
 }  # fmt: skip
+WATCHES = _object(
+    "opened ended silence_ms expected_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT, expected_ms=_or_null(COUNT)
+)
 ADOPTED_LINE = _object(
     "nodes file line text verdict meaning", nodes=NAMES, file=TEXT, line=COUNT, text=TEXT, meaning=TEXT,
     verdict={"enum": ["kept", "equal", "changes", "ends"]},
@@ -104,8 +107,9 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),
     "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
-    "drill": ((" ".join((*MEASURED, "healthy")), " ".join((*MEASURED, "drills"))), {
-        **MEASURED, "healthy": YES, "drills": _list(_object(" ".join(MEASURED), **MEASURED))}),
+    "drill": ((" ".join((*MEASURED, "healthy", "watches")), " ".join((*MEASURED, "drills"))), {
+        **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT,
+        "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),
 }  # fmt: skip
 MANY = ("plan", "up", "verify", "status")  # with several files, their document has `clusters` instead
 ENVELOPE: dict[str, Schema] = {
