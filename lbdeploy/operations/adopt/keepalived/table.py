@@ -16,9 +16,9 @@ _TRACKABLE = re.compile(r"/(run|var/lib)/(?!lbdeploy)[A-Za-z0-9_][A-Za-z0-9_.+-]
 def priorities(mains: Mapping[str, HandMade]) -> dict[str, int]:
     """Each node's own, as they are: from 1 to 254, and a lower one where two have the same."""
     found: dict[str, int] = {}
-    for name in sorted(mains, key=lambda each: -mains[each].priority):
+    for left, name in zip(range(len(mains), 0, -1), sorted(mains, key=lambda each: -mains[each].priority), strict=True):
         lowest = min(found.values(), default=255)
-        found[name] = max(1, min(mains[name].priority, lowest - 1))
+        found[name] = max(left, min(mains[name].priority, lowest - 1))  # room for those that are left
     return {name: found[name] for name in mains}
 
 

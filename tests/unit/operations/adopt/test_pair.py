@@ -10,7 +10,7 @@ from typing import Any
 import handmade_files as made
 import pytest
 from handmade_files import adopt_all, hand_made, links, pair_of, seed_pair, told
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbdeploy.config import reader, writer
@@ -235,6 +235,18 @@ def test_what_can_not_be_adopted_at_all_says_why(keepalived: str, haproxy: str, 
     assert caught.value.fix
 
 
+@example(
+    priorities=(1, 1),
+    router_id=1,
+    advert="1",
+    delay="",
+    vips=[20],
+    prefix="/24",
+    ports=[1000],
+    servers=[30],
+    time="50",
+    options="check",
+)
 @given(
     priorities=st.tuples(st.integers(1, 255), st.integers(1, 255)),
     router_id=st.integers(1, 255),
