@@ -168,6 +168,7 @@ class App:
     def finish(self, exit_code: int, **document: Any) -> None:
         """End the command: print the document where a program asked for it."""
         self.outcome = exit_code
+        self._log_end(exit_code, document)
         self.exit_code = self.print_document(exit_code, document)
 
     def fail(self, error: LbdeployError) -> int:
@@ -175,7 +176,9 @@ class App:
         self.outcome = error.exit_code
         self.declined = error.declined
         self.complain(error)
-        return self.print_document(error.exit_code, {"error": error.to_json()})
+        document = {"error": error.to_json()}
+        self._log_end(error.exit_code, document)
+        return self.print_document(error.exit_code, document)
 
     def complain(self, error: LbdeployError) -> None:
         """Show an error, and log it."""
@@ -189,6 +192,13 @@ class App:
             lines = [f"{type(error).__name__}: {where}{error.message}", f"now: {error.state}"]
             lines += [f"next: {self.advised(error.fix or '')}"]
             self.log.write("\n    ".join([*lines, *(error.detail or "").splitlines()]))
+
+    def _log_end(self, exit_code: int, document: dict[str, Any]) -> None:
+        """Add to the log, if there is one, how the command ends: `history` reads it."""
+        if "log" in self.__dict__:
+            from lbdeploy.operations.history.endings import line
+
+            self.log.write(line(self._whole(exit_code, document)))
 
     def close(self, *, heard: bool = True) -> None:
         """End the log; after a failure say where it is, or why there is none.

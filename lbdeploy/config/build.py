@@ -122,6 +122,7 @@ def _packages(table: PackagesTable | None, keys: dict[str, str]) -> PackageSourc
 def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:
     servers = tuple(_server(key, entry, table.port) for key, entry in table.servers.items())
     settings = {key: value for key, value in dict(table).items() if key not in ("servers", "check_ca_file")}
+    settings["check_status"] = tuple(table.check_status)
     return Frontend(name=name, servers=servers, check_ca=authority, **settings)
 
 

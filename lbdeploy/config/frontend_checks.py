@@ -83,7 +83,7 @@ def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
 
 def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
     for name, frontend in frontends.items():
-        for key in ("check_path", "check_ca_file", "check_host"):
+        for key in ("check_path", "check_status", "check_ca_file", "check_host"):
             if key in frontend.model_fields_set and frontend.check != "https":
                 message, fix = "is of no use to a tcp check", 'write check = "https", or leave it out'
                 yield Problem("https-only", ("frontends", name, key), message, fix)

@@ -179,6 +179,7 @@ class Frontend:
     networks: tuple[str, ...] = ()
     proxy_protocol: bool = False
     check_path: str = "/readyz"
+    check_status: tuple[int, ...] = (200,)
     check_ca: str | None = None
     check_host: str | None = None
     when_down: Literal["keep", "close"] = "keep"

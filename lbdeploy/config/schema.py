@@ -20,6 +20,7 @@ from lbdeploy.config.values import (
     DnsName,
     FilePath,
     Host,
+    HttpStatus,
     IfName,
     IpAddress,
     Jump,
@@ -203,6 +204,12 @@ class FrontendTable(Table):
         "tcp", description='"tcp": the server accepts connections. "https": GET /readyz answers 200.'
     )
     check_path: UrlPath = Field("/readyz", description="Path that the https check requests.")
+    check_status: list[HttpStatus] = Field(
+        [200],
+        min_length=1,
+        max_length=20,
+        description="Answers to the https check that mean ready: hardened API servers answer 401 to strangers.",
+    )
     check_ca_file: FilePath | None = Field(
         None, description="CA that must have signed a server's certificate (PEM); relative to hosts.toml. For https."
     )

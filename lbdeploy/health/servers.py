@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lbdeploy.config.model import Cluster, Frontend, Server
 from lbdeploy.health.finding import Finding
+from lbdeploy.health.reasons import reason
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import ServerStat
@@ -50,7 +51,12 @@ def servers(state: ClusterState) -> Iterator[Finding]:
         name = f"{frontend.name}/{server.name}"
         if bad:
             settling = any(stat and stat.settling for _, stat in bad)
-            detail, fix = f"{name} ({server.address}:{server.port}): {_seen_as(bad)}", _runs(server)
+            well = [each for each, stat in stats if stat and stat.up]
+            why = reason(frontend, server, bad, well)
+            detail = f"{name} ({server.address}:{server.port}): {_seen_as(bad)}" + (
+                f": {why.words}" if why.words else ""
+            )
+            fix = why.fix
             yield Finding.warning(None, "server", detail, fix, subject=name, settling=settling)
         elif not drained:
             without = " and gets no new connections, by its weight of 0" if server.weight == 0 else ""
@@ -98,7 +104,7 @@ def _answers(seen: Observation) -> Iterator[Finding]:
         if each.ok:
             yield Finding.passed(seen.node.name, "api", f"{what} answers", subject=what)
         elif any(each.ip in network for network in near):
-            fix = "see the findings above; if there are none, does a firewall block the port between the nodes?"
+            fix = "see the findings above; if there are none: lbdeploy doctor reads the nodes' firewalls"
             detail = f"{what} does not answer from here"
             yield Finding.failed(seen.node.name, "api", detail, fix, subject=what, settling=soon)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health import checks
-from lbdeploy.health.causes import Cause, because, causes
+from lbdeploy.health.digest.causes import Cause, because, causes
+from lbdeploy.health.digest.overview import Overview, State, overview
 from lbdeploy.health.finding import Excuse, Finding
-from lbdeploy.health.overview import Overview, State, overview
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import NodePlan

@@ -10,9 +10,14 @@ from lbdeploy.health.finding import Finding
 from lbdeploy.health.fitness import able, kept_by_tracking, lacking, unable
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.state import ClusterState
+from lbdeploy.node import keepalived_conf
+from lbdeploy.node.keepalived_conf import Instance
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.surroundings import DEFAULT
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD, effective, master_down
 
+ASK_DOCTOR = "lbdeploy doctor tries whether the nodes' adverts arrive, and names what drops them"
 ON_EACH_NODE = "see on each node: journalctl -u keepalived -n 20"
 
 
@@ -33,8 +38,7 @@ def _held_once(state: ClusterState, placement: Placement) -> Iterator[Finding]:
         yield Finding.failed(None, "vip", detail, ON_EACH_NODE, subject=ip, settling=not state.errors)
     if len(names) > 1:
         detail = f"{ip} is on {' and '.join(names)} at once"
-        fix = "the nodes do not hear each other's adverts: does a firewall block VRRP (IP protocol 112) between them?"
-        yield Finding.failed(None, "vip", detail, fix, subject=ip, settling=True)
+        yield Finding.failed(None, "vip", detail, _why_both(state, names), subject=ip, settling=True)
 
 
 def _in_place(state: ClusterState, vip: Vip, seen: Observation, *, alone: bool) -> Iterator[Finding]:
@@ -162,3 +166,28 @@ def _until_preemption(cluster: Cluster, holding: Observation, better: Observatio
     passed = min(better.now - started, *(each.now - time for each, time in changed))
     silence = master_down(vrrp, better.node, better.priority)
     return vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - passed
+
+
+def _why_both(state: ClusterState, names: Sequence[str]) -> str:
+    """What to do where these nodes hold a VIP at once."""
+    holding = [each for each in state.observations if each.node.name in names]
+    for each in holding:
+        name = each.node.name
+        if not each.service("keepalived").running:
+            return f"keepalived does not run on {name}, and has left the VIPs there: lbdeploy up"
+        if each.lost_address:
+            return f"{name} lacks its own address {each.lost_address}, and hears no peer: see that finding"
+    instances = {each.node.name: _instance(each) for each in holding}
+    if len({_must_agree(each) for each in instances.values() if each}) > 1:
+        return f"the keepalived.conf of {' and of '.join(instances)} differ in what peers must agree on: lbdeploy up"
+    return ASK_DOCTOR
+
+
+def _instance(seen: Observation) -> Instance | None:
+    conf = seen.states.get(f"file {DEFAULT['keepalived']}")
+    return keepalived_conf.read(conf.content) if isinstance(conf, FileState) else None
+
+
+def _must_agree(instance: Instance) -> tuple[str, bool, frozenset[str]]:
+    """What a peer's adverts must have for them to count, but for the address that they come from."""
+    return instance.identity[0], bool(instance.peers), instance.agreed

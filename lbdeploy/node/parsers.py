@@ -53,6 +53,7 @@ class ServerStat:
     check_detail: str
     since: int | None
     sessions: int
+    check_code: str = ""  # what the last check was answered with: the status of HTTP
 
     @property
     def up(self) -> bool:
@@ -107,7 +108,7 @@ class Room:
     inodes: int
 
 
-_COLUMNS = ("pxname", "svname", "status", "check_status", "last_chk", "lastchg", "scur", "rate", "stot")
+_COLUMNS = ("pxname", "svname", "status", "check_status", "check_code", "last_chk", "lastchg", "scur", "rate", "stot")
 _LINK = re.compile(r"^\d+: (?P<name>[^:@\s]+)(?:@\S+)?: <(?P<flags>[^>]*)>")
 _ETHER = re.compile(r"^\s+link/\w+ (?P<mac>[0-9a-f:]+) ")
 _ADDRESS = re.compile(
@@ -189,6 +190,7 @@ def _server(row: dict[str, str]) -> ServerStat:
         check_detail=row.get("last_chk", ""),
         since=_number(row.get("lastchg", "")),
         sessions=_number(row.get("scur", "")) or 0,
+        check_code=row.get("check_code", ""),
     )
 
 

@@ -40,9 +40,18 @@ CHANGE = _object("node kind name action reason", node=TEXT, kind=TEXT, name=TEXT
 VIP = _object(
     "address network interface holders", address=TEXT, network=TEXT, interface=TEXT, holders=NAMES, unknown=NAMES
 )
+DRAIN = _object("since by", since=TEXT, by=TEXT)
 SERVER = _object(
-    "node frontend server status check_status", node=TEXT, frontend=TEXT, server=TEXT, status=TEXT, check_status=TEXT
-)
+    "node frontend server status check_status",
+    node=TEXT, frontend=TEXT, server=TEXT, status=TEXT, check_status=TEXT, drained=_or_null(DRAIN),
+)  # fmt: skip
+DRAINED = _object("node frontend server since by", node=TEXT, frontend=TEXT, server=TEXT, since=TEXT, by=TEXT)
+CONNECTIONS = _object("frontend open", frontend=TEXT, open=COUNT)
+TOLD_SERVERS: dict[str, Schema] = {
+    "server": TEXT, "frontends": NAMES, "drained": _or_null(DRAIN), "changed": NAMES,
+    "nodes": _list(_object("node haproxy_runs connections", node=TEXT, haproxy_runs=YES,
+                           connections=_list(CONNECTIONS))),
+}  # fmt: skip
 PACKAGES = _list(_object("node name version", node=TEXT, name=TEXT, version=TEXT))
 STATE: Schema = {"enum": ["healthy", "drifted", "degraded", "down", "not deployed", "unknown"]}
 SUMMARY = _object(
@@ -66,12 +75,20 @@ HEALTH: dict[str, Schema] = {
 MEASURED: dict[str, Schema] = {
     "outage_ms": _or_null(COUNT), "expected_ms": COUNT, "probes": COUNT, "failed": COUNT, "from": TEXT, "to": TEXT,
 }  # fmt: skip
+WATCHES = _object(
+    "opened ended silence_ms expected_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT, expected_ms=_or_null(COUNT)
+)
+ADOPTED_LINE = _object(
+    "nodes file line text verdict meaning", nodes=NAMES, file=TEXT, line=COUNT, text=TEXT, meaning=TEXT,
+    verdict={"enum": ["kept", "equal", "changes", "ends"]},
+)  # fmt: skip
+VERDICTS = _object("kept equal changes ends", kept=COUNT, equal=COUNT, changes=COUNT, ends=COUNT)
 SEEN = _object("node reachable", node=TEXT, reachable=YES, error=ERROR)
 
 # By command: the alternatives of which a document without an error has one, and the schema of each key.
 KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "plan": (("changes order stages",), {
-        "changes": _list(CHANGE), "order": _list(NAMES), "stages": _list(STAGE)}),
+        "changes": _list(CHANGE), "order": _list(NAMES), "stages": _list(STAGE), "drained": _list(DRAINED)}),
     "up": (("changes findings vips servers packages summary",), {"changes": _list(CHANGE), **HEALTH}),
     "verify": (("findings vips servers packages summary",), HEALTH),
     "status": (("nodes vips servers warnings summary",), {
@@ -83,11 +100,16 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
         "changes": _list(CHANGE), **HEALTH, "rolled_back": TEXT,
         "runs": _list(_object("id nodes about", id=TEXT, nodes=NAMES, about=TEXT))}),
     "down": (("changes removed",), {"changes": _list(CHANGE), "removed": NAMES}),
+    "adopt": (("path files lines counts notes",), {
+        "path": TEXT, "files": NAMES, "lines": _list(ADOPTED_LINE), "counts": VERDICTS, "notes": NAMES}),
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),
-    "drill": ((" ".join((*MEASURED, "healthy")), " ".join((*MEASURED, "drills"))), {
-        **MEASURED, "healthy": YES, "drills": _list(_object(" ".join(MEASURED), **MEASURED))}),
+    "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
+    "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
+    "drill": ((" ".join((*MEASURED, "healthy", "watches")), " ".join((*MEASURED, "drills"))), {
+        **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT,
+        "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),
 }  # fmt: skip
 MANY = ("plan", "up", "verify", "status")  # with several files, their document has `clusters` instead
 ENVELOPE: dict[str, Schema] = {

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.handover.result import HandoverResult
+    from lbdeploy.operations.history.event import History
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
@@ -192,6 +193,12 @@ def examined(diagnosis: Diagnosis) -> ExitStatus:
         fix=diagnosis.problems[0].fix,
     )
     return _failed(error, document, shown=True)
+
+
+def looked_back(history: History) -> ExitStatus:
+    """The end of `history`: what is known is told, whatever is not."""
+    document = history.to_json()
+    return _unseen(history.errors.values(), document) if history.errors else ExitStatus(0, document)
 
 
 def _failed(error: LbdeployError, document: dict[str, Any], *, shown: bool = False) -> ExitStatus:

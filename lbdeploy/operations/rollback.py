@@ -9,7 +9,7 @@ from typing import Any
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
-from lbdeploy.health.overview import not_deployed
+from lbdeploy.health.digest.overview import not_deployed
 from lbdeploy.node.answers import understood
 from lbdeploy.operations.agreed_hosts import Basis, agreed, differing, disagreeing
 from lbdeploy.operations.generations import Reader, RollbackTarget, Stored, target

@@ -13,11 +13,11 @@ from typing import Any
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
-from lbdeploy.health.causes import Cause, causes
+from lbdeploy.health.digest.causes import Cause, causes
+from lbdeploy.health.digest.overview import Overview, State, overview
 from lbdeploy.health.drained import drained
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.nodes import reached
-from lbdeploy.health.overview import Overview, State, overview
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState

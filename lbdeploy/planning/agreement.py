@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lbdeploy.node.keepalived_conf import Instance
 
 AGREED_ON = (Strategy.TOGETHER, Strategy.REELECT)
-WATCH_SECONDS = 300  # how long a node that has kept a change watches peers of which it hears nothing
+WATCH_SECONDS = 3600  # how long a node that has kept a change watches peers of which it hears nothing
 
 Pair = tuple["Instance", "Instance"]  # before and after
 

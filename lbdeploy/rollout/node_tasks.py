@@ -202,7 +202,8 @@ class NodeTasks:
         except LostError:
             with suppress(LostError):  # then the node's own timeout runs out, and it undoes the change anyway
                 self._rejoin(work, work.deadline + LATE_SECONDS, "abandon")
-        self._emit(Done(node.name, "as before" if work.progress.restored else "not as before", ok=False))
+        words = {True: "as before", False: "not as before", None: "whether it is as before is not known"}
+        self._emit(Done(node.name, words[work.progress.restored], ok=False))
 
     def _rejoin(self, work: NodeTask, deadline: float, decision: str = "") -> None:
         """Reconnect to the node, and follow its task. Raises LostError where it can't be reached in time."""

@@ -10,6 +10,8 @@ from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError,
 if TYPE_CHECKING:
     from lbdeploy.rollout.node_tasks import NodeTask
 
+AS_BEFORE = ": as before"
+
 
 def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
     """The error that ended a stage, with the state of each of its nodes.
@@ -22,7 +24,7 @@ def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
     if all(_as_before(work) for work in works):
         kind = RemoteError if installed else RolledBackError
         names = " and ".join(work.node.name for work in works)
-        state = f"{names}: as before" + ("; packages that were installed stay" if installed else "")
+        state = f"{names}{AS_BEFORE}" + ("; packages that were installed stay" if installed else "")
     else:
         fix = "lbdeploy plan" if all(_known(work) for work in works) else "lbdeploy verify"
         state = "; ".join(state_of(work) for work in works)
@@ -34,6 +36,30 @@ def halfway(error: LbdeployError, done: Sequence[str], fix: str | None) -> Lbdep
     state = "; ".join(filter(None, (error.state, *done)))
     kind = RemoteError if isinstance(error, RolledBackError) and done else type(error)
     return kind(error.message, node=error.node, state=state, fix=fix, detail=error.detail)
+
+
+def taken_back(
+    error: RolledBackError, undone: Sequence[str], left: Sequence[str], states: Sequence[str]
+) -> LbdeployError:
+    """The error of a run whose last stage was undone by its nodes, and whose earlier ones have been on `undone` by now.
+
+    `states` are those of the nodes that are `left`. If there are any, not everything is as before: no RolledBackError.
+    """
+    own = (error.state or "").removesuffix(AS_BEFORE) if (error.state or "").endswith(AS_BEFORE) else error.node
+    before = f"{' and '.join(filter(None, (*undone, own)))}{AS_BEFORE}"
+    if not left:
+        return error.but(state=before) if undone else error
+    state, fix = "; ".join((before, *states)), "lbdeploy plan"
+    return RemoteError(error.message, node=error.node, state=state, fix=fix, detail=error.detail)
+
+
+def told(error: LbdeployError, left: Sequence[str]) -> list[str]:
+    """The states of nodes whose change could not be undone: of one, its own error's; the others keep it."""
+    concerned = error.node if error.node in left else None
+    others = [name for name in left if name != concerned]
+    found = [f"{concerned} was to undo its change, too: {error.message}; {error.state or 'its state is not known'}"]
+    kept = [f"{' and '.join(others)} {'keeps its' if len(others) == 1 else 'keep their'} change"]
+    return [*(found if concerned else []), *(kept if others else [])]
 
 
 def state_of(work: NodeTask) -> str:

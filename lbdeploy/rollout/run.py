@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import LbdeployError, RebootedError, RemoteError, RolledBackError
+from lbdeploy.errors import LbdeployError, RebootedError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.awaited import Goal, missing
 from lbdeploy.health.verdict import Verdict
@@ -22,7 +22,7 @@ from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
-from lbdeploy.rollout.outcome import halfway
+from lbdeploy.rollout.outcome import halfway, taken_back, told
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
@@ -147,22 +147,27 @@ class Run:
         """Restore the nodes of earlier stages. Returns the error to raise."""
         before = start.survey.observations
         names = [name for name in done if _had_files(before[name])]
+        new = [name for name in done if name not in names]
         if not names:
-            return error
+            return taken_back(error, (), new, self.wording.done(new))
+        undone: list[str] = []
         self.context.emit(Note(None, f"also undoing the change on {' and '.join(names)}"))
         wanted = start.wanted
         resources = {name: earlier(wanted.resources[name], before[name]) for name in names}
         try:
-            self._undo(replace(wanted, resources={**wanted.resources, **resources}, scope=frozenset(names)), names)
-        except LbdeployError as other:
-            state = f"{error.node} is as before; {' and '.join(names)} keeps the change: {other.message}"
-            return RemoteError(
-                error.message, node=error.node, state=state, fix="lbdeploy rollback", detail=error.detail
+            self._undo(
+                replace(wanted, resources={**wanted.resources, **resources}, scope=frozenset(names)), names, undone
             )
-        return error.but(state=f"{' and '.join((*names, error.node or ''))}: as before")
+        except LbdeployError as other:
+            left = [name for name in names if name not in undone]
+            return taken_back(error, undone, [*left, *new], [*told(other, left), *self.wording.done(new)])
+        return taken_back(error, names, new, self.wording.done(new))
 
-    def _undo(self, wanted: Wanted, names: Sequence[str]) -> None:
-        """Bring nodes to what is wanted now. Raises the first one's error, also where one can't be reached."""
+    def _undo(self, wanted: Wanted, names: Sequence[str], undone: list[str]) -> None:
+        """Bring nodes to what is wanted now; `undone` gets those that are. Raises the first one's error.
+
+        Also where one can't be reached.
+        """
         self.context.tasks.reach(names)
         survey = self.context.observer.look(wanted)
         for error in survey.errors.values():
@@ -170,6 +175,8 @@ class Run:
         plan = survey.plan
         for stage in plan.stages:
             self._stages.perform(StageChange(plan, stage, survey, wanted, back=True))
+            later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
+            undone += [name for name in names if name in stage.names and name not in later]
             survey = self.context.observer.look(wanted)
 
 

@@ -22,7 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleets import fleets
-from measure import LIMIT_SECONDS, CommandFailed, Job, Times, in_turns, output, peak_megabytes, progress, run
+from imports import table as table_of_imports
+from measure import (
+    LIMIT_SECONDS,
+    CommandFailed,
+    Job,
+    Times,
+    in_turns,
+    output,
+    peak_megabytes,
+    processor_seconds,
+    progress,
+    run,
+)
 from pair import LBDEPLOY, NODES, TOP, Pair, each_node
 from rivals import Rival, rivals, versions
 from wire import far_host
@@ -189,6 +201,24 @@ class Bench:
         yield _times("`lbdeploy --help`", times["--help"], base, "`python -c pass`", 8.0)
         yield _times("`lbdeploy check`", times["check"], base, "`python -c pass`", 15.0)
 
+    def own_cpu(self) -> Iterator[Row]:
+        """Processor time of commands, beside an interpreter that does nothing: the least, since load adds to it."""
+        anew = {"XDG_CACHE_HOME": "/dev/null"}  # nothing can be kept there, so hosts.toml is always new
+        jobs: dict[str, Job] = {
+            "pass": lambda: processor_seconds([sys.executable, "-c", "pass"]),
+            "`lbdeploy --help`": lambda: processor_seconds([LBDEPLOY, "--help"]),
+            "`check`, file unchanged": lambda: processor_seconds(self.pair.lbdeploy("check")),
+            "`check`, file changed": lambda: processor_seconds(self.pair.lbdeploy("check"), anew),
+            "a converged `up`": lambda: processor_seconds(self.pair.unlabbed("operator", "up")),
+        }
+        least = {name: min(times.seconds) for name, times in in_turns(jobs, ROUNDS).items()}
+        base = least.pop("pass")
+        for (name, own), limit in zip(least.items(), (4, 5, 12, 15), strict=True):
+            beside, passed = f"`python -c pass` {1000 * base:.0f} ms", own <= limit * base
+            yield Row(
+                f"own CPU: {name}", f"{1000 * own:.0f} ms", beside, f"{own / base:.1f} x", f"<= {limit} x", passed
+            )
+
     def memory(self) -> Iterator[Row]:
         """The largest resident set of a converged `up`."""
         peak = max(peak_megabytes(self.pair.unlabbed("operator", "up")) for _ in range(3))
@@ -275,7 +305,14 @@ def page(rows: Sequence[Row], machine: str) -> str:
     lines = [
         "| " + " | ".join(cells) + " |" for cells in (HEADINGS, ("---",) * len(HEADINGS), *(row.cells for row in rows))
     ]
-    return PAGE_TEXT.format(table="\n".join(lines), machine=machine)
+    return PAGE_TEXT.format(table="\n".join(lines), machine=machine, imports=imports())
+
+
+def imports() -> str:
+    """What commands import that need no node."""
+    commands = {"`lbdeploy --help`": ["--help"], "`check`, file unchanged": ["-f", str(TOP / "hosts.toml"), "check"]}
+    own = {name: [LBDEPLOY, *argv] for name, argv in commands.items()}
+    return table_of_imports({"`python -c pass`": ["-c", "pass"], **own})
 
 
 PAGE_TEXT = """\
@@ -287,6 +324,13 @@ Seconds depend on the machine, so the targets are ratios to something that the s
 {table}
 
 {machine}
+
+## What is imported
+
+Milliseconds as `python -X importtime` counts them, of each package without those that it imports itself; the least of
+several runs. tests/unit/cli/test_main.py says what commands must not import.
+
+{imports}
 
 ## How it is measured
 
@@ -302,6 +346,8 @@ Seconds depend on the machine, so the targets are ratios to something that the s
 - Rebuilding: lb2 was reinstalled, and has a new host key. `rebuild --host-key` is told of it; `up` finds it in
   known_hosts.
 - Remote commands are those that the node's own sshd has logged, at LogLevel VERBOSE.
+- Own CPU is the processor time of a command with all that it starts, as user and in the kernel: the least of 15 runs,
+  since whatever else the machine does only adds to it. A changed file is one of which nothing was kept.
 - Memory is the kernel's count (`ru_maxrss`); `python -c pass` is run by the interpreter of the same environment.
 - Other tools do the same job (tests/bench/jobs): the same packages, the same eight files with their modes, the kernel
   setting, both services enabled and running. They verify nothing, unlike `up`. Ansible has pipelining, gathers no
@@ -346,6 +392,7 @@ def measure(pair: Pair, rows: Sequence[int], *, quick: bool) -> Iterator[Row]:
         2: bench.distant,
         4: bench.commands,
         5: bench.start_up,
+        10: bench.own_cpu,
         6: bench.memory,
         8: bench.fleets,
         9: bench.rebuild,
@@ -361,7 +408,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="without pyinfra and Ansible")
     arguments.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(TOP)}")
-    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9", help="only these, by number")
+    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,10", help="only these, by number")
     asked = arguments.parse_args()
     if os.geteuid() != 0:
         arguments.error("the lab needs root: run it with sudo")

@@ -45,8 +45,10 @@ TEXT = """\
 Written by `make client-view` on {date} UTC: each event once, on a pair of lab nodes (Debian 12, defaults but for
 `preempt_delay = 10`, and `check = "https"`). Each cell has the longest time (s) without an answer, or an event; beside
 it new connections that failed, of {rate} a second, or streams and watches that ended, and of how many. lbdeploy's
-handover has no watches. Nodes and clients shared {cores} cores with other work: the load was between {least:.1f} and
-{most:.1f}, and the other client had to wait for the machine for up to {lag:.2f} s.
+handover has neither of these. The other client asks for /readyz, and waits for longer: of a server that drains, each
+500 counts as failed until it gets no more connections. Where some of many connections fail, it takes those that were
+apart by less than it had to wait for the machine for one time without an answer. Nodes and clients shared {cores} cores
+with other work: the load was {least:.1f} to {most:.1f}, and the other client had to wait for up to {lag:.2f} s.
 
 {table}
 """
@@ -69,7 +71,7 @@ class Row:
         return (
             f"{(self.told['outage_ms'] or 0) / 1000:.2f}; {self.told['failed']}",
             f"{max(gap(self.seen, vip) for vip in VIPS):.2f}; {len(self.seen['failures'])}",
-            f"{streams['broken']} of {streams['opened']}" if streams else "",
+            f"{streams['broken']} of {streams['opened']}" if own else "",
             self._silence(talks=True),
             f"{own['silence_ms'] / 1000:.2f}; {own['ended']} of {own['opened']}" if own else "",
             self._silence(talks=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -74,14 +75,24 @@ def in_turns(jobs: dict[str, Job], rounds: int, *, warm_up: int = 1) -> dict[str
 
 def peak_megabytes(argv: Sequence[str]) -> float:
     """The largest resident set of a command, as the kernel counts it. Raises CommandFailed."""
-    process = _start(argv, None)
+    return _usage(argv).ru_maxrss / 1024
+
+
+def processor_seconds(argv: Sequence[str], env: dict[str, str] | None = None) -> float:
+    """The processor time of a command and of what it starts, as user and in the kernel. Raises CommandFailed."""
+    usage = _usage(argv, env)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _usage(argv: Sequence[str], env: dict[str, str] | None = None) -> resource.struct_rusage:
+    process = _start(argv, env)
     assert process.stdout
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise CommandFailed(f"{' '.join(argv)}: exit {process.returncode}\n{said[-2000:]}")
-    return usage.ru_maxrss / 1024
+    return usage
 
 
 def progress(text: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 
+import pytest
 from clients import traffic, turned_away
-from harness import LBDEPLOY, VIPS, Lab, asked, wait_for
+from harness import LBDEPLOY, VIPS, Lab, asked, held_by, wait_for
+from runs import begin, looks
 
 # Everything but what is in memory, what is logged or cached, and what this test writes: kind, mode, owner, path and
 # goal of a link, and what is in the files below /etc.
@@ -122,6 +124,31 @@ def test_down_that_was_cut_short_is_run_again(pair: Lab) -> None:
     pair.lab("start", "lb1")
     assert pair.do("down", "--yes")["removed"] == ["lb1"]
     assert gone(pair, "lb1")
+
+
+JOURNAL = "/var/lib/lbdeploy/journal"
+SLOW = "printf '#!/bin/sh\\nsleep 1\\nexec /bin/sync \"$@\"\\n' > /usr/local/sbin/sync; chmod 755 /usr/local/sbin/sync"
+
+
+@pytest.mark.parametrize("moment", ["confirmed", "kept"])
+def test_power_that_is_lost_as_down_is_confirmed_leaves_nothing_half_gone(pair: Lab, moment: str) -> None:
+    """Before the change is on the disk, the node is as before once it has started; from then on, lbdeploy is gone."""
+    before = looks(pair)[1]
+    pair.on("lb2", f"{SLOW}; : > {JOURNAL}")
+    process = begin(pair, "--json", "down", "--limit", "lb2", "--yes")
+    wait_for(lambda: pair.on("lb2", f"grep -qsx {moment} {JOURNAL} && echo yes", check=False), 60)
+    pair.lab("stop", "lb2")
+    process.kill()
+    process.communicate()
+    assert held_by(pair, "lb1")
+    pair.lab("start", "lb2")
+    pair.on("lb2", "rm /usr/local/sbin/sync; systemctl is-system-running --wait", check=False)
+    assert pair.on("lb2", "ls /etc/systemd/system | grep lbdeploy-undo", check=False) == ""
+    assert gone(pair, "lb2") is (moment == "kept")
+    if moment == "confirmed":
+        wait_for(lambda: looks(pair)[1] == before, 30)
+    assert pair.run("down", "--limit", "lb2", "--yes").code == 0
+    assert gone(pair, "lb2")
 
 
 def kill_at(lab: Lab, line: str, number: int) -> int:

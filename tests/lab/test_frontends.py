@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from harness import Lab, wait_for
 
+from lbdeploy.config import reader
+from lbdeploy.lab import commands
 from lbdeploy.lab.machine.keys import make_certificate
 
 SETTINGS = """\
@@ -228,3 +230,28 @@ def a_foreign_ca_is_not_let_through(lab: Lab, folder: Path) -> None:
     assert "L6RSP" in done.err
     assert lab.on("lb2", "cat /etc/haproxy/lbdeploy-k8s-api-ca.crt /etc/haproxy/haproxy.cfg | sha256sum") == before
     assert code(lab, "client", f"https://{API}/readyz") == "200"
+
+
+def test_answers_that_mean_ready(pair: Lab) -> None:
+    """`check_status` says which; `verify` says in words what a server answers instead."""
+    pair.edit('check = "tcp"', 'check = "https"\ncheck_path = "/nothing"\ncheck_status = [200, 404]')
+    pair.do("up")
+    found = pair.do("verify", "--wait", "60", "--wait-for", "servers")
+    assert {(each["status"], each["check_status"]) for each in found["servers"]} == {("UP", "L7OK")}
+    pair.edit('check_path = "/nothing"\ncheck_status = [200, 404]', "interval = 1")
+    pair.edit("interval = 10\n", "")
+    pair.do("up")
+    commands.drain(reader.load(pair.file), "master1")
+    try:
+        told = wait_for(
+            lambda: [
+                each
+                for each in pair.do("verify")["findings"]
+                if each["check"] == "server" and "L7STS" in each["detail"]
+            ],
+            60,
+        )
+    finally:
+        commands.undrain(reader.load(pair.file), "master1")
+    assert told[0]["detail"].endswith("it answers /readyz with 500")
+    assert told[0]["fix"].endswith("curl -k https://192.168.1.21:6443/readyz?verbose")

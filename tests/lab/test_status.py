@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import pytest
 from harness import LBDEPLOY, Lab, held_by, wait_for
 
 
@@ -132,3 +134,36 @@ def test_a_node_that_hangs_delays_nobody(pair: Lab) -> None:
     assert watching.returncode == 130
     assert json.loads(out.splitlines()[-1])["error"]["type"] == "InterruptedRun"
     assert "Traceback" not in err
+
+
+def test_the_past_is_told_by_what_nodes_and_this_machine_remember(
+    pair: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change, a handover, a drill with its cost, a haproxy that was stopped by hand: in the order of their times."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    wait_for(lambda: held_by(pair, "lb1"))
+    pair.edit("advert_interval = 1", "advert_interval = 0.5")
+    acts = [("up",), ("handover",), ("handover", "--back"), ("drill", "haproxy")]
+    done = [pair.run("--json", *each).json for each in acts]  # how much clients lose is for other tests to judge
+    wait_for(lambda: held_by(pair, "lb1"), 30)
+    time.sleep(2)  # what happens within a second of a command is told as its doing
+    pair.on("lb1", "systemctl stop haproxy")
+    wait_for(lambda: held_by(pair, "lb2"), 10)
+    page = tmp_path / "past.html"
+    before = len(pair.run("--json", "history", env={"XDG_STATE_HOME": str(tmp_path / "other")}).json["events"])
+    said = pair.do("history", "--html", str(page))["events"]
+    assert [each["at"] for each in said] == sorted(each["at"] for each in said)
+    mine = [each for each in said if each["kind"] != "move" and "exit_code" in each]
+    costs = ("exit_code", "outage_ms", "expected_ms")
+    assert [(each["kind"], *map(each.get, costs)) for each in mine] == [
+        (each["command"], *map(each.get, costs)) for each in done
+    ]
+    assert mine[3]["outage_ms"] > 0
+    assert [each["what"] for each in mine[0]["changed"]] == ["/etc/keepalived/keepalived.conf"] * 2
+    moves = [each for each in said if each["kind"] == "move"][-5:]
+    assert [(each["from"], each["to"]) for each in moves] == [("lb1", "lb2"), ("lb2", "lb1")] * 2 + [("lb1", "lb2")]
+    causes = [set(each.get("during", "").split()) & {"up", "handover", "drill"} for each in moves]
+    assert causes == [{"handover"}, {"handover"}, {"drill"}, {"drill"}, set()]
+    assert len(said) - before == 2, "the handovers; of the others, nodes know without this machine's logs"
+    assert "handover --back" in page.read_text()
+    pair.on("lb1", "systemctl start haproxy")

@@ -124,6 +124,7 @@ networks = ["management"]
 proxy_protocol = true
 check = "https"
 check_host = "kubernetes"
+check_status = [200, 401]
 servers = { w1 = "192.168.1.31:31443" }
 [frontends.machine-config]
 port = 22623

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, outline, steps
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from lbdeploy.cli.report.progress import Live, ProgressLines
     from lbdeploy.config.model import Cluster
     from lbdeploy.events import Event, RemoteCommand
-    from lbdeploy.health.overview import State
+    from lbdeploy.health.digest.overview import State
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
     from lbdeploy.operations.down import Removed
     from lbdeploy.operations.down_plan import RemovalPlan
     from lbdeploy.operations.drill.result import DrillResult
     from lbdeploy.operations.handover.result import HandoverResult
+    from lbdeploy.operations.history.event import History
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
@@ -317,6 +319,17 @@ class Reporter:
             self.table(headings(), map(row, results))
         if results and results[-1].verdict:
             self.summary(results[-1].verdict)
+
+    def history(self, history: History, page: Path | None) -> None:
+        """Print what has happened, the latest last."""
+        from lbdeploy.cli.report.history.text import HEADINGS, row
+
+        if history.events:
+            self.table(HEADINGS, map(row, history.events))
+        else:
+            self.say("Nothing is recorded.")
+        if page:
+            self.say("The same as a page: ", (str(page), "name"))
 
     def lints(self, cluster: Cluster, lints: Sequence[Lint]) -> None:
         """Print the outcome of `check`."""

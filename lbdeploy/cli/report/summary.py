@@ -10,9 +10,9 @@ from lbdeploy.cli.report.terminal import Line
 from lbdeploy.cli.report.words import MARKS, count, listed
 
 if TYPE_CHECKING:
-    from lbdeploy.health.causes import Cause
+    from lbdeploy.health.digest.causes import Cause
+    from lbdeploy.health.digest.overview import Overview, State
     from lbdeploy.health.finding import Finding
-    from lbdeploy.health.overview import Overview, State
 
 STYLES: dict[State, str] = {
     "healthy": "good",

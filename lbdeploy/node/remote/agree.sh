@@ -5,7 +5,7 @@
 #
 # What peers say, and what their adverts are like, decides. Whoever undoes wins, since everybody can:
 #   waits      says so. A peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long:
-#              undo it
+#              undo it; but in the last two cases keep it if a peer has come to the end, as while this node was paused
 #   has kept   says kept. A peer says undone, or is heard with the old configuration: undo it. All have kept it: the end.
 #              Nothing else undoes it, so that it stays where all have kept it, whichever of them knows that. A peer that is
 #              heard with the new configuration, and says nothing, has come to the end: so all have kept it
@@ -13,6 +13,7 @@
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
 hears='' said='' dissenter='' lingers=0
+late=15 # seconds within which a busy node must be able to listen
 grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
@@ -33,11 +34,19 @@ prepare() {
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"
     fi
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    uptime
+    deadline=$((now + late))
+    while kill -0 "$hears" && [ "$now" -lt "$deadline" ]; do
         if heard hears 0; then return; fi
         sleep 0.2
+        uptime
     done
-    printf 'could not listen to the other nodes: perl does not work; repair perl-base there\n'
+    if heard hears 0; then return; fi
+    if kill -0 "$hears"; then
+        printf 'could not listen to the other nodes: perl has not begun within %s s; see uptime there\n' "$late"
+    else
+        printf 'could not listen to the other nodes: %s\n' "$(why_deaf)"
+    fi
     fail listen
 }
 say() {
@@ -81,6 +90,20 @@ kept_by_all() {
 }
 disagree() { tell disagreed "${dissenter:-$from}"; }
 
+# awake: the time. A node that was paused, as virtual machines are, listens again before it decides by the time.
+awake() {
+    uptime
+    if [ "$now" -gt $((last + 5)) ] && [ "$deadline" -lt $((now + boot_seconds)) ]; then
+        deadline=$((now + boot_seconds))
+    fi
+    last=$now
+}
+# peer_ended: whether a peer is heard with the new configuration, and does not say any more what it does.
+peer_ended() {
+    moment
+    heard ended "$((moment - 300))"
+}
+
 peer_kept() { heard kept 0; }
 peer_undone() {
     heard undone 0 && dissenter=$from
@@ -98,7 +121,7 @@ agree() {
     trap 'leave' TERM
     tell agree "$agree_seconds"
     uptime
-    deadline=$((now + agree_seconds))
+    deadline=$((now + agree_seconds)) last=$now
     until [ -e "$run.agreed" ]; do
         if heard undone 0 || heard old "$since"; then
             disagree
@@ -106,7 +129,7 @@ agree() {
             undecided
             return 1
         fi
-        uptime
+        awake
         if kept_by_all || heard ended "$since" || [ "$now" -ge "$deadline" ]; then break; fi
         sleep 0.2
     done
@@ -164,7 +187,7 @@ resume() {
     since=$moment
     : > "$run.agreeing"
     uptime
-    deadline=$((now + agree_seconds))
+    deadline=$((now + agree_seconds)) last=$now
     until to_stay || told_to_stay || [ "$now" -ge "$deadline" ]; do
         if [ -e "$run.abandon" ]; then
             tell abandoned
@@ -175,7 +198,7 @@ resume() {
             exit 1
         fi
         sleep 0.2
-        uptime
+        awake
     done
     exit 0
 }

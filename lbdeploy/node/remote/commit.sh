@@ -24,6 +24,14 @@ undo_last() {
     undo_then="$undo_then
 $1 || bad=1"
 }
+# undo_lasting COMMAND: the same for what outlasts a reboot and is no file of ours: the node undoes it at boot, too.
+undo_lasting() {
+    undo "$1"
+    if [ -d "$kept" ]; then
+        printf '%s\n' "$1" >> "$kept/lasting"
+        run on_disk "$kept/lasting" "$kept"
+    fi
+}
 at_last() {
     printf 'last %s\n' "$1" >> "$run.undo"
     at_the_end=$1
@@ -69,6 +77,8 @@ peer_kept() { return 1; }
 peer_undone() { return 1; }
 returned() { return 1; }
 disagree() { :; }
+awake() { uptime; }
+peer_ended() { return 1; }
 moment() { :; }
 agree() { :; }
 
@@ -124,10 +134,10 @@ await() {
     lingers=$2
     tell await "$1"
     uptime
-    deadline=$((now + $1))
+    deadline=$((now + $1)) last=$now
     reason=''
     until [ -e "$run.confirm" ] || peer_kept; do
-        uptime
+        awake
         if [ "$reason" != abandoned ] && [ -e "$run.abandon" ]; then
             tell abandoned
             give_up_in 0 abandoned
@@ -138,7 +148,10 @@ await() {
             case $reason in
                 abandoned) ;;
                 peer) disagree ;;
-                *) tell unconfirmed "$1" ;;
+                *)
+                    if peer_ended; then break; fi
+                    tell unconfirmed "$1"
+                    ;;
             esac
             exit 1
         fi
@@ -156,7 +169,7 @@ laptop_gone() { [ -e "$lock" ] && flock -n "$lock" true; }
 
 # keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
 keep_generation() {
-    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/steps" "$kept/new-hosts.toml"
+    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/steps" "$kept/lasting" "$kept/new-hosts.toml"
     if [ -e "$state/generations/$1" ]; then
         rm -rf "$kept"
     else
@@ -311,13 +324,20 @@ at_boot_keeps() {
     record exit 0
 }
 put_back() {
+    settings=''
     while read -r path; do
+        case $path in /etc/sysctl.d/*) settings=yes ;; esac
         if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
             cp -a -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"
         else
             rm -f -- "$path"
         fi
     done < "$kept/paths"
+    if [ "$settings" ]; then sysctl -q --system || :; fi # they were not there when the node read these files
+    if [ -e "$kept/lasting" ]; then
+        tac "$kept/lasting" | while read -r command; do eval "$command" || :; done
+        systemctl --no-block start multi-user.target # with what is enabled again, and was not as the node began to start
+    fi
 }
 trap finish EXIT
 trap 'exit 1' TERM INT HUP

@@ -169,6 +169,15 @@ give_up_vips() {
     done
 }
 
+# why_deaf: why a program that listens to the network has ended: only perl itself is tried again.
+why_deaf() {
+    if perl -e 1; then
+        echo 'perl works, but could open no socket for it as root'
+    else
+        echo 'perl does not work; repair perl-base there'
+    fi
+} 2> /dev/null
+
 # listen PROGRAM: record the VRRP on the wire, from now on; see listen-vrrp.pl.
 listen() {
     : > "$run.heard"
@@ -188,8 +197,8 @@ free_vrid() {
         uptime
     done
     if ! kill "$listener"; then
-        printf 'could not listen for the VRRP of others: perl does not work\n'
-        printf 'repair perl-base there, or to continue anyway: lbdeploy up --ignore vrid-in-use\n'
+        printf 'could not listen for the VRRP of others: %s\n' "$(why_deaf)"
+        printf 'to continue anyway: lbdeploy up --ignore vrid-in-use\n'
         fail listen
     fi
     wanted=$1 interface=$2

@@ -217,7 +217,7 @@ class OriginalService(Former[tuple[Unit, Unit]]):
                 yield Phase.BRING_UP, f"{act}\nrun systemctl is-active --quiet {unit}"
             else:
                 undo = {"enable": "disable", "disable": "enable", "mask": "unmask"}[action]
-                back = f"undo 'systemctl --quiet {undo} {unit}'"
+                back = f"undo_lasting 'systemctl --quiet {undo} {unit}'"
                 yield Phase.LAST, f"{back}\nrun systemctl --quiet {action} {unit}"
 
     def _actions(self, now: Unit, was: Unit, changing: Collection[str]) -> list[str]:

@@ -198,7 +198,7 @@ class Service(Resource[ServiceState]):
 
     def _enable(self) -> list[Raw]:
         """The commands that enable it: half a second, since systemctl handles SysV scripts."""
-        undo = cmd("undo", here(cmd("systemctl", "disable", "--quiet", self.unit)))
+        undo = cmd("undo_lasting", here(cmd("systemctl", "disable", "--quiet", self.unit)))
         return [undo, cmd("run", "systemctl", "enable", "--quiet", self.unit)]
 
     def _change(self, action: str, reason: str) -> Change:

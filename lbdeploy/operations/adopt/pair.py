@@ -20,10 +20,11 @@ from lbdeploy.operations.adopt.keepalived import table as vrrp
 from lbdeploy.operations.adopt.keepalived.instances import HandMade, instances, main, same
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide
 from lbdeploy.operations.adopt.networks import FoundNetwork, NodeSide, UnplacedError, named, places
+from lbdeploy.operations.adopt.notes import notes
 from lbdeploy.operations.adopt.reading import haproxy_cfg, keepalived_conf
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Section
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
-from lbdeploy.operations.adopt.reading.machine import DEFAULT, Machine
+from lbdeploy.operations.adopt.reading.machine import Machine
 from lbdeploy.operations.adopt.rows import LineRow, Verdict, merged
 from lbdeploy.planning.endings import OURS
 
@@ -72,7 +73,8 @@ def understood(machine: Machine) -> HandMadeNode:
     entries = keepalived_conf.parse(machine.sources["keepalived"], machine.keepalived_file, machine.config_id)
     scripts.missing(entries, machine.sources["keepalived"])
     sections = haproxy_cfg.parse(machine.haproxy_files(), machine.environment_of("haproxy"))
-    found = proxies(sections)
+    stay = machine.files_that_stay()
+    found = [each for each in proxies(sections) if each.front.head.place.file not in stay]
     for path in {path for each in found if (path := each.option("ca-file"))}:
         machine.sources["haproxy"].file(path)
     return HandMadeNode(machine, entries, sections, found, instances(entries))
@@ -99,7 +101,9 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
     files = own.files | frontends.files
     rows = [row for each in nodes for row in _vrrp_rows(each, mains, own, draft, best)]
     rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, best)]
-    return Adopted(draft, files, merged(rows), tuple(_notes(nodes, draft)))
+    return Adopted(
+        draft, files, merged(rows), tuple(notes([each.machine for each in nodes], _server_names(nodes), draft))
+    )
 
 
 def _refuse_ours(node: HandMadeNode) -> None:
@@ -229,7 +233,7 @@ def _vrrp_rows(
 
 def _haproxy_rows(node: HandMadeNode, nodes: Sequence[HandMadeNode], made: Frontends, best: str) -> Iterator[LineRow]:
     vips = frozenset(str(vip) for vip in _vips(nodes))
-    return haproxy_rows.rows(haproxy_rows.HaproxySide(node.name, node.sections, node.proxies, made, vips, best))
+    return haproxy_rows.rows(haproxy_rows.HaproxySide(node.machine, node.sections, node.proxies, made, vips, best))
 
 
 def _vips(nodes: Sequence[HandMadeNode]) -> set[Any]:
@@ -237,26 +241,6 @@ def _vips(nodes: Sequence[HandMadeNode]) -> set[Any]:
     return {each.ip for each in found}
 
 
-def _notes(nodes: Sequence[HandMadeNode], draft: Draft) -> Iterator[str]:
-    """What is worth knowing besides the lines."""
-    for each in nodes:
-        yield from _daemon_notes(each.machine)
-    servers = {frozenset(server.name for proxy in each.proxies for server in proxy.servers) for each in nodes}
-    if len(servers) > 1:
-        yield "the nodes' haproxy have different servers: hosts.toml has them all, for every node"
-    if draft["vrrp"].get("mode") == "multicast":
-        yield (
-            'VRRP stays multicast, as it is: anybody on the network can send adverts. Without mode = "multicast", they '
-            "count from the other nodes' addresses alone"
-        )
-
-
-def _daemon_notes(machine: Machine) -> Iterator[str]:
-    for daemon in DEFAULT:
-        if daemon not in machine.running:
-            yield f"{machine.name}: {daemon} does not run; its files were read all the same"
-        elif machine.root_of(daemon):
-            yield (
-                f"{machine.name}: {daemon} is no service of systemd, but runs in a container or by itself: "
-                "it has to go before `lbdeploy up`, which starts Debian's"
-            )
+def _server_names(nodes: Sequence[HandMadeNode]) -> set[frozenset[str]]:
+    """The names of the servers, as the nodes have them."""
+    return {frozenset(server.name for proxy in each.proxies for server in proxy.servers) for each in nodes}

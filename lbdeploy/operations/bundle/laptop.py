@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from lbdeploy.common.paths import absolute, logs
 from lbdeploy.common.version import __version__
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.bundle.contents import Entry, Missing, Part, plain
+from lbdeploy.operations.history.logs import logs_of
 
 LOGS, LARGEST = 15, 2_000_000  # of the latest runs; characters of each, of its end
 PACKAGES = ("click", "cryptography", "fabric", "invoke", "jinja2", "paramiko", "pydantic", "rich")
@@ -21,28 +21,13 @@ PACKAGES = ("click", "cryptography", "fabric", "invoke", "jinja2", "paramiko", "
 def collect(cluster: Cluster, hosts: str) -> Part:
     """What can be read here. `hosts`: the text of hosts.toml."""
     entries = [plain("laptop/hosts.toml", hosts), plain("laptop/versions.txt", "\n".join(_versions()))]
-    found = [*_read(_templates(cluster), "laptop/templates"), *_read(_logs(cluster.path), "laptop/logs")]
+    found = [*_read(_templates(cluster), "laptop/templates"), *_read(logs_of(cluster.path)[:LOGS], "laptop/logs")]
     missing = tuple(each for each in found if isinstance(each, Missing))
     return Part((*entries, *(each for each in found if isinstance(each, Entry))), missing)
 
 
 def _templates(cluster: Cluster) -> list[Path]:
     return sorted(path for path in cluster.templates.glob("*.j2") if path.is_file())
-
-
-def _logs(file: Path) -> list[Path]:
-    """The latest logs of runs that worked on this file, as they say in their third line."""
-    named = str(absolute(file))
-    recent = sorted(logs().glob("*.log"), key=lambda path: path.name, reverse=True)
-    return [path for path in recent if named in _about(path).split(", ")][:LOGS]
-
-
-def _about(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [file.readline() for _ in range(3)][2].strip()
-    except OSError:
-        return ""
 
 
 def _read(paths: Iterable[Path], folder: str) -> Iterator[Entry | Missing]:

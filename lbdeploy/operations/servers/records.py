@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lbdeploy.config.model import Server
+from lbdeploy.node.parsers import ServerStat
 from lbdeploy.node.resources.drains import Drain, Pair
 from lbdeploy.operations.servers.names import Member, State
 from lbdeploy.operations.servers.node_scripts import NodeServers
@@ -35,4 +37,9 @@ def _differs(view: NodeServers, member: Member, state: State) -> bool:
     if (view.drain(pair) is not None) != (state == "drain"):
         return True
     stat = view.stat(pair)
-    return stat is not None and (stat.up if state == "drain" else stat.drained and server.weight != 0)
+    return stat is not None and (stat.up if state == "drain" else _taken_out(stat, server))
+
+
+def _taken_out(stat: ServerStat, server: Server) -> bool:
+    """Whether somebody took it out of use on haproxy's socket: a server without a record is drained by its weight."""
+    return stat.status.startswith("MAINT") or (stat.drained and server.weight != 0)

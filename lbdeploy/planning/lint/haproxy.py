@@ -18,9 +18,10 @@ def _no_socket(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint
     if not re.search(socket, text, re.MULTILINE):
         message = f"has no stats socket {HAPROXY_SOCKET} of level admin: nobody could say whether servers are up"
         yield "error", None, message, "take the line stats socket over from the built-in template"
+    bound = set(re.findall(r"^\s*bind\s+unix@(\S+)\s", text, re.MULTILINE))
     for frontend in cluster.frontends:
         path = frontend_socket(frontend.name)
-        if not re.search(rf"^\s*bind\s+unix@{re.escape(path)}\s", text, re.MULTILINE):
+        if path not in bound:
             message = f"frontend {frontend.name} is not bound to {path}: nobody could ask a standby whether it serves"
             yield "warning", None, message, "take the line bind unix@ over from the built-in template"
 

@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from lbdeploy.common.startup import stand_in
+from lbdeploy.common.startup import stand_in, version_of
 
-with stand_in("unittest.mock", Mock=None), stand_in("invoke.vendor.yaml"):
+with (
+    stand_in("unittest.mock", Mock=None),
+    stand_in("invoke.vendor.yaml"),
+    stand_in("importlib.metadata", version=version_of),
+):
     import fabric  # noqa: F401 - imported first, with stand-ins: paramiko imports invoke, too
 from paramiko import Channel, ChannelException, SSHException
 

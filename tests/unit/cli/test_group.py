@@ -53,6 +53,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "drill",
         "rollback",
         "down",
+        "history",
         "export",
         "bundle",
         "lab",

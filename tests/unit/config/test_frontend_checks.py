@@ -83,6 +83,11 @@ BAD = {
         'check_path = "/healthz"\n',
         "frontends.machine-config.check_path: is of no use to a tcp check; write check = \"https\", or leave it out",
     ),
+    "an answer that HTTP does not have": (
+        "check_status = [200, 401]",
+        "check_status = [200, 4010]",
+        "frontends.inside.check_status.1: 4010 is too large; write 599 or less",
+    ),
     "weight": (
         "weight = 10",
         "weight = 257",

@@ -68,5 +68,6 @@ def test_a_goal_that_is_not_reached_is_a_failure(seed: Cluster) -> None:
     assert late.error
     assert (late.exit_code, late.error.message) == (
         6,
-        "what was waited for has not come about: k8s-api/master1 (192.168.1.21:6443): DOWN L4CON, seen from lb1",
+        "what was waited for has not come about: k8s-api/master1 (192.168.1.21:6443): DOWN L4CON, seen from lb1: "
+        "lb2 sees it up, so it runs: the way from lb1 to 192.168.1.21:6443 is at fault",
     )

@@ -101,7 +101,8 @@ def test_the_seeds_own_example_is_healthy_and_names_the_servers_that_are_down(se
     down = [each for each in of(found, "server") if not each.ok]
     assert [each.detail for each in down] == [
         f"k8s-api/master{n} (192.168.1.2{n}:6443): DOWN L4CON "
-        "(Connection refused at initial connection step of tcp-check), seen from lb1 and lb2"
+        "(Connection refused at initial connection step of tcp-check), seen from lb1 and lb2: "
+        f"nothing listens at 192.168.1.2{n}:6443, or there is no way to it"
         for n in (2, 3)
     ]
     assert all(each.is_warning and each.fix for each in down)
@@ -318,7 +319,7 @@ def test_a_server_that_only_one_node_sees_down_is_told_from_where(seed: Cluster)
     found = verdict(seed, lb1(seed), lb2(seed, servers=partly))
     assert [each.detail for each in of(found, "server")] == [
         "k8s-api/master1 is up",
-        "k8s-api/master2 (192.168.1.22:6443): MAINT, seen from lb2",
+        "k8s-api/master2 (192.168.1.22:6443): MAINT, seen from lb2: somebody took it out of use on haproxy's socket",
         "k8s-api/master3 (192.168.1.23:6443): unknown to haproxy, seen from lb2",
     ]
 
@@ -438,7 +439,8 @@ def test_servers_of_one_name_are_told_apart_by_their_frontend(tmp_path: Path) ->
     stats = (*(server("k8s-api", f"master{n}") for n in (1, 2, 3)), server("web", "master1", "DOWN", "L4CON"))
     judged = verdict(found, lb1(found, servers=stats), lb2(found, servers=stats))
     assert [each.detail for each in of(judged, "server") if not each.ok] == [
-        "web/master1 (192.168.1.21:443): DOWN L4CON, seen from lb1 and lb2"
+        "web/master1 (192.168.1.21:443): DOWN L4CON, seen from lb1 and lb2: "
+        "nothing listens at 192.168.1.21:443, or there is no way to it"
     ]
     assert failed(judged) == {(node, "backend", "web has 0 of 1 servers up") for node in ("lb1", "lb2")}
     assert list(judged.frontends()) == [("k8s-api", 3, 3), ("web", 0, 1)]

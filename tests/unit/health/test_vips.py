@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, cluster, observe
+from builders import BIG, LONG_AGO, cluster, observe, running, stopped
 from clusters import with_options
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
-from lbdeploy.health.vips import holder, placed, tracked
+from lbdeploy.health.vips import ASK_DOCTOR, holder, placed, tracked
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import FAULT_STATE, Observation
 from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.planning.desired import KEEPALIVED_CONF
 
 
 def seen(of: Cluster, name: str, said: KeepalivedState, *, holds: bool = False, **changes: Any) -> Observation:
@@ -110,3 +112,36 @@ def test_an_address_that_can_not_be_used_is_told(tmp_path: Path, flags: str, dou
     assert found.ok == (not doubt)
     assert found.settling == (doubt == "tentative")
     assert doubt in found.detail
+
+
+CONF = "vrrp_instance A {{\n virtual_router_id {}\n unicast_peer {{\n 192.168.1.12\n }}\n}}\n"
+
+
+def said_of_both(seed: Cluster, ids: tuple[int, int] = (101, 101), **of_lb2: Any) -> str:
+    """What is said of a pair with these virtual router IDs, both of which hold the VIPs."""
+    both = []
+    for name, number in zip(("lb1", "lb2"), ids, strict=True):
+        conf = FileState("file", "644", "root:root", LONG_AGO, CONF.format(number))
+        states = {f"file {KEEPALIVED_CONF}": conf, "service keepalived": running()}
+        states |= of_lb2.get("states", {}) if name == "lb2" else {}
+        both.append(observe(seed, seed.node(name), holds=True, states=states))
+    both[1] = replace(both[1], lost_address=of_lb2.get("lost_address"))
+    return next(str(each.fix) for each in placed(ClusterState(seed, both)) if "at once" in each.detail)
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({"states": {"service keepalived": stopped()}}, "keepalived does not run on lb2, and has left the VIPs there"),
+        ({"lost_address": ip_address("192.168.1.12")}, "lb2 lacks its own address 192.168.1.12, and hears no peer"),
+        ({"ids": (101, 102)}, "the keepalived.conf of lb1 and of lb2 differ in what peers must agree on: lbdeploy up"),
+    ],
+)
+def test_a_cause_that_was_seen_is_said_of_both(seed: Cluster, seen: dict[str, Any], said: str) -> None:
+    """Before anybody is sent to look for a firewall."""
+    assert said_of_both(seed, **seen).startswith(said)
+
+
+def test_where_no_cause_was_seen_doctor_looks_for_it(seed: Cluster) -> None:
+    """Nothing is blamed that was not looked at."""
+    assert said_of_both(seed) == ASK_DOCTOR

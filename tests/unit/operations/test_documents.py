@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import server_results
 from checkups import looked
 from drills import result
 from jsonschema import Draft202012Validator, ValidationError
@@ -48,6 +49,8 @@ def test_what_is_looked_at_and_measured_has_the_form(seed: Cluster) -> None:
     conforming(whole("status", exit_status.looked(pair(seed)).document))
     conforming(whole("doctor", exit_status.examined(doctor.diagnose(seed, [looked(seed, ahead=3600)], {})).document))
     conforming(whole("drill", result(seed, "..x..").to_json()))
+    drained = server_results.result(server_results.node(seed, "lb1", 3), server_results.node(seed, "lb2"))
+    conforming(whole("drain", exit_status.told_servers(drained).document))
 
 
 def test_a_document_without_its_keys_is_refused(seed: Cluster) -> None:

@@ -72,11 +72,14 @@ operations/adopt/keepalived/meanings.py
 operations/adopt/keepalived/script_explanations.py
 operations/adopt/keepalived/side.py
 operations/adopt/keepalived/table.py
+operations/adopt/notes.py
 operations/adopt/rows.py
 operations/bundle/collect.py
 operations/bundle/contents.py
 operations/bundle/questions.py
 operations/doctor/checkup.py
+operations/history/ask.py
+operations/history/event.py
 operations/doctor/firewall/iptables.py
 operations/doctor/firewall/nftables.py
 operations/doctor/firewall/packet_filter.py

@@ -13,7 +13,7 @@ from lbdeploy.errors import LostError, RemoteError, RolledBackError
 from lbdeploy.events import silent
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.rollout.node_tasks import NodeTask
-from lbdeploy.rollout.outcome import outcome, state_of, worst
+from lbdeploy.rollout.outcome import outcome, state_of, taken_back, told, worst
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import Task
@@ -77,3 +77,29 @@ def test_the_worst_error_is_told() -> None:
     undone, lost = RolledBackError("a"), LostError("b")
     assert worst([undone, None, lost]) is lost
     assert worst([None]) is None
+
+
+FAILED = RolledBackError("x", node="lb1", state="its files and services are as before")
+
+
+def test_a_run_that_was_undone_on_all_its_nodes_says_so() -> None:
+    """Those of earlier stages, and those of the last one, whether it has one node or several."""
+    assert taken_back(FAILED, (), (), ()) is FAILED
+    assert taken_back(FAILED, ("lb2",), (), ()).state == "lb2 and lb1: as before"
+    both = RolledBackError("x", node="lb1", state="lb1 and lb2: as before")
+    error = taken_back(both, ("lb3",), (), ())
+    assert (type(error), error.state) == (RolledBackError, "lb3 and lb1 and lb2: as before")
+
+
+def test_a_run_that_was_not_undone_everywhere_is_not_called_undone() -> None:
+    """A node that is new keeps what it got, and one that was lost is not known: exit 1, with the state of each."""
+    error = taken_back(FAILED, (), ("lb3",), ["lb3 is as hosts.toml says"])
+    assert (type(error), error.exit_code) == (RemoteError, 1)
+    assert error.state == "lb1: as before; lb3 is as hosts.toml says"
+    lost = LostError("the connection was lost", node="lb2", state="a change that had begun goes on by itself")
+    states = told(lost, ["lb2", "lb3"])
+    assert states == [
+        "lb2 was to undo its change, too: the connection was lost; a change that had begun goes on by itself",
+        "lb3 keeps its change",
+    ]
+    assert told(RemoteError("y", node="lb9"), ["lb2", "lb3"]) == ["lb2 and lb3 keep their change"]

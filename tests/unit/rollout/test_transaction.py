@@ -963,6 +963,28 @@ def test_a_peer_that_is_not_heard_is_watched_for_a_while(here: Here) -> None:
     assert time.monotonic() - began < 2.5
 
 
+def test_a_node_whose_peers_came_to_their_end_without_it_follows_them(here: Here) -> None:
+    """It was paused as they said that they keep the change: they will not undo it any more, so nor does this node."""
+    progress = agreeing(here, hearing(f"{LATER} ended 10.0.0.2"))
+    assert (progress.kept, progress.undecided, progress.exit) == (True, None, 0)
+    assert here.path("conf").read_text() == "new\n"
+
+
+def test_a_node_that_was_paused_listens_again_before_its_time_is_over(here: Here) -> None:
+    """A peer that has undone its change meanwhile does not say so any more, but speaks as before."""
+    paused = f"""
+jump=0 watching=''
+uptime() {{ read -r now _ < /proc/uptime; now=$((${{now%.*}} + jump)); }}
+tell() {{ [ "$1" != agree ] || watching=yes; printf "%s %s\\n" "$mark" "$*"; }}
+sleep() {{
+    command sleep 0.2
+    if [ "$jump" != 0 ]; then echo {LATER} old 10.0.0.2 > "$run.heard"; fi
+    if [ "$watching" ]; then jump=1000; fi
+}}"""
+    progress = agreeing(here, hearing(), "confirm", paused)
+    assert (progress.undecided, progress.restored, progress.exit) == ("disagreed", True, 1)
+
+
 BOOTS = {
     ("waits", ""): "old\n", ("waits", "old 10.0.0.2"): "old\n", ("waits", "undone lb2"): "old\n",
     ("waits", "kept lb2"): "new\n", ("waits", "new 10.0.0.2"): "new\n",
@@ -989,11 +1011,19 @@ def test_a_node_that_starts_again_follows_whom_it_hears(here: Here, state: str, 
     assert (here.state / "undo").exists() is stays
 
 
-def test_a_node_that_can_not_listen_refuses(here: Here) -> None:
-    """It would not hear that a peer has undone the change."""
-    progress = agreeing(here, "perl() { :; }\nsleep() { :; }\nhush() { :; }")
+@pytest.mark.parametrize(
+    ("perl", "why"),
+    [
+        (":", "perl works, but could open no socket for it as root"),
+        ("return 1", "perl does not work; repair perl-base there"),
+        ("exec /bin/sleep 5", "perl has not begun within 1 s; see uptime there"),
+    ],
+)
+def test_a_node_that_can_not_listen_refuses(here: Here, perl: str, why: str) -> None:
+    """It would not hear that a peer has undone the change. Why is checked: nothing of perl, no socket, a busy node."""
+    progress = agreeing(here, f"late=1\nperl() {{ {perl}; }}\nhush() {{ :; }}")
     assert (progress.failed, progress.restored) == ("listen", True)
-    assert "perl does not work" in progress.output[-1]
+    assert progress.output[-1] == f"could not listen to the other nodes: {why}"
 
 
 def test_a_node_that_lost_its_power_before_it_waited_asks_nobody(here: Here) -> None:

@@ -126,4 +126,6 @@ def shown(default: Any) -> str:
         return ""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, list):
+        return f"`{default}`"
     return f'`"{default}"`' if isinstance(default, str) else f"`{default:g}`"

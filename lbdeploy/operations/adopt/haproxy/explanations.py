@@ -10,6 +10,7 @@ from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_name
 from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
 from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, Proxy, server_options
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
+from lbdeploy.operations.adopt.reading.machine import Machine
 from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
 
 _TIMES = {"inter": "interval", "fastinter": "fast_interval", "downinter": "fast_interval", "slowstart": "slow_start"}
@@ -28,7 +29,7 @@ _OF_HTTP: Meaning = ("equal", "of HTTP only: frontends of hosts.toml pass TCP on
 class HaproxySide:
     """A node's haproxy.cfg, and what hosts.toml has in its place."""
 
-    node: str
+    machine: Machine
     sections: Sequence[Section]
     proxies: Sequence[Proxy]
     frontends: Frontends
@@ -49,10 +50,17 @@ def rows(side: HaproxySide) -> Iterator[LineRow]:
     for section in side.sections:
         names = side.served(section)
         for line in [section.head, *section.lines]:
-            yield row(side.node, line.place, line.text, UNREAD if line.unread else _meaning(side, section, names, line))
+            yield row(
+                side.machine.name,
+                line.place,
+                line.text,
+                UNREAD if line.unread else _meaning(side, section, names, line),
+            )
 
 
 def _meaning(side: HaproxySide, section: Section, names: Sequence[str], line: Directive) -> Meaning:
+    if line.place.file in side.machine.files_that_stay():
+        return "kept", "haproxy goes on reading this file, which lbdeploy leaves alone: under lbdeploy's defaults"
     if section.kind == "global":
         return _looked_up(GLOBALS, line, "haproxy's own default holds: lbdeploy's section global does not set it")
     if section.kind == "defaults":

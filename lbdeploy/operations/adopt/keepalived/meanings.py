@@ -81,9 +81,8 @@ INSTANCE: dict[str, Meaning] = {
 BLOCKS: dict[str, Meaning] = {
     "authentication": (
         "ends",
-        "adverts have no password, which anybody on the network could read: they count from the other nodes' "
-        "addresses alone, and with a TTL that no router has lowered. While one node has changed and the other "
-        "not, `up` keeps them from taking the VIPs twice",
+        "adverts have no password, which anybody on the network can read. With unicast, they count from the other "
+        "nodes' addresses alone. Until both nodes have changed, `up` keeps them from taking the VIPs twice",
     ),
     "virtual_routes": _ROUTES,
     "virtual_rules": _ROUTES,

@@ -67,6 +67,11 @@ class Machine:
         files = list(self.running["keepalived"].arguments("-f", "--use-file")) if "keepalived" in self.running else []
         return files[-1] if files else DEFAULT["keepalived"]
 
+    def files_that_stay(self) -> frozenset[str]:
+        """What haproxy reads besides the file that lbdeploy replaces: it goes on reading it."""
+        files = self.haproxy_files()
+        return frozenset(files) - {DEFAULT["haproxy"]} if DEFAULT["haproxy"] in files else frozenset()
+
     def haproxy_files(self) -> dict[str, str]:
         """Those of its command line, in that order; of a folder, each file that ends in .cfg."""
         named = _haproxy_named(self.running["haproxy"].argv) if "haproxy" in self.running else []

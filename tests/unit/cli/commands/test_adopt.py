@@ -11,6 +11,7 @@ from typing import Any
 import handmade_files as made
 import pytest
 from handmade_files import pair_of, seed_pair
+from schemas import conforming
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.adopt import adopt
@@ -37,6 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         except LbdeployError as error:
             app.exit_code = app.fail(error)
         document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        conforming(document)
         return document
 
     return call

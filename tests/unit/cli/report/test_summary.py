@@ -6,9 +6,9 @@ import pytest
 
 from lbdeploy.cli.report.summary import causes_lines, lasting, summary_line
 from lbdeploy.cli.report.terminal import Line
-from lbdeploy.health.causes import Cause
+from lbdeploy.health.digest.causes import Cause
+from lbdeploy.health.digest.overview import Overview
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.overview import Overview
 
 PAIR = Overview("k8s-api", (2, 2), (3, 3), ("lb1",), served=True)
 STOPPED = Finding.failed("lb1", "service", "haproxy is not running", "lbdeploy up", subject="haproxy")

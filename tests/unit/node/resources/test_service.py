@@ -164,7 +164,7 @@ def test_a_service_is_enabled_last_and_disabled_again_when_the_run_fails() -> No
     changes = HAPROXY.compare(running(), ("/etc/haproxy/haproxy.cfg",))
     assert "systemctl enable" not in steps_of(HAPROXY, running(), changes)
     *_, undo, enable = steps_of(HAPROXY, running(enabled="disabled")).splitlines()
-    assert undo == "undo 'systemctl disable --quiet haproxy'"
+    assert undo == "undo_lasting 'systemctl disable --quiet haproxy'"
     assert enable == "run systemctl enable --quiet haproxy"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from lbdeploy.config import reader, writer
 from lbdeploy.errors import RemoteError
 from lbdeploy.operations.adopt.pair import Adopted
+from lbdeploy.operations.adopt.reading.machine import Machine, Running
+from lbdeploy.operations.adopt.reading.sources import Sources
 
 INGRESS = """\
 frontend ingress-https
@@ -185,6 +188,31 @@ def test_a_peer_that_was_not_named_is_told_of() -> None:
         "/etc/keepalived/keepalived.conf": text.replace("192.168.1.12\n", "192.168.1.12\n        192.168.1.13\n")
     }
     assert told(adopt_all(machines), "192.168.1.13")[0] == "ends"
+
+
+def reading(machine: Machine, argv: str, files: dict[str, str]) -> Machine:
+    """The node, whose haproxy was started so."""
+    sources = Sources({path: {path: text} for path, text in files.items()})
+    running = {**machine.running, "haproxy": Running(tuple(argv.split()), "")}
+    return replace(machine, running=running, sources={**machine.sources, "haproxy": sources})
+
+
+def test_what_haproxy_reads_besides_stays_and_is_no_frontend() -> None:
+    """Or its port would be open twice."""
+    files = {"/etc/haproxy/haproxy.cfg": made.K3S_HAPROXY, "/etc/haproxy/conf.d/*.cfg": INGRESS}
+    argv = "haproxy -Ws -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/conf.d"
+    found = adopt_all([reading(each, argv, files) for each in pair_of(made.K3S_KEEPALIVED, "")])
+    assert list(valid(found)["frontends"]) == ["k3s-frontend"]
+    assert told(found, "frontend ingress-https")[0] == "kept"
+
+
+def test_a_daemon_that_reads_another_file_is_told_of() -> None:
+    """What it reads is adopted all the same."""
+    files = {"/etc/haproxy/site.cfg": made.K3S_HAPROXY}
+    argv = "haproxy -Ws -f /etc/haproxy/site.cfg"
+    found = adopt_all([reading(each, argv, files) for each in pair_of(made.K3S_KEEPALIVED, "")])
+    assert list(valid(found)["frontends"]) == ["k3s-frontend"]
+    assert any("haproxy reads /etc/haproxy/site.cfg; lbdeploy writes" in each for each in found.notes)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from lbdeploy.errors import ConnectError, InterruptedRunError, LostError, Remote
 from lbdeploy.events import silent
 from lbdeploy.operations.drill import fault_window
 from lbdeploy.operations.drill.fault_window import Breaking
-from lbdeploy.operations.drill.faults import FaultTarget, kind
+from lbdeploy.operations.drill.faults import FaultTarget, kind, of_server
+from lbdeploy.operations.drill.injector import OperatorInjector
 from lbdeploy.operations.outage.client import Prober
 
 
@@ -131,3 +132,19 @@ def test_where_it_cant_be_undone_from_here_the_node_is_waited_for(
     injector = Doing(undo=raising(ConnectError("no answer")))
     at, undone = broken(seed, injector, monkeypatch)
     assert undone - at >= 0.2
+
+
+def test_what_only_a_hand_can_do_is_asked_for() -> None:
+    """When to do it, and when to undo it; nothing, where it has not come to that."""
+    told: list[str] = []
+    target = FaultTarget("master2", of_server("server"))
+    hand = OperatorInjector(target, 60.0, lambda event: told.append(event.text))
+    hand.undo()
+    assert told == []
+    hand.arm(70.0)
+    assert hand.break_it() == pytest.approx(time.time(), abs=5)
+    hand.undo()
+    assert told == [
+        "now, on master2: cut its power. What clients see is measured for 60 s",
+        "now start master2 again; that is waited for",
+    ]

@@ -42,6 +42,7 @@ def test_who_drained_first_stays_on_record(seed: Cluster) -> None:
         (False, "UP", "ready", False),
         (False, "DOWN", "ready", False),
         (False, "DRAIN", "ready", True),  # by somebody's hand
+        (False, "MAINT", "ready", True),
     ],
 )
 def test_a_node_is_told_only_what_is_not_so_yet(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from builders import cluster
+from goldens import GOOD
 from linted import built_in, lints, text_of
 
-from lbdeploy.planning.desired import HAPROXY_CFG
+from lbdeploy.planning.desired import HAPROXY_CFG, files
+from lbdeploy.planning.lint import haproxy
 
 
 def two_sections(backend: str = "{{ frontend.name }}") -> str:
@@ -54,3 +61,29 @@ def test_what_lbdeploy_asks_haproxy_by_is_missed(
     """Without its sockets, nobody could say whether servers are up, or whether a standby serves, and no peer either."""
     (found,) = lints(tmp_path, "haproxy.cfg", built_in("haproxy.cfg").replace(old, new))
     assert (found.severity, found.message[: len(message)]) == (severity, message)
+
+
+def test_many_frontends_take_as_many_times_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many frontends have regular expressions look at about twice as much text, and not at four times."""
+    read = 0
+
+    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(pattern: str, text: str, *rest: Any) -> Any:
+            nonlocal read
+            read += len(text)
+            return function(pattern, text, *rest)
+
+        return call
+
+    counted = SimpleNamespace(escape=re.escape, MULTILINE=re.MULTILINE)
+    for name in ("match", "search", "findall"):
+        setattr(counted, name, counting(getattr(re, name)))
+    monkeypatch.setattr(haproxy, "re", counted)
+    looked_at = []
+    for count in (20, 40):
+        more = "".join(f'[frontends.f{n}]\nport = {7000 + n}\nservers.a = "192.168.1.21"\n' for n in range(count))
+        of, read = cluster(tmp_path, GOOD + more), 0
+        content = next(file.content for file in files(of, of.nodes[0]) if file.path == HAPROXY_CFG)
+        assert [found for rule in haproxy.RULES for found in rule(of, of.nodes[0], content)] == []
+        looked_at.append(read)
+    assert looked_at[1] < 2.2 * looked_at[0]

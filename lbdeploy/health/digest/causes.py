@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lbdeploy.common.debian import DAEMONS
+from lbdeploy.health.digest.overview import Overview
 from lbdeploy.health.finding import Finding
-from lbdeploy.health.overview import Overview
 
 # What may be the cause of others comes before what may follow from it.
 ORDER = (

@@ -7,7 +7,7 @@ from builders import server
 from verdicts import BARE, DOWN, DRIFT, Changes, verdict
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.health.overview import Overview
+from lbdeploy.health.digest.overview import Overview
 from lbdeploy.node.resources.last_run import JournalState
 
 

@@ -9,7 +9,7 @@ from builders import observe, plans
 from verdicts import BARE, DOWN, DRIFT, GONE, NO_SERVER, Changes, verdict
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.health.causes import Cause
+from lbdeploy.health.digest.causes import Cause
 from lbdeploy.health.verdict import judge
 from lbdeploy.node.parsers import Answered
 
