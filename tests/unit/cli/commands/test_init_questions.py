@@ -64,7 +64,7 @@ def test_questions_are_asked_until_the_answers_are_right(terminal: pexpect.spawn
     answer(terminal, "Addresses of lb-2", "192.168.0.11 127.0.0.12", "192.168.0.11 is already the address of node lb1")
     answer(terminal, "Addresses of lb-2", "192.168.0.12 127.0.0.12")
     answer(terminal, "VIP on external", "192.168.0.10", "'192.168.0.10' has no prefix length")
-    answer(terminal, "VIP on external", "192.168.2.10/24", "is not in 192.168.2.0/24, the network of its VIP")
+    answer(terminal, "VIP on external", "192.168.2.10/24", "no node has an address there")
     answer(terminal, "VIP on external", "")
     answer(terminal, "VIP on management", "", "no network has a VIP yet")
     answer(terminal, "VIP on management", "127.0.0.10/24", "can't be a VIP")

@@ -151,7 +151,11 @@ def test_problems_are_broken_between_words_and_paths_are_not(show: Show) -> None
         "error: 悪い設定.toml has 2 problems",
         "  悪い設定.toml:12: networks.external.vip: '192.168.0.10' has no prefix length;",
         '    write the address with its prefix length, like "192.168.0.10/24"',
+        '    12 │ vip = "192.168.0.10"     # a string or a list; IPv4 and IPv6',
+        "       │       ^^^^^^^^^^^^^^",
         "  悪い設定.toml:30: vrrp.router_id: 300 is too large; write 255 or less",
+        "    30 │ router_id = 300",
+        "       │             ^^^",
         "  now: nothing was contacted",
         "  next: edit 悪い設定.toml, then: lbdeploy -f 悪い設定.toml check",
     ]
