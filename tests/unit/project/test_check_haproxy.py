@@ -14,6 +14,8 @@ from builders import SEED, cluster
 
 from lbdeploy.planning.desired import CHECK_HAPROXY, HAPROXY_STOPPED, LACKS_SERVERS, VRRP_STATE, files
 
+pytestmark = pytest.mark.terminal
+
 TWO = SEED.read_text() + (
     "\n[frontends.ingress]\nport = 443\n[frontends.ingress.servers]\n"
     'w1 = "192.168.1.31:30443"\nw2 = "192.168.1.32:30443"\n'

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import shares
 
+pytestmark = pytest.mark.terminal
+
 CONFTEST = """
 import os, pathlib, pytest, sys
 sys.path.insert(0, {here!r})

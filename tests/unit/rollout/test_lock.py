@@ -16,6 +16,8 @@ from lbdeploy.errors import ConnectError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Event, silent
 from lbdeploy.rollout.lock import Lock, locking
 
+pytestmark = pytest.mark.terminal
+
 ANN, BOB = "ann@laptop (process 7), since 2026-11-23: lbdeploy up", "bob@desk (process 8): lbdeploy up"
 
 

@@ -48,6 +48,8 @@ from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import Task, Transaction
 
+pytestmark = pytest.mark.terminal
+
 SHELLS = ("dash", "bash")
 DAEMONS = ("haproxy", "keepalived")
 ME = Origin("20261123T092201.123Z", "ann@laptop (process 7)", "[cluster]\nname = 'new'")

@@ -159,6 +159,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.terminal
 def test_no_line_is_lost_where_processes_write_at_once(tmp_path: Path) -> None:
     """A hundred processes take their hosts out and put them in again, through a link, and every line is there."""
     real, link = tmp_path / "real", tmp_path / "known_hosts"
