@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from builders import SEED
 
-from lbdeploy.cli.report.drill import lines
+from lbdeploy.cli.report.drill.text import lines
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.faults import kind

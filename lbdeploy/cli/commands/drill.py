@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,18 +65,24 @@ def drill(
     names = _names(app, kind, everything=everything, console=console)
     if report:
         _try_out(report)
+    what = _broken(app, names, where["node"], where["server"])
     results: list[DrillResult] = []
-    stopped: LbdeployError | None = None
-    try:
-        _drill(app, names, _broken(app, names, where["node"], where["server"]), where["hold"], results)
-    except LbdeployError as error:
-        stopped = error
-    # Ctrl-C while something was broken has been handled by the drill: this one came before or after.
-    except KeyboardInterrupt:
-        stopped = InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify")
+    stopped = _stopped(partial(_drill, app, names, what, where["hold"], results))
     if stopped and not results:
         raise stopped
     _end(app, results, stopped, report, alone=not everything)
+
+
+def _stopped(run: Callable[[], None]) -> LbdeployError | None:
+    """Run drills; what ended them before the last one was done."""
+    try:
+        run()
+    except LbdeployError as error:
+        return error
+    # Ctrl-C while something was broken has been handled by the drill: this one came before or after.
+    except KeyboardInterrupt:
+        return InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify")
+    return None
 
 
 def _broken(app: App, names: Sequence[Name], node: str | None, server: str | None) -> str | None:
@@ -161,7 +167,7 @@ def _end(
 
 def _write(app: App, results: Sequence[DrillResult], report: Path) -> LbdeployError | None:
     """Write the page; returns the error that prevented it, if any."""
-    from lbdeploy.cli.report.drill_page import page
+    from lbdeploy.cli.report.drill.page import page
 
     try:
         report.write_text(page(app.cluster, results), encoding="utf-8")

@@ -1,28 +1,20 @@
-"""Prints for people: progress, plans, findings, errors. The only importer of rich.
-
-Plain lines are written without rich, since importing it takes longer than many a command: it draws tables and the live
-display.
-"""
+"""Prints for people what commands have found and done: plans, findings, results, errors."""
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdeploy.cli.report.plan import in_short, outline, steps
+from lbdeploy.cli.report.printer import Printer
 from lbdeploy.cli.report.summary import causes_lines, passed, summary_line
-from lbdeploy.cli.report.terminal import Line, Part, cell, console, draws_boxes, lively, write
+from lbdeploy.cli.report.terminal import Line, console, draws_boxes
 from lbdeploy.cli.report.words import count, listed
 from lbdeploy.errors import HostsFileError, LbdeployError
-from lbdeploy.node.remote import readable
 
 if TYPE_CHECKING:
-    from lbdeploy.cli.report.progress import Live, ProgressLines
     from lbdeploy.config.model import Cluster
-    from lbdeploy.events import Event, RemoteCommand
     from lbdeploy.health.digest.overview import State
     from lbdeploy.health.verdict import Verdict
     from lbdeploy.operations.doctor.doctor import Diagnosis
@@ -41,90 +33,11 @@ if TYPE_CHECKING:
     from lbdeploy.rollout.run import Outcome
 
 
-SHOWN = 4000  # characters of a script that are shown with -vv
 LONG = 15  # lines of a plan from which on its summary stands above it, too
 
 
-class Reporter:
-    """Prints progress on standard error, and results on standard output, or with --json on standard error, too."""
-
-    def __init__(self, *, json: bool, verbose: int, advise: Callable[[str], str] = str) -> None:
-        """`advise` adapts general advice, such as `lbdeploy up`, to the options of this invocation."""
-        self.verbose = verbose
-        self._advise = advise
-        self._results = sys.stderr if json else sys.stdout
-        self._beginning = threading.Lock()
-        self._begun: Live | ProgressLines | None = None
-
-    @property
-    def _progress(self) -> Live | ProgressLines:
-        """The display of progress, made for the first event: what contacts nothing has none."""
-        from lbdeploy.cli.report.progress import Live, ProgressLines
-
-        with self._beginning:
-            self._begun = self._begun or (Live() if self.lively else ProgressLines())
-            return self._begun
-
-    def emit(self, event: Event) -> None:
-        """Show an event. May be called from any thread."""
-        from lbdeploy.events import RemoteCommand
-
-        if not isinstance(event, RemoteCommand):
-            self._progress.event(event)
-        elif self.verbose > 1:
-            self._wire(event)
-
-    def _wire(self, event: RemoteCommand) -> None:
-        """Show a script that was run on a node, its output, and how it ended."""
-        from lbdeploy.events import excerpt
-
-        script = excerpt(readable(event.script), SHOWN)
-        self.warn((event.who, "name"), (f" $ {event.command}", "todo"), f"  ({event.seconds:.2f} s, {event.status})")
-        self.warn(("\n".join(f"    {line}" for line in script.splitlines()), "quiet"))
-
-    @property
-    def lively(self) -> bool:
-        """Whether there is a terminal to draw progress on."""
-        return lively(sys.stderr)
-
-    @property
-    def drawable(self) -> bool:
-        """Whether results go to a terminal that can be drawn over."""
-        return lively(self._results)
-
-    def forget(self, who: str) -> None:
-        """Remove the live line of a node, or of a cluster, that has ended."""
-        self._progress.forget(who)
-
-    def prepare(self) -> None:
-        """Import rich, which drawing results needs, while the run waits for the nodes anyway."""
-        import rich.console
-        import rich.table  # noqa: F401
-
-    def quiet(self) -> None:
-        """End the live display, so that results can be printed."""
-        if self._begun:
-            self._begun.close()
-
-    def say(self, *parts: Part) -> None:
-        """Print one line of results: text, and (text, style) pairs."""
-        self.quiet()
-        write(self._results, self._advised(parts))
-
-    def _say_all(self, lines: Iterable[Sequence[Part]]) -> None:
-        for line in lines:
-            self.say(*line)
-
-    def warn(self, *parts: Part) -> None:
-        """Print one line on standard error."""
-        self.quiet()
-        write(sys.stderr, self._advised(parts))
-
-    def _advised(self, parts: Sequence[Part]) -> Sequence[Part]:
-        """Adapt the commands in a line of advice: one with a part of the style "next"."""
-        if not any(isinstance(part, tuple) and part[1] == "next" for part in parts):
-            return parts
-        return [(self._advise(part[0]), part[1]) if isinstance(part, tuple) else self._advise(part) for part in parts]
+class Reporter(Printer):
+    """Prints what commands have found and done. What only some commands print is imported by them."""
 
     def error(self, error: LbdeployError) -> None:
         """Print an error: what happened, where, in what state things are, and what to type next."""
@@ -160,8 +73,8 @@ class Reporter:
             return
         summary, body = list(outline(plan)), list(steps(plan, diffs=True, whole=whole))
         if len(body) > LONG:
-            self._say_all([*summary, ()])
-        self._say_all([*body, *summary])
+            self.say_all([*summary, ()])
+        self.say_all([*body, *summary])
         if then:
             self.say("To make them: ", (then, "next"))
 
@@ -169,7 +82,7 @@ class Reporter:
         """Print the result of `plan`; what it would change is no fault of the cluster as it is."""
         self.plan(outcome.plan, then, whole=whole)
         drained = [each for each in outcome.verdict.causes if each.finding.check == "drained"]
-        self._say_all(causes_lines(drained, verbose=False))  # whatever a run does, they stay so
+        self.say_all(causes_lines(drained, verbose=False))  # whatever a run does, they stay so
         verdict, changes = outcome.verdict, len(outcome.plan.changes)
         state: State = "healthy" if verdict.state == "drifted" else verdict.state
         serious = [each for each in verdict.causes if not each.finding.drift]
@@ -180,13 +93,13 @@ class Reporter:
         """Print what `down` is about to do; with -v, also a diff for each file."""
         from lbdeploy.cli.report.down import warnings
 
-        self._say_all((*steps(planned.plan, diffs=self.verbose > 0), *warnings(planned)))
+        self.say_all((*steps(planned.plan, diffs=self.verbose > 0), *warnings(planned)))
 
     def removed(self, removed: Removed, *, purge: bool, limited: bool) -> None:
         """Print what `down` has done."""
         from lbdeploy.cli.report.down import outcome
 
-        self._say_all(outcome(removed, purge=purge, limited=limited))
+        self.say_all(outcome(removed, purge=purge, limited=limited))
 
     def _nothing_to_do(self, plan: Plan) -> None:
         names = plan.scope or tuple(plan.nodes)
@@ -213,7 +126,7 @@ class Reporter:
         self.found(outcome.verdict)
         if outcome.done and outcome.verdict.healthy and not outcome.errors:
             self.say(("Next: ", "next"), following)
-        self._say_all(more)
+        self.say_all(more)
         self.summary(outcome.verdict)
 
     def rebuilt(self, outcome: Rebuilt) -> None:
@@ -250,7 +163,7 @@ class Reporter:
         for finding in verdict.findings if self.verbose else ():
             if finding.ok:
                 self.say(*passed(finding))
-        self._say_all(causes_lines(verdict.causes, verbose=self.verbose > 0))
+        self.say_all(causes_lines(verdict.causes, verbose=self.verbose > 0))
 
     def summary(self, verdict: Verdict, more: str = "", state: State | None = None) -> None:
         """Print the line with which a command ends: how the cluster is."""
@@ -268,52 +181,52 @@ class Reporter:
         """Print the findings of `doctor`."""
         from lbdeploy.cli.report.doctor import lines
 
-        self._say_all(lines(diagnosis, verbose=self.verbose > 0))
+        self.say_all(lines(diagnosis, verbose=self.verbose > 0))
 
     def status(self, status: Status) -> None:
         """Print the status once."""
         from lbdeploy.cli.report.status import once
 
         self.quiet()
-        console(self._results).print(once(status, self._advised))
+        console(self.results).print(once(status, self.advised))
 
     def topology(self, topology: Topology) -> None:
         """Print the cluster as a picture."""
         from lbdeploy.cli.report.topology.text import ASCII, UNICODE, lines
 
         self.quiet()
-        width = min(console(self._results).width, 120)
-        self._say_all(lines(topology, width, UNICODE if draws_boxes() else ASCII))
+        width = min(console(self.results).width, 120)
+        self.say_all(lines(topology, width, UNICODE if draws_boxes() else ASCII))
 
     def watch(self, watch: Watch) -> None:
         """Draw the status again and again, until Ctrl-C."""
         from lbdeploy.cli.report.status import follow
 
         self.quiet()
-        follow(watch, console(self._results), self._advised)
+        follow(watch, console(self.results), self.advised)
 
     def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
         """Print which node has the VIPs after a handover, and what clients lost."""
         from lbdeploy.cli.report.handover import lines
 
-        self._say_all(lines(cluster, moved))
+        self.say_all(lines(cluster, moved))
 
     def servers(self, result: ServerResult) -> None:
         """Print what became of a server that was drained, or is to be used again."""
         from lbdeploy.cli.report.servers import lines
 
-        self._say_all(lines(result))
+        self.say_all(lines(result))
 
     def drill(self, result: DrillResult) -> None:
         """Print what one drill measured, with a timeline."""
-        from lbdeploy.cli.report.drill import lines
+        from lbdeploy.cli.report.drill.text import lines
 
         self.quiet()
-        self._say_all(lines(result, min(console(self._results).width, 100)))
+        self.say_all(lines(result, min(console(self.results).width, 100)))
 
     def drills(self, results: Sequence[DrillResult]) -> None:
         """Print a table of several drills, and how the cluster is after them."""
-        from lbdeploy.cli.report.drill import headings, row
+        from lbdeploy.cli.report.drill.text import headings, row
 
         if len(results) > 1:
             self.table(headings(), map(row, results))
@@ -343,16 +256,3 @@ class Reporter:
         if not any(each.severity == "error" for each in lints):
             preferred = f"{cluster.preferred.name} is the preferred MASTER."
             self.say((f"{cluster.path.name} is valid: ", "good"), f"{counts}; {preferred}")
-
-    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table; the first column names what each row is about."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="quiet")
-        for heading in headings:
-            table.add_column(cell(heading), overflow="fold")
-        for first, *rest in rows:
-            table.add_row(cell((first, "name")), *map(cell, rest))
-        self.quiet()
-        console(self._results).print(table)

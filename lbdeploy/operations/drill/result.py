@@ -138,28 +138,12 @@ class DrillResult(Measured):
             "from": self.holder,
             "to": self.taker,
             "streams": {"opened": len(self.long_lived), "broken": self.streams_broken},
-            "watches": {
-                "opened": self.watches,
-                "ended": self.ended_watches,
-                "silence_ms": _ms(self.silence),
-                "expected_ms": None if self.expected_silence is None else _ms(self.expected_silence),
-            },
+            "watches": self._watches(),
             "one_holder_ms": None if self.one_holder is None else _ms(self.one_holder),
             "two_holders_ms": _ms(self.two_holders),
             "broken_for_ms": _ms(self.repaired - self.broken),
-            "outages": [
-                {"client": view.client, "address": str(view.vip), "at_ms": _ms(gap.start - self.broken)}
-                | {"outage_ms": _ms(gap.seconds), "over": gap.closed}
-                for view in self.views
-                for gap in view.gaps
-                if gap.seconds > self.least
-            ],
-            "silences": [
-                {"address": str(each.vip), "at_ms": _ms(each.end - self.broken - each.since(self.disturbances))}
-                | {"silence_ms": _ms(each.since(self.disturbances)), "over": each.closed}
-                for each in self.silences
-                if each.since(self.disturbances)
-            ],
+            "outages": self._outages(),
+            "silences": self._silences(),
             **({} if self.failed_after_out is None else {"failed_after_out": self.failed_after_out}),
             "views": [view.to_json() for view in self.views],
             "events": [
@@ -168,6 +152,31 @@ class DrillResult(Measured):
             "healthy": self.healthy,
             "after": list(self.after),
         }
+
+    def _watches(self) -> dict[str, int | None]:
+        return {
+            "opened": self.watches,
+            "ended": self.ended_watches,
+            "silence_ms": _ms(self.silence),
+            "expected_ms": None if self.expected_silence is None else _ms(self.expected_silence),
+        }
+
+    def _outages(self) -> list[dict[str, object]]:
+        return [
+            {"client": view.client, "address": str(view.vip), "at_ms": _ms(gap.start - self.broken)}
+            | {"outage_ms": _ms(gap.seconds), "over": gap.closed}
+            for view in self.views
+            for gap in view.gaps
+            if gap.seconds > self.least
+        ]
+
+    def _silences(self) -> list[dict[str, object]]:
+        return [
+            {"address": str(each.vip), "at_ms": _ms(each.end - self.broken - each.since(self.disturbances))}
+            | {"silence_ms": _ms(each.since(self.disturbances)), "over": each.closed}
+            for each in self.silences
+            if each.since(self.disturbances)
+        ]
 
 
 def failure(results: Sequence[DrillResult]) -> DrillError | None:

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.report import progress, terminal
-from lbdeploy.cli.report.drill import lines as drill_lines
-from lbdeploy.cli.report.drill_page import page as drill_page
+from lbdeploy.cli.report.drill.page import page as drill_page
+from lbdeploy.cli.report.drill.text import lines as drill_lines
 from lbdeploy.cli.report.reporter import Reporter
 from lbdeploy.cli.report.status import screen
 from lbdeploy.cli.report.topology.page import page as topology_page

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from drills import OTHER, VIP, result, results, text
 
-from lbdeploy.cli.report.drill_page import page
+from lbdeploy.cli.report.drill.page import page
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.faults import kind, of_server
 from lbdeploy.operations.drill.result import failure, together

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from drills import result
 
-from lbdeploy.cli.report.drill_page import page
+from lbdeploy.cli.report.drill.page import page
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.outage.vrrp_events import Event
 

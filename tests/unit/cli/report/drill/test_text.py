@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from drills import VIP, result, results, text
 
-from lbdeploy.cli.report.drill_page import page
+from lbdeploy.cli.report.drill.page import page
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.outage.views import View
 from lbdeploy.operations.outage.vip_moves import Placed

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from lbdeploy import __version__
-from lbdeploy.cli.report.drill import holders, outages, silences, unreached
+from lbdeploy.cli.report.drill.text import holders, outages, silences, unreached
 from lbdeploy.common.sanitize import safe_markup as escape
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.result import DrillResult

@@ -1,0 +1,1 @@
+"""What people see of a drill: a timeline, and a page."""
