@@ -6,7 +6,7 @@ CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/byt
 # Tests that start processes wait for them half of the time.
 WORKERS = -n $(shell expr 2 '*' `nproc`)
 
-.PHONY: help demo demo-down test unit terminal lint bench client-view clients chaos machines docs lock release clean
+.PHONY: help demo demo-down test slow unit terminal lint bench client-view clients chaos machines docs lock release clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -20,7 +20,11 @@ demo-down:       ## remove the demo's lab
 
 test: lint unit terminal  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
 	@tools/sh/setup lab
-	$(ROOT) tools/sh/labtests $(BIN)/pytest -m lab
+	$(ROOT) tools/sh/labtests $(BIN)/pytest -m "lab and not slow"
+
+slow:            ## the tests on real nodes that wait for long timers, a quarter of an hour (needs root or sudo)
+	@tools/sh/setup lab
+	$(ROOT) tools/sh/labtests $(BIN)/pytest -m "lab and slow"
 
 unit:            ## the tests that need no nodes, in seconds
 	@tools/sh/setup

@@ -120,6 +120,7 @@ def taken_over(lab: Lab, *vips: str, moves: int = 0) -> None:
     wait_for(lambda: lab.answers(VIPS[0]) == "ok", 30)
 
 
+@pytest.mark.slow
 def test_the_procedures_pair_is_adopted(unadopted: Lab) -> None:
     """Every line is kept or equal but MASTER, the plan has no ending, and nobody notices `up`."""
     by_hand(unadopted, SEED, SEED_HAPROXY)

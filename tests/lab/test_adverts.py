@@ -131,6 +131,7 @@ def test_a_client_is_never_wrong_for_long(pair: Lab) -> None:
     assert min(wrong["the former holder speaks last"].values()) > 0, "the claim has deceived nobody"
 
 
+@pytest.mark.slow
 def test_the_holder_announces_its_vips_every_minute(pair: Lab) -> None:
     """Switches and clients that forget, or were told something else, learn it again."""
     time.sleep(11)  # what a move causes is over

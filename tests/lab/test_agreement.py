@@ -135,7 +135,7 @@ def test_a_laptop_that_dies_between_two_confirmations_leaves_nodes_that_agree(he
     assert held.do("up")["changes"] == []
 
 
-@pytest.mark.parametrize("change", ["router ID", "VIPs"])
+@pytest.mark.parametrize("change", ["router ID", pytest.param("VIPs", marks=pytest.mark.slow)])
 def test_a_laptop_that_sleeps_between_two_confirmations_tells_what_came_of_it(held: Lab, change: str) -> None:
     """75 s: the nodes agree long before it wakes; then it says what they say."""
     process = between(held, change)

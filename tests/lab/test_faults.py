@@ -410,7 +410,12 @@ def test_a_node_that_lost_its_power_undoes_what_was_not_confirmed(pair: Lab, tog
     [
         ("date", r"printf '\033]0;taken over\007soon\n'", "what it answered can't be read (date): "),
         ("ip", "exec yes", "it was given up: its answer is longer than 8 MiB"),
-        ("ip", "while :; do printf x; sleep 1; done", "it was given up: its answer takes longer than 60 s"),
+        pytest.param(
+            "ip",
+            "while :; do printf x; sleep 1; done",
+            "it was given up: its answer takes longer than 60 s",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_one_bad_answer_is_that_nodes_error(pair: Lab, program: str, does: str, said: str) -> None:

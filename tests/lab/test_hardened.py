@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness import VIPS, Lab, held_by, wait_for
 
 SSHD = "/etc/ssh/sshd_config.d/00-hard.conf"
@@ -37,6 +38,7 @@ systemctl reload ssh
 """
 
 
+@pytest.mark.slow
 def test_hardened_nodes_become_a_pair_that_can_be_changed_and_drilled(bare: Lab) -> None:
     """With one session a connection (MaxSessions), and with two: whatever a run holds open, it goes on over another."""
     for node in ("lb1", "lb2"):

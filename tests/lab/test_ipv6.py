@@ -68,7 +68,7 @@ VIPS = {
 }
 
 
-@pytest.fixture(scope="module", params=[DUAL, SIX], ids=["dual", "six"])
+@pytest.fixture(scope="module", params=[pytest.param(DUAL, marks=pytest.mark.slow), SIX], ids=["dual", "six"])
 def six(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     file = tmp_path_factory.mktemp("ipv6") / "hosts.toml"
     file.write_text(request.param)

@@ -156,6 +156,7 @@ def test_a_node_that_was_only_taken_out_of_the_file_is_no_second_holder(trio: Tr
     assert trio.run("verify").code == 0
 
 
+@pytest.mark.slow
 def test_a_node_that_can_not_be_reached_is_told_of(trio: Trio) -> None:
     """It may come back: what it will do then is said, and runs go on, but for those that are about that very node."""
     trio.of(trio.three)

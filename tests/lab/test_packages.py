@@ -29,6 +29,7 @@ def version(lab: Lab, node: str, package: str = "haproxy") -> str:
     return lab.on(node, f"dpkg-query -W -f '${{Version}}' {package}")
 
 
+@pytest.mark.slow
 def test_versions_are_kept_to_and_come_from_where_hosts_toml_says(pair: Lab, repository: Repository) -> None:
     """What no source offers is refused; a newer version of a new repository is taken away from the VIPs, and back."""
     was = version(pair, "lb1")

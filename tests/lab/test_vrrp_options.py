@@ -105,6 +105,7 @@ def test_what_is_tracked_moves_the_vips(pair: Lab, scripts: Path) -> None:
     assert pair.on("lb2", "stat -c %a:%U /etc/keepalived/lbdeploy-track-route") == "700:root"
 
 
+@pytest.mark.slow
 def test_adverts_go_to_the_group_and_back(pair: Lab) -> None:
     """Both ways the plan says that VRRP elects anew, and no new connection fails; doctor hears what there is.
 

@@ -135,6 +135,7 @@ def inside(namespace: str) -> Iterator[None]:
             assert libc.setns(own.fileno(), 0) == 0
 
 
+@pytest.mark.slow
 def test_a_quiet_connection_stays_known_for_as_long_as_it_lasts(pair: Lab) -> None:
     """Longer than entries last, also in a haproxy that was reloaded; what has ended is known as that, or not at all."""
     with short_lived(pair):
@@ -264,6 +265,7 @@ def test_a_node_with_part_of_the_servers_keeps_the_vips(pair: Lab) -> None:
     assert moves(pair, since) == []
 
 
+@pytest.mark.slow
 def test_servers_that_are_all_gone_move_nothing(pair: Lab) -> None:
     """Nor do they when they come back one by one; and the first one is used within 15 s."""
     since = time.time()

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[2] / "support"))  # where pytest finds it, too
+
 import chaos_judge as judge
 from chaos_changes import CHANGES, Change
 from chaos_faults import FAULTS, NOTHING, Fault, Scene
@@ -211,7 +213,7 @@ class Chaos:
 
 
 def _count_from(began: float, seen: dict[str, Any]) -> None:
-    for each in [*seen["failures"], *seen["broken"]]:
+    for each in [*seen["failures"], *seen["late"], *seen["broken"]]:
         each["at"] = round(each["at"] - began, 2)
 
 
