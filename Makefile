@@ -18,7 +18,7 @@ demo:            ## the whole job on real nodes on this machine: lab, up, verify
 demo-down:       ## remove the demo's lab
 	@$(ROOT) $(BIN)/lbdeploy lab down
 
-test: lint unit terminal  ## everything: style, types, tests, tests on real nodes (needs root or sudo)
+test: lint unit terminal  ## style, types, tests, and tests on real nodes but for the slow ones (needs root or sudo)
 	@tools/sh/setup lab
 	$(ROOT) tools/sh/labtests $(BIN)/pytest -m "lab and not slow"
 
