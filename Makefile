@@ -3,8 +3,9 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BIN := .venv/bin
 # Tests, and the many short runs of lbdeploy in them, are quicker with bytecode; it lies apart, for those who keep none.
 CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/bytecode
-# Tests that start processes wait for them half of the time.
-WORKERS = -n $(shell expr 2 '*' `nproc`)
+# Tests that start processes wait for them half of the time; the others compute, and each worker imports all tests first.
+WAITING = -n $(shell expr 2 '*' `nproc`)
+COMPUTING = -n $(shell expr 1 + `nproc`)
 
 .PHONY: help demo demo-down test slow unit terminal lint bench client-view clients chaos machines docs lock release clean
 
@@ -28,11 +29,11 @@ slow:            ## the tests on real nodes that wait for long timers, a quarter
 
 unit:            ## the tests that need no nodes, in seconds
 	@tools/sh/setup
-	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q $(WORKERS)
+	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q $(COMPUTING)
 
 terminal:        ## the tests in shells and terminals
 	@tools/sh/setup terminal
-	$(CACHED) $(BIN)/pytest tests/unit -m terminal -q $(WORKERS)
+	$(CACHED) $(BIN)/pytest tests/unit -m terminal -q $(WAITING)
 
 lint:            ## style, types, import rules
 	@tools/sh/setup

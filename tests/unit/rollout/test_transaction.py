@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symlink import Symlink
 
-from lbdeploy.cli.report.reporter import SHOWN
+from lbdeploy.cli.report.printer import SHOWN
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
