@@ -9,7 +9,6 @@ and ends on a line (or the end) of standard input with one JSON document:
     streams   streams that were opened: one a VIP, and one for each that broke
     broken    [{vip, at, why}] streams that ended, or were silent for 3 s; each is opened again
     cpu_s     what the client itself has cost
-    under_way how many other probes of the same VIP were under way at most, for 19 of 20 that began
     lag_s     the longest that it had to wait for the machine; near a timeout, what it says is not the nodes' doing
 
 `at` is the system's monotonic time (s), of the beginning of the probe, or of the stream's end. Measured: 17 % of one
@@ -88,7 +87,6 @@ def turned_away(seen: dict[str, Any]) -> list[dict[str, Any]]:
 
 def cut(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> list[dict[str, Any]]:
     """The connections that moves cut, or had TCP ask for again, where they are more than were on their way to a VIP."""
-    on_their_way = max(on_their_way, seen["under_way"])  # a busy machine answers later, and so has more of them
     lost = [each for each in seen["failures"] if not each["why"].startswith(NOT_OPENED)] + seen["late"]
     return lost if len(lost) > on_their_way * moves * len({each["vip"] for each in lost}) else []
 
@@ -125,7 +123,6 @@ class Seen:
     streams: int = 0
     broken: list[dict[str, Any]] = field(default_factory=list)
     cpu_s: float = 0.0
-    under_way: int = 0
     lag_s: float = 0.0
 
 
@@ -137,8 +134,6 @@ class Client:
         self.seen = seen
         self.answered = asyncio.Event()
         self.streaming = asyncio.Event()
-        self.others: list[int] = []  # by probe: how many were under way as it began
-        self._under_way = 0
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE  # the test is about the way there
@@ -149,7 +144,7 @@ class Client:
         due = loop.time()
         async with asyncio.TaskGroup() as probes:
             while True:
-                probes.create_task(self._counted())
+                probes.create_task(self._probe())
                 due = due + EVERY if due + EVERY > loop.time() else loop.time() + EVERY
                 await asyncio.sleep(due - loop.time())
                 self.seen.lag_s = max(self.seen.lag_s, round(loop.time() - due, 3))
@@ -168,14 +163,6 @@ class Client:
             except (OSError, EOFError):
                 pass  # it was not open yet; the probes tell why
             await asyncio.sleep(AGAIN)
-
-    async def _counted(self) -> None:
-        self.others.append(self._under_way)
-        self._under_way += 1
-        try:
-            await self._probe()
-        finally:
-            self._under_way -= 1
 
     async def _probe(self) -> None:
         began, connected = time.monotonic(), False
@@ -267,7 +254,6 @@ async def main(vips: list[str]) -> Seen:
     for each in work:
         each.cancel()
     await asyncio.gather(*work, return_exceptions=True)
-    seen.under_way = max(sorted(each.others)[len(each.others) * 19 // 20] for each in clients)
     seen.cpu_s = round(sum(os.times()[:2]), 2)
     return seen
 
