@@ -26,22 +26,26 @@ _WORDS = (
     "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
 )  # fmt: skip
 _ASSIGNMENT = r"\$\w+\s*="
-# In any text, each followed by the secret.
+# In any text, each followed by the secret. Before it: what of it a line has for certain, once it is _plain, since most
+# patterns need not even be compiled then.
 _GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
-    rf"\bauth_pass{_GAP}",
-    rf"\binsecure-password{_GAP}",
-    rf"\bstats{_GAP}[\"'\\]*auth{_GAP}",
-    rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}",
-    r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+",
-    r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
-    rf"(?<![\w-])[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])",
-    r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])",
-    r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
-    r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
-    r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)",
-    r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)",  # a JSON Web Token (RFC 7519), as of service accounts
-    r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
+    (("auth_pass",), rf"\bauth_pass{_GAP}"),
+    (("insecure-password",), rf"\binsecure-password{_GAP}"),
+    (("stats",), rf"\bstats{_GAP}[\"'\\]*auth{_GAP}"),
+    (("password",), rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}"),
+    (("authorization",), r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+"),
+    (
+        ("pass", "secret", "token", "api", "credential"),
+        r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
+    ),
+    ((":",), rf"(?<![\w-])[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
+    (("--",), r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])"),
+    (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)"),
+    (("hmac(", "jwt_verify", "aes_"), r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)"),
+    (("$",), r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)"),
+    (("eyj",), r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)"),  # a JSON Web Token (RFC 7519), as of service accounts
+    (("password",), r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)"),
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
 _FETCH = r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
@@ -154,19 +158,26 @@ def _lines(text: str, suspects: Collection[int]) -> Iterator[str]:
 def _line(line: str) -> str:
     if len(line) > _LONGEST:
         return HIDDEN
-    directive = " " + line[1:] if line[:1] in ("+", "-") else line  # as in a diff
-    ways = (
-        _in_text(line),
-        _in_directive(list(haproxy_words(directive))),
-        _in_directive([*keepalived_words(directive)]),
-    )
-    start = min((each for each in ways if each is not None), default=len(line))
+    plain = _plain(line)
+    starts = [_in_text(line, plain), *_in_directives(line, plain)]
+    start = min((each for each in starts if each is not None), default=len(line))
     secret = HIDDEN if line[start:].strip() else ""
+    if "://" not in line:
+        return line[:start] + secret
     return _pattern(_URL).sub(lambda url: f"{url['user']}{HIDDEN}", line[:start]) + secret
 
 
-def _in_text(line: str) -> int | None:
-    return min((found.end() for each in _BEFORE if (found := _pattern(each).search(line))), default=None)
+def _in_text(line: str, plain: str) -> int | None:
+    patterns = (pattern for words, pattern in _BEFORE if any(word in plain for word in words))
+    return min((found.end() for each in patterns if (found := _pattern(each).search(line))), default=None)
+
+
+def _in_directives(line: str, plain: str) -> Iterator[int | None]:
+    """The same as haproxy's and keepalived's parsers would read it; a mere assignment is no directive with a secret."""
+    if "\\x" in line or any(word in plain for word in _WORDS):
+        directive = " " + line[1:] if line[:1] in ("+", "-") else line  # as in a diff
+        yield _in_directive([*haproxy_words(directive)])
+        yield _in_directive([*keepalived_words(directive)])
 
 
 def _in_directive(words: Sequence[Word]) -> int | None:
