@@ -155,6 +155,7 @@ def _lines(text: str, suspects: Collection[int]) -> Iterator[str]:
         yield shown
 
 
+@lru_cache(maxsize=512)  # nodes have the same lines
 def _line(line: str) -> str:
     if len(line) > _LONGEST:
         return HIDDEN
