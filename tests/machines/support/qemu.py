@@ -95,9 +95,12 @@ class Machine:
         return self._qemu is not None and self._qemu.poll() is None
 
     def reboot(self) -> None:
-        """Has the machine reboot, as its administrator does; returns at once. It answers again after its boot."""
+        """Has the machine reboot, as its administrator does; returns at once. It answers again after its boot.
+
+        Once the reboot has begun, the shell is one of the first to end: it must have answered by then.
+        """
         assert self._shell
-        self._shell.ask("systemctl --no-block reboot", 60)
+        self._shell.ask("(sleep 1; systemctl reboot) > /dev/null 2>&1 < /dev/null &", 60)
         self._shell.reboots()
 
     def power_on(self) -> None:
@@ -124,13 +127,20 @@ class Machine:
             self._shell.close()
 
     def _start(self, argv: list[str]) -> subprocess.Popen[bytes]:
-        # They end with whatever has started them, in whichever way that ends.
+        # They end with whatever has started them, in whichever way that ends. Each in a session of its own, by which Linux
+        # divides the cores (sched(7), autogroup): what else runs here is no busier than a machine, however many it is.
         around = ["ip", "netns", "exec", self._place.namespace(SWITCH), "setpriv", "--pdeathsig", "KILL"]
         around += ["nice", "-n", "1"]  # client and laptop come first
         with (self._folder / "machine.log").open("ab") as log:
             environment = {**ENVIRONMENT, "TMPDIR": str(self._folder)}
             return subprocess.Popen(
-                [*around, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd="/"
+                [*around, *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
             )
 
     def _connected(self, path: Path) -> socket.socket:
