@@ -127,20 +127,14 @@ class Machine:
             self._shell.close()
 
     def _start(self, argv: list[str]) -> subprocess.Popen[bytes]:
-        # They end with whatever has started them, in whichever way that ends. Each in a session of its own, by which Linux
-        # divides the cores (sched(7), autogroup): what else runs here is no busier than a machine, however many it is.
-        around = ["ip", "netns", "exec", self._place.namespace(SWITCH), "setpriv", "--pdeathsig", "KILL"]
+        # They end with whatever has started them, in whichever way that ends. Each has a session of its own, as Linux
+        # divides cores by sessions (sched(7), autogroup): so one of many that are at work here is no busier.
+        around = ["ip", "netns", "exec", self._place.namespace(SWITCH), "setsid", "setpriv", "--pdeathsig", "KILL"]
         around += ["nice", "-n", "1"]  # client and laptop come first
         with (self._folder / "machine.log").open("ab") as log:
             environment = {**ENVIRONMENT, "TMPDIR": str(self._folder)}
             return subprocess.Popen(
-                [*around, *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd="/",
-                start_new_session=True,
+                [*around, *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd="/"
             )
 
     def _connected(self, path: Path) -> socket.socket:

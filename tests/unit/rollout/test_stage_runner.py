@@ -45,7 +45,7 @@ def begin(cluster: Cluster) -> list[Mapping[str, Task]]:
     seen = [observe(cluster, node) for node in cluster.nodes]
     stage = Stage(Strategy.BEGIN, plans(cluster, *seen), "")
     change = StageChange(Plan({}, (stage,)), stage, survey(cluster, *seen), Wanted({}, frozenset()))
-    StageRunner(cluster, cast(Any, tasks), cast(Any, None), silent).perform(change)
+    StageRunner(cluster, cast("Any", tasks), cast("Any", None), silent).perform(change)
     return tasks.tasks
 
 
