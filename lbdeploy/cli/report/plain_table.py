@@ -12,7 +12,7 @@ WIDEST = 160  # columns; rich breaks cells of a wider one
 
 def plain(stream: IO[str]) -> bool:
     """Whether a table on the stream has neither colours nor a width to keep to."""
-    return not coloured(stream) and not lively(stream) and "utf" in (stream.encoding or "").lower()
+    return not coloured(stream) and not lively(stream) and "utf" in str(getattr(stream, "encoding", "")).lower()
 
 
 def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
