@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -160,8 +163,26 @@ def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted
     assert "weight -20" in lines(told, "changes")
     assert "[frontends.ingress]" in unadopted.file.read_text()
     assert "hunter2" not in str(told)
+    assert by_the_library(unadopted) == (unadopted.file.read_text(), (unadopted.file.parent / SECTIONS).read_text())
     assert (unadopted.file.parent / SECTIONS).stat().st_mode & 0o777 == 0o600
     taken_over(unadopted, *VIPS, "192.168.0.77", moves=2, then=lambda: sections_are_part_of_it(unadopted))
+
+
+BY_A_PROGRAM = f"""
+import json, sys
+from lbdeploy import adopt, load
+ssh = load(sys.argv[1], lab=True).ssh
+found = adopt({list(NODES)}, ssh=ssh)
+print(json.dumps([found.text, found.files["{SECTIONS}"]]))
+"""
+
+
+def by_the_library(lab: Lab) -> tuple[str, str]:
+    """hosts.toml and the sections, as a program makes them."""
+    argv = [sys.executable, "-c", BY_A_PROGRAM, str(lab.file)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
+    text, sections = json.loads(done.stdout)
+    return text, sections
 
 
 def web(lab: Lab, address: str, port: int = 8080) -> str:
@@ -175,7 +196,7 @@ def sections_are_part_of_it(lab: Lab) -> None:
     file = lab.file.parent / SECTIONS
     text = file.read_text()
     file.write_text(f"{text}    nonsense\n")
-    refused = lab.do("up", code=1)["error"]["message"]
+    refused = lab.do("up", code=7)["error"]["message"]
     assert "nonsense" in refused
     file.write_text(
         text + "listen more\n    bind *:8081\n    http-request return status 200 content-type text/plain string more\n"

@@ -26,7 +26,8 @@ from lbdeploy.operations.adopt.reading import haproxy_cfg, keepalived_conf
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Section
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.reading.machine import Machine
-from lbdeploy.operations.adopt.rows import LineRow, Verdict, merged
+from lbdeploy.operations.adopt.result import Adopted
+from lbdeploy.operations.adopt.rows import LineRow, merged
 from lbdeploy.planning.endings import OURS
 
 UNTOUCHED = "nothing was written, and nothing was changed on the nodes"
@@ -51,28 +52,6 @@ class HandMadeNode:
         """Those of the file that lbdeploy replaces."""
         stay = self.machine.files_that_stay()
         return [each for each in self.sections if each.head.place.file not in stay]
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A hosts.toml as tables, the `files` that it names, by their paths beside it, and the table of lines."""
-
-    draft: Draft
-    files: Mapping[str, str]
-    rows: Sequence[LineRow]
-    notes: Sequence[str] = ()
-
-    @property
-    def counts(self) -> dict[Verdict, int]:
-        """How many rows have each verdict."""
-        found: dict[Verdict, int] = {"kept": 0, "equal": 0, "changes": 0, "ends": 0}
-        for each in self.rows:
-            found[each.verdict] += 1
-        return found
-
-    def to_json(self) -> dict[str, Any]:
-        """The table for programs."""
-        return {"lines": [each.to_json() for each in self.rows], "counts": self.counts, "notes": list(self.notes)}
 
 
 def understood(machine: Machine) -> HandMadeNode:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from lbdeploy.config import reader, writer
 from lbdeploy.errors import RemoteError
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE
-from lbdeploy.operations.adopt.pair import Adopted
 from lbdeploy.operations.adopt.reading.machine import Machine, Running
 from lbdeploy.operations.adopt.reading.sources import Sources
+from lbdeploy.operations.adopt.result import Adopted
 
 INGRESS = """\
 frontend ingress-https

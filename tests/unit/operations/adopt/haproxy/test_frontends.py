@@ -8,7 +8,7 @@ import handmade_files as made
 from handmade_files import adopt_all, hand_made, links, pair_of, seed_pair
 
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE
-from lbdeploy.operations.adopt.pair import Adopted
+from lbdeploy.operations.adopt.result import Adopted
 
 CA = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 TLS = """\

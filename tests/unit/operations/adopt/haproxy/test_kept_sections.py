@@ -10,7 +10,7 @@ from handmade_files import adopt_all, pair_of
 
 from lbdeploy.config import reader, writer
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE
-from lbdeploy.operations.adopt.pair import Adopted
+from lbdeploy.operations.adopt.result import Adopted
 from lbdeploy.planning.desired import HAPROXY_CFG, files
 from lbdeploy.planning.lint.lint import lint
 
