@@ -25,14 +25,14 @@ from lbdeploy.common.debian import (
 )
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
-from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, Vip, frontend_socket
+from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, OwnSections, Vip, frontend_socket
 from lbdeploy.node import tls_hello
 from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
-from lbdeploy.planning import validators
+from lbdeploy.planning import own_sections, validators
 
 ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
@@ -116,7 +116,7 @@ PATHS = SimpleNamespace(
 Text = Callable[..., str]  # the type of `rendered`
 
 
-def rendered(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
+def rendered(cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
     """What jinja2 makes of a template, which is imported only where something is rendered. Raises RenderError."""
     from lbdeploy.planning.render import render
 
@@ -260,7 +260,8 @@ def _own_scripts(cluster: Cluster) -> list[File]:
 
 def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
     longest = max(max(frontend.client_timeout, frontend.server_timeout) for frontend in cluster.frontends)
-    return text(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
+    conf = text(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
+    return own_sections.joined(cluster, node, conf, {each.path: text(cluster, node, each) for each in cluster.extra})
 
 
 def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:

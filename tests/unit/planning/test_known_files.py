@@ -25,7 +25,7 @@ def renderings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     seen: list[str] = []
 
-    def counted(cluster: Cluster, node: Any, template: str, **values: Any) -> str:
+    def counted(cluster: Cluster, node: Any, template: Any, **values: Any) -> str:
         seen.append(f"{node.name} {template}")
         return rendered(cluster, node, template, **values)
 
@@ -78,6 +78,18 @@ def test_own_templates_are_always_rendered(tmp_path: Path, renderings: list[str]
         ]
         assert found.content == text  # type: ignore[attr-defined]
         assert len(renderings) > 10
+
+
+def test_files_with_own_sections_are_always_rendered(tmp_path: Path, renderings: list[str]) -> None:
+    """They are templates, too, and may have passwords, which the cache is not to have."""
+    (tmp_path / "more.cfg").write_text("userlist admins\n  user ann insecure-password s3cret\n")
+    of = cluster(tmp_path, GOOD + '\n[haproxy]\nextra = ["more.cfg"]\n')
+    for _ in range(2):
+        renderings.clear()
+        assert known_desired(of, of.nodes)["lb1"] == desired(of, of.node("lb1"))
+        assert len(renderings) > 10
+    kept = tmp_path / "cache" / "lbdeploy"
+    assert not kept.exists() or not any("s3cret" in each.read_text() for each in kept.iterdir())
 
 
 def test_what_somebody_damaged_is_rendered(tmp_path: Path, renderings: list[str]) -> None:
