@@ -88,10 +88,14 @@ def test_requests_and_watches_go_on(pair: Lab, programs: Path) -> None:
     assert len([each for each in watches.all if each.lines]) == 3
 
 
+def kubeconfig(lab: Lab) -> Path:
+    """The one that `lab up` has written."""
+    return Path(lab.lbdeploy("--json", "lab", "status").json["lab"]["kubeconfig"])
+
+
 def admin(lab: Lab, programs: Path, *arguments: str) -> list[str]:
     """kubectl with the lab's kubeconfig, where the operator is."""
-    status = lab.lab("status")["lab"]
-    config = Path(status["kubeconfig"])
+    config = kubeconfig(lab)
     assert config.stat().st_mode & 0o777 == 0o600
     inside = ["ip", "netns", "exec", lab.namespace("operator"), str(programs / "kubectl"), f"--kubeconfig={config}"]
     return [*inside, "--request-timeout=20s", *arguments]
@@ -120,7 +124,7 @@ def test_kubectl_gets_what_it_asks_for(pair: Lab, programs: Path) -> None:
 def test_servers_follow_the_cluster(pair: Lab, programs: Path) -> None:
     """A server that hosts.toml lacks is told by `servers` and `verify`, and written; one that is stopped stays."""
     path = {"PATH": f"{programs}:{os.environ['PATH']}"}
-    config = pair.lab("status")["lab"]["kubeconfig"]
+    config = str(kubeconfig(pair))
     assert pair.run("--json", "servers", env=path).code == 0
     pair.lab("stop", "master2")
     try:
