@@ -17,6 +17,7 @@ from lbdeploy.lab.machine.kubeconfig import api_frontend
 from lbdeploy.lab.machine.topology import Host
 
 Object = dict[str, Any]
+Member = tuple[str, Server]  # the lab's host, and the server that it stands for
 SINCE = "2026-01-01T00:00:00Z"
 ROLE = "node-role.kubernetes.io/control-plane"
 SLICES = "/apis/discovery.k8s.io/v1"
@@ -38,8 +39,10 @@ def objects(place: Place, cluster: Cluster, servers: Sequence[Host]) -> dict[str
     members = [(_host(servers, each).name, each) for each in api_frontend(cluster).servers]
     pids = {name: str(place.host(name) / "pid") for name, _ in members}
     nodes = _list("v1", "NodeList", [_node(name, each) for name, each in members])
-    slices = _list("discovery.k8s.io/v1", "EndpointSliceList", [_slice(members, pids)])
-    endpoints = _list("v1", "EndpointsList", [_endpoints(members, pids)])
+    groups = _alike(members)
+    named = (("kubernetes" if at == 0 else f"kubernetes-{at + 1}", group) for at, group in enumerate(groups))
+    slices = _list("discovery.k8s.io/v1", "EndpointSliceList", [_slice(*each, pids) for each in named])
+    endpoints = _list("v1", "EndpointsList", [_endpoints(groups, pids)])
     return {
         **_discovery(),
         "/api/v1/nodes": nodes,
@@ -48,6 +51,14 @@ def objects(place: Place, cluster: Cluster, servers: Sequence[Host]) -> dict[str
         f"{SLICES}/endpointslices": slices,
         f"{SLICES}/namespaces/default/endpointslices": slices,
     }
+
+
+def _alike(members: Sequence[Member]) -> list[list[Member]]:
+    """A slice has addresses of one IP version, all with the same port."""
+    groups: dict[tuple[int, int], list[Member]] = {}
+    for each in members:
+        groups.setdefault((each[1].address.version, each[1].port), []).append(each)
+    return list(groups.values())
 
 
 def _host(servers: Sequence[Host], server: Server) -> Host:
@@ -71,24 +82,29 @@ def _node(name: str, server: Server) -> Object:
     return {"kind": "Node", "apiVersion": "v1", "metadata": _metadata(name, {ROLE: ""}), "spec": {}, "status": status}
 
 
-def _slice(members: Sequence[tuple[str, Server]], pids: dict[str, str]) -> Object:
+def _slice(name: str, group: Sequence[Member], pids: dict[str, str]) -> Object:
     serving = {"conditions": {"ready": True}}
     return {
         "kind": "EndpointSlice",
         "apiVersion": "discovery.k8s.io/v1",
-        "metadata": _metadata("kubernetes", {"kubernetes.io/service-name": "kubernetes"}, "default"),
-        "addressType": f"IPv{members[0][1].address.version}",
-        "endpoints": [{"addresses": [str(s.address)], **serving, "while": pids[name]} for name, s in members],
-        "ports": [{"name": "https", "port": members[0][1].port, "protocol": "TCP"}],
+        "metadata": _metadata(name, {"kubernetes.io/service-name": "kubernetes"}, "default"),
+        "addressType": f"IPv{group[0][1].address.version}",
+        "endpoints": [{"addresses": [str(s.address)], **serving, "while": pids[host]} for host, s in group],
+        "ports": [_port(group)],
     }
 
 
-def _endpoints(members: Sequence[tuple[str, Server]], pids: dict[str, str]) -> Object:
-    addresses = [{"ip": str(server.address), "while": pids[name]} for name, server in members]
-    ports = [{"name": "https", "port": members[0][1].port, "protocol": "TCP"}]
+def _endpoints(groups: Sequence[Sequence[Member]], pids: dict[str, str]) -> Object:
+    subsets = [
+        {"addresses": [{"ip": str(s.address), "while": pids[host]} for host, s in group], "ports": [_port(group)]}
+        for group in groups
+    ]
     metadata = _metadata("kubernetes", {}, "default")
-    subsets = [{"addresses": addresses, "ports": ports}]
     return {"kind": "Endpoints", "apiVersion": "v1", "metadata": metadata, "subsets": subsets}
+
+
+def _port(group: Sequence[Member]) -> Object:
+    return {"name": "https", "port": group[0][1].port, "protocol": "TCP"}
 
 
 def _discovery() -> dict[str, Object]:

@@ -6,6 +6,7 @@ removed is not used when it is back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,9 @@ from lbdeploy.operations.kubernetes.api_servers import ApiServer, ControlPlane
 # "same": in both. "missing": hosts.toml lacks it. "gone": of no node of the control plane any more. "silent": of one
 # that announces no API server now. "unknown": not announced, and the cluster does not say who is its control plane.
 State = Literal["same", "missing", "gone", "silent", "unknown"]
+
+
+PLAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")  # what hosts.toml takes as a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _port(frontend: Frontend, plane: ControlPlane, new: ApiServer) -> int:
 def _free(server: ApiServer, taken: set[str]) -> str:
     """A name for a new server: that of its node, or one made of its address."""
     made = "api-" + str(server.address).replace(".", "-").replace(":", "-").strip("-")
-    names = [server.node] if server.node and len(server.node) < 64 else []
+    names = [server.node] if server.node and PLAIN.fullmatch(server.node) else []
     return next(
         each for each in (*names, made, *(f"{made}-{n}" for n in range(2, len(taken) + 3))) if each not in taken
     )

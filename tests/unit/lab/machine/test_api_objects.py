@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Server
 from lbdeploy.lab.host import paths
 from lbdeploy.lab.host.paths import Place
 from lbdeploy.lab.machine import api_objects
@@ -61,3 +63,15 @@ def test_discovery_names_what_there_is(file: str) -> None:
     for root in ("/api/v1", "/apis/discovery.k8s.io/v1"):
         for resource in (find(file, root) or {})["resources"]:
             assert find(file, f"{root}/{resource['name']}") is not None
+
+
+def test_a_slice_has_addresses_of_a_kind(seed: Cluster, place: Place) -> None:
+    """Of one IP version, with one port."""
+    api = seed.frontends[0]
+    odd = (*api.servers, Server("six", ip_address("fd00::1"), 6443), Server("other", ip_address("192.168.1.29"), 7443))
+    cluster = replace(seed, frontends=(replace(api, servers=odd),))
+    made = api_objects.objects(place, cluster, topology(cluster).of("server"))
+    found = [
+        (each["metadata"]["name"], each["addressType"], each["ports"][0]["port"]) for each in made[SLICES]["items"]
+    ]
+    assert found == [("kubernetes", "IPv4", 6443), ("kubernetes-2", "IPv6", 6443), ("kubernetes-3", "IPv4", 7443)]
