@@ -1,6 +1,6 @@
 """Asking the Kubernetes API with the operator's own kubectl: its configuration, contexts, plugins and proxies apply.
 
-See docs/decisions/064-the-operators-kubectl.md.
+See docs/decisions/065-the-operators-kubectl.md.
 """
 
 from __future__ import annotations
