@@ -84,6 +84,7 @@ operations/doctor/firewall/packet_filter.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/history/ask.py
+operations/kubernetes/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py
