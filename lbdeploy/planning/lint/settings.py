@@ -72,9 +72,10 @@ def _stacked(cluster: Cluster, frontend: Frontend) -> Iterator[Suspicion]:
     there = [each for each in frontend.servers if each.address in own and each.port == frontend.port]
     if there:
         which = " and ".join(f"{each.name} ({own[each.address]})" for each in there)
+        key = key_text("frontends", frontend.name)
         message = (
-            f"{key_text('frontends', frontend.name)}: {which} run on the nodes at port {frontend.port}, which haproxy has "
-            "on the VIPs: kube-apiserver listens on all addresses, and only one of the two can start"
+            f"{key}: {which} run on the nodes at port {frontend.port}, which haproxy has on "
+            "the VIPs: kube-apiserver listens on all addresses, and only one of the two can start"
         )
         yield message, "give the frontend another port; or each kube-apiserver --bind-address=ITS_OWN_ADDRESS"
 
