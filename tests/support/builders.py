@@ -24,6 +24,7 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
+from lbdeploy.node.told_state import ToldState
 from lbdeploy.planning.desired import desired, files
 from lbdeploy.rollout.survey import Survey
 
@@ -105,6 +106,7 @@ def observe(
         answered=tuple(Answered(vip.ip, f.port, "16") for vip in cluster.vips for f in cluster.frontends),
         own={frontend.name: True for frontend in cluster.frontends},
         room=(Room("/etc/haproxy", 10**6, 10**6),),
+        told=ToldState("MASTER" if holds else "BACKUP", "delivered", LONG_AGO, 1) if cluster.vrrp.told else None,
     )
     return replace(observation, **changes)
 

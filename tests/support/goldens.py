@@ -139,6 +139,12 @@ SCRIPT = "#!/bin/sh\nexit 0"  # a last line without its end is no mistake of a s
 OPTIONS = """
 mode = "multicast"
 notify = "scripts/notify.sh"
+notify_master = "scripts/notify.sh"
+notify_backup = "scripts/notify.sh"
+notify_fault = "scripts/notify.sh"
+notify_stop = "scripts/notify.sh"
+notify_timeout = 10
+notify_retry = 3
 [vrrp.track_files.uplink]
 file = "/run/uplink"
 weight = -120
