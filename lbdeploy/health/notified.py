@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
+from lbdeploy.node.keepalived_state import ToldState
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.told_state import ToldState
 
 CHECK = "notify"
 _TIMED_OUT = (124, 137)  # the exit status of timeout(1), and of a script that it had to kill

@@ -15,6 +15,7 @@ from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
 from lbdeploy.node.answers import KEPT, seconds, understood
 from lbdeploy.node.health_probes import health
+from lbdeploy.node.keepalived_state import ToldState, told_state
 from lbdeploy.node.parsers import (
     Answered,
     Link,
@@ -35,7 +36,6 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.server_state import ID as SERVER_STATE_ID
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.node.told_state import ToldState, told_state
 from lbdeploy.node.vrrp_priority import effective
 
 FAULT_STATE = "FAULT"

@@ -24,12 +24,11 @@ from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import holder, placed, tracked
 from lbdeploy.node.health_probes import health
-from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp
+from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp, told_state
 from lbdeploy.node.observation import Observation, ProbeScript, tracked_file
 from lbdeploy.node.parsers import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.node.resources import Journal, ServerState, Service
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.node.told_state import told_state
 
 HEALTH = ("now", "ip a", "show stat", "handover", "told")
 

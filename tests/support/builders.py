@@ -15,6 +15,7 @@ from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.node.drift import NodePlan, diff
+from lbdeploy.node.keepalived_state import ToldState
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
@@ -24,7 +25,6 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.node.told_state import ToldState
 from lbdeploy.planning.desired import desired, files
 from lbdeploy.rollout.survey import Survey
 

@@ -12,7 +12,7 @@ from goldens import GOOD, SCRIPT
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.notified import notified
 from lbdeploy.health.state import ClusterState
-from lbdeploy.node.told_state import ToldState
+from lbdeploy.node.keepalived_state import ToldState
 
 
 def found(folder: Path, told: ToldState | None) -> Finding:
