@@ -154,7 +154,7 @@ def notify(lab: Lab, node: str) -> Any:
 
 @pytest.mark.slow
 def test_a_floating_ip_follows_the_vips_whatever_its_api_does(pair: Lab, tmp_path: Path) -> None:
-    """The script is told by the first `up`, at each move, and when a master claims its VIPs again, until it succeeds."""
+    """The script is told by `up`, at each move, and when a master claims its VIPs again: until it succeeds."""
     (pair.file.parent / "scripts").mkdir(exist_ok=True)
     (pair.file.parent / "scripts/claim.sh").write_text(CLAIM)
     for node in ("lb1", "lb2"):
