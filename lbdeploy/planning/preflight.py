@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lbdeploy.common.debian import PACKAGES, SYSCTL_FOLDER, lists_packages
 from lbdeploy.config.model import Cluster
+from lbdeploy.errors import key_text
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
@@ -38,10 +39,7 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
     node, links = observation.node, {link.name: link for link in observation.links}
     interface, address = node.interfaces[network], node.addresses[network]
     if interface not in links:
-        there = ", ".join(name for name in sorted(links) if name != "lo")
-        fix = f'it has: {there}; set nodes.{node.name}.interfaces = {{ {network} = "NAME" }} in hosts.toml'
-        detail = f"has no interface {interface}, for network {network}"
-        yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
+        yield _missing(observation, network)
         return
     if not links[interface].up:
         fix = f"ip link set {interface} up, or check its cable"
@@ -55,8 +53,24 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
     if interface not in observation.holds(address):
         where = ", ".join(observation.holds(address))
         detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
-        fix = f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network"
+        fix = f"correct {key_text('nodes', node.name, network)} in hosts.toml, or the node's network"
         yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
+
+
+def _missing(observation: Observation, network: str) -> Finding:
+    """An interface that is not there, or not by that name: keepalived knows no altname (ip-link(8))."""
+    node = observation.node
+    interface = node.interfaces[network]
+    real = next((link.name for link in observation.links if interface in link.others), "")
+    there = ", ".join(sorted(link.name for link in observation.links if link.name != "lo"))
+    detail = f"has no interface {interface}, for network {network}"
+    if real:
+        detail = (
+            f"calls {interface}, for network {network}, {real}: the other is an altname, which keepalived does not know"
+        )
+    key = key_text("nodes", node.name, "interfaces")
+    fix = f'set {key} = {{ {key_text(network)} = "{real or "NAME"}" }} in hosts.toml'
+    return Finding.failed(node.name, "interface", detail, fix if real else f"it has: {there}; {fix}", subject=interface)
 
 
 def _routed(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
