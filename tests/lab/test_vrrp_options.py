@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clients import elected_anew, smooth, traffic
-from floating_ip import CLAIM, TOKEN, floating_ip
-from harness import VIPS, Lab, held_by, wait_for
+from floating_ip import CLAIM, PORT, TOKEN, FloatingIp, floating_ip
+from harness import TOP, VIPS, Lab, held_by, wait_for
 
 NOTIFIED = "/run/notified"
 DELAY = "preempt_delay = 2\n"
@@ -152,6 +153,22 @@ def notify(lab: Lab, node: str) -> Any:
     return found
 
 
+def the_pages_script_says_whether_it_was_heard(lab: Lab, api: FloatingIp) -> None:
+    """The example of docs/howto/floating-ip.md, where curl is; its secret is in a file, and in no argument."""
+    page = (TOP / "docs/howto/floating-ip.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    secret = api.folder / "secret"
+    secret.write_text(f'header = "Authorization: Bearer {TOKEN}"\n')
+    script = example.replace("/etc/keepalived/floating-ip.curl", str(secret)).replace("--max-time 10", "--max-time 1")
+    script = script.replace("https://api.example.com/v1/floating-ips/4711", f"http://192.168.1.21:{PORT}")
+    (api.folder / "script").write_text(script)
+    for mode, heard in (("failing", False), ("silent", False), ("well", True)):
+        api.mode(mode)
+        assert (lab.on("client", f"sh {api.folder / 'script'} 2>&1 && echo heard", check=False) == "heard") == heard
+    assert api.owner == "assign"
+    api.forget()
+
+
 @pytest.mark.slow
 def test_a_floating_ip_follows_the_vips_whatever_its_api_does(pair: Lab, tmp_path: Path) -> None:
     """The script is told by `up`, at each move, and when a master claims its VIPs again: until it succeeds."""
@@ -160,6 +177,7 @@ def test_a_floating_ip_follows_the_vips_whatever_its_api_does(pair: Lab, tmp_pat
     for node in ("lb1", "lb2"):
         pair.on(node, f"umask 077; echo {TOKEN} > /root/floating-ip-token")
     with floating_ip(pair, tmp_path) as api:
+        the_pages_script_says_whether_it_was_heard(pair, api)
         pair.edit(DELAY, CLAIMING)
         assert pair.run("up").code == 0
         wait_for(lambda: api.owner == "lb1")
