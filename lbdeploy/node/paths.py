@@ -15,6 +15,8 @@ INSTALLED = f"{STATE}/installed"  # the names of the packages that lbdeploy inst
 SERVER_STATE = f"{STATE}/haproxy-servers"  # haproxy reads from it which servers are drained
 RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progress
 LOCK = f"{RUN}/lock"
+NOTIFY_FOLDER = "/run/lbdeploy-notify"  # which state the operator's scripts are to be told of, and whether they were
+NOTIFY_RESULT = f"{NOTIFY_FOLDER}/result"
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 
