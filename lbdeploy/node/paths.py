@@ -18,6 +18,7 @@ LOCK = f"{RUN}/lock"
 NOTIFY_FOLDER = "/run/lbdeploy-notify"  # which state the operator's scripts are to be told of, and whether they were
 NOTIFY_RESULT = f"{NOTIFY_FOLDER}/result"
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
+HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 
 
