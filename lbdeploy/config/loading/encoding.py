@@ -21,6 +21,7 @@ _CLASSES = (
     model.Node,
     model.Vrrp,
     model.Script,
+    model.OwnSections,
     model.TrackFile,
     model.TrackScript,
     model.Frontend,

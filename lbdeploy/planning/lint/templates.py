@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.common.paths import shown
-from lbdeploy.config.model import Cluster, Node
+from lbdeploy.config.model import Cluster, Node, OwnSections
 from lbdeploy.planning.desired import Text, files
 from lbdeploy.planning.lint.lints import Lint
 from lbdeploy.planning.render import ALWAYS, undeclared, unused_templates
@@ -22,8 +22,9 @@ class Noted:
         self.given: dict[str, set[str]] = defaultdict(lambda: set(ALWAYS))
         self._text = text
 
-    def __call__(self, cluster: Cluster, node: Node, template: str, **values: Any) -> str:
-        self.given[template] |= values.keys()
+    def __call__(self, cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
+        if isinstance(template, str):
+            self.given[template] |= values.keys()
         return self._text(cluster, node, template, **values)
 
 
