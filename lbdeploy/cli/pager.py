@@ -16,7 +16,7 @@ from lbdeploy.common import environment
 LESS = "FRX"
 
 
-class Held(io.StringIO):
+class TerminalText(io.StringIO):
     """Takes what is written for a terminal, as that terminal would: with its colours and its width."""
 
     def __init__(self, terminal: IO[str]) -> None:

@@ -97,10 +97,10 @@ class Printer:
         if not (self.drawable and sys.stdin.isatty()):
             self.say_all(lines)
             return
-        from lbdeploy.cli.pager import Held, fits, paged
+        from lbdeploy.cli.pager import TerminalText, fits, paged
 
         self.quiet()
-        terminal, held = self.results, Held(self.results)
+        terminal, held = self.results, TerminalText(self.results)
         for line in lines:
             write(held, self.advised(line))
         text = held.getvalue()
