@@ -25,7 +25,7 @@ def test_it_has_a_name_that_is_one_and_says_what_is_wrong(
     """Whatever the file says: it becomes the name of a folder."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     file = tmp_path / "hosts.toml"
-    found = bundle_of(file, text, HostsFileError(file, [Problem(3, "vrrp", "is odd", "make it even")]))
+    found = bundle_of(file, text, HostsFileError(file, [Problem("odd", ("vrrp",), "is odd", "make it even", 3)]))
     assert found.cluster == name
     assert found.name.startswith(f"lbdeploy-{name}-")
     entries = {each.path: each.text for each in found.entries}
