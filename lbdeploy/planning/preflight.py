@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lbdeploy.common.debian import PACKAGES, SYSCTL_FOLDER, lists_packages
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import key_text
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders
@@ -30,16 +30,16 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     yield from _lacking(observation)
     yield from full(observation)
     for network in node.interfaces:
-        yield from _interface(observation, network)
+        yield from _interface(cluster, observation, network)
     yield from _routed(cluster, observation)
 
 
-def _interface(observation: Observation, network: str) -> Iterator[Finding]:
+def _interface(cluster: Cluster, observation: Observation, network: str) -> Iterator[Finding]:
     """What is wrong with the interface of a network, or with the node's address on it."""
     node, links = observation.node, {link.name: link for link in observation.links}
     interface, address = node.interfaces[network], node.addresses[network]
     if interface not in links:
-        yield _missing(observation, network)
+        yield _missing(cluster, observation, network)
         return
     if not links[interface].up:
         fix = f"ip link set {interface} up, or check its cable"
@@ -57,20 +57,37 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
         yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
 
 
-def _missing(observation: Observation, network: str) -> Finding:
+def _missing(cluster: Cluster, observation: Observation, network: str) -> Finding:
     """An interface that is not there, or not by that name: keepalived knows no altname (ip-link(8))."""
     node = observation.node
     interface = node.interfaces[network]
     real = next((link.name for link in observation.links if interface in link.others), "")
-    there = ", ".join(sorted(link.name for link in observation.links if link.name != "lo"))
-    detail = f"has no interface {interface}, for network {network}"
     if real:
-        detail = (
-            f"calls {interface}, for network {network}, {real}: the other is an altname, which keepalived does not know"
-        )
-    key = key_text("nodes", node.name, "interfaces")
-    fix = f'set {key} = {{ {key_text(network)} = "{real or "NAME"}" }} in hosts.toml'
-    return Finding.failed(node.name, "interface", detail, fix if real else f"it has: {there}; {fix}", subject=interface)
+        named = f"{interface}, for network {network}, {real}"
+        detail = f"calls {named}: the other is an altname, which keepalived does not know"
+        key = key_text("nodes", node.name, "interfaces")
+        fix = f'set {key} = {{ {key_text(network)} = "{real}" }} in hosts.toml'
+    else:
+        detail = f"has no interface {interface}, for network {network}"
+        there = sorted(link.name for link in observation.links if link.name != "lo")
+        fix = _other_interface(cluster, node, network, there)
+    return Finding.failed(node.name, "interface", detail, fix, subject=interface)
+
+
+def _other_interface(cluster: Cluster, node: Node, network: str, there: Sequence[str]) -> str:
+    """What to write instead: the nearest name that the node has, at the line of hosts.toml that names the wrong one."""
+    from difflib import get_close_matches
+
+    from lbdeploy.config.mistakes.line_numbers import place_in
+
+    wrong = node.interfaces[network]
+    own = wrong != cluster.networks[network].interface
+    where = place_in(cluster.path, ("nodes", node.name, "interfaces") if own else ("networks", network, "interface"))
+    close = get_close_matches(wrong, there, 1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    key = f'{key_text("nodes", node.name, "interfaces")} = {{ {key_text(network)} = "NAME" }}'
+    alone = f"; for {node.name} alone: {key}"
+    return f"{where}: {meant}it has: {', '.join(there)}{'' if own else alone}"
 
 
 def _routed(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
