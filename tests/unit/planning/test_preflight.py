@@ -50,7 +50,11 @@ def test_a_missing_interface_is_told_with_those_that_are_there(seed: Cluster) ->
     """The remedy names the interfaces that the node has, and the setting to write."""
     found = list(preflight(seed, lb1(seed, links=links(seed, seed.node("lb1"), holds=False)[:2])))
     assert [each.detail for each in found] == ["has no interface ens32, for network management"]
-    assert found[0].fix == 'it has: ens33; set nodes.lb1.interfaces = { management = "NAME" } in hosts.toml'
+    fix = found[0].fix or ""
+    where, _, rest = fix.partition(": ")
+    line = int(where.rpartition(":")[2])
+    assert 'interface = "ens32"' in seed.path.read_text().splitlines()[line - 1]
+    assert rest == 'did you mean ens33? it has: ens33; for lb1 alone: nodes.lb1.interfaces = { management = "NAME" }'
 
 
 def test_a_missing_address_is_told_with_where_it_is(seed: Cluster) -> None:
@@ -75,6 +79,18 @@ def test_a_peer_behind_a_router_is_told(tmp_path: Path, seed: Cluster) -> None:
     for line in ("max_hops = 1", 'mode = "multicast"'):
         meant = cluster(tmp_path, GOOD.replace("router_id", f"{line}\nrouter_id"))
         assert list(preflight(meant, observe(meant, meant.node("lb1"), lacks=behind))) == []
+
+
+def test_an_altname_is_told_with_the_name_that_counts(seed: Cluster) -> None:
+    """`ip a` and ssh know both names, keepalived does not."""
+    node = seed.preferred
+    named = [
+        replace(link, name="eth0", others=("enp3s0f0np0", "ens32")) if link.name == "ens32" else link
+        for link in observe(seed, node).links
+    ]
+    (found,) = [each for each in preflight(seed, observe(seed, node, links=tuple(named))) if each.check == "interface"]
+    assert found.detail.startswith("calls ens32, for network management, eth0: the other is an altname")
+    assert found.fix == 'set nodes.lb1.interfaces = { management = "eth0" } in hosts.toml'
 
 
 def test_an_interface_without_ipv6_can_carry_no_vip_of_it(tmp_path: Path) -> None:
