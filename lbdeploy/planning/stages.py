@@ -25,24 +25,45 @@ NOTHING = "clients notice nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A node before and after: its VRRP instance as it is on the node (None: none yet), and as it is to be."""
+class Membership:
+    """A node in a part of the cluster: its VRRP instance as it is on the node (None: none yet), and as it is to be."""
 
-    plan: NodePlan
+    part: Cluster
     before: Instance | None
     after: Instance | None
-    runs: bool
     holds: bool
+
+    def differs(self, aspect: str) -> bool:
+        """Whether this aspect of the instance is going to change; False where there is none before or after."""
+        if self.before is None or self.after is None:
+            return False
+        return bool(getattr(self.before, aspect) != getattr(self.after, aspect))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node before and after, in each part of the cluster, by group."""
+
+    plan: NodePlan
+    parts: Mapping[str, Membership]
+    runs: bool
 
     @property
     def name(self) -> str:
         return self.plan.node.name
 
+    @property
+    def holds(self) -> bool:
+        return any(each.holds for each in self.parts.values())
+
     def differs(self, aspect: str) -> bool:
-        """Whether this aspect of its instance is going to change; False where it has no instance before or after."""
-        if self.before is None or self.after is None:
-            return False
-        return bool(getattr(self.before, aspect) != getattr(self.after, aspect))
+        """Whether this aspect of any of its instances is going to change."""
+        return any(each.differs(aspect) for each in self.parts.values())
+
+    @property
+    def instances(self) -> list[Instance]:
+        """Those that it has."""
+        return [each.before for each in self.parts.values() if each.before]
 
 
 def staged(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation]) -> Plan:
@@ -78,29 +99,40 @@ def _stages(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Seque
     ]
 
 
-def identity_changes(plan: NodePlan) -> bool:
+def identity_changes(cluster: Cluster, plan: NodePlan) -> bool:
     """Whether this node and peers that are not changed with it would stop hearing each other."""
-    before, after = instances(plan)
-    if before is None or after is None:
-        return False
-    return before.identity != after.identity or before.agreed != after.agreed
+    pairs = [Membership(part, *instances(part, plan), holds=False) for part in cluster.parts]
+    return any(each.differs("identity") or each.differs("agreed") for each in pairs)
 
 
 def _member(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
     runs = all(seen.service(daemon).running for daemon in DAEMONS)
-    return Member(
-        plan, *instances(plan, seen.priority_offset + seen.tracked), runs, seen.node.name in holders(cluster, [seen])
-    )
+    return Member(plan, {part.group: _membership(part, plan, seen.of(part)) for part in cluster.parts}, runs)
 
 
-def instances(plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None, Instance | None]:
-    """A node's actual VRRP instance, and the desired one."""
+def _membership(part: Cluster, plan: NodePlan, seen: Observation) -> Membership:
+    offset = seen.priority_offset + seen.tracked
+    return Membership(part, *instances(part, plan, offset), holds=bool(holders(part, [seen])))
+
+
+def instances(part: Cluster, plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None, Instance | None]:
+    """A node's actual VRRP instance for a part of the cluster, and the desired one."""
+    before, after = _files(plan)
+    return _instance(part, before, priority_offset), _instance(part, after, priority_offset)
+
+
+def _instance(part: Cluster, conf: str, priority_offset: int) -> Instance | None:
+    """Where hosts.toml has no groups, the first one, whatever it is called."""
+    found = keepalived_conf.find(conf, part.vrrp.router_id, part.instance, priority_offset)
+    return found or (None if part.group else keepalived_conf.read(conf, priority_offset))
+
+
+def _files(plan: NodePlan) -> tuple[str, str]:
+    """A node's keepalived.conf as it is and as it is to be; "" for none."""
     for part in plan.parts:
         if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
-            return keepalived_conf.read(part.state.content, priority_offset), keepalived_conf.read(
-                part.resource.content, priority_offset
-            )
-    return None, None
+            return part.state.content, part.resource.content
+    return "", ""
 
 
 def _begin(changed: Sequence[Member]) -> tuple[Stage, ...]:
@@ -111,7 +143,7 @@ def _begin(changed: Sequence[Member]) -> tuple[Stage, ...]:
 def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> bool:
     """Whether a running node sends it no adverts yet: it would take the VIPs at once. The others are changed first."""
     address = str(member.plan.node.addresses[cluster.vrrp.network])
-    others = [each.before for each in members if each is not member and each.runs and each.before]
+    others = [before for each in members if each is not member and each.runs for before in each.instances]
     return not member.runs and any(before.peers and address not in before.peers for before in others)
 
 
@@ -119,8 +151,13 @@ def _simultaneous(changed: Sequence[Member]) -> tuple[list[Member], Strategy]:
     """The nodes that can't be changed one at a time, and how they are changed."""
     moved = [member for member in changed if member.runs and member.differs("identity")]
     if moved:
-        return [member for member in changed if member.before != member.after and member.before], Strategy.REELECT
+        return [member for member in changed if _changes(member)], Strategy.REELECT
     return [member for member in changed if member.differs("agreed")], Strategy.TOGETHER
+
+
+def _changes(member: Member) -> bool:
+    """Whether an instance that it has becomes another one."""
+    return any(each.before and each.before != each.after for each in member.parts.values())
 
 
 def _reload_only(member: Member) -> NodePlan:
@@ -144,16 +181,15 @@ def _repairs(member: Member) -> bool:
 
 def _moves(member: Member) -> bool:
     """Whether a holder's VIPs, or VRRP itself, move to another interface, and it can hand them over first."""
-    can = member.before is not None and member.before.hands_over
-    return can and member.holds and member.differs("places") and not member.differs("agreed")
+    moved = any(each.holds and each.differs("places") for each in member.parts.values())
+    return _all_hand_over(member.instances) and moved and not member.differs("agreed")
 
 
 def hands_over(plan: NodePlan) -> bool:
     """Whether the keepalived that runs when this plan starts can make another node take its VIPs."""
-    before, after = instances(plan)
     changes = any(change.name == KEEPALIVED_CONF for change in plan.changes)
-    now = before if changes else after
-    return now is not None and now.hands_over
+    before, after = _files(plan)
+    return _all_hand_over(keepalived_conf.read_all(before if changes else after))
 
 
 def joins(plan: NodePlan) -> bool:
@@ -162,8 +198,12 @@ def joins(plan: NodePlan) -> bool:
     A keepalived that starts as MASTER takes them whatever its priority, and would only have to give them back.
     """
     starts = any(change.name in DAEMONS and change.action == "start" for change in plan.changes)
-    _, after = instances(plan)
-    return starts and after is not None and after.hands_over and after.settings.get("state") != "MASTER"
+    then = keepalived_conf.read_all(_files(plan)[1])
+    return starts and _all_hand_over(then) and all(each.settings.get("state") != "MASTER" for each in then)
+
+
+def _all_hand_over(instances: Sequence[Instance]) -> bool:
+    return bool(instances) and all(each.hands_over for each in instances)
 
 
 def winner(instances: Mapping[str, Instance | None]) -> str | None:
@@ -172,50 +212,93 @@ def winner(instances: Mapping[str, Instance | None]) -> str | None:
     return max(able, key=lambda name: able[name]) if able else None
 
 
-def foreseen(cluster: Cluster, plan: Plan, stage: Stage, observations: Sequence[Observation]) -> frozenset[str]:
-    """The nodes that may hold the VIPs after a stage; any other holder is unexpected."""
-    members = {each.node.name: _member(cluster, plan.nodes[each.node.name], each) for each in observations}
+def foreseen(part: Cluster, plan: Plan, stage: Stage, observations: Sequence[Observation]) -> frozenset[str]:
+    """The nodes that may hold the VIPs of a part of the cluster after a stage; any other holder is unexpected."""
+    seen = {each.node.name: each for each in observations}
+    members = {name: _membership(part, plan.nodes[name], each) for name, each in seen.items()}
     if stage.way is Strategy.AWAY:
         return frozenset(name for name in members if name not in stage.names) or frozenset(members)
     if stage.way in (Strategy.REELECT, Strategy.BEGIN):
         return frozenset(members)
-    elected = [_elected(members, plan.stages[:count]) for count in range(plan.stages.index(stage) + 2)]
-    return frozenset(holders(cluster, observations)) | frozenset(filter(None, elected))
+    if not any(each.before for each in members.values()):  # a group that is new
+        return frozenset(members)
+    running = [name for name, each in seen.items() if all(each.service(daemon).running for daemon in DAEMONS)]
+    elected = [_elected(members, running, plan.stages[:count]) for count in range(plan.stages.index(stage) + 2)]
+    return frozenset(holders(part, observations)) | frozenset(filter(None, elected))
 
 
-def _elected(members: Mapping[str, Member], stages: Sequence[Stage]) -> str | None:
+def _elected(members: Mapping[str, Membership], running: Sequence[str], stages: Sequence[Stage]) -> str | None:
     """The node that VRRP prefers once these stages are done; it may not have taken the VIPs yet."""
     done = {name for stage in stages for name in stage.names}
-    able = [each for each in members.values() if each.runs or each.name in done]
-    return winner({each.name: each.after if each.name in done else each.before for each in able})
+    able = {name: each for name, each in members.items() if name in running or name in done}
+    return winner({name: each.after if name in done else each.before for name, each in able.items()})
 
 
 def _reload_cost(cluster: Cluster, member: Member, members: Sequence[Member], earlier: Sequence[Member]) -> str:
     """What clients notice of a reload. `earlier`: the nodes that are changed before this one."""
-    before, after = _taker(members, earlier), _taker(members, (*earlier, member))
-    if after and after != before and cluster.vrrp.preempt:
-        delay = f"{cluster.vrrp.preempt_delay:g} s"
-        return f"the VIPs move to {after} after preempt_delay ({delay}): open connections are cut, new ones go through"
-    return NOTHING
+    costs = [_taken(part, member, members, earlier) for part in cluster.parts]
+    return "; ".join(filter(None, costs)) or NOTHING
 
 
-def _taker(members: Sequence[Member], done: Sequence[Member]) -> str | None:
+def _taken(part: Cluster, member: Member, members: Sequence[Member], earlier: Sequence[Member]) -> str:
+    """What clients of a part notice, where another node takes its VIPs after the reload; "" where none does."""
+    before, after = _taker(part, members, earlier), _taker(part, members, (*earlier, member))
+    if after and after != before and part.vrrp.preempt:
+        delay = f"{part.vrrp.preempt_delay:g} s"
+        moves = f"{part.its_vips} move to {after} after preempt_delay ({delay})"
+        return f"{moves}: open connections are cut, new ones go through"
+    return ""
+
+
+def _taker(part: Cluster, members: Sequence[Member], done: Sequence[Member]) -> str | None:
     """The node that takes the VIPs from the holder once those in `done` are changed: only with a higher priority."""
-    instances = {m.name: m.after if m in done else m.before for m in members if m.runs or m in done}
+    own = {m.name: m.parts[part.group] for m in members}
+    changed = {m.name for m in done}
+    able = [m.name for m in members if m.runs or m in done]
+    instances = {name: own[name].after if name in changed else own[name].before for name in able}
     best = winner(instances)
-    held = [each.priority for m in members if m.holds and (each := instances.get(m.name))]
+    held = [each.priority for name in own if own[name].holds and (each := instances.get(name))]
     winning = instances[best] if best else None
     return best if winning and held and winning.priority > max(held) else None
 
 
 def _simultaneous_cost(cluster: Cluster, way: Strategy, simultaneous: Sequence[Member]) -> str:
     if way is Strategy.REELECT:
-        return (
-            "VRRP elects anew: the standby takes the VIPs, both hold them for about a second, and they return after "
-            f"preempt_delay ({cluster.vrrp.preempt_delay:g} s): open connections are cut, new ones go through"
-        )
-    gone = sorted({vip for each in simultaneous for vip in _vips(each.before) - _vips(each.after)})
+        return _reelect_cost(cluster, simultaneous)
+    gone = sorted(set().union(*map(_gone, simultaneous)))
     return f"connections to {', '.join(gone)} end; others notice nothing" if gone else NOTHING
+
+
+def reelected(cluster: Cluster, plans: Mapping[str, NodePlan]) -> tuple[Cluster, ...]:
+    """The parts of the cluster for which VRRP elects anew, since peers will not know each other's instance again."""
+    return tuple(
+        part
+        for part in cluster.parts
+        if any(Membership(part, *instances(part, plan), holds=False).differs("identity") for plan in plans.values())
+    )
+
+
+def _reelect_cost(cluster: Cluster, simultaneous: Sequence[Member]) -> str:
+    parts = reelected(cluster, {each.name: each.plan for each in simultaneous})
+    holding = {each.name for each in simultaneous for part in parts if each.parts[part.group].holds}
+    if len(holding) == len(simultaneous) and cluster.vrrp.groups:
+        return (
+            f"VRRP elects anew for {' and '.join(part.group for part in parts)}, which different nodes hold: their "
+            "clients get no answer for some seconds; to spare them that, first: lbdeploy handover --to NODE"
+        )
+    whose = " and ".join(part.its_vips for part in parts)
+    delay = max(part.vrrp.preempt_delay for part in parts)
+    return (
+        f"VRRP elects anew: the standby takes {whose}, both hold them for about a second, and they return after "
+        f"preempt_delay ({delay:g} s): open connections are cut, new ones go through"
+    )
+
+
+def _gone(member: Member) -> set[str]:
+    """The VIPs that end, or leave their group for another one."""
+    before = {(each.part.group, vip) for each in member.parts.values() for vip in _vips(each.before)}
+    after = {(each.part.group, vip) for each in member.parts.values() for vip in _vips(each.after)}
+    return {vip for _, vip in before - after}
 
 
 def _vips(instance: Instance | None) -> set[str]:
@@ -227,9 +310,10 @@ def _away_cost(cluster: Cluster, member: Member, plan: NodePlan) -> str:
         return NOTHING
     if not hands_over(plan):
         return "its keepalived.conf has no track_file for a handover: connections fail for about a second"
-    if not cluster.vrrp.preempt:
+    own = [part for part in cluster.parts if member.parts[part.group].holds]
+    if not any(part.vrrp.preempt for part in own):
         return "the VIPs move to another node and stay, since preempt is off: connections fail for about a second"
-    delay = f"{cluster.vrrp.preempt_delay:g} s"
+    delay = f"{max(part.vrrp.preempt_delay for part in own):g} s"
     return (
         f"the VIPs move to another node and return, each after preempt_delay ({delay}): open connections are cut, "
         "new ones go through"

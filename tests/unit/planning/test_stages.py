@@ -399,15 +399,17 @@ def test_what_peers_compare_must_not_be_changed_on_some_only(
     change: Change, old: str, new: str, expected: bool
 ) -> None:
     """What VRRP peers must agree on, and by what they know each other; the rest is each node's own matter."""
-    assert identity_changes(change((old, new)).plan.nodes["lb1"]) is expected
+    changed = change((old, new))
+    assert identity_changes(changed.cluster, changed.plan.nodes["lb1"]) is expected
 
 
 @pytest.mark.parametrize("state", [FileState("missing"), FileState("other"), FileState("file", "644", "a:a", 1.0, "")])
 def test_a_node_without_a_configuration_can_be_changed_by_itself(change: Change, state: FileState) -> None:
     """It speaks no VRRP yet, so nobody can stop hearing it."""
     states = {"lb1": {f"file {KEEPALIVED_CONF}": state}}
-    assert not identity_changes(change(states=states, holder="lb2").plan.nodes["lb1"])
-    assert Strategy.TOGETHER not in {stage.way for stage in change(states=states, holder="lb2").plan.stages}
+    changed = change(states=states, holder="lb2")
+    assert not identity_changes(changed.cluster, changed.plan.nodes["lb1"])
+    assert Strategy.TOGETHER not in {stage.way for stage in changed.plan.stages}
 
 
 def stages_of(before: Cluster, after: Cluster) -> list[tuple[Strategy, tuple[str, ...], str]]:

@@ -14,6 +14,7 @@ import pytest
 from builders import SEED
 from click.testing import CliRunner
 from drills import raising, result
+from goldens import GROUPS
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.drill import drill
@@ -160,3 +161,16 @@ def test_each_kind_is_explained(name: str) -> None:
     assert re.search(rf"^{name} {{2,}}\w", inspect.cleandoc(drill.help or ""), re.MULTILINE)
     page = (Path(__file__).parents[4] / "docs" / "drill.md").read_text(encoding="utf-8")
     assert f"| `{name}` |" in page
+
+
+def test_a_group_names_the_node_that_is_broken(tmp_path: Path) -> None:
+    """So it goes with neither a node nor what breaks on a server; an unknown one is a mistake."""
+    path = tmp_path / "hosts.toml"
+    path.write_text(GROUPS, encoding="utf-8")
+    for args, message in (
+        (("hang", "--group", "ingress_2", "--node", "lb1"), "--group names the node that is broken"),
+        (("hang", "--group", "ingress"), "there is no group ingress"),
+    ):
+        run = CliRunner().invoke(drill, ["-f", str(path), "--json", "--lab", *args], obj=App())
+        assert run.exit_code == 2
+        assert message in json.loads(run.stdout)["error"]["message"]
