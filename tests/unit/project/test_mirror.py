@@ -11,7 +11,6 @@ WITH_NODES = """
 cli/commands/doctor.py
 cli/commands/down.py
 cli/commands/drain.py
-cli/commands/handover.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
 cli/commands/status.py

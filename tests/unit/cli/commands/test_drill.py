@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,14 +163,19 @@ def test_each_kind_is_explained(name: str) -> None:
     assert f"| `{name}` |" in page
 
 
-def test_a_group_names_the_node_that_is_broken(tmp_path: Path) -> None:
-    """So it goes with neither a node nor what breaks on a server; an unknown one is a mistake."""
-    path = tmp_path / "hosts.toml"
-    path.write_text(GROUPS, encoding="utf-8")
-    for args, message in (
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
         (("hang", "--group", "ingress_2", "--node", "lb1"), "--group names the node that is broken"),
-        (("hang", "--group", "ingress"), "there is no group ingress"),
-    ):
-        run = CliRunner().invoke(drill, ["-f", str(path), "--json", "--lab", *args], obj=App())
-        assert run.exit_code == 2
-        assert message in json.loads(run.stdout)["error"]["message"]
+        (("server", "--group", "ingress_2"), "--group names the node that is broken"),
+        (("hang", "--group", "ingress"), "ingress"),
+    ],
+)
+def test_a_group_names_the_node_that_is_broken(tmp_path: Path, args: Sequence[str], message: str) -> None:
+    """So it goes with neither a node nor what breaks on a server; an unknown one is a mistake."""
+    app = App()
+    app.file, app.command, app.lab = tmp_path / "hosts.toml", "drill", True
+    app.file.write_text(GROUPS, encoding="utf-8")
+    done = CliRunner().invoke(drill, list(args), obj=app, standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert message in done.exception.message

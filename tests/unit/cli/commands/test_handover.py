@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,29 +10,30 @@ from goldens import GOOD, GROUPS
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.handover import handover
+from lbdeploy.errors import UsageError
 
 
-def refused(folder: Path, text: str, *args: str) -> dict[str, Any]:
-    """The error of a handover that contacts nobody."""
-    path = folder / "hosts.toml"
-    path.write_text(text, encoding="utf-8")
-    run = CliRunner().invoke(handover, ["-f", str(path), "--json", *args], obj=App())
-    document = json.loads(run.stdout)
-    assert (run.exit_code, document["exit_code"]) == (2, 2)
-    error: dict[str, Any] = document["error"]
-    return error
+def refused(folder: Path, text: str, *args: str) -> UsageError:
+    """The mistake in a handover's arguments; nobody is contacted."""
+    app = App()
+    app.file, app.command = folder / "hosts.toml", "handover"
+    app.file.write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(handover, list(args), obj=app, standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    return done.exception
 
 
 def test_where_groups_have_different_holders_it_must_be_said_which_or_where_to(tmp_path: Path) -> None:
     """There is no next node for all."""
     error = refused(tmp_path, GROUPS)
-    assert error["message"] == "each group of VIPs has a holder of its own"
-    assert error["fix"] == "name one: --group k8s-api or ingress_2; or, for all of them, a node: --to NODE"
+    assert error.message == "each group of VIPs has a holder of its own"
+    assert error.fix == "name one: --group k8s-api or ingress_2; or, for all of them, a node: --to NODE"
 
 
-@pytest.mark.parametrize(("text", "known"), [(GROUPS, "did you mean ingress_2?"), (GOOD, "")])
+@pytest.mark.parametrize(("text", "known"), [(GROUPS, "one of: k8s-api, ingress_2"), (GOOD, "")])
 def test_an_unknown_group_is_a_mistake(tmp_path: Path, text: str, known: str) -> None:
     """Also where the file has no groups."""
     error = refused(tmp_path, text, "--group", "ingress2")
-    assert "ingress2" in error["message"]
-    assert known in error["fix"]
+    assert "ingress2" in error.message
+    assert error.fix
+    assert known in error.fix
