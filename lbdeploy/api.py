@@ -258,7 +258,7 @@ def down(
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
     """Which node holds which VIP at this moment, and the state of daemons and servers."""
     with _pool(cluster, on_event, _limit(cluster, limit)) as (pool, _):
-        from lbdeploy.operations.status_watch import once
+        from lbdeploy.operations.watch.nodes import once
 
         return once(cluster, pool)
 

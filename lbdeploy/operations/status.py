@@ -47,6 +47,11 @@ class Snapshot:
     def state(self) -> str:
         return self.said(self.vrrp)
 
+    @property
+    def elections(self) -> Mapping[str, KeepalivedState]:
+        """What keepalived reports, by group; by "" where hosts.toml has none."""
+        return self.groups or {"": self.vrrp}
+
     def said(self, vrrp: KeepalivedState) -> str:
         """A state in one word, also where keepalived reports none."""
         return vrrp.state or ("unknown" if self.seen.service("keepalived").running else "off")
