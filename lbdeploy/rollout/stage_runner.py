@@ -16,8 +16,8 @@ from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.vrrp_priority import FAULT, YIELD
 from lbdeploy.planning.agreement import agreement
 from lbdeploy.planning.desired import FIREWALL_SERVICE
+from lbdeploy.planning.members import hands_over, joins, reelected
 from lbdeploy.planning.plan import Plan, Stage, Strategy
-from lbdeploy.planning.stages import hands_over, joins, reelected
 from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds

@@ -67,11 +67,10 @@ class Drill:
         pool = SessionPool(self.cluster, self._emit, ssh=self._ssh)
         with pool, self._new_pool() as ears, locking(pool, pool.nodes, self._about, 0, self._emit):
             before = self._require_health(pool)
-            holder = before.verdict.holders_of(self.cluster.parts[0].group if group is None else group)[0]
+            holder = self._holder(before, group)
             node = None if name in ON_SERVERS else self.cluster.node(broken or holder)
             target = self._target(name, node, broken)
-            groups = tuple(self._groups(name, node, before))
-            predicted = self._predicted(name, node, before)
+            groups, predicted = tuple(self._groups(name, node, before)), self._predicted(name, node, before)
             hold = hold or self._hold(target.kind, predicted)
             measurement = Measurement(self.cluster, target, clocks_of(pool))
             breaking = Breaking(target, self._injector(target, pool, measurement.clocks, hold), hold, self._emit)
@@ -89,13 +88,23 @@ class Drill:
             broken=at,
             repaired=undone,
             ended=ended,
-            **self._seen(measurement, at, undone),
-            healthy=survey.verdict.healthy and not survey.errors,
-            after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
-            nodes=tuple(each.name for each in self.cluster.nodes),
-            verdict=survey.verdict,
             groups=groups,
+            **self._seen(measurement, at, undone),
+            **self._afterwards(survey),
         )
+
+    def _holder(self, seen: Survey, group: str | None) -> str:
+        """The node that holds the VIPs of a group, or of the first one there is."""
+        return seen.verdict.holders_of(self.cluster.parts[0].group if group is None else group)[0]
+
+    def _afterwards(self, seen: Survey) -> dict[str, Any]:
+        """How the cluster is at the end."""
+        return {
+            "healthy": seen.verdict.healthy and not seen.errors,
+            "after": tuple(each.detail for each in seen.verdict.findings if not each.ok),
+            "nodes": tuple(each.name for each in self.cluster.nodes),
+            "verdict": seen.verdict,
+        }
 
     def _target(self, name: Name, node: Node | None, server: str | None) -> FaultTarget:
         if node:
