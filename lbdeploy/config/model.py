@@ -99,6 +99,14 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSections:
+    """A file with sections of haproxy.cfg of the operator's: its path beside hosts.toml, and its text, a template."""
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TrackFile:
     """A file on the nodes; its number times `weight` is added to a node's priority. Weight 0: a number is a failure."""
 
@@ -268,6 +276,7 @@ class Cluster:
     firewall_allow: tuple[int, ...] = ()  # TCP ports
     peers_port: int = PEERS_PORT  # where the nodes' haproxy tell each other who their clients are
     status_port: int = STATUS_PORT  # where they ask each other whether servers answer
+    extra: tuple[OwnSections, ...] = ()
     group: str = ""
 
     @cached_property
@@ -284,7 +293,7 @@ class Cluster:
     def parts(self) -> tuple[Cluster, ...]:
         """What VRRP elects a holder for: each group as a cluster of its own, on the same nodes, with its own VIPs.
 
-        A file without groups has one part, which is the whole. See docs/decisions/064-groups.md.
+        A file without groups has one part, which is the whole. See docs/decisions/065-groups.md.
         """
         return tuple(self._part(group) for group in self.vrrp.groups) or (self,)
 

@@ -22,6 +22,7 @@ _CLASSES = (
     model.Vrrp,
     model.Group,
     model.Script,
+    model.OwnSections,
     model.TrackFile,
     model.TrackScript,
     model.Frontend,

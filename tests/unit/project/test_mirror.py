@@ -87,7 +87,6 @@ operations/history/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py
-planning/costs.py
 planning/lint/lints.py
 planning/members.py
 ssh/config_values.py
