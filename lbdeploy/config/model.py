@@ -293,7 +293,7 @@ class Cluster:
     def parts(self) -> tuple[Cluster, ...]:
         """What VRRP elects a holder for: each group as a cluster of its own, on the same nodes, with its own VIPs.
 
-        A file without groups has one part, which is the whole. See docs/decisions/065-groups.md.
+        A file without groups has one part, which is the whole. See docs/decisions/066-groups.md.
         """
         return tuple(self._part(group) for group in self.vrrp.groups) or (self,)
 

@@ -25,19 +25,18 @@ from lbdeploy.common.debian import (
 )
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
-from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, Vip, frontend_socket
-from lbdeploy.node import tls_hello
+from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, OwnSections, Vip, frontend_socket
+from lbdeploy.node import paths, tls_hello
 from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP
 from lbdeploy.planning import own_sections, validators
-from lbdeploy.planning.render import render
 
 ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
-HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
+HAPROXY_CFG = paths.HAPROXY_CFG
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 CHECK_ADDRESS = "/etc/keepalived/check-address"
 ANNOUNCE = "/etc/keepalived/announce"
@@ -114,11 +113,18 @@ PATHS = SimpleNamespace(
 )
 
 
-Text = Callable[..., str]  # the type of `render`
+Text = Callable[..., str]  # the type of `rendered`
+
+
+def rendered(cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
+    """What jinja2 makes of a template, which is imported only where something is rendered. Raises RenderError."""
+    from lbdeploy.planning.render import render
+
+    return render(cluster, node, template, **values)
 
 
 def desired(
-    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = (), text: Text = render
+    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = (), text: Text = rendered
 ) -> list[Resource[Any]]:
     """Everything that `node` should have, in the order in which it is applied. Raises RenderError.
 
@@ -189,12 +195,12 @@ def ca_files(cluster: Cluster) -> dict[str, str]:
     return {ca_file(each.name): each.check_ca for each in cluster.frontends if each.check_ca}
 
 
-def files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
+def files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """The files of `node`. Raises RenderError."""
     return [*apt_files(cluster, node, text), *other_files(cluster, node, text)]
 
 
-def apt_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
+def apt_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """apt's configuration. A repository's key comes before the file that names it. Raises RenderError."""
     wanted = cluster.packages
     keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
@@ -204,7 +210,7 @@ def apt_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
     return [*keys, *conf, *sources, *pins]
 
 
-def other_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
+def other_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """The files other than apt's. A file comes after those that its validator reads. Raises RenderError."""
     haproxy, keepalived = _haproxy_cfg(cluster, node, text), _keepalived_conf(cluster, node, text)
     return [

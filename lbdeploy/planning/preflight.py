@@ -13,7 +13,7 @@ from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6, ROUTED
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.planning.members import identity_changes
+from lbdeploy.planning.vrrp.members import identity_changes
 
 ROOM_KIB = 1024  # many times what the files, their old content and a journal need
 ROOM_INODES = 100

@@ -57,15 +57,24 @@ def require_own(templates: Path) -> None:
     """Raise RenderError where the operator means to use own templates, but built-in ones would be used silently."""
     if not os.path.lexists(templates):
         return
-    expected = {templates: ("folder", Path.is_dir)} | {templates / each: ("file", Path.is_file) for each in built_in()}
-    for path, (kind, is_right) in expected.items():
-        if os.path.lexists(path) and not is_right(path):
-            raise RenderError(
-                f"{path} is no {kind}" if path.exists() else f"{path} is a link that leads nowhere",
-                node=None,
-                state="nothing was contacted",
-                fix="put your own there, or remove it to use the built-in one",
-            )
+    if not templates.is_dir():
+        raise _unusable(templates, "folder")
+    try:
+        with os.scandir(templates) as entries:  # each rendered file looks here: the folder is read once for it
+            wrong = min((each.name for each in entries if each.name in built_in() and not each.is_file()), default="")
+    except OSError as error:
+        raise _unusable(templates, "folder", f"can't be read: {error.strerror}") from None
+    if wrong:
+        raise _unusable(templates / wrong, "file")
+
+
+def _unusable(path: Path, kind: str, why: str = "") -> RenderError:
+    return RenderError(
+        f"{path} {why or (f'is no {kind}' if path.exists() else 'is a link that leads nowhere')}",
+        node=None,
+        state="nothing was contacted",
+        fix="put your own there, or remove it to use the built-in one",
+    )
 
 
 @cache

@@ -15,7 +15,8 @@ from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.keepalived_conf import Instance
 from lbdeploy.node.observation import Observation
 from lbdeploy.planning.endings import with_endings
-from lbdeploy.planning.members import (
+from lbdeploy.planning.plan import Plan, Stage, Strategy
+from lbdeploy.planning.vrrp.members import (
     Member,
     Membership,
     all_hand_over,
@@ -25,7 +26,6 @@ from lbdeploy.planning.members import (
     reelected,
     winner,
 )
-from lbdeploy.planning.plan import Plan, Stage, Strategy
 
 NOTHING = "clients notice nothing"
 

@@ -10,7 +10,7 @@ from lbdeploy.health.fitness import unable
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.vrrp_priority import FAULT, HANDOVER, OF_GROUP
 from lbdeploy.planning.desired import KEEPALIVED_CONF
-from lbdeploy.planning.members import instances
+from lbdeploy.planning.vrrp.members import instances
 from lbdeploy.rollout.gate import OF_SERVERS
 from lbdeploy.rollout.survey import Survey
 

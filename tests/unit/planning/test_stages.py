@@ -24,11 +24,11 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.planning.agreement import agreement
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired, files
-from lbdeploy.planning.members import hands_over, identity_changes, joins, winner
 from lbdeploy.planning.plan import Plan, Strategy
 from lbdeploy.planning.stages import NOTHING, foreseen, staged
+from lbdeploy.planning.vrrp.agreement import agreement
+from lbdeploy.planning.vrrp.members import hands_over, identity_changes, joins, winner
 from lbdeploy.rollout.gate import objections
 
 HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"

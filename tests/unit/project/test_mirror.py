@@ -38,7 +38,6 @@ operations/visit.py
 operations/servers/connections.py
 operations/servers/drain.py
 rollout/node_tasks.py
-rollout/observer.py
 ssh/transport/channel.py
 """
 # What other modules' tests use, or what holds names, values and types alone.
@@ -84,11 +83,12 @@ operations/doctor/firewall/packet_filter.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/history/ask.py
+operations/kubernetes/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py
 planning/lint/lints.py
-planning/members.py
+planning/vrrp/members.py
 ssh/config_values.py
 ssh/limits.py
 ssh/manual_commands.py

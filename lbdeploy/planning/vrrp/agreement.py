@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.adverts import distinguishing, source
 from lbdeploy.node.remote import remote_text
-from lbdeploy.planning.members import instances
 from lbdeploy.planning.plan import Stage, Strategy
+from lbdeploy.planning.vrrp.members import instances
 
 if TYPE_CHECKING:
     from lbdeploy.config.model import Cluster, Node

@@ -10,9 +10,9 @@ from goldens import GOOD
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
-from lbdeploy.planning.agreement import agreement
 from lbdeploy.planning.plan import Stage, Strategy
 from lbdeploy.planning.stages import staged
+from lbdeploy.planning.vrrp.agreement import agreement
 
 
 def stage(folder: Path, old: str, new: str) -> tuple[Cluster, Stage]:
