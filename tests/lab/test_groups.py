@@ -117,7 +117,7 @@ def test_each_drill_on_a_group_is_nothing_to_the_other(groups: Lab) -> None:
     homes = {"k8s-api": ("lb1", VIPS), "ingress": ("lb2", (INGRESS,))}
     for group, (node, _) in homes.items():
         [(other, (_, others))] = [each for each in homes.items() if each[0] != group]
-        for kind in ("haproxy", "hang", "keepalived", "power"):
+        for kind in ("haproxy", "keepalived", "power"):
             with traffic(groups, *others) as seen:
                 drilled = groups.do("drill", kind, "--group", group)
                 wait_for(lambda: at_home(groups), 60)
