@@ -94,6 +94,22 @@ class Printer:
         for line in lines:
             self.say(*line)
 
+    def say_at_length(self, lines: Iterable[Sequence[Part]]) -> None:
+        """Print lines of results; where people read them on a terminal that is too small, in a pager."""
+        if not (self.drawable and sys.stdin.isatty()):
+            self.say_all(lines)
+            return
+        from lbdeploy.cli.pager import TerminalText, fits, paged
+
+        self.quiet()
+        terminal, held = self.results, TerminalText(self.results)
+        for line in lines:
+            write(held, self.advised(line))
+        text = held.getvalue()
+        if fits(text, terminal) or not paged(text):
+            terminal.write(text)
+            terminal.flush()
+
     def warn(self, *parts: Part) -> None:
         """Print one line on standard error."""
         self.quiet()
