@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lbdeploy.config.keys import near
-from lbdeploy.config.model import Address, instance_name
+from lbdeploy.config.model import NOTIFIED, Address, instance_name
 from lbdeploy.config.schema import FrontendTable, GroupTable, NetworkTable, NodeTable, VrrpTable
 from lbdeploy.errors import Problem, key_text
 
@@ -25,6 +25,7 @@ def check_groups(
     yield from _names(vrrp.groups)
     if set(data.get("networks", ())) == set(networks):
         yield from _vips(vrrp.groups, networks)
+    yield from _told(vrrp)
     for name, group in vrrp.groups.items():
         yield from _priorities(("vrrp", "groups", name, "priorities"), group, nodes)
         yield from _family(("vrrp", "groups", name, "vips"), group, vrrp, nodes)
@@ -75,6 +76,14 @@ def _router_ids(vrrp: VrrpTable) -> Iterator[Problem]:
         if twin != name:
             message = f"{group.router_id} is already the router_id of {twin}, on the same network"
             yield Problem("router-id-twice", ("vrrp", "groups", name, "router_id"), message, "give each group its own")
+
+
+def _told(vrrp: VrrpTable) -> Iterator[Problem]:
+    """Scripts that are told of one state: a node may be MASTER of one group, and not of another."""
+    for key in NOTIFIED.values() if vrrp.groups else ():
+        if getattr(vrrp, key):
+            message = "is told of a node's one state, and a node has one in each group"
+            yield Problem("told-of-groups", ("vrrp", key), message, "use notify, which is given the instance's name")
 
 
 def _names(groups: Groups) -> Iterator[Problem]:

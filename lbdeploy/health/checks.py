@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lbdeploy.health import addresses, drained, nodes, servers, vips
+from lbdeploy.health import addresses, drained, nodes, notified, servers, vips
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 
@@ -70,6 +70,12 @@ CHECKS = (
         ("frontend",), "something behind each frontend answers through each node's own haproxy", servers.serves
     ),
     HealthCheck(("api",), "something behind each VIP answers each node on its networks", servers.answers),
+    HealthCheck(
+        ("notify",),
+        "the operator's `notify_*` scripts have been told of the node's state (where they fail: an error on the node "
+        "that holds the VIPs, a warning elsewhere)",
+        notified.notified,
+    ),
     HealthCheck(("metrics",), "haproxy's metrics are available, where hosts.toml asks for them", servers.metrics),
 )
 

@@ -17,7 +17,7 @@ from lbdeploy.common import cache
 from lbdeploy.common.paths import absolute, home_expanded
 from lbdeploy.config.attachments import matching
 from lbdeploy.config.loading.encoding import decoded, encoded
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import NOTIFIED, Cluster
 
 
 def load(path: Path, text: str) -> Cluster:
@@ -76,6 +76,7 @@ def _with_scripts(cluster: Cluster, text_of: Callable[[str], str]) -> Cluster:
     scripts = tuple(
         replace(each, script=replace(each.script, text=text_of(each.script.path))) for each in vrrp.track_scripts
     )
-    notify = replace(vrrp.notify, text=text_of(vrrp.notify.path)) if vrrp.notify else None
+    named = {key: each for key in ("notify", *NOTIFIED.values()) if (each := getattr(vrrp, key))}
+    told = {key: replace(each, text=text_of(each.path)) for key, each in named.items()}
     extra = tuple(replace(each, text=text_of(each.path)) for each in cluster.extra)
-    return replace(cluster, vrrp=replace(vrrp, track_scripts=scripts, notify=notify), extra=extra)
+    return replace(cluster, vrrp=replace(vrrp, track_scripts=scripts, **told), extra=extra)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = ((HostKeyError, "host-key"), (LoginError, "login"), (SudoError, "sudo"), (LbdeployError, "reach"))
 
-ENOUGH = {"lint": 0, "firewall": 2}  # how many examined nodes a check needs, where that is not one
+ENOUGH = {"lint": 0, "firewall": 2, "vip-reach": 2}  # how many examined nodes a check needs, where that is not one
 
 
 @dataclass(frozen=True, slots=True)

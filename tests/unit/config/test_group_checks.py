@@ -36,6 +36,7 @@ def told(folder: Path, text: str) -> list[str]:
             'groups = "ingress_2"\nnetworks = "management"',
             "groups: have no VIP on its networks",
         ),
+        ("preempt_delay = 30", 'notify_master = "a.sh"', "vrrp.notify_master: is told of a node's one state"),
         ("port = 443\n", "port = 6443\nnetworks = 'external'\n", ""),
     ],
 )
