@@ -164,15 +164,35 @@ def rebuild(
 
 
 def handover(
-    cluster: Cluster, to: str | None = None, *, back: bool = False, lock_wait: float = 0.0, on_event: Emit = silent
+    cluster: Cluster,
+    to: str | None = None,
+    *,
+    back: bool = False,
+    group: str = "",
+    lock_wait: float = 0.0,
+    on_event: Emit = silent,
 ) -> HandoverResult:
-    """Move the VIPs to a node, or to the one of next highest priority, and keep them there; `back` ends that."""
+    """Move the VIPs to a node, or to the one of next highest priority, and keep them there; `back` ends that.
+
+    `group`: whose VIPs, where hosts.toml has groups.
+    """
     if to is not None:
         _limit(cluster, to)
+    _require_group(cluster, group)
     with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.handover.handover import Handover
 
-        return Handover(cluster, pool, emit, _origin(cluster, "handover").about, lock_wait).run(to, back=back)
+        return Handover(cluster, pool, emit, _origin(cluster, "handover").about, lock_wait, group=group).run(
+            to, back=back
+        )
+
+
+def _require_group(cluster: Cluster, group: str) -> None:
+    """Raise UsageError unless that is a group of the cluster's; "" is where there are none."""
+    known = [part.group for part in cluster.parts]
+    if group not in known:
+        fix = f"name one of: {', '.join(known)}" if known != [""] else "leave group out: hosts.toml has no groups"
+        raise UsageError(f"there is no group {group!r}", state="nothing was contacted", fix=fix)
 
 
 def drain(
@@ -208,17 +228,21 @@ def drill(
     *,
     node: str | None = None,
     server: str | None = None,
+    group: str | None = None,
     hold: float | None = None,
     i_have_console: bool = False,
     on_event: Emit = silent,
 ) -> DrillResult:
     """Break something on the holder, or on `node`, for `hold` seconds; measure the outage; undo it.
 
-    `server`: the one that is broken, for the kinds server and drain.
+    `group`: on the holder of these VIPs, where hosts.toml has groups. `server`: the one that is broken, for the kinds
+    server and drain.
     Raises UsageError for link and power where they can't be undone: outside the lab, unless somebody is at the console.
     """
     if node is not None:
         _limit(cluster, node)
+    if group is not None:
+        _require_group(cluster, group)
     from lbdeploy.operations.drill.drill import Drill
     from lbdeploy.operations.drill.faults import ON_SERVERS, refuse_for_good, refuse_pointless
 
@@ -233,7 +257,7 @@ def drill(
         outside = partial(InLab, replace(cluster, ssh=load(cluster.path).ssh))
     about = _origin(cluster, "drill").about
     return Drill(cluster, cluster.ssh, _telling(on_event), about, outside).run(
-        kind, server if kind in ON_SERVERS else node, hold
+        kind, server if kind in ON_SERVERS else node, hold, group=group
     )
 
 

@@ -165,6 +165,10 @@ class App:
         """The one node of that name. Raises UsageError where hosts.toml has none."""
         return chosen([name], "node", [node.name for node in self.cluster.nodes], f" in {self.file}")[0]
 
+    def group(self, name: str) -> str:
+        """The group of VIPs of that name. Raises UsageError where hosts.toml has none."""
+        return chosen([name], "group", [each.name for each in self.cluster.vrrp.groups], f" in {self.file}")[0]
+
     def finish(self, exit_code: int, **document: Any) -> None:
         """End the command: print the document where a program asked for it."""
         self.outcome = exit_code

@@ -53,6 +53,13 @@ def frontends(context: click.Context, parameter: click.Parameter, incomplete: st
     return _matching(frontend_names(_file(context)), incomplete)
 
 
+def groups(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the name of a group of VIPs."""
+    from lbdeploy.config.unvalidated import group_names
+
+    return _matching(group_names(_file(context)), incomplete)
+
+
 def networks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Completes the name of a network."""
     from lbdeploy.config.unvalidated import network_names

@@ -13,6 +13,7 @@ from lbdeploy.config.model import (
     NOTIFIED,
     Cluster,
     Frontend,
+    Group,
     Metrics,
     Network,
     Node,
@@ -45,7 +46,7 @@ def cluster(
     keys: dict[str, str],
 ) -> Cluster:
     """The whole file, with the texts of files that it names: by path, by frontend (CAs), by repository (keys)."""
-    vrrp = _vrrp(parsed["vrrp"], texts)
+    vrrp = _vrrp(parsed["vrrp"], parsed["nodes"], texts)
     networks = {name: Network(name, table.interface, table.vip) for name, table in parsed["networks"].items()}
     nodes = [_node(name, table, networks, vrrp) for name, table in parsed["nodes"].items()]
     return Cluster(
@@ -90,7 +91,7 @@ def ssh(path: Path, table: SshTable) -> Ssh:
     )
 
 
-def _vrrp(table: VrrpTable, texts: Mapping[str, str]) -> Vrrp:
+def _vrrp(table: VrrpTable, nodes: Mapping[str, NodeTable], texts: Mapping[str, str]) -> Vrrp:
     def script(path: str) -> Script:
         return Script(path, texts[path])
 
@@ -101,8 +102,22 @@ def _vrrp(table: VrrpTable, texts: Mapping[str, str]) -> Vrrp:
         **{key: script(path) for key in ("notify", *NOTIFIED.values()) if (path := getattr(table, key))},
         "track_files": tuple(TrackFile(name, **dict(each)) for name, each in table.track_files.items()),
         "track_scripts": tuple(tracked),
+        "router_id": table.router_id or 0,
+        "groups": tuple(_group(name, table, nodes) for name in table.groups),
     }
     return Vrrp(**{**dict(table), **own})
+
+
+def _group(name: str, vrrp: VrrpTable, nodes: Mapping[str, NodeTable]) -> Group:
+    table = vrrp.groups[name]
+    return Group(
+        name,
+        table.router_id,
+        table.vips,
+        {node: table.priorities.get(node, each.priority) for node, each in nodes.items()},
+        vrrp.preempt if table.preempt is None else table.preempt,
+        vrrp.preempt_delay if table.preempt_delay is None else table.preempt_delay,
+    )
 
 
 def _node(name: str, table: NodeTable, networks: dict[str, Network], vrrp: Vrrp) -> Node:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lbdeploy.config.frontend_checks import check_frontends
+from lbdeploy.config.group_checks import check_groups
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import Address, Interface
 from lbdeploy.config.schema import (
@@ -44,7 +45,8 @@ def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Problem]:
     yield from _families(nodes, vrrp, networks, list(written))
     yield from _initial_state(vrrp)
     yield from _advert_interval(vrrp)
-    yield from check_frontends(frontends, parsed.get("metrics"), networks, written)
+    yield from check_groups(vrrp, networks, nodes, data)
+    yield from check_frontends(frontends, parsed.get("metrics"), vrrp, networks, written)
     yield from _firewall(parsed.get("cluster"))
     yield from _ports_between_nodes(parsed)
     yield from _repositories(parsed.get("packages"))

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lbdeploy.config.group_checks import check_frontend_groups, places
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import METRICS, STATUS, Address
-from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable
+from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable, VrrpTable
 from lbdeploy.errors import Problem, key_text
 
 
 def check_frontends(
     frontends: dict[str, FrontendTable],
     metrics: MetricsTable | None,
+    vrrp: VrrpTable | None,
     networks: dict[str, NetworkTable],
     written: dict[str, dict[str, Any]],
 ) -> Iterator[Problem]:
     """Every disagreement. `networks` are those that are well-formed, `written` all."""
     yield from _frontend_networks(frontends, written)
-    yield from _ports(frontends, list(written))
+    yield from check_frontend_groups(frontends, vrrp, networks)
+    yield from _ports(frontends, vrrp, networks, list(written))
     yield from _servers(frontends, networks)
     yield from _shares(frontends)
     yield from _https_only(frontends)
@@ -39,16 +42,23 @@ def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, 
                 yield Problem("network-without-vip", key, f"network {key_text(network)} has no VIP to listen on", fix)
 
 
-def _ports(frontends: dict[str, FrontendTable], networks: list[str]) -> Iterator[Problem]:
-    seen: dict[tuple[str, int], str] = {}
+def _ports(
+    frontends: dict[str, FrontendTable], vrrp: VrrpTable | None, networks: dict[str, NetworkTable], written: list[str]
+) -> Iterator[Problem]:
+    grouped = vrrp is not None and bool(vrrp.groups)
+    seen: dict[tuple[str, str, int], str] = {}
     for name, frontend in frontends.items():
-        places = [(network, frontend.port) for network in frontend.networks or networks]
-        others = [seen[place] for place in places if place in seen]
+        of_groups = (
+            places(frontend, vrrp, networks) if grouped else ((each, "") for each in frontend.networks or written)
+        )
+        own = [(*place, frontend.port) for place in of_groups]
+        others = [seen[place] for place in own if place in seen]
         if others:
             message = f"{frontend.port} is already the port of frontend {others[0]}"
             fix = "give each frontend its own port, or, by the key networks, its own networks"
+            fix += ", or, by the key groups, its own groups" if grouped else ""
             yield Problem("port-twice", ("frontends", name, "port"), message, fix)
-        for place in places:
+        for place in own:
             seen.setdefault(place, name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
@@ -24,6 +24,11 @@ PEERS_PORT, STATUS_PORT = 10646, 10647
 STATUS = "lbdeploy-status"  # the frontend of haproxy.cfg through which other nodes ask for servers
 NOTIFIED = {state: f"notify_{state.lower()}" for state in ("MASTER", "BACKUP", "FAULT", "STOP")}  # keys by state
 METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that serves haproxy's own metrics
+
+
+def instance_name(name: str) -> str:
+    """What the VRRP instance of a cluster or a group is called in keepalived.conf."""
+    return "VI_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def frontend_socket(frontend: str) -> str:
@@ -61,10 +66,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A virtual IP address, with its prefix length and its network; which node holds it is not part of it."""
+    """A virtual IP address, with its prefix length and its network; which node holds it is not part of it.
+
+    `group`: the group that it moves with; "" where the file has none.
+    """
 
     address: Interface
     network: str
+    group: str = ""
 
     @property
     def ip(self) -> Address:
@@ -122,8 +131,23 @@ class TrackScript:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """VIPs that move together, by a VRRP instance of their own; `priorities` has every node's."""
+
+    name: str
+    router_id: int
+    vips: tuple[Address, ...]
+    priorities: Mapping[str, int]
+    preempt: bool
+    preempt_delay: float
+
+
+@dataclass(frozen=True, slots=True)
 class Vrrp:
-    """VRRP settings (keepalived.conf(5), RFC 5798); `check_*` are those of the script that watches haproxy."""
+    """VRRP settings (keepalived.conf(5), RFC 5798); `check_*` are those of the script that watches haproxy.
+
+    `router_id` is 0 where there are groups, each of which has its own.
+    """
 
     network: str
     router_id: int
@@ -146,6 +170,7 @@ class Vrrp:
     notify_retry: int = 5
     track_files: tuple[TrackFile, ...] = ()
     track_scripts: tuple[TrackScript, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     @property
     def tracks(self) -> bool:
@@ -181,8 +206,8 @@ class Server:
 class Frontend:
     """A port on VIPs, and the servers behind it. Timeouts are haproxy's `timeout connect|client|server|check`.
 
-    `networks` are those on whose VIPs it listens; none: on all VIPs. `check_ca` holds certificates in PEM. `allow` are
-    the networks of its clients, besides the cluster's own addresses; none: everybody.
+    `networks` and `groups` are those on whose VIPs it listens; none: on all VIPs. `check_ca` holds certificates in PEM.
+    `allow` are the networks of its clients, besides the cluster's own addresses; none: everybody.
     """
 
     name: str
@@ -199,6 +224,7 @@ class Frontend:
     check_timeout: float
     servers: tuple[Server, ...]
     networks: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     proxy_protocol: bool = False
     check_path: str = "/readyz"
     check_status: tuple[int, ...] = (200,)
@@ -246,7 +272,10 @@ class PackageSources:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One hosts.toml: the nodes that share VIPs, and what they balance. `nodes` are in descending priority."""
+    """One hosts.toml: the nodes that share VIPs, and what they balance. `nodes` are in descending priority.
+
+    `group`: the group that this is the part of, for a cluster that is one of another's `parts`.
+    """
 
     name: str
     path: Path
@@ -262,15 +291,61 @@ class Cluster:
     peers_port: int = PEERS_PORT  # where the nodes' haproxy tell each other who their clients are
     status_port: int = STATUS_PORT  # where they ask each other whether servers answer
     extra: tuple[OwnSections, ...] = ()
+    group: str = ""
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:
         """Every VIP, in the order of the file."""
-        return tuple(Vip(address, net.name) for net in self.networks.values() for address in net.vips)
+        groups = {address: group.name for group in self.vrrp.groups for address in group.vips}
+        return tuple(
+            Vip(address, net.name, groups.get(address.ip, self.group))
+            for net in self.networks.values()
+            for address in net.vips
+        )
+
+    @cached_property
+    def parts(self) -> tuple[Cluster, ...]:
+        """What VRRP elects a holder for: each group as a cluster of its own, on the same nodes, with its own VIPs.
+
+        A file without groups has one part, which is the whole. See docs/decisions/067-groups.md.
+        """
+        return tuple(self._part(group) for group in self.vrrp.groups) or (self,)
+
+    def _part(self, group: Group) -> Cluster:
+        own = {"router_id": group.router_id, "preempt": group.preempt, "preempt_delay": group.preempt_delay}
+        nodes = [replace(node, priority=group.priorities[node.name]) for node in self.nodes]
+        networks = {
+            name: replace(each, vips=tuple(vip for vip in each.vips if vip.ip in group.vips))
+            for name, each in self.networks.items()
+        }
+        return replace(
+            self,
+            networks=networks,
+            nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
+            vrrp=replace(self.vrrp, groups=(), **own),  # type: ignore[arg-type]
+            group=group.name,
+        )
+
+    def part(self, group: str) -> Cluster:
+        """The part of that group. Raises KeyError."""
+        for each in self.parts:
+            if each.group == group:
+                return each
+        raise KeyError(group)
+
+    def handover(self, flags: str) -> str:
+        """The command that hands its VIPs over."""
+        return f"lbdeploy handover --group {self.group} {flags}" if self.group else f"lbdeploy handover {flags}"
+
+    @property
+    def its_vips(self) -> str:
+        """What its VIPs are called in sentences."""
+        return f"the VIPs of {self.group}" if self.group else "the VIPs"
 
     def vips_of(self, frontend: Frontend) -> tuple[Vip, ...]:
         """The VIPs on which a frontend listens."""
-        return tuple(vip for vip in self.vips if vip.network in (frontend.networks or self.networks))
+        there = (vip for vip in self.vips if vip.network in (frontend.networks or self.networks))
+        return tuple(vip for vip in there if not frontend.groups or vip.group in frontend.groups)
 
     @property
     def targets(self) -> tuple[tuple[Address, int], ...]:
@@ -287,8 +362,8 @@ class Cluster:
 
     @property
     def instance(self) -> str:
-        """The name of the VRRP instance: for the cluster k8s-api, VI_K8S_API."""
-        return "VI_" + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
+        """The name of the VRRP instance: for the cluster k8s-api, or the group of that name, VI_K8S_API."""
+        return instance_name(self.group or self.name)
 
     @property
     def preferred(self) -> Node:
@@ -309,7 +384,7 @@ class Cluster:
 
     def peers(self, node: Node) -> tuple[Node, ...]:
         """The other nodes."""
-        return tuple(other for other in self.nodes if other is not node)
+        return tuple(other for other in self.nodes if other.name != node.name)
 
     def servers(self) -> Iterator[tuple[Frontend, Server]]:
         """Every server, with the frontend that it belongs to."""

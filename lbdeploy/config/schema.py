@@ -13,12 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from lbdeploy.config.model import PEERS_PORT, STATUS_PORT
 from lbdeploy.config.values import (
     SERVER,
+    Addresses,
     AptUri,
     Component,
     Connections,
     Count,
     DnsName,
     FilePath,
+    GroupName,
+    GroupNames,
     Host,
     HttpStatus,
     IfName,
@@ -127,11 +130,25 @@ class TrackScriptTable(Table):
     )
 
 
+class GroupTable(Table):
+    """VIPs that move together, apart from those of other groups: a VRRP instance of their own."""
+
+    router_id: int = Field(ge=1, le=255, description="Virtual router ID; unique on its network.")
+    vips: Addresses = Field(description="Which of the networks' VIPs: an address or a list.")
+    priorities: dict[Name, Annotated[int, Field(ge=1, le=254)]] = Field(
+        default={}, description="Priorities of nodes in this group, by node, instead of their own."
+    )
+    preempt: bool | None = Field(None, description="As in [vrrp], instead of it.")
+    preempt_delay: float | None = Field(None, ge=0, le=1000, description="As in [vrrp], instead of it.")
+
+
 class VrrpTable(Table):
     """VRRP between the nodes, by keepalived."""
 
     network: str = Field(description="Network for adverts and for SSH.")
-    router_id: int = Field(ge=1, le=255, description="Virtual router ID; unique on its network.")
+    router_id: int | None = Field(
+        None, ge=1, le=255, description="Virtual router ID; unique on its network. Needed unless there are groups."
+    )
     advert_interval: float = Field(
         1.0, ge=0.1, le=40.0, description="Seconds between adverts. With 0.1, VIPs move within half a second."
     )
@@ -173,6 +190,9 @@ class VrrpTable(Table):
     track_scripts: dict[TrackName, TrackScriptTable] = Field(
         default={}, max_length=20, description="By name: scripts that affect the VRRP priority."
     )
+    groups: dict[GroupName, GroupTable] = Field(
+        default={}, max_length=20, description="By name: groups of VIPs, each with a holder of its own."
+    )
     check_interval: WholeSeconds = Field(1, description="Whole seconds between checks of haproxy on a node.")
     check_timeout: WholeSeconds = Field(2, description="Whole seconds after which an unanswered check fails.")
     check_fall: Count = Field(1, description="Failed checks until the node gives up its VIPs.")
@@ -202,6 +222,7 @@ class FrontendTable(Table):
 
     port: Port = Field(description="TCP port on the VIPs.")
     networks: NetworkNames = Field((), description="Networks on whose VIPs it listens: a name or a list; all if unset.")
+    groups: GroupNames = Field((), description="Groups on whose VIPs it listens: a name or a list; all if unset.")
     allow: Subnets = Field(
         (),
         description="Networks of allowed clients, besides the cluster itself. If unset: everybody.",
@@ -318,6 +339,7 @@ BELOW: dict[tuple[str, str], type[Table]] = {  # tables with a name of their own
     ("packages", "repositories"): RepositoryTable,
     ("vrrp", "track_files"): TrackFileTable,
     ("vrrp", "track_scripts"): TrackScriptTable,
+    ("vrrp", "groups"): GroupTable,
 }
 NAMED: dict[str, type[Table]] = {"networks": NetworkTable, "nodes": NodeTable, "frontends": FrontendTable}
 SECTIONS = (*SINGLE, *NAMED)

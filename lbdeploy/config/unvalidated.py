@@ -12,23 +12,25 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The cluster that a hosts.toml is of. `router_id` is None where it can't be read."""
+    """The cluster that a hosts.toml is of. `router_ids`: those that can be read."""
 
     name: str
     vips: frozenset[str]
-    router_id: int | None
+    router_ids: frozenset[int]
 
 
 def deployed(text: str) -> Deployed | None:
     """The cluster that a hosts.toml describes; None where it names none."""
     data = _parsed(text)
-    name, number = _table(data, "cluster").get("name"), _table(data, "vrrp").get("router_id")
+    name, vrrp = _table(data, "cluster").get("name"), _table(data, "vrrp")
     if not isinstance(name, str):
         return None
     networks = _table(data, "networks")
     vips = [each for network in networks for each in _texts(_table(networks, network).get("vip"))]
     found = frozenset(address for each in vips if (address := _vip(each)))
-    return Deployed(name, found, number if isinstance(number, int) else None)
+    groups = _table(vrrp, "groups")
+    numbers = [each.get("router_id") for each in (vrrp, *(_table(groups, group) for group in groups))]
+    return Deployed(name, found, frozenset(each for each in numbers if isinstance(each, int)))
 
 
 def _texts(value: object) -> list[object]:
@@ -81,6 +83,11 @@ def server_names(path: Path) -> list[str]:
 def frontend_names(path: Path) -> list[str]:
     """The names of the frontends."""
     return list(_table(_read(path), "frontends"))
+
+
+def group_names(path: Path) -> list[str]:
+    """The names of the groups of VIPs."""
+    return list(_table(_table(_read(path), "vrrp"), "groups"))
 
 
 def network_names(path: Path) -> list[str]:

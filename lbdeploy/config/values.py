@@ -99,6 +99,14 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(_text(each, "a network's name", "external") for each in _list(value))
 
 
+def _groups(value: object) -> tuple[str, ...]:
+    return tuple(_text(each, "a group's name", "ingress") for each in _list(value))
+
+
+def _addresses(value: object) -> tuple[Address, ...]:
+    return tuple(_address(each) for each in _list(value))
+
+
 def _subnets(value: object) -> tuple[Subnet, ...]:
     return tuple(_subnet(each) for each in _list(value))
 
@@ -201,6 +209,9 @@ AptUri = Annotated[
 Suite = Annotated[str, Plain(r"\./|[A-Za-z0-9][A-Za-z0-9._/-]{0,126}", "a suite", "bookworm-backports")]
 Component = Annotated[str, Plain(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", "a component", "main")]
 ServerAddress = Annotated[tuple[Address, int | None], BeforeValidator(server_address, json_schema_input_type=SERVER)]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_addresses, json_schema_input_type=_IP | list[_IP])]
+GroupName = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?", "a plain name", "ingress")]
+GroupNames = Annotated[tuple[str, ...], BeforeValidator(_groups, json_schema_input_type=str | list[str])]
 NetworkNames = Annotated[tuple[str, ...], BeforeValidator(_names, json_schema_input_type=str | list[str])]
 Subnets = Annotated[tuple[Subnet, ...], BeforeValidator(_subnets, json_schema_input_type=_SUBNET | list[_SUBNET])]
 UrlPath = Annotated[str, Plain(r"/[A-Za-z0-9/_.~%?=&-]{0,255}", "a path", "/readyz")]

@@ -30,6 +30,7 @@ class Placement:
         return {
             "address": str(self.vip.ip),
             "network": self.vip.network,
+            **({"group": self.vip.group} if self.vip.group else {}),
             "interface": self.interface,
             "holders": list(self.holders),
             "unknown": list(self.unknown),

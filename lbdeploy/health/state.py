@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from lbdeploy.config.model import Cluster
@@ -27,10 +27,26 @@ class ClusterState:
     errors: Mapping[str, LbdeployError] = field(default_factory=dict)
 
     @cached_property
+    def parts(self) -> tuple[ClusterState, ...]:
+        """The same for each part of the cluster for which VRRP elects a holder."""
+        return tuple(
+            replace(self, cluster=part, observations=[each.of(part) for each in self.observations])
+            for part in self.cluster.parts
+        )
+
+    @cached_property
     def vips(self) -> tuple[Placement, ...]:
         """Where each VIP is; where no node was observed, nothing is known about them."""
         vips = self.cluster.vips if self.observations else ()
         return tuple(placement_of(self.cluster, vip, self.observations) for vip in vips)
+
+    @property
+    def holder(self) -> Observation | None:
+        """The node that holds every VIP alone, if one does."""
+        names = {name for placement in self.vips for name in placement.holders}
+        if len(names) != 1 or not all(placement.holders for placement in self.vips):
+            return None
+        return next(each for each in self.observations if each.node.name in names)
 
     @property
     def partial(self) -> bool:

@@ -75,6 +75,14 @@ class Verdict:
         """The nodes that hold any VIP."""
         return tuple(dict.fromkeys(name for placement in self.vips for name in placement.holders))
 
+    def part(self, group: str) -> tuple[Placement, ...]:
+        """Where the VIPs of a group are; of all, where there are no groups."""
+        return tuple(each for each in self.vips if each.vip.group == group)
+
+    def holders_of(self, group: str) -> tuple[str, ...]:
+        """The nodes that hold any VIP of a group; or any, where there are no groups."""
+        return tuple(dict.fromkeys(name for placement in self.part(group) for name in placement.holders))
+
     def frontends(self) -> Iterator[tuple[str, int, int]]:
         """Each frontend with how many of its servers are up, and how many there are, as the holder sees them."""
         asked = [node for node, _ in self.servers]

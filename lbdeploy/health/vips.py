@@ -38,7 +38,8 @@ def _held_once(state: ClusterState, placement: Placement) -> Iterator[Finding]:
         yield Finding.failed(None, "vip", detail, ON_EACH_NODE, subject=ip, settling=not state.errors)
     if len(names) > 1:
         detail = f"{ip} is on {' and '.join(names)} at once"
-        yield Finding.failed(None, "vip", detail, _why_both(state, names), subject=ip, settling=True)
+        part = state.cluster.part(placement.vip.group)
+        yield Finding.failed(None, "vip", detail, _why_both(state, part, names), subject=ip, settling=True)
 
 
 def _in_place(state: ClusterState, vip: Vip, seen: Observation, *, alone: bool) -> Iterator[Finding]:
@@ -69,16 +70,20 @@ def _doubtful(node: Node, vip: Vip, interface: str, doubt: str) -> Finding:
 
 
 def holder(state: ClusterState) -> Iterator[Finding]:
-    """Whether the VIPs are all on one node, and on the one that VRRP prefers; if not, why not."""
-    names = list(dict.fromkeys(name for placement in state.vips for name in placement.holders))
-    if len(names) == 1 and all(placement.holders for placement in state.vips):
-        (holding,) = (each for each in state.observations if each.node.name == names[0])
-        yield _preferred(state, holding)
+    """Whether the VIPs of each group are all on one node, and on the one that VRRP prefers; if not, why not."""
+    for part in state.parts:
+        yield from _holder(part)
+    if any(part.holder for part in state.parts):
         yield from _gives_up(state.observations)
-    elif names:
+
+
+def _holder(state: ClusterState) -> Iterator[Finding]:
+    if holding := state.holder:
+        yield _preferred(state, holding)
+    elif any(placement.holders for placement in state.vips):
         where = ", ".join(f"{p.vip.ip} on {p.told('no node')}" for p in state.vips)
-        detail = f"the VIPs are not all on one node: {where}"
-        yield Finding.failed(None, "holder", detail, ON_EACH_NODE, settling=True)
+        detail = f"{state.cluster.its_vips} are not all on one node: {where}"
+        yield Finding.failed(None, "holder", detail, ON_EACH_NODE, subject=state.cluster.group, settling=True)
 
 
 def _preferred(state: ClusterState, holding: Observation) -> Finding:
@@ -89,10 +94,12 @@ def _preferred(state: ClusterState, holding: Observation) -> Finding:
     if fit:
         return _waiting(cluster, holding, fit[0])
     if holding.priority_offset > 0:
-        return Finding.passed(None, "holder", f"{name} holds the VIPs after a handover{_as_long_as(cluster)}")
+        detail = f"{name} holds {cluster.its_vips} after a handover{_as_long_as(cluster)}"
+        return Finding.passed(None, "holder", detail, subject=cluster.group)
     why = "".join(f"; {each.node.name} cannot take over: {_why_not(each, holding)}" for each in better)
     why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, state.observations))
-    return Finding.passed(None, "holder", f"{name} holds the VIPs" + (why or ", as its priority says"))
+    detail = f"{name} holds {cluster.its_vips}" + (why or ", as its priority says")
+    return Finding.passed(None, "holder", detail, subject=cluster.group)
 
 
 def _why_not(seen: Observation, holding: Observation) -> str:
@@ -102,19 +109,25 @@ def _why_not(seen: Observation, holding: Observation) -> str:
 
 def tracked(state: ClusterState) -> Iterator[Finding]:
     """Nodes whose priority is lowered by the operator's own files and scripts, or that these keep from holding VIPs."""
-    vrrp = state.cluster.vrrp
+    for part in state.parts if state.cluster.vrrp.tracks else ():
+        yield from _tracked(part)
+
+
+def _tracked(state: ClusterState) -> Iterator[Finding]:
+    vrrp, group = state.cluster.vrrp, state.cluster.group
     usual = sum(max(0, each.weight) for each in vrrp.track_scripts)
     fix = "see what vrrp.track_files and vrrp.track_scripts look at there: journalctl -u keepalived -n 20"
-    for each in state.observations if vrrp.tracks else ():
+    for each in state.observations:
         if kept_by_tracking(each):
-            detail = "what it tracks keeps it from holding the VIPs: keepalived is in FAULT state"
-            yield Finding.warning(each.node.name, "track", detail, fix, settling=True)
+            detail = f"what it tracks keeps it from holding {state.cluster.its_vips}: keepalived is in FAULT state"
+            yield Finding.warning(each.node.name, "track", detail, fix, subject=group, settling=True)
         elif (
             each.keepalived.state in ("MASTER", "BACKUP")
             and each.keepalived.priority is not None
             and each.tracked < usual
         ):
-            yield Finding.warning(each.node.name, "track", f"it {_moved(each)}", fix)
+            whose = f" among {state.cluster.its_vips}" if group else ""
+            yield Finding.warning(each.node.name, "track", f"it {_moved(each)}{whose}", fix, subject=group)
 
 
 def _outdone(holding: Observation, observations: Sequence[Observation]) -> list[Observation]:
@@ -129,7 +142,7 @@ def _moved(seen: Observation) -> str:
 
 
 def _as_long_as(cluster: Cluster) -> str:
-    return f": until lbdeploy handover --back, or its next start; then {cluster.preferred.name} takes them again"
+    return f": until {cluster.handover('--back')}, or its next start; then {cluster.preferred.name} takes them again"
 
 
 def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
@@ -143,15 +156,18 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
 
 def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Finding:
     """Why a node that could hold the VIPs, and has a higher priority than the holder, does not hold them."""
-    detail = f"{holding.node.name} holds the VIPs, although {better.node.name} could and has the higher priority"
+    detail = (
+        f"{holding.node.name} holds {cluster.its_vips}, although {better.node.name} could and has the higher priority"
+    )
+    group = cluster.group
     if not cluster.vrrp.preempt:
-        return Finding.passed(None, "holder", f"{detail}: preempt is off")
+        return Finding.passed(None, "holder", f"{detail}: preempt is off", subject=group)
     left = _until_preemption(cluster, holding, better)
     if left > 0:
         text = f"{detail}: it takes them in about {left:.0f} s, after preempt_delay"
-        return Finding.warning(None, "holder", text, "wait, then: lbdeploy verify")
+        return Finding.warning(None, "holder", text, "wait, then: lbdeploy verify", subject=group)
     fix = f"journalctl -u keepalived -n 20 on {better.node.name}"
-    return Finding.warning(None, "holder", detail, fix)
+    return Finding.warning(None, "holder", detail, fix, subject=group)
 
 
 def _until_preemption(cluster: Cluster, holding: Observation, better: Observation) -> float:
@@ -168,7 +184,7 @@ def _until_preemption(cluster: Cluster, holding: Observation, better: Observatio
     return vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - passed
 
 
-def _why_both(state: ClusterState, names: Sequence[str]) -> str:
+def _why_both(state: ClusterState, part: Cluster, names: Sequence[str]) -> str:
     """What to do where these nodes hold a VIP at once."""
     holding = [each for each in state.observations if each.node.name in names]
     for each in holding:
@@ -177,15 +193,18 @@ def _why_both(state: ClusterState, names: Sequence[str]) -> str:
             return f"keepalived does not run on {name}, and has left the VIPs there: lbdeploy up"
         if each.lost_address:
             return f"{name} lacks its own address {each.lost_address}, and hears no peer: see that finding"
-    instances = {each.node.name: _instance(each) for each in holding}
+    instances = {each.node.name: _instance(each, part) for each in holding}
     if len({_must_agree(each) for each in instances.values() if each}) > 1:
         return f"the keepalived.conf of {' and of '.join(instances)} differ in what peers must agree on: lbdeploy up"
     return ASK_DOCTOR
 
 
-def _instance(seen: Observation) -> Instance | None:
+def _instance(seen: Observation, part: Cluster) -> Instance | None:
     conf = seen.states.get(f"file {DEFAULT['keepalived']}")
-    return keepalived_conf.read(conf.content) if isinstance(conf, FileState) else None
+    if not isinstance(conf, FileState):
+        return None
+    found = keepalived_conf.find(conf.content, part.vrrp.router_id, part.instance)
+    return found or (None if part.group else keepalived_conf.read(conf.content))
 
 
 def _must_agree(instance: Instance) -> tuple[str, bool, frozenset[str]]:

@@ -16,8 +16,10 @@ _ANY = (r"\S+", r"\S+", "..", "..", "..", "....", ".*", ".*")
 _AUTH_TYPES = {"PASS": 1, "AH": 2}
 
 
-def distinguishing(before: Instance, after: Instance) -> tuple[str, str]:
+def distinguishing(before: Instance, after: Instance, *, alone: bool = True) -> tuple[str, str]:
     """Regular expressions for the adverts of a node before and after a change; "" where they do not differ.
+
+    Unless it is `alone`, the node sends adverts of other instances, too, which the router ID tells from these.
 
     Only what differs is compared, so that what keepalived fills in by itself does no harm.
     """
@@ -26,7 +28,7 @@ def distinguishing(before: Instance, after: Instance) -> tuple[str, str]:
         return "", ""
     if old[4] != new[4]:  # the number of addresses tells enough; their order is keepalived's own affair
         old, new = _without_addresses(old), _without_addresses(new)
-    return _line(old, new), _line(new, old)
+    return _line(old, new, alone=alone), _line(new, old, alone=alone)
 
 
 def source(instance: Instance) -> str | None:
@@ -74,10 +76,11 @@ def _without_addresses(fields: Sequence[str]) -> tuple[str, ...]:
     return (*fields[:6], "", fields[7])
 
 
-def _line(fields: Sequence[str], others: Sequence[str]) -> str:
+def _line(fields: Sequence[str], others: Sequence[str], *, alone: bool) -> str:
     """The line of an advert. What the others have, too, is left open, but for the source: strangers do not count."""
     shown = [each if each != other else any_ for each, other, any_ in zip(fields, others, _ANY, strict=True)]
     origin, target, kind, router, count, timing, addresses, password = (fields[0], *shown[1:])
+    router = router if alone else fields[3]
     if addresses != ".*":
         addresses = _in_any_order(addresses)
     return f"{origin} {target} {kind}{router}..{count}{timing}....{addresses}{password}"

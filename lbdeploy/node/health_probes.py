@@ -9,7 +9,7 @@ from lbdeploy.node import keepalived_state, tls_hello
 from lbdeploy.node.apt import PRESENT
 from lbdeploy.node.paths import HAPROXY_SOCKET, HOSTS, NOTIFY_RESULT, STATE, proc_path
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
-from lbdeploy.node.vrrp_priority import HANDOVER
+from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP
 
 ANSWER_SECONDS = 2  # how long a VIP, haproxy's socket or the health check may take to answer
 
@@ -39,7 +39,7 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
         "show stat": show_stat(),
         "vips": _answers(cluster),
         "neighbours": _neighbours(cluster),
-        "handover": Raw(f"read -r number < {HANDOVER} && echo $number $(stat -c %.Y {HANDOVER})"),
+        **handovers(cluster),
         "room": Raw(
             f'for folder in {cmd(*FOLDERS, *INSTALLED_IN)}; do [ ! -d $folder ] || set -- "$@" $folder; done\n'
             'df -k --output=avail,iavail,file "$@"'
@@ -48,6 +48,12 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
         **_metrics(cluster, node),
         **({"told": Raw(f"cat {NOTIFY_RESULT}")} if cluster.vrrp.told else {}),
     }
+
+
+def handovers(cluster: Cluster) -> dict[str, Raw]:
+    """Print the number in each file for handovers, and since when it is there: the node's, and one for each group."""
+    files = {"handover": HANDOVER, **{f"handover {each.name}": OF_GROUP + each.name for each in cluster.vrrp.groups}}
+    return {name: Raw(f"read -r number < {file} && echo $number $(stat -c %.Y {file})") for name, file in files.items()}
 
 
 def show_stat() -> Raw:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from lbdeploy.node.vrrp_priority import HANDOVER, effective
+from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP, effective
 
 _PART = re.compile(r"[{}]|[^\s{}]+")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
@@ -20,7 +20,8 @@ _AGREED = ("advert_int", "version", "authentication", "unicast_ttl")
 class Instance:
     """A vrrp_instance: its `settings` by keyword, `vips` with the interface that each is on, and the `peers`.
 
-    `priority_offset` is what the file for handovers adds to its priority.
+    `priority_offset` is what the files for handovers add to its priority; `hands_over`: it tracks that of the node, and
+    `own_handover`: it also tracks that of a group.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Instance:
     peers: frozenset[str] = frozenset()
     hands_over: bool = False
     priority_offset: int = 0
+    own_handover: bool = False
 
     @property
     def priority(self) -> int:
@@ -64,21 +66,47 @@ class Instance:
 
 def read(conf: str, priority_offset: int = 0) -> Instance | None:
     """The first instance of a keepalived.conf, or None. No text makes it raise."""
+    return next((_instance(conf, name, priority_offset) for name in names(conf)), None)
+
+
+def find(conf: str, router_id: int, name: str, priority_offset: int = 0) -> Instance | None:
+    """The instance with that virtual router ID, or else of that name, or None. No text makes it raise.
+
+    A keepalived that is reloaded goes on with the one that has the ID, whatever its name becomes.
+    """
+    known = {each: _instance(conf, each, priority_offset) for each in names(conf)}
+    by_id = (each for each in known.values() if each.settings.get("virtual_router_id") == str(router_id))
+    return next(by_id, known.get(name))
+
+
+def read_all(conf: str) -> list[Instance]:
+    """Every instance, in their order. No text makes it raise."""
+    return [_instance(conf, name, 0) for name in names(conf)]
+
+
+def names(conf: str) -> list[str]:
+    """The names of the instances, in their order."""
+    heads = (path[0].partition(" ") for path, _ in _lines(conf) if path)
+    return list(dict.fromkeys(name for kind, _, name in heads if kind == "vrrp_instance"))
+
+
+def _instance(conf: str, name: str, priority_offset: int) -> Instance:
     lines = _lines(conf)
     version = next((words[-1] for _, words in lines if words[0] == "vrrp_version"), "2")
-    name = next((path[0] for path, _ in lines if path and path[0].startswith("vrrp_instance ")), None)
-    if name is None:
-        return None
-    own = [(path[1:], words) for path, words in lines if path[:1] == (name,)]
+    own = [(path[1:], words) for path, words in lines if path[:1] == (f"vrrp_instance {name}",)]
     settings = {words[0]: " ".join(words[1:]) for path, words in own if not path}
-    handovers = {path[0].partition(" ")[2] for path, words in lines if path and words == ["file", HANDOVER]}
+    files = {
+        path[0].partition(" ")[2]: words[1] for path, words in lines if path and words[:1] == ["file"] and words[1:]
+    }
+    tracked_files = [files.get(words[0], "") for path, words in own if path == ("track_file",)]
     secret = ", ".join(" ".join(words) for path, words in own if path == ("authentication",))
     return Instance(
         {"version": version, "authentication": secret} | settings,
         {words[0]: _device(words, settings) for path, words in own if _is_vip(path, words)},
         frozenset(words[0] for path, words in own if path == ("unicast_peer",)),
-        any(path == ("track_file",) and words[0] in handovers for path, words in own),
+        HANDOVER in tracked_files,
         priority_offset,
+        any(file.startswith(OF_GROUP) for file in tracked_files),
     )
 
 

@@ -49,13 +49,18 @@ class KeepalivedState:
     since: float = 0.0
 
 
-def parse_vrrp(text: str, instance: str) -> KeepalivedState:
-    """keepalived's JSON, or a state's name from its journal. Unreadable text gives an empty KeepalivedState."""
+def parse_vrrp(text: str, instance: str, *, alone: bool = True) -> KeepalivedState:
+    """keepalived's JSON, or a state's name from its journal. Unreadable text gives an empty KeepalivedState.
+
+    `alone`: there is no other instance, so that what any says is what this one does.
+    """
+    if not alone and instance not in text:
+        return KeepalivedState()
     if text.strip() in STATES.values():
         return KeepalivedState(text.strip())
     with suppress(*UNREADABLE):
         found = [each["data"] for each in json.loads(text)]
-        data = next((each for each in found if each.get("iname") == instance), found[0] if found else {})
+        data = next((each for each in found if each.get("iname") == instance), found[0] if found and alone else {})
         priority, since = _number(data, "effective_priority", 255), _number(data, "last_transition", LAST)
         return KeepalivedState(STATES[data["state"]], int(priority), since)
     return KeepalivedState()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from lbdeploy.common.shell import Raw, here
@@ -45,6 +45,15 @@ PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 
 @dataclass(frozen=True, slots=True)
+class GroupState:
+    """A group on a node: as in Observation, of the group alone. `priority_offset` is added to the node's own."""
+
+    priority_offset: int = 0
+    offset_since: float = 0.0
+    keepalived: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The state of a node at one moment. `states` are by resource id; `now` is the node's clock (s, Unix).
 
@@ -53,7 +62,8 @@ class Observation:
     handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
     metrics, and whether it does. `told`: how far the operator's scripts were told of keepalived's state.
-    `lost_address` is the node's own address for VRRP, where it does not have it.
+    `lost_address` is the node's own address for VRRP, where it does not have it. `groups` has what is of each group,
+    where hosts.toml has any.
     """
 
     node: Node
@@ -75,6 +85,20 @@ class Observation:
     metrics: tuple[str, bool] | None = None
     told: ToldState | None = None
     lost_address: Address | None = None
+    groups: Mapping[str, GroupState] = field(default_factory=dict)
+
+    def of(self, part: Cluster) -> Observation:
+        """The same, as far as a part of the cluster goes: with the node's priority and state in that group."""
+        if not part.group:
+            return self
+        own = self.groups.get(part.group, GroupState())
+        return replace(
+            self,
+            node=part.node(self.node.name),
+            priority_offset=self.priority_offset + own.priority_offset,
+            offset_since=max(self.offset_since, own.offset_since),
+            keepalived=own.keepalived,
+        )
 
     def service(self, unit: str) -> ServiceState:
         """The state of a service; one that was not observed counts as not installed."""
@@ -196,7 +220,7 @@ class NodeProbeScript(ProbeScript):
         self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]], more: Mapping[str, Raw] | None = None
     ) -> None:
         super().__init__(node, resources, health(cluster, node) | dict(more or {}))
-        self.instance = cluster.instance
+        self.parts = cluster.parts
         self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
 
     def read(self, output: str) -> Observation:
@@ -204,6 +228,7 @@ class NodeProbeScript(ProbeScript):
         marks = self.answers(output)
         offset, since = tracked_file(marks["handover"].output)
         links = parse_ip_a(marks["ip a"].output)
+        groups = group_states(self.parts, marks)
         return Observation(
             node=self.node,
             now=self.now(marks),
@@ -219,9 +244,8 @@ class NodeProbeScript(ProbeScript):
             lacks=frozenset(marks["lacks"].output.split()),
             priority_offset=offset,
             offset_since=since,
-            keepalived=keepalived_state.parse_vrrp(marks["vrrp"].output, self.instance)
-            if "vrrp" in marks
-            else keepalived_state.KeepalivedState(),
+            keepalived=_keepalived(self.parts[0], marks, alone=not groups),
+            groups=groups,
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
             told=told_state(marks["told"].output) if "told" in marks else None,
@@ -230,6 +254,24 @@ class NodeProbeScript(ProbeScript):
 
     def _has_address(self, links: Sequence[Link]) -> bool:
         return any(link.name == self.interface and each.ip == self.address for link in links for each in link.addresses)
+
+
+def group_states(parts: Sequence[Cluster], marks: Mapping[str, Answer]) -> dict[str, GroupState]:
+    """What the probes tell of each group; nothing where there are none."""
+    return {
+        part.group: GroupState(
+            *tracked_file(marks[f"handover {part.group}"].output), _keepalived(part, marks, alone=False)
+        )
+        for part in parts
+        if part.group
+    }
+
+
+def _keepalived(part: Cluster, marks: Mapping[str, Answer], *, alone: bool) -> keepalived_state.KeepalivedState:
+    """What keepalived reports of a part's instance, where it was asked."""
+    if "vrrp" not in marks:
+        return keepalived_state.KeepalivedState()
+    return keepalived_state.parse_vrrp(marks["vrrp"].output, part.instance, alone=alone)
 
 
 def tracked_file(text: str) -> tuple[int, float]:

@@ -6,6 +6,7 @@ from lbdeploy.config.model import Node, Vrrp
 
 HANDOVER = "/run/lbdeploy-handover"  # its number is added to the node's priority; a reboot clears it
 YIELD = -253  # lowers any priority to the minimum: every other node takes the VIPs
+OF_GROUP = HANDOVER + "-"  # before a group's name: the same for its VIPs alone; both numbers are added
 FAULT = -254  # the node is out of the election (keepalived.conf(5), vrrp_track_file)
 
 

@@ -80,6 +80,10 @@ HEALTH: dict[str, Schema] = {
 MEASURED: dict[str, Schema] = {
     "outage_ms": _or_null(COUNT), "expected_ms": COUNT, "probes": COUNT, "failed": COUNT, "from": TEXT, "to": TEXT,
 }  # fmt: skip
+DRILLED = _object(
+    "group from to outage_ms expected_ms silence_ms",
+    group=TEXT, outage_ms=COUNT, expected_ms=COUNT, silence_ms=COUNT, **{"from": TEXT, "to": TEXT},
+)  # fmt: skip
 WATCHES = _object(
     "opened ended silence_ms expected_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT, expected_ms=_or_null(COUNT)
 )
@@ -88,6 +92,7 @@ ADOPTED_LINE = _object(
     verdict={"enum": ["kept", "equal", "changes", "ends"]},
 )  # fmt: skip
 VERDICTS = _object("kept equal changes ends", kept=COUNT, equal=COUNT, changes=COUNT, ends=COUNT)
+ELECTED = _object("group router_id preferred holders", group=TEXT, router_id=COUNT, preferred=TEXT, holders=NAMES)
 SEEN = _object("node reachable", node=TEXT, reachable=YES, error=ERROR)
 
 # By command: the alternatives of which a document without an error has one, and the schema of each key.
@@ -98,7 +103,7 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "verify": (("findings vips servers packages summary",), HEALTH),
     "status": (("nodes vips servers warnings summary",), {
         "nodes": _list(SEEN), "vips": _list(VIP), "servers": _list(SERVER), "warnings": _list(FINDING),
-        "summary": SUMMARY}),
+        "summary": SUMMARY, "groups": _list(ELECTED)}),
     "rebuild": (("changes findings vips servers packages summary role returns why",), {
         "changes": _list(CHANGE), **HEALTH, "role": {"enum": ["holder", "standby"]}, "returns": YES, "why": TEXT}),
     "rollback": (("changes findings vips servers packages summary rolled_back", "runs"), {
@@ -109,13 +114,15 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
         "path": TEXT, "files": NAMES, "lines": _list(ADOPTED_LINE), "counts": VERDICTS, "notes": NAMES}),
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
-    "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),
+    "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {
+        **MEASURED, "held": YES, "group": _or_null(TEXT), **HEALTH,
+        "handovers": _list(_object(" ".join((*MEASURED, "held", "group")), **MEASURED, held=YES, group=TEXT))}),
     "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "servers": (("servers vips_announced written",), {
         "servers": _list(MEMBER), "vips_announced": NAMES, "written": YES, "nodes_error": ERROR}),
     "drill": ((" ".join((*MEASURED, "healthy", "watches")), " ".join((*MEASURED, "drills"))), {
-        **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT,
+        **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT, "groups": _list(DRILLED),
         "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),
 }  # fmt: skip
 MANY = ("plan", "up", "verify", "status")  # with several files, their document has `clusters` instead

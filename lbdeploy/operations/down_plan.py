@@ -60,7 +60,7 @@ def successors(cluster: Cluster, before: Survey, gone: Collection[str]) -> list[
     So it is where no node had all of them before, as right after a boot; and where no other is a member any more: one
     that was taken out by an earlier `down` is still seen, and may run a keepalived of its own, but takes no VIP.
     """
-    had = any(each.holds_all(cluster) for each in before.seen.values())
+    had = all(any(each.holds_all(part) for each in before.seen.values()) for part in cluster.parts)
     serving = [name for name, each in before.seen.items() if each.service("keepalived").running]
     members = [name for name in serving if name in before.beside or leaving(before.plans[name]).changes]
     return [name for name in members if had and name not in gone]

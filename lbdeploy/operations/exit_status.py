@@ -105,11 +105,23 @@ def rebuilt(outcome: Rebuilt) -> ExitStatus:
 
 def handed_over(moved: HandoverResult) -> ExitStatus:
     """The end of `handover`: failed connections take precedence over an unhealthy cluster."""
-    document = moved.to_json()
-    if not moved.in_time:
-        return _failed(_lossy(moved), document)
-    if not moved.verdict.healthy:
-        return _failed(_unhealthy(f"{moved.taker} holds the VIPs, but", moved.verdict), document)
+    return _handed_over([moved], moved.to_json())
+
+
+def all_handed_over(results: Sequence[HandoverResult]) -> ExitStatus:
+    """The end of a `handover` of several groups, one after the other."""
+    from lbdeploy.operations.handover.result import together as joined
+
+    return _handed_over(results, joined(results))
+
+
+def _handed_over(results: Sequence[HandoverResult], document: dict[str, Any]) -> ExitStatus:
+    last = results[-1]
+    for each in results:
+        if not each.in_time:
+            return _failed(_lossy(each), document)
+    if not last.verdict.healthy:
+        return _failed(_unhealthy(f"{last.taker} holds the VIPs, but", last.verdict), document)
     return ExitStatus(0, document)
 
 

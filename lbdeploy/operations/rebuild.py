@@ -50,7 +50,7 @@ class Rebuilt(Outcome):
     def why(self) -> str:
         """Which node holds the VIPs, and why; "" where they are not all on one node."""
         found = self.verdict.findings
-        return next((each.detail for each in found if each.check == "holder" and each.node is None), "")
+        return "; ".join(each.detail for each in found if each.check == "holder" and each.node is None)
 
     def to_json(self) -> dict[str, object]:
         """What the JSON document has in addition to that of `up`."""
@@ -129,23 +129,31 @@ class Rebuild:
         return survey
 
     def _require_holder(self, survey: Survey) -> None:
-        """Raise unless one healthy node holds all VIPs. It may be this one, where there is nothing to rebuild."""
+        """Raise unless a healthy node holds the VIPs of each group. It may be this one, where none is to be rebuilt."""
         verdict = _whole(survey)
-        holders = verdict.holders
-        if len(holders) != 1 or not all(placement.holders for placement in verdict.vips):
+        for part in self.cluster.parts:
+            self._require_holder_of(part, survey, verdict)
+
+    def _require_holder_of(self, part: Cluster, survey: Survey, verdict: Verdict) -> None:
+        holders, vips = verdict.holders_of(part.group), part.its_vips
+        if len(holders) != 1 or not all(placement.holders for placement in verdict.part(part.group)):
             for name, error in survey.unseen.items() if len(holders) < 2 else ():
-                raise error.but(state=f"nothing was changed; whether {name} holds the VIPs is not known")
+                raise error.but(state=f"nothing was changed; whether {name} holds {vips} is not known")
             where = f"they are on {' and '.join(holders)}" if holders else "they are on no node that can be looked at"
             fix = "lbdeploy verify; where no node holds them any more: lbdeploy up"
-            raise _refused(f"no other node holds the VIPs alone: {where}", fix)
+            raise _refused(f"no other node holds {vips} alone: {where}", fix)
         ill = [each.detail for each in verdict.findings if each.is_error and each.node == holders[0]]
         if ill and holders[0] != self.name:
-            raise _refused(f"{holders[0]} holds the VIPs, and is not well itself: {'; '.join(ill)}", "lbdeploy verify")
+            raise _refused(f"{holders[0]} holds {vips}, and is not well itself: {'; '.join(ill)}", "lbdeploy verify")
 
     @property
     def _patience(self) -> float:
         """Seconds within which the node takes the VIPs, once it is able to hold them."""
-        return self.cluster.vrrp.preempt_delay + settle_seconds(self.cluster)
+        return self._delay + settle_seconds(self.cluster)
+
+    @property
+    def _delay(self) -> float:
+        return max(part.vrrp.preempt_delay for part in self.cluster.parts)
 
     def _followed(self, survey: Survey) -> Survey:
         """The cluster once the node holds the VIPs; or as it is, if it is not to take them, or not in time."""
@@ -153,13 +161,14 @@ class Rebuild:
         interrupt = self.context.interrupt
         with interrupt:
             while self._takes_over(survey) and time.monotonic() < deadline:
-                delay = f"{self.cluster.vrrp.preempt_delay:g} s"
+                delay = f"{self._delay:g} s"
                 interrupt.check(f"{self.name} takes the VIPs by itself, after preempt_delay ({delay})", WATCH)
                 self.context.emit(Step(self.name, f"take the VIPs, after preempt_delay ({delay})"))
                 time.sleep(POLL_SECONDS)
                 survey = self.context.observer.look(self._everybody)
-        if survey.verdict.holders == (self.name,):
-            self.context.emit(Done(self.name, "holds the VIPs"))
+        for part in self.cluster.parts:
+            if survey.verdict.holders_of(part.group) == (self.name,):
+                self.context.emit(Done(self.name, f"holds {part.its_vips}"))
         return survey
 
     def _late(self, survey: Survey) -> RemoteError:
@@ -174,10 +183,14 @@ class Rebuild:
 
     def _takes_over(self, survey: Survey) -> bool:
         """Whether the node is about to take the VIPs, or is taking them right now."""
-        node, holders = survey.seen.get(self.name), survey.verdict.holders
-        if node is None or not self.cluster.vrrp.preempt or holders == (self.name,):
+        return any(self._takes_over_in(part, survey) for part in self.cluster.parts)
+
+    def _takes_over_in(self, part: Cluster, survey: Survey) -> bool:
+        node, holders = survey.seen.get(self.name), survey.verdict.holders_of(part.group)
+        if node is None or not part.vrrp.preempt or holders == (self.name,):
             return False
-        return all(survey.seen[each].priority < node.priority for each in holders if each != self.name)
+        priorities = [survey.seen[each].of(part).priority for each in holders if each != self.name]
+        return all(each < node.of(part).priority for each in priorities)
 
 
 def _whole(survey: Survey) -> Verdict:

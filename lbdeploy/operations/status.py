@@ -23,27 +23,39 @@ from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import holder, placed, tracked
-from lbdeploy.node.health_probes import health
+from lbdeploy.node.health_probes import handovers, health
 from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp, told_state
-from lbdeploy.node.observation import Observation, ProbeScript, tracked_file
+from lbdeploy.node.observation import Observation, ProbeScript, group_states, tracked_file
 from lbdeploy.node.parsers import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.node.resources import Journal, ServerState, Service
-from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.base import Answer, Resource
 
 HEALTH = ("now", "ip a", "show stat", "handover", "told")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A node at one moment."""
+    """A node at one moment. `groups`: what keepalived reports of each group, where hosts.toml has any; `vrrp` is of one
+    of them then, one that is MASTER if any is.
+    """
 
     seen: Observation
     vrrp: KeepalivedState
     loads: tuple[Load, ...]
+    groups: Mapping[str, KeepalivedState] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        return self.vrrp.state or ("unknown" if self.seen.service("keepalived").running else "off")
+        return self.said(self.vrrp)
+
+    @property
+    def elections(self) -> Mapping[str, KeepalivedState]:
+        """What keepalived reports, by group; by "" where hosts.toml has none."""
+        return self.groups or {"": self.vrrp}
+
+    def said(self, vrrp: KeepalivedState) -> str:
+        """A state in one word, also where keepalived reports none."""
+        return vrrp.state or ("unknown" if self.seen.service("keepalived").running else "off")
 
     def to_json(self) -> dict[str, object]:
         """An entry of `nodes`; ages are in seconds."""
@@ -51,7 +63,9 @@ class Snapshot:
         return {
             "node": self.seen.node.name,
             "reachable": True,
-            "vrrp": {"state": self.state, "priority": self.vrrp.priority, "for_s": age(self.seen, self.vrrp.since)},
+            "vrrp": self._vrrp(self.vrrp),
+            **({"groups": [{"group": name, **self._vrrp(each)} for name, each in self.groups.items()]}
+               if self.groups else {}),
             "services": [
                 {"name": name, "active": state.active, "for_s": age(self.seen, state.since) if state.running else None}
                 for name in DAEMONS
@@ -62,7 +76,10 @@ class Snapshot:
                 for each in self.loads
             ],
             "run": {"id": run.run, "about": run.about, "ended": run.ended} if run.run else None,
-        }
+        }  # fmt: skip
+
+    def _vrrp(self, vrrp: KeepalivedState) -> dict[str, object]:
+        return {"state": self.said(vrrp), "priority": vrrp.priority, "for_s": age(self.seen, vrrp.since)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +146,22 @@ class Status:
                 fix = f"journalctl -u {daemon} -n 20 there, or: lbdeploy up"
                 detail = f"{daemon} is {seen.service(daemon).active}"
                 yield Finding.failed(name, "service", detail, fix, subject=daemon)
-        if snapshot.state == "FAULT":
-            fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
-            yield Finding.failed(name, "vrrp", "keepalived is in FAULT state: it can't hold the VIPs", fix)
-        holds = seen.holds_any(self.cluster)
-        if snapshot.vrrp.state in ("MASTER", "BACKUP") and holds != (snapshot.vrrp.state == "MASTER"):
-            what = "has VIPs" if holds else "has no VIP"
-            yield Finding.failed(name, "vrrp", f"keepalived says {snapshot.state}, but it {what}", "lbdeploy verify")
+        for part in self.cluster.parts:
+            yield from _election(part, snapshot)
         run = seen.states["service lbdeploy"]
         if not run.ended:
             doing = "is under way" if run.active else "was interrupted"
             yield Finding.warning(name, "run", f"the run {run.run} of {run.about} {doing}", "lbdeploy plan")
+
+    @property
+    def groups(self) -> list[dict[str, object]]:
+        """Each group of VIPs, the node that is preferred for it, and those that hold any of it."""
+        return [
+            {"group": part.group, "router_id": part.vrrp.router_id, "preferred": part.preferred.name,
+             "holders": list(dict.fromkeys(name for each in self.vips if each.vip.group == part.group
+                                           for name in each.holders))}
+            for part in self.cluster.parts if part.group
+        ]  # fmt: skip
 
     def to_json(self) -> dict[str, object]:
         """`nodes`, `vips`, `servers`, `summary`, and `warnings` in the shape of verify's findings."""
@@ -155,7 +177,23 @@ class Status:
             ],
             "warnings": [each.to_json() for each in self.warnings],
             "summary": self.overview.to_json(self.warnings),
+            **({"groups": self.groups} if self.groups else {}),
         }  # fmt: skip
+
+
+def _election(part: Cluster, snapshot: Snapshot) -> Iterator[Finding]:
+    """What is not as it should be with a node in a part of the cluster, by what its keepalived reports."""
+    seen, vrrp = snapshot.seen, snapshot.groups.get(part.group, snapshot.vrrp)
+    name, group = seen.node.name, part.group
+    if vrrp.state == "FAULT":
+        fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
+        detail = f"keepalived is in FAULT state: it can't hold {part.its_vips}"
+        yield Finding.failed(name, "vrrp", detail, fix, subject=group)
+    holds = seen.holds_any(part)
+    if vrrp.state in ("MASTER", "BACKUP") and holds != (vrrp.state == "MASTER"):
+        what = ("has VIPs" if holds else "has no VIP") + (f" of {group}" if group else "")
+        detail = f"keepalived says {vrrp.state}, but it {what}"
+        yield Finding.failed(name, "vrrp", detail, "lbdeploy verify", subject=group)
 
 
 class Look(ProbeScript):
@@ -166,12 +204,16 @@ class Look(ProbeScript):
         servers = tuple((frontend.name, each.name, each.port) for frontend, each in cluster.servers())
         resources: list[Resource[Any]] = [Journal(), ServerState(servers), *(Service(name) for name in DAEMONS)]
         checks = health(cluster, node)
-        super().__init__(node, resources, {name: checks[name] for name in HEALTH if name in checks} | {"vrrp": PROBE})
+        asked = (*HEALTH, *handovers(cluster))
+        super().__init__(node, resources, {name: checks[name] for name in asked if name in checks} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
         """The snapshot from the script's output. Raises AnswerError where that is incomplete, or makes no sense."""
         marks = self.answers(output)
-        vrrp = parse_vrrp(marks["vrrp"].output, self.cluster.instance)
+        parts, text = self.cluster.parts, marks["vrrp"].output
+        states = {part.group: parse_vrrp(text, part.instance, alone=not part.group) for part in parts}
+        vrrp = next((each for each in states.values() if each.state == "MASTER"), states[parts[0].group])
+        tracks = self.cluster.vrrp.tracks
         offset, since = tracked_file(marks["handover"].output)
         seen = Observation(
             node=self.node,
@@ -183,9 +225,11 @@ class Look(ProbeScript):
             priority_offset=offset,
             offset_since=since,
             told=told_state(marks["told"].output) if "told" in marks else None,
-            keepalived=vrrp if self.cluster.vrrp.tracks else KeepalivedState(),
+            keepalived=states[parts[0].group] if tracks else KeepalivedState(),
+            groups=group_states(parts, marks if tracks else {**marks, "vrrp": Answer("", 1)}),
         )
-        return Snapshot(seen, vrrp, parse_loads(marks["show stat"].output))
+        groups = states if self.cluster.vrrp.groups else {}
+        return Snapshot(seen, vrrp, parse_loads(marks["show stat"].output), groups)
 
 
 def age(seen: Observation, since: float) -> int | None:

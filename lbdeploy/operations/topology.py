@@ -6,7 +6,7 @@ Made from hosts.toml alone, or with what a look at the nodes found: then every p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lbdeploy.config.model import Cluster, Frontend, Network, Node, Server, Vip
@@ -17,11 +17,17 @@ State = Literal["good", "idle", "warn", "bad", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class VipView:
-    """A VIP and the nodes that hold it; `state` is good where exactly one does."""
+    """A VIP and the nodes that hold it; `state` is good where exactly one does. `group`: the one it is of, if any."""
 
     address: str
     holders: tuple[str, ...] = ()
     state: State = "unknown"
+    group: str = ""
+
+    @property
+    def told(self) -> str:
+        """Its address, and its group, where there are any."""
+        return f"{self.address} ({self.group})" if self.group else self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +42,23 @@ class NetworkView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node. `role` is its VRRP state; `addresses` are (network, address); good: it holds VIPs, idle: it could."""
+    """A node. `role` is its VRRP state; `addresses` are (network, address); good: it holds VIPs, idle: it could.
+
+    `groups`: (group, role, priority), where there are any.
+    """
 
     name: str
     priority: int
     addresses: tuple[tuple[str, str], ...]
     role: str = ""
     state: State = "unknown"
+    groups: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def told(self) -> str:
-        """Its role, where that is known, and its priority."""
+        """Its role, where that is known, and its priority; in each group, where there are any."""
+        if self.groups:
+            return "; ".join(" ".join(filter(None, (name, role, str(number)))) for name, role, number in self.groups)
         return f"{self.role}, priority {self.priority}" if self.role else f"priority {self.priority}"
 
 
@@ -88,13 +100,15 @@ class Topology:
             "live": self.live,
             "networks": [
                 {"name": each.name, "interface": each.interface, "vrrp": each.vrrp,
-                 "vips": [{"address": vip.address, "holders": list(vip.holders), "state": vip.state}
-                          for vip in each.vips]}
+                 "vips": [{"address": vip.address, "holders": list(vip.holders), "state": vip.state,
+                           **({"group": vip.group} if vip.group else {})} for vip in each.vips]}
                 for each in self.networks
             ],
             "nodes": [
                 {"name": each.name, "priority": each.priority, "addresses": dict(each.addresses), "role": each.role,
-                 "state": each.state}
+                 "state": each.state,
+                 **({"groups": [{"group": group, "role": role, "priority": number}
+                                for group, role, number in each.groups]} if each.groups else {})}
                 for each in self.nodes
             ],
             "frontends": [
@@ -109,7 +123,10 @@ class Topology:
 def topology(cluster: Cluster, status: Status | None = None) -> Topology:
     """The cluster of hosts.toml; with `status`, how it is."""
     vrrp = cluster.vrrp
-    election = f"VRRP {vrrp.router_id}, {vrrp.mode}, an advert every {vrrp.advert_interval:g} s"
+    routers = " and ".join(
+        f"{part.vrrp.router_id} ({part.group})" if part.group else str(part.vrrp.router_id) for part in cluster.parts
+    )
+    election = f"VRRP {routers}, {vrrp.mode}, an advert every {vrrp.advert_interval:g} s"
     return Topology(
         cluster.name,
         tuple(_network(cluster, each, status) for each in cluster.networks.values()),
@@ -128,22 +145,29 @@ def _network(cluster: Cluster, network: Network, status: Status | None) -> Netwo
 def _vip(vip: Vip, status: Status | None) -> VipView:
     placement = next((each for each in status.vips if each.vip == vip), None) if status else None
     if placement is None:
-        return VipView(str(vip.ip))
+        return VipView(str(vip.ip), group=vip.group)
     unsure: State = "unknown" if placement.unknown else "bad"
     state: State = "good" if len(placement.holders) == 1 else "bad" if placement.holders else unsure
-    return VipView(str(vip.ip), placement.holders, state)
+    return VipView(str(vip.ip), placement.holders, state, vip.group)
 
 
 def _node(cluster: Cluster, node: Node, status: Status | None) -> NodeView:
     addresses = tuple((name, str(address)) for name, address in node.addresses.items())
-    view = NodeView(node.name, node.priority, addresses)
+    groups = tuple(_in_group(part, node, status) for part in cluster.parts if part.group)
+    view = NodeView(node.name, node.priority, addresses, groups=groups)
     if status is None:
         return view
     if node.name not in status.nodes:
         role, state = ("unreachable", "bad") if node.name in status.errors else ("", "unknown")
     else:
         role, state = status.nodes[node.name].state, _health(cluster, node, status)
-    return NodeView(node.name, node.priority, addresses, role, state)  # type: ignore[arg-type]
+    return replace(view, role=role, state=state)  # type: ignore[arg-type]
+
+
+def _in_group(part: Cluster, node: Node, status: Status | None) -> tuple[str, str, int]:
+    snapshot = status.nodes.get(node.name) if status else None
+    role = snapshot.said(snapshot.groups[part.group]) if snapshot else ""
+    return part.group, role, part.node(node.name).priority
 
 
 def _health(cluster: Cluster, node: Node, status: Status) -> State:

@@ -31,7 +31,7 @@ from lbdeploy.node.paths import HAPROXY_SOCKET, NOTIFY_FOLDER, NOTIFY_RESULT, SE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
-from lbdeploy.node.vrrp_priority import HANDOVER
+from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP
 from lbdeploy.planning import own_sections, validators
 
 ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
@@ -294,21 +294,37 @@ def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
 
 def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:
     vrrp = cluster.vrrp
-    family = node.addresses[vrrp.network].version
-    own, other = _split(cluster.vips, family)
-    master = vrrp.initial_state == "MASTER" and node is cluster.preferred
+    groups = [_instance(part, part.node(node.name)) for part in cluster.parts]
     return text(
         cluster,
         node,
         "keepalived.conf",
         paths=PATHS,
-        instance=cluster.instance,
-        state="MASTER" if master else "BACKUP",
         fractional_adverts=vrrp.advert_interval != int(vrrp.advert_interval),
         tracked_interfaces=_tracked(cluster, node),
-        vips=own,
-        excluded_vips=other,
+        groups=groups,
+        # For templates that know of no groups; where there are some, such a template fails instead of losing VIPs.
+        **({} if vrrp.groups else {key: groups[0][key] for key in ("instance", "state", "vips", "excluded_vips")}),
     )
+
+
+def _instance(part: Cluster, node: Node) -> dict[str, Any]:
+    """What keepalived.conf has for a group's VRRP instance, or for the only one there is."""
+    vrrp = part.vrrp
+    own, other = _split(part.vips, node.addresses[vrrp.network].version)
+    master = vrrp.initial_state == "MASTER" and node.name == part.preferred.name
+    return {
+        "name": part.group,
+        "instance": part.instance,
+        "state": "MASTER" if master else "BACKUP",
+        "router_id": vrrp.router_id,
+        "priority": node.priority,
+        "preempt": vrrp.preempt,
+        "preempt_delay": vrrp.preempt_delay,
+        "vips": own,
+        "excluded_vips": other,
+        "handover": OF_GROUP + part.group if part.group else HANDOVER,
+    }
 
 
 def _split(vips: tuple[Vip, ...], family: int) -> tuple[list[Vip], list[Vip]]:

@@ -27,7 +27,8 @@ def ownership(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
         vips = f", with {', '.join(sorted(there.vips))}" if there.vips else ""
         detail = f"another cluster is deployed here: {there.name}{vips}; {cluster.name} would take its place"
         fix = (
-            f"use the hosts.toml of {there.name} (the node has a copy: {HOSTS}); to give up {there.name}: "
+            f"use the hosts.toml of {there.name} (the node has a copy: {HOSTS}); to serve both from these nodes: one "
+            f"hosts.toml, with a group of VIPs for each ([vrrp.groups.NAME]); to give up {there.name}: "
             f"lbdeploy -f ITS_HOSTS_TOML down; to continue anyway: --ignore {CHECK}"
         )
         yield Finding.failed(seen.node.name, CHECK, detail, fix, subject=there.name)
@@ -39,5 +40,5 @@ def ownership(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
 
 def _another(cluster: Cluster, there: Deployed) -> bool:
     vips = {str(vip.ip) for vip in cluster.vips}
-    same = (there.name, there.router_id) == (cluster.name, cluster.vrrp.router_id)
+    same = there.name == cluster.name and any(part.vrrp.router_id in there.router_ids for part in cluster.parts)
     return not same and vips.isdisjoint(there.vips)

@@ -14,7 +14,7 @@ from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6, ROUTED
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.planning.stages import identity_changes
+from lbdeploy.planning.vrrp.members import identity_changes
 
 ROOM_KIB = 1024  # many times what the files, their old content and a journal need
 ROOM_INODES = 100
@@ -123,7 +123,7 @@ def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterato
 def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Finding]:
     """Changes of settings that VRRP peers must agree on, on some nodes only: the others would no longer hear them."""
     others = [node.name for node in cluster.nodes if node.name not in plans]
-    if others and any(identity_changes(plan) for plan in plans.values()):
+    if others and any(identity_changes(cluster, plan) for plan in plans.values()):
         detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
         fix = "lbdeploy up, without --limit; if they are gone for good: --ignore agreement"
         yield Finding.failed(None, "agreement", detail, fix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError
 from lbdeploy.health.finding import Excuses, Finding
 from lbdeploy.health.fitness import able, kept_by_tracking, unable
@@ -109,14 +110,21 @@ def of_servers(survey: Survey) -> frozenset[tuple[str | None, str]]:
 
 def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
     """VIPs that another node holds now, though nothing in the plan moves them."""
-    cluster, seen = after.cluster, list(before.seen.values())
-    was, now = holders(cluster, seen), holders(cluster, list(after.seen.values()))
-    expected = foreseen(cluster, plan, stage, seen)
+    for part in after.cluster.parts:
+        yield from _unforeseen_in(part, plan, stage, before, after)
+
+
+def _unforeseen_in(part: Cluster, plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
+    seen = [each.of(part) for each in before.seen.values()]
+    was, now = holders(part, seen), holders(part, list(after.seen.values()))
+    expected = foreseen(part, plan, stage, seen)
     unexpected = [name for name in now if name not in expected]
     if unexpected and was:
-        detail = f"the VIPs moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
+        detail = (
+            f"{part.its_vips} moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
+        )
         fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *unexpected))}"
-        yield Finding.failed(None, "holder", detail, fix)
+        yield Finding.failed(None, "holder", detail, fix, subject=part.group)
 
 
 def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:

@@ -128,13 +128,16 @@ class Observer:
                 return survey
             time.sleep(POLL_SECONDS)
 
-    def until_holding(self, wanted: Wanted, names: Iterable[str]) -> bool:
-        """Observe until one of these nodes holds every VIP; False where none does in time."""
-        names = list(names)
+    def until_holding(self, wanted: Wanted, names: Iterable[str], parts: Iterable[Cluster] | None = None) -> bool:
+        """Observe until these nodes hold every VIP, those of each part on one of them; False where they don't in time.
+
+        `parts`: those parts of the cluster that count; all, if None.
+        """
+        names, parts = list(names), list(self.cluster.parts if parts is None else parts)
         deadline = time.monotonic() + settle_seconds(self.cluster)
         while time.monotonic() < deadline:
             seen = self.look(wanted).seen
-            if any(seen[name].holds_all(self.cluster) for name in names if name in seen):
+            if all(any(seen[name].holds_all(part) for name in names if name in seen) for part in parts):
                 return True
             time.sleep(POLL_SECONDS)
         return False

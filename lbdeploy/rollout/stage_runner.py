@@ -15,10 +15,10 @@ from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.vrrp_priority import FAULT, YIELD
-from lbdeploy.planning.agreement import agreement
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
-from lbdeploy.planning.stages import hands_over, joins
+from lbdeploy.planning.vrrp.agreement import agreement
+from lbdeploy.planning.vrrp.members import hands_over, joins, reelected
 from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
@@ -75,7 +75,7 @@ class StageRunner:
         `force_last`: also where no other node could take over meanwhile.
         """
         stage = change.stage
-        change = replace(change, tools=agreement(stage, self._cluster.vrrp.network))
+        change = replace(change, tools=agreement(self._cluster, stage))
         if not change.back:
             change = self._once_another_is_able(change, force=force_last)
         ways = {
@@ -124,10 +124,11 @@ class StageRunner:
         self._tasks.begin({name: confirmed_task(self._cluster, each) for name, each in starts.items()})
 
     def _free_vrid(self, name: str) -> tuple[str, ...]:
-        """The virtual router ID that must be free, the node's interface, and the addresses that may use it anyway."""
+        """The virtual router IDs that must be free, the node's interface, and the addresses that may use it anyway."""
         interface = self._cluster.node(name).interfaces[self._cluster.vrrp.network]
         addresses = (str(node.addresses[self._cluster.vrrp.network]) for node in self._cluster.nodes)
-        return () if "vrid-in-use" in self._ignore else (str(self._cluster.vrrp.router_id), interface, *addresses)
+        routers = ",".join(str(part.vrrp.router_id) for part in self._cluster.parts)
+        return () if "vrid-in-use" in self._ignore else (routers, interface, *addresses)
 
     def _change(self, change: StageChange) -> None:
         self._tasks.begin({name: self._task(change, name) for name in change.stage.names})
@@ -141,9 +142,9 @@ class StageRunner:
     def _reelect(self, change: StageChange) -> None:
         """Change the standby nodes, which then no longer hear the holder and take the VIPs; right after, the holder."""
         self._rehearse(change.stage)
-        holding = [
-            name for name in change.stage.names if name in holders(self._cluster, list(change.before.seen.values()))
-        ]
+        parts = reelected(self._cluster, change.stage.plans)
+        seen = list(change.before.seen.values())
+        holding = [name for name in change.stage.names if any(name in holders(part, seen) for part in parts)]
         standby = [name for name in change.stage.names if name not in holding]
         # Should everything be undone, a standby keeps the VIPs until the former holder has them again.
         longer = 2 * confirm_seconds(self._cluster)
@@ -151,7 +152,7 @@ class StageRunner:
         self._tasks.begin(tasks)
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
-            if not self._observer.until_holding(change.wanted, standby):
+            if not self._observer.until_holding(change.wanted, standby, parts):
                 what, state = "the VIPs were not taken in time", "they stay where they were"
                 raise RemoteError(what, node=standby[0], state=state, fix="lbdeploy verify")
             self._tasks.linger(standby)
@@ -165,7 +166,8 @@ class StageRunner:
         """Whether a node whose daemons are started leaves the VIPs to others first. A holder keeps them."""
         seen = change.before.seen[name]
         holds = seen.holds_any(self._cluster) and seen.service("keepalived").running
-        return self._cluster.vrrp.preempt and joins(change.stage.plans[name]) and not holds
+        preempts = any(part.vrrp.preempt for part in self._cluster.parts)
+        return preempts and joins(change.stage.plans[name]) and not holds
 
     def _task(self, change: StageChange, name: str) -> Task:
         """A node's share of a stage."""
@@ -192,12 +194,13 @@ class StageRunner:
 
 def confirmed_task(cluster: Cluster, plan: NodePlan, *, away: bool = False) -> Task:
     """A task that the node undoes unless it is confirmed in time. `away`: only once another node has taken the VIPs."""
+    every = [part.vrrp for part in cluster.parts]
     return Task(
         plan,
         confirm=confirm_seconds(cluster),
         away=tuple(str(vip.ip) for vip in cluster.vips) if away else (),
-        away_seconds=int(cluster.vrrp.preempt_delay + settle_seconds(cluster)),
-        priority_offset=YIELD if cluster.vrrp.preempt else FAULT,
+        away_seconds=int(max(vrrp.preempt_delay for vrrp in every) + settle_seconds(cluster)),
+        priority_offset=YIELD if all(vrrp.preempt for vrrp in every) else FAULT,
     )
 
 

@@ -201,6 +201,33 @@ port = 6443
 master1 = "2001:db8:6::21"
 master2 = "[2001:db8:6::22]:6443"
 """
+# Two clusters' VIPs on one pair: the ingress of the second one is at home on the other node.
+GROUPS = (
+    GOOD.replace('"192.168.0.10/24"', '["192.168.0.10/24", "192.168.0.9/24", "2001:db8::9/64"]')
+    .replace("router_id = 101\n", "")
+    .replace(
+        "[frontends.k8s-api]\n",
+        """\
+[vrrp.groups.k8s-api]
+router_id = 101
+vips = ["192.168.0.10", "192.168.1.10"]
+
+[vrrp.groups.ingress_2]
+router_id = 102
+vips = ["192.168.0.9", "2001:db8::9"]
+priorities = { lb1 = 100, lb2 = 200 }
+preempt_delay = 5
+
+[frontends.ingress]
+port = 443
+groups = "ingress_2"
+servers = { w1 = "192.168.1.31:30443" }
+
+[frontends.k8s-api]
+groups = "k8s-api"
+""",
+    )
+)
 PREFIXES = (
     '["192.168.0.10/24", "192.168.0.9/32", "192.168.0.130/25", "10.5.5.5/32", "2001:db8:5::10/64", "2001:db8:5::9/128"]'
 )
@@ -209,6 +236,7 @@ BEYOND = {
     "IPv6 alone": SIX,
     "IPv6 to its group": SIX.replace("router_id", 'mode = "multicast"\nrouter_id'),
     "VIPs of many prefix lengths": GOOD.replace('"192.168.0.10/24"', PREFIXES),
+    "groups": GROUPS,
     "seven nodes": nodes(7).replace("[cluster]", '[cluster]\nfirewall = "nftables"'),
 }
 ALL = {

@@ -11,7 +11,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import Seconds, events_option, global_options
-from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.cli.shell_completion import groups, nodes
 from lbdeploy.config.keys import near
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.operations.drill.faults import NAMES, ON_SERVERS, OUTSIDE, Name, refuse_for_good, refuse_pointless
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("kind", required=False, type=click.Choice(NAMES))
 @click.option("--node", metavar="NODE", shell_complete=nodes, help="The node to break [the one that holds the VIPs].")
+@click.option("--group", metavar="GROUP", shell_complete=groups, help="Break the node that holds this group's VIPs.")
 @click.option("--server", metavar="SERVER", help="The server to break, with server and drain [the first one].")
 @click.option("--all", "everything", is_flag=True, help="Every kind that can be undone, one after the other.")
 @click.option("--hold", type=Seconds(1, 600), metavar="SECONDS", help="Undo it after this long [8, or more].")
@@ -60,14 +61,16 @@ def drill(
     \b
     lbdeploy --lab drill --all             rehearse every kind in the lab
     lbdeploy drill haproxy                 on the real nodes
+    lbdeploy drill hang --group ingress    where hosts.toml has groups of VIPs
     lbdeploy drill hang --report a.html    also write a page for colleagues
     """
     names = _names(app, kind, everything=everything, console=console)
     if report:
         _try_out(report)
     what = _broken(app, names, where["node"], where["server"])
+    group = _group(app, names, what, where["group"])
     results: list[DrillResult] = []
-    stopped = _stopped(partial(_drill, app, names, what, where["hold"], results))
+    stopped = _stopped(partial(_drill, app, names, what, where["hold"], results, group=group))
     if stopped and not results:
         raise stopped
     _end(app, results, stopped, report, alone=not everything)
@@ -101,7 +104,25 @@ def _broken(app: App, names: Sequence[Name], node: str | None, server: str | Non
     return node or server
 
 
-def _drill(app: App, names: Sequence[Name], broken: str | None, hold: float | None, results: list[DrillResult]) -> None:
+def _group(app: App, names: Sequence[Name], broken: str | None, group: str | None) -> str | None:
+    """The group whose holder is to be broken, if one was named. Raises UsageError where that decides nothing."""
+    if group is None:
+        return None
+    if broken is not None or names[0] in ON_SERVERS:
+        fix = "leave it out, or leave out --node, --server and what breaks on a server"
+        raise UsageError("--group names the node that is broken", state="nothing was contacted", fix=fix)
+    return app.group(group)
+
+
+def _drill(
+    app: App,
+    names: Sequence[Name],
+    broken: str | None,
+    hold: float | None,
+    results: list[DrillResult],
+    *,
+    group: str | None,
+) -> None:
     """Run the drills one after the other, until the cluster is not healthy any more.
 
     `results` receives those that have ended, so that an interruption loses none.
@@ -116,7 +137,7 @@ def _drill(app: App, names: Sequence[Name], broken: str | None, hold: float | No
         outside = partial(InLab, app.cluster)
     course = Drill(app.cluster, ssh, app.emit, app.origin.about, outside)
     for name in names:
-        results.append(course.run(name, broken, hold, patient=len(names) > 1))
+        results.append(course.run(name, broken, hold, patient=len(names) > 1, group=group))
         app.reporter.drill(results[-1])
         if not results[-1].healthy:
             break

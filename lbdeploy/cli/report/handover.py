@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lbdeploy.cli.report.summary import summary_line
 from lbdeploy.cli.report.terminal import Line
@@ -10,15 +10,22 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.operations.handover.result import HandoverResult
 
 
-def lines(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
-    """The lines about a handover."""
+def lines(cluster: Cluster, results: Sequence[HandoverResult]) -> Iterator[Line]:
+    """The lines about a handover: of each group that moved, one after the other."""
+    for each in results:
+        yield from _moved(cluster.part(each.group), each)
+    last = results[-1].verdict
+    yield summary_line(last.overview, last.state, last.causes)
+
+
+def _moved(part: Cluster, moved: HandoverResult) -> Iterator[Line]:
+    vips = part.its_vips
     if moved.moved:
-        yield ("Moved: ", "good"), (moved.taker, "name"), " has taken the VIPs from ", (moved.giver, "name")
+        yield ("Moved: ", "good"), (moved.taker, "name"), f" has taken {vips} from ", (moved.giver, "name")
         yield from _cost(moved)
     else:
-        yield ("Nothing to move: ", "good"), (moved.taker, "name"), " holds the VIPs"
-    yield from _until(cluster, moved)
-    yield summary_line(moved.verdict.overview, moved.verdict.state, moved.verdict.causes)
+        yield ("Nothing to move: ", "good"), (moved.taker, "name"), f" holds {vips}"
+    yield from _until(part, moved)
 
 
 def _cost(moved: HandoverResult) -> Iterator[Line]:
@@ -32,11 +39,12 @@ def _cost(moved: HandoverResult) -> Iterator[Line]:
     yield (f"{moved.failed} of {moved.probes} probes failed", style), rest
 
 
-def _until(cluster: Cluster, moved: HandoverResult) -> Iterator[Line]:
-    vrrp, best = cluster.vrrp, cluster.preferred.name
+def _until(part: Cluster, moved: HandoverResult) -> Iterator[Line]:
+    vrrp, best = part.vrrp, part.preferred.name
+    command = part.handover("--back")
     if moved.holds:
-        back = ("lbdeploy handover --back", "next")
+        back = (command, "next")
         yield "They stay there until ", back, f", or until {moved.taker} is rebooted:"
         yield f"{best} takes them then, after preempt_delay ({vrrp.preempt_delay:g} s)."
     elif moved.taker != best and not vrrp.preempt:
-        yield "They stay there, since preempt is off. To bring them back: ", ("lbdeploy handover --back", "next")
+        yield "They stay there, since preempt is off. To bring them back: ", (command, "next")

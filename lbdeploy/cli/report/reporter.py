@@ -209,11 +209,11 @@ class Reporter(Printer):
         self.quiet()
         follow(clusters, console(self.results), self.advised)
 
-    def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
-        """Print which node has the VIPs after a handover, and what clients lost."""
+    def handover(self, cluster: Cluster, results: Sequence[HandoverResult]) -> None:
+        """Print which node has the VIPs after a handover, and what clients lost; of each group that moved."""
         from lbdeploy.cli.report.handover import lines
 
-        self.say_all(lines(cluster, moved))
+        self.say_all(lines(cluster, results))
 
     def servers(self, result: ServerResult) -> None:
         """Print what became of a server that was drained, or is to be used again."""
@@ -258,5 +258,8 @@ class Reporter(Printer):
         servers = sum(len(frontend.servers) for frontend in cluster.frontends)
         counts = f"{count(len(cluster.nodes), 'node')}, {count(len(cluster.vips), 'VIP')}, {count(servers, 'server')}"
         if not any(each.severity == "error" for each in lints):
-            preferred = f"{cluster.preferred.name} is the preferred MASTER."
-            self.say((f"{cluster.path.name} is valid: ", "good"), f"{counts}; {preferred}")
+            preferred = "; ".join(
+                f"{part.preferred.name} is the preferred MASTER{f' of {part.group}' if part.group else ''}"
+                for part in cluster.parts
+            )
+            self.say((f"{cluster.path.name} is valid: ", "good"), f"{counts}; {preferred}.")

@@ -13,6 +13,7 @@ from lbdeploy.cli.report.summary import causes_lines, summary_line
 from lbdeploy.cli.report.terminal import Line, cell
 from lbdeploy.cli.report.wrap import Pair
 from lbdeploy.common.debian import DAEMONS
+from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
 
@@ -44,21 +45,36 @@ def _parts(status: Status, advise: Advise) -> Iterator[RenderableType]:
 
 
 def _nodes(status: Status) -> Table:
-    table = _table("node", "VRRP", "for", "priority", *DAEMONS, "sessions", "rate", "last run")
+    groups = ("group",) if status.cluster.vrrp.groups else ()
+    table = _table("node", *groups, "VRRP", "for", "priority", *DAEMONS, "sessions", "rate", "last run")
     for node in status.cluster.nodes:
         if node.name in status.nodes:
-            table.add_row(*_node(status.nodes[node.name]))
+            for row in _node(status.nodes[node.name]):
+                table.add_row(*row)
         elif node.name in status.errors:
             table.add_row(cell((node.name, "name")), cell(("?", "bad")))
     return table
 
 
-def _node(snapshot: Snapshot) -> Iterator[Text]:
+def _node(snapshot: Snapshot) -> Iterator[list[Text]]:
+    """A node's row; where there are groups, one for each, of which the first also has what is the node's own."""
+    name, rest = cell((snapshot.seen.node.name, "name")), [*_of_node(snapshot)]
+    if not snapshot.groups:
+        yield [name, *_vrrp(snapshot, snapshot.vrrp), *rest]
+    for number, (group, vrrp) in enumerate(snapshot.groups.items()):
+        row = [cell((group, "name")), *_vrrp(snapshot, vrrp)]
+        yield [name, *row, *rest] if not number else [cell(), *row]
+
+
+def _vrrp(snapshot: Snapshot, vrrp: KeepalivedState) -> Iterator[Text]:
+    state = snapshot.said(vrrp)
+    yield cell((state, STATES.get(state, "")))
+    yield cell(span(age(snapshot.seen, vrrp.since)))
+    yield cell("" if vrrp.priority is None else str(vrrp.priority))
+
+
+def _of_node(snapshot: Snapshot) -> Iterator[Text]:
     seen = snapshot.seen
-    yield cell((seen.node.name, "name"))
-    yield cell((snapshot.state, STATES.get(snapshot.state, "")))
-    yield cell(span(age(seen, snapshot.vrrp.since)))
-    yield cell("" if snapshot.vrrp.priority is None else str(snapshot.vrrp.priority))
     for daemon in DAEMONS:
         state = seen.service(daemon)
         yield cell(span(age(seen, state.since))) if state.running else cell((state.active, "bad"))
@@ -74,12 +90,14 @@ def moment(run: str) -> str:
 
 
 def _vips(status: Status) -> Table:
-    table = _table("VIP", "network", "interface", "holder")
+    groups = bool(status.cluster.vrrp.groups)
+    table = _table("VIP", *(("group",) if groups else ()), "network", "interface", "holder")
     for placement in status.vips:
         found = len(placement.holders)
         style = "good" if found == 1 else "bad" if found or not placement.unknown else "warn"
         table.add_row(
             cell((str(placement.vip.ip), "name")),
+            *([cell(placement.vip.group)] if groups else []),
             cell(placement.vip.network),
             cell(placement.interface),
             cell((placement.told(), style)),

@@ -20,6 +20,7 @@ _CLASSES = (
     model.Network,
     model.Node,
     model.Vrrp,
+    model.Group,
     model.Script,
     model.OwnSections,
     model.TrackFile,

@@ -187,8 +187,8 @@ listen() {
     listening=$now
 }
 
-# free_vrid ID INTERFACE ADDRESS...: fails where any host not at these addresses sends adverts for this virtual router
-# there. A master sends one every second, by default.
+# free_vrid ID,... INTERFACE ADDRESS...: fails where any host not at these addresses sends adverts for one of these virtual
+# routers there. A master sends one every second, by default.
 free_vrid() {
     step 'listen for the VRRP of others'
     uptime
@@ -204,8 +204,9 @@ free_vrid() {
     wanted=$1 interface=$2
     shift 2
     while read -r heard source where; do
-        case "$heard $where, $* " in "$wanted $interface, "*" $source "*) ;; "$wanted $interface, "*)
-            printf 'virtual router ID %s is in use: adverts come from %s; ' "$wanted" "$source"
+        case ",$wanted," in *",$heard,"*) ;; *) continue ;; esac
+        case "$where, $* " in "$interface, "*" $source "*) ;; "$interface, "*)
+            printf 'virtual router ID %s is in use: adverts come from %s; ' "$heard" "$source"
             printf 'choose another router_id in hosts.toml, or to continue anyway: lbdeploy up --ignore vrid-in-use\n'
             fail listen
             ;;

@@ -36,21 +36,22 @@ def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
 
 
 def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """Other routers with our ID; in the other family, or on another network, it is another router (RFC 5798, 5.2.3)."""
-    vrrp = cluster.vrrp
+    """Other routers with our IDs; in the other family, or on another network, they are others (RFC 5798, 5.2.3)."""
+    vrrp, ours = cluster.vrrp, {part.vrrp.router_id for part in cluster.parts}
     members = {address for node in cluster.nodes for address in node.addresses.values()}
     members |= {a.ip for each in checkups for link in each.observation.links for a in link.addresses}
     sources = {
-        advert.source
+        (advert.source, advert.router_id)
         for each in checkups
         for advert in each.wire.adverts
-        if advert.router_id == vrrp.router_id
+        if advert.router_id in ours
         and advert.interface == each.node.interfaces[vrrp.network]
         and advert.source.version == each.node.addresses[vrrp.network].version
     }
-    for source in sorted(sources - members, key=str):
-        detail = f"virtual router ID {vrrp.router_id} is in use: adverts come from {source} on network {vrrp.network}"
-        fix = "choose another vrrp.router_id in hosts.toml; to continue anyway: lbdeploy up --ignore vrid-in-use"
+    for source, router_id in sorted((each for each in sources if each[0] not in members), key=str):
+        detail = f"virtual router ID {router_id} is in use: adverts come from {source} on network {vrrp.network}"
+        key = "router_id of that group" if vrrp.groups else "vrrp.router_id"
+        fix = f"choose another {key} in hosts.toml; to continue anyway: lbdeploy up --ignore vrid-in-use"
         yield Finding.failed(None, "vrid-in-use", detail, fix, subject=str(source))
 
 

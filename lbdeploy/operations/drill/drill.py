@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lbdeploy.config.model import STATUS, Cluster, Node, Ssh
@@ -17,7 +17,7 @@ from lbdeploy.operations.drill.injector import FaultInjector, OnNode, OperatorIn
 from lbdeploy.operations.drill.measurement import Measurement
 from lbdeploy.operations.drill.prediction import Prediction
 from lbdeploy.operations.drill.recovery import Eyes, home, pending, servers_up
-from lbdeploy.operations.drill.result import DrillResult
+from lbdeploy.operations.drill.result import DrilledGroup, DrillResult
 from lbdeploy.operations.outage.clocks import Clock, clocks_of
 from lbdeploy.planning.desired import HAPROXY_CFG, HAPROXY_STOPPED, KEEPALIVED_CONF, TICKLE_CLIENTS, desired
 from lbdeploy.rollout.lock import locking
@@ -50,21 +50,27 @@ class Drill:
         self._outside = outside
 
     def run(
-        self, name: Name, broken: str | None = None, hold: float | None = None, *, patient: bool = False
+        self,
+        name: Name,
+        broken: str | None = None,
+        hold: float | None = None,
+        *,
+        patient: bool = False,
+        group: str | None = None,
     ) -> DrillResult:
         """Run one drill, on the holder, or the first server, unless another one is named as `broken`.
 
-        `patient`: at the end, wait until the VIPs are back. Raises LbdeployError where it refuses to begin, and
-        InterruptedRunError once the break is undone, or left to the node to undo. KeyboardInterrupt is raised only
-        while nothing is broken.
+        `group`: on the holder of these VIPs; by default, of the first group, where there are any. `patient`: at the
+        end, wait until the VIPs are back. Raises LbdeployError where it refuses to begin, and InterruptedRunError once
+        the break is undone, or left to the node to undo. KeyboardInterrupt is raised only while nothing is broken.
         """
         pool = SessionPool(self.cluster, self._emit, ssh=self._ssh)
         with pool, self._new_pool() as ears, locking(pool, pool.nodes, self._about, 0, self._emit):
             before = self._require_health(pool)
-            holder = before.verdict.holders[0]
+            holder = self._holder(before, group)
             node = None if name in ON_SERVERS else self.cluster.node(broken or holder)
             target = self._target(name, node, broken)
-            predicted = self._predicted(name, node, before)
+            groups, predicted = tuple(self._groups(name, node, before)), self._predicted(name, node, before)
             hold = hold or self._hold(target.kind, predicted)
             measurement = Measurement(self.cluster, target, clocks_of(pool))
             breaking = Breaking(target, self._injector(target, pool, measurement.clocks, hold), hold, self._emit)
@@ -82,12 +88,23 @@ class Drill:
             broken=at,
             repaired=undone,
             ended=ended,
+            groups=groups,
             **self._seen(measurement, at, undone),
-            healthy=survey.verdict.healthy and not survey.errors,
-            after=tuple(each.detail for each in survey.verdict.findings if not each.ok),
-            nodes=tuple(each.name for each in self.cluster.nodes),
-            verdict=survey.verdict,
+            **self._afterwards(survey),
         )
+
+    def _holder(self, seen: Survey, group: str | None) -> str:
+        """The node that holds the VIPs of a group, or of the first one there is."""
+        return seen.verdict.holders_of(self.cluster.parts[0].group if group is None else group)[0]
+
+    def _afterwards(self, seen: Survey) -> dict[str, Any]:
+        """How the cluster is at the end."""
+        return {
+            "healthy": seen.verdict.healthy and not seen.errors,
+            "after": tuple(each.detail for each in seen.verdict.findings if not each.ok),
+            "nodes": tuple(each.name for each in self.cluster.nodes),
+            "verdict": seen.verdict,
+        }
 
     def _target(self, name: Name, node: Node | None, server: str | None) -> FaultTarget:
         if node:
@@ -99,8 +116,27 @@ class Drill:
         with self._new_pool() as pool:
             return measurement.found(at, undone) | {"events": measurement.events(pool, at)}
 
+    def _groups(self, name: Name, node: Node | None, seen: Survey) -> Iterator[DrilledGroup]:
+        """What is expected for each group of VIPs."""
+        served = {vip.group for vip in self.cluster.vips_of(self.cluster.frontends[0])}
+        for part in self.cluster.parts if self.cluster.vrrp.groups else ():
+            concerned = node is not None or part.group in served
+            expected = self._predicted_in(part, name, node, seen) if concerned else Prediction(0.0, 0.0)
+            [holder] = seen.verdict.holders_of(part.group)
+            vips = tuple(vip.ip for vip in part.vips)
+            yield DrilledGroup(part.group, part.instance, vips, holder, expected.outage, expected.silence)
+
     def _predicted(self, name: Name, node: Node | None, seen: Survey) -> Prediction:
-        """The longest outage and silence that the timers allow, at the nodes' effective priorities."""
+        """The longest outage and silence that the timers allow, of any VIP."""
+        each = [self._predicted_in(part, name, node, seen) for part in self.cluster.parts]
+        silences = [one.silence for one in each]
+        return Prediction(
+            max(one.outage for one in each),
+            None if None in silences else max(one for one in silences if one is not None),
+        )
+
+    def _predicted_in(self, part: Cluster, name: Name, node: Node | None, seen: Survey) -> Prediction:
+        """The same for a part of the cluster, at the nodes' effective priorities."""
         if node is None:
             return prediction.of_server(self.cluster.frontends[0], name)
         files = [self._files(each) for each in (node, *self.cluster.peers(node))]
@@ -108,13 +144,13 @@ class Drill:
             why = f"haproxy.cfg has no frontend {STATUS}: no node would take the VIPs over, whatever servers it reaches"
             raise LbdeployError(why, state="nothing was broken", fix="take it over from the built-in template")
         return prediction.of_node(
-            self.cluster,
+            part,
             name,
-            node,
-            holds=node.name in seen.verdict.holders,
+            part.node(node.name),
+            holds=node.name in seen.verdict.holders_of(part.group),
             informed=HAPROXY_STOPPED in files[0][KEEPALIVED_CONF],
             tickled=all(TICKLE_CLIENTS in each[KEEPALIVED_CONF] for each in files[1:]),
-            priorities={name: each.priority for name, each in seen.seen.items()},
+            priorities={name: each.of(part).priority for name, each in seen.seen.items()},
         )
 
     def _files(self, node: Node) -> dict[str, str]:
@@ -158,8 +194,8 @@ class Drill:
     @property
     def _return_seconds(self) -> float:
         """How long (s) VIPs may take to return to a node that has recovered, including the checks of its haproxy."""
-        vrrp = self.cluster.vrrp
-        return vrrp.preempt_delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
+        vrrp, delay = self.cluster.vrrp, max(part.vrrp.preempt_delay for part in self.cluster.parts)
+        return delay + 4 * vrrp.advert_interval + vrrp.check_interval * vrrp.check_rise + 4
 
     def _new_pool(self) -> SessionPool:
         """A pool with new connections: the earlier ones may have been cut."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.config.model import Address
 from lbdeploy.errors import DrillError
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.operations.drill.faults import ON_SERVERS, Kind
@@ -18,6 +19,18 @@ from lbdeploy.operations.outage.watch import NOTED, Silence
 LOOK = "lbdeploy verify --wait 60"
 FORGETS = ("hang", "link", "freeze")  # after which haproxy learns anew who is connected to the other nodes
 RELEARNED = 10.0  # seconds that this takes
+
+
+@dataclass(frozen=True, slots=True)
+class DrilledGroup:
+    """What a drill is to do to a group of VIPs: `expected` and `expected_silence` (s) are 0 where others hold them."""
+
+    group: str
+    instance: str
+    vips: tuple[Address, ...]
+    holder: str
+    expected: float
+    expected_silence: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +59,31 @@ class DrillResult(Measured):
     silences: tuple[Silence, ...] = ()
     expected_silence: float | None = None
     verdict: Verdict | None = None  # what was found at the end
+    groups: tuple[DrilledGroup, ...] = ()  # where hosts.toml has groups
 
     @property
     def taker(self) -> str:
-        """Who served the VIPs next: the first node to become MASTER after the break; the holder, if none did."""
-        return next((each.node for each in self.events if each.state == "MASTER"), self.holder)
+        """Who served the VIPs next: the first node to become MASTER after the break; the holder, if none did.
+
+        Where there are groups, of the VIPs that the holder had.
+        """
+        own = {each.instance for each in self.groups if each.holder == self.holder}
+        events = [each for each in self.events if not self.groups or each.instance in own]
+        return next((each.node for each in events if each.state == "MASTER"), self.holder)
+
+    def taker_of(self, group: DrilledGroup) -> str:
+        """The same for a group."""
+        events = [each for each in self.events if each.instance == group.instance]
+        return next((each.node for each in events if each.state == "MASTER"), group.holder)
+
+    def outage_of(self, group: DrilledGroup) -> float:
+        """The longest outage (s) of a group's VIPs that any client saw."""
+        return max((view.outage for view in self.reached if view.vip in group.vips), default=0.0)
+
+    def silence_of(self, group: DrilledGroup) -> float:
+        """The longest silence (s) of watches of a group's VIPs."""
+        own = (each for each in self.silences if each.vip in group.vips)
+        return max((each.since(self.disturbances) for each in own), default=0.0)
 
     @property
     def one_holder(self) -> float | None:
@@ -80,8 +113,9 @@ class DrillResult(Measured):
     @property
     def heard(self) -> bool:
         """Whether no watch was silent for longer than was predicted."""
-        limit = self.expected_silence
-        return limit is None or self.silence <= max(limit, NOTED) + TOLERANCE
+        limits = [(each.expected_silence, self.silence_of(each)) for each in self.groups]
+        limits = limits or [(self.expected_silence, self.silence)]
+        return all(limit is None or silence <= max(limit, NOTED) + TOLERANCE for limit, silence in limits)
 
     @property
     def least(self) -> float:
@@ -112,7 +146,8 @@ class DrillResult(Measured):
 
     @property
     def answered_in_time(self) -> bool:
-        return bool(self.measured) and self.within(self.expected) and self.seen <= self.expected + TOLERANCE
+        groups = all(self.outage_of(each) <= each.expected + TOLERANCE for each in self.groups)
+        return bool(self.measured) and self.within(self.expected) and self.seen <= self.expected + TOLERANCE and groups
 
     @property
     def seen(self) -> float:
@@ -151,6 +186,17 @@ class DrillResult(Measured):
             ],
             "healthy": self.healthy,
             "after": list(self.after),
+            **({"groups": [self._group(each) for each in self.groups]} if self.groups else {}),
+        }
+
+    def _group(self, group: DrilledGroup) -> dict[str, object]:
+        return {
+            "group": group.group,
+            "from": group.holder,
+            "to": self.taker_of(group),
+            "outage_ms": _ms(self.outage_of(group)),
+            "expected_ms": _ms(group.expected),
+            "silence_ms": _ms(self.silence_of(group)),
         }
 
     def _watches(self) -> dict[str, int | None]:
@@ -188,12 +234,24 @@ def failure(results: Sequence[DrillResult]) -> DrillError | None:
             return DrillError(what, node=each.node, state=f"what was broken is undone ({where})", fix=LOOK)
         if not each.in_time:
             what = f"the outage was {each.seen:.2f} s, longer than predicted: at most {each.expected:.2f} s"
-            if each.seen <= each.expected + TOLERANCE:
+            if late := _late(each):
+                what = late
+            elif each.seen <= each.expected + TOLERANCE:
                 what = f"an outage of {each.seen:.2f} s or more was not over at the end"
             what = what if each.measured else "no VIP could be probed"
             what = f"a watch that only reads {_waited(each)}" if each.answered_in_time else what
             return DrillError(what, node=each.node, state=f"all is well again ({where})", fix=LOOK)
     return None
+
+
+def _late(result: DrillResult) -> str:
+    """The groups whose clients lost more than was predicted for them, as text."""
+    late = [each for each in result.groups if result.outage_of(each) > each.expected + TOLERANCE]
+    return "; ".join(
+        f"the outage of {each.group} was {result.outage_of(each):.2f} s, longer than predicted: at most "
+        f"{each.expected:.2f} s"
+        for each in late
+    )
 
 
 def _waited(result: DrillResult) -> str:

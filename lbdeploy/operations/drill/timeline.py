@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Literal
 
 from lbdeploy.config.model import Address
-from lbdeploy.operations.drill.result import DrillResult
+from lbdeploy.operations.drill.result import DrilledGroup, DrillResult
 from lbdeploy.operations.outage.gaps import gaps
 from lbdeploy.operations.outage.views import HERE, View
 from lbdeploy.operations.outage.vrrp_events import Event
@@ -62,7 +62,7 @@ def timeline(result: DrillResult, *, everyone: bool = False) -> Timeline:
     last = max([result.repaired, *(e.at for e in result.events), *(_over(view) for view in shown), *heard])
     start, end = -LEAD, min(last + LEAD, max(result.ended, result.repaired)) - result.broken
     vips = tuple(Row(_label(view), tuple(_answers(view, result.broken, start, end))) for view in shown if view.reached)
-    nodes = tuple(Row(name, tuple(_states(result, name, start, end))) for name in result.nodes)
+    nodes = tuple(_node_rows(result, start, end))
     watched = sorted({view.vip for view in result.measured}) if result.watches else ()
     watches = tuple(Row(f"{vip} watch", tuple(_hears(result, vip, start, end))) for vip in watched)
     return Timeline(start, end, result.repaired - result.broken, vips, watches, nodes)
@@ -96,11 +96,23 @@ def _hears(result: DrillResult, vip: Address, start: float, end: float) -> Itera
     yield from _span(at, end, "answers", start, end)
 
 
-def _states(result: DrillResult, name: str, start: float, end: float) -> Iterator[Span]:
+def _node_rows(result: DrillResult, start: float, end: float) -> Iterator[Row]:
+    """A row for each node; where there are groups, for each of them on each node."""
+    for name in result.nodes:
+        for group in result.groups:
+            yield Row(f"{name} {group.group}", tuple(_states(result, name, start, end, group)))
+        if not result.groups:
+            yield Row(name, tuple(_states(result, name, start, end)))
+
+
+def _states(
+    result: DrillResult, name: str, start: float, end: float, group: DrilledGroup | None = None
+) -> Iterator[Span]:
     """Spans from one change to the next. A node without power, or keepalived, is off until it reports a state."""
-    state: State = "MASTER" if name == result.holder else "BACKUP"
+    state: State = "MASTER" if name == (group or result).holder else "BACKUP"
+    events = tuple(each for each in result.events if group is None or each.instance == group.instance)
     at = start
-    for change, becomes in (*_ended(result, name), *_changes(result.events, name)):
+    for change, becomes in (*_ended(result, name), *_changes(events, name)):
         yield from _span(at, change - result.broken, state, start, end)
         state, at = becomes, change - result.broken
     yield from _span(at, end, state, start, end)

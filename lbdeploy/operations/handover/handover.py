@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.observation import PRELUDE, Observation
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.vrrp_priority import FAULT, HANDOVER, skew
 from lbdeploy.operations.handover import candidates
@@ -39,10 +39,16 @@ POLL_SECONDS = 0.25
 
 
 class Handover:
-    """A handover on the nodes of `pool`. `about` says who asks for it, to runs that find the cluster locked."""
+    """A handover on the nodes of `pool`. `about` says who asks for it, to runs that find the cluster locked.
 
-    def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit, about: str, lock_wait: float = 0.0) -> None:
+    `group`: whose VIPs move, where there are groups; those of the others stay, and are probed meanwhile, too.
+    """
+
+    def __init__(
+        self, cluster: Cluster, pool: SessionPool, emit: Emit, about: str, lock_wait: float = 0.0, *, group: str = ""
+    ) -> None:
         self.cluster = cluster
+        self.part = cluster.part(group)
         self._pool = pool
         self._emit = emit
         self._about = about
@@ -51,8 +57,8 @@ class Handover:
         self._wanted = Wanted(resources, frozenset(resources))
         self._observer = Observer(cluster, pool, emit)
         self._interrupt = Interrupt(emit, "taking the handover back, unless the VIPs have moved")
-        self._priorities = {node.name: node.priority for node in cluster.nodes}
-        self._limit = cluster.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
+        self._priorities = {node.name: node.priority for node in self.part.nodes}
+        self._limit = self.part.vrrp.preempt_delay + settle_seconds(cluster)  # seconds that a move may take
 
     def run(self, to: str | None = None, *, back: bool = False) -> HandoverResult:
         """Move the VIPs to a node; without `to`, to the standby that VRRP prefers; `back`: to where VRRP wants them.
@@ -60,27 +66,45 @@ class Handover:
         Raises LbdeployError where it refuses to begin, or where the VIPs don't move; they are then where they were.
         """
         survey = self._observer.survey(self._wanted)
-        candidates.require_rules(survey)
-        self._priorities |= {name: each.node.priority + each.tracked for name, each in survey.seen.items()}
-        giver = candidates.holder(survey)
-        taker = to or candidates.chosen(survey, giver, self._priorities, back=back)
-        candidates.refuse(survey, giver, taker)
+        part = self.part
+        if back and part.group and any(each.priority_offset for each in survey.seen.values()):
+            survey = self._without_offsets_of_nodes(survey)
+        candidates.require_rules(part, survey)
+        self._priorities |= {name: self._without_offset(each) for name, each in survey.seen.items()}
+        giver = candidates.holder(part, survey)
+        taker = to or candidates.chosen(part, survey, giver, self._priorities, back=back)
+        candidates.refuse(part, survey, giver, taker)
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
         with locking(self._pool, nodes, self._about, self._lock_wait, self._emit) as lock:
             if lock.runs != survey.runs:
                 raise candidates.unmoved("another run has just changed the nodes", fix="try again")
             return self._carry_out(survey, giver, taker, back=back)
 
+    def _without_offsets_of_nodes(self, survey: Survey) -> Survey:
+        """The cluster without what was left in the file that all groups go by: by a run that died, for example."""
+        self._run(dict.fromkeys(survey.seen, f"echo 0 > {HANDOVER}"), sure=True)
+        return self._observer.survey(self._wanted)
+
+    def _without_offset(self, seen: Observation) -> int:
+        """A node's priority in this part of the cluster, but for what this handover's file adds to it."""
+        node = seen.of(self.part)
+        of_all_groups = seen.priority_offset if self.part.group else 0
+        return node.node.priority + node.tracked + of_all_groups
+
     def _carry_out(self, survey: Survey, giver: str, taker: str, *, back: bool) -> HandoverResult:
         """Move the VIPs, check that they stay there, and measure meanwhile."""
-        offsets = {name: seen.priority_offset for name, seen in survey.seen.items()}
+        group = self.part.group
+        offsets = {
+            name: seen.groups[group].priority_offset if group else seen.priority_offset
+            for name, seen in survey.seen.items()
+        }
         last = self._last(taker, back=back)
         last = {name: last[name] for name in offsets}
         prober = Prober(self.cluster.targets)
         began = time.time() + BASELINE
         if giver != taker:
             with prober, self._interrupt:
-                self._move(offsets, giver, taker, again="handover --back" if back else f"handover --to {taker}")
+                self._move(offsets, giver, taker, again=self.part.handover("--back" if back else f"--to {taker}"))
                 self._write(last)
                 survey = self._settled(taker)
         elif offsets != last:
@@ -96,16 +120,17 @@ class Handover:
             giver=giver,
             taker=taker,
             began=began,
-            expected=0.0 if self.cluster.vrrp.preempt or giver == taker else self._gap(taker),
+            group=group,
+            expected=0.0 if self.part.vrrp.preempt or giver == taker else self._gap(taker),
             offsets=last,
             verdict=survey.verdict,
         )
 
     def _last(self, taker: str, *, back: bool) -> dict[str, int]:
         """The offsets that remain: high enough even if nothing that is tracked raises the taker's priority any more."""
-        if back or not self.cluster.vrrp.preempt:
+        if back or not self.part.vrrp.preempt:
             return dict.fromkeys(self._priorities, 0)
-        least = {node.name: node.priority for node in self.cluster.nodes}
+        least = {node.name: node.priority for node in self.part.nodes}
         worst = {name: max(each, least[name]) for name, each in self._priorities.items()}
         return held(taker, worst | {taker: min(self._priorities[taker], least[taker])})
 
@@ -121,7 +146,7 @@ class Handover:
             self._await(giver, taker, again)
         except KeyboardInterrupt:
             state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
-            fix = "lbdeploy verify; to undo it: lbdeploy handover --back"
+            fix = f"lbdeploy verify; to undo it: {self.part.handover('--back')}"
             raise InterruptedRunError("interrupted", state=state, fix=fix) from None
         except LbdeployError:
             self._write(offsets, sure=False)
@@ -129,18 +154,19 @@ class Handover:
 
     def _prefer(self, taker: str, offsets: Offsets) -> None:
         """Have VRRP prefer a node to all others."""
-        if self.cluster.vrrp.preempt:
+        if self.part.vrrp.preempt:
             new = raised(taker, self._priorities, dict.fromkeys(self._priorities, 0) | dict(offsets))
             self._write({name: each for name, each in new.items() if name in offsets})
         else:
             self._step_aside([name for name in offsets if name != taker], taker)
 
     def _await(self, giver: str, taker: str, again: str) -> None:
-        delay = f" (preempt_delay is {self.cluster.vrrp.preempt_delay:g} s)" if self.cluster.vrrp.preempt else ""
-        self._emit(Step(taker, f"take the VIPs from {giver}{delay}"))
+        vrrp = self.part.vrrp
+        delay = f" (preempt_delay is {vrrp.preempt_delay:g} s)" if vrrp.preempt else ""
+        self._emit(Step(taker, f"take {self.part.its_vips} from {giver}{delay}"))
         deadline = time.monotonic() + self._limit
         while not self._alone(taker):
-            self._interrupt.check(f"{giver} holds the VIPs, as before", f"to move them after all: lbdeploy {again}")
+            self._interrupt.check(f"{giver} holds the VIPs, as before", f"to move them after all: {again}")
             if time.monotonic() >= deadline:
                 fix = f"journalctl -u keepalived -n 20 on {taker}; then: lbdeploy verify"
                 message = f"it did not take the VIPs within {self._limit:.0f} s"
@@ -150,7 +176,7 @@ class Handover:
 
     def _alone(self, taker: str) -> bool:
         """Whether the taker holds every VIP, and no other node any."""
-        vips = {vip.ip for vip in self.cluster.vips}
+        vips = {vip.ip for vip in self.part.vips}
         found = self._each({node.name: "ip a" for node in self._pool.nodes})
         there = {
             name: vips & {address.ip for link in parse_ip_a(each) for address in link.addresses}
@@ -164,15 +190,17 @@ class Handover:
         self._emit(Step(taker, "stay stable"))
         time.sleep(max(BASELINE, 2 * self.cluster.vrrp.advert_interval))
         after = self._observer.until_settled(self._wanted, [taker])
-        if after.verdict.holders != (taker,):
-            now = " and ".join(after.verdict.holders) or "no node"
+        holders = after.verdict.holders_of(self.part.group)
+        if holders != (taker,):
+            now = " and ".join(holders) or "no node"
             raise RemoteError("it did not keep the VIPs", node=taker, state=f"{now} holds them", fix="lbdeploy verify")
         self._emit(Done(taker, "holds the VIPs"))
         return after
 
     def _write(self, offsets: Offsets, *, sure: bool = True) -> None:
         """Write the offsets to the nodes. Raises the first node's error, if `sure`."""
-        self._run({name: f"printf '%s\\n' {each} > {HANDOVER}" for name, each in offsets.items()}, sure=sure)
+        file = candidates.handover_file(self.part)
+        self._run({name: f"printf '%s\\n' {each} > {file}" for name, each in offsets.items()}, sure=sure)
 
     def _step_aside(self, names: Sequence[str], taker: str) -> None:
         """Without preempt, priorities move nothing: the nodes leave the election, and come back as standby nodes.
@@ -180,12 +208,13 @@ class Handover:
         Each comes back by itself, even if this process dies.
         """
         seconds = self._gap(taker) + 2 * self.cluster.vrrp.advert_interval
-        script = f"trap 'echo 0 > {HANDOVER}' EXIT\ntrap '' HUP PIPE\necho {FAULT} > {HANDOVER}\nsleep {seconds:.2f}"
+        file = candidates.handover_file(self.part)
+        script = f"trap 'echo 0 > {file}' EXIT\ntrap '' HUP PIPE\necho {FAULT} > {file}\nsleep {seconds:.2f}"
         self._run(dict.fromkeys(names, script), sure=True, takes=seconds)
 
     def _gap(self, taker: str) -> float:
         """Seconds until a node takes VIPs that no node holds: its Skew_Time."""
-        return skew(self.cluster.vrrp, self.cluster.node(taker), self._priorities[taker])
+        return skew(self.part.vrrp, self.part.node(taker), self._priorities[taker])
 
     def _run(self, scripts: Mapping[str, str], *, sure: bool, takes: float = 0.0) -> None:
         for each in self._each(scripts, takes).values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lbdeploy.health.verdict import Verdict
@@ -10,12 +11,15 @@ from lbdeploy.operations.outage.client import PERIOD, Stream
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import TOLERANCE, Measured
 
+HEALTH = ("findings", "vips", "servers", "packages", "summary")  # what the whole document has once
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoverResult(Measured):
     """The result of a handover. `expected` is the outage (s) that the timers predict; `offsets` are those that remain.
 
     `began` is when the VIPs began to move (s, Unix). `cut`: the probes whose connections were open at that moment.
+    `group`: whose VIPs moved, where there are groups; those of others were probed, too.
     """
 
     giver: str
@@ -25,6 +29,7 @@ class HandoverResult(Measured):
     expected: float
     offsets: Offsets
     verdict: Verdict
+    group: str = ""
 
     @property
     def moved(self) -> bool:
@@ -71,5 +76,26 @@ class HandoverResult(Measured):
             ],
             "streams": {"opened": len(self.long_lived), "broken": self.broken},
             "held": self.holds,
+            **({"group": self.group} if self.group else {}),
             **self.verdict.to_json(),
         }
+
+
+def together(results: Sequence[HandoverResult]) -> dict[str, object]:
+    """The handovers of several groups in one document: the longest outage, the sums of probes, and each by itself."""
+    whole = [each.to_json() for each in results]
+    first = next((each for each, one in zip(whole, results, strict=True) if one.moved), whole[0])
+    outages = [each["outage_ms"] for each in whole]
+    own = [{key: value for key, value in each.items() if key not in HEALTH} for each in whole]
+    return {
+        **whole[-1],
+        "group": None,
+        "outage_ms": None if None in outages else max(round(each.outage * 1000) for each in results),
+        "expected_ms": max(round(each.expected * 1000) for each in results),
+        "probes": sum(each.probes for each in results),
+        "failed": sum(each.failed for each in results),
+        "from": first["from"],
+        "to": first["to"],
+        "held": any(each.holds for each in results),
+        "handovers": own,
+    }

@@ -20,20 +20,20 @@ _UNITS = f"-u keepalived -u {UNIT} -u {DRILL}.timer"
 _WANTED = f"Entering [A-Z]* STATE\\|: Started \\|{UNIT}[.]service: "
 _LINE = re.compile(r"^(?P<at>[0-9]{1,11}\.[0-9]{1,9}) \S+ (?P<by>[^ :\[]+)\S*: (?P<text>.*)$")
 _STARTED = re.compile(rf"Started (?:{UNIT}\.service - )?lbdeploy: (?P<about>.*?)\.?$")
-_STATE = re.compile(r"Entering (?P<state>MASTER|BACKUP|FAULT) STATE")
+_STATE = re.compile(r"(?:\((?P<instance>\S+)\) )?Entering (?P<state>MASTER|BACKUP|FAULT) STATE")
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a node remembers, in this machine's time (s, Unix). `generations`: the latest first, as the node counts.
 
-    `files` are their files' checksums by path, by generation; "" is the present. `states`: (time, VRRP's state);
-    `started`: (time, who began a run); `ended`: when runs ended; `drills`: when a repair was armed.
+    `files` are their files' checksums by path, by generation; "" is the present. `states`: (time, VRRP's state, whose:
+    the instance's); `started`: (time, who began a run); `ended`: when runs ended; `drills`: when a repair was armed.
     """
 
     generations: Sequence[Generation] = ()
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    states: Sequence[tuple[float, str]] = ()
+    states: Sequence[tuple[float, str, str]] = ()
     started: Sequence[tuple[float, str]] = ()
     ended: Sequence[float] = ()
     drills: Sequence[float] = ()
@@ -105,10 +105,10 @@ class _Journal:
             if (found := _LINE.match(line)) and found["by"].startswith(by):
                 yield max(self.clock.here(float(found["at"])), 0.0), found["text"]
 
-    def states(self) -> Iterator[tuple[float, str]]:
+    def states(self) -> Iterator[tuple[float, str, str]]:
         for at, text in self._parsed("Keepalived"):
             if found := _STATE.search(text):
-                yield at, found["state"]
+                yield at, found["state"], found["instance"] or ""
 
     def started(self) -> Iterator[tuple[float, str]]:
         for at, text in self._parsed("systemd"):

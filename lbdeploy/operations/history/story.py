@@ -94,12 +94,12 @@ def _drills_elsewhere(pasts: Mapping[str, Past], acts: Sequence[PastEvent]) -> I
 
 def _moves(pasts: Mapping[str, Past]) -> Iterator[PastEvent]:
     """Each time that another node became the holder."""
-    states = sorted((at, name, state) for name, past in pasts.items() for at, state in past.states)
-    holder = ""
-    for at, name, state in states:
-        if state == "MASTER" and name != holder:
-            yield PastEvent(at, "move", nodes=(name,), to=name, former=holder)
-            holder = name
+    states = sorted((at, name, state, of) for name, past in pasts.items() for at, state, of in past.states)
+    holders: dict[str, str] = {}  # by VRRP instance: each group of VIPs has one
+    for at, name, state, of in states:
+        if state == "MASTER" and name != holders.get(of, ""):
+            yield PastEvent(at, "move", nodes=(name,), to=name, former=holders.get(of, ""))
+            holders[of] = name
 
 
 def _caused(move: PastEvent, acts: Sequence[PastEvent]) -> PastEvent:

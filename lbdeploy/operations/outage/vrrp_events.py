@@ -10,7 +10,7 @@ from lbdeploy.common.shell import Raw
 from lbdeploy.operations.outage.clocks import Clock
 
 _LINE = re.compile(r"^(?P<at>[0-9]{1,11}\.[0-9]{1,9}) \S+ (?:Keepalived|haproxy)\S*: (?P<text>.*)$")
-_STATE = re.compile(r"Entering (?P<state>MASTER|BACKUP|FAULT) STATE")
+_STATE = re.compile(r"(?:\((?P<instance>\S+)\) )?Entering (?P<state>MASTER|BACKUP|FAULT) STATE")
 _CHECK = re.compile(r"Script `?(?P<script>[\w-]+)`? now returning (?P<status>\d+)")
 
 _SERVER = re.compile(r"\bServer (?P<server>[^\s/]+/[^\s/]+) (?:\([^)]*\) )?is (?P<status>UP|DOWN)\b")
@@ -20,12 +20,16 @@ AGAIN = 0.5  # seconds within which the same words mean the same event
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened on a node at a moment (s, Unix, the operator's clock); `state` where VRRP's changed."""
+    """Something that happened on a node at a moment (s, Unix, the operator's clock); `state` where VRRP's changed.
+
+    `instance`: that of which it changed, as keepalived.conf calls it.
+    """
 
     at: float
     node: str
     what: str
     state: str = ""
+    instance: str = ""
 
 
 def script(since: float, *, servers: bool = False) -> Raw:
@@ -47,7 +51,7 @@ def _all(output: str, node: str, clock: Clock, since: float) -> Iterator[Event]:
     for line in output.splitlines():
         if (found := _LINE.match(line)) and (at := clock.here(float(found["at"]))) >= since:
             if state := _STATE.search(found["text"]):
-                yield Event(at, node, f"enters {state['state']}", state["state"])
+                yield Event(at, node, f"enters {state['state']}", state["state"], state["instance"] or "")
             elif check := _CHECK.search(found["text"]):
                 yield Event(at, node, f"{check['script']} returns {check['status']}")
             elif server := _SERVER.search(found["text"]):

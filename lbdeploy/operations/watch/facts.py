@@ -44,8 +44,11 @@ def _facts(status: Status) -> Iterator[tuple[Key, Fact]]:
 
 
 def _of_node(name: str, snapshot: Snapshot) -> Iterator[tuple[Key, Fact]]:
-    seen, vrrp = snapshot.seen, snapshot.vrrp
-    yield ("vrrp", name), Fact(f"{name} is {snapshot.state}", VRRP.get(snapshot.state, ""), age(seen, vrrp.since))
+    seen = snapshot.seen
+    for group, vrrp in snapshot.elections.items():
+        said, whose = snapshot.said(vrrp), f" of {group}" if group else ""
+        key = ("vrrp", name, group) if group else ("vrrp", name)
+        yield key, Fact(f"{name} is {said}{whose}", VRRP.get(said, ""), age(seen, vrrp.since))
     for daemon in DAEMONS:
         state = seen.service(daemon)
         text = f"{daemon} runs on {name}" if state.running else f"{daemon} is {state.active} on {name}"

@@ -120,11 +120,21 @@ def _tracked_nowhere(cluster: Cluster, node: Node, content: str) -> Iterator[Com
 
 def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     """lbdeploy goes by hosts.toml when it listens for other VRRP routers, moves VIPs, and says who should hold them."""
-    instance = keepalived_conf.read(content)
-    source = (node.addresses[cluster.vrrp.network], "{{ node.addresses[vrrp.network] }}")
+    for part in cluster.parts:
+        found = keepalived_conf.find(content, part.vrrp.router_id, part.instance)
+        if found is None and part.group:
+            message = f"has no VRRP instance for the VIPs of {part.group}: nothing would move them"
+            yield "error", None, message, "take the loop over groups over from the built-in template"
+        yield from _unlike(part, part.node(node.name), content, found or keepalived_conf.read(content))
+
+
+def _unlike(part: Cluster, node: Node, content: str, instance: keepalived_conf.Instance | None) -> Iterator[Complaint]:
+    """What an instance has otherwise than hosts.toml."""
+    source = (node.addresses[part.vrrp.network], "{{ node.addresses[vrrp.network] }}")
+    of = "group" if part.group else ""
     wanted = {
-        "virtual_router_id": (cluster.vrrp.router_id, "{{ vrrp.router_id }}"),
-        "priority": (node.priority, "{{ node.priority }}"),
+        "virtual_router_id": (part.vrrp.router_id, f"{{{{ {of or 'vrrp'}.router_id }}}}"),
+        "priority": (node.priority, f"{{{{ {of or 'node'}.priority }}}}"),
         "unicast_src_ip": source,
         "mcast_src_ip": source,
     }
@@ -137,9 +147,9 @@ def _other_than_hosts_toml(cluster: Cluster, node: Node, content: str) -> Iterat
 
 
 def _no_handover(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
-    instance = keepalived_conf.read(content)
+    instances = keepalived_conf.read_all(content)
     whole = plain(content).count("{") == plain(content).count("}")
-    if whole and instance and not instance.hands_over:
+    if whole and not all(each.hands_over for each in instances):
         message = f"does not track {HANDOVER}: lbdeploy can't move the VIPs without failed connections"
         yield "warning", None, message, "take the track_file handover over from the built-in template"
 

@@ -38,7 +38,8 @@ def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
                 yield message, "leave it out: the default is four hours"
         yield from _pointless(frontend)
         yield from _stacked(cluster, frontend)
-    yield from _weights(cluster)
+    for part in cluster.parts:
+        yield from _weights(part)
     if vrrp.advert_interval < 1:
         yield from _slower_than_vrrp(cluster)
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from builders import BIG, LONG_AGO, cluster, observe, running, stopped
 from clusters import with_options
+from goldens import GROUPS
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import ASK_DOCTOR, holder, placed, tracked
 from lbdeploy.node.keepalived_state import KeepalivedState
-from lbdeploy.node.observation import FAULT_STATE, Observation
+from lbdeploy.node.observation import FAULT_STATE, GroupState, Observation
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.planning.desired import KEEPALIVED_CONF
@@ -145,3 +146,46 @@ def test_a_cause_that_was_seen_is_said_of_both(seed: Cluster, seen: dict[str, An
 def test_where_no_cause_was_seen_doctor_looks_for_it(seed: Cluster) -> None:
     """Nothing is blamed that was not looked at."""
     assert said_of_both(seed) == ASK_DOCTOR
+
+
+def grouped(folder: Path, *homes: str) -> ClusterState:
+    """Two groups, each of whose VIPs the named node has."""
+    of = cluster(folder, GROUPS)
+    there = dict(zip((part.group for part in of.parts), homes, strict=True))
+    nodes = []
+    for node in of.nodes:
+        own = [vip.address for vip in of.vips if there[vip.group] == node.name and vip.network == "external"]
+        management = [vip.address for vip in of.vips if there[vip.group] == node.name and vip.network == "management"]
+        found = observe(of, node)
+        links = tuple(
+            replace(link, addresses=(*link.addresses, *{"ens33": own, "ens32": management}.get(link.name, [])))
+            for link in found.links
+        )
+        nodes.append(replace(found, links=links))
+    return ClusterState(of, nodes)
+
+
+def test_each_group_has_a_holder_of_its_own(tmp_path: Path) -> None:
+    """Which is judged by its own priorities; two findings, told apart by their subjects."""
+    found = {each.subject: (each.severity, each.detail) for each in holder(grouped(tmp_path, "lb1", "lb2"))}
+    assert found == {
+        "k8s-api": ("ok", "lb1 holds the VIPs of k8s-api, as its priority says"),
+        "ingress_2": ("ok", "lb2 holds the VIPs of ingress_2, as its priority says"),
+    }
+    other = {each.subject: each for each in holder(grouped(tmp_path, "lb1", "lb1"))}
+    assert other["k8s-api"].ok
+    assert other["ingress_2"].is_warning
+    assert other["ingress_2"].detail.startswith("lb1 holds the VIPs of ingress_2, although lb2 could")
+
+
+def test_a_handover_of_a_group_is_told_of_that_group(tmp_path: Path) -> None:
+    """With the command that ends it."""
+    state = grouped(tmp_path, "lb1", "lb1")
+    lb1, lb2 = state.observations
+    moved = replace(lb1, groups={"ingress_2": GroupState(101, LONG_AGO)})
+    found = {each.subject: each.detail for each in holder(ClusterState(state.cluster, [moved, lb2]))}
+    assert found["k8s-api"] == "lb1 holds the VIPs of k8s-api, as its priority says"
+    assert found["ingress_2"] == (
+        "lb1 holds the VIPs of ingress_2 after a handover: until lbdeploy handover --group ingress_2 --back, or its "
+        "next start; then lb2 takes them again"
+    )

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from builders import NOW, cluster, links, observe
+from goldens import GROUPS
+from rich.console import Console
+from rich.theme import Theme
 from statuses import pair, snapshot
 
+from lbdeploy.cli.report.status import once
+from lbdeploy.cli.report.terminal import RICH
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
-from lbdeploy.operations.status import Status
+from lbdeploy.node.keepalived_state import KeepalivedState
+from lbdeploy.operations.status import Snapshot, Status
 from lbdeploy.operations.topology import topology
 
 
@@ -75,3 +83,62 @@ def test_the_document_has_every_part_with_its_state(seed: Cluster) -> None:
         "name": "lb1", "priority": 200, "addresses": {"external": "192.168.0.11", "management": "192.168.1.11"},
         "role": "MASTER", "state": "good",
     }  # fmt: skip
+
+
+def grouped(folder: Path) -> Status:
+    """A pair whose nodes each hold one of two groups."""
+    of = cluster(folder, GROUPS)
+    said = {
+        "lb1": {
+            "k8s-api": KeepalivedState("MASTER", 200, NOW - 90),
+            "ingress_2": KeepalivedState("BACKUP", 100, NOW - 80),
+        },
+        "lb2": {
+            "k8s-api": KeepalivedState("BACKUP", 100, NOW - 90),
+            "ingress_2": KeepalivedState("MASTER", 200, NOW - 80),
+        },
+    }
+    nodes = {}
+    for part, name in zip(of.parts, ("lb1", "lb2"), strict=True):
+        seen = replace(observe(of, of.node(name)), links=links(part, of.node(name), holds=True))
+        nodes[name] = Snapshot(seen, said[name][part.group], (), said[name])
+    return Status(of, nodes)
+
+
+def test_each_group_has_its_holder_and_each_node_a_role_in_each(tmp_path: Path) -> None:
+    """In the picture, on the screen and in the documents; a node that serves one group is no standby."""
+    status = grouped(tmp_path)
+    shown = topology(status.cluster, status)
+    assert {vip.told: vip.holders for each in shown.networks for vip in each.vips} == {
+        "192.168.0.10 (k8s-api)": ("lb1",),
+        "192.168.0.9 (ingress_2)": ("lb2",),
+        "2001:db8::9 (ingress_2)": ("lb2",),
+        "192.168.1.10 (k8s-api)": ("lb1",),
+    }
+    assert [(each.told, each.state) for each in shown.nodes] == [
+        ("k8s-api MASTER 200; ingress_2 BACKUP 100", "good"),
+        ("k8s-api BACKUP 100; ingress_2 MASTER 200", "good"),
+    ]
+    assert shown.election.startswith("VRRP 101 (k8s-api) and 102 (ingress_2), unicast")
+    document = status.to_json()
+    assert [(each["group"], each["preferred"], each["holders"]) for each in status.groups] == [
+        ("k8s-api", "lb1", ["lb1"]), ("ingress_2", "lb2", ["lb2"])
+    ]  # fmt: skip
+    assert document["groups"] == status.groups
+    assert not [each for each in status.warnings if each.check in ("vrrp", "holder", "vip")]
+    console = Console(width=120, color_system=None, theme=Theme(RICH))
+    with console.capture() as drawn:
+        console.print(once(status))
+    rows = [line.split()[:4] for line in drawn.get().splitlines()]
+    assert ["lb1", "k8s-api", "MASTER", "2m"] in rows
+    assert ["ingress_2", "BACKUP", "80s", "100"] in rows or ["ingress_2", "BACKUP", "1m", "100"] in rows
+
+
+def test_a_group_that_keepalived_says_it_holds_and_does_not_is_named(tmp_path: Path) -> None:
+    """By its name, in the words and as the finding's subject."""
+    status = grouped(tmp_path)
+    lb2 = replace(status.nodes["lb2"], seen=observe(status.cluster, status.cluster.node("lb2")))
+    wrong = Status(status.cluster, {**status.nodes, "lb2": lb2})
+    [found] = [each for each in wrong.warnings if each.check == "vrrp"]
+    assert (found.node, found.subject) == ("lb2", "ingress_2")
+    assert found.detail == "keepalived says MASTER, but it has no VIP of ingress_2"

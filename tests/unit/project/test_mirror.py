@@ -11,7 +11,6 @@ WITH_NODES = """
 cli/commands/doctor.py
 cli/commands/down.py
 cli/commands/drain.py
-cli/commands/handover.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
 cli/commands/status.py
@@ -89,6 +88,7 @@ operations/history/event.py
 operations/outage/views.py
 operations/status.py
 planning/lint/lints.py
+planning/vrrp/members.py
 ssh/config_values.py
 ssh/limits.py
 ssh/manual_commands.py

@@ -54,6 +54,8 @@ TYPES = {
     values.Vips: "`address/prefix`, or a list of them",
     values.Port: "port",
     values.NetworkNames: "name, or a list of them",
+    values.GroupNames: "name, or a list of them",
+    values.Addresses: "address, or a list of them",
     values.Subnets: "`address/prefix`, or a list of them",
     values.ServerAddress: "`address` or `address:port`",
     values.UrlPath: "path",

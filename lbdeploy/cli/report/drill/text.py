@@ -9,6 +9,7 @@ from lbdeploy.cli.report.terminal import Line, Part
 from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.operations.outage.views import HERE, TOLERANCE
+from lbdeploy.operations.outage.vrrp_events import Event
 
 CELLS: dict[State, tuple[str, str]] = {
     "silent": ("x", "bad"),
@@ -95,10 +96,16 @@ def _marks(shown: Timeline, columns: int, step: float) -> str:
 
 
 def _happened(result: DrillResult) -> Iterator[Line]:
-    events = [(each.at, each.node, each.what) for each in result.events]
+    events = [(each.at, each.node, _whose(result, each)) for each in result.events]
     events += [(result.broken, result.node, result.kind.what), (result.repaired, result.node, "undone")]
     for at, node, what in sorted(events):
         yield f"{at - result.broken:8.2f} s  ", (node, "name"), f"  {what}"
+
+
+def _whose(result: DrillResult, event: Event) -> str:
+    """What happened; of a change of state, also to which group, where there are any."""
+    group = next((each.group for each in result.groups if each.instance == event.instance), "")
+    return f"{event.what}, {group}" if group else event.what
 
 
 def _numbers(result: DrillResult) -> Iterator[Line]:
@@ -132,10 +139,20 @@ def _outage(result: DrillResult) -> Iterator[Line]:
     if result.placed:
         yield (holders(result),)
     broken = f"{result.streams_broken} of {len(result.long_lived)} long connections broken"
-    moved = "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
+    moved = "; ".join(moves(result))
     late = result.failed_after_out
     out = "" if late is None else f", {late} of them after it was called down"
     yield f"{result.failed} of {result.probes} probes failed{out}; {broken}; {moved}"
+
+
+def moves(result: DrillResult) -> Iterator[str]:
+    """Where the VIPs went; where there are groups, those of each, and what its clients saw."""
+    for each in result.groups:
+        to = result.taker_of(each)
+        went = f"stayed on {each.holder}" if to == each.holder else f"went to {to}"
+        yield f"{each.group} {went}, outage {_seconds(result.outage_of(each))} of at most {_seconds(each.expected)}"
+    if not result.groups:
+        yield "the VIPs stayed" if result.taker == result.holder else f"the VIPs went to {result.taker}"
 
 
 def _verdict(result: DrillResult) -> str:

@@ -9,6 +9,7 @@ from lbdeploy.cli.report.live.sections import TableRow, Watched, sections
 from lbdeploy.cli.report.status import span
 from lbdeploy.cli.report.summary import causes_lines
 from lbdeploy.cli.report.terminal import Line
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.operations.drill.faults import NAMES, ON_SERVERS, OUTSIDE, kind
 from lbdeploy.operations.drill.prediction import expected
 
@@ -69,14 +70,19 @@ def drill(watched: Watched) -> list[Line]:
 
 
 def _drills(watched: Watched) -> Iterator[Line]:
-    cluster = watched.status.cluster
-    holders = watched.status.overview.holders
-    holder = cluster.node(holders[0]) if len(holders) == 1 else cluster.preferred
+    for part in watched.status.cluster.parts:
+        placed = [each for each in watched.status.vips if each.vip.group == part.group]
+        holders = list(dict.fromkeys(name for each in placed for name in each.holders))
+        yield from _drills_on(part, part.node(holders[0]) if len(holders) == 1 else part.preferred)
+
+
+def _drills_on(part: Cluster, holder: Node) -> Iterator[Line]:
+    """The drills on the holder of a group of VIPs, or of all, where there are no groups."""
     for name in (each for each in NAMES if each not in ON_SERVERS):
-        cost = f"{expected(cluster, name, holder, holds=True):.1f} s"
+        cost = f"{expected(part, name, holder, holds=True):.1f} s"
         where = " (in the lab only)" if name in OUTSIDE else ""
-        command = f"lbdeploy drill {name}"
-        yield [(f"{command:<26}", "next"), f"{cost:>7}  {holder.name}: {kind(name, cluster, holder).what}{where}"]
+        command = f"lbdeploy drill {name}" + (f" --group {part.group}" if part.group else "")
+        yield [(f"{command:<26}", "next"), f"{cost:>7}  {holder.name}: {kind(name, part, holder).what}{where}"]
 
 
 def details(watched: Watched, row: TableRow) -> list[Line]:

@@ -101,11 +101,16 @@ def _node(watched: Watched, name: str) -> Iterator[Line]:
 
 
 def _values(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    seen, vrrp = snapshot.seen, snapshot.vrrp
+    seen, elections = snapshot.seen, snapshot.elections
+    states = {snapshot.said(each) for each in elections.values()}
+    worst = next((each for each in STATES if each in states and STATES[each] not in ("", "good")), snapshot.state)
     yield seen.node.name, "name"
-    yield snapshot.state, STATES.get(snapshot.state, "")
-    yield span(age(seen, vrrp.since)), ""
-    yield "" if vrrp.priority is None else str(vrrp.priority), ""
+    yield (
+        ", ".join(f"{group} {snapshot.said(each)}".lstrip() for group, each in elections.items()),
+        STATES.get(worst, ""),
+    )
+    yield ", ".join(span(age(seen, each.since)) for each in elections.values()), ""
+    yield ", ".join("" if each.priority is None else str(each.priority) for each in elections.values()), ""
     for daemon in DAEMONS:
         state = seen.service(daemon)
         yield (span(age(seen, state.since)), "") if state.running else (state.active, "bad")
@@ -125,7 +130,9 @@ def _vip(watched: Watched, at: int) -> Iterator[Line]:
     placement = watched.status.vips[at]
     found = len(placement.holders)
     style = "good" if found == 1 else "bad" if found or not placement.unknown else "warn"
-    yield from ([(str(placement.vip.ip), "name")], [placement.vip.network], [placement.interface])
+    group = f"  {placement.vip.group}" if placement.vip.group else ""
+    yield [(str(placement.vip.ip), "name"), group]
+    yield from ([placement.vip.network], [placement.interface])
     yield [(placement.told(), style)]
 
 

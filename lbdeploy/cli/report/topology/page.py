@@ -75,7 +75,7 @@ def _mark(state: State) -> str:
 
 def _network(network: NetworkView) -> str:
     vips = _list(
-        f'{_mark(vip.state)} <b class="address">{escape(vip.address)}</b>'
+        f'{_mark(vip.state)} <b class="address">{escape(vip.told)}</b>'
         + (f" on {escape(' and '.join(vip.holders))}" if vip.holders else "")
         for vip in network.vips
     )

@@ -103,7 +103,7 @@ def _vips(network: NetworkView, y: float, right: float) -> Iterator[str]:
     """The VIPs of a network, right-aligned."""
     for vip in reversed(network.vips):
         where = " and ".join(vip.holders) or ("no node" if vip.state == "bad" else "")
-        text = f"VIP {vip.address}" + (f" on {where}" if where else "")
+        text = f"VIP {vip.told}" + (f" on {where}" if where else "")
         left = right - columns(text) * CHAR
         yield mark(left - 10, y - 4, vip.state)
         yield _text(left, y, text, "title")

@@ -59,7 +59,7 @@ def _vrrp_network(topology: Topology) -> str:
 def _networks(networks: Sequence[NetworkView], glyphs: Glyphs) -> Iterator[Line]:
     name = max(len(each.name) for each in networks)
     interface = max(len(each.interface) for each in networks)
-    address = max((len(vip.address) for each in networks for vip in each.vips), default=0)
+    address = max((len(vip.told) for each in networks for vip in each.vips), default=0)
     for network in networks:
         head = f"{network.name:{name}}  {network.interface:{interface}}  "
         if not network.vips:
@@ -68,7 +68,7 @@ def _networks(networks: Sequence[NetworkView], glyphs: Glyphs) -> Iterator[Line]
             where = " and ".join(vip.holders)
             held = f"  on {where}" if where else "  on no node" if vip.state == "bad" else ""
             mark = (f"{glyphs.states[vip.state]} ", STYLE[vip.state])
-            told = f"{vip.address:{address}}" if held else vip.address
+            told = f"{vip.told:{address}}" if held else vip.told
             yield head, "VIP ", mark, (told, "name"), (held, STYLE[vip.state])
             head = " " * len(head)
 

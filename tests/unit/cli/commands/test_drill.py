@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from builders import SEED
 from click.testing import CliRunner
 from drills import raising, result
+from goldens import GROUPS
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.drill import drill
@@ -160,3 +161,21 @@ def test_each_kind_is_explained(name: str) -> None:
     assert re.search(rf"^{name} {{2,}}\w", inspect.cleandoc(drill.help or ""), re.MULTILINE)
     page = (Path(__file__).parents[4] / "docs" / "drill.md").read_text(encoding="utf-8")
     assert f"| `{name}` |" in page
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("hang", "--group", "ingress_2", "--node", "lb1"), "--group names the node that is broken"),
+        (("server", "--group", "ingress_2"), "--group names the node that is broken"),
+        (("hang", "--group", "ingress"), "ingress"),
+    ],
+)
+def test_a_group_names_the_node_that_is_broken(tmp_path: Path, args: Sequence[str], message: str) -> None:
+    """So it goes with neither a node nor what breaks on a server; an unknown one is a mistake."""
+    app = App()
+    app.file, app.command, app.lab = tmp_path / "hosts.toml", "drill", True
+    app.file.write_text(GROUPS, encoding="utf-8")
+    done = CliRunner().invoke(drill, list(args), obj=app, standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert message in done.exception.message

@@ -10,7 +10,7 @@ from drills import OTHER, VIP, result, results, text
 from lbdeploy.cli.report.drill.page import page
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.drill.faults import kind, of_server
-from lbdeploy.operations.drill.result import failure, together
+from lbdeploy.operations.drill.result import DrilledGroup, failure, together
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import HERE, View
 from lbdeploy.operations.outage.vrrp_events import Event
@@ -142,3 +142,24 @@ def test_every_outage_of_a_drill_is_told(seed: Cluster) -> None:
     ]
     for drawn in (text(twice), page(seed, [twice])):
         assert f"{VIP} had 2 outages: 1.22 s from -0.02 s on, 0.62 s from 2.38 s on" in drawn
+
+
+def test_each_group_is_judged_by_what_was_predicted_for_it(seed: Cluster) -> None:
+    """Clients of a group that another node holds are to notice nothing, however long the outage of the other may be."""
+    lost = DrilledGroup("api", "VI_API", (VIP,), "lb1", 1.3, 3.0)
+    kept = DrilledGroup("ingress", "VI_INGRESS", (OTHER,), "lb2", 0.0, 0.0)
+    events = (Event(1000.4, "lb1", "enters MASTER", "MASTER", "VI_X"), Event(1001.2, "lb2", "", "MASTER", "VI_API"))
+    fine = result(seed, groups=(lost, kept), events=events)
+    views = tuple(replace(view, vip=OTHER) for view in fine.views if view.vip == VIP)
+    late = replace(fine, views=views)
+    assert (fine.ok, late.ok, fine.taker) == (True, False, "lb2")
+    error = failure([late])
+    assert error is not None
+    assert error.message.startswith("the outage of ingress was 1.22 s, longer than predicted: at most 0.00 s")
+    told = fine.to_json()["groups"]
+    assert told[0] == {
+        "group": "api", "from": "lb1", "to": "lb2", "outage_ms": 1220, "expected_ms": 1300, "silence_ms": 0
+    }  # fmt: skip
+    assert (told[1]["from"], told[1]["to"], told[1]["outage_ms"]) == ("lb2", "lb2", 0)
+    assert "api went to lb2, outage 1.22 s of at most 1.30 s; ingress stayed on lb2" in text(fine)
+    assert "lb1 ingress" in text(fine)

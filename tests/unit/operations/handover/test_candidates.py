@@ -38,15 +38,15 @@ def test_an_edit_that_is_not_made_yet_stops_no_handover(tmp_path: Path) -> None:
     after = edited(tmp_path, ("roundrobin", "leastconn"), ("router_id = 101", "router_id = 101\ncheck_fall = 4"))
     found = pending(after)
     assert {HAPROXY_CFG, KEEPALIVED_CONF} <= {change.name for change in found.plans["lb2"].changes}
-    candidates.require_rules(found)
-    candidates.refuse(found, "lb1", "lb2")
-    assert candidates.chosen(found, "lb1", PRIORITIES, back=False) == "lb2"
-    assert candidates.chosen(found, "lb1", PRIORITIES, back=True) == "lb1"
+    candidates.require_rules(after, found)
+    candidates.refuse(after, found, "lb1", "lb2")
+    assert candidates.chosen(after, found, "lb1", PRIORITIES, back=False) == "lb2"
+    assert candidates.chosen(after, found, "lb1", PRIORITIES, back=True) == "lb1"
     hung = pending(after, haproxy_answers=False)
     with pytest.raises(RemoteError, match="its haproxy does not answer"):
-        candidates.refuse(hung, "lb1", "lb2")
+        candidates.refuse(after, hung, "lb1", "lb2")
     with pytest.raises(RemoteError, match="no other node could take the VIPs; lb2: its haproxy"):
-        candidates.chosen(hung, "lb1", PRIORITIES, back=False)
+        candidates.chosen(after, hung, "lb1", PRIORITIES, back=False)
 
 
 def test_servers_that_only_the_target_does_not_reach_do(seed: Cluster) -> None:
@@ -54,8 +54,8 @@ def test_servers_that_only_the_target_does_not_reach_do(seed: Cluster) -> None:
     down = tuple(server("k8s-api", f"master{n}", "DOWN", "L4CON") for n in (1, 2, 3))
     lb2 = observe(seed, seed.node("lb2"), servers=down)
     with pytest.raises(RemoteError, match="lb2 should not have the VIPs: "):
-        candidates.refuse(survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2), "lb1", "lb2")
-    candidates.refuse(survey(seed, observe(seed, seed.node("lb1"), holds=True, servers=down), lb2), "lb1", "lb2")
+        candidates.refuse(seed, survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2), "lb1", "lb2")
+    candidates.refuse(seed, survey(seed, observe(seed, seed.node("lb1"), holds=True, servers=down), lb2), "lb1", "lb2")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,9 @@ def test_servers_that_only_the_target_does_not_reach_do(seed: Cluster) -> None:
 )
 def test_vrrp_that_goes_by_other_rules_is_refused(tmp_path: Path, edit: Any, named: tuple[str, str]) -> None:
     """What is asked of it would have other effects; the message says what differs, and what to do."""
+    after = edited(tmp_path, edit)
     with pytest.raises(RemoteError) as caught:
-        candidates.require_rules(pending(edited(tmp_path, edit)))
+        candidates.require_rules(after, pending(after))
     error = caught.value
     assert (error.node, error.message.rpartition(" differs in ")[2]) == named
     assert (error.state, error.fix) == ("nothing was moved", "lbdeploy up, or take back the edit of hosts.toml")
@@ -80,7 +81,7 @@ def test_a_node_whose_keepalived_does_not_run_has_no_say(tmp_path: Path) -> None
     after = edited(tmp_path, ("priority = 100", "priority = 220"))
     states = as_by(reader.load(SEED), "lb2") | {"service keepalived": stopped()}
     lb2 = observe(after, after.node("lb2"), states=states)
-    candidates.require_rules(survey(after, observe(after, after.node("lb1"), holds=True), lb2))
+    candidates.require_rules(after, survey(after, observe(after, after.node("lb1"), holds=True), lb2))
 
 
 def test_a_target_that_can_not_be_reached_is_told_of_as_it_is(seed: Cluster) -> None:
@@ -88,7 +89,7 @@ def test_a_target_that_can_not_be_reached_is_told_of_as_it_is(seed: Cluster) -> 
     error = ConnectError("no answer", node="lb2", state="nothing was changed on it", fix="x")
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=error)
     with pytest.raises(ConnectError) as caught:
-        candidates.refuse(found, "lb1", "lb2")
+        candidates.refuse(seed, found, "lb1", "lb2")
     assert (caught.value.exit_code, caught.value.state) == (4, "nothing was moved; lb1 holds the VIPs")
 
 
@@ -96,7 +97,7 @@ def test_where_the_vips_are_is_said_where_they_are_apart(seed: Cluster) -> None:
     """Each of them, also the one that nobody has."""
     none = survey(seed, *(observe(seed, node) for node in seed.nodes))
     with pytest.raises(RemoteError, match=r"192\.168\.0\.10 is on no node, 192\.168\.1\.10 is on no node"):
-        candidates.holder(none)
+        candidates.holder(seed, none)
     both = survey(seed, *(observe(seed, node, holds=True) for node in seed.nodes))
     with pytest.raises(RemoteError, match=r"192\.168\.0\.10 is on lb1 and lb2"):
-        candidates.holder(both)
+        candidates.holder(seed, both)

@@ -10,7 +10,7 @@ import pytest
 from builders import observe, survey
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.operations.exit_status import handed_over
+from lbdeploy.operations.exit_status import all_handed_over, handed_over
 from lbdeploy.operations.handover.result import HandoverResult
 from lbdeploy.operations.outage.client import PERIOD, Stream
 from lbdeploy.operations.outage.gaps import ProbeResult
@@ -75,3 +75,21 @@ def test_only_streams_that_were_alive_then_count_as_cut(seed: Cluster) -> None:
     streams = (Stream(VIP, 999.1, 999.8), Stream(VIP, 999.9, 1000.4), Stream(VIP, 999.2), Stream(VIP, 1000.5))
     document = moved(seed, "." * 100, streams=streams).to_json()
     assert document["streams"] == {"opened": 2, "broken": 1}
+
+
+def test_handovers_of_several_groups_are_one_document(seed: Cluster) -> None:
+    """The longest outage, the sums of probes, where the first one that moved went, and each by itself."""
+    stayed = moved(seed, "." * 100, group="api", giver="lb2", offsets={"lb1": 0, "lb2": 0})
+    went = moved(seed, "." * 50 + "x" * 3 + "." * 50, group="ingress", expected=1.0)
+    status = all_handed_over([stayed, went])
+    assert status.exit_code == 0
+    document = status.document
+    assert (document["from"], document["to"], document["failed"], document["probes"]) == ("lb1", "lb2", 3, 203)
+    assert (document["group"], document["held"], document["expected_ms"]) == (None, True, 1000)
+    assert [(each["group"], each["from"], each["held"]) for each in document["handovers"]] == [
+        ("api", "lb2", False), ("ingress", "lb1", True)
+    ]  # fmt: skip
+    assert "findings" in document
+    assert "findings" not in document["handovers"][0]
+    lost = all_handed_over([moved(seed, "." * 50 + "x" * 30 + "." * 50, group="api"), stayed])
+    assert (lost.exit_code, handed_over(stayed).document["group"]) == (6, "api")

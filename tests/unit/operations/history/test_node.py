@@ -51,7 +51,7 @@ def test_the_script_is_one_for_sh() -> None:
 def test_its_times_are_converted_to_this_machines() -> None:
     """By its clock now, an hour ahead; who pretends to be keepalived is not believed."""
     past = read(ANSWER)
-    assert [(round(at - T), state) for at, state in past.states] == [(5, "MASTER")]
+    assert [(round(at - T), state) for at, state, _ in past.states] == [(5, "MASTER")]
     assert [(round(at - T), about) for at, about in past.started] == [(1, FIRST), (2, SECOND)]
     assert [round(at - T) for at in (*past.ended, *past.drills)] == [3, 4]
 
@@ -77,4 +77,4 @@ def test_any_answer_is_read_or_refused(data: st.DataObject) -> None:
         past = read(text)
     except UNREADABLE:
         return
-    assert all(at >= 0 for at, _ in past.states)
+    assert all(at >= 0 for at, _, _ in past.states)

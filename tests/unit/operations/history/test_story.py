@@ -71,8 +71,22 @@ def test_a_drill_from_elsewhere_is_known_by_what_it_armed() -> None:
 def test_moves_are_told_with_what_they_came_of() -> None:
     """A command's, or nobody's; a node that becomes MASTER again has taken nothing over."""
     states: dict[str, Any] = {
-        "lb1": remembered(states=[(T - 50, "MASTER"), (T + 110, "FAULT"), (T + 130, "MASTER"), (T + 140, "MASTER")]),
-        "lb2": Past(states=[(T - 60, "BACKUP"), (T + 111, "MASTER"), (T + 129, "BACKUP"), (T + 5000, "MASTER")]),
+        "lb1": remembered(
+            states=[
+                (T - 50, "MASTER", "VI"),
+                (T + 110, "FAULT", "VI"),
+                (T + 130, "MASTER", "VI"),
+                (T + 140, "MASTER", "VI"),
+            ]
+        ),
+        "lb2": Past(
+            states=[
+                (T - 60, "BACKUP", "VI"),
+                (T + 111, "MASTER", "VI"),
+                (T + 129, "BACKUP", "VI"),
+                (T + 5000, "MASTER", "VI"),
+            ]
+        ),
     }
     events = story(states, [session(T + 100, "lbdeploy drill haproxy", seconds=40)], ME)
     moves = [(each.former, each.to, each.during) for each in events if each.kind == "move"]

@@ -25,7 +25,7 @@ KEEPALIVED = {
         "script",
     ),
     "state MASTER with a delay": (
-        "state {{ state }}",
+        "state {{ group.state }}",
         "state MASTER",
         ("error", "state MASTER with preempt_delay: keepalived -t refuses it", "state BACKUP"),
         "state MASTER",
@@ -49,13 +49,13 @@ KEEPALIVED = {
         "uplink",
     ),
     "another virtual router": (
-        "virtual_router_id {{ vrrp.router_id }}",
+        "virtual_router_id {{ group.router_id }}",
         "virtual_router_id 51",
         ("warning", "virtual_router_id is 51, and hosts.toml says 101", "{{ vrrp.router_id }}"),
         "virtual_router_id",
     ),
     "another priority": (
-        "    priority {{ node.priority }}",
+        "    priority {{ group.priority }}",
         "    priority {{ node.priority + 1 }}",
         ("warning", "priority is 201, and hosts.toml says 200", "{{ node.priority }}"),
         "priority",
@@ -115,8 +115,8 @@ KEEPALIVED = {
         "fd00::10",
     ),
     "a long secret": (
-        "    priority {{ node.priority }}\n",
-        "    priority {{ node.priority }}\n    authentication {\n        auth_pass 123456789\n    }\n",
+        "    priority {{ group.priority }}\n",
+        "    priority {{ group.priority }}\n    authentication {\n        auth_pass 123456789\n    }\n",
         ("error", "a value of auth_pass with over 8 characters", "8 characters; or none"),
         "auth_pass",
     ),
@@ -172,7 +172,7 @@ def test_a_mistake_in_keepalived_conf_is_found(
         ("global_defs {", "# pidof, state MASTER, advert_int 0.5 and { are no concern in a comment\nglobal_defs {"),
         ("global_defs {", '! script "pidof haproxy" }\nglobal_defs {'),
         ("track_interface {", "track_interface {\n        # not ens32: it is VRRP's own\n"),
-        ("state {{ state }}", "state MASTER\n    preempt_delay 0\n#"),
+        ("state {{ group.state }}", "state MASTER\n    preempt_delay 0\n#"),
         ("    track_script {\n", "    track_script {\n        # chk_haproxy\n"),
         ("    track_script {\n        check_haproxy\n", '    track_script {\n        "check_haproxy"\n'),
         (
@@ -188,14 +188,14 @@ def test_what_only_looks_like_a_mistake_is_let_pass(tmp_path: Path, old: str, ne
     """Comments, and settings that go together, are no findings."""
     text = built_in("keepalived.conf")
     if "MASTER\n" in new:
-        text = text.replace("    preempt_delay {{ vrrp.preempt_delay | number }}\n", "")
+        text = text.replace("    preempt_delay {{ group.preempt_delay | number }}\n", "")
     assert text.count(old) == 1
     assert lints(tmp_path, "keepalived.conf", text.replace(old, new)) == []
 
 
 def test_state_master_without_preemption_is_found(tmp_path: Path) -> None:
     """keepalived drops nopreempt there, as it does the delay, and its validator objects."""
-    text = built_in("keepalived.conf").replace("    state {{ state }}\n", "    state MASTER\n    nopreempt\n")
+    text = built_in("keepalived.conf").replace("    state {{ group.state }}\n", "    state MASTER\n    nopreempt\n")
     (found,) = lints(tmp_path, "keepalived.conf", re.sub(r"    preempt_delay .*\n", "", text))
     assert found.message.startswith("state MASTER with nopreempt: keepalived -t refuses it")
 

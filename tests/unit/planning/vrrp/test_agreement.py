@@ -9,26 +9,27 @@ from builders import SEED, as_by, cluster, observe, plans
 from goldens import GOOD
 
 from lbdeploy.config import reader
-from lbdeploy.planning.agreement import agreement
+from lbdeploy.config.model import Cluster
 from lbdeploy.planning.plan import Stage, Strategy
 from lbdeploy.planning.stages import staged
+from lbdeploy.planning.vrrp.agreement import agreement
 
 
-def stage(folder: Path, old: str, new: str) -> Stage:
-    """The stage of a live pair's change."""
+def stage(folder: Path, old: str, new: str) -> tuple[Cluster, Stage]:
+    """A live pair, and the stage of its change."""
     after = cluster(folder, GOOD.replace(old, new))
     before = reader.load(SEED)
     seen = [observe(after, node, holds=node.name == "lb1", states=as_by(before, node.name)) for node in after.nodes]
-    return staged(after, plans(after, *seen), seen).stages[-1]
+    return after, staged(after, plans(after, *seen), seen).stages[-1]
 
 
 def test_peers_know_each_others_adverts_before_and_after(tmp_path: Path) -> None:
     """And where to speak to each other; all have one key, which nobody else knows."""
-    made = stage(tmp_path, "router_id = 101", "router_id = 102")
-    tools = agreement(made, "management")
+    of, made = stage(tmp_path, "router_id = 101", "router_id = 102")
+    tools = agreement(of, made)
     assert sorted(tools) == ["lb1", "lb2"]
     heeds = {name: text[0].partition("heeds='")[2].partition("'\n")[0].split("\n") for name, text in tools.items()}
-    assert heeds["lb1"][0] == heeds["lb2"][0] != agreement(made, "management")["lb1"][0]
+    assert heeds["lb1"][0] == heeds["lb2"][0] != agreement(of, made)["lb1"][0]
     assert heeds["lb1"][1:] == [
         "lb1", r"192\.168\.1\.12 \S+ ..65.............*.*", r"192\.168\.1\.12 \S+ ..66.............*.*", "192.168.1.12",
     ]  # fmt: skip
@@ -37,15 +38,15 @@ def test_peers_know_each_others_adverts_before_and_after(tmp_path: Path) -> None
 
 def test_a_peer_is_spoken_to_where_it_is_before_and_after(tmp_path: Path) -> None:
     """When VRRP moves to another network, that is two addresses."""
-    made = stage(tmp_path, 'network = "management"', 'network = "external"')
-    [text] = [each[0] for name, each in agreement(made, "external").items() if name == "lb1"]
+    of, made = stage(tmp_path, 'network = "management"', 'network = "external"')
+    [text] = [each[0] for name, each in agreement(of, made).items() if name == "lb1"]
     assert "192.168.1.12\n192.168.0.12'" in text
 
 
 @pytest.mark.parametrize("way", [Strategy.RELOAD, Strategy.AWAY, Strategy.BEGIN])
 def test_others_need_no_agreement(tmp_path: Path, way: Strategy) -> None:
     """Where nodes are changed one by one, or there is nobody else, there is nothing to agree on."""
-    made = stage(tmp_path, "router_id = 101", "router_id = 102")
-    assert agreement(Stage(way, made.plans, ""), "management") == {}
+    of, made = stage(tmp_path, "router_id = 101", "router_id = 102")
+    assert agreement(of, Stage(way, made.plans, "")) == {}
     alone = {"lb1": made.plans["lb1"]}
-    assert agreement(Stage(Strategy.REELECT, alone, ""), "management") == {}
+    assert agreement(of, Stage(Strategy.REELECT, alone, "")) == {}

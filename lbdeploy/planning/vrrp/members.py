@@ -1,0 +1,133 @@
+"""A node before and after a change, in each part of the cluster: its VRRP instances. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lbdeploy.common.debian import DAEMONS
+from lbdeploy.config.model import Cluster
+from lbdeploy.health.placement import holders
+from lbdeploy.node import keepalived_conf
+from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.keepalived_conf import Instance
+from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources import File
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A node in a part of the cluster: its VRRP instance as it is on the node (None: none yet), and as it is to be."""
+
+    part: Cluster
+    before: Instance | None
+    after: Instance | None
+    holds: bool
+
+    def differs(self, aspect: str) -> bool:
+        """Whether this aspect of the instance is going to change; False where there is none before or after."""
+        if self.before is None or self.after is None:
+            return False
+        return bool(getattr(self.before, aspect) != getattr(self.after, aspect))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node before and after, in each part of the cluster, by group."""
+
+    plan: NodePlan
+    parts: Mapping[str, Membership]
+    runs: bool
+
+    @property
+    def name(self) -> str:
+        return self.plan.node.name
+
+    @property
+    def holds(self) -> bool:
+        return any(each.holds for each in self.parts.values())
+
+    def differs(self, aspect: str) -> bool:
+        """Whether this aspect of any of its instances is going to change."""
+        return any(each.differs(aspect) for each in self.parts.values())
+
+    @property
+    def instances(self) -> list[Instance]:
+        """Those that it has."""
+        return [each.before for each in self.parts.values() if each.before]
+
+
+def member_of(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
+    """The node that was observed, in the whole cluster."""
+    runs = all(seen.service(daemon).running for daemon in DAEMONS)
+    return Member(plan, {part.group: membership(part, plan, seen.of(part)) for part in cluster.parts}, runs)
+
+
+def membership(part: Cluster, plan: NodePlan, seen: Observation) -> Membership:
+    """The node that was observed, in a part of the cluster; `seen` is of that part."""
+    offset = seen.priority_offset + seen.tracked
+    return Membership(part, *instances(part, plan, offset), holds=bool(holders(part, [seen])))
+
+
+def instances(part: Cluster, plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None, Instance | None]:
+    """A node's actual VRRP instance for a part of the cluster, and the desired one."""
+    before, after = _files(plan)
+    return _instance(part, before, priority_offset), _instance(part, after, priority_offset)
+
+
+def _instance(part: Cluster, conf: str, priority_offset: int) -> Instance | None:
+    """Where hosts.toml has no groups, the first one, whatever it is called."""
+    found = keepalived_conf.find(conf, part.vrrp.router_id, part.instance, priority_offset)
+    return found or (None if part.group else keepalived_conf.read(conf, priority_offset))
+
+
+def _files(plan: NodePlan) -> tuple[str, str]:
+    """A node's keepalived.conf as it is and as it is to be; "" for none."""
+    for part in plan.parts:
+        if isinstance(part.resource, File) and part.resource.path == KEEPALIVED_CONF:
+            return part.state.content, part.resource.content
+    return "", ""
+
+
+def identity_changes(cluster: Cluster, plan: NodePlan) -> bool:
+    """Whether this node and peers that are not changed with it would stop hearing each other."""
+    pairs = [Membership(part, *instances(part, plan), holds=False) for part in cluster.parts]
+    return any(each.differs("identity") or each.differs("agreed") for each in pairs)
+
+
+def reelected(cluster: Cluster, plans: Mapping[str, NodePlan]) -> tuple[Cluster, ...]:
+    """The parts of the cluster for which VRRP elects anew, since peers will not know each other's instance again."""
+    return tuple(
+        part
+        for part in cluster.parts
+        if any(Membership(part, *instances(part, plan), holds=False).differs("identity") for plan in plans.values())
+    )
+
+
+def hands_over(plan: NodePlan) -> bool:
+    """Whether the keepalived that runs when this plan starts can make another node take its VIPs."""
+    changes = any(change.name == KEEPALIVED_CONF for change in plan.changes)
+    before, after = _files(plan)
+    return all_hand_over(keepalived_conf.read_all(before if changes else after))
+
+
+def joins(plan: NodePlan) -> bool:
+    """Whether this plan starts a daemon, and keepalived can be told to leave the VIPs to others meanwhile.
+
+    A keepalived that starts as MASTER takes them whatever its priority, and would only have to give them back.
+    """
+    starts = any(change.name in DAEMONS and change.action == "start" for change in plan.changes)
+    then = keepalived_conf.read_all(_files(plan)[1])
+    return starts and all_hand_over(then) and all(each.settings.get("state") != "MASTER" for each in then)
+
+
+def all_hand_over(instances: Sequence[Instance]) -> bool:
+    """Whether lbdeploy can have each of them leave its VIPs to another node; False where there is none."""
+    return bool(instances) and all(each.hands_over for each in instances)
+
+
+def winner(instances: Mapping[str, Instance | None]) -> str | None:
+    """The node that VRRP prefers among these: the highest priority wins (RFC 5798, 6.4)."""
+    able = {name: each.priority for name, each in instances.items() if each}
+    return max(able, key=lambda name: able[name]) if able else None
