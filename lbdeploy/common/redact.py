@@ -22,7 +22,7 @@ _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these has a secret, once quotes and backslashes are taken out.
 _QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|\beyJ|(?:-u|--user)[= ]"
-# In any text, each followed by the secret.
+# In any text, each followed by the secret; but what ends in _file has the path of a file.
 _GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
     rf"\bauth_pass{_GAP}",
@@ -30,8 +30,8 @@ _BEFORE = (
     rf"\bstats{_GAP}[\"'\\]*auth{_GAP}",
     rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}",
     r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+",
-    r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
-    rf"(?<![\w-])[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])",
+    r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
+    rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])",
     r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])",
     r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
     r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
@@ -164,7 +164,13 @@ def _secret_after(values: Sequence[str], at: int) -> int | None:
         return values.index("password", at) + 1
     sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
     sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
-    return at + 2 if sets or sends or (value in _HEADERS and _pattern(_HEADER_NAMES).search(following)) else None
+    header = value in _HEADERS and _pattern(_HEADER_NAMES).search(following) and not _named(others)
+    return at + 2 if sets or sends or header else None
+
+
+def _named(values: Sequence[str]) -> bool:
+    """Whether haproxy gets a header's value from a file, which is named here and has the secret."""
+    return bool(values) and re.fullmatch(r"%\[str\(\w+\),map\(/[^()]+\)\]", values[0]) is not None
 
 
 def _fetches_one(word: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.inherited_drains import inheriting
 from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.greeting import Greeting, Question
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -61,21 +64,25 @@ class Observer:
         self._pool = pool
         self._emit = emit
 
-    def survey(self, wanted: Wanted) -> Survey:
-        """Observe the nodes and who else lives there, and emit events about it."""
+    def survey(self, wanted: Wanted, ask: Sequence[Question] = ()) -> Survey:
+        """Observe the nodes and who else lives there, and emit events about it. `ask`: servers, through each node."""
         for node in self.nodes:
             self._emit(Step(node.name, "look"))
-        survey = self.look(wanted, surroundings.probe(self.cluster))
+        survey = self.look(wanted, surroundings.probe(self.cluster), ask)
         for name in survey.seen:
             self._emit(Done(name, "looked"))
         return survey
 
-    def look(self, wanted: Wanted, more: Mapping[str, Raw] | None = None) -> Survey:
-        """Observe every node that can be reached. `more`: probes besides, by name."""
+    def look(self, wanted: Wanted, more: Mapping[str, Raw] | None = None, ask: Sequence[Question] = ()) -> Survey:
+        """Observe every node that can be reached. `more`: probes besides, by name; `ask`: servers, meanwhile."""
+        heard: dict[str, Sequence[Greeting]] = {}
 
         def observe(node: Node, session: Session) -> Observation:
             script = NodeProbeScript(self.cluster, node, wanted.resources[node.name], more)
-            return script.read(session.run(script.script()).output)
+            with _asking(session, ask) as answers:
+                seen = script.read(session.run(script.script()).output)
+            heard[node.name] = answers
+            return seen
 
         found = self._pool.each(self.nodes, observe)
         seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
@@ -87,6 +94,7 @@ class Observer:
             {name: each for name, each in errors.items() if name in wanted.scope},
             {name: each for name, each in seen.items() if name not in wanted.scope},
             {name: each for name, each in errors.items() if name not in wanted.scope},
+            {name: each for name, each in heard.items() if each},
         )
 
     def until_settled(
@@ -115,6 +123,18 @@ class Observer:
                 return True
             time.sleep(POLL_SECONDS)
         return False
+
+
+@contextmanager
+def _asking(session: Session, ask: Sequence[Question]) -> Iterator[list[Greeting]]:
+    """Ask servers through a node, besides what else is done there; the answers are there afterwards."""
+    answers: list[Greeting] = []
+    asker = threading.Thread(target=lambda: answers.extend(session.greet(ask)), name="asker", daemon=True)
+    if ask:
+        asker.start()
+    yield answers
+    if ask:
+        asker.join()
 
 
 def settle_seconds(cluster: Cluster) -> float:

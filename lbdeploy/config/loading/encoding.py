@@ -21,6 +21,7 @@ _CLASSES = (
     model.Node,
     model.Vrrp,
     model.Script,
+    model.Secret,
     model.TrackFile,
     model.TrackScript,
     model.Frontend,

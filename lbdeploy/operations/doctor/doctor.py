@@ -75,7 +75,7 @@ def diagnose(
 def linted(cluster: Cluster) -> Iterator[Finding]:
     """The findings of `lbdeploy check`; one that is the same for all nodes only once."""
     try:
-        lints = lint(cluster)
+        lints = lint(cluster, asked=True)
     except RenderError as error:
         yield Finding.failed(None, "lint", error.message, error.fix)
         return

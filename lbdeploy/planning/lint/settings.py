@@ -8,14 +8,16 @@ from itertools import pairwise
 from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster, Frontend, Ssh
 from lbdeploy.planning.lint.lints import Lint
+from lbdeploy.planning.lint.server_checks import server_checks, too_little
 
 Suspicion = tuple[str, str]
 
 
-def settings(cluster: Cluster) -> list[Lint]:
-    """Every suspicious setting."""
+def settings(cluster: Cluster, *, asked: bool = False) -> list[Lint]:
+    """Every suspicious setting. `asked`: the servers are asked which check they need, and nothing is guessed of it."""
     path = str(shown(cluster.path))
-    return [Lint("warning", None, path, None, *each) for each in _suspicions(cluster)]
+    found = [*_suspicions(cluster), *(() if asked else too_little(cluster))]
+    return [Lint("warning", None, path, None, *each) for each in found]
 
 
 def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
@@ -37,6 +39,7 @@ def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
                 yield message, "leave it out: the default is four hours"
         yield from _pointless(frontend)
         yield from _stacked(cluster, frontend)
+    yield from server_checks(cluster)
     yield from _weights(cluster)
     if vrrp.advert_interval < 1:
         yield from _slower_than_vrrp(cluster)

@@ -1,0 +1,44 @@
+"""What a server is asked through a node, and what it says: data, for those who must not know how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+# How far a connection came: sshd forwards none, the server accepts none, it speaks no TLS, or the handshake fails.
+Outcome = Literal["barred", "unreachable", "plain", "failed", "greeted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A server of a frontend, and what it is asked: a TLS handshake, and then `path`, if there is one.
+
+    `proxied`: it expects a PROXY header. `token` and `authorities` (PEM) are what haproxy's check would show and trust;
+    `certificate` is the file that it would show.
+    """
+
+    frontend: str
+    server: str
+    address: str
+    port: int
+    proxied: bool = False
+    path: str = ""
+    host: str = ""
+    token: str = field(default="", repr=False)
+    authorities: str = field(default="", repr=False)
+    certificate: str = ""
+
+    @property
+    def where(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What came of a question. `certificate`: the server's, DER, if it has presented one; `status`: of HTTP."""
+
+    question: Question
+    outcome: Outcome
+    certificate: bytes = field(default=b"", repr=False)
+    status: int | None = None
+    why: str = ""
