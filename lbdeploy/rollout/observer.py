@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +18,7 @@ from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.inherited_drains import inheriting
 from lbdeploy.rollout.survey import Survey
-from lbdeploy.ssh.greeting import Greeting, Question
+from lbdeploy.ssh.greeting import Greeting, Question, asking
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ class Observer:
 
         def observe(node: Node, session: Session) -> Observation:
             script = NodeProbeScript(self.cluster, node, wanted.resources[node.name], more)
-            with _asking(session, ask) as answers:
+            with asking(session, ask) as answers:
                 seen = script.read(session.run(script.script()).output)
             heard[node.name] = answers
             return seen
@@ -123,18 +121,6 @@ class Observer:
                 return True
             time.sleep(POLL_SECONDS)
         return False
-
-
-@contextmanager
-def _asking(session: Session, ask: Sequence[Question]) -> Iterator[list[Greeting]]:
-    """Ask servers through a node, besides what else is done there; the answers are there afterwards."""
-    answers: list[Greeting] = []
-    asker = threading.Thread(target=lambda: answers.extend(session.greet(ask)), name="asker", daemon=True)
-    if ask:
-        asker.start()
-    yield answers
-    if ask:
-        asker.join()
 
 
 def settle_seconds(cluster: Cluster) -> float:

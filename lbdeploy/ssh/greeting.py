@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lbdeploy.ssh.transport.session import Session
 
 # How far a connection came: sshd forwards none, the server accepts none, it speaks no TLS, or the handshake fails.
 Outcome = Literal["barred", "unreachable", "plain", "failed", "greeted"]
@@ -42,3 +48,15 @@ class Greeting:
     certificate: bytes = field(default=b"", repr=False)
     status: int | None = None
     why: str = ""
+
+
+@contextmanager
+def asking(session: Session, questions: Sequence[Question]) -> Iterator[list[Greeting]]:
+    """Ask servers through a node, besides what else is done there; the answers are in the list afterwards."""
+    answers: list[Greeting] = []
+    asker = threading.Thread(target=lambda: answers.extend(session.greet(questions)), name="asker", daemon=True)
+    if questions:
+        asker.start()
+    yield answers
+    if questions:
+        asker.join()

@@ -60,6 +60,7 @@ config/draft.py
 config/model.py
 config/schema.py
 events.py
+health/certificates/presented.py
 health/finding.py
 health/fitness.py
 health/nodes.py
@@ -89,8 +90,10 @@ operations/history/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py
+planning/haproxy_files.py
 planning/lint/lints.py
 ssh/config_values.py
+ssh/greeting.py
 ssh/limits.py
 ssh/manual_commands.py
 ssh/transport/algorithms.py
