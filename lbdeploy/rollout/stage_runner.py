@@ -23,8 +23,9 @@ from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
+from lbdeploy.ssh.config import CONNECT_SECONDS
 
-CONFIRM_MARGIN = 15  # seconds for observing and connecting, on top, before a node stops waiting for a confirmation
+OBSERVE_SECONDS = 5  # for the last look before a change is confirmed; connecting comes on top
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class StageRunner:
         # A node that can't be reached may be running: then this is not a new cluster.
         joins = bool(change.before.unseen) and self._joins(change, first)
         first_task = replace(self._task(change, first), free_vrid=self._free_vrid(first), joins=joins)
+        if rest:  # it also waits while these start
+            first_task = replace(first_task, confirm=2 * first_task.confirm)
         self._tasks.begin({first: first_task, **tasks})
         starts = {name: plans[name].only(_starts_last) for name in rest}
         self._tasks.begin({name: confirmed_task(self._cluster, each) for name, each in starts.items()})
@@ -182,8 +185,9 @@ def confirmed_task(cluster: Cluster, plan: NodePlan, *, away: bool = False) -> T
 
 
 def confirm_seconds(cluster: Cluster) -> int:
-    """How long a node waits for a confirmation: as long as the cluster may take to settle, plus a margin."""
-    return int(settle_seconds(cluster)) + CONFIRM_MARGIN
+    """How long a node waits for a confirmation: until the cluster has settled, was looked at, and connected to anew."""
+    connect = max(cluster.ssh.connect_timeout or 0, CONNECT_SECONDS)
+    return int(settle_seconds(cluster) + connect) + OBSERVE_SECONDS
 
 
 def _starts_last(resource: Resource[Any], _: Change) -> bool:

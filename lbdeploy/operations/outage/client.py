@@ -102,7 +102,7 @@ class Prober:
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
             accepted |= error.errno == errno.ECONNRESET  # only what was accepted is reset, maybe before we see it
-        self.results.append(ProbeResult(vip, start, failure, accepted))
+        self.results.append(ProbeResult(vip, start, failure, accepted, 0.0 if failure else time.time() - start))
 
     async def _stream(self, vip: Address, port: int) -> None:
         """Keep a connection alive, and make another when it breaks, as a client would."""

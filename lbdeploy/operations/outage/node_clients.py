@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from math import ceil
 
 from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.config.model import Address
 from lbdeploy.node import tls_hello
-from lbdeploy.operations.outage.client import PATIENCE, PERIOD, ProbeTarget
+from lbdeploy.operations.outage.client import PATIENCE, PERIOD, SILENT, ProbeTarget
 from lbdeploy.operations.outage.clocks import Clock
 from lbdeploy.operations.outage.gaps import ProbeResult
 
@@ -51,14 +52,19 @@ def read(lines: Sequence[str], targets: Sequence[ProbeTarget], clock: Clock) -> 
     """The probes that the loop reported. The last ones, which had no time to be answered, are left out."""
     asked = [words for words in map(str.split, lines) if len(words) == 3 and _is("ask", words)]
     answers = (words for words in map(str.split, lines) if len(words) == 4 and _is("good", words))
-    good = {(vip, began) for _, vip, began, at in answers if float(at) - float(began) <= PATIENCE}
+    waits = {(vip, began): float(at) - float(began) for _, vip, began, at in answers}
+    good = {probe: wait for probe, wait in waits.items() if wait <= PATIENCE}
     end = max((float(began) for *_, began in asked), default=0.0) - PATIENCE
     vips = {str(vip): vip for vip, _ in targets}
     return [
-        ProbeResult(vips[vip], clock.here(float(began)), "" if (vip, began) in good else "no answer in time")
+        _result(vips[vip], clock.here(float(began)), good.get((vip, began)))
         for _, vip, began in asked
         if vip in vips and float(began) <= end
     ]
+
+
+def _result(vip: Address, start: float, waited: float | None) -> ProbeResult:
+    return ProbeResult(vip, start, SILENT) if waited is None else ProbeResult(vip, start, waited=waited)
 
 
 def _is(what: str, words: Sequence[str]) -> bool:

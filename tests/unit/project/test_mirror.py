@@ -40,7 +40,6 @@ operations/servers/connections.py
 operations/servers/drain.py
 rollout/node_tasks.py
 rollout/observer.py
-rollout/stage_runner.py
 ssh/transport/channel.py
 """
 # What other modules' tests use, or what holds names, values and types alone.

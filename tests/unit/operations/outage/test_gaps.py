@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdeploy.operations.outage.client import PERIOD
-from lbdeploy.operations.outage.gaps import ProbeResult, cut, gaps, longest, stall
+from lbdeploy.operations.outage.gaps import Gap, ProbeResult, cut, gaps, longest, stall
 
 patterns = st.text(alphabet=".x", max_size=80)
 
@@ -30,6 +30,20 @@ def test_a_connection_that_a_move_cut_is_no_outage(failed: str, lost: int) -> No
     """One or two accepted probes (a) between good ones were cut; a third, or one not accepted, is an outage."""
     run = [ProbeResult(VIP, 1 + number, "reset", each == "a") for number, each in enumerate(failed)]
     assert len(cut([ProbeResult(VIP, 0), *run, ProbeResult(VIP, 9)])) == lost
+
+
+def test_what_was_begun_within_an_outage_does_not_end_it() -> None:
+    """SYNs that were lost and sent again, early, at the new holder's first packets: answered, but only by then."""
+    held = [ProbeResult(VIP, start, waited=0.38 - start) for start in (0.1, 0.2, 0.36)]
+    lost = [ProbeResult(VIP, start, "no answer in time") for start in (0.02, 0.12, 0.22, 0.37)]
+    after = [ProbeResult(VIP, start, waited=0.003) for start in (0.4, 0.42)]
+    assert gaps([ProbeResult(VIP, 0.0), *held, *lost, *after]) == [Gap(0.0, pytest.approx(0.38))]
+
+
+def test_an_answer_that_was_on_its_way_is_no_outage_of_its_own() -> None:
+    """On a busy machine answers come later than the next probe begins."""
+    probes = [ProbeResult(VIP, 0.00, waited=0.05), ProbeResult(VIP, 0.02, "reset"), ProbeResult(VIP, 0.04, waited=0.05)]
+    assert gaps(probes) == [Gap(0.0, pytest.approx(0.09))]
 
 
 @given(patterns)
