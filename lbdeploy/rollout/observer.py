@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
 
 POLL_SECONDS = 0.25
+ASK_SECONDS = 0.5  # how much longer than the nodes servers may take to answer
 SETTLE_MARGIN = 10.0  # seconds that a cluster may take to settle, beyond what the daemons' timers say
 
 
@@ -77,7 +78,7 @@ class Observer:
 
         def observe(node: Node, session: Session) -> Observation:
             script = NodeProbeScript(self.cluster, node, wanted.resources[node.name], more)
-            with asking(session, ask) as answers:
+            with asking(session, ask, ASK_SECONDS) as answers:
                 seen = script.read(session.run(script.script()).output)
             heard[node.name] = answers
             return seen

@@ -51,12 +51,16 @@ class Greeting:
 
 
 @contextmanager
-def asking(session: Session, questions: Sequence[Question]) -> Iterator[list[Greeting]]:
-    """Ask servers through a node, besides what else is done there; the answers are in the list afterwards."""
-    answers: list[Greeting] = []
-    asker = threading.Thread(target=lambda: answers.extend(session.greet(questions)), name="asker", daemon=True)
+def asking(session: Session, questions: Sequence[Question], patience: float) -> Iterator[list[Greeting]]:
+    """Ask servers through a node, besides what else is done there; afterwards, the answers are in the list.
+
+    Who has not answered then is waited for `patience` seconds; a server that is off would make it many.
+    """
+    heard, answers = list[Greeting](), list[Greeting]()
+    asker = threading.Thread(target=session.greet, args=(questions, heard.append), name="asker", daemon=True)
     if questions:
         asker.start()
     yield answers
     if questions:
-        asker.join()
+        asker.join(patience)
+    answers += list(heard)

@@ -45,6 +45,9 @@ def test_servers_that_demand_a_login(demanding: Lab) -> None:
     assert [each.code for each in told] == [3, 0, 0, 0, 0]
     assert "a secret, whose SHA-256 begins with" in told[0].out
     ready(demanding)
+    assert [
+        each for each in demanding.do("doctor")["findings"] if each["check"] == "readiness" and not each["ok"]
+    ] == []
     only_root_reads_them(demanding, secrets)
     a_certificate_is_demanded(demanding)
     another_token(demanding, secrets)
@@ -91,6 +94,8 @@ def another_token(lab: Lab, secrets: list[str]) -> None:
     for file in own:
         file.write_text("another-one")
     secrets.append("another-one")
+    asked = [each for each in lab.do("doctor")["findings"] if each["check"] == "readiness"]
+    assert [each["fix"] for each in asked] == ["another token into check_token_file"]
     found = wait_for(lambda: [f for f in lab.do("verify", code=6)["findings"] if "L7STS" in f["detail"]], 30)
     assert "it answers /readyz with 401" in found[0]["detail"]
     assert found[0]["fix"].startswith("the token of check_token_file has ended")

@@ -51,7 +51,7 @@ def examine(cluster: Cluster, pool: SessionPool, emit: Emit, ignore: Collection[
         emit(Step(node.name, f"look, and listen to its networks for {network_listener.seconds(cluster):.0f} s"))
         examination = Examination(cluster, node)
         limits = LOOK.longer(network_listener.seconds(cluster))
-        with asking(session, readiness.questions(cluster)) as heard[node.name]:
+        with asking(session, readiness.questions(cluster), readiness.SECONDS) as heard[node.name]:
             output = session.run(examination.script(), examination.on_line, limits).output
         checkup = examination.checkup(output)
         emit(Done(node.name, "looked"))

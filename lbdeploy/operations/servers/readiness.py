@@ -18,6 +18,7 @@ from lbdeploy.health.reasons import LOGIN
 from lbdeploy.ssh.greeting import Greeting, Question
 
 CHECK = "readiness"
+SECONDS = 7.0  # how long servers are waited for: a little longer than they are asked
 STRANGER = (401, 403)
 Heard = Mapping[str, Sequence[Greeting]]  # by node
 
@@ -53,8 +54,9 @@ def heard_by(hosts: Mapping[str, str], ssh: Ssh, emit: Emit, servers: Mapping[st
 
     at = {name: server_address(each) for name, each in servers.items()}
     asked = [Question("", name, str(ip), own or port, path="/readyz") for name, (ip, own) in at.items()]
-    found = visit(hosts, ssh, emit, "ask the API servers", lambda _, session: session.greet(asked))
-    return [each for those in found.values() if isinstance(those, list) for each in those]
+    heard: list[Greeting] = []
+    visit(hosts, ssh, emit, "ask the API servers", lambda _, session: session.greet(asked, heard.append))
+    return heard
 
 
 def questions(cluster: Cluster) -> list[Question]:

@@ -28,17 +28,11 @@ _PROXY_LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"  # haproxy's doc/proxy-protocol
 T = TypeVar("T")
 
 
-def greet(transport: Transport, questions: Sequence[Question]) -> list[Greeting]:
-    """Ask all of them at the same time. What fails is an answer, too; who is too late is unreachable."""
+def greet(transport: Transport, questions: Sequence[Question], tell: Callable[[Greeting], None]) -> None:
+    """Ask all of them at the same time, and tell each answer as it comes. What fails is an answer, too."""
     threads = ThreadPoolExecutor(max(min(len(questions), AT_ONCE), 1), thread_name_prefix="greeter")
-    asked = [threads.submit(_greet, transport, each) for each in questions]
-    done, _ = wait(asked, ALL_SECONDS)
+    wait([threads.submit(lambda one: tell(_greet(transport, one)), each) for each in questions], ALL_SECONDS)
     threads.shutdown(wait=False, cancel_futures=True)
-    late = f"it took longer than {ALL_SECONDS:g} s"
-    return [
-        one.result() if one in done else Greeting(each, "unreachable", why=late)
-        for one, each in zip(asked, questions, strict=True)
-    ]
 
 
 def _greet(transport: Transport, question: Question) -> Greeting:
@@ -51,6 +45,7 @@ def _greet(transport: Transport, question: Question) -> Greeting:
         return Greeting(question, "barred" if barred else "unreachable", why=refused.text)
     except (SSHException, OSError, EOFError):
         return Greeting(question, "unreachable", why=f"it does not answer within {SECONDS:g} s")
+    channel.settimeout(SECONDS)
     with closing(channel):
         return _Handshake(channel, question, end).greeting()
 

@@ -93,11 +93,11 @@ class Session:
         except (SSHException, OSError, EOFError) as error:
             raise self._lost(str(error)) from None
 
-    def greet(self, questions: Sequence[Question]) -> list[Greeting]:
+    def greet(self, questions: Sequence[Question], tell: Callable[[Greeting], None]) -> None:
         """Ask servers through this node, also from another thread while a script runs; no failure is raised."""
         from lbdeploy.ssh.transport.greeter import greet  # needed only by what looks at certificates
 
-        return greet(self._connections.current.transport, questions)
+        greet(self._connections.current.transport, questions, tell)
 
     def close(self) -> None:
         """End the connection, without waiting for the node."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ class Transport:
 def ask(port: int, failure: Exception | None = None, **question: Any) -> Greeting:
     asked = Question("k8s-api", "master1", "127.0.0.1", port, **question)
     transport: Any = Transport(failure)
-    (heard,) = greeter.greet(transport, [asked])
-    return heard
+    heard: list[Greeting] = []
+    greeter.greet(transport, [asked], heard.append)
+    (one,) = heard
+    return one
 
 
 @pytest.fixture
@@ -153,18 +155,21 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_servers_are_asked_while_something_else_is_done(port: int) -> None:
-    """The answers are there afterwards; without questions, nobody is asked."""
+    """The answers are there afterwards, but of who is slow; without questions, nobody is asked."""
 
     class Session:
-        def greet(self, questions: list[Question]) -> list[Greeting]:
+        def greet(self, questions: list[Question], tell: Callable[[Greeting], None]) -> None:
             transport: Any = Transport()
-            return greeter.greet(transport, questions)
+            greeter.greet(transport, questions, tell)
 
     session: Any = Session()
-    with asking(session, [Question("k8s-api", "master1", "127.0.0.1", port)]) as heard:
-        done = True
-    assert done
-    assert [each.outcome for each in heard] == ["greeted"]
-    with asking(session, []) as heard:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ports = {"master1": port, "slow": silent.getsockname()[1]}
+        questions = [Question("k8s-api", name, "127.0.0.1", each) for name, each in ports.items()]
+        with asking(session, questions, 0.5) as heard:
+            done = True
+        assert done
+        assert [(each.question.server, each.outcome) for each in heard] == [("master1", "greeted")]
+    with asking(session, [], 0.5) as heard:
         pass
     assert heard == []
