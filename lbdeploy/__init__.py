@@ -9,6 +9,7 @@ __all__ = (
     "Cluster",
     "LbdeployError",
     "Outcome",
+    "adopt",
     "down",
     "drain",
     "drill",

@@ -2,6 +2,7 @@ from lbdeploy.api import Answers as Answers
 from lbdeploy.api import Cluster as Cluster
 from lbdeploy.api import LbdeployError as LbdeployError
 from lbdeploy.api import Outcome as Outcome
+from lbdeploy.api import adopt as adopt
 from lbdeploy.api import down as down
 from lbdeploy.api import drain as drain
 from lbdeploy.api import drill as drill

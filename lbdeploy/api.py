@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -32,6 +32,7 @@ from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
+    from lbdeploy.operations.adopt.result import Adopted
     from lbdeploy.operations.down import Removed
     from lbdeploy.operations.drill.faults import Name
     from lbdeploy.operations.drill.result import DrillResult
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answers", "Cluster", "LbdeployError", "Outcome",
-    "down", "drain", "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "undrain", "up", "verify",
+    "adopt", "down", "drain", "drill", "handover", "load", "plan", "rebuild", "rollback", "status", "undrain",
+    "up", "verify",
 ]  # fmt: skip
 
 
@@ -71,6 +73,26 @@ def load(path: str | Path = "hosts.toml", *, answers: Answers | None = None, lab
     cluster = read(Path(path))
     ssh = _lab(cluster) if lab else cluster.ssh
     return replace(cluster, ssh=replace(ssh, answers=answers or Answers()))
+
+
+def adopt(
+    nodes: Mapping[str, str] | Iterable[str],
+    *,
+    name: str = "k8s-api",
+    ssh: Ssh | None = None,
+    answers: Answers | None = None,
+    on_event: Emit = silent,
+) -> Adopted:
+    """The hosts.toml that does what a pair built by hand does; nothing is written, here or on the nodes.
+
+    `nodes`: what SSH connects to, by name, or just that. `ssh`: how to log in, as of a cluster; if unset, as ssh does.
+    """
+    from lbdeploy.operations.adopt.adopt import adopt as adopted
+    from lbdeploy.operations.adopt.hosts import hosts
+
+    access = ssh or Ssh()
+    access = replace(access, answers=answers) if answers else access
+    return adopted(hosts(nodes), name, access, _telling(on_event))
 
 
 def plan(cluster: Cluster, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
@@ -234,7 +256,7 @@ def down(
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:
     """Which node holds which VIP at this moment, and the state of daemons and servers."""
     with _pool(cluster, on_event, _limit(cluster, limit)) as (pool, _):
-        from lbdeploy.operations.status_watch import once
+        from lbdeploy.operations.watch.nodes import once
 
         return once(cluster, pool)
 

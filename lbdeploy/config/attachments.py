@@ -1,4 +1,5 @@
-"""The files that hosts.toml names, read from beside it: scripts, certificates of a CA, keys of apt repositories.
+"""The files that hosts.toml names, read from beside it: scripts, sections of haproxy.cfg, certificates of a CA, keys
+of apt repositories.
 
 Scripts are refused where no node could run them. Keys are armored if they are binary: an armored key is text, like
 everything that lbdeploy writes, and can be shown in a diff; apt reads it since 1.4.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from lbdeploy.errors import Problem
 
 if TYPE_CHECKING:
     # Importing it would import pydantic, which `reader` imports without its plugins.
-    from lbdeploy.config.schema import VrrpTable
+    from lbdeploy.config.schema import HaproxyTable, VrrpTable
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 LARGEST = 200_000  # bytes; a CA has a few certificates, and a bundle of all public CAs does not belong in a check
@@ -49,17 +50,24 @@ def read(folder: Path, vrrp: VrrpTable | None, texts: dict[str, str]) -> Iterato
 
 
 def _read(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | None:
+    return _text(file, path, texts) or _unusable(path, texts[path])
+
+
+def _text(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | None:
+    """Put the text of a file into `texts`, or say why there is none."""
     try:
-        content = file.read_bytes()
-        text = content.decode()
+        text = file.read_bytes().decode()
     except FileNotFoundError:
         return f"there is no {path} beside hosts.toml", "write it, or correct the path: it is relative to hosts.toml"
     except OSError as error:
         return f"{path} can't be read: {error.strerror}", "name a file that you may read"
     except UnicodeDecodeError:
-        return f"{path} is not text in UTF-8", "name a script; programs are installed on the nodes by other means"
+        return (
+            f"{path} is not text in UTF-8",
+            "name a script, or a configuration; programs are installed on the nodes by other means",
+        )
     texts[path] = text
-    return _unusable(path, text)
+    return None
 
 
 def _unusable(path: str, text: str) -> tuple[str, str] | None:
@@ -73,6 +81,49 @@ def _unusable(path: str, text: str) -> tuple[str, str] | None:
         return f"{path} does not begin with #! and an interpreter", "begin it with a line like #!/bin/sh"
     if first.endswith("\r"):
         return f"{path} has the line ends of Windows, with which no interpreter is found", "save it with those of Unix"
+    return None
+
+
+def own_sections(folder: Path, haproxy: HaproxyTable, texts: Mapping[str, str]) -> list[str]:
+    """The files with sections of haproxy.cfg, each once: those that `texts` holds, and those below `folder`."""
+    found = (each for pattern in haproxy.extra for each in _named_by(pattern, folder, texts))
+    return list(dict.fromkeys(found))
+
+
+def matching(folder: Path, pattern: str) -> list[str]:
+    """The files below `folder` of a name, or of a pattern; hidden ones are left out, as a shell does."""
+    beside, _, name = pattern.rpartition("/")
+    found = (each.name for each in (folder / beside).glob(name) if not each.name.startswith("."))
+    return sorted(f"{beside}/{each}" if beside else each for each in found)
+
+
+def read_sections(folder: Path, haproxy: HaproxyTable | None, texts: dict[str, str]) -> Iterator[Problem]:
+    """Put the text of each file with sections into `texts`. Yields what is wrong with one."""
+    for index, pattern in enumerate(haproxy.extra if haproxy else ()):
+        key = ("haproxy", "extra", str(index))
+        paths = _named_by(pattern, folder, texts)
+        if not paths:
+            fix = "write one there, or correct the pattern: it is relative to hosts.toml"
+            yield Problem("no-sections", key, f"no file is {pattern}", fix)
+        for path in (each for each in paths if each not in texts):
+            if wrong := _text(folder / path, path, texts) or _no_sections(path, texts[path]):
+                yield Problem("unusable-sections", key, *wrong)
+
+
+def _named_by(pattern: str, folder: Path, texts: Mapping[str, str]) -> list[str]:
+    if "*" not in pattern:
+        return [pattern]
+    like = re.compile(re.escape(pattern).replace(r"\*", "[^/]*"))
+    return sorted({*matching(folder, pattern), *(each for each in texts if like.fullmatch(each))})
+
+
+def _no_sections(path: str, text: str) -> tuple[str, str] | None:
+    if not text.strip():
+        return f"{path} is empty", "write a section of haproxy.cfg, such as listen NAME, or remove it"
+    if len(text.encode()) > LONGEST or "\0" in text:
+        return f"{path} is no configuration: it has NUL bytes, or more than {LONGEST >> 10} KiB", "name another file"
+    if "\r" in text:
+        return f"{path} has the line ends of Windows", "save it with those of Unix"
     return None
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from lbdeploy.common.debian import PACKAGES
 from lbdeploy.common.paths import home_expanded
+from lbdeploy.config.attachments import own_sections
 from lbdeploy.config.model import (
     Cluster,
     Frontend,
     Metrics,
     Network,
     Node,
+    OwnSections,
     PackageSources,
     Repository,
     Script,
@@ -60,8 +62,13 @@ def cluster(
         packages=_packages(parsed.get("packages"), keys),
         firewall=parsed["cluster"].firewall,
         firewall_allow=tuple(parsed["cluster"].firewall_allow),
-        **dict(parsed.get("haproxy") or HaproxyTable()),  # type: ignore[call-arg]
+        **_haproxy(path, parsed.get("haproxy") or HaproxyTable(), texts),  # type: ignore[call-arg]
     )
+
+
+def _haproxy(path: Path, table: HaproxyTable, texts: Mapping[str, str]) -> dict[str, Any]:
+    own = tuple(OwnSections(each, texts[each]) for each in own_sections(path.parent, table, texts))
+    return {**dict(table), "extra": own}
 
 
 def beside(path: Path, name: str) -> Path:

@@ -98,6 +98,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSections:
+    """A file with sections of haproxy.cfg of the operator's: its path beside hosts.toml, and its text, a template."""
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TrackFile:
     """A file on the nodes; its number times `weight` is added to a node's priority. Weight 0: a number is a failure."""
 
@@ -256,6 +264,7 @@ class Cluster:
     firewall_allow: tuple[int, ...] = ()  # TCP ports
     peers_port: int = PEERS_PORT  # where the nodes' haproxy tell each other who their clients are
     status_port: int = STATUS_PORT  # where they ask each other whether servers answer
+    extra: tuple[OwnSections, ...] = ()
 
     @cached_property
     def vips(self) -> tuple[Vip, ...]:

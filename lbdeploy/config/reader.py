@@ -137,6 +137,7 @@ class _Reader:
         parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
         self.problems += check(parsed, self.data)
         self.problems += attachments.read(self.path.parent, parsed.get("vrrp"), self.texts)
+        self.problems += attachments.read_sections(self.path.parent, parsed.get("haproxy"), self.texts)
         return parsed
 
     def authorities(self, frontends: dict[str, FrontendTable]) -> dict[str, str]:

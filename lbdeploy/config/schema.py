@@ -28,6 +28,7 @@ from lbdeploy.config.values import (
     Login,
     Name,
     NetworkNames,
+    OwnSections,
     Port,
     ProxyUrl,
     Seconds,
@@ -273,6 +274,12 @@ class HaproxyTable(Table):
         STATUS_PORT,
         description="TCP port at the same address, where the other nodes ask whether servers answer through this one: "
         "a node that reaches none of a frontend's servers leaves the VIPs to one that does.",
+    )
+    extra: list[OwnSections] = Field(
+        [],
+        max_length=20,
+        description="Files with sections of haproxy.cfg of your own, relative to hosts.toml: names, or patterns like "
+        '"haproxy.d/*.cfg". They are rendered as templates are, and stand behind lbdeploy\'s sections.',
     )
 
 

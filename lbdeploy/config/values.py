@@ -180,6 +180,14 @@ LocalPath = Annotated[
         "scripts/check-uplink.sh",
     ),
 ]
+OwnSections = Annotated[
+    str,
+    Plain(
+        r"([A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}/){0,9}[A-Za-z0-9_*][A-Za-z0-9_.+*-]{0,99}",
+        "a file below the folder of hosts.toml, or a pattern with *",
+        "haproxy.d/*.cfg",
+    ),
+]
 TrackName = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,30}[A-Za-z0-9])?", "a plain name", "uplink")]
 IpAddress = Annotated[Address, BeforeValidator(_address, json_schema_input_type=_IP)]
 Vips = Annotated[tuple[Interface, ...], BeforeValidator(_vips, json_schema_input_type=_VIP | list[_VIP])]

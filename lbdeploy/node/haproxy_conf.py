@@ -9,7 +9,11 @@ from ipaddress import ip_address
 from lbdeploy.common.config_words import haproxy_words
 
 EVERYWHERE = "*"
-_HEADS = ("global", "defaults", "frontend", "listen", "backend", "peers", "resolvers", "userlist", "cache", "program")
+HEADS = frozenset((
+    *("global", "defaults", "frontend", "listen", "backend", "peers", "resolvers", "userlist", "mailers", "cache"),
+    *("program", "http-errors", "ring", "log-forward", "log-profile", "fcgi-app", "crt-store", "traces", "acme"),
+    *("healthcheck",),
+))  # fmt: skip
 _LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # prefixes of addresses that are not of a network
 
 
@@ -71,7 +75,7 @@ def _sections(conf: str) -> Iterator[_Section]:
     section = _Section("", "")
     for line in conf.splitlines():
         words = _words(line)
-        if words and words[0] in _HEADS:
+        if words and words[0] in HEADS:
             yield section
             section = _Section(words[0], words[1] if len(words) > 1 else "")
         elif len(words) > 1:

@@ -32,7 +32,7 @@ from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, 
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
-from lbdeploy.planning import validators
+from lbdeploy.planning import own_sections, validators
 from lbdeploy.planning.haproxy_files import (
     OWN_CAS,
     ca_file,
@@ -259,7 +259,8 @@ def _own_scripts(cluster: Cluster) -> list[File]:
 
 def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
     longest = max(max(frontend.client_timeout, frontend.server_timeout) for frontend in cluster.frontends)
-    return text(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
+    conf = text(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
+    return own_sections.joined(cluster, node, conf, {each.path: text(cluster, node, each) for each in cluster.extra})
 
 
 def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:

@@ -19,31 +19,38 @@ from jinja2 import (
     FileSystemBytecodeCache,
     FileSystemLoader,
     StrictUndefined,
+    Template,
     TemplateError,
     TemplateSyntaxError,
 )
 from jinja2.meta import find_referenced_templates
 
-from lbdeploy.common.paths import PACKAGE, shipped
-from lbdeploy.config.model import Address, Cluster, Node
+from lbdeploy.common.paths import PACKAGE, shipped, shown
+from lbdeploy.config.model import Address, Cluster, Node, OwnSections
 from lbdeploy.errors import RenderError
 
 SUFFIX = ".j2"
+_IN_MEMORY = "<template>"  # what jinja calls the file of a template that has none
 
 
-def render(cluster: Cluster, node: Node, template: str, **values: Any) -> str:
-    """The text of `template` (its file name without .j2) for one node. Raises RenderError."""
+def render(cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
+    """The text of `template` (its file name without .j2, or the operator's text) for one node. Raises RenderError."""
     require_own(cluster.templates)
     try:
-        return (
-            _environment(cluster.templates)
-            .get_template(template + SUFFIX)
-            .render(cluster=cluster, node=node, peers=cluster.peers(node), vrrp=cluster.vrrp, **values)
+        return _template(cluster, template).render(
+            cluster=cluster, node=node, peers=cluster.peers(node), vrrp=cluster.vrrp, **values
         )
     except TemplateError as error:
         raise _explain(cluster, node, template, error) from None
     except Exception as error:  # a template may fail in any way: a wrong type, a missing key
         raise _explain(cluster, node, template, error) from None
+
+
+def _template(cluster: Cluster, template: str | OwnSections) -> Template:
+    environment = _environment(cluster.templates)
+    if isinstance(template, OwnSections):
+        return environment.from_string(template.text)
+    return environment.get_template(template + SUFFIX)
 
 
 def require_own(templates: Path) -> None:
@@ -128,7 +135,9 @@ def endpoint(pair: tuple[Address, int]) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
-def _explain(cluster: Cluster, node: Node, template: str, error: Exception) -> RenderError:
+def _explain(cluster: Cluster, node: Node, template: str | OwnSections, error: Exception) -> RenderError:
+    if isinstance(template, OwnSections):
+        return _explain_sections(cluster, node, template, error)
     folders, name = (cluster.templates, shipped("templates")), template + SUFFIX
     path, line = _place(error, folders)
     if not path:
@@ -138,6 +147,17 @@ def _explain(cluster: Cluster, node: Node, template: str, error: Exception) -> R
         node=node.name,
         state="nothing was contacted",
         fix=f"edit {path}, or remove it to use the built-in one",
+    )
+
+
+def _explain_sections(cluster: Cluster, node: Node, own: OwnSections, error: Exception) -> RenderError:
+    frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == _IN_MEMORY]
+    line = error.lineno if isinstance(error, TemplateSyntaxError) else frames[-1] if frames else None
+    return RenderError(
+        f"{shown(cluster.path.parent / own.path)}{f':{line}' if line else ''}: {error}",
+        node=node.name,
+        state="nothing was contacted",
+        fix=f"correct {own.path}; what jinja is to leave as it is stands between {{% raw %}} and {{% endraw %}}",
     )
 
 

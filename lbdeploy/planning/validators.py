@@ -64,7 +64,23 @@ _CHECKED = f"""said=$(haproxy -c -f "$1" 2>&1 > /dev/null)
 status=$?
 said=$(printf '%s\\n' "$said" | grep -Ev {cmd(_OF_STATE)})
 if [ $status != 0 ] || printf '%s\\n' "$said" | grep -Evq '^(\\[NOTICE\\].*)?$'; then printf '%s\\n' "$said"; fi"""
-HAPROXY = Raw(f"{_CHECKED}\n{_PORTS_FREE}")
+
+# Where the unit has haproxy read more files, such as those of /etc/haproxy/conf.d, all must stand together. Only a
+# refusal counts: warnings of the others are none of this file's.
+_WITH_OTHERS = r"""staged=$1 option='' own='' others=''
+shift
+while read -r word; do
+    if [ "$option" = -f ]; then
+        case $word in /etc/haproxy/haproxy.cfg) word=$staged own=yes ;; *) others=yes ;; esac
+        set -- "$@" -f "$word"
+    fi
+    option=$word
+done << END
+$(tr '\0' '\n' 2> /dev/null < "/proc/$(systemctl show -p MainPID --value haproxy)/cmdline")
+END
+[ -z "$own$others" ] || [ "$own$others" = yes ] || said=$(haproxy -c "$@" 2>&1) || printf '%s\n' "$said"
+"""
+HAPROXY = Raw(f"{_CHECKED}\n{_PORTS_FREE}\n{_WITH_OTHERS}")
 
 # One of sshd's connections is the operator's: their local port must be among those that are allowed.
 _SSH_STAYS = """\

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -73,6 +76,21 @@ backend k8s-api
     server master2 192.168.1.22:6443 check
     server master3 192.168.1.23:6443 check
 """
+# What no frontend of hosts.toml can do.
+WEB = """\
+userlist people
+    user admin insecure-password hunter2
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+frontend web
+    bind *:8080
+    http-request auth unless { http_auth(people) }
+    http-request return status 200 content-type text/plain string "kept"
+"""
+SECTIONS = "haproxy.d/sections.cfg"
 LOOK = (
     "stat -c '%a %U %G %n' /etc/keepalived/* /etc/haproxy/*; "
     "sha256sum /etc/keepalived/*.conf /etc/haproxy/*.cfg /etc/default/haproxy; "
@@ -85,6 +103,7 @@ def unadopted(bare: Lab) -> Iterator[Lab]:
     """Bare nodes; hosts.toml is afterwards as before."""
     yield bare
     bare.file.write_text(bare.original)
+    (bare.file.parent / SECTIONS).unlink(missing_ok=True)
 
 
 def looks(lab: Lab) -> dict[str, str]:
@@ -105,7 +124,7 @@ def lines(told: Any, verdict: str) -> set[str]:
     return {each["text"] for each in told["lines"] if each["verdict"] == verdict}
 
 
-def taken_over(lab: Lab, *vips: str, moves: int = 0) -> None:
+def taken_over(lab: Lab, *vips: str, moves: int = 0, then: Callable[[], None] = lambda: None) -> None:
     """`up` costs clients no more than the moves, the next has nothing to do, and `down` gives back what was there."""
     before = looks(lab)
     with traffic(lab, *vips) as seen:
@@ -114,6 +133,7 @@ def taken_over(lab: Lab, *vips: str, moves: int = 0) -> None:
     smooth(seen, moves)
     assert lab.do("up")["changes"] == []
     assert lab.run("verify").code == 0
+    then()
     assert lab.do("down", "--yes")["removed"]
     assert looks(lab) == before
     wait_for(lambda: held_by(lab, "lb1"), 30)
@@ -134,12 +154,55 @@ def test_the_procedures_pair_is_adopted(unadopted: Lab) -> None:
 
 
 def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted: Lab) -> None:
-    """All that the pair serves is in hosts.toml, the password is nowhere, and no new connection fails."""
-    by_hand(unadopted, BY_MULTICAST_WITH_AUTH + SECOND, HAPROXY + INGRESS)
+    """All that the pair serves is in hosts.toml or beside it, no password is shown, and no new connection fails."""
+    by_hand(unadopted, BY_MULTICAST_WITH_AUTH + SECOND, HAPROXY + INGRESS + WEB)
     wait_for(lambda: unadopted.holder("192.168.0.77"))
     told = adopted(unadopted)
     assert lines(told, "ends") == {"auth_type PASS", "auth_pass (hidden)"}
     assert "1111" not in unadopted.file.read_text()
     assert "weight -20" in lines(told, "changes")
     assert "[frontends.ingress]" in unadopted.file.read_text()
-    taken_over(unadopted, *VIPS, "192.168.0.77", moves=2)
+    assert "hunter2" not in str(told)
+    assert by_the_library(unadopted) == (unadopted.file.read_text(), (unadopted.file.parent / SECTIONS).read_text())
+    assert (unadopted.file.parent / SECTIONS).stat().st_mode & 0o777 == 0o600
+    taken_over(unadopted, *VIPS, "192.168.0.77", moves=2, then=lambda: sections_are_part_of_it(unadopted))
+
+
+BY_A_PROGRAM = f"""
+import json, sys
+from lbdeploy import adopt, load
+ssh = load(sys.argv[1], lab=True).ssh
+found = adopt({list(NODES)}, ssh=ssh)
+print(json.dumps([found.text, found.files["{SECTIONS}"]]))
+"""
+
+
+def by_the_library(lab: Lab) -> tuple[str, str]:
+    """hosts.toml and the sections, as a program makes them."""
+    argv = [sys.executable, "-c", BY_A_PROGRAM, str(lab.file)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
+    text, sections = json.loads(done.stdout)
+    return text, sections
+
+
+def web(lab: Lab, address: str, port: int = 8080) -> str:
+    return lab.on("client", f"curl -s -m 5 -u admin:hunter2 http://{address}:{port}/", check=False)
+
+
+def sections_are_part_of_it(lab: Lab) -> None:
+    """They serve, a change of theirs is a change of the pair, and what the nodes' haproxy refuses changes nothing."""
+    addresses = (*VIPS, "192.168.1.11", "192.168.1.12")
+    assert {web(lab, each) for each in addresses} == {"kept"}
+    file = lab.file.parent / SECTIONS
+    text = file.read_text()
+    file.write_text(f"{text}    nonsense\n")
+    refused = lab.do("up", code=7)["error"]["message"]
+    assert "nonsense" in refused
+    file.write_text(
+        text + "listen more\n    bind *:8081\n    http-request return status 200 content-type text/plain string more\n"
+    )
+    plan = lab.run("plan")
+    assert (plan.code, "listen more" in plan.out, "hunter2" in plan.out + plan.err) == (3, True, False)
+    assert {each["name"] for each in lab.do("up")["changes"]} == {"/etc/haproxy/haproxy.cfg", "haproxy"}
+    assert {web(lab, each, 8081) for each in addresses} == {"more"}
+    assert {web(lab, each) for each in addresses} == {"kept"}

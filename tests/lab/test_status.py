@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import LBDEPLOY, Lab, held_by, wait_for
+from harness import LBDEPLOY, Lab, asked, held_by, wait_for
 
 
 def test_it_says_what_keepalived_says(pair: Lab) -> None:
@@ -134,6 +134,17 @@ def test_a_node_that_hangs_delays_nobody(pair: Lab) -> None:
     assert watching.returncode == 130
     assert json.loads(out.splitlines()[-1])["error"]["type"] == "InterruptedRun"
     assert "Traceback" not in err
+
+
+def test_the_live_screen_ends_with_q_and_stays(pair: Lab) -> None:
+    """With exit code 0; what was seen last stands on the terminal afterwards."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    shown = asked(pair, "q quit", "q", "status", "--watch", term="xterm")
+    assert shown.code == 0
+    assert "k8s-api" in shown.out
+    left = shown.err.rpartition("\x1b[?1049l")[2]
+    assert "HEALTHY" in left
+    assert "master3" in left
 
 
 def test_the_past_is_told_by_what_nodes_and_this_machine_remember(

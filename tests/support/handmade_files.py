@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lbdeploy.node.parsers import Link, parse_ip_a
-from lbdeploy.operations.adopt.pair import Adopted, adopted, understood
+from lbdeploy.operations.adopt.pair import adopted, understood
 from lbdeploy.operations.adopt.reading.machine import DEFAULT, Machine, Running
 from lbdeploy.operations.adopt.reading.sources import Sources
+from lbdeploy.operations.adopt.result import Adopted
 
 SEED_KEEPALIVED = """\
 vrrp_script runs_haproxy {

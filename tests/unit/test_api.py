@@ -69,6 +69,13 @@ def test_what_cannot_be_asked_is_refused(seed: Cluster, asked: dict[str, Any]) -
     assert raised.value.fix
 
 
+@pytest.mark.parametrize("nodes", [["lb1"], {"lb1": "10.0.0.1", "lb2": "10.0.0.1"}, ["lb1", "ops@lb2"]])
+def test_what_can_not_be_a_pair_is_not_adopted(nodes: Any) -> None:
+    """Before anybody is contacted."""
+    with pytest.raises(UsageError):
+        api.adopt(nodes)
+
+
 def test_an_option_that_there_is_not_is_a_type_error(seed: Cluster) -> None:
     """Also where no type checker has looked."""
     with pytest.raises(TypeError, match="limitt"):

@@ -12,11 +12,10 @@ from lbdeploy.cli.commands.new_files import refuse_to_overwrite, write_beside, w
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.common.paths import absolute
 from lbdeploy.common.redact import holds_password
-from lbdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.config.model import Ssh
-    from lbdeploy.operations.adopt.pair import Adopted
+    from lbdeploy.operations.adopt.result import Adopted
 
 
 @click.command()
@@ -41,12 +40,13 @@ def adopt(app: App, /, nodes: tuple[str, ...], name: str | None, output: Path | 
     """
     from lbdeploy.cli.commands.adopt_lines import lines
     from lbdeploy.operations.adopt.adopt import adopt as adopted
+    from lbdeploy.operations.adopt.hosts import hosts
 
     path = output or app.file
     refuse_to_overwrite([path], force)
-    hosts = _hosts(nodes)
+    chosen = hosts(nodes)
     ssh, cluster = _access(app, name)
-    found = adopted(hosts, cluster, ssh, app.emit)
+    found = adopted(chosen, cluster, ssh, app.emit)
     app.reporter.quiet()
     _write(app, path, found, force)
     for line in lines(found):
@@ -54,19 +54,6 @@ def adopt(app: App, /, nodes: tuple[str, ...], name: str | None, output: Path | 
     app.reporter.say(("Next: ", "next"), app.advice_for(path).of("lbdeploy check"), ", then: lbdeploy plan")
     files = [str(absolute(path.parent / each)) for each in found.files]
     app.finish(0, path=str(absolute(path)), files=files, **found.to_json())
-
-
-def _hosts(nodes: tuple[str, ...]) -> dict[str, str]:
-    """What SSH connects to, by name. Raises UsageError."""
-    from lbdeploy.config.draft import named
-
-    hosts = named(nodes, "lb")
-    for host in (each for each in hosts.values() if "@" in each):
-        user = host.partition("@")[0]
-        raise UsageError(f"{host} has a login in it", fix=f"say who logs in in ~/.ssh/config: User {user}")
-    if len(hosts) < 2 or len(set(hosts.values())) < len(hosts):
-        raise UsageError("at least two different nodes are needed", fix="lbdeploy adopt lb1 lb2")
-    return hosts
 
 
 def _access(app: App, name: str | None) -> tuple[Ssh, str]:

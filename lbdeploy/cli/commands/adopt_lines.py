@@ -11,7 +11,7 @@ from lbdeploy.cli.report.words import listed
 
 if TYPE_CHECKING:
     from lbdeploy.cli.report.wrap import Pair
-    from lbdeploy.operations.adopt.pair import Adopted
+    from lbdeploy.operations.adopt.result import Adopted
     from lbdeploy.operations.adopt.rows import LineRow, Verdict
 
 MARKS: dict[Verdict, Pair] = {

@@ -13,13 +13,16 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.failures.crash import mistake
 from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.common.environment import SUDO_VARIABLE
+from lbdeploy.config.credentials import Answers
+from lbdeploy.config.model import Cluster
 from lbdeploy.errors import UsageError
-from lbdeploy.events import Event, Told
+from lbdeploy.events import Event, Note, Told
 from lbdeploy.health.awaited import Goal
 from lbdeploy.operations.fleet.batches import carry_out
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.request import Options, origin
+from lbdeploy.ssh.pool import SessionPool
 
 # Clusters at a time: with two nodes each, as many logins at once as an sshd accepts by default, should all go through
 # one jump host.
@@ -39,6 +42,9 @@ def fleet(
 ) -> None:
     """Run the command on every cluster, report each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch)
+    if watch:
+        _watch(app, limit)
+        return
     how.pop("diff", None)  # a row a cluster has no room for files
     gc.enable()  # unlike a run on one cluster, this one is long enough to need garbage collection
     options = Options(limit=limit, **how)  # type: ignore[arg-type]
@@ -82,7 +88,11 @@ def _refuse(app: App, *, ask: bool, watch: bool) -> None:
     fixes = {
         "--lab": (app.lab, "rehearse them one by one: lbdeploy -f FILE --lab up"),
         "--ask": (ask, "lbdeploy plan, with the same files, then up"),
-        "--watch": (watch, "lbdeploy status, without it"),
+        "--json status --watch": (watch and app.json, "one file at a time, or lbdeploy --json status"),
+        "--canary or --scheduler with --watch": (
+            watch and bool(app.canary or app.scheduler),
+            "lbdeploy status --watch: it watches all of them from here",
+        ),
         "--ask-sudo with --scheduler": (
             app.ask_sudo and app.scheduler,
             f"no password travels: set {SUDO_VARIABLE} where the workers are",
@@ -91,6 +101,34 @@ def _refuse(app: App, *, ask: bool, watch: bool) -> None:
     for what, (given, fix) in fixes.items():
         if given:
             raise UsageError(f"{what} is not for a run over many clusters", state="nothing was contacted", fix=fix)
+
+
+def _watch(app: App, limit: tuple[str, ...]) -> None:
+    """Watch every cluster, a row each, until q or Ctrl-C. Nobody is asked anything."""
+    from lbdeploy.operations.watch.clusters import WatchedClusters
+
+    if not app.reporter.drawable:
+        raise UsageError("--watch needs a terminal that can be drawn on", fix="lbdeploy status, without it")
+    names = labels(app.files or [str(app.file)])
+    app.log.event(Note(None, "watching"))  # with a log, SIGTERM ends the screen as Ctrl-C does
+    app.muted = True
+    with WatchedClusters([(label, _connecting(app, file, limit)) for file, label in names.items()]) as watched:
+        app.reporter.watch(watched.clusters)
+    app.finish(0)
+
+
+def _connecting(app: App, file: str, limit: tuple[str, ...]) -> Callable[[], tuple[Cluster, SessionPool]]:
+    """What opens the sessions to the nodes of a file."""
+    from lbdeploy.operations.fleet.worker import limited, of_file
+
+    answers = Answers(None, app.accept_new, app.answers.sudo_password)
+
+    def connect() -> tuple[Cluster, SessionPool]:
+        cluster, _ = of_file(file)
+        chosen = limited(limit, cluster, file)
+        return cluster, SessionPool(cluster, app.emit, ssh=replace(cluster.ssh, answers=answers), limit=chosen)
+
+    return connect
 
 
 Tell = Callable[[str, Event], None]  # called with a file, and an event in its cluster

@@ -60,7 +60,7 @@ def _look(app: App) -> Status:
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
-        from lbdeploy.operations.status_watch import once
+        from lbdeploy.operations.watch.nodes import once
 
         return once(app.cluster, pool)
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lbdeploy.operations.rebuild import Rebuilt
     from lbdeploy.operations.servers.result import ServerResult
     from lbdeploy.operations.status import Status
-    from lbdeploy.operations.status_watch import Watch
     from lbdeploy.operations.topology import Topology
+    from lbdeploy.operations.watch.clusters import WatchedCluster
     from lbdeploy.planning.lint.lints import Lint
     from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Outcome
@@ -198,12 +198,12 @@ class Reporter(Printer):
         width = min(console(self.results).width, 120)
         self.say_all(lines(topology, width, UNICODE if draws_boxes() else ASCII))
 
-    def watch(self, watch: Watch) -> None:
-        """Draw the status again and again, until Ctrl-C."""
-        from lbdeploy.cli.report.status import follow
+    def watch(self, clusters: Sequence[WatchedCluster]) -> None:
+        """Draw the status of one or many clusters again and again, until q or Ctrl-C."""
+        from lbdeploy.cli.report.live.follow import follow
 
         self.quiet()
-        follow(watch, console(self.results), self.advised)
+        follow(clusters, console(self.results), self.advised)
 
     def handover(self, cluster: Cluster, moved: HandoverResult) -> None:
         """Print which node has the VIPs after a handover, and what clients lost."""

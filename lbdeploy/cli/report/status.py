@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lbdeploy.cli.report.summary import causes_lines, summary_line
 from lbdeploy.cli.report.terminal import Line, cell
+from lbdeploy.cli.report.wrap import Pair
 from lbdeploy.common.debian import DAEMONS
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
-from lbdeploy.operations.status_watch import Watch
 
-REDRAW = 0.5  # seconds between two drawings
 STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": "warn", "unknown": "warn"}
-
-
 Advise = Callable[[Line], Line]  # adapts the commands in a line to this invocation
-
-
-def screen(
-    status: Status, silent: Mapping[str, float], last: Mapping[str, Snapshot], advise: Advise = tuple
-) -> RenderableType:
-    """The live screen. `silent`: seconds without an answer, by node; `last`: such nodes' last answers, shown grey."""
-    now = time.strftime("%Y-%m-%d %H:%M:%S")
-    head = Group(_summary(status, advise), cell((now, "quiet")))
-    return _spaced([head, *_parts(status, silent, {**last, **status.nodes}, advise)])
 
 
 def once(status: Status, advise: Advise = tuple) -> RenderableType:
     """The status as a report, which ends with how the cluster is. Where it is not deployed, that is all."""
-    parts = _parts(status, {}, status.nodes, advise) if status.overview.deployed else ()
+    parts = _parts(status, advise) if status.overview.deployed else ()
     return Group(_spaced(parts), _summary(status, advise))
-
-
-def follow(watch: Watch, console: Console, advise: Advise) -> None:
-    """Draw the screen twice a second, on the terminal's alternate screen, until Ctrl-C."""
-    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        while True:
-            last = {name: each.snapshot for name, each in watch.seen.items() if each.snapshot}
-            live.update(screen(watch.status, watch.silent, last, advise), refresh=True)
-            time.sleep(REDRAW)
 
 
 def _spaced(parts: Iterable[RenderableType]) -> RenderableType:
@@ -57,22 +34,20 @@ def _summary(status: Status, advise: Advise) -> Text:
     return cell(*advise(summary_line(status.overview, status.state, status.causes)))
 
 
-def _parts(
-    status: Status, silent: Mapping[str, float], shown: Mapping[str, Snapshot], advise: Advise
-) -> Iterator[RenderableType]:
-    yield _nodes(status, silent, shown)
+def _parts(status: Status, advise: Advise) -> Iterator[RenderableType]:
+    yield _nodes(status)
     if status.causes:
         yield Group(*(cell(*advise(each)) for each in causes_lines(status.causes, verbose=False)))
     yield _vips(status)
     for frontend in status.cluster.frontends:
-        yield _servers(status, frontend.name, shown, silent)
+        yield _servers(status, frontend.name)
 
 
-def _nodes(status: Status, silent: Mapping[str, float], shown: Mapping[str, Snapshot]) -> Table:
+def _nodes(status: Status) -> Table:
     table = _table("node", "VRRP", "for", "priority", *DAEMONS, "sessions", "rate", "last run")
     for node in status.cluster.nodes:
-        if node.name in shown:
-            table.add_row(*_node(shown[node.name]), style="quiet" if node.name in silent else "")
+        if node.name in status.nodes:
+            table.add_row(*_node(status.nodes[node.name]))
         elif node.name in status.errors:
             table.add_row(cell((node.name, "name")), cell(("?", "bad")))
     return table
@@ -89,10 +64,10 @@ def _node(snapshot: Snapshot) -> Iterator[Text]:
         yield cell(span(age(seen, state.since))) if state.running else cell((state.active, "bad"))
     yield cell(str(sum(load.sessions for load in snapshot.loads)))
     yield cell(f"{sum(load.rate for load in snapshot.loads)}/s")
-    yield cell(_moment(seen.states["service lbdeploy"].run))
+    yield cell(moment(seen.states["service lbdeploy"].run))
 
 
-def _moment(run: str) -> str:
+def moment(run: str) -> str:
     """When a run began (UTC), from its ID."""
     found = re.match(r"\d{4}(\d\d)(\d\d)T(\d\d)(\d\d)", run)
     return f"{found[1]}-{found[2]} {found[3]}:{found[4]}" if found else run[:11]
@@ -112,15 +87,14 @@ def _vips(status: Status) -> Table:
     return table
 
 
-def _servers(status: Status, frontend: str, shown: Mapping[str, Snapshot], silent: Mapping[str, float]) -> Table:
+def _servers(status: Status, frontend: str) -> Table:
     """A row for each server, with its state in each node's haproxy, and since when."""
-    names = [node.name for node in status.cluster.nodes if node.name in shown]
+    names = [node.name for node in status.cluster.nodes if node.name in status.nodes]
     table = _table(frontend, *names)
     servers = next(each.servers for each in status.cluster.frontends if each.name == frontend)
     for server in servers:
-        stats = [_stat(shown[name], frontend, server.name) for name in names]
-        cells = [_opinion(each, grey=name in silent) for name, each in zip(names, stats, strict=True)]
-        table.add_row(cell((server.name, "name")), *cells)
+        stats = [_stat(status.nodes[name], frontend, server.name) for name in names]
+        table.add_row(cell((server.name, "name")), *(cell(opinion(each)) for each in stats))
     return table
 
 
@@ -128,11 +102,12 @@ def _stat(snapshot: Snapshot, frontend: str, server: str) -> ServerStat | None:
     return next((each for each in snapshot.seen.servers if (each.frontend, each.server) == (frontend, server)), None)
 
 
-def _opinion(stat: ServerStat | None, *, grey: bool) -> Text:
+def opinion(stat: ServerStat | None, *, grey: bool = False) -> Pair:
+    """What a node's haproxy says of a server; grey where that is old."""
     if stat is None:
-        return cell(("-", "quiet"))
+        return "-", "quiet"
     style = "quiet" if grey else "good" if stat.up else "warn" if stat.drained else "bad"
-    return cell((f"{stat.status} {stat.check_status} {span(stat.since)}", style))
+    return f"{stat.status} {stat.check_status} {span(stat.since)}", style
 
 
 def _table(*headings: str) -> Table:

@@ -29,8 +29,12 @@ STYLES: dict[str, dict[str, Any]] = {
     "quiet": {"dim": True},
     "todo": {"fg": "cyan"},
     "next": {"fg": "cyan"},  # the style of advice, in which Reporter adapts the commands
+    "selected": {"reverse": True},
 }
-RICH = {"good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan"}
+RICH = {
+    "good": "green", "bad": "bold red", "warn": "yellow", "name": "bold", "quiet": "dim", "todo": "cyan",
+    "next": "cyan", "selected": "reverse",
+}  # fmt: skip
 Part = str | Pair
 Line = Sequence[Part]
 

@@ -22,6 +22,7 @@ _CLASSES = (
     model.Vrrp,
     model.Script,
     model.Secret,
+    model.OwnSections,
     model.TrackFile,
     model.TrackScript,
     model.Frontend,

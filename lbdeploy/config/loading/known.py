@@ -1,6 +1,6 @@
 """The cluster of a hosts.toml, as `reader` makes it; one that was valid before is not parsed anew.
 
-What is kept has no secrets: of the operator's scripts, tokens and private keys, only digests.
+What is kept has no secrets: of the operator's scripts, sections, tokens and private keys, only digests.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from lbdeploy.common import cache
 from lbdeploy.common.paths import absolute, home_expanded
+from lbdeploy.config.attachments import matching
 from lbdeploy.config.loading.encoding import decoded, encoded
 from lbdeploy.config.model import Cluster, Frontend
 
@@ -23,7 +24,7 @@ def load(path: Path, text: str) -> Cluster:
     """The cluster that the file at `path`, which holds `text`, describes. Raises UsageError and HostsFileError."""
     path = absolute(path)
     homes = [os.path.expanduser(each) for each in re.findall(r"~[\w.-]*", text)]
-    key = cache.key("cluster", str(path), text, homes)
+    key = cache.key("cluster", str(path), text, homes, _matching(path, text))
     # Nothing was kept, what was kept is damaged, or a file that hosts.toml names is another one now.
     with suppress(KeyError, TypeError, ValueError, RecursionError, OSError):
         return _known(path, cache.recall(key))
@@ -32,6 +33,12 @@ def load(path: Path, text: str) -> Cluster:
         bare = encoded(_with_texts(cluster, lambda _: ""))
         cache.keep(key, {"cluster": bare, "files": {name: cache.digest(data) for name, data in named.items()}})
     return cluster
+
+
+def _matching(path: Path, text: str) -> list[list[str]]:
+    """The files that there are for whatever in the text may be a pattern: another one makes another cluster."""
+    patterns = re.findall(r"""["']([\w.+/-]*\*[\w.+*-]*)["']""", text)
+    return [matching(path.parent, each) for each in patterns if "*" not in each.rpartition("/")[0]]
 
 
 def _known(path: Path, kept: Any) -> Cluster:
@@ -64,14 +71,16 @@ def _named(path: Path, name: str) -> Path:
 
 
 def _with_texts(cluster: Cluster, text_of: Callable[[str], str]) -> Cluster:
-    """The cluster with these texts of the operator's scripts and secrets, by their paths in hosts.toml."""
+    """The cluster with these texts of the operator's scripts, sections and secrets, by their paths in hosts.toml."""
     vrrp = cluster.vrrp
     scripts = tuple(
         replace(each, script=replace(each.script, text=text_of(each.script.path))) for each in vrrp.track_scripts
     )
     notify = replace(vrrp.notify, text=text_of(vrrp.notify.path)) if vrrp.notify else None
     frontends = tuple(_with_secrets(each, text_of) if each.secrets else each for each in cluster.frontends)
-    return replace(cluster, vrrp=replace(vrrp, track_scripts=scripts, notify=notify), frontends=frontends)
+    extra = tuple(replace(each, text=text_of(each.path)) for each in cluster.extra)
+    vrrp = replace(vrrp, track_scripts=scripts, notify=notify)
+    return replace(cluster, vrrp=vrrp, frontends=frontends, extra=extra)
 
 
 def _with_secrets(frontend: Frontend, text_of: Callable[[str], str]) -> Frontend:

@@ -9,9 +9,10 @@ from lbdeploy.config import reader
 from lbdeploy.config.model import Ssh
 from lbdeploy.errors import LbdeployError, Problem, RemoteError, together
 from lbdeploy.events import Emit
-from lbdeploy.operations.adopt.pair import UNTOUCHED, Adopted, adopted, understood
+from lbdeploy.operations.adopt.pair import UNTOUCHED, adopted, understood
 from lbdeploy.operations.adopt.reading import machine
 from lbdeploy.operations.adopt.reading.machine import DEFAULT, Daemon, Machine
+from lbdeploy.operations.adopt.result import Adopted
 from lbdeploy.operations.visit import visit
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.node.paths import HOSTS
 from lbdeploy.operations.adopt.haproxy import explanations as haproxy_rows
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_tables
+from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, PATTERN, KeptSections, file_of, kept_sections
 from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, proxies
 from lbdeploy.operations.adopt.keepalived import explanations as vrrp_rows
 from lbdeploy.operations.adopt.keepalived import scripts
@@ -25,7 +26,8 @@ from lbdeploy.operations.adopt.reading import haproxy_cfg, keepalived_conf
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Section
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.reading.machine import Machine
-from lbdeploy.operations.adopt.rows import LineRow, Verdict, merged
+from lbdeploy.operations.adopt.result import Adopted
+from lbdeploy.operations.adopt.rows import LineRow, merged
 from lbdeploy.planning.endings import OURS
 
 UNTOUCHED = "nothing was written, and nothing was changed on the nodes"
@@ -45,27 +47,11 @@ class HandMadeNode:
     def name(self) -> str:
         return self.machine.name
 
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A hosts.toml as tables, the `files` that it names, by their paths beside it, and the table of lines."""
-
-    draft: Draft
-    files: Mapping[str, str]
-    rows: Sequence[LineRow]
-    notes: Sequence[str] = ()
-
     @property
-    def counts(self) -> dict[Verdict, int]:
-        """How many rows have each verdict."""
-        found: dict[Verdict, int] = {"kept": 0, "equal": 0, "changes": 0, "ends": 0}
-        for each in self.rows:
-            found[each.verdict] += 1
-        return found
-
-    def to_json(self) -> dict[str, Any]:
-        """The table for programs."""
-        return {"lines": [each.to_json() for each in self.rows], "counts": self.counts, "notes": list(self.notes)}
+    def own_sections(self) -> list[Section]:
+        """Those of the file that lbdeploy replaces."""
+        stay = self.machine.files_that_stay()
+        return [each for each in self.sections if each.head.place.file not in stay]
 
 
 def understood(machine: Machine) -> HandMadeNode:
@@ -97,10 +83,14 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
     draft["nodes"] = _nodes(nodes, mains, networks)
     draft["vrrp"] = vrrp.table(mains[best], vrrp_network, own, _track_files(side.entries))
     draft["frontends"] = frontends.tables
+    kept = {each.name: kept_sections(each.own_sections, each.proxies, frontends) for each in nodes}
+    if any(each.sections for each in kept.values()):
+        draft["haproxy"] = {"extra": [PATTERN]}
+        frontends.files[FILE] = file_of({name: each.text() for name, each in kept.items()}, draft["nodes"])
     draft = finished(draft)
     files = own.files | frontends.files
     rows = [row for each in nodes for row in _vrrp_rows(each, mains, own, draft, best)]
-    rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, best)]
+    rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, kept[each.name], best)]
     return Adopted(
         draft, files, merged(rows), tuple(notes([each.machine for each in nodes], _server_names(nodes), draft))
     )
@@ -231,9 +221,12 @@ def _vrrp_rows(
     return vrrp_rows.rows(KeepalivedSide(node.name, node.entries, mains[node.name], own, draft, best))
 
 
-def _haproxy_rows(node: HandMadeNode, nodes: Sequence[HandMadeNode], made: Frontends, best: str) -> Iterator[LineRow]:
+def _haproxy_rows(
+    node: HandMadeNode, nodes: Sequence[HandMadeNode], made: Frontends, kept: KeptSections, best: str
+) -> Iterator[LineRow]:
     vips = frozenset(str(vip) for vip in _vips(nodes))
-    return haproxy_rows.rows(haproxy_rows.HaproxySide(node.machine, node.sections, node.proxies, made, vips, best))
+    side = haproxy_rows.HaproxySide(node.machine, node.sections, node.proxies, made, kept, vips, best)
+    return haproxy_rows.rows(side)
 
 
 def _vips(nodes: Sequence[HandMadeNode]) -> set[Any]:

@@ -15,7 +15,7 @@ from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
-from lbdeploy.operations.status_watch import once
+from lbdeploy.operations.watch.nodes import once
 from lbdeploy.rollout.request import Origin, origin
 from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
@@ -49,7 +49,7 @@ def of_file(file: str) -> tuple[Cluster, str]:
 
 
 def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers) -> ExitStatus:
-    limit = _limit(job, cluster)
+    limit = limited(job.options.limit, cluster, job.file)
     # As for one cluster: `up` looks at all nodes, also at those that it is not to change.
     looked_at = () if job.command == "up" else limit
     with SessionPool(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as pool:
@@ -58,10 +58,10 @@ def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers
         return RUNS[job.command](Run(cluster, pool, emit, asked, job.options), job)
 
 
-def _limit(job: Job, cluster: Cluster) -> tuple[str, ...]:
+def limited(limit: tuple[str, ...], cluster: Cluster, file: str) -> tuple[str, ...]:
     """The nodes of --limit. Raises UsageError for one that this cluster does not have."""
     known = [node.name for node in cluster.nodes]
-    for name in job.options.limit:
+    for name in limit:
         if name not in known:
-            raise UsageError(f"there is no node {name} in {job.file}", fix=f"its nodes are: {', '.join(known)}")
-    return job.options.limit
+            raise UsageError(f"there is no node {name} in {file}", fix=f"its nodes are: {', '.join(known)}")
+    return limit

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lbdeploy.config.model import STATUS, Cluster, Node, frontend_socket
 from lbdeploy.node.paths import HAPROXY_SOCKET
+from lbdeploy.planning.lint import sections
 from lbdeploy.planning.lint.text import Complaint, plain
 
 
@@ -70,4 +71,4 @@ def _no_status(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint
         yield "warning", None, message, f"take the frontend {STATUS} over from the built-in template"
 
 
-RULES = (_tcplog_in_backend, _one_name, _no_servers, _no_socket, _no_status)
+RULES = (_tcplog_in_backend, _one_name, _no_servers, _no_socket, _no_status, *sections.RULES)

@@ -177,9 +177,9 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def asked(lab: Lab, question: str, answer: str, *args: str) -> Done:
+def asked(lab: Lab, question: str, answer: str, *args: str, term: str = "dumb") -> Done:
     """Run lbdeploy in the lab on a terminal, and answer its question; what stood there before and after that."""
-    env = {**os.environ, "TERM": "dumb"}
+    env = {**os.environ, "TERM": term}
     argv = ["-f", str(lab.file), "--lab", *args]
     terminal = pexpect.spawn(
         LBDEPLOY, argv, encoding="utf-8", env=env, timeout=60, dimensions=(50, 200), preexec_fn=heed_ctrl_c

@@ -16,8 +16,11 @@ from builders import BIG, NOW, captured, cluster, observe
 from garbage import anything, garbled, pieces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from watching import watched
 
-from lbdeploy.cli.report.status import screen
+from lbdeploy.cli.report.live.screen import screen
+from lbdeploy.cli.report.live.view import LiveView
+from lbdeploy.cli.report.status import once
 from lbdeploy.cli.report.terminal import console
 from lbdeploy.common.sanitize import neutral
 from lbdeploy.config import reader
@@ -136,7 +139,9 @@ def test_status_takes_any_answer(data: st.DataObject) -> None:
     look = Look(SEED, SEED.node("lb1"))
     status = together(SEED, {"lb1": read(look.read, data.draw(answers(look)))})
     json.dumps(status.to_json())
-    console(StringIO()).print(screen(status, {}, {}))
+    console(StringIO()).print(once(status))
+    drawn = screen(watched(status), LiveView(), (80, 24))
+    assert len(drawn) == 24
 
 
 @settings(max_examples=EXAMPLES)

@@ -19,13 +19,15 @@ from drills import result as drilled
 from garbage import anything, pieces
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from watching import Looked
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.report import progress, terminal
 from lbdeploy.cli.report.drill.page import page as drill_page
 from lbdeploy.cli.report.drill.text import lines as drill_lines
+from lbdeploy.cli.report.live.follow import Screen as LiveScreen
 from lbdeploy.cli.report.reporter import Reporter
-from lbdeploy.cli.report.status import screen
+from lbdeploy.cli.report.status import once
 from lbdeploy.cli.report.topology.page import page as topology_page
 from lbdeploy.cli.report.topology.svg import svg
 from lbdeploy.cli.run_log import Logbook
@@ -37,6 +39,7 @@ from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.outage.vrrp_events import Event
 from lbdeploy.operations.status import Snapshot, Status
 from lbdeploy.operations.topology import topology
+from lbdeploy.operations.watch.clusters import WatchedCluster
 
 SEED = reader.load(TOP / "hosts.toml")
 CODE = TOP / "lbdeploy"
@@ -153,7 +156,12 @@ def test_status_steers_no_terminal(text: str) -> None:
     """Nor does the picture of `show`: a haproxy's status, a run's name, an error."""
     status = status_of(text)
     out = Screen()
-    terminal.console(out).print(screen(status, {}, {}))
+    terminal.console(out).print(once(status))
+    live = LiveScreen([WatchedCluster(text, Looked(status))], terminal.console(out), tuple)  # type: ignore[arg-type]
+    for key in ("", "enter", "h", "d", "?", "escape", "/", *text):
+        live.press(key)
+        terminal.console(out).print(live.drawn())
+    terminal.console(out).print(live.last())
     is_safe(out.getvalue(), styled=True)
     shown = topology(SEED, status)
     for picture in (svg(shown), topology_page(shown)):

@@ -49,6 +49,7 @@ TYPES = {
     values.Jump: "`user@host:port`",
     values.FilePath: "path",
     values.LocalPath: "path of a script",
+    values.OwnSections: "path, or pattern with `*`",
     values.TrackedPath: "path on the nodes",
     values.Vips: "`address/prefix`, or a list of them",
     values.Port: "port",

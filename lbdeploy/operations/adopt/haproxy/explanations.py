@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_name
+from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, KeptSections
 from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
 from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, Proxy, server_options
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
@@ -33,6 +34,7 @@ class HaproxySide:
     sections: Sequence[Section]
     proxies: Sequence[Proxy]
     frontends: Frontends
+    kept: KeptSections
     vips: frozenset[str]
     preferred: str
 
@@ -61,10 +63,16 @@ def rows(side: HaproxySide) -> Iterator[LineRow]:
 def _meaning(side: HaproxySide, section: Section, names: Sequence[str], line: Directive) -> Meaning:
     if line.place.file in side.machine.files_that_stay():
         return "kept", "haproxy goes on reading this file, which lbdeploy leaves alone: under lbdeploy's defaults"
+    if side.kept.has(line):
+        return "kept", f"{FILE}: as it is, beside lbdeploy's own sections"
     if section.kind == "global":
         return _looked_up(GLOBALS, line, "haproxy's own default holds: lbdeploy's section global does not set it")
     if section.kind == "defaults":
         return _default(side, line)
+    return _of_section(side, section, names, line)
+
+
+def _of_section(side: HaproxySide, section: Section, names: Sequence[str], line: Directive) -> Meaning:
     if not names:
         return _left_out(side, section)
     if line is section.head:

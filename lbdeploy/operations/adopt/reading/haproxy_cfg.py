@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lbdeploy.common.config_words import haproxy_arguments
+from lbdeploy.node.haproxy_conf import HEADS
 from lbdeploy.operations.adopt.reading.sources import FilePlace
 
 PROXIES = ("frontend", "listen", "backend")
-_HEADS = frozenset((
-    *("global", "defaults", *PROXIES, "peers", "resolvers", "userlist", "mailers", "cache", "program", "http-errors"),
-    *("ring", "log-forward", "log-profile", "fcgi-app", "crt-store", "traces", "acme", "healthcheck"),
-))  # fmt: skip
 _State = Literal["yes", "no", "taken", "unknown"]  # of a condition, and what is between its lines
 _UNITS = {"us": 0.000001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 0.001}
 
@@ -41,6 +38,7 @@ class Section:
     head: Directive
     lines: list[Directive] = field(default_factory=list)
     defaults: Sequence[Directive] = ()
+    order: int = 0  # in which haproxy reads the sections
 
     def last(self, *words: str) -> Directive | None:
         """The line that counts among those that begin with these words: the last of its own, or of its defaults."""
@@ -70,10 +68,11 @@ def parse(files: Mapping[str, str], environment: Mapping[str, str]) -> list[Sect
     """The sections of the files, in the order in which haproxy reads them. No text makes it raise."""
     sections: list[Section] = []
     for line in _lines(files, environment):
-        if line.words[0] in _HEADS:
+        if line.words[0] in HEADS:
             name = line.words[1] if len(line.words) > 1 else ""
             kind = line.words[0]
-            sections.append(Section(kind, name, line, _short_form(line), _defaults_for(line, sections)))
+            above = _defaults_for(line, sections)
+            sections.append(Section(kind, name, line, _short_form(line), above, len(sections)))
         elif sections:
             sections[-1].lines.append(line)
     return sections

@@ -6,7 +6,7 @@ import handmade_files as made
 from handmade_files import adopt_all, pair_of, seed_pair
 
 from lbdeploy.cli.commands.adopt_lines import lines
-from lbdeploy.operations.adopt.pair import Adopted
+from lbdeploy.operations.adopt.result import Adopted
 
 
 def printed(found: Adopted) -> list[str]:

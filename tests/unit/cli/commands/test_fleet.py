@@ -36,7 +36,8 @@ def test_the_next_clusters_do_not_begin_after_a_canary_that_failed(run: Run, tmp
         ("render", "render takes one file"),
         ("plan --lab", "--lab is not for"),
         ("up --ask", "--ask is not for"),
-        ("status --watch", "--watch is not for"),
+        ("status --watch --canary 1", "--canary or --scheduler with --watch is not for"),
+        ("status --watch", "--watch needs a terminal"),
         ("plan --scheduler tcp://127.0.0.1:9 --ask-sudo", "--ask-sudo"),
         ("plan --parallel 0", "--parallel"),
     ],
@@ -47,3 +48,13 @@ def test_what_many_clusters_can_not_have_is_refused(run: Run, tmp_path: Path, wo
     done = run("-f", "hosts.toml", "b.toml", *words.split())
     assert (done.code, done.out) == (2, "")
     assert complaint in done.err
+
+
+def test_documents_of_many_clusters_are_not_watched(run: Run, tmp_path: Path) -> None:
+    """One file at a time: a line for each of many would not say whose turn it is."""
+    (tmp_path / "b.toml").write_text(GOOD)
+    done = run("-f", "hosts.toml", "b.toml", "--json", "status", "--watch")
+    assert (done.code, done.json["error"]["message"]) == (
+        2,
+        "--json status --watch is not for a run over many clusters",
+    )

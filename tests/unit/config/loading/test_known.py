@@ -166,3 +166,15 @@ def test_a_renewed_token_is_read(ca_folder: Path) -> None:
     load(ca_folder / "hosts.toml", RICH)
     (ca_folder / "token").write_text("newer")
     assert load(ca_folder / "hosts.toml", RICH).frontends[-1].check_token == Secret("token", "newer")
+
+
+def test_another_file_for_a_pattern_is_another_cluster(tmp_path: Path) -> None:
+    """Nothing of hosts.toml has changed then; and nothing of what is kept has the text of a section."""
+    text = GOOD + '[haproxy]\nextra = ["haproxy.d/*.cfg"]\n'
+    (tmp_path / "haproxy.d").mkdir()
+    (tmp_path / "haproxy.d/a.cfg").write_text("listen hunter2\n")
+    for number in (1, 1, 2):
+        (tmp_path / f"haproxy.d/{number}.cfg").write_text("listen a\n")
+        assert len(load(tmp_path / "hosts.toml", text).extra) == number + 1
+    assert load(tmp_path / "hosts.toml", text).extra[-1].text == "listen hunter2\n"
+    assert "hunter2" not in "".join(each.read_text() for each in (tmp_path / "cache").rglob("*") if each.is_file())

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from lbdeploy.config import reader, writer
 from lbdeploy.errors import RemoteError
-from lbdeploy.operations.adopt.pair import Adopted
+from lbdeploy.operations.adopt.haproxy.kept_sections import FILE
 from lbdeploy.operations.adopt.reading.machine import Machine, Running
 from lbdeploy.operations.adopt.reading.sources import Sources
+from lbdeploy.operations.adopt.result import Adopted
 
 INGRESS = """\
 frontend ingress-https
@@ -44,7 +45,7 @@ vrrp_instance EXTERNAL {
 def valid(found: Adopted) -> dict[str, Any]:
     """The hosts.toml as it is written, which `check` accepts."""
     text = writer.text(found.draft)
-    assert reader.problems(tomllib.loads(text)) == []
+    assert reader.problems(tomllib.loads(text), dict(found.files)) == []
     return tomllib.loads(text)
 
 
@@ -127,13 +128,14 @@ def test_kubesprays_pair() -> None:
     assert (verdict, "does not speak TLS" in meaning) == ("changes", True)
 
 
-def test_what_no_frontend_can_do_is_told_with_its_reason() -> None:
-    """Statistics and HTTP end, without the password of the page; the rest of Debian's file is there."""
+def test_what_no_frontend_can_do_is_kept_as_it_is() -> None:
+    """Statistics and HTTP go on, without the password of the page in any row; the rest of Debian's file is there."""
     found = adopt_all(pair_of(made.K3S_KEEPALIVED, made.DEBIAN_HAPROXY))
     assert list(valid(found)["frontends"]) == ["api"]
     assert valid(found)["frontends"]["api"]["servers"]["master2"] == {"address": "10.20.0.22", "backup": True}
-    assert told(found, "frontend web") == ("ends", "frontend web: mode http: frontends of hosts.toml pass TCP on")
-    assert told(found, "listen stats")[0] == "ends"
+    assert told(found, "frontend web") == ("kept", f"{FILE}: as it is, beside lbdeploy's own sections")
+    assert told(found, "listen stats")[0] == "kept"
+    assert verdicts(found, "ends") == set()
     assert told(found, "maxconn 20000")[0] == "changes"
     assert "hunter2" not in str(found.rows)
 

@@ -7,7 +7,8 @@ from typing import Any
 import handmade_files as made
 from handmade_files import adopt_all, hand_made, links, pair_of, seed_pair
 
-from lbdeploy.operations.adopt.pair import Adopted
+from lbdeploy.operations.adopt.haproxy.kept_sections import FILE
+from lbdeploy.operations.adopt.result import Adopted
 
 CA = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
 TLS = """\
@@ -61,12 +62,12 @@ def test_a_frontend_has_the_networks_that_it_listens_on() -> None:
 
 
 def test_ports_of_the_nodes_own_addresses_are_not_of_the_vips() -> None:
-    """They end, and what else there is does not."""
+    """They are no frontends: their section is kept as it is."""
     haproxy = made.K3S_HAPROXY + "listen local\n    mode tcp\n    bind 127.0.0.1:7000\n    server s 10.20.0.21:7000\n"
     found = adopt_all(pair_of(made.K3S_KEEPALIVED, haproxy))
     assert list(found.draft["frontends"]) == ["k3s-frontend"]
     row = next(each for each in found.rows if each.text == "listen local")
-    assert (row.verdict, "listens on no VIP" in row.meaning) == ("ends", True)
+    assert (row.verdict, row.meaning.partition(":")[0]) == ("kept", FILE)
 
 
 def test_ipv6_has_brackets_where_it_has_a_port() -> None:

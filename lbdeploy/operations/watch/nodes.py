@@ -1,4 +1,4 @@
-"""Observing every node repeatedly, each on its own, so that one that hangs delays no other."""
+"""Observing every node of a cluster repeatedly, each on its own, so that one that hangs delays no other."""
 
 from __future__ import annotations
 
@@ -84,6 +84,11 @@ class Watch:
     def silent(self) -> dict[str, float]:
         """The nodes from which nothing is heard, and for how long (s)."""
         return {name: seen.silent for name, seen in self.seen.items() if seen.silent}
+
+    @property
+    def last(self) -> dict[str, Snapshot]:
+        """What each node said last, also one that is silent now."""
+        return {name: seen.snapshot for name, seen in self.seen.items() if seen.snapshot}
 
     @property
     def status(self) -> Status:

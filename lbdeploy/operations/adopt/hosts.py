@@ -1,0 +1,19 @@
+"""The nodes of a pair that has no hosts.toml yet: what SSH connects to, by the name that each is to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lbdeploy.config.draft import named
+from lbdeploy.errors import UsageError
+
+
+def hosts(nodes: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
+    """By name, from names or NAME=ADDRESS words, if they are not a mapping already. Raises UsageError."""
+    found = dict(nodes) if isinstance(nodes, Mapping) else named(list(nodes), "lb")
+    for host in (each for each in found.values() if "@" in each):
+        user = host.partition("@")[0]
+        raise UsageError(f"{host} has a login in it", fix=f"say who logs in in ~/.ssh/config: User {user}")
+    if len(found) < 2 or len(set(found.values())) < len(found):
+        raise UsageError("at least two different nodes are needed", fix="lbdeploy adopt lb1 lb2")
+    return found

@@ -1,0 +1,1 @@
+"""Looking at clusters again and again: what nodes are now, what has changed, and how numbers went."""
