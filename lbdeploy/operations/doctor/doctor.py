@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RenderError, SudoError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.health.certificates.judgement import judged
+from lbdeploy.health.certificates.judgement import CHECK, judged
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import network_listener
 from lbdeploy.operations.doctor import network_checks, node_checks
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KINDS = ((HostKeyError, "host-key"), (LoginError, "login"), (SudoError, "sudo"), (LbdeployError, "reach"))
 
+OF_SERVERS = (readiness.CHECK, CHECK)  # what servers say, and not nodes
 ENOUGH = {"lint": 0, "firewall": 2}  # how many examined nodes a check needs, where that is not one
 
 
@@ -79,9 +80,15 @@ def diagnose(
         *linted(cluster),
     ]
     bad = [_ignored(each) if each.check in ignore and each.is_error else each for each in bad]
-    good = [*_passed(checkups, errors, bad)]
+    unasked = () if _any_heard(heard or {}) else OF_SERVERS
+    good = [each for each in _passed(checkups, errors, bad) if each.check not in unasked]
     order: list[str | None] = [*(node.name for node in cluster.nodes), None]
     return Diagnosis(tuple(sorted([*bad, *good], key=lambda each: (order.index(each.node), _rank(each)))), errors)
+
+
+def _any_heard(heard: Mapping[str, Sequence[Greeting]]) -> bool:
+    """Whether servers were asked through any node: otherwise nothing is known of them."""
+    return any(each.outcome != "barred" for those in heard.values() for each in those)
 
 
 def of_servers(cluster: Cluster, heard: Mapping[str, Sequence[Greeting]]) -> Iterator[Finding]:
