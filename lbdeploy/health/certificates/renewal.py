@@ -5,14 +5,15 @@ Which one it is, its authority's name says; docs/howto/certificates.md has all o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """`issuer`: how the name of its authority begins. `file` and `line` add names ({names} is a list of TOML or YAML)
-    to what it signs; `apply` does so then, and `renew` has it sign anew: commands on the server."""
+    """`issuer`: how the name of its authority begins. `file` and `line` add names ({names} is a list in YAML) to
+    what it signs; `apply` does so then, and `renew` has it sign anew: commands on the server."""
 
     name: str
     issuer: str
@@ -41,7 +42,7 @@ PAGE = "docs/howto/certificates.md has the lines for kubeadm, k3s, RKE2 and k0s"
 def names_added(issuer: str, names: Sequence[str]) -> str:
     """How to have these names in the certificates that this authority signs for servers."""
     found = _of(issuer)
-    listed = f"[{', '.join(names)}]"
+    listed = json.dumps(list(names))
     if found is None:
         return f"have it signed anew with {listed} among its names: {PAGE}"
     where = f"in {found.name}'s {found.file}" if "/" not in found.file else f"on each server, in {found.file}"

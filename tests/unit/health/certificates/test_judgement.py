@@ -56,7 +56,7 @@ def test_names_that_lack_a_vip(seed: Cluster, folder: Path) -> None:
     assert (one.is_warning, one.subject) == (True, "k8s-api/master1")
     assert one.detail.endswith("(192.168.1.21) is not for 192.168.1.10: clients that connect there refuse it")
     assert one.fix == (
-        "have it signed anew with [192.168.1.10] among its names: "
+        'have it signed anew with ["192.168.1.10"] among its names: '
         "docs/howto/certificates.md has the lines for kubeadm, k3s, RKE2 and k0s"
     )
 
