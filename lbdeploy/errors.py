@@ -17,6 +17,7 @@
     │   └── LastNodeError        exit 1   no other node could take over while this one is changed
     ├── RenderError              exit 2   a template does not render
     ├── UnhealthyError           exit 6   what was asked for was done, and all is not well
+    ├── ApiError                 exit 1   the Kubernetes API does not say what was asked
     ├── LabError                 exit 1   the rehearsal lab can't do what was asked
     └── InterruptedRunError      exit 130 Ctrl-C
 
@@ -313,6 +314,15 @@ class UnhealthyError(LbdeployError):
     """
 
     exit_code = 6
+
+
+class ApiError(LbdeployError):
+    """The Kubernetes API does not say which servers the cluster has: no answer, a login that may not ask, none there.
+
+    Try what the message names: it is lbdeploy's own question, asked with kubectl. The load balancer is not concerned.
+    """
+
+    usual_state = "nothing was changed"
 
 
 class LabError(LbdeployError):

@@ -13,7 +13,7 @@ from typing import Any
 
 OFFLINE = ("init", "check", "render", "lab")
 LIMITED = ("doctor", "plan", "up", "verify", "status")  # these commands take --limit
-CONNECTING = (*LIMITED, "rebuild", "handover", "drain", "undrain", "drill", "rollback", "down")
+CONNECTING = (*LIMITED, "rebuild", "handover", "drain", "undrain", "servers", "drill", "rollback", "down")
 COMMAND = re.compile(rf"\blbdeploy((?: -v| --lab)*) ({'|'.join((*OFFLINE, *CONNECTING))})\b(?! --help)")
 
 

@@ -115,6 +115,12 @@ events_option = click.option(
     callback=_set("events"),
     help="Print events as JSON, one a line, as they happen; the last line is the document.",
 )
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="How to reach the Kubernetes API, for kubectl.",
+)
 force_option = click.option(
     "--force-last", is_flag=True, help="Change a node even if no other node could take over meanwhile."
 )

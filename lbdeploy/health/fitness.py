@@ -19,6 +19,18 @@ def unable(observation: Observation) -> str:
     return _hindrance(observation) or (IN_FAULT if observation.keepalived.state == FAULT_STATE else "")
 
 
+def booting(observation: Observation) -> bool:
+    """Whether a node is about to start its daemons, as in the middle of its boot."""
+    return any(observation.service(daemon).about_to_run for daemon in DAEMONS)
+
+
+def starting(observation: Observation, seconds: float) -> bool:
+    """Whether a node can't hold a VIP yet, and its daemons have run for no longer than this, as after its boot."""
+    daemons = [observation.service(daemon) for daemon in DAEMONS]
+    young = any(observation.now - each.since < seconds for each in daemons)
+    return young and all(each.running for each in daemons) and not able(observation)
+
+
 def kept_by_tracking(observation: Observation) -> bool:
     """Whether only what its keepalived tracks, besides haproxy and the interfaces, keeps a node from holding a VIP."""
     return observation.keepalived.state == FAULT_STATE and not _hindrance(observation)

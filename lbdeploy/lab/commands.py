@@ -9,6 +9,7 @@ This module is imported by every `lbdeploy --lab` command, so each function impo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Cluster, Ssh
@@ -59,6 +60,14 @@ def enter(cluster: Cluster) -> Ssh:
     from lbdeploy.lab import enter
 
     return enter.enter(cluster)
+
+
+def kubeconfig(cluster: Cluster) -> Path:
+    """The kubeconfig with which kubectl asks the lab's API servers through the first VIP."""
+    from lbdeploy.lab.host.paths import place_of
+    from lbdeploy.lab.machine.kubeconfig import path_of
+
+    return path_of(place_of(cluster.name, cluster.path))
 
 
 def is_current(cluster: Cluster) -> bool:

@@ -9,7 +9,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.lab import manifest
 from lbdeploy.lab.host.paths import Place, place_of
 from lbdeploy.lab.host.requirements import require_root
-from lbdeploy.lab.machine import servers, wiring
+from lbdeploy.lab.machine import kubeconfig, servers, wiring
 from lbdeploy.lab.machine.nodes import leader
 from lbdeploy.lab.machine.ssh_access import host_key
 from lbdeploy.lab.machine.topology import Host, LabTopology, topology
@@ -43,13 +43,17 @@ class HostStatus:
 
 @dataclass(frozen=True, slots=True)
 class LabStatus:
-    """A lab. `state`: "up", "partly" (something is stopped or cut), "changed" (hosts.toml is newer) or "down"."""
+    """A lab. `state`: "up", "partly" (something is stopped or cut), "changed" (hosts.toml is newer) or "down".
+
+    `kubeconfig` is the path of the operator's, None where there is none yet.
+    """
 
     id: str
     path: str
     state: LabState
     suite: str | None
     hosts: list[HostStatus]
+    kubeconfig: str | None = None
 
     @property
     def nodes(self) -> list[HostStatus]:
@@ -71,7 +75,9 @@ def status(cluster: Cluster) -> LabStatus:
     began = manifest.read(place)
     hosts = [_host(place, plan, host) for host in plan.hosts]
     state = _state(place, cluster, hosts)
-    return LabStatus(place.id, str(cluster.path), state, began.suite if began else None, hosts)
+    config = kubeconfig.path_of(place)
+    suite, shown = began.suite if began else None, str(config) if config.exists() else None
+    return LabStatus(place.id, str(cluster.path), state, suite, hosts, shown)
 
 
 def _state(place: Place, cluster: Cluster, hosts: list[HostStatus]) -> LabState:

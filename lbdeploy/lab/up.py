@@ -19,7 +19,7 @@ from lbdeploy.lab.host import requirements
 from lbdeploy.lab.host.paths import OPERATOR, Place, locked, namesakes, place_of, places, replace
 from lbdeploy.lab.image import build
 from lbdeploy.lab.image.build import Image, Recipe
-from lbdeploy.lab.machine import disk, nodes, servers, ssh_access, wiring
+from lbdeploy.lab.machine import api_objects, disk, kubeconfig, nodes, servers, ssh_access, wiring
 from lbdeploy.lab.machine.ssh_probe import ssh_answers
 from lbdeploy.lab.machine.topology import Host, LabTopology, topology
 from lbdeploy.lab.status import LabStatus, status
@@ -107,6 +107,8 @@ def _forget(lab: Lab) -> None:
 def _prepare(lab: Lab) -> None:
     ssh_access.ensure_key(lab.place)
     ssh_access.write_config(lab.place, lab.cluster)
+    kubeconfig.write(lab.place, lab.cluster)
+    api_objects.write(lab.place, lab.cluster, lab.plan.of("server"))
     if servers.ensure_certificate(lab.place, lab.cluster, lab.plan.of("server")):
         for host in lab.plan.of("server"):
             servers.stop(lab.place, host)

@@ -16,6 +16,7 @@ SERVER_STATE = f"{STATE}/haproxy-servers"  # haproxy reads from it which servers
 RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progress
 LOCK = f"{RUN}/lock"
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
+HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 
 

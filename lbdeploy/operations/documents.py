@@ -52,6 +52,11 @@ TOLD_SERVERS: dict[str, Schema] = {
     "nodes": _list(_object("node haproxy_runs connections", node=TEXT, haproxy_runs=YES,
                            connections=_list(CONNECTIONS))),
 }  # fmt: skip
+MEMBER = _object(
+    "frontend server address port state node",
+    frontend=TEXT, server=TEXT, address=TEXT, port=COUNT, node=NODE,
+    state={"enum": ["same", "missing", "gone", "silent", "unknown"]},
+)  # fmt: skip
 PACKAGES = _list(_object("node name version", node=TEXT, name=TEXT, version=TEXT))
 STATE: Schema = {"enum": ["healthy", "drifted", "degraded", "down", "not deployed", "unknown"]}
 SUMMARY = _object(
@@ -107,6 +112,8 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {**MEASURED, "held": YES, **HEALTH}),
     "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
+    "servers": (("servers vips_announced written",), {
+        "servers": _list(MEMBER), "vips_announced": NAMES, "written": YES, "nodes_error": ERROR}),
     "drill": ((" ".join((*MEASURED, "healthy", "watches")), " ".join((*MEASURED, "drills"))), {
         **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT,
         "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),

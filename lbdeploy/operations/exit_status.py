@@ -38,7 +38,7 @@ MEANINGS = {
     LbdeployError.exit_code: "failed, refused, or done without a node that is down; the message says what state the "
     "cluster is in",
     UsageError.exit_code: "bad usage, hosts.toml or template",
-    CHANGES_PENDING: "changes are pending (`plan`)",
+    CHANGES_PENDING: "changes are pending (`plan`, `servers`)",
     ConnectError.exit_code: "a node could not be reached or logged into, its host key is not the known one, or its "
     "answer makes no sense",
     LockedError.exit_code: "another run is at work; the message says whose",

@@ -26,7 +26,7 @@ from lbdeploy.common.debian import (
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, Vip, frontend_socket
-from lbdeploy.node import tls_hello
+from lbdeploy.node import paths, tls_hello
 from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
@@ -45,7 +45,7 @@ from lbdeploy.planning.render import render
 
 ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
-HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
+HAPROXY_CFG = paths.HAPROXY_CFG
 CHECK_HAPROXY = "/etc/keepalived/check-haproxy"
 CHECK_ADDRESS = "/etc/keepalived/check-address"
 ANNOUNCE = "/etc/keepalived/announce"

@@ -149,7 +149,7 @@ def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:
 
 
 def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNodeError:
-    sick = {name: unable(each) for name, each in survey.seen.items() if name not in stage.names}
+    sick = {name: unable(each) for name, each in survey.seen.items() if name not in touched}
     lost = {name: error.message for name, error in survey.errors.items()}
     why = "".join(f"; {name} cannot take over: {reason}" for name, reason in (sick | lost).items())
     name = " and ".join(touched)

@@ -12,6 +12,7 @@ from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.health.finding import Excuse
+from lbdeploy.health.fitness import able, booting
 from lbdeploy.node import surroundings
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 ASK_SECONDS = 0.5  # how much longer than the nodes servers may take to answer
+BOOT_SECONDS = 60.0  # from when a node that boots lets users log in, until it has started its daemons
 SETTLE_MARGIN = 10.0  # seconds that a cluster may take to settle, beyond what the daemons' timers say
 
 
@@ -72,6 +74,17 @@ class Observer:
             self._emit(Done(name, "looked"))
         return survey
 
+    def survey_once_booted(self, wanted: Wanted) -> Survey:
+        """A survey, made again until no node is in the middle of its boot: what it is about to start is no drift."""
+        survey = self.survey(wanted)
+        if names := _booting(survey):
+            self._emit(Note(None, f"waiting until {' and '.join(names)} has started its daemons"))
+        deadline = time.monotonic() + BOOT_SECONDS
+        while _booting(survey) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            survey = self.look(wanted, surroundings.probe(self.cluster))
+        return survey
+
     def look(self, wanted: Wanted, more: Mapping[str, Raw] | None = None, ask: Sequence[Question] = ()) -> Survey:
         """Observe every node that can be reached. `more`: probes besides, by name; `ask`: servers, meanwhile."""
         heard: dict[str, Sequence[Greeting]] = {}
@@ -112,6 +125,16 @@ class Observer:
                 return survey
             time.sleep(POLL_SECONDS)
 
+    def until_able(self, wanted: Wanted, names: Iterable[str]) -> Survey:
+        """Observe until one of these nodes could hold the VIPs, or should have been able to."""
+        names = list(names)
+        deadline = time.monotonic() + settle_seconds(self.cluster)
+        while True:
+            survey = self.look(wanted)
+            if any(able(survey.seen[name]) for name in names if name in survey.seen) or time.monotonic() >= deadline:
+                return survey
+            time.sleep(POLL_SECONDS)
+
     def until_holding(self, wanted: Wanted, names: Iterable[str]) -> bool:
         """Observe until one of these nodes holds every VIP; False where none does in time."""
         names = list(names)
@@ -122,6 +145,10 @@ class Observer:
                 return True
             time.sleep(POLL_SECONDS)
         return False
+
+
+def _booting(survey: Survey) -> list[str]:
+    return [name for name, each in survey.seen.items() if booting(each)]
 
 
 def settle_seconds(cluster: Cluster) -> float:

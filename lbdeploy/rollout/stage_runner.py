@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import RemoteError
+from lbdeploy.errors import LastNodeError, RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.finding import Excuses
+from lbdeploy.health.fitness import starting
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.resources.base import Change, Resource
@@ -76,7 +77,7 @@ class StageRunner:
         stage = change.stage
         change = replace(change, tools=agreement(stage, self._cluster.vrrp.network))
         if not change.back:
-            refuse_the_last(stage, change.before, force=force_last)
+            change = self._once_another_is_able(change, force=force_last)
         ways = {
             Strategy.BEGIN: self._begin,
             Strategy.RELOAD: self._change,
@@ -87,6 +88,22 @@ class StageRunner:
         # Peers that hear each other are undone in parallel; others in an order such that one always holds the VIPs.
         with self._tasks.confirmed(list(reversed(stage.names)) if stage.way is Strategy.REELECT else []):
             ways[stage.way](change)
+
+    def _once_another_is_able(self, change: StageChange, *, force: bool) -> StageChange:
+        """The stage, with a node that could take over meanwhile. Raises LastNodeError.
+
+        A node that has just started, as after its boot, gets the time that it needs.
+        """
+        try:
+            refuse_the_last(change.stage, change.before, force=force)
+        except LastNodeError:
+            soon = [name for name, each in change.before.seen.items() if starting(each, settle_seconds(self._cluster))]
+            if not soon:
+                raise
+            self._emit(Note(None, f"waiting until {' or '.join(soon)}, which has just started, could take over"))
+            change = replace(change, before=self._observer.until_able(change.wanted, soon))
+            refuse_the_last(change.stage, change.before, force=force)
+        return change
 
     def _begin(self, change: StageChange) -> None:
         """Set up a new cluster: all nodes in parallel, except for the start of keepalived.

@@ -44,6 +44,7 @@ PACKAGES = "haproxy keepalived socat"
 ROUNDS = 15  # of what takes less than a second
 RIVAL_ROUNDS = 3
 FRESH_ROUNDS = 3
+BESIDE = "2 ssh at once"
 VERBOSE_SSHD = "/etc/ssh/sshd_config.d/zz-bench.conf"
 
 
@@ -85,9 +86,9 @@ class Bench:
         }
         times = in_turns(jobs, ROUNDS)
         base = times["two ssh"]
-        yield _times("converged `up --lab`", times["in the lab"], base, "2 ssh at once", 2.5)
-        yield _times("converged `up`, in the operator's network", times["plain"], base, "2 ssh at once", 2.5)
-        yield from self._compared("operator", base, "2 ssh at once")
+        yield _times("converged `up --lab`", times["in the lab"], base, BESIDE, 2.5)
+        yield _times("converged `up`, in the operator's network", times["plain"], base, BESIDE, 2.5)
+        yield from self._compared("operator", base, BESIDE)
 
     def distant(self) -> Iterator[Row]:
         """The same, 50 ms away."""
@@ -99,6 +100,17 @@ class Bench:
             times = in_turns(jobs, ROUNDS)
             yield _times("converged `up`, 50 ms away", times["up"], times["ssh"], "1 ssh there", 2.0)
             yield from self._compared(far, times["ssh"], "1 ssh there")
+
+    def drain(self) -> Iterator[Row]:
+        """Taking a server out of use on both nodes, and back: a look and a change on each, one login."""
+        jobs: dict[str, Job] = {
+            "two ssh": lambda: run(*each_node(lambda node: self.pair.ssh("operator", node, "true"))),
+            "drain": lambda: run(self.pair.unlabbed("operator", "drain", "master2")),
+            "undrain": lambda: run(self.pair.unlabbed("operator", "undrain", "master2")),
+        }
+        times = in_turns(jobs, ROUNDS)
+        yield _times("`drain` of a server, in the operator's network", times["drain"], times["two ssh"], BESIDE, 2.0)
+        yield _times("`undrain`", times["undrain"], times["two ssh"], BESIDE, 2.0)
 
     def _compared(self, where: str, base: Times, beside: str) -> Iterator[Row]:
         self._give_python()
@@ -392,6 +404,7 @@ def measure(pair: Pair, rows: Sequence[int], *, quick: bool) -> Iterator[Row]:
         2: bench.distant,
         4: bench.commands,
         5: bench.start_up,
+        11: bench.drain,
         10: bench.own_cpu,
         6: bench.memory,
         8: bench.fleets,
@@ -408,7 +421,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="without pyinfra and Ansible")
     arguments.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(TOP)}")
-    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,10", help="only these, by number")
+    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,10,11", help="only these, by number")
     asked = arguments.parse_args()
     if os.geteuid() != 0:
         arguments.error("the lab needs root: run it with sudo")

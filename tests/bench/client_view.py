@@ -1,9 +1,9 @@
-"""What clients feel of each event, by lbdeploy and by a client that is not: the table of docs/reliability.md.
+"""What clients feel of each event, by lbdeploy and by a client that is not: the tables of docs/reliability.md.
 
-    client_view.py [--only handover,power] [--write]
+    client_view.py [--only handover,power] [--suites bookworm] [--write]
 
-Needs root, as the lab does, and about a quarter of an hour. --write puts the table into docs/reliability.md. A busy
-machine makes everything longer; the table says how busy it was.
+Needs root, as the lab does, and about 20 minutes. --write puts the tables into docs/reliability.md. A busy machine
+makes everything longer; the text says how busy it was.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,37 +22,75 @@ TOP = Path(__file__).parents[2]
 sys.path += [str(TOP / "tests/lab/support"), str(TOP / "tests/support")]
 
 from clients import gap, traffic  # noqa: E402  they are where the tests have them
+from forger import OWN, adverts, forge  # noqa: E402
 from harness import VIPS, Lab, held_by, wait_for  # noqa: E402
 from measure import progress  # noqa: E402
 from watchers import longest, watching  # noqa: E402
 
 PAGE = TOP / "docs" / "reliability.md"
 MARK, NEXT = "### Measured in one run\n", "## What may go wrong during a run\n"
-EVENTS = {  # what is run, and what the table calls it
-    "handover": (("handover", "--to", "lb2"), "handover"),
-    "back": (("handover", "--back"), "and back"),
-    "haproxy": (("drill", "haproxy"), "haproxy stopped"),
-    "hang": (("drill", "hang"), "haproxy hangs"),
-    "keepalived": (("drill", "keepalived"), "keepalived killed"),
-    "power": (("drill", "power"), "power of the holder lost"),
-    "freeze": (("drill", "freeze", "--hold", "10"), "the holder is frozen for 10 s"),
-    "path": (("drill", "path"), "the holder loses its way to the servers"),
-    "server": (("drill", "server"), "power of a server lost"),
-    "drain": (("drill", "drain", "--hold", "20"), "a server drains"),
-}
-HEADS = ("event", "new connections: lbdeploy", "the other client", "streams that talk: lbdeploy", "the other client",
-         "watches that only read: lbdeploy", "the other client")  # fmt: skip
+SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+SERVERS = ("master1", "master2", "master3")
+HEADS = ("event", "VIPs moved", "new connections: lbdeploy", "the other client", "streams that talk: lbdeploy",
+         "the other client", "watches that only read: lbdeploy", "the other client")  # fmt: skip
 TEXT = """\
-Written by `make client-view` on {date} UTC: each event once, on a pair of lab nodes (Debian 12, defaults but for
+Written by `make client-view` on {date} UTC: each event once, on pairs of lab nodes (defaults but for
 `preempt_delay = 10`, and `check = "https"`). Each cell has the longest time (s) without an answer, or an event; beside
-it new connections that failed, of {rate} a second, or streams and watches that ended, and of how many. lbdeploy's
-handover has neither of these. The other client asks for /readyz, and waits for longer: of a server that drains, each
-500 counts as failed until it gets no more connections. Where some of many connections fail, it takes those that were
-apart by less than it had to wait for the machine for one time without an answer. Nodes and clients shared {cores} cores
-with other work: the load was {least:.1f} to {most:.1f}, and the other client had to wait for up to {lag:.2f} s.
+it new connections that failed, of {rate} a second, or streams and watches that ended, and of how many. lbdeploy
+measures drills, and the new connections of a handover. The other client asks for /readyz, and waits for longer: of a
+server that drains, each 500 counts as failed until it gets no more connections. Nodes and clients shared {cores}
+cores with other work: the load was between {least:.1f} and {most:.1f}, and the other client had to wait for up to
+{lag:.2f} s.
 
-{table}
+{tables}
 """
+
+
+def command(*args: str) -> Callable[[Lab], dict[str, Any]]:
+    """An event that a command of lbdeploy makes, which measures it itself."""
+
+    def run(lab: Lab) -> dict[str, Any]:
+        done = lab.run("--json", *args)
+        if done.code not in (0, 6):
+            sys.exit(done.out + done.err)
+        return done.json
+
+    return run
+
+
+def forged(lab: Lab) -> dict[str, Any]:
+    """Adverts of a host that is no peer, and of one that claims to be from behind a router, of all kinds."""
+    for who in ("no peer", "through a router"):
+        for priority in (254, 0, 255):
+            forge(lab, adverts(lab, who, priority), 3)
+    return {}
+
+
+def no_servers(lab: Lab) -> dict[str, Any]:
+    """All servers are cut off for a minute, and come back one by one."""
+    for each in SERVERS:
+        lab.lab("cut", each)
+    time.sleep(60)
+    for each in SERVERS:
+        lab.lab("join", each)
+        time.sleep(15)
+    return {}
+
+
+EVENTS = {  # what is done, and what the tables call it
+    "handover": (command("handover", "--to", "lb2"), "handover"),
+    "back": (command("handover", "--back"), "and back"),
+    "haproxy": (command("drill", "haproxy"), "haproxy stopped"),
+    "hang": (command("drill", "hang"), "haproxy hangs"),
+    "keepalived": (command("drill", "keepalived"), "keepalived killed"),
+    "power": (command("drill", "power"), "power of the holder lost"),
+    "freeze": (command("drill", "freeze", "--hold", "10"), "the holder is frozen for 10 s"),
+    "path": (command("drill", "path"), "the holder loses its way to the servers"),
+    "server": (command("drill", "server"), "power of a server lost"),
+    "drain": (command("drill", "drain", "--hold", "20"), "a server drains"),
+    "none": (no_servers, "all servers cut off for 60 s, back one by one"),
+    "forged": (forged, "forged adverts: no peer's, and from behind a router"),
+}
 
 
 @dataclass
@@ -62,6 +101,7 @@ class Row:
     told: dict[str, Any]  # by lbdeploy
     seen: dict[str, Any]  # by `traffic`
     watches: list[dict[str, Any]]
+    moves: int
     load: float
 
     def cells(self) -> tuple[str, ...]:
@@ -69,7 +109,8 @@ class Row:
         streams = self.told.get("streams") or {}
         own = self.told.get("watches") or {}
         return (
-            f"{(self.told['outage_ms'] or 0) / 1000:.2f}; {self.told['failed']}",
+            f"{self.moves} x",
+            f"{(self.told['outage_ms'] or 0) / 1000:.2f}; {self.told['failed']}" if self.told else "",
             f"{max(gap(self.seen, vip) for vip in VIPS):.2f}; {len(self.seen['failures'])}",
             f"{streams['broken']} of {streams['opened']}" if own else "",
             self._silence(talks=True),
@@ -85,16 +126,21 @@ class Row:
 def measured(lab: Lab, name: str) -> Row:
     """One event, and its end: the VIPs are where they were, or it is a handover."""
     progress(f"{name} ")
-    args, called = EVENTS[name]
+    event, called = EVENTS[name]
+    since = time.time()
     with traffic(lab, *VIPS) as seen, watching(lab, *VIPS) as watches:
-        done = lab.run("--json", *args)
+        told = event(lab)
         time.sleep(2)
-    if done.code not in (0, 6):
-        sys.exit(done.out + done.err)
     if name != "handover":
         wait_for(lambda: held_by(lab, "lb1"), 60)
         wait_for(lambda: lab.run("verify").code == 0, 60)
-    return Row(called, done.json, seen, watches, os.getloadavg()[0])
+    return Row(called, told, seen, watches, masters(lab, since), os.getloadavg()[0])
+
+
+def masters(lab: Lab, since: float) -> int:
+    """How often the VIPs went to another node since then (s, Unix)."""
+    count = f"journalctl -q -u keepalived --since=@{since:.0f} -o cat | grep -c 'Entering MASTER STATE'"
+    return sum(int(lab.on(node, count, check=False) or 0) for node in OWN)
 
 
 def table(rows: list[Row]) -> str:
@@ -103,39 +149,44 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def run(names: list[str]) -> str:
-    """Everything, on a pair of its own; the text for the page."""
+def run(names: list[str], suites: list[str]) -> str:
+    """Everything, on a pair of its own of each suite; the text for the page."""
+    rows = {suite: on_pair(suite, names) for suite in suites}
+    every = [row for each in rows.values() for row in each]
+    return TEXT.format(
+        date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
+        rate=50 * len(VIPS),
+        cores=os.cpu_count(),
+        least=min(row.load for row in every),
+        most=max(row.load for row in every),
+        lag=max(row.seen["lag_s"] for row in every),
+        tables="\n\n".join(f"{SUITES[suite]}:\n\n{table(each)}" for suite, each in rows.items()),
+    )
+
+
+def on_pair(suite: str, names: list[str]) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="lbdeploy-bench-") as folder:
         file = Path(folder) / "hosts.toml"
         text = (TOP / "hosts.toml").read_text().replace("preempt_delay = 30", "preempt_delay = 10")
         file.write_text(text.replace('check = "tcp"', 'check = "https"'))
         lab = Lab(file)
         try:
-            lab.lab("up")
+            lab.lab("up", "--suite", suite)
             lab.do("up")
-            rows = [measured(lab, name) for name in names]
+            return [measured(lab, name) for name in names]
         finally:
             lab.lbdeploy("lab", "down")
-    loads = [row.load for row in rows]
-    return TEXT.format(
-        date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
-        rate=50 * len(VIPS),
-        cores=os.cpu_count(),
-        least=min(loads),
-        most=max(loads),
-        lag=max(row.seen["lag_s"] for row in rows),
-        table=table(rows),
-    )
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--only", default=",".join(EVENTS), help="events, with commas between them [all]")
+    arguments.add_argument("--suites", default=",".join(SUITES), help="Debian's releases, with commas [all]")
     arguments.add_argument("--write", action="store_true", help=f"write it into {PAGE.relative_to(TOP)}")
     asked = arguments.parse_args()
     if os.geteuid() != 0:
         arguments.error("the lab needs root: run it with sudo")
-    text = run(asked.only.split(","))
+    text = run(asked.only.split(","), asked.suites.split(","))
     print(text)
     if asked.write:
         page = PAGE.read_text()

@@ -10,11 +10,10 @@ import time
 import pytest
 from clients import traffic
 from earlier import earlier
-from forger import Advert, claim, forge
+from forger import OWN, adverts, claim, forge
 from harness import VIPS, Lab, held_by, wait_for
 from neighbours import watched
 
-OWN = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}
 WRONG = 1.0  # s
 # Who announces a VIP to everybody, for so many seconds: (ARP, RFC 826: sender and target are the same).
 LISTEN = """
@@ -27,21 +26,6 @@ while time.monotonic() < end:
     if packet[28:32] == packet[38:42]: seen.append(socket.inet_ntoa(packet[28:32]))
 print(*seen)
 """
-
-
-def stranger(lab: Lab) -> str:
-    """The client's own address on VRRP's network."""
-    return lab.on("client", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]
-
-
-def adverts(lab: Lab, who: str, priority: int) -> list[Advert]:
-    """To both nodes: of a host that is no peer, or with the peer's address, but through a router."""
-    peers = (OWN["lb1"], OWN["lb2"]), (OWN["lb2"], OWN["lb1"])
-    if who == "no peer":
-        pairs = [(stranger(lab), target, 255) for target, _ in peers]
-    else:
-        pairs = [(source, target, 254) for source, target in peers]
-    return [Advert(source, target, ttl, priority, 101, VIPS) for source, target, ttl in pairs]
 
 
 def moves(lab: Lab) -> list[str]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from clients import cut, elected_anew, traffic, turned_away
+from clients import cut, smooth, traffic, turned_away
 from harness import TOP, VIPS, Lab, held_by, wait_for
 
 TAKING = "VRRP elects anew"
@@ -85,7 +85,7 @@ def test_a_new_virtual_router_id_is_taken_over_to(live: Lab) -> None:
     with traffic(live, *VIPS) as seen:
         assert live.run("up").code == 0
         wait_for(lambda: held_by(live, "lb1"), 20)
-    elected_anew(seen)
+    smooth(seen, 2)
 
 
 def test_vrrp_moves_to_another_network(live: Lab) -> None:
@@ -97,7 +97,7 @@ def test_vrrp_moves_to_another_network(live: Lab) -> None:
         assert done.code == 0, done.err
         wait_for(lambda: held_by(live, "lb1"), 20)
     assert "interface ens33" in live.on("lb1", "cat /etc/keepalived/keepalived.conf")
-    elected_anew(seen)
+    smooth(seen, 2)
 
 
 def test_vips_move_to_another_interface(live: Lab) -> None:

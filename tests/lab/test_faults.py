@@ -286,6 +286,21 @@ def test_a_peer_that_is_down_is_left_out_where_that_is_safe(pair: Lab) -> None:
     sound(pair)
 
 
+def test_a_node_in_the_middle_of_its_boot_is_waited_for(pair: Lab) -> None:
+    """As systemd is about to start its daemons, `up` begins once it has: it refuses nothing, and plans no start."""
+    slow = "/run/systemd/system/haproxy.service.d/slow.conf"
+    pair.on("lb2", f"mkdir -p {slow[:-10]}; printf '[Service]\\nExecStartPre=/bin/sleep 6\\n' > {slow}")
+    pair.on("lb2", "systemctl daemon-reload; systemctl stop keepalived haproxy")
+    pair.edit("advert_interval = 1", "advert_interval = 2")
+    pair.on("lb2", "systemctl start --no-block haproxy keepalived")
+    changes = pair.do("up")["changes"]
+    assert {(each["node"], each["action"]) for each in changes} == {
+        (node, action) for node in ("lb1", "lb2") for action in ("update", "reload")
+    }
+    pair.on("lb2", f"rm {slow}; systemctl daemon-reload")
+    sound(pair)
+
+
 @pytest.mark.usefixtures("unnoticed")
 def test_planted_links_and_odd_values_lead_nowhere(pair: Lab) -> None:
     """What an unprivileged user plants where everybody may write is not used; values that are commands are refused."""

@@ -219,11 +219,29 @@ def test_ssh_logs_in_from_the_operators_namespace_by_name_and_by_address(pair: C
     assert done.stdout.split() == ["a", "root", "b", "root", "b", "root"], done.stderr
 
 
+def endpoints(place: Place) -> list[list[object]]:
+    """What the lab's cluster names as its API servers, as kubectl would get it."""
+    code, body = get(place, "https://10.99.0.1:7443/apis/discovery.k8s.io/v1/namespaces/default/endpointslices")
+    assert code == 200
+    found = [(each["endpoints"], each["ports"][0]["port"]) for each in json.loads(body)["items"]]
+    return [[address, port] for several, port in found for one in several for address in one["addresses"]]
+
+
+def test_the_operators_kubeconfig_is_root_only(pair: Cluster, place: Place) -> None:
+    path = Path(str(lab.status(pair).kubeconfig))
+    assert path == lab.kubeconfig(pair)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "server: https://10.20.0.10:6443" in path.read_text()
+    assert len(json.loads(get(place, "https://10.99.0.1:7443/api/v1/nodes")[1])["items"]) == 3
+
+
 def test_a_stopped_server_refuses_and_a_draining_one_says_so(pair: Cluster, shell: Shell, place: Place) -> None:
     lab.stop(pair, "one", silent)
     shell("a", "timeout 2 bash -c 'exec 3<>/dev/tcp/10.21.0.21/6443' 2>/dev/null", code=1)
     assert lab.status(pair).state == "partly"
+    assert endpoints(place) == [["10.99.0.1", 7443], ["fd20::21", 6443]]
     lab.start(pair, "10.21.0.21", silent)
+    assert endpoints(place) == [["10.21.0.21", 6443], ["10.99.0.1", 7443], ["fd20::21", 6443]]
     lab.drain(pair, "one")
     assert get(place, "https://10.21.0.21/readyz")[0] == 500
     assert get(place, "https://10.21.0.21/livez")[0] == 200

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import elected_anew, smooth, traffic
+from clients import smooth, traffic
 from harness import VIPS, Lab, held_by, wait_for
 
 NOTIFIED = "/run/notified"
@@ -129,6 +129,6 @@ def test_adverts_go_to_the_group_and_back(pair: Lab) -> None:
         with traffic(pair, *VIPS) as seen:
             pair.do("up")
             wait_for(lambda: held_by(pair, "lb1"))
-        elected_anew(seen, 2)
+        smooth(seen, 2)
         assert set(pair.on("lb2", LISTEN).split()) == {goal}
         assert pair.run("doctor").code == 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.failures.crash import mistake
@@ -38,10 +39,11 @@ def fleet(
     goal: Goal | None = None,
     ask: bool = False,
     watch: bool = False,
+    kubeconfig: Path | None = None,
     **how: object,
 ) -> None:
     """Run the command on every cluster, report each, and end with the worst exit code."""
-    _refuse(app, ask=ask, watch=watch)
+    _refuse(app, ask=ask, watch=watch, kubeconfig=kubeconfig is not None)
     if watch:
         _watch(app, limit)
         return
@@ -83,11 +85,12 @@ def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) 
             yield result
 
 
-def _refuse(app: App, *, ask: bool, watch: bool) -> None:
+def _refuse(app: App, *, ask: bool, watch: bool, kubeconfig: bool) -> None:
     """Raise UsageError for options that a run over many clusters does not have."""
     fixes = {
         "--lab": (app.lab, "rehearse them one by one: lbdeploy -f FILE --lab up"),
         "--ask": (ask, "lbdeploy plan, with the same files, then up"),
+        "--kubeconfig": (kubeconfig, "each cluster has its own: lbdeploy -f FILE verify --kubeconfig KUBECONFIG"),
         "--json status --watch": (watch and app.json, "one file at a time, or lbdeploy --json status"),
         "--canary or --scheduler with --watch": (
             watch and bool(app.canary or app.scheduler),

@@ -11,6 +11,7 @@ from lbdeploy.cli.group import Near
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.shell_completion import hosts, networks, nodes, places, servers
 from lbdeploy.common.debian import SUITES
+from lbdeploy.common.shell import cmd
 
 if TYPE_CHECKING:
     from lbdeploy.lab.machine.servers import Certificate, Demand
@@ -286,8 +287,14 @@ def _show(app: App, status: LabStatus) -> None:
             for host in status.hosts
         ],
     )
+    if status.kubeconfig:
+        app.reporter.say("kubectl, in the lab: ", (f"lbdeploy lab exec operator {_kubectl(status.kubeconfig)}", "name"))
     if status.state == "up":
         app.reporter.say("The lab is up. Run any command in it, for example: ", ("lbdeploy --lab up", "next"))
+
+
+def _kubectl(kubeconfig: str) -> str:
+    return cmd("kubectl", "--kubeconfig", kubeconfig, "get", "nodes")
 
 
 def _done(app: App) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +21,7 @@ from lbdeploy.cli.parameters import (
     global_options,
     ignore_option,
     in_fleets,
+    kubeconfig_option,
     limit_option,
     lock_option,
     package_options,
@@ -108,11 +111,12 @@ def up(app: App, /, limit: tuple[str, ...], ignore: tuple[str, ...], ask: bool, 
     type=click.Choice(GOALS),
     help="Wait until every server is up, the VIPs are in place, or all is; it is a failure if not.",
 )
+@kubeconfig_option
 @format_option("nagios", "prometheus", "junit")
 @global_options
 @click.pass_obj
 @in_fleets
-def verify(app: App, limit: tuple[str, ...], wait: float, goal: Goal | None) -> None:
+def verify(app: App, limit: tuple[str, ...], wait: float, goal: Goal | None, kubeconfig: Path | None) -> None:
     """Check the cluster as it runs, and say who holds the VIPs.
 
     Checks VIP placement from `ip a`, services, files and kernel settings, servers from haproxy's `show stat`, and
@@ -120,6 +124,8 @@ def verify(app: App, limit: tuple[str, ...], wait: float, goal: Goal | None) -> 
 
     --wait-for servers: every server that is not drained is up, as each node sees it. vips: each VIP is on one node, the
     one that VRRP prefers. all: both, and healthy.
+
+    --kubeconfig: also compare the servers with those that the Kubernetes cluster names, as `lbdeploy servers` does.
 
     \b
     lbdeploy verify
@@ -130,6 +136,11 @@ def verify(app: App, limit: tuple[str, ...], wait: float, goal: Goal | None) -> 
     """
     with running(app, Options(limit=app.limit(limit))) as run:
         outcome = run.verify(wait, goal)
+    if kubeconfig:
+        from lbdeploy.operations.kubernetes.ask import membership
+
+        more = membership(app.cluster, kubeconfig, in_lab=app.lab)
+        outcome = replace(outcome, verdict=outcome.verdict.with_more(more))
     end(app, verified(outcome, goal), lambda: app.reporter.verdict(outcome.verdict))
 
 

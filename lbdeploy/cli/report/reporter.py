@@ -213,7 +213,7 @@ class Reporter(Printer):
 
     def servers(self, result: ServerResult) -> None:
         """Print what became of a server that was drained, or is to be used again."""
-        from lbdeploy.cli.report.servers import lines
+        from lbdeploy.cli.report.servers.drained import lines
 
         self.say_all(lines(result))
 

@@ -9,6 +9,8 @@ Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds
     /version  JSON that tells which server answered, and whom
     /watch    (and ?watch=true on any path) a JSON line each 100 ms until the client leaves
     /stream   the same each 50 ms
+    /api...   the objects of the lab's cluster (api_objects.py), lists and single ones; with ?watch=true, one of a list
+              is told as modified each second, as nodes are by their kubelets
 
 Its certificate is server.pem in the server's directory, or else that of all servers; a client must show one that the
 authority in client-ca.pem there has signed, where that file is. These files count from the next connection on.
@@ -28,7 +30,9 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler
+from itertools import count, cycle
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
@@ -99,6 +103,30 @@ def proxied(connection: socket.socket) -> tuple[str, int] | None:
     return socket.inet_ntop(family, body[:length]), int.from_bytes(body[2 * length : 2 * length + 2], "big")
 
 
+def find(file: str, path: str) -> dict[str, Any] | None:
+    """The object at a path, or the one of that name in the list above it; None where there is none."""
+    try:
+        with open(file) as text:
+            objects = json.load(text)
+    except FileNotFoundError:
+        return None
+    above, _, name = path.rpartition("/")
+    found = objects.get(path) or next(
+        (each for each in objects.get(above, {}).get("items", ()) if each["metadata"]["name"] == name), None
+    )
+    return present(found) if found else None
+
+
+def present(value: Any) -> Any:
+    """A value without the parts of lists whose `while` names a file that is gone."""
+    if isinstance(value, dict):
+        return {key: present(each) for key, each in value.items() if key != "while"}
+    if isinstance(value, list):
+        here = (each for each in value if not isinstance(each, dict) or os.path.exists(each.get("while", "/")))
+        return [present(each) for each in here]
+    return value
+
+
 class ApiListener(ThreadingMixIn, TCPServer):
     """A port of a server; each connection has a thread, where its TLS handshake happens."""
 
@@ -110,6 +138,7 @@ class ApiListener(ThreadingMixIn, TCPServer):
     def __init__(self, server: dict[str, Any], port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in server["address"] else socket.AF_INET
         self.name: str = server["name"]
+        self.objects: str = server["objects"]
         self.not_ready, self.token, self.own, self.client_ca = (
             os.path.join(server["directory"], name) for name in ("notready", "token", "server.pem", "client-ca.pem")
         )
@@ -167,8 +196,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answers a GET request by its path."""
         path, _, query = self.path.partition("?")
-        if path == "/watch" or "watch=true" in query.split("&") or "watch=1" in query.split("&"):
+        watches = "watch=true" in query.split("&") or "watch=1" in query.split("&")
+        found = find(self.server.objects, path) if path.startswith("/api") else None
+        if found and watches and found.get("items"):
+            self.tell_changes(found["items"])
+        elif path == "/watch" or watches:
             self.watch(0.1)
+        elif found:
+            self.answer_json(200, found)
         elif path == "/stream":
             self.watch(0.05)
         elif path == "/readyz" and os.path.exists(self.server.not_ready):
@@ -183,7 +218,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps({**version, "client": self.client_address[0]}) + "\n", "application/json")
         else:
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
-            self.answer(404, json.dumps(status) + "\n", "application/json")
+            self.answer_json(404, status)
+
+    def answer_json(self, code: int, value: dict[str, Any]) -> None:
+        """Sends an object as a complete answer."""
+        self.answer(code, json.dumps(value) + "\n", "application/json")
 
     def is_stranger(self) -> bool:
         """Whether this server demands a token, and the request does not show it."""
@@ -202,16 +241,22 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def watch(self, pause: float) -> None:
-        """An answer that does not end, in chunks of a line, with a pause (s) after each."""
+        """An answer that does not end, with a pause (s) after each line."""
+        self.send_lines(({"type": "BOOKMARK", "number": n, "server": self.server.name} for n in count()), pause)
+
+    def tell_changes(self, objects: list[dict[str, Any]]) -> None:
+        """The same as kubectl takes it: each object in turn, as if it had been modified."""
+        self.send_lines(({"type": "MODIFIED", "object": each} for each in cycle(objects)), 1.0)
+
+    def send_lines(self, events: Iterable[dict[str, Any]], pause: float) -> None:
+        """An answer in chunks of a line."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        number = 0
-        while True:
-            line = json.dumps({"type": "BOOKMARK", "number": number, "server": self.server.name}) + "\n"
+        for event in events:
+            line = json.dumps(event) + "\n"
             self.wfile.write(f"{len(line):x}\r\n{line}\r\n".encode())
-            number += 1
             time.sleep(pause)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

@@ -13,6 +13,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.lab.host import processes
 from lbdeploy.lab.host.netns import network
 from lbdeploy.lab.host.paths import Place
+from lbdeploy.lab.machine import api_objects
 from lbdeploy.lab.machine.topology import Host
 
 Certificate = Literal["good", "without-vips", "expiring", "expired", "other-authority"]
@@ -64,6 +65,7 @@ def _spec(place: Place, host: Host) -> dict[str, object]:
         "directory": str(place.host(host.name)),
         "address": str(host.addresses[0]),
         "ports": host.ports,
+        "objects": str(api_objects.path_of(place)),
     }
 
 

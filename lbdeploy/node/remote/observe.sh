@@ -3,7 +3,7 @@
 
 line='
 '
-properties=LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts
+properties=LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts,Job
 properties=$properties,ActiveEnterTimestamp,StateChangeTimestamp
 ask_systemd() { TZ=UTC systemctl show --timestamp=us -p "$properties" "$@"; }
 ask_files() { stat -c '%n file %a %U:%G %.Z' -- "$@"; }

@@ -34,7 +34,8 @@ class ServiceState:
 
     `since` and `loaded`: when it became active, and last read its files (s, Unix). `newest`: when any of the watched
     files that exist was last changed; `now`: the node's clock, 0.0 where it was not asked. `replaced`: the program on
-    the disk is not the one that runs. `lost`: what it set up as it started is not in force any more.
+    the disk is not the one that runs. `lost`: what it set up as it started is not in force any more. `queued`: systemd
+    has something to do with it, such as to start it, as the node boots.
     """
 
     load: str = "not-found"
@@ -50,10 +51,16 @@ class ServiceState:
     now: float = 0.0
     replaced: bool = False
     lost: bool = False
+    queued: bool = False
 
     @property
     def running(self) -> bool:
         return self.active in ("active", "reloading")
+
+    @property
+    def about_to_run(self) -> bool:
+        """Whether systemd starts it, or will once what it comes after has started."""
+        return self.queued and not self.running
 
     @property
     def stale(self) -> bool:
@@ -220,6 +227,7 @@ def _state(values: Mapping[str, str], newest: float) -> ServiceState:
         now=seconds(values.get("now", "0")),
         replaced=values.get("Program", "").endswith(" (deleted)"),
         lost=values.get("InForce") == "no",
+        queued=values.get("Job", "0") not in ("", "0"),
     )
 
 

@@ -16,11 +16,10 @@ from lbdeploy.node.answers import count, understood
 from lbdeploy.node.health_probes import show_stat
 from lbdeploy.node.observation import PRELUDE, ProbeScript
 from lbdeploy.node.parsers import ServerStat, parse_show_stat
-from lbdeploy.node.paths import HAPROXY_SOCKET, LOCK, SERVER_STATE, STAGED, UNIT
+from lbdeploy.node.paths import HAPROXY_CFG, HAPROXY_SOCKET, LOCK, SERVER_STATE, STAGED, UNIT
 from lbdeploy.node.resources import ServerState
 from lbdeploy.node.resources.drains import Drain, Pair, Ports, parse
 from lbdeploy.operations.servers.names import Member, State
-from lbdeploy.planning.desired import HAPROXY_CFG
 from lbdeploy.rollout.lock import TAKE
 from lbdeploy.rollout.progress import MARK, locked
 
@@ -160,9 +159,9 @@ mv -fT -- "$staged" "$file"
 sync -- "${{file%/*}}"
 tell written
 if [ -S "$socket" ] && systemctl is-active --quiet haproxy; then
-    said=$(echo "$orders" | timeout 5 socat -t 5 - "UNIX-CONNECT:$socket" 2> /dev/null | tr -s '\\n' ' ') || said=' '
-    case $said in '' | ' ') ;; *) tell "said $said"; exit 0 ;; esac
-    echo 'show info' | timeout 5 socat -t 5 - "UNIX-CONNECT:$socket" 2> /dev/null | grep -q '^Name:' || exit 0
+    said=$(echo "$orders; show info" | timeout 5 socat -t 5 - "UNIX-CONNECT:$socket" 2> /dev/null) || exit 0
+    said=$(printf '%s' "$said" | tr -s '\\n' ' ')
+    case $said in 'Name: '* | ' Name: '*) ;; *) tell "said ${{said%%Name: *}}"; exit 0 ;; esac
 fi
 tell done
 set +e"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from itertools import pairwise
@@ -85,3 +86,58 @@ def test_requests_and_watches_go_on(pair: Lab, programs: Path) -> None:
         numbers = [json.loads(line)["number"] for _, line in each.lines if line.endswith("}")]
         assert numbers == list(range(len(numbers)))
     assert len([each for each in watches.all if each.lines]) == 3
+
+
+def kubeconfig(lab: Lab) -> Path:
+    """The one that `lab up` has written."""
+    return Path(lab.lbdeploy("--json", "lab", "status").json["lab"]["kubeconfig"])
+
+
+def admin(lab: Lab, programs: Path, *arguments: str) -> list[str]:
+    """kubectl with the lab's kubeconfig, where the operator is."""
+    config = kubeconfig(lab)
+    assert config.stat().st_mode & 0o777 == 0o600
+    inside = ["ip", "netns", "exec", lab.namespace("operator"), str(programs / "kubectl"), f"--kubeconfig={config}"]
+    return [*inside, "--request-timeout=20s", *arguments]
+
+
+def names(lab: Lab, programs: Path, *arguments: str) -> list[str]:
+    """What kubectl lists."""
+    argv = [*admin(lab, programs, *arguments), "-o", "name"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+
+
+def test_kubectl_gets_what_it_asks_for(pair: Lab, programs: Path) -> None:
+    """Through the VIP, with certificates that are checked: nodes, slices, one object, and a watch that goes on."""
+    assert names(pair, programs, "get", "nodes") == ["node/master1", "node/master2", "node/master3"]
+    assert names(pair, programs, "get", "node", "master2") == ["node/master2"]
+    assert names(pair, programs, "get", "endpointslices") == ["endpointslice.discovery.k8s.io/kubernetes"]
+    assert names(pair, programs, "get", "endpoints") == ["endpoints/kubernetes"]
+    watch = Reading(admin(pair, programs, "get", "nodes", "--watch", "-o", "name"))
+    try:
+        wait_for(lambda: len(watch.lines) > 5, 20)
+    finally:
+        watch.end()
+    assert {line for _, line in watch.lines} == {f"node/master{number}" for number in (1, 2, 3)}
+
+
+def test_servers_follow_the_cluster(pair: Lab, programs: Path) -> None:
+    """A server that hosts.toml lacks is told by `servers` and `verify`, and written; one that is stopped stays."""
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    config = str(kubeconfig(pair))
+    assert pair.run("--json", "servers", env=path).code == 0
+    pair.lab("stop", "master2")
+    try:
+        pair.edit('master3 = "192.168.1.23"\n', "# nothing here\n")
+        lacking = pair.run("--json", "servers", env=path)
+        assert lacking.code == 3
+        states = {each["server"]: each["state"] for each in lacking.json["servers"]}
+        assert states == {"master1": "same", "master2": "silent", "master3": "missing"}
+        found = pair.run("--json", "verify", "--kubeconfig", config, env=path).json["findings"]
+        assert [each["subject"] for each in found if each["check"] == "members"] == ["k8s-api/master3"]
+        assert pair.run("--json", "servers", "--write", env=path).json["written"] is True
+        assert "# nothing here\n" in pair.file.read_text()
+        assert pair.do("plan")["changes"] == []
+    finally:
+        pair.file.write_text(pair.original)
+        pair.lab("start", "master2")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness import Lab
 
+OWN = {"lb1": "192.168.1.11", "lb2": "192.168.1.12"}  # the pair's addresses on VRRP's network
 VRRP = 112
 EVERY = 0.2  # s
 
@@ -51,6 +52,23 @@ class Advert:
 
     def _ends(self) -> bytes:
         return ip_address(self.source).packed + ip_address(self.target).packed
+
+
+def stranger(lab: Lab) -> str:
+    """The client's own address on VRRP's network."""
+    return lab.on("client", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]
+
+
+def adverts(lab: Lab, who: str, priority: int) -> list[Advert]:
+    """To both nodes: of a host that is "no peer", or with the peer's address, but "through a router"."""
+    from harness import VIPS  # as a script it has no need of it
+
+    peers = (OWN["lb1"], OWN["lb2"]), (OWN["lb2"], OWN["lb1"])
+    if who == "no peer":
+        pairs = [(stranger(lab), target, 255) for target, _ in peers]
+    else:
+        pairs = [(source, target, 254) for source, target in peers]
+    return [Advert(source, target, ttl, priority, 101, VIPS) for source, target, ttl in pairs]
 
 
 def forge(lab: Lab, adverts: list[Advert], seconds: float) -> None:

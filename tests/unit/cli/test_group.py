@@ -50,6 +50,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(run: Run) -> None:
         "handover",
         "drain",
         "undrain",
+        "servers",
         "drill",
         "rollback",
         "down",

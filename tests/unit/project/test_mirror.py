@@ -39,7 +39,6 @@ operations/visit.py
 operations/servers/connections.py
 operations/servers/drain.py
 rollout/node_tasks.py
-rollout/observer.py
 ssh/transport/channel.py
 """
 # What other modules' tests use, or what holds names, values and types alone.
@@ -86,6 +85,7 @@ operations/doctor/firewall/packet_filter.py
 operations/doctor/system_checks.py
 operations/fleet/worker.py
 operations/history/ask.py
+operations/kubernetes/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py

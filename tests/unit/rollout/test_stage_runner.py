@@ -1,22 +1,26 @@
-"""How long nodes wait for the confirmation of a stage."""
+"""How long nodes wait for the confirmation of a stage, and are waited for before it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
-from builders import observe, plans, survey
+from builders import NOW, observe, plans, running, survey
 from goldens import SEED
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
+from lbdeploy.errors import ConnectError, LbdeployError
 from lbdeploy.events import silent
+from lbdeploy.node.keepalived_state import KeepalivedState
+from lbdeploy.node.observation import FAULT_STATE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner, confirm_seconds
+from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task
 
 
@@ -64,3 +68,44 @@ def test_the_first_of_a_new_cluster_also_waits_while_the_others_start(seed: Clus
     assert together["lb1"].confirm == 2 * confirm_seconds(seed)
     assert together["lb2"].confirm == 0
     assert rest["lb2"].confirm == confirm_seconds(seed)
+
+
+@dataclass
+class Waits:
+    """Stands for the observer: how the nodes are once one of them was waited for, and nothing after that."""
+
+    then: Survey
+    names: Sequence[str] = ()
+
+    def until_able(self, wanted: Wanted, names: Sequence[str]) -> Survey:
+        self.names = names
+        return self.then
+
+    def until_settled(self, *_: Any) -> Survey:
+        raise ConnectError("the end of the test")
+
+
+def reload_holder(cluster: Cluster, then: Survey, **standby: Any) -> tuple[Waits, Begun]:
+    """A change of the holder, while the standby is as told; and then the nodes are as in a survey."""
+    seen = [observe(cluster, cluster.node("lb1"), holds=True), observe(cluster, cluster.node("lb2"), **standby)]
+    stage = Stage(Strategy.RELOAD, {"lb1": plans(cluster, *seen)["lb1"]}, "")
+    change = StageChange(Plan({}, (stage,)), stage, survey(cluster, *seen), Wanted({}, frozenset()))
+    tasks, waits = Begun(), Waits(then)
+    with pytest.raises(LbdeployError, match=r"the end of the test|no other node could take over"):
+        StageRunner(cluster, cast("Any", tasks), cast("Any", waits), silent).perform(change)
+    return waits, tasks
+
+
+def test_a_node_that_has_just_started_gets_the_time_to_be_able_to_take_over(seed: Cluster) -> None:
+    """Then the holder is changed; not where that node still can't, nor where it started long ago."""
+    fault = KeepalivedState(state=FAULT_STATE)
+    young = {"states": {"service keepalived": running(since=NOW - 3)}, "keepalived": fault}
+    well = survey(seed, *(observe(seed, node) for node in seed.nodes))
+    ill = survey(seed, observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2"), keepalived=fault))
+    waits, tasks = reload_holder(seed, well, **young)
+    assert waits.names == ["lb2"]
+    assert [list(each) for each in tasks.tasks] == [["lb1"]]
+    waits, tasks = reload_holder(seed, ill, **young)
+    assert (waits.names, tasks.tasks) == (["lb2"], [])
+    waits, tasks = reload_holder(seed, well, keepalived=fault)
+    assert (waits.names, tasks.tasks) == ((), [])

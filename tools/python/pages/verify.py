@@ -52,6 +52,9 @@ whose words may change. `severity` is `ok`, `warning` or `error`; errors alone m
 """
 
 END = """
+With `--kubeconfig FILE`, `members` says whether hosts.toml has the API servers that the cluster itself names, a warning
+for each difference: [follow the cluster](servers.md).
+
 `verify` also asks for hosts that were taken out of hosts.toml and still listen for VRRP: `former-peer`, in
 [doctor](doctor.md), which has the checks that are made before anything is put on the nodes.
 

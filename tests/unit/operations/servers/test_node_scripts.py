@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,9 @@ def test_the_record_is_replaced_only_where_it_is_as_it_was_seen(seed: Cluster, t
     assert (record.stat().st_mode & 0o777, list(tmp_path.glob("*.lbdeploy-new"))) == (0o600, [])
     assert " written\n" in done.stdout
     assert " done\n" in done.stdout
+
+
+def test_templates_are_not_imported() -> None:
+    """A drain renders nothing, and starts without what does: jinja2 alone takes longer than a login."""
+    ask = "import sys, lbdeploy.operations.servers.drain; print('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True).stdout == "False\n"

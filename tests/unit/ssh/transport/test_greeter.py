@@ -55,6 +55,7 @@ def port(folder: Path) -> Iterator[int]:
         "name": "master1",
         "address": "127.0.0.1",
         "directory": folder / "own",
+        "objects": folder / "none",
         "certificate": folder / "server.pem",
     }
     with ApiListener(server, 0) as listener:

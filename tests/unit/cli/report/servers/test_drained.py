@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server_results import node, result
 
-from lbdeploy.cli.report.servers import lines
+from lbdeploy.cli.report.servers.drained import lines
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.servers.result import ServerResult
 

@@ -1,0 +1,1 @@
+"""Changing a hosts.toml that somebody wrote: comments and order stay."""

@@ -1,0 +1,41 @@
+"""What the lab's own client finds: a judge that tests rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clients import cut, gap, instants
+
+
+def lost(*spans: tuple[float, float], why: str = "Connection reset by peer") -> list[dict[str, Any]]:
+    return [{"vip": "192.168.0.10", "at": at, "until": until, "why": why, "connected": True} for at, until in spans]
+
+
+@pytest.mark.parametrize(
+    ("spans", "count"),
+    [((), 0), (((0, 1), (0.2, 1.1), (0.9, 1.2)), 1), (((0, 1), (1.5, 2)), 2), (((0, 9), (1, 2), (3, 4)), 2)],
+)
+def test_connections_that_were_open_together_were_cut_together(
+    spans: tuple[tuple[float, float], ...], count: int
+) -> None:
+    assert instants(lost(*spans)) == count
+
+
+def test_what_was_open_at_a_move_is_cut_and_nothing_after_it() -> None:
+    """However many; a connection that was begun later, and reset, went to the wrong node."""
+    open_then = lost(*((at / 50, 1.0) for at in range(40)))
+    assert cut({"failures": open_then, "late": []}, moves=1) == []
+    assert cut({"failures": open_then + lost((1.5, 1.51)), "late": []}, moves=1) != []
+    assert cut({"failures": open_then + lost((1.5, 1.51)), "late": []}, moves=2) == []
+
+
+def test_two_that_tcp_asked_for_again_are_what_a_move_may_cost() -> None:
+    assert cut({"failures": [], "late": lost((1, 2), (1.02, 2.02))}, moves=1) == []
+    assert cut({"failures": [], "late": lost((1, 2), (1.02, 2.02), (1.04, 2.04))}, moves=1) != []
+
+
+def test_without_a_failure_there_is_no_gap() -> None:
+    seen = {"failures": [], "late": [], "gaps": {"192.168.0.10": 0.05}}
+    assert gap(seen, "192.168.0.10") == 0
+    assert gap({**seen, "failures": lost((1, 2))}, "192.168.0.10") == 0.05
