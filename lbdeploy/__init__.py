@@ -25,6 +25,10 @@ __all__ = (
 )
 
 
+def __dir__():
+    return sorted({*globals(), *__all__, "__version__"})
+
+
 def __getattr__(name):
     module = "lbdeploy.common.version" if name == "__version__" else "lbdeploy.api" if name in __all__ else None
     if module is None:

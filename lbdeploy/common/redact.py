@@ -7,7 +7,7 @@ quoted, nor in what, such as a script or a diff. Directives are read as haproxy 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
@@ -20,24 +20,33 @@ SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose o
 # In names of headers, variables and options whose values are secrets; the first ones wherever they stand.
 _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
-# No line without one of these has a secret, once quotes and backslashes are taken out.
-_QUICK = rf"{_NAMES}|session|jwt|signature|cook\w*\(|hmac\(|aes_|://|setenv|\$\w+\s*=|tcp-check|\beyJ|(?:-u|--user)[= ]"
-# In any text, each followed by the secret; but what ends in _file has the path of a file.
+# No line without one of these, or an assignment, has a secret, once it is _plain. Words are quicker than a pattern.
+_WORDS = (
+    "auth", "passw", "passphrase", "secret", "token", "apikey", "api-key", "api_key", "cook", "credential", "session",
+    "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
+)  # fmt: skip
+_ASSIGNMENT = r"\$\w+\s*="
+# In any text, each followed by the secret; what ends in _file has the path of a file.
+# Before it: what of it a line has for certain, once it is _plain, since most
+# patterns need not even be compiled then.
 _GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
-    rf"\bauth_pass{_GAP}",
-    rf"\binsecure-password{_GAP}",
-    rf"\bstats{_GAP}[\"'\\]*auth{_GAP}",
-    rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}",
-    r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+",
-    r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
-    rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])",
-    r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])",
-    r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)",
-    r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)",
-    r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)",
-    r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)",  # a JSON Web Token (RFC 7519), as of service accounts
-    r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)",
+    (("auth_pass",), rf"\bauth_pass{_GAP}"),
+    (("insecure-password",), rf"\binsecure-password{_GAP}"),
+    (("stats",), rf"\bstats{_GAP}[\"'\\]*auth{_GAP}"),
+    (("password",), rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}"),
+    (("authorization",), r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+"),
+    (
+        ("pass", "secret", "token", "api", "credential"),
+        r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
+    ),
+    ((":",), rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
+    (("--",), r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])"),
+    (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)"),
+    (("hmac(", "jwt_verify", "aes_"), r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)"),
+    (("$",), r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)"),
+    (("eyj",), r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)"),  # a JSON Web Token (RFC 7519), as of service accounts
+    (("password",), r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)"),
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
 _FETCH = r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
@@ -52,7 +61,8 @@ def hidden(text: str) -> str:
         text = _without_blocks(text)
     if "PRIVATE KEY" in text:
         text = _without_keys(text)
-    return "\n".join(_lines(text)) if _may_hold(text) else text
+    suspects = _suspects(text)  # the full check of a line takes fifty times as long
+    return "\n".join(_lines(text, suspects)) if suspects else text
 
 
 @lru_cache(maxsize=64)  # most files are the same on every node
@@ -97,22 +107,38 @@ def _without_keys(text: str) -> str:
     )
 
 
-def _may_hold(text: str) -> bool:
-    """Whether a text is worth the full check, which takes fifty times as long."""
-    return "\\x" in text or bool(_pattern(_QUICK).search(text.translate(_QUOTING)))
-
-
 def _suspects(text: str) -> set[int]:
     """The lines that may hold a secret, by number from 0."""
-    found = {number for number, line in enumerate(text.split("\n")) if "\\x" in line} if "\\x" in text else set()
-    plain, number, at = text.translate(_QUOTING), 0, 0
-    for each in _pattern(_QUICK).finditer(plain):
-        number, at = number + plain.count("\n", at, each.start()), each.start()
-        found.add(number)
-    return found
+    plain = _plain(text)
+    places = [at for word in _WORDS for at in _places(plain, word)]
+    places += [found.start() for found in _pattern(_ASSIGNMENT).finditer(plain)]
+    return {*_numbers(text, _places(text, "\\x")), *_numbers(plain, sorted(places))}
 
 
-_QUOTING = dict.fromkeys(map(ord, "\"'\\"))
+def _plain(text: str) -> str:
+    """Without quotes and backslashes, in lower case: as patterns see a text that are told to ignore case."""
+    return text.translate(_PLAIN).lower()
+
+
+# The letters that are no ASCII, and the same as one of it where case is ignored.
+_PLAIN = {**dict.fromkeys(map(ord, "\"'\\")), 0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}
+
+
+def _places(text: str, word: str) -> Iterator[int]:
+    """Where a word first stands in each line that has it."""
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        end = text.find("\n", at)
+        at = text.find(word, end) if end >= 0 else -1
+
+
+def _numbers(text: str, places: Iterable[int]) -> Iterator[int]:
+    """The number of the line of each place, which are in order."""
+    number = before = 0
+    for at in places:
+        number, before = number + text.count("\n", before, at), at
+        yield number
 
 
 @cache
@@ -121,31 +147,39 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
-def _lines(text: str) -> Iterator[str]:
+def _lines(text: str, suspects: Collection[int]) -> Iterator[str]:
     """Each line without its secrets. A secret whose line ends in a backslash goes on in the next one."""
-    goes_on, suspects = False, _suspects(text)
+    goes_on = False
     for number, line in enumerate(text.split("\n")):
         shown = HIDDEN if goes_on and line.strip() else _line(line) if number in suspects else line
         goes_on = shown != line and line.rstrip().endswith("\\")
         yield shown
 
 
+@lru_cache(maxsize=512)  # nodes have the same lines
 def _line(line: str) -> str:
     if len(line) > _LONGEST:
         return HIDDEN
-    directive = " " + line[1:] if line[:1] in ("+", "-") else line  # as in a diff
-    ways = (
-        _in_text(line),
-        _in_directive(list(haproxy_words(directive))),
-        _in_directive([*keepalived_words(directive)]),
-    )
-    start = min((each for each in ways if each is not None), default=len(line))
+    plain = _plain(line)
+    starts = [_in_text(line, plain), *_in_directives(line, plain)]
+    start = min((each for each in starts if each is not None), default=len(line))
     secret = HIDDEN if line[start:].strip() else ""
+    if "://" not in line:
+        return line[:start] + secret
     return _pattern(_URL).sub(lambda url: f"{url['user']}{HIDDEN}", line[:start]) + secret
 
 
-def _in_text(line: str) -> int | None:
-    return min((found.end() for each in _BEFORE if (found := _pattern(each).search(line))), default=None)
+def _in_text(line: str, plain: str) -> int | None:
+    patterns = (pattern for words, pattern in _BEFORE if any(word in plain for word in words))
+    return min((found.end() for each in patterns if (found := _pattern(each).search(line))), default=None)
+
+
+def _in_directives(line: str, plain: str) -> Iterator[int | None]:
+    """The same as haproxy's and keepalived's parsers would read it; a mere assignment is no directive with a secret."""
+    if "\\x" in line or any(word in plain for word in _WORDS):
+        directive = " " + line[1:] if line[:1] in ("+", "-") else line  # as in a diff
+        yield _in_directive([*haproxy_words(directive)])
+        yield _in_directive([*keepalived_words(directive)])
 
 
 def _in_directive(words: Sequence[Word]) -> int | None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 lean = False  # set by the command line: other programs may use these libraries themselves, in full
 
@@ -39,6 +41,30 @@ def version_of(package: str) -> str:
     found = (each for place in sys.path if os.path.isdir(place) for each in os.listdir(place))
     head, tail = f"{package}-", ".dist-info"
     return next((each[len(head) : -len(tail)] for each in found if each.startswith(head) and each.endswith(tail)), "")
+
+
+def compile_dataclasses_late() -> None:
+    """Let the methods of dataclasses be compiled when they are first called: 40 ms of an `up`, whose classes are many.
+
+    Most of them are never called. What makes them is the same until Python 3.12; later ones compile a class at once.
+    """
+    import dataclasses
+
+    really = getattr(dataclasses, "_create_fn", None)
+    if really:
+        vars(dataclasses)["_create_fn"] = partial(_late, really)
+
+
+def _late(make: Callable[..., Callable[..., Any]], name: str, *text: Any, **scope: Any) -> Callable[..., Any]:
+    made: list[Callable[..., Any]] = []
+
+    def method(*args: Any, **named: Any) -> Any:
+        if not made:
+            made.append(make(name, *text, **scope))
+        return made[0](*args, **named)
+
+    method.__name__ = name
+    return method
 
 
 def import_click() -> None:

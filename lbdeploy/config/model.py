@@ -301,7 +301,7 @@ class Cluster:
     @property
     def templates(self) -> Path:
         """The folder of the operator's own templates, if any: beside hosts.toml."""
-        return self.path.parent / "templates"
+        return templates_beside(self.path)
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError."""
@@ -317,3 +317,8 @@ class Cluster:
     def servers(self) -> Iterator[tuple[Frontend, Server]]:
         """Every server, with the frontend that it belongs to."""
         return ((frontend, server) for frontend in self.frontends for server in frontend.servers)
+
+
+def templates_beside(file: Path) -> Path:
+    """The folder of the operator's own templates for a hosts.toml."""
+    return file.parent / "templates"

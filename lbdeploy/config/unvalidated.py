@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def _vip(text: object) -> str:
         return ""
 
 
+@lru_cache(maxsize=8)  # the nodes of a cluster usually have the same file, and several questions are asked about it
 def _parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)

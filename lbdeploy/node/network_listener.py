@@ -114,7 +114,8 @@ def _adverts(lines: Iterable[str]) -> Iterator[tuple[str, Address, str]]:
 
 
 def _found(pattern: str, lines: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    return (found.groups() for line in lines if (found := re.fullmatch(pattern, line)))
+    matched = re.compile(pattern).fullmatch
+    return (found.groups() for line in lines if (found := matched(line)))
 
 
 def _address(text: str) -> Iterator[Address]:

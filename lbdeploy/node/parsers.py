@@ -195,7 +195,7 @@ def _server(row: dict[str, str]) -> ServerStat:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else None
 
 
 def parse_answered(text: str) -> tuple[Answered, ...]:

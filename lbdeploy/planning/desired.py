@@ -25,7 +25,7 @@ from lbdeploy.common.debian import (
 )
 from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
-from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, Vip, frontend_socket
+from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, OwnSections, Vip, frontend_socket
 from lbdeploy.node import paths, tls_hello
 from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
@@ -41,7 +41,6 @@ from lbdeploy.planning.haproxy_files import (
     is_shown_to_servers,
     token_file,
 )
-from lbdeploy.planning.render import render
 
 ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
@@ -123,11 +122,18 @@ PATHS = SimpleNamespace(
 )
 
 
-Text = Callable[..., str]  # the type of `render`
+Text = Callable[..., str]  # the type of `rendered`
+
+
+def rendered(cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
+    """What jinja2 makes of a template, which is imported only where something is rendered. Raises RenderError."""
+    from lbdeploy.planning.render import render
+
+    return render(cluster, node, template, **values)
 
 
 def desired(
-    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = (), text: Text = render
+    cluster: Cluster, node: Node, *, upgrade: bool = False, reinstall: tuple[str, ...] = (), text: Text = rendered
 ) -> list[Resource[Any]]:
     """Everything that `node` should have, in the order in which it is applied. Raises RenderError.
 
@@ -194,12 +200,12 @@ def packages(cluster: Cluster) -> tuple[str, ...]:
     return ALL_PACKAGES if cluster.firewall == "nftables" else PACKAGES
 
 
-def files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
+def files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """The files of `node`. Raises RenderError."""
     return [*apt_files(cluster, node, text), *other_files(cluster, node, text)]
 
 
-def apt_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
+def apt_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """apt's configuration. A repository's key comes before the file that names it. Raises RenderError."""
     wanted = cluster.packages
     keys = [File(PATHS.apt_key(each.name), each.key) for each in wanted.repositories if each.key]
@@ -209,7 +215,7 @@ def apt_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
     return [*keys, *conf, *sources, *pins]
 
 
-def other_files(cluster: Cluster, node: Node, text: Text = render) -> list[File]:
+def other_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """The files other than apt's. A file comes after those that its validator reads. Raises RenderError."""
     haproxy, keepalived = _haproxy_cfg(cluster, node, text), _keepalived_conf(cluster, node, text)
     return [

@@ -45,6 +45,8 @@ def wanted_files(plan: NodePlan) -> dict[str, str]:
 
 def endings(seen: Observation, wanted: Mapping[str, str]) -> list[Ending]:
     """What ends on a node whose daemons run, once these files have the wanted contents."""
+    if all(_content(seen, path) == content for path, content in wanted.items()):
+        return []  # nothing is replaced, as in most runs
     gone = _vips(_current(seen, "keepalived", KEEPALIVED_CONF), wanted.get(KEEPALIVED_CONF))
     ports = _ports(_current(seen, "haproxy", HAPROXY_CFG), wanted.get(HAPROXY_CFG), {each.what for each in gone})
     return [*gone, *ports, *_shut(seen, wanted)]
@@ -83,17 +85,19 @@ def is_untouched(seen: Observation) -> bool:
 def with_endings(stages: Sequence[Stage], seen: Mapping[str, Observation]) -> tuple[Stage, ...]:
     """The same stages; each says in its cost what ends with it: what is in a file ends where it is replaced last."""
     told = list(stages)
+    replacing = any(_replaces(stage, file) for stage in stages for file in FILES)
+    found = [each for stage in stages for each in _endings_of(stage, seen)] if replacing else []
     for file in FILES:
         changing = [index for index, stage in enumerate(told) if _replaces(stage, file)]
         if changing:
-            ending = [each.what for stage in told for each in _endings_of(stage, file, seen)]
+            ending = [each.what for each in found if each.file == file]
             told[changing[-1]] = _costing(told[changing[-1]], list(dict.fromkeys(ending)))
     return tuple(told)
 
 
-def _endings_of(stage: Stage, file: str, seen: Mapping[str, Observation]) -> Iterator[Ending]:
+def _endings_of(stage: Stage, seen: Mapping[str, Observation]) -> Iterator[Ending]:
     for name, plan in stage.plans.items():
-        yield from (each for each in endings(seen[name], wanted_files(plan)) if each.file == file)
+        yield from endings(seen[name], wanted_files(plan))
 
 
 def _replaces(stage: Stage, file: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lbdeploy.common.debian import PACKAGES, SYSCTL_FOLDER, lists_packages
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
@@ -29,18 +29,17 @@ def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     yield from _lacking(observation)
     yield from full(observation)
     for network in node.interfaces:
-        yield from _interface(observation, network)
+        yield from _interface(cluster, observation, network)
     yield from _routed(cluster, observation)
 
 
-def _interface(observation: Observation, network: str) -> Iterator[Finding]:
+def _interface(cluster: Cluster, observation: Observation, network: str) -> Iterator[Finding]:
     """What is wrong with the interface of a network, or with the node's address on it."""
     node, links = observation.node, {link.name: link for link in observation.links}
     interface, address = node.interfaces[network], node.addresses[network]
     if interface not in links:
-        there = ", ".join(name for name in sorted(links) if name != "lo")
-        fix = f'it has: {there}; set nodes.{node.name}.interfaces = {{ {network} = "NAME" }} in hosts.toml'
         detail = f"has no interface {interface}, for network {network}"
+        fix = _other_interface(cluster, node, network, [name for name in sorted(links) if name != "lo"])
         yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
         return
     if not links[interface].up:
@@ -57,6 +56,21 @@ def _interface(observation: Observation, network: str) -> Iterator[Finding]:
         detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
         fix = f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network"
         yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
+
+
+def _other_interface(cluster: Cluster, node: Node, network: str, there: Sequence[str]) -> str:
+    """What to write instead: the nearest name that the node has, at the line of hosts.toml that names the wrong one."""
+    from difflib import get_close_matches
+
+    from lbdeploy.config.mistakes.line_numbers import place_in
+
+    wrong = node.interfaces[network]
+    own = wrong != cluster.networks[network].interface
+    where = place_in(cluster.path, ("nodes", node.name, "interfaces") if own else ("networks", network, "interface"))
+    close = get_close_matches(wrong, there, 1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    alone = f'; for {node.name} alone: nodes.{node.name}.interfaces = {{ {network} = "NAME" }}'
+    return f"{where}: {meant}it has: {', '.join(there)}{'' if own else alone}"
 
 
 def _routed(cluster: Cluster, observation: Observation) -> Iterator[Finding]:

@@ -7,8 +7,10 @@ replaces one of them. A name that a template uses and that does not exist is an 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from traceback import walk_tb
@@ -22,14 +24,17 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateSyntaxError,
+    UndefinedError,
+    nodes,
 )
-from jinja2.meta import find_referenced_templates
+from jinja2.meta import find_referenced_templates, find_undeclared_variables
 
 from lbdeploy.common.paths import PACKAGE, shipped, shown
 from lbdeploy.config.model import Address, Cluster, Node, OwnSections
 from lbdeploy.errors import RenderError
 
 SUFFIX = ".j2"
+ALWAYS = ("cluster", "node", "peers", "vrrp")  # the names that every template is given
 _IN_MEMORY = "<template>"  # what jinja calls the file of a template that has none
 
 
@@ -41,9 +46,9 @@ def render(cluster: Cluster, node: Node, template: str | OwnSections, **values: 
             cluster=cluster, node=node, peers=cluster.peers(node), vrrp=cluster.vrrp, **values
         )
     except TemplateError as error:
-        raise _explain(cluster, node, template, error) from None
+        raise _explain(cluster, node, template, error, values) from None
     except Exception as error:  # a template may fail in any way: a wrong type, a missing key
-        raise _explain(cluster, node, template, error) from None
+        raise _explain(cluster, node, template, error, values) from None
 
 
 def _template(cluster: Cluster, template: str | OwnSections) -> Template:
@@ -57,15 +62,24 @@ def require_own(templates: Path) -> None:
     """Raise RenderError where the operator means to use own templates, but built-in ones would be used silently."""
     if not os.path.lexists(templates):
         return
-    expected = {templates: ("folder", Path.is_dir)} | {templates / each: ("file", Path.is_file) for each in built_in()}
-    for path, (kind, is_right) in expected.items():
-        if os.path.lexists(path) and not is_right(path):
-            raise RenderError(
-                f"{path} is no {kind}" if path.exists() else f"{path} is a link that leads nowhere",
-                node=None,
-                state="nothing was contacted",
-                fix="put your own there, or remove it to use the built-in one",
-            )
+    if not templates.is_dir():
+        raise _unusable(templates, "folder")
+    try:
+        with os.scandir(templates) as entries:  # each rendered file looks here: the folder is read once for it
+            wrong = min((each.name for each in entries if each.name in built_in() and not each.is_file()), default="")
+    except OSError as error:
+        raise _unusable(templates, "folder", f"can't be read: {error.strerror}") from None
+    if wrong:
+        raise _unusable(templates / wrong, "file")
+
+
+def _unusable(path: Path, kind: str, why: str = "") -> RenderError:
+    return RenderError(
+        f"{path} {why or (f'is no {kind}' if path.exists() else 'is a link that leads nowhere')}",
+        node=None,
+        state="nothing was contacted",
+        fix="put your own there, or remove it to use the built-in one",
+    )
 
 
 @cache
@@ -82,7 +96,20 @@ def unused_templates(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
         if path.name + SUFFIX in built_in() and path.name not in used:
             yield path, f"is not used: templates end in {SUFFIX}", f"call it {path.name}{SUFFIX}"
         elif path.suffix == SUFFIX and path.name not in used:
-            yield path, "replaces no built-in template, and is not used", "give it the name of one, or remove it"
+            close = get_close_matches(path.name, built_in(), 1)
+            fix = f"call it {close[0]}, or remove it" if close else "give it the name of one, or remove it"
+            yield path, "replaces no built-in template, and is not used", fix
+
+
+def undeclared(own: Path, template: str) -> Iterator[tuple[Path, int, str]]:
+    """The names that an operator's own template does not set itself, but for jinja2's: its file, a line, the name."""
+    path = own / (template + SUFFIX)
+    if not path.is_file():
+        return
+    parsed = _environment(own).parse(path.read_text(encoding="utf-8"))
+    for name in sorted(find_undeclared_variables(parsed) - _environment(own).globals.keys()):
+        lines = [each.lineno for each in parsed.find_all(nodes.Name) if each.name == name and each.ctx == "load"]
+        yield path, min(lines, default=1), name
 
 
 def _used(environment: Environment, names: Iterable[str]) -> set[str]:
@@ -135,26 +162,37 @@ def endpoint(pair: tuple[Address, int]) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
-def _explain(cluster: Cluster, node: Node, template: str | OwnSections, error: Exception) -> RenderError:
+def _explain(
+    cluster: Cluster, node: Node, template: str | OwnSections, error: Exception, given: Iterable[str]
+) -> RenderError:
     if isinstance(template, OwnSections):
-        return _explain_sections(cluster, node, template, error)
+        return _explain_sections(cluster, node, template, error, given)
     folders, name = (cluster.templates, shipped("templates")), template + SUFFIX
     path, line = _place(error, folders)
     if not path:
         path = next(folder / name for folder in folders if (folder / name).exists())
     return RenderError(
-        f"{path}{f':{line}' if line else ''}: {error}",
+        f"{path}{f':{line}' if line else ''}: {error}{_meant(error, given)}",
         node=node.name,
         state="nothing was contacted",
         fix=f"edit {path}, or remove it to use the built-in one",
     )
 
 
-def _explain_sections(cluster: Cluster, node: Node, own: OwnSections, error: Exception) -> RenderError:
+def _meant(error: Exception, given: Iterable[str]) -> str:
+    """The nearest name that the template is given, where it asks for one that it is not given."""
+    found = re.fullmatch(r"'(\w+)' is undefined", str(error)) if isinstance(error, UndefinedError) else None
+    close = get_close_matches(found[1], [*ALWAYS, *given], 1) if found else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _explain_sections(
+    cluster: Cluster, node: Node, own: OwnSections, error: Exception, given: Iterable[str]
+) -> RenderError:
     frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == _IN_MEMORY]
     line = error.lineno if isinstance(error, TemplateSyntaxError) else frames[-1] if frames else None
     return RenderError(
-        f"{shown(cluster.path.parent / own.path)}{f':{line}' if line else ''}: {error}",
+        f"{shown(cluster.path.parent / own.path)}{f':{line}' if line else ''}: {error}{_meant(error, given)}",
         node=node.name,
         state="nothing was contacted",
         fix=f"correct {own.path}; what jinja is to leave as it is stands between {{% raw %}} and {{% endraw %}}",

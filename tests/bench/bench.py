@@ -86,8 +86,8 @@ class Bench:
         }
         times = in_turns(jobs, ROUNDS)
         base = times["two ssh"]
-        yield _times("converged `up --lab`", times["in the lab"], base, BESIDE, 2.5)
-        yield _times("converged `up`, in the operator's network", times["plain"], base, BESIDE, 2.5)
+        yield _times("converged `up --lab`", times["in the lab"], base, BESIDE, 1.4)
+        yield _times("converged `up`, in the operator's network", times["plain"], base, BESIDE, 1.4)
         yield from self._compared("operator", base, BESIDE)
 
     def distant(self) -> Iterator[Row]:
@@ -98,7 +98,7 @@ class Bench:
                 "up": lambda: run(self.pair.unlabbed(far, "up")),
             }
             times = in_turns(jobs, ROUNDS)
-            yield _times("converged `up`, 50 ms away", times["up"], times["ssh"], "1 ssh there", 2.0)
+            yield _times("converged `up`, 50 ms away", times["up"], times["ssh"], "1 ssh there", 1.05)
             yield from self._compared(far, times["ssh"], "1 ssh there")
 
     def drain(self) -> Iterator[Row]:
@@ -210,8 +210,8 @@ class Bench:
         }
         times = in_turns(jobs, 2 * ROUNDS)
         base = times["pass"]
-        yield _times("`lbdeploy --help`", times["--help"], base, "`python -c pass`", 8.0)
-        yield _times("`lbdeploy check`", times["check"], base, "`python -c pass`", 15.0)
+        yield _times("`lbdeploy --help`", times["--help"], base, "`python -c pass`", 4.0)
+        yield _times("`lbdeploy check`", times["check"], base, "`python -c pass`", 5.0)
 
     def own_cpu(self) -> Iterator[Row]:
         """Processor time of commands, beside an interpreter that does nothing: the least, since load adds to it."""

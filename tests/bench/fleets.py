@@ -12,6 +12,7 @@ from sites import SCHEDULER, Cost, Fleet, cpu_of, peak_of
 ROUNDS = 3
 CLUSTERS = 100
 A_SECOND, MEGABYTES, LINEAR = 5.0, 250.0, 1.2
+OPERATOR, FLOOR = 3.0, 1.3
 
 Cells = tuple[str, str, str, str, str, bool | None]  # of bench.Row
 
@@ -27,7 +28,12 @@ def fleets(pair: Pair, *, rivals: bool) -> Iterator[Cells]:
     rate = CLUSTERS / median.seconds
     name = f"`plan` of {CLUSTERS} clusters with 2 nodes each"
     yield name, f"{median.seconds:.1f} s", "", f"{rate:.1f} a second", f">= {A_SECOND:g} a second", rate >= A_SECOND
-    yield "· CPU of that", _cpu(median), "", f"{_all(median) / CLUSTERS:.2f} s a cluster", "", None
+    own = min(cost.cpu for cost in costs)
+    each = f"{_all(median) / CLUSTERS:.2f} s a cluster"
+    yield "· CPU of that", _cpu(median), each, f"operator {own:.1f} s", f"<= {OPERATOR:g} s", own <= OPERATOR
+    floor = sorted((fleet.ssh(CLUSTERS) for _ in range(ROUNDS)), key=lambda cost: cost.seconds)[ROUNDS // 2]
+    beside, over = f"`ssh NODE true` on all: {floor.seconds:.1f} s", median.seconds / floor.seconds
+    yield f"· beside OpenSSH: {_cpu(floor)}", f"{median.seconds:.1f} s", beside, f"{over:.2f} x", *_limit(over, FLOOR)
     most = max(cost.memory for cost in costs)
     yield "· peak memory", f"{most:.0f} MB", "", f"{most:.0f} MB", f"< {MEGABYTES:g} MB", most < MEGABYTES
     ratio = median.seconds / less.seconds / 4
@@ -63,6 +69,10 @@ def _through_dask(fleet: Fleet) -> Iterator[Cells]:
 
 def _cpu(cost: Cost) -> str:
     return f"operator {cost.cpu:.1f} s, nodes {cost.nodes_cpu:.1f} s"
+
+
+def _limit(ratio: float, target: float) -> tuple[str, bool]:
+    return f"<= {target:g} x", ratio <= target
 
 
 def _all(cost: Cost) -> float:

@@ -20,6 +20,7 @@ from measure import LIMIT_SECONDS, CommandFailed
 from pair import LBDEPLOY, NODES, STATE, Pair
 
 PORTS = range(2201, 2301)
+AT_ONCE = 5  # clusters, unless --parallel says otherwise
 DASK = str(Path(sys.executable).with_name("dask"))
 SCHEDULER = "tcp://127.0.0.1:8786"
 
@@ -64,6 +65,17 @@ class Fleet:
     def plan(self, count: int, *words: str) -> Cost:
         """`plan` of so many clusters, all of which have nothing to do."""
         return self.cost(self.pair.inside("operator", LBDEPLOY, "-f", *self.files[:count], "plan", *words))
+
+    def ssh(self, count: int) -> Cost:
+        """`ssh NODE true` on the nodes of so many clusters, as many at once as `plan` has: the least it can take."""
+        user, key = self.pair.data["ssh"]["user"], STATE / self.pair.id / "id_ed25519"
+        nodes = self.folder / "nodes"
+        addresses = self.pair.addresses
+        nodes.write_text("".join(f"-p {port} {addresses[node]} true\n" for port in PORTS[:count] for node in NODES))
+        options = ["-F", "none", "-l", user, "-i", str(key), "-o", "BatchMode=yes"]
+        options += ["-o", f"UserKnownHostsFile={self.folder}/known_hosts"]
+        limited = ["xargs", "-a", str(nodes), "-P", str(AT_ONCE * len(NODES)), "-L", "1"]
+        return self.cost(self.pair.inside("operator", *limited, "ssh", *options))
 
     def cost(self, argv: Sequence[str]) -> Cost:
         """Run a command. Raises CommandFailed."""

@@ -87,13 +87,12 @@ def pair(session_lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture
 def bare(session_lab: Lab) -> Iterator[Lab]:
-    """Nodes on which lbdeploy has never been; afterwards they are a pair, and all that the test did is forgotten."""
+    """Nodes on which lbdeploy has never been, also afterwards: whoever wants a pair makes one of them."""
     session_lab.lab("down")
     session_lab.lab("up")
     yield session_lab
     session_lab.lab("down")
     session_lab.lab("up")
-    assert session_lab.run("up").code == 0
 
 
 @pytest.fixture

@@ -153,7 +153,13 @@ def leased(lab: Lab, client: str, server: str) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize(("client", "server"), [("lb2", "lb1"), ("lb1", "lb2")], ids=["standby", "holder"])
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [
+        pytest.param("lb2", "lb1", id="standby", marks=pytest.mark.slow),
+        pytest.param("lb1", "lb2", id="holder"),
+    ],
+)
 def test_a_lease_that_ends_and_comes_back(addresses: Lab, client: str, server: str) -> None:
     """One holder all the time, which has its own address; the lease's address is there again, and stays."""
     lab = addresses

@@ -23,7 +23,7 @@ class Debian:
     keepalived: str
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=["trixie", pytest.param("bullseye", marks=pytest.mark.slow)])
 def debian(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Debian]:
     """Bare nodes. The state is that of the seed's procedure, which keepalived takes without a delay alone."""
     release, haproxy, keepalived = VERSIONS[request.param]

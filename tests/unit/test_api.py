@@ -25,6 +25,11 @@ from lbdeploy.events import Event, Note
 TOP = Path(__file__).parents[2]
 
 
+def test_its_names_are_listed_before_they_are_used() -> None:
+    """By `dir`, and so by what completes names in editors and notebooks."""
+    assert {*lbdeploy.__all__, "__version__"} <= {*dir(lbdeploy)}
+
+
 def test_the_package_imports_nothing() -> None:
     """`import lbdeploy` costs nothing but itself; what its names need is imported with the first one that is used."""
     program = "import sys; before = {*sys.modules}; import lbdeploy; print(sorted({*sys.modules} - before))"

@@ -153,9 +153,11 @@ def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[R
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=() if everyone else options.limit) as pool:
+        from lbdeploy.planning.known_files import known_desired
         from lbdeploy.rollout.run import Run
 
-        run = Run(app.cluster, pool, app.emit, app.origin, options)
+        wanted = known_desired(app.cluster, pool.nodes, upgrade=options.upgrade, reinstall=options.reinstall)
+        run = Run(app.cluster, pool, app.emit, app.origin, options, wanted)
         app.reporter.prepare()
         yield run
 

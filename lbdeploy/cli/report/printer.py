@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from lbdeploy.cli.report.plain_table import plain, plain_table
 from lbdeploy.cli.report.terminal import Part, cell, console, lively, write
 from lbdeploy.node.remote import readable
 
@@ -73,9 +74,10 @@ class Printer:
         self._progress.forget(who)
 
     def prepare(self) -> None:
-        """Import rich, which drawing results needs, while the run waits for the nodes anyway."""
-        import rich.console
-        import rich.table  # noqa: F401
+        """Import rich, which a terminal's tables need, while the run waits for the nodes anyway."""
+        if not plain(self.results):
+            import rich.console
+            import rich.table  # noqa: F401
 
     def quiet(self) -> None:
         """End the live display, so that results can be printed."""
@@ -92,6 +94,22 @@ class Printer:
         for line in lines:
             self.say(*line)
 
+    def say_at_length(self, lines: Iterable[Sequence[Part]]) -> None:
+        """Print lines of results; where people read them on a terminal that is too small, in a pager."""
+        if not (self.drawable and sys.stdin.isatty()):
+            self.say_all(lines)
+            return
+        from lbdeploy.cli.pager import TerminalText, fits, paged
+
+        self.quiet()
+        terminal, held = self.results, TerminalText(self.results)
+        for line in lines:
+            write(held, self.advised(line))
+        text = held.getvalue()
+        if fits(text, terminal) or not paged(text):
+            terminal.write(text)
+            terminal.flush()
+
     def warn(self, *parts: Part) -> None:
         """Print one line on standard error."""
         self.quiet()
@@ -105,6 +123,10 @@ class Printer:
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table; the first column names what each row is about."""
+        rows = list(rows)
+        if plain(self.results) and (lines := plain_table([headings, *rows])):
+            self.say_all([line] for line in lines)
+            return
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,19 +68,25 @@ class Reporter(Printer):
 
         `then`: the command that makes these changes; `whole`: show the text of new files, too.
         """
+        self.say_all(self._planned(plan, then, whole=whole))
+
+    def _planned(self, plan: Plan, then: str, *, whole: bool) -> Iterator[Line]:
         if not plan.changes:
-            self._nothing_to_do(plan)
+            yield self._nothing_to_do(plan)
             return
         summary, body = list(outline(plan)), list(steps(plan, diffs=True, whole=whole))
         if len(body) > LONG:
-            self.say_all([*summary, ()])
-        self.say_all([*body, *summary])
+            yield from (*summary, ())
+        yield from (*body, *summary)
         if then:
-            self.say("To make them: ", (then, "next"))
+            yield "To make them: ", (then, "next")
 
     def planned(self, outcome: Outcome, then: str, *, whole: bool) -> None:
-        """Print the result of `plan`; what it would change is no fault of the cluster as it is."""
-        self.plan(outcome.plan, then, whole=whole)
+        """Print the result of `plan`; what it would change is no fault of the cluster as it is.
+
+        A long plan is shown in a pager; the last line stays below it.
+        """
+        self.say_at_length(self._planned(outcome.plan, then, whole=whole))
         drained = [each for each in outcome.verdict.causes if each.finding.check == "drained"]
         self.say_all(causes_lines(drained, verbose=False))  # whatever a run does, they stay so
         verdict, changes = outcome.verdict, len(outcome.plan.changes)
@@ -101,11 +107,9 @@ class Reporter(Printer):
 
         self.say_all(outcome(removed, purge=purge, limited=limited))
 
-    def _nothing_to_do(self, plan: Plan) -> None:
+    def _nothing_to_do(self, plan: Plan) -> Line:
         names = plan.scope or tuple(plan.nodes)
-        self.say(
-            ("Nothing to do: ", "good"), f"{listed(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
-        )
+        return ("Nothing to do: ", "good"), f"{listed(names)} {'is' if len(names) == 1 else 'are'} as hosts.toml says."
 
     def up(
         self,
@@ -115,7 +119,7 @@ class Reporter(Printer):
     ) -> None:
         """Print the result of `up`: what changed where, who holds which VIP, what to do next. It fits a screen."""
         if not outcome.plan.changes:
-            self._nothing_to_do(outcome.plan)
+            self.say(*self._nothing_to_do(outcome.plan))
         alike: dict[str, list[str]] = {}
         for name in outcome.done:
             alike.setdefault(in_short(outcome.plan.nodes[name].changes), []).append(name)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lbdeploy.common.paths import shown
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -55,6 +58,14 @@ class LineNumbers:
         line = self._text[node.start_point.row]
         before, marked = line[: node.start_point.column], line[node.start_point.column : node.end_point.column]
         return TextSpan(node.start_point.row + 1, len(_chars(before)) + 1, max(len(_chars(marked)), 1), _chars(line))
+
+
+def place_in(file: Path, key: Key) -> str:
+    """The file and the line of a key in it; the file alone where it can't be read any more."""
+    try:
+        return f"{shown(file)}:{LineNumbers(file.read_text(encoding='utf-8')).of(key)}"
+    except (OSError, ValueError):
+        return str(shown(file))
 
 
 def _chars(line: bytes) -> str:

@@ -56,6 +56,8 @@ for dir in /proc/[0-9]*; do
     command=$(tr '\0' ' ' < "$dir/cmdline")
     knows=unknown
     if [ "$name" = keepalived ]; then
+        # One that only answers has no addresses: another look at this node may be asking, or a validator.
+        case $command in *' --signum='* | *' -t '* | *' --config-test'* | *' -v '* | *' --version '*) continue ;; esac
         set -f
         file=$(config "$dir" $command)
         set +f

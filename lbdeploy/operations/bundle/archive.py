@@ -17,7 +17,8 @@ What a colleague needs to help with this load balancer. Start with cluster/verif
 
 cluster/        what `lbdeploy verify` finds, and what `lbdeploy plan` would change
 nodes/NAME/     of each node: the state of its system, network and daemons; logs; files; lbdeploy's own records
-laptop/         hosts.toml, templates, versions, the logs of the latest runs on this file
+laptop/         hosts.toml, templates, versions, the logs of the latest runs on this file; if hosts.toml has problems,
+                problems.txt, and this folder is all: nobody knows which nodes there are
 manifest.json   every file, and what could not be had
 
 Passwords, tokens and keys are hidden, and the texts of scripts are left out. Addresses and names of hosts, users and

@@ -42,7 +42,7 @@ class Collector:
         summary, judged = self._judged()
         answers = self.pool.each(self.pool.nodes, self._ask)
         asked = [_part(name, answer) for name, answer in answers.items()]
-        parts = [judged, collect_here(self.cluster, self.origin.hosts), *asked]
+        parts = [judged, collect_here(self.cluster.path, self.origin.hosts), *asked]
         at = time.time()
         return Bundle(
             folder(self.cluster.name, at),

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from lbdeploy.common.version import __version__
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import templates_beside
 from lbdeploy.operations.bundle.contents import Entry, Missing, Part, plain
 from lbdeploy.operations.history.logs import logs_of
 
@@ -18,16 +18,16 @@ LOGS, LARGEST = 15, 2_000_000  # of the latest runs; characters of each, of its 
 PACKAGES = ("click", "cryptography", "fabric", "invoke", "jinja2", "paramiko", "pydantic", "rich")
 
 
-def collect(cluster: Cluster, hosts: str) -> Part:
-    """What can be read here. `hosts`: the text of hosts.toml."""
+def collect(file: Path, hosts: str) -> Part:
+    """What can be read here. `hosts`: the text of hosts.toml, which lies at `file`."""
     entries = [plain("laptop/hosts.toml", hosts), plain("laptop/versions.txt", "\n".join(_versions()))]
-    found = [*_read(_templates(cluster), "laptop/templates"), *_read(logs_of(cluster.path)[:LOGS], "laptop/logs")]
+    found = [*_read(_templates(file), "laptop/templates"), *_read(logs_of(file)[:LOGS], "laptop/logs")]
     missing = tuple(each for each in found if isinstance(each, Missing))
     return Part((*entries, *(each for each in found if isinstance(each, Entry))), missing)
 
 
-def _templates(cluster: Cluster) -> list[Path]:
-    return sorted(path for path in cluster.templates.glob("*.j2") if path.is_file())
+def _templates(file: Path) -> list[Path]:
+    return sorted(path for path in templates_beside(file).glob("*.j2") if path.is_file())
 
 
 def _read(paths: Iterable[Path], folder: str) -> Iterator[Entry | Missing]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, OWN_SCRIPTS, files
 from lbdeploy.planning.lint import haproxy, keepalived
 from lbdeploy.planning.lint.lints import Lint
 from lbdeploy.planning.lint.settings import settings
+from lbdeploy.planning.lint.templates import of_templates
 from lbdeploy.planning.lint.text import Complaint, Rule
-from lbdeploy.planning.render import unused_templates
+from lbdeploy.planning.render import render
 
 RULES: dict[str, tuple[Rule, ...]] = {KEEPALIVED_CONF: keepalived.RULES, HAPROXY_CFG: haproxy.RULES}
 
@@ -29,9 +29,7 @@ def lint(cluster: Cluster, *, asked: bool = False) -> list[Lint]:
 
 def of_files(cluster: Cluster) -> list[Lint]:
     """What is suspicious in the files that would be written, and in the templates. Raises RenderError."""
-    found: list[Lint] = []
-    for own, message, fix in unused_templates(cluster):
-        found.append(Lint("warning", None, str(shown(own)), None, message, fix))
+    found = list(of_templates(cluster, render))
     for node in cluster.nodes:
         for file in files(cluster, node):
             for rule in RULES.get(file.path, ()):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbdeploy.common import redact
 from lbdeploy.common.redact import hidden, hidden_in_base64, holds_password
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Answer, Phase
@@ -147,6 +149,14 @@ def test_a_text_that_is_made_to_be_slow_is_not(piece: str) -> None:
         began = time.monotonic()
         hidden_in_base64(hidden(text))
         assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("secret", SECRETS[:-1])
+@pytest.mark.parametrize("write", [str.upper, str.swapcase, lambda text: text.translate({ord("s"): "\u017f"})])
+def test_case_makes_no_difference_to_what_is_looked_at(secret: str, write: Callable[[str], str]) -> None:
+    """Every line of which something would be hidden is among those that are looked at closely."""
+    line = write(secret)
+    assert redact._line(line) == line or redact._suspects(f"a\n{line}\n{line}\nb") == {1, 2}
 
 
 @given(st.lists(st.sampled_from([*SECRETS, *HARMLESS, "", "a \\", "'", '"']), max_size=8))

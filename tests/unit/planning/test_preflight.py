@@ -50,7 +50,11 @@ def test_a_missing_interface_is_told_with_those_that_are_there(seed: Cluster) ->
     """The remedy names the interfaces that the node has, and the setting to write."""
     found = list(preflight(seed, lb1(seed, links=links(seed, seed.node("lb1"), holds=False)[:2])))
     assert [each.detail for each in found] == ["has no interface ens32, for network management"]
-    assert found[0].fix == 'it has: ens33; set nodes.lb1.interfaces = { management = "NAME" } in hosts.toml'
+    fix = found[0].fix or ""
+    where, _, rest = fix.partition(": ")
+    line = int(where.rpartition(":")[2])
+    assert 'interface = "ens32"' in seed.path.read_text().splitlines()[line - 1]
+    assert rest == 'did you mean ens33? it has: ens33; for lb1 alone: nodes.lb1.interfaces = { management = "NAME" }'
 
 
 def test_a_missing_address_is_told_with_where_it_is(seed: Cluster) -> None:

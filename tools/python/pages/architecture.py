@@ -11,7 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path
 
@@ -86,6 +86,7 @@ def page() -> str:
     )
 
 
+@cache
 def read() -> House:
     """The layers of pyproject.toml, with what lies in the folder and what it imports."""
     contracts = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import Run
+from console import BAD, Run
 
 from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError
@@ -44,3 +44,24 @@ def test_a_document_lists_what_is_in_it(run: Run, tmp_path: Path) -> None:
     document = run("--json", "bundle").json
     assert (document["ok"], document["nodes"], len(document["missing"])) == (True, [], 2)
     assert [path.name for path in tmp_path.glob("lbdeploy-k8s-api-*.tar.gz")] == [document["path"]]
+
+
+def test_a_hosts_toml_with_problems_has_a_bundle_too(run: Run, tmp_path: Path) -> None:
+    """Of this machine: the file, without secrets, and what is wrong with it. No node is contacted."""
+    (tmp_path / "hosts.toml").write_text(BAD + '# token = "s3cret"\n')
+    done = run("bundle", "--output", "a.tar.gz")
+    assert done.code == 0
+    assert "hosts.toml has 2 problems" in done.err
+    assert "not in it: the nodes: " in done.out
+    with tarfile.open(tmp_path / "a.tar.gz") as archive:
+        found = {each.name.partition("/")[2]: archive.extractfile(each).read().decode() for each in archive}  # type: ignore[union-attr]
+    assert "router_id" in found["laptop/problems.txt"]
+    assert "[cluster]" in found["laptop/hosts.toml"]
+    assert "s3cret" not in "".join(found.values())
+
+
+def test_what_is_no_toml_has_a_bundle_too_and_what_is_not_there_has_none(run: Run, tmp_path: Path) -> None:
+    """The archive has a name all the same; a file that is not there is a mistyped name."""
+    (tmp_path / "hosts.toml").write_text("[cluster\n")
+    assert run("--json", "bundle").json["path"].startswith("lbdeploy-unreadable-")
+    assert run("-f", "nowhere.toml", "bundle").code == 2

@@ -26,7 +26,7 @@ def test_what_is_here_is_collected_without_secrets(tmp_path: Path, monkeypatch: 
     (tmp_path / "templates" / "haproxy.cfg.j2").write_text("stats auth a:s3cret\n")
     log(tmp_path, "20261129T170000-1.log", str(here.path), "lb1: changed\nauth_pass s3cret")
     log(tmp_path, "20261129T170001-1.log", "/elsewhere/hosts.toml", "lb9: changed")
-    part = collect(here, f'{GOOD}\n# token = "s3cret"\n')
+    part = collect(here.path, f'{GOOD}\n# token = "s3cret"\n')
     found = {each.path: each.text for each in part.entries}
     assert found.keys() == {
         "laptop/hosts.toml",

@@ -1,0 +1,33 @@
+"""What nodes should have, without rendering what was rendered before: then jinja2 is not even imported. Decision 59."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from lbdeploy.common import cache
+from lbdeploy.config.loading.encoding import encoded
+from lbdeploy.config.model import Cluster, Node, OwnSections
+from lbdeploy.node.resources.base import Resource
+from lbdeploy.planning.desired import desired, rendered
+
+
+def known_desired(cluster: Cluster, nodes: Iterable[Node], **asked: Any) -> dict[str, list[Resource[Any]]]:
+    """`desired` of each of these nodes, by name. Raises RenderError."""
+    # A template of the operator's own may have secrets and read other files: what it makes is never kept.
+    own = bool(cluster.extra) or os.path.lexists(cluster.templates)
+    key = "" if own else cache.key("files", encoded(cluster))
+    kept = cache.recall(key) if key else None
+    texts: dict[str, str] = dict(kept) if isinstance(kept, dict) else {}
+
+    def text(cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
+        name = f"{node.name} {template.path if isinstance(template, OwnSections) else template}"
+        if name not in texts:
+            texts[name] = rendered(cluster, node, template, **values)
+        return texts[name]
+
+    found = {node.name: desired(cluster, node, text=text, **asked) for node in nodes}
+    if key and texts != kept and not os.path.lexists(cluster.templates):  # nor has it come meanwhile
+        cache.keep(key, texts)
+    return found

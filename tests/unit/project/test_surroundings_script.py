@@ -1,0 +1,55 @@
+"""What a node's processes are taken for: the part of surroundings.sh that looks for managers of addresses, run here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lbdeploy.node.remote import remote_text
+
+VIP = "192.0.2.9"
+SLEEP = "sleep 60; :"
+
+
+@contextmanager
+def keepalived(folder: Path, *words: str) -> Iterator[str]:
+    """A process of this name, with these words at the end of its command line; its number."""
+    program = folder / "keepalived"
+    if not program.exists():
+        shutil.copy(shutil.which("sh") or "/bin/sh", program)
+    process = subprocess.Popen([program, "-c", SLEEP, *words], start_new_session=True)
+    try:
+        yield str(process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # its sleep, too
+        process.wait()
+
+
+def found() -> dict[str, str]:
+    """The processes that the script tells, by number, with what they know."""
+    text = remote_text("surroundings.sh")
+    part = text[text.index("# config DIR WORD") : text.index("\nfor vip in $vips; do\n    grep")]
+    said = subprocess.run(["sh", "-c", f"vips={VIP}\n{part}"], check=False, capture_output=True, text=True, timeout=60)
+    rows = (line.split() for line in said.stdout.splitlines() if line.startswith("process "))
+    return {pid: knows for _, pid, name, knows, *_ in rows if name == "keepalived"}
+
+
+def test_a_keepalived_of_somebody_else_is_found(tmp_path: Path) -> None:
+    """With a VIP in the file that it reads."""
+    (tmp_path / "conf").write_text(f"virtual_ipaddress {{\n {VIP}/24\n}}\n")
+    with keepalived(tmp_path, "-f", str(tmp_path / "conf")) as pid:
+        assert found()[pid] == "vips"
+
+
+@pytest.mark.parametrize("words", [("--signum=JSON",), ("-t", "-f", "/etc/keepalived/new"), ("--version",)], ids=str)
+def test_one_that_only_answers_is_none(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Such as that of another operator's look at the same time."""
+    with keepalived(tmp_path, *words) as pid:
+        assert pid not in found()
