@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -63,4 +63,11 @@ def asking(session: Session, questions: Sequence[Question], patience: float) -> 
     yield answers
     if questions:
         asker.join(patience)
-    answers += list(heard)
+    answers += _alike(list(heard))
+
+
+def _alike(heard: list[Greeting]) -> list[Greeting]:
+    """The same; where sshd forwards nothing, that of all: paramiko may have the reason of one refusal for another."""
+    reached = any(each.outcome in ("plain", "failed", "greeted") for each in heard)
+    barred = next((each for each in heard if each.outcome == "barred"), None)
+    return heard if reached or not barred else [replace(each, outcome="barred", why=barred.why) for each in heard]

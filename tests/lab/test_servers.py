@@ -52,7 +52,11 @@ def test_servers_that_demand_a_login(demanding: Lab) -> None:
     a_certificate_is_demanded(demanding)
     another_token(demanding, secrets)
     server_tokens(demanding, secrets[0])
-    told += [demanding.run("rollback", "--list"), demanding.run("-v", "rollback"), demanding.run("-v", "verify")]
+    told += [
+        demanding.run("rollback", "--list"),
+        demanding.run("-v", "rollback"),
+        demanding.run("-v", "verify", "--wait", "60"),
+    ]
     assert [each.code for each in told[-3:]] == [0, 0, 0], told[-2].err
     assert secrets[0] in demanding.on("lb1", f"cat {TOKEN_FILE}"), "the token of before the last run"
     assert demanding.on("lb1", f"stat -c %a {TOKEN_FILE}") == "600"

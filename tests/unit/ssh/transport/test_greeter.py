@@ -174,3 +174,17 @@ def test_servers_are_asked_while_something_else_is_done(port: int) -> None:
     with asking(session, [], 0.5) as heard:
         pass
     assert heard == []
+
+
+def test_where_sshd_forwards_nothing_no_server_is_to_blame() -> None:
+    """Paramiko keeps one reason for all channels that are being opened, so that some are refused without one."""
+
+    class Session:
+        def greet(self, questions: list[Question], tell: Callable[[Greeting], None]) -> None:
+            for each, outcome in zip(questions, ("unreachable", "barred"), strict=True):
+                tell(Greeting(each, outcome))
+
+    session: Any = Session()
+    with asking(session, [Question("k8s-api", name, "127.0.0.1", 1) for name in ("one", "two")], 0.5) as heard:
+        pass
+    assert [each.outcome for each in heard] == ["barred", "barred"]
