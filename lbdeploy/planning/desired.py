@@ -33,7 +33,7 @@ from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
 from lbdeploy.planning import own_sections, validators
-from lbdeploy.planning.haproxy_files import (
+from lbdeploy.planning.haproxy.named_files import (
     OWN_CAS,
     ca_file,
     client_file,

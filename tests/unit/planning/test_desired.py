@@ -44,7 +44,7 @@ from lbdeploy.planning.desired import (
     packages,
     sysctls,
 )
-from lbdeploy.planning.haproxy_files import OWN_CAS, ca_files, secret_files
+from lbdeploy.planning.haproxy.named_files import OWN_CAS, ca_files, secret_files
 
 CLIENT_FILE = "/etc/haproxy/lbdeploy-machine-config-client.pem"
 

@@ -89,7 +89,7 @@ operations/kubernetes/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py
-planning/haproxy_files.py
+planning/haproxy/named_files.py
 planning/lint/lints.py
 ssh/config_values.py
 ssh/greeting.py
