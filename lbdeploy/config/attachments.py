@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdeploy.common.paths import home_expanded, shown
+from lbdeploy.config.model import NOTIFIED
 from lbdeploy.errors import Problem
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def named(vrrp: VrrpTable | None) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from (
             (("vrrp", "track_scripts", name, "script"), each.script) for name, each in vrrp.track_scripts.items()
         )
-        yield from [(("vrrp", "notify"), vrrp.notify)] if vrrp.notify else []
+        for key in ("notify", *NOTIFIED.values()):
+            yield from [(("vrrp", key), path)] if (path := getattr(vrrp, key)) else []
 
 
 def read(folder: Path, vrrp: VrrpTable | None, texts: dict[str, str]) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from lbdeploy.common.debian import PACKAGES
 from lbdeploy.common.paths import home_expanded
 from lbdeploy.config.attachments import own_sections
 from lbdeploy.config.model import (
+    NOTIFIED,
     Cluster,
     Frontend,
     Metrics,
@@ -100,7 +101,7 @@ def _vrrp(table: VrrpTable, texts: Mapping[str, str]) -> Vrrp:
         TrackScript(name, **{**dict(each), "script": script(each.script)}) for name, each in table.track_scripts.items()
     )
     own = {
-        "notify": script(table.notify) if table.notify else None,
+        **{key: script(path) for key in ("notify", *NOTIFIED.values()) if (path := getattr(table, key))},
         "track_files": tuple(TrackFile(name, **dict(each)) for name, each in table.track_files.items()),
         "track_scripts": tuple(tracked),
     }

@@ -22,6 +22,7 @@ Subnet = IPv4Network | IPv6Network
 
 PEERS_PORT, STATUS_PORT = 10646, 10647
 STATUS = "lbdeploy-status"  # the frontend of haproxy.cfg through which other nodes ask for servers
+NOTIFIED = {state: f"notify_{state.lower()}" for state in ("MASTER", "BACKUP", "FAULT", "STOP")}  # keys by state
 METRICS = "lbdeploy-metrics"  # the frontend of haproxy.cfg that serves haproxy's own metrics
 
 
@@ -145,6 +146,12 @@ class Vrrp:
     mode: Literal["unicast", "multicast"] = "unicast"
     max_hops: int = 0
     notify: Script | None = None
+    notify_master: Script | None = None
+    notify_backup: Script | None = None
+    notify_fault: Script | None = None
+    notify_stop: Script | None = None
+    notify_timeout: int = 30
+    notify_retry: int = 5
     track_files: tuple[TrackFile, ...] = ()
     track_scripts: tuple[TrackScript, ...] = ()
 
@@ -154,9 +161,16 @@ class Vrrp:
         return bool(self.track_files or self.track_scripts)
 
     @property
+    def told(self) -> dict[str, Script]:
+        """By state, the scripts that are told of it until they succeed."""
+        found = {state: getattr(self, key) for state, key in NOTIFIED.items()}
+        return {state: script for state, script in found.items() if script}
+
+    @property
     def scripts(self) -> tuple[Script, ...]:
         """The operator's scripts that are put on the nodes for keepalived to run."""
-        return tuple(each.script for each in self.track_scripts) + ((self.notify,) if self.notify else ())
+        tracked = tuple(each.script for each in self.track_scripts)
+        return (*tracked, *((self.notify,) if self.notify else ()), *self.told.values())
 
 
 @dataclass(frozen=True, slots=True)

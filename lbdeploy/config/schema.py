@@ -157,6 +157,16 @@ class VrrpTable(Table):
         description="Script, relative to hosts.toml, that is put on the nodes. keepalived calls it as root at each "
         "change of state, with INSTANCE, its name, the state and the priority.",
     )
+    notify_master: LocalPath | None = Field(
+        None,
+        description="Script, relative to hosts.toml, that is run on a node once it holds the VIPs, and whenever it has "
+        "to claim them again. It is run again until it succeeds; its arguments are those of notify.",
+    )
+    notify_backup: LocalPath | None = Field(None, description="The same for a node that leaves them to another one.")
+    notify_fault: LocalPath | None = Field(None, description="The same for a node that is not fit to hold them.")
+    notify_stop: LocalPath | None = Field(None, description="The same for a node whose keepalived ends.")
+    notify_timeout: WholeSeconds = Field(30, description="Whole seconds after which a run of these has failed.")
+    notify_retry: WholeSeconds = Field(5, description="Whole seconds from a failed run to the next.")
     track_files: dict[TrackName, TrackFileTable] = Field(
         default={}, max_length=20, description="By name: files on the nodes that affect the VRRP priority."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lbdeploy.health import addresses, drained, nodes, servers, vips
+from lbdeploy.health import addresses, drained, nodes, notified, servers, vips
 from lbdeploy.health.certificates import judgement
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
@@ -78,6 +78,12 @@ CHECKS = (
         "own; and one authority has signed those of a frontend (warnings; names and authorities of API servers only). "
         "`up` does not ask the servers, and a server that speaks no TLS is no problem",
         judgement.certificates,
+    ),
+    HealthCheck(
+        ("notify",),
+        "the operator's `notify_*` scripts have been told of the node's state (where they fail: an error on the node "
+        "that holds the VIPs, a warning elsewhere)",
+        notified.notified,
     ),
     HealthCheck(("metrics",), "haproxy's metrics are available, where hosts.toml asks for them", servers.metrics),
 )

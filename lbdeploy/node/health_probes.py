@@ -7,7 +7,7 @@ from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Cluster, Node, frontend_socket
 from lbdeploy.node import keepalived_state, tls_hello
 from lbdeploy.node.apt import PRESENT
-from lbdeploy.node.paths import HAPROXY_SOCKET, HOSTS, STATE, proc_path
+from lbdeploy.node.paths import HAPROXY_SOCKET, HOSTS, NOTIFY_RESULT, STATE, proc_path
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER
 
@@ -46,6 +46,7 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
         ),
         "lacks": _lacks(cluster, node),
         **_metrics(cluster, node),
+        **({"told": Raw(f"cat {NOTIFY_RESULT}")} if cluster.vrrp.told else {}),
     }
 
 

@@ -1,8 +1,9 @@
-"""What a running keepalived reports: its VRRP state, its effective priority, since when."""
+"""What a running keepalived reports: its VRRP state, its effective priority, since when; and who was told of it."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,3 +66,25 @@ def _number(data: Mapping[str, float], key: str, most: float) -> float:
     if not 0 <= data[key] <= most:
         raise ValueError(f"{key} is {data[key]!r}")
     return float(data[key])
+
+
+@dataclass(frozen=True, slots=True)
+class ToldState:
+    """A node's state, and what came of telling: `result` is delivering, delivered or failing.
+
+    `since`: when keepalived told of it (s, Unix); `status` is the exit status of the last of so many `attempts`.
+    """
+
+    state: str = ""
+    result: str = ""
+    since: float = 0.0
+    attempts: int = 0
+    status: int = 0
+
+
+def told_state(text: str) -> ToldState:
+    """What deliver-state.sh has written; an empty one where that is not to be understood."""
+    found = re.fullmatch(
+        r"(MASTER|BACKUP|FAULT|STOP) (delivering|delivered|failing) (\d{1,12}) (\d{1,9}) (\d{1,3})", text.strip()
+    )
+    return ToldState(found[1], found[2], float(found[3]), int(found[4]), int(found[5])) if found else ToldState()

@@ -15,6 +15,7 @@ from lbdeploy.events import excerpt
 from lbdeploy.node import keepalived_state
 from lbdeploy.node.answers import KEPT, seconds, understood
 from lbdeploy.node.health_probes import health
+from lbdeploy.node.keepalived_state import ToldState, told_state
 from lbdeploy.node.parsers import (
     Answered,
     Link,
@@ -51,7 +52,8 @@ class Observation:
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
     handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
-    metrics, and whether it does. `lost_address` is the node's own address for VRRP, where it does not have it.
+    metrics, and whether it does. `told`: how far the operator's scripts were told of keepalived's state.
+    `lost_address` is the node's own address for VRRP, where it does not have it.
     """
 
     node: Node
@@ -71,6 +73,7 @@ class Observation:
     keepalived: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
+    told: ToldState | None = None
     lost_address: Address | None = None
 
     def service(self, unit: str) -> ServiceState:
@@ -221,6 +224,7 @@ class NodeProbeScript(ProbeScript):
             else keepalived_state.KeepalivedState(),
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),
+            told=told_state(marks["told"].output) if "told" in marks else None,
             lost_address=None if self._has_address(links) else self.address,
         )
 

@@ -23,7 +23,8 @@ class Link:
 
     `doubtful` are addresses that can't be used, each with the flag that `ip a` shows: tentative, while duplicate
     address detection is running, or dadfailed, where another host has it (ip-address(8), RFC 4862 section 5.4).
-    `secondary` are those of IPv4 that came after another one of the same subnet, which is the primary.
+    `secondary` are those of IPv4 that came after another one of the same subnet, which is the primary. `others` are the
+    kernel's alternative names of it (ip-link(8): altname), by which keepalived does not find it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Link:
     mac: str = field(default="", compare=False)
     doubtful: Mapping[Address, str] = field(default_factory=dict)
     secondary: frozenset[Address] = frozenset()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ def _link(head: re.Match[str], lines: Sequence[str]) -> Link:
     doubtful = {address.ip: flag for address, flag in found if flag in _DOUBTS}
     secondary = frozenset(address.ip for address, flag in found if flag == _SECONDARY)
     up = "UP" in flags and "LOWER_UP" in flags
-    return Link(head["name"], up, tuple(address for address, _ in found), mac, doubtful, secondary)
+    others = tuple(words[1] for line in lines if (words := line.split())[:1] == ["altname"] and len(words) == 2)
+    return Link(head["name"], up, tuple(address for address, _ in found), mac, doubtful, secondary, others)
 
 
 def _address(found: re.Match[str]) -> tuple[Interface, str] | None:

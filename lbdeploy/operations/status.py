@@ -18,18 +18,19 @@ from lbdeploy.health.digest.overview import Overview, State, overview
 from lbdeploy.health.drained import drained
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.nodes import reached
+from lbdeploy.health.notified import notified
 from lbdeploy.health.placement import Placement
 from lbdeploy.health.servers import backends, servers
 from lbdeploy.health.state import ClusterState
 from lbdeploy.health.vips import holder, placed, tracked
 from lbdeploy.node.health_probes import health
-from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp
+from lbdeploy.node.keepalived_state import PROBE, KeepalivedState, parse_vrrp, told_state
 from lbdeploy.node.observation import Observation, ProbeScript, tracked_file
 from lbdeploy.node.parsers import Load, parse_ip_a, parse_loads, parse_show_stat
 from lbdeploy.node.resources import Journal, ServerState, Service
 from lbdeploy.node.resources.base import Resource
 
-HEALTH = ("now", "ip a", "show stat", "handover")
+HEALTH = ("now", "ip a", "show stat", "handover", "told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Status:
         yield from backends(self._state)
         yield from servers(self._state)
         yield from drained(self._state)
+        yield from notified(self._state)
 
     def _of(self, snapshot: Snapshot) -> Iterator[Finding]:
         seen = snapshot.seen
@@ -164,7 +166,7 @@ class Look(ProbeScript):
         servers = tuple((frontend.name, each.name, each.port) for frontend, each in cluster.servers())
         resources: list[Resource[Any]] = [Journal(), ServerState(servers), *(Service(name) for name in DAEMONS)]
         checks = health(cluster, node)
-        super().__init__(node, resources, {name: checks[name] for name in HEALTH} | {"vrrp": PROBE})
+        super().__init__(node, resources, {name: checks[name] for name in HEALTH if name in checks} | {"vrrp": PROBE})
 
     def read(self, output: str) -> Snapshot:
         """The snapshot from the script's output. Raises AnswerError where that is incomplete, or makes no sense."""
@@ -180,6 +182,7 @@ class Look(ProbeScript):
             haproxy_answers=marks["show stat"].output.startswith("# "),
             priority_offset=offset,
             offset_since=since,
+            told=told_state(marks["told"].output) if "told" in marks else None,
             keepalived=vrrp if self.cluster.vrrp.tracks else KeepalivedState(),
         )
         return Snapshot(seen, vrrp, parse_loads(marks["show stat"].output))

@@ -27,7 +27,7 @@ from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, OwnSections, Vip, frontend_socket
 from lbdeploy.node import paths, tls_hello
-from lbdeploy.node.paths import HAPROXY_SOCKET, SERVER_STATE
+from lbdeploy.node.paths import HAPROXY_SOCKET, NOTIFY_FOLDER, NOTIFY_RESULT, SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
@@ -54,6 +54,10 @@ CLIENTS_EXPIRE = 180  # s; until an entry of a client is dropped that nobody ren
 CLIENTS_RENEWED = 10  # s; how often the holder looks which entries have less than half of that left
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
+TELL_STATE = OWN_SCRIPTS + "tell-state"
+DELIVER_STATE = OWN_SCRIPTS + "deliver-state"
+NOTIFY_SERVICE = "lbdeploy-notify"
+NOTIFY_UNIT = unit_file(NOTIFY_SERVICE)
 SYSCTL_CONF = f"{SYSCTL_FOLDER}/zz-lbdeploy.conf"  # read last, even after /etc/sysctl.conf, so it takes precedence
 KEEPALIVED_UNIT = drop_in("keepalived", "lbdeploy")
 HAPROXY_UNIT = drop_in("haproxy", "lbdeploy")
@@ -116,6 +120,12 @@ PATHS = SimpleNamespace(
     greeting=tls_hello.escaped,
     track=OWN_SCRIPTS + "track-",
     notify=OWN_SCRIPTS + "notify",
+    notify_of=lambda state: f"{OWN_SCRIPTS}notify-{state.lower()}",
+    tell_state=TELL_STATE,
+    deliver_state=DELIVER_STATE,
+    notify_folder=NOTIFY_FOLDER,
+    notify_result=NOTIFY_RESULT,
+    notify_service=NOTIFY_SERVICE,
     firewall=FIREWALL,
     firewall_loaded=FIREWALL_LOADED,
     apt_key=lambda name: APT_KEYS.replace("*", name),
@@ -148,6 +158,7 @@ def desired(
         *of_apt,
         replace(NO_APT_FILES, but=tuple(file.path for file in of_apt)),
         *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
+        *([] if cluster.vrrp.told else [NO_NOTIFY]),
         Packages(packages(cluster), daemons=DAEMONS, upgrade=upgrade, reinstall=reinstall, pins=pins),
         ServerState(tuple((frontend.name, each.name, each.port) for frontend, each in cluster.servers())),
         *others,
@@ -155,12 +166,14 @@ def desired(
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
         Service("haproxy", watches=(HAPROXY_CFG, *beside_it), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
+        *([Service(NOTIFY_SERVICE, unit_files=(NOTIFY_UNIT,))] if cluster.vrrp.told else []),
         replace(NO_LEFTOVERS, but=own),
     ]
 
 
 NO_APT_FILES = Gone(f"none left over in {APT_FOLDER}", APT)
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
+NO_NOTIFY = Gone("no service that tells scripts of states", (NOTIFY_UNIT,), unit=NOTIFY_SERVICE)
 NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
 FIREWALL_AS_SERVICE = Service(
     FIREWALL_SERVICE,
@@ -174,6 +187,7 @@ FIREWALL_AS_SERVICE = Service(
 OPTIONAL: tuple[Resource[Any], ...] = (
     NO_APT_FILES,
     NO_FIREWALL,
+    NO_NOTIFY,
     NO_LEFTOVERS,
     *(Sysctl(name, "1", SYSCTL_CONF) for names in SETTINGS.values() for name in names),
     Packages(ALL_PACKAGES),
@@ -230,6 +244,7 @@ def other_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[Fil
         _private(HAPROXY_UNIT, text(cluster, node, "haproxy.service.conf", paths=PATHS)),
         _private(KEEPALIVED_UNIT, text(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
+        *_notify_files(cluster, node, text),
         _private(KEEPALIVED_CONF, keepalived, validate=validators.KEEPALIVED),
     ]
 
@@ -260,7 +275,20 @@ def _own_scripts(cluster: Cluster) -> list[File]:
     vrrp = cluster.vrrp
     own = {PATHS.track + each.name: each.script for each in vrrp.track_scripts}
     own |= {PATHS.notify: vrrp.notify} if vrrp.notify else {}
+    own |= {PATHS.notify_of(state): script for state, script in vrrp.told.items()}
     return [File(path, script.text, "700", validators.RUNNABLE, secret=True) for path, script in own.items()]
+
+
+def _notify_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
+    """What keepalived tells of a state, and what runs the operator's script until that succeeds."""
+    if not cluster.vrrp.told:
+        return []
+    deliver = text(cluster, node, "deliver-state.sh", paths=PATHS, instance=cluster.instance)
+    return [
+        _private(TELL_STATE, text(cluster, node, "tell-state.sh", paths=PATHS), "755", validators.SHELL),
+        _private(DELIVER_STATE, deliver, "755", validators.SHELL),
+        _private(NOTIFY_UNIT, text(cluster, node, "lbdeploy-notify.service", paths=PATHS)),
+    ]
 
 
 def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:

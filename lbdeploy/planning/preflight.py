@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lbdeploy.common.debian import PACKAGES, SYSCTL_FOLDER, lists_packages
 from lbdeploy.config.model import Cluster, Node
+from lbdeploy.errors import key_text
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
@@ -38,9 +39,7 @@ def _interface(cluster: Cluster, observation: Observation, network: str) -> Iter
     node, links = observation.node, {link.name: link for link in observation.links}
     interface, address = node.interfaces[network], node.addresses[network]
     if interface not in links:
-        detail = f"has no interface {interface}, for network {network}"
-        fix = _other_interface(cluster, node, network, [name for name in sorted(links) if name != "lo"])
-        yield Finding.failed(node.name, "interface", detail, fix, subject=interface)
+        yield _missing(cluster, observation, network)
         return
     if not links[interface].up:
         fix = f"ip link set {interface} up, or check its cable"
@@ -54,8 +53,25 @@ def _interface(cluster: Cluster, observation: Observation, network: str) -> Iter
     if interface not in observation.holds(address):
         where = ", ".join(observation.holds(address))
         detail = f"{address} is on {where}, not on {interface}" if where else f"{interface} does not have {address}"
-        fix = f"correct nodes.{node.name}.{network} in hosts.toml, or the node's network"
+        fix = f"correct {key_text('nodes', node.name, network)} in hosts.toml, or the node's network"
         yield Finding.failed(node.name, "address", detail, fix, subject=str(address))
+
+
+def _missing(cluster: Cluster, observation: Observation, network: str) -> Finding:
+    """An interface that is not there, or not by that name: keepalived knows no altname (ip-link(8))."""
+    node = observation.node
+    interface = node.interfaces[network]
+    real = next((link.name for link in observation.links if interface in link.others), "")
+    if real:
+        named = f"{interface}, for network {network}, {real}"
+        detail = f"calls {named}: the other is an altname, which keepalived does not know"
+        key = key_text("nodes", node.name, "interfaces")
+        fix = f'set {key} = {{ {key_text(network)} = "{real}" }} in hosts.toml'
+    else:
+        detail = f"has no interface {interface}, for network {network}"
+        there = sorted(link.name for link in observation.links if link.name != "lo")
+        fix = _other_interface(cluster, node, network, there)
+    return Finding.failed(node.name, "interface", detail, fix, subject=interface)
 
 
 def _other_interface(cluster: Cluster, node: Node, network: str, there: Sequence[str]) -> str:
@@ -69,7 +85,8 @@ def _other_interface(cluster: Cluster, node: Node, network: str, there: Sequence
     where = place_in(cluster.path, ("nodes", node.name, "interfaces") if own else ("networks", network, "interface"))
     close = get_close_matches(wrong, there, 1)
     meant = f"did you mean {close[0]}? " if close else ""
-    alone = f'; for {node.name} alone: nodes.{node.name}.interfaces = {{ {network} = "NAME" }}'
+    key = f'{key_text("nodes", node.name, "interfaces")} = {{ {key_text(network)} = "NAME" }}'
+    alone = f"; for {node.name} alone: {key}"
     return f"{where}: {meant}it has: {', '.join(there)}{'' if own else alone}"
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from lbdeploy.common.shell import cmd, here
 from lbdeploy.config.model import Node
 from lbdeploy.config.unvalidated import members
-from lbdeploy.errors import LbdeployError
+from lbdeploy.errors import LbdeployError, key_text
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.observation import PRELUDE, Observation
@@ -116,9 +116,8 @@ def _subject(peer: FormerPeer, word: str) -> str:
 def _changed_fix(peer: FormerPeer) -> str:
     """For a node whose address in hosts.toml has changed. If the new one can't be reached, it may be a mistake."""
     if peer.lost:
-        return (
-            f"did you mean {peer.address}? If so, correct nodes.{peer.name} in hosts.toml; if not, bring {peer.now} up"
-        )
+        key = key_text("nodes", peer.name)
+        return f"did you mean {peer.address}? If so, correct {key} in hosts.toml; if not, bring {peer.now} up"
     return f"if another host is {peer.name} now, stop keepalived on the old one for good"
 
 

@@ -83,7 +83,13 @@ def excuses(plan: Plan, stage: Stage, before: Survey) -> Excuses:
     failed = of_servers(before)
     later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
     waits = not later.isdisjoint(holders(before.cluster, list(before.seen.values())))
-    return frozenset((node, check) for node, check in failed if waits or (node, "backend") in failed) | _silent(before)
+    found = frozenset((node, check) for node, check in failed if waits or (node, "backend") in failed)
+    return found | _silent(before) | _untold(before)
+
+
+def _untold(before: Survey) -> Excuses:
+    """Nodes whose scripts failed before: what these need is elsewhere, and no reason to leave a node as it is."""
+    return frozenset(each.key for each in before.verdict.findings if each.is_error and each.check == "notify")
 
 
 def _silent(before: Survey) -> Excuses:

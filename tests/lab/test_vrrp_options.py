@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clients import smooth, traffic
-from harness import VIPS, Lab, held_by, wait_for
+from floating_ip import CLAIM, PORT, TOKEN, FloatingIp, floating_ip
+from harness import TOP, VIPS, Lab, held_by, wait_for
 
 NOTIFIED = "/run/notified"
 DELAY = "preempt_delay = 2\n"
@@ -132,3 +134,91 @@ def test_adverts_go_to_the_group_and_back(pair: Lab) -> None:
         smooth(seen, 2)
         assert set(pair.on("lb2", LISTEN).split()) == {goal}
         assert pair.run("doctor").code == 0
+
+
+CLAIMING = """preempt_delay = 2
+notify_master = "scripts/claim.sh"
+notify_retry = 1
+notify_timeout = 2
+"""
+
+
+def notify(lab: Lab, node: str) -> Any:
+    """What verify says of the script of a node; status has it among its warnings if it is no good news."""
+    (found,) = (
+        each
+        for each in lab.run("--json", "verify").json["findings"]
+        if (each["node"], each["check"]) == (node, "notify")
+    )
+    return found
+
+
+def the_pages_script_says_whether_it_was_heard(lab: Lab, api: FloatingIp) -> None:
+    """The example of docs/howto/floating-ip.md, where curl is; its secret is in a file, and in no argument."""
+    page = (TOP / "docs/howto/floating-ip.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    secret = api.folder / "secret"
+    secret.write_text(f'header = "Authorization: Bearer {TOKEN}"\n')
+    script = example.replace("/etc/keepalived/floating-ip.curl", str(secret)).replace("--max-time 10", "--max-time 1")
+    script = script.replace("https://api.example.com/v1/floating-ips/4711", f"http://192.168.1.21:{PORT}")
+    (api.folder / "script").write_text(script)
+    for mode, heard in (("failing", False), ("silent", False), ("well", True)):
+        api.mode(mode)
+        assert (lab.on("client", f"sh {api.folder / 'script'} 2>&1 && echo heard", check=False) == "heard") == heard
+    assert api.owner == "assign"
+    api.forget()
+
+
+@pytest.mark.slow
+def test_a_floating_ip_follows_the_vips_whatever_its_api_does(pair: Lab, tmp_path: Path) -> None:
+    """The script is told by `up`, at each move, and when a master claims its VIPs again: until it succeeds."""
+    (pair.file.parent / "scripts").mkdir(exist_ok=True)
+    (pair.file.parent / "scripts/claim.sh").write_text(CLAIM)
+    for node in ("lb1", "lb2"):
+        pair.on(node, f"umask 077; echo {TOKEN} > /root/floating-ip-token")
+    with floating_ip(pair, tmp_path) as api:
+        the_pages_script_says_whether_it_was_heard(pair, api)
+        pair.edit(DELAY, CLAIMING)
+        assert pair.run("up").code == 0
+        wait_for(lambda: api.owner == "lb1")
+        assert pair.do("up")["changes"] == []
+        assert notify(pair, "lb1")["detail"] == "its script was told of MASTER"
+
+        api.mode("failing")
+        pair.on("lb1", "systemctl stop haproxy")
+        wait_for(lambda: held_by(pair, "lb2"))
+        wait_for(lambda: notify(pair, "lb2")["severity"] == "error")
+        warnings = pair.do("status")["warnings"]
+        assert "notify_master ends with 1" in next(each["detail"] for each in warnings if each["check"] == "notify")
+        api.mode("silent")
+        wait_for(lambda: "takes longer than 2 s" in notify(pair, "lb2")["detail"])
+        assert api.owner == "lb1"
+        api.mode("well")
+        wait_for(lambda: api.owner == "lb2")
+        wait_for(lambda: notify(pair, "lb2")["ok"])
+
+        pair.on("lb1", "systemctl start haproxy")
+        wait_for(lambda: held_by(pair, "lb1"), 30)
+        wait_for(lambda: api.owner == "lb1")
+
+        # The other node believes for a moment that there is no master, and the preferred one is master all the time.
+        pair.on("lb1", "systemctl kill -s STOP keepalived")
+        wait_for(lambda: api.owner == "lb2")
+        pair.on("lb1", "systemctl kill -s CONT keepalived")
+        wait_for(lambda: api.owner == "lb1")
+        wait_for(lambda: held_by(pair, "lb1"))
+
+        api.forget()
+        pair.lab("stop", "lb2")
+        pair.lab("start", "lb2")
+        wait_for(lambda: notify(pair, "lb2")["ok"], 60)
+        pair.on("lb1", "systemctl restart lbdeploy-notify")
+        wait_for(lambda: api.owner == "lb1")
+
+        pair.edit(CLAIMING, DELAY)
+        assert pair.run("up").code == 0
+        for node in ("lb1", "lb2"):
+            assert pair.on(
+                node, "systemctl cat lbdeploy-notify 2>&1; ls /etc/keepalived | grep lbdeploy-", check=False
+            ).startswith("No files")
+            assert TOKEN not in pair.on(node, "journalctl -q -u lbdeploy-notify -u keepalived -u lbdeploy", check=False)

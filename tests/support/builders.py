@@ -15,6 +15,7 @@ from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.node.drift import NodePlan, diff
+from lbdeploy.node.keepalived_state import ToldState
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, Link, Room, ServerStat
 from lbdeploy.node.remote import remote_text
@@ -105,6 +106,7 @@ def observe(
         answered=tuple(Answered(vip.ip, f.port, "16") for vip in cluster.vips for f in cluster.frontends),
         own={frontend.name: True for frontend in cluster.frontends},
         room=(Room("/etc/haproxy", 10**6, 10**6),),
+        told=ToldState("MASTER" if holds else "BACKUP", "delivered", LONG_AGO, 1) if cluster.vrrp.told else None,
     )
     return replace(observation, **changes)
 

@@ -145,6 +145,12 @@ SCRIPT = "#!/bin/sh\nexit 0"  # a last line without its end is no mistake of a s
 OPTIONS = """
 mode = "multicast"
 notify = "scripts/notify.sh"
+notify_master = "scripts/claim.sh"
+notify_backup = "scripts/claim.sh"
+notify_fault = "scripts/claim.sh"
+notify_stop = "scripts/claim.sh"
+notify_timeout = 10
+notify_retry = 3
 [vrrp.track_files.uplink]
 file = "/run/uplink"
 weight = -120
@@ -225,7 +231,7 @@ ALL = {
 def beside(folder: Path) -> None:
     """Writes the files that these clusters name: the operator's scripts, and the certificate of a CA."""
     (folder / "scripts").mkdir(exist_ok=True)
-    for name in ("notify", "check-route"):
+    for name in ("notify", "claim", "check-route"):
         (folder / f"scripts/{name}.sh").write_text(SCRIPT)
     make_certificate(folder, ["kubernetes"])
     # What openssl writes before a certificate stays here.

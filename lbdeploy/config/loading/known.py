@@ -17,7 +17,7 @@ from lbdeploy.common import cache
 from lbdeploy.common.paths import absolute, home_expanded
 from lbdeploy.config.attachments import matching
 from lbdeploy.config.loading.encoding import decoded, encoded
-from lbdeploy.config.model import Cluster, Frontend
+from lbdeploy.config.model import NOTIFIED, Cluster, Frontend
 
 
 def load(path: Path, text: str) -> Cluster:
@@ -76,10 +76,11 @@ def _with_texts(cluster: Cluster, text_of: Callable[[str], str]) -> Cluster:
     scripts = tuple(
         replace(each, script=replace(each.script, text=text_of(each.script.path))) for each in vrrp.track_scripts
     )
-    notify = replace(vrrp.notify, text=text_of(vrrp.notify.path)) if vrrp.notify else None
-    frontends = tuple(_with_secrets(each, text_of) if each.secrets else each for each in cluster.frontends)
+    named = {key: each for key in ("notify", *NOTIFIED.values()) if (each := getattr(vrrp, key))}
+    told = {key: replace(each, text=text_of(each.path)) for key, each in named.items()}
     extra = tuple(replace(each, text=text_of(each.path)) for each in cluster.extra)
-    vrrp = replace(vrrp, track_scripts=scripts, notify=notify)
+    frontends = tuple(_with_secrets(each, text_of) if each.secrets else each for each in cluster.frontends)
+    vrrp = replace(vrrp, track_scripts=scripts, **told)
     return replace(cluster, vrrp=vrrp, frontends=frontends, extra=extra)
 
 

@@ -248,6 +248,13 @@ OF_NETWORKS = (
         "add the names, or renew it: docs/howto/certificates.md",
     ),
     Check(
+        "vip-reach",
+        "a VIP that answers on the node that holds it answers the other nodes, too: many virtual networks drop what "
+        "comes from an address that they have not given to a machine",
+        "no VIP answers on its holder alone",
+        "allow the VIP where the message says; or tell the network's API who holds it: docs/howto/floating-ip.md",
+    ),
+    Check(
         "lint",
         "what would be written has no known mistakes: the same as `lbdeploy check`",
         "no known mistakes in what would be written",

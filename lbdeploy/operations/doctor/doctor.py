@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KINDS = ((HostKeyError, "host-key"), (LoginError, "login"), (SudoError, "sudo"), (LbdeployError, "reach"))
 
 OF_SERVERS = (readiness.CHECK, CHECK)  # what servers say, and not nodes
-ENOUGH = {"lint": 0, "firewall": 2}  # how many examined nodes a check needs, where that is not one
+ENOUGH = {"lint": 0, "firewall": 2, "vip-reach": 2}  # how many examined nodes a check needs, where that is not one
 
 
 @dataclass(frozen=True, slots=True)

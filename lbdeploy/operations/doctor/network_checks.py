@@ -62,6 +62,37 @@ def _anybody(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]
         yield Finding.warning(None, "vrrp-source", detail, fix)
 
 
+def _only_on_holder(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
+    """VIPs that answer on their holder, and not another node on their network: what is between drops them."""
+    for vip in cluster.vips:
+        holders = [each for each in checkups if each.observation.holds(vip.ip)]
+        others = [each for each in checkups if each not in holders and _is_near(each, vip.ip)]
+        if len(holders) == 1 and _answered(holders[0], vip.ip) is True:
+            for each in others:
+                if _answered(each, vip.ip) is False:
+                    yield _dropped(vip.ip, holders[0].node.name, each.node.name)
+
+
+def _is_near(checkup: Checkup, ip: Address) -> bool:
+    return any(ip in each.network for link in checkup.observation.links for each in link.addresses)
+
+
+def _answered(checkup: Checkup, ip: Address) -> bool | None:
+    """Whether a node gets an answer from a VIP, at any port; None where it has not asked."""
+    answers = [each.ok for each in checkup.observation.answered if each.ip == ip]
+    return any(answers) if answers else None
+
+
+def _dropped(ip: Address, holder: str, name: str) -> Finding:
+    detail = f"{ip} answers on {holder}, which holds it, and not from here: the network between them may drop it"
+    fix = (
+        f"let {holder} use that address: allowed_address_pairs of an OpenStack port, forged transmits and MAC changes "
+        "of a VMware port group, filters of MACs or IPs of Hyper-V, Proxmox or a switch; where none of that can be, an "
+        "API moves the address: docs/howto/floating-ip.md; a firewall between them has a finding of its own"
+    )
+    return Finding.failed(name, "vip-reach", detail, fix, subject=str(ip))
+
+
 def _blocked(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     by_name = {each.node.name: each for each in checkups}
     for receiver in checkups:
@@ -142,7 +173,7 @@ def _clocks(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
         yield Finding.warning(None, "clock", detail, fix)
 
 
-JUDGES: tuple[Judge, ...] = (_vips, _router_id, _anybody, _blocked, _deaf, _clocks)
+JUDGES: tuple[Judge, ...] = (_vips, _router_id, _anybody, _only_on_holder, _blocked, _deaf, _clocks)
 
 
 def _at(cluster: Cluster, node: Node) -> Address:

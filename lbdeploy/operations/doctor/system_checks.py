@@ -13,6 +13,7 @@ from ipaddress import ip_network
 
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
+from lbdeploy.errors import key_text
 from lbdeploy.health.finding import Finding
 from lbdeploy.node.apt import shipped
 from lbdeploy.node.paths import JOURNAL
@@ -62,7 +63,7 @@ class Listener:
 def _listeners(cluster: Cluster, node: Node) -> Iterator[Listener]:
     for each in cluster.frontends:
         for vip in cluster.vips_of(each):
-            key = f"frontends.{each.name}.port"
+            key = key_text("frontends", each.name, "port")
             yield Listener(vip.ip, each.port, f"frontend {each.name}", key, each.allow)
     if metrics := cluster.metrics:
         address = node.addresses[metrics.network]

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import UsageError, key_text
 
 Name = Literal["haproxy", "hang", "keepalived", "freeze", "path", "link", "power", "server", "drain"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -82,10 +82,11 @@ def refuse_pointless(name: Name, cluster: Cluster) -> None:
     """Raise UsageError for what would show nothing, or something else."""
     first = cluster.frontends[0]
     if name == "drain" and first.check == "tcp":
+        key = key_text("frontends", first.name)
         raise UsageError(
             f"the check of {first.name} asks for a TCP connection only: a server that drains is not noticed",
             state="nothing was contacted",
-            fix=f'set check = "https" in [frontends.{first.name}]',
+            fix=f'set check = "https" in [{key}]',
         )
     nodes = {address: node.name for node in cluster.nodes for address in node.addresses.values()}
     for _, server in cluster.servers() if name == "path" else ():

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster, Frontend, Ssh
+from lbdeploy.errors import key_text
 from lbdeploy.planning.lint.lints import Lint
 from lbdeploy.planning.lint.server_checks import server_checks, too_little
 
@@ -34,7 +35,7 @@ def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
     for frontend in cluster.frontends:
         for side, seconds in (("client", frontend.client_timeout), ("server", frontend.server_timeout)):
             if seconds < 600:
-                key = f"frontends.{frontend.name}.{side}_timeout"
+                key = key_text("frontends", frontend.name, f"{side}_timeout")
                 message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
                 yield message, "leave it out: the default is four hours"
         yield from _pointless(frontend)
@@ -59,7 +60,7 @@ def _missing(ssh: Ssh) -> Iterator[Suspicion]:
 
 def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
     """Settings of a frontend that its servers do not understand, or that do not have the effect one expects."""
-    key = f"frontends.{frontend.name}"
+    key = key_text("frontends", frontend.name)
     if frontend.proxy_protocol and (frontend.port == 6443 or any(each.port == 6443 for each in frontend.servers)):
         message = f"{key}.proxy_protocol: kube-apiserver (port 6443) takes a PROXY header for a broken connection"
         yield message, "leave it out: it is for an ingress controller that expects the header"
@@ -74,8 +75,9 @@ def _stacked(cluster: Cluster, frontend: Frontend) -> Iterator[Suspicion]:
     there = [each for each in frontend.servers if each.address in own and each.port == frontend.port]
     if there:
         which = " and ".join(f"{each.name} ({own[each.address]})" for each in there)
+        key = key_text("frontends", frontend.name)
         message = (
-            f"frontends.{frontend.name}: {which} run on the nodes at port {frontend.port}, which haproxy has on "
+            f"{key}: {which} run on the nodes at port {frontend.port}, which haproxy has on "
             "the VIPs: kube-apiserver listens on all addresses, and only one of the two can start"
         )
         yield message, "give the frontend another port; or each kube-apiserver --bind-address=ITS_OWN_ADDRESS"
@@ -93,7 +95,7 @@ def _slower_than_vrrp(cluster: Cluster) -> Iterator[Suspicion]:
         servers = each.interval + (each.fall - 1) * each.fast_interval
         if servers > nodes:
             message = (
-                f"frontends.{each.name}: haproxy may take {servers:g} s to see that a server is gone "
+                f"{key_text('frontends', each.name)}: haproxy may take {servers:g} s to see that a server is gone "
                 f"(interval + (fall - 1) x fast_interval), keepalived {nodes:g} s for a node "
                 "(check_interval x check_fall + 3 x advert_interval)"
             )

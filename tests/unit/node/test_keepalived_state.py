@@ -7,7 +7,7 @@ from builders import captured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbdeploy.node.keepalived_state import KeepalivedState, parse_vrrp
+from lbdeploy.node.keepalived_state import KeepalivedState, ToldState, parse_vrrp, told_state
 from lbdeploy.node.parsers import parse_loads
 
 
@@ -29,3 +29,12 @@ def test_its_journal_says_the_state_where_there_is_nothing_else() -> None:
 def test_whatever_a_node_says_it_is_no_error(text: str) -> None:
     assert isinstance(parse_vrrp(text, "VI_K8S_API"), KeepalivedState)
     assert isinstance(parse_loads(text), tuple)
+
+
+def test_how_far_scripts_were_told_is_read() -> None:
+    assert told_state("MASTER failing 1795971480 3 124\n") == ToldState("MASTER", "failing", 1795971480.0, 3, 124)
+
+
+@pytest.mark.parametrize("text", ["", "MASTER", "NONE failing 1 1 1", "MASTER failing 1 1 1 1", "MASTER failing x 1 1"])
+def test_what_is_no_answer_says_nothing(text: str) -> None:
+    assert told_state(text) == ToldState()

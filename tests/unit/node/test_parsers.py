@@ -311,3 +311,16 @@ def test_a_frontend_that_has_served_millions_says_so() -> None:
     """Its total is a counter, and no number of a file that keepalived tracks."""
     rows = "# pxname,svname,scur,rate,stot\napi,FRONTEND,20000,1500,123456789\napi,m1,1,1,1\napi,BACKEND,1,1,1\n"
     assert parse_loads(rows) == (Load("api", 20000, 1500, 123456789),)
+
+
+def test_alternative_names_of_an_interface_are_known() -> None:
+    """As iproute2 prints them, below the MAC."""
+    text = """\
+2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq state UP group default qlen 1000
+    link/ether 52:54:00:12:34:56 brd ff:ff:ff:ff:ff:ff
+    altname enp0s3
+    altname ens3
+    inet 192.0.2.11/24 brd 192.0.2.255 scope global eth0
+"""
+    (link,) = parse_ip_a(text)
+    assert (link.name, link.others, len(link.addresses)) == ("eth0", ("enp0s3", "ens3"), 1)

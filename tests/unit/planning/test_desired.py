@@ -97,7 +97,19 @@ def test_binding_to_absent_vips_is_allowed_for_their_families(tmp_path: Path, vi
 def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cluster) -> None:
     """Nothing is started before the packages, files and kernel settings are there; what was interrupted comes first."""
     kinds = [type(each) for each in desired(seed, seed.preferred)]
-    assert kinds == [Journal, Gone, Gone, Packages, ServerState, *[File] * 9, *[Sysctl] * 5, Service, Service, Gone]
+    assert kinds == [
+        Journal,
+        Gone,
+        Gone,
+        Gone,
+        Packages,
+        ServerState,
+        *[File] * 9,
+        *[Sysctl] * 5,
+        Service,
+        Service,
+        Gone,
+    ]
     assert [each.unit for each in desired(seed, seed.preferred) if isinstance(each, Service)] == [
         "haproxy",
         "keepalived",

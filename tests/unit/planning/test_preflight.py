@@ -81,6 +81,18 @@ def test_a_peer_behind_a_router_is_told(tmp_path: Path, seed: Cluster) -> None:
         assert list(preflight(meant, observe(meant, meant.node("lb1"), lacks=behind))) == []
 
 
+def test_an_altname_is_told_with_the_name_that_counts(seed: Cluster) -> None:
+    """`ip a` and ssh know both names, keepalived does not."""
+    node = seed.preferred
+    named = [
+        replace(link, name="eth0", others=("enp3s0f0np0", "ens32")) if link.name == "ens32" else link
+        for link in observe(seed, node).links
+    ]
+    (found,) = [each for each in preflight(seed, observe(seed, node, links=tuple(named))) if each.check == "interface"]
+    assert found.detail.startswith("calls ens32, for network management, eth0: the other is an altname")
+    assert found.fix == 'set nodes.lb1.interfaces = { management = "eth0" } in hosts.toml'
+
+
 def test_an_interface_without_ipv6_can_carry_no_vip_of_it(tmp_path: Path) -> None:
     """It is asked of interfaces that are to carry one, and of no others."""
     of = cluster(tmp_path, BIG)

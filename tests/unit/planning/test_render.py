@@ -266,6 +266,9 @@ def test_every_option_has_its_place_in_keepalived_conf(tmp_path: Path, node: str
         ("/etc/keepalived/tickle-clients", "755"),
         ("/etc/keepalived/lbdeploy-track-route", "700"),
         ("/etc/keepalived/lbdeploy-notify", "700"),
+        *((f"/etc/keepalived/lbdeploy-notify-{each}", "700") for each in ("master", "backup", "fault", "stop")),
+        ("/etc/keepalived/lbdeploy-tell-state", "755"),
+        ("/etc/keepalived/lbdeploy-deliver-state", "755"),
         (KEEPALIVED_CONF, "644"),
     ]
     assert {own[4].content, own[5].content} == {SCRIPT}

@@ -29,7 +29,7 @@ def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
     states = {each.id: FileState("missing") for each in new} | {f"service {FIREWALL_SERVICE}": ServiceState()}
     back = earlier(wanted, observe(found, node, states=states))
     assert not any(isinstance(each, File) and "fire" in each.path for each in back)
-    assert [each.unit for each in back if isinstance(each, Gone) and each.unit] == [FIREWALL_SERVICE]
+    assert [each.unit for each in back if isinstance(each, Gone) and "fire" in each.unit] == [FIREWALL_SERVICE]
     assert not any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in back)
     gone = [each for each in back if isinstance(each, Gone) and not each.late]
     there = {each.id: dict.fromkeys(each.patterns, "ours\n") for each in gone}

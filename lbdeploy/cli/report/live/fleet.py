@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from lbdeploy.cli.report.live.layout import Column, clipped, padded, scrolled, table, width_of, window
+from lbdeploy.cli.report.live.layout import Column, chosen, clipped, scrolled, table, window
 from lbdeploy.cli.report.live.screen import Size, footer
 from lbdeploy.cli.report.live.view import LiveView
 from lbdeploy.cli.report.summary import STYLES, lasting
@@ -19,6 +19,7 @@ HEADS = [
     Column("file"), Column("cluster", 4), Column("is"), Column("nodes", 1), Column("servers", 1), Column("VIPs on", 2),
     Column("for", 3), Column("first problem"),
 ]  # fmt: skip
+KEYS = "q quit  ? help  Enter opens a cluster  / filter"
 HELP = (
     "one row a cluster: up and down choose one, Enter opens it, Esc comes back",
     "/ shows only rows with a text, q ends; the last screen stays",
@@ -38,12 +39,12 @@ def fleet_screen(clusters: Sequence[WatchedCluster], view: LiveView, size: Size)
     width, height = size
     rows = shown(clusters, view.filter)
     heading, lines = table(HEADS, [row for _, row in rows], width)
-    marked = [_selected(line, width) if at == view.selected else line for at, line in enumerate(lines)]
+    marked = [chosen(line) if at == view.selected else line for at, line in enumerate(lines)]
     if view.page == "help":
         body: list[Line] = scrolled([[line] for line in HELP], height - 2, view.top)
     else:
         body = [heading, *window(marked, height - 3, view.selected, "cluster")]
-    return [_verdict(clusters, width), *(clipped(each, width) for each in body), footer(view, width)]
+    return [_verdict(clusters, width), *(clipped(each, width) for each in body), footer(view, width, KEYS)]
 
 
 def last_fleet_screen(clusters: Sequence[WatchedCluster], size: Size) -> list[Line]:
@@ -87,9 +88,3 @@ def _cells(status: Status) -> Iterator[Line]:
 
 def _words(row: Sequence[Line]) -> str:
     return " ".join(part if isinstance(part, str) else part[0] for cell in row for part in cell).lower()
-
-
-def _selected(line: Line, width: int) -> Line:
-    fitted = clipped(line, width)
-    whole = padded(fitted, width) if width_of(fitted) < width else fitted
-    return [(part if isinstance(part, str) else part[0], "selected") for part in whole]

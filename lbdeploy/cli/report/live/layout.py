@@ -53,6 +53,12 @@ def padded(line: Line, width: int) -> Line:
     return [*pairs(line), (" " * (width - width_of(line)), "")]
 
 
+def chosen(line: Line) -> Line:
+    """A row that is chosen: its name is marked, and the rest keeps the colours that say how it is."""
+    (name, _), *rest = pairs(line)
+    return [(name, "selected"), *rest]
+
+
 def table(heads: Sequence[Column], rows: Sequence[Sequence[Line]], width: int) -> tuple[Line, list[Line]]:
     """The heading and the rows of a table, without the columns for which there is no room."""
     kept = list(range(len(heads)))

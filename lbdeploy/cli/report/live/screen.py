@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lbdeploy.cli.report.live import pages
-from lbdeploy.cli.report.live.layout import clipped, heights, padded, scrolled, table, width_of, window
+from lbdeploy.cli.report.live.layout import chosen, clipped, heights, padded, pairs, scrolled, table, width_of, window
 from lbdeploy.cli.report.live.sections import LiveTable, TableRow, Watched, sections
 from lbdeploy.cli.report.live.view import LiveView
 from lbdeploy.cli.report.summary import causes_lines, summary_line
@@ -42,17 +42,20 @@ def verdict(watched: Watched, width: int, advise: Advise = tuple) -> Line:
     whole = advise(summary_line(status.overview, status.state, status.causes))
     if width_of(whole) > width:  # how many problems there are says more than since when
         whole = advise(summary_line(status.overview.since(None), status.state, status.causes))
+    if width_of(whole) > width:
+        whole = [(text.replace("  ", " "), style) for text, style in pairs(whole)]
     return clipped(whole, width)
 
 
-def footer(view: LiveView, width: int) -> Line:
-    """The keys, or the filter, and the time."""
+def footer(view: LiveView, width: int, keys: str = KEYS) -> Line:
+    """The keys, or the filter, and the time. `keys`: those of the first page."""
     clock = time.strftime("%H:%M:%S")
     if view.typing or view.filter:
         cursor, then = ("_", "Enter keeps it, Esc clears it") if view.typing else ("", "Esc clears it")
         left: Line = [("/", "name"), (view.filter + cursor, "name"), (f"  {then}", "quiet")]
     else:
-        left = [(KEYS if view.page == "overview" else "Esc back  q quit  ? help  h history  d drill", "quiet")]
+        first = keys if view.opened is None else f"Esc back  {keys}"
+        left = [(first if view.page == "overview" else "Esc back  q quit  ? help  h history  d drill", "quiet")]
     if width_of(left) + len(clock) + 2 > width:
         return clipped(left, width)
     return [*padded(left, width - len(clock)), (clock, "quiet")]
@@ -60,8 +63,8 @@ def footer(view: LiveView, width: int) -> Line:
 
 def _page(watched: Watched, view: LiveView, size: Size, advise: Advise) -> list[Line]:
     if view.page == "details":
-        chosen = rows(watched, view)
-        return pages.details(watched, chosen[min(view.selected, len(chosen) - 1)]) if chosen else []
+        all_rows = rows(watched, view)
+        return pages.details(watched, all_rows[min(view.selected, len(all_rows) - 1)]) if all_rows else []
     if view.page == "overview":
         return overview(watched, view, size, advise)
     pages_of = {"help": pages.help_lines, "history": pages.history, "drill": pages.drill}
@@ -87,14 +90,10 @@ def _drawn(section: LiveTable, selected: int, size: Size, view: LiveView) -> lis
     """A table: its heading and the rows for which there is room, among them the selected one."""
     width, height = size
     heading, lines = table(section.heads, [each.cells for each in section.rows], width)
-    marked = [_selected(line, width) if at == selected else line for at, line in enumerate(lines)]
+    marked = [chosen(line) if at == selected else line for at, line in enumerate(lines)]
     if view.filter and not lines and section.whole:
         heading = [(f"{count(section.whole, section.noun)}, none with {view.filter}", "quiet")]
     return [heading, *window(marked, height - 1, selected if 0 <= selected < len(lines) else None, section.noun)]
-
-
-def _selected(line: Line, width: int) -> Line:
-    return [(part if isinstance(part, str) else part[0], "selected") for part in padded(clipped(line, width), width)]
 
 
 def _news(watched: Watched, view: LiveView, height: int, advise: Advise) -> list[Line]:

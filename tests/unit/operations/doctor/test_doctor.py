@@ -26,7 +26,7 @@ def test_a_fit_pair_has_nothing_but_passed_checks(tmp_path: Path) -> None:
     found = doctor.diagnose(ready, [looked(ready), looked(ready, "lb2")], {}, (), heard)
     assert all(each.ok for each in found.findings)
     assert {each.check for each in found.findings} == {each.id for each in CHECKS if each.doctor}
-    assert [each.node for each in found.findings] == ["lb1"] * EACH + ["lb2"] * EACH + [None] * 7
+    assert [each.node for each in found.findings] == ["lb1"] * EACH + ["lb2"] * EACH + [None] * 8
 
 
 @pytest.mark.parametrize("outcome", ["barred", None])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from builders import captured, cluster
+from builders import captured, cluster, links
 from checkups import ALL, LB1, LB2, STRANGER, heard, looked, of_node
 from goldens import GOOD
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import network_listener
+from lbdeploy.node.parsers import Answered
 from lbdeploy.operations.doctor import network_checks
 
 
@@ -132,3 +134,36 @@ def test_multicast_is_told_what_it_can_not_check(tmp_path: Path, seed: Cluster) 
     assert found.detail == "any host on network management can take the VIPs: with multicast, adverts of all count"
     walled = cluster(tmp_path, text.replace("[cluster]", '[cluster]\nfirewall = "nftables"'))
     assert [each for each in network_checks.problems(walled, checkups) if each.check == "vrrp-source"] == []
+
+
+def reached(seed: Cluster, *, holder: bool, other: bool) -> list[Finding]:
+    """What is said where lb1 holds the VIPs, and each node gets an answer or not."""
+    pair = [looked(seed), looked(seed, "lb2")]
+    seen = [
+        replace(
+            each.observation,
+            links=links(seed, each.node, holds=each is pair[0]),
+            answered=tuple(Answered(vip.ip, 6443, "16" if well else "") for vip in seed.vips),
+        )
+        for each, well in zip(pair, (holder, other), strict=True)
+    ]
+    checkups = [replace(each, observation=now) for each, now in zip(pair, seen, strict=True)]
+    return [each for each in network_checks.problems(seed, checkups) if each.check == "vip-reach"]
+
+
+def test_a_vip_that_answers_on_its_holder_only_is_told_with_who_may_drop_it(seed: Cluster) -> None:
+    """A network that gives addresses to machines, as clouds do."""
+    first, second = reached(seed, holder=True, other=False)
+    assert (first.node, first.subject, second.subject) == ("lb2", "192.168.0.10", "192.168.1.10")
+    assert first.detail.startswith("192.168.0.10 answers on lb1, which holds it, and not from here")
+    for cause in ("allowed_address_pairs", "forged transmits", "filters of MACs"):
+        assert cause in (first.fix or "")
+
+
+@pytest.mark.parametrize(("holder", "other"), [(True, True), (False, False), (False, True)])
+def test_servers_that_are_down_are_no_matter_of_the_network(seed: Cluster, holder: bool, other: bool) -> None:
+    assert reached(seed, holder=holder, other=other) == []
+
+
+def test_a_pair_without_vips_says_nothing_of_them(seed: Cluster) -> None:
+    assert [each.check for each in together(seed, heard())] == []

@@ -29,7 +29,7 @@ def test_each_page_is_as_large_as_the_terminal_and_begins_with_how_the_cluster_i
     lines = screen(watched(fault(seed)), LiveView(page=page), size)
     assert len(lines) == size[1]
     assert max(map(width_of, lines)) <= size[0]
-    assert text(lines[0]).startswith("k8s-api  DEGRADED")
+    assert text(lines[0]).split()[:2] == ["k8s-api", "DEGRADED"]
     assert "q" in text(lines[-1])
 
 
@@ -57,6 +57,17 @@ def test_what_happens_moves_nothing(seed: Cluster, size: tuple[int, int]) -> Non
         )
     ]
     assert found[0] == found[1] == found[2]
+
+
+def test_a_row_that_is_chosen_keeps_the_colours_that_say_how_it_is(seed: Cluster) -> None:
+    row = screen(watched(fault(seed)), LiveView(selected=0), (80, 24))[2]
+    styles = {part[0].strip(): part[1] for part in row if isinstance(part, tuple)}
+    assert (styles["lb1"], styles["FAULT"], styles["inactive"]) == ("selected", "bad", "bad")
+
+
+def test_the_number_of_problems_is_told_in_sixty_columns(seed: Cluster) -> None:
+    lines = drawn(watched(fault(seed)), size=(60, 14))
+    assert lines[0] == "k8s-api DEGRADED 1/2 nodes 3/3 servers VIPs on lb2 1 problem"
 
 
 def test_what_is_wrong_stands_above_what_has_changed(seed: Cluster) -> None:
