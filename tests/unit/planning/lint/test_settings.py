@@ -127,7 +127,7 @@ def test_servers_on_the_nodes_at_a_frontends_port_are_warned_of(tmp_path: Path) 
 
 def test_a_key_with_a_dot_in_it_is_told_as_it_is_written(tmp_path: Path) -> None:
     """What is copied from the screen into the file is TOML."""
-    text = GOOD.replace("[frontends.k8s-api", '[frontends."api.example.com"').replace(
+    text = READY.replace("[frontends.k8s-api", '[frontends."api.example.com"').replace(
         "port = 6443", "port = 6443\nclient_timeout = 50"
     )
     (found,) = (each for each in lint(cluster(tmp_path, text)) if "client_timeout" in each.message)
