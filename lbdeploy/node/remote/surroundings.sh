@@ -54,6 +54,7 @@ for dir in /proc/[0-9]*; do
     [ "$(readlink "$dir/ns/net")" = "$own" ] || continue
     ! grep -q '/keepalived\.service' "$dir/cgroup" || continue
     command=$(tr '\0' ' ' < "$dir/cmdline")
+    [ "$command" ] || continue # it has ended meanwhile
     knows=unknown
     if [ "$name" = keepalived ]; then
         # One that only answers has no addresses: another look at this node may be asking, or a validator.

@@ -32,10 +32,11 @@ def keepalived(folder: Path, *words: str) -> Iterator[str]:
         process.wait()
 
 
-def found() -> dict[str, str]:
+def found(proc: str = "/proc") -> dict[str, str]:
     """The processes that the script tells, by number, with what they know."""
     text = remote_text("surroundings.sh")
     part = text[text.index("# config DIR WORD") : text.index("\nfor vip in $vips; do\n    grep")]
+    part = part.replace("/proc", proc)
     said = subprocess.run(["sh", "-c", f"vips={VIP}\n{part}"], check=False, capture_output=True, text=True, timeout=60)
     rows = (line.split() for line in said.stdout.splitlines() if line.startswith("process "))
     return {pid: knows for _, pid, name, knows, *_ in rows if name == "keepalived"}
@@ -53,3 +54,17 @@ def test_one_that_only_answers_is_none(tmp_path: Path, words: tuple[str, ...]) -
     """Such as that of another operator's look at the same time."""
     with keepalived(tmp_path, *words) as pid:
         assert pid not in found()
+
+
+@pytest.mark.parametrize(
+    ("command", "knows"), [("keepalived\0-f\0/etc/x\0", "unknown"), ("", None)], ids=["runs", "ended"]
+)
+def test_one_that_ends_meanwhile_is_none(tmp_path: Path, command: str, knows: str | None) -> None:
+    """Then its command line is empty (proc(5)); of one that runs, a file that can't be read is told."""
+    proc = tmp_path / "proc"
+    for each in ("self", "7"):
+        (proc / each / "ns").mkdir(parents=True)
+        (proc / each / "ns" / "net").symlink_to("net:[1]")
+    for name, text in {"comm": "keepalived\n", "cmdline": command, "cgroup": "0::/user.slice\n"}.items():
+        (proc / "7" / name).write_text(text)
+    assert found(str(proc)).get("7") == knows
