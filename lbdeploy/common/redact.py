@@ -26,7 +26,8 @@ _WORDS = (
     "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
 )  # fmt: skip
 _ASSIGNMENT = r"\$\w+\s*="
-# In any text, each followed by the secret. Before it: what of it a line has for certain, once it is _plain, since most
+# In any text, each followed by the secret; what ends in _file has the path of a file.
+# Before it: what of it a line has for certain, once it is _plain, since most
 # patterns need not even be compiled then.
 _GAP = r"[\"'\\]*[ \t]+"
 _BEFORE = (
@@ -37,9 +38,9 @@ _BEFORE = (
     (("authorization",), r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+"),
     (
         ("pass", "secret", "token", "api", "credential"),
-        r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
+        r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
     ),
-    ((":",), rf"(?<![\w-])[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
+    ((":",), rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
     (("--",), r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])"),
     (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)"),
     (("hmac(", "jwt_verify", "aes_"), r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)"),
@@ -197,7 +198,13 @@ def _secret_after(values: Sequence[str], at: int) -> int | None:
         return values.index("password", at) + 1
     sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
     sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
-    return at + 2 if sets or sends or (value in _HEADERS and _pattern(_HEADER_NAMES).search(following)) else None
+    header = value in _HEADERS and _pattern(_HEADER_NAMES).search(following) and not _named(others)
+    return at + 2 if sets or sends or header else None
+
+
+def _named(values: Sequence[str]) -> bool:
+    """Whether haproxy gets a header's value from a file, which is named here and has the secret."""
+    return bool(values) and re.fullmatch(r"%\[str\(\w+\),map\(/[^()]+\)\]", values[0]) is not None
 
 
 def _fetches_one(word: str) -> bool:

@@ -21,6 +21,7 @@ from lbdeploy.config.model import (
     PackageSources,
     Repository,
     Script,
+    Secret,
     Server,
     Ssh,
     TrackFile,
@@ -56,7 +57,9 @@ def cluster(
         networks=networks,
         nodes=tuple(sorted(nodes, key=lambda node: -node.priority)),
         vrrp=vrrp,
-        frontends=tuple(_frontend(name, table, authorities.get(name)) for name, table in parsed["frontends"].items()),
+        frontends=tuple(
+            _frontend(name, table, authorities.get(name), texts) for name, table in parsed["frontends"].items()
+        ),
         metrics=Metrics(**dict(parsed["metrics"])) if parsed.get("metrics") else None,
         packages=_packages(parsed.get("packages"), keys),
         firewall=parsed["cluster"].firewall,
@@ -142,11 +145,18 @@ def _packages(table: PackagesTable | None, keys: dict[str, str]) -> PackageSourc
     return PackageSources(pins, table.apt_proxy, tuple(repositories))
 
 
-def _frontend(name: str, table: FrontendTable, authority: str | None) -> Frontend:
+def _frontend(name: str, table: FrontendTable, authority: str | None, texts: Mapping[str, str]) -> Frontend:
     servers = tuple(_server(key, entry, table.port) for key, entry in table.servers.items())
-    settings = {key: value for key, value in dict(table).items() if key not in ("servers", "check_ca_file")}
+    files = ("check_ca_file", "check_token_file", "check_certificate")
+    settings = {key: value for key, value in dict(table).items() if key not in ("servers", *files)}
     settings["check_status"] = tuple(table.check_status)
+    settings["check_token"] = _secret(table.check_token_file, texts)
+    settings["check_certificate"] = _secret(table.check_certificate, texts)
     return Frontend(name=name, servers=servers, check_ca=authority, **settings)
+
+
+def _secret(path: str | None, texts: Mapping[str, str]) -> Secret | None:
+    return Secret(path, texts[path]) if path else None
 
 
 def _server(name: str, entry: ServerTable, port: int) -> Server:

@@ -111,6 +111,14 @@ def set_servers(draft: Draft, port: int, servers: dict[str, str]) -> None:
     draft["frontends"] = {FRONTEND: {"port": port, "balance": "roundrobin", "check": "tcp", "servers": servers}}
 
 
+def set_check(draft: Draft, check: str, status: Sequence[int]) -> None:
+    """How the servers are checked; `status` are the answers that mean ready, where they are not 200 alone."""
+    table = draft["frontends"][FRONTEND]
+    servers = table.pop("servers")
+    ready = {"check_status": list(status)} if list(status) != [200] else {}
+    draft["frontends"][FRONTEND] = table | {"check": check} | ready | {"servers": servers}
+
+
 def finished(draft: Draft) -> Draft:
     """The draft as it is written: without `host` where that is the address on the VRRP network."""
     network = draft["vrrp"]["network"]

@@ -11,6 +11,8 @@ from lbdeploy.config.model import METRICS, STATUS, Address
 from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable, VrrpTable
 from lbdeploy.errors import Problem, key_text
 
+_OF_HTTPS = ("check_path", "check_status", "check_ca_file", "check_host", "check_token_file", "check_certificate")
+
 
 def check_frontends(
     frontends: dict[str, FrontendTable],
@@ -93,7 +95,7 @@ def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
 
 def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
     for name, frontend in frontends.items():
-        for key in ("check_path", "check_status", "check_ca_file", "check_host"):
+        for key in _OF_HTTPS:
             if key in frontend.model_fields_set and frontend.check != "https":
                 message, fix = "is of no use to a tcp check", 'write check = "https", or leave it out'
                 yield Problem("https-only", ("frontends", name, key), message, fix)

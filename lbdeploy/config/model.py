@@ -100,6 +100,14 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of the operator's: the path of its file as in hosts.toml, and its text; root alone reads it on nodes."""
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnSections:
     """A file with sections of haproxy.cfg of the operator's: its path beside hosts.toml, and its text, a template."""
 
@@ -207,7 +215,9 @@ class Frontend:
     """A port on VIPs, and the servers behind it. Timeouts are haproxy's `timeout connect|client|server|check`.
 
     `networks` and `groups` are those on whose VIPs it listens; none: on all VIPs. `check_ca` holds certificates in PEM.
-    `allow` are the networks of its clients, besides the cluster's own addresses; none: everybody.
+    `allow` are the networks of its clients, besides the cluster's own addresses; none: everybody. `check_token` and
+    `check_certificate` are what haproxy shows to the servers that it checks: a bearer token (RFC 6750), and a client's
+    certificate with its private key in PEM.
     """
 
     name: str
@@ -230,10 +240,17 @@ class Frontend:
     check_status: tuple[int, ...] = (200,)
     check_ca: str | None = None
     check_host: str | None = None
+    check_token: Secret | None = None
+    check_certificate: Secret | None = None
     when_down: Literal["keep", "close"] = "keep"
     slow_start: float | None = None
     max_connections: int | None = None
     allow: tuple[Subnet, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What is put on the nodes for root alone to read."""
+        return tuple(each for each in (self.check_token, self.check_certificate) if each)
 
     @property
     def backups(self) -> tuple[Server, ...]:
@@ -307,7 +324,7 @@ class Cluster:
     def parts(self) -> tuple[Cluster, ...]:
         """What VRRP elects a holder for: each group as a cluster of its own, on the same nodes, with its own VIPs.
 
-        A file without groups has one part, which is the whole. See docs/decisions/067-groups.md.
+        A file without groups has one part, which is the whole. See docs/decisions/069-groups.md.
         """
         return tuple(self._part(group) for group in self.vrrp.groups) or (self,)
 

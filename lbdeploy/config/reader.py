@@ -35,6 +35,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
         SshTable,
         Table,
     )
+    from lbdeploy.config.secret_files import READERS, SecretFileError
 
 if TYPE_CHECKING:
     from lbdeploy.config.mistakes.line_numbers import TextSpan
@@ -46,8 +47,8 @@ REQUIRED = ("cluster", "networks", "nodes", "vrrp", "frontends")
 def load(path: Path, text: str | None = None, texts: dict[str, str] | None = None) -> Cluster:
     """The cluster that the file at `path` describes; or that it would, if it held `text`.
 
-    `texts` holds the scripts, certificates and repository keys that the file names, by path. Those that it lacks are
-    read from beside the file, and added to it.
+    `texts` holds the scripts, certificates, secrets and repository keys that the file names, by path. Those
+    that it lacks are read from beside the file, and added to it.
 
     Raises UsageError where the file can't be read, and HostsFileError, with every problem, where it can't be used.
     """
@@ -89,6 +90,7 @@ def _load(path: Path, text: str, texts: dict[str, str]) -> Cluster:
     reader = _Reader(path, _parse(path, text), texts)
     parsed = reader.read()
     authorities = reader.authorities(parsed.get("frontends", {}))
+    reader.read_secrets(parsed.get("frontends", {}))
     keys = reader.keys(parsed.get("packages"))
     if reader.problems:
         raise reader.error(text)
@@ -122,7 +124,7 @@ class _Reader:
         self.path = path
         known = {section: kind.model_fields for section, kind in NAMED.items()}
         self.data, self.problems = joined(data, known, ServerTable.model_fields)
-        self.texts = {} if texts is None else texts  # of scripts, certificates and keys, by their path in hosts.toml
+        self.texts = {} if texts is None else texts  # of the files that hosts.toml names, by their paths there
 
     def read(self) -> dict[str, Any]:
         for section in self.data:
@@ -148,6 +150,16 @@ class _Reader:
                 fix = "name a file with the certificate of the servers' CA, as PEM"
                 self._add("unusable-certificate", ("frontends", name, "check_ca_file"), str(error), fix)
         return {name: self.texts[path] for name, path in named.items() if path in self.texts}
+
+    def read_secrets(self, frontends: dict[str, FrontendTable]) -> None:
+        """Put what haproxy is to show to servers into `texts`."""
+        named = [(name, key, getattr(table, key)) for name, table in frontends.items() for key in READERS]
+        for name, key, path in named:
+            try:
+                if path and path not in self.texts:
+                    self.texts[path] = READERS[key](build.beside(self.path, path))
+            except SecretFileError as error:
+                self._add("unusable-secret", ("frontends", name, key), *error.args)
 
     def keys(self, packages: PackagesTable | None) -> dict[str, str]:
         """The keys of repositories, armored, by the repository's name."""

@@ -248,6 +248,16 @@ class FrontendTable(Table):
     check_host: DnsName | None = Field(
         None, description="Name that the https check sends (SNI and Host), and that the certificate must have."
     )
+    check_token_file: FilePath | None = Field(
+        None,
+        description="Bearer token that the https check sends, for servers that answer 401 to strangers; relative to "
+        "hosts.toml. On the nodes, only root may read it, and it is never shown.",
+    )
+    check_certificate: FilePath | None = Field(
+        None,
+        description="Client's certificate and its private key in one file (PEM), for servers that demand one of an "
+        "https check; relative to hosts.toml. Kept like the token.",
+    )
     interval: Seconds = Field(10.0, description="Seconds between checks of a server.")
     fast_interval: Seconds = Field(
         1.0, description="The same while a server is down, or its state is changing or unknown."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lbdeploy.health import addresses, drained, nodes, notified, servers, vips
+from lbdeploy.health.certificates import judgement
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 
@@ -70,6 +71,14 @@ CHECKS = (
         ("frontend",), "something behind each frontend answers through each node's own haproxy", servers.serves
     ),
     HealthCheck(("api",), "something behind each VIP answers each node on its networks", servers.answers),
+    HealthCheck(
+        ("certificate",),
+        "each server's certificate is valid for more than 30 days (an API server's that has ended: an error; otherwise "
+        "a warning), has the VIPs and check_host among its names, and no other server's address in the place of its "
+        "own; and one authority has signed those of a frontend (warnings; names and authorities of API servers only). "
+        "`up` does not ask the servers, and a server that speaks no TLS is no problem",
+        judgement.certificates,
+    ),
     HealthCheck(
         ("notify",),
         "the operator's `notify_*` scripts have been told of the node's state (where they fail: an error on the node "

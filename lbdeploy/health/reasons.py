@@ -24,6 +24,9 @@ WORDS = {
     "L7STS": "it answers {path} with {status}",
     "SOCKERR": "this node could not even open a socket for the check",
 }
+LOGIN = (
+    "it wants a login; for that to count as ready, in hosts.toml: check_status = [200, {status}]; or: check_token_file"
+)
 # What to do about a server that no node sees up, by the same code; of L7STS, by the status of HTTP, too.
 FIXES = {
     "L4TOUT": "see whether {name} runs, and whether a firewall drops packets to port {port}",
@@ -33,8 +36,8 @@ FIXES = {
     "L7TOUT": "see what {name} is doing: curl -k https://{where}{path}",
     "L7RSP": "see what {name} answers: curl -k https://{where}{path}",
     "L7STS": "it says that it is not ready, as while it shuts down; to see why: curl -k https://{where}{path}?verbose",
-    "L7STS 401": "it wants a login; for that to count as ready, in hosts.toml: check_status = [200, {status}]",
-    "L7STS 403": "it wants a login; for that to count as ready, in hosts.toml: check_status = [200, {status}]",
+    "L7STS 401": LOGIN,
+    "L7STS 403": LOGIN,
     "L7STS 404": "correct check_path in hosts.toml: {path} is not there",
     "SOCKERR": "see what the node lacks, there: journalctl -u haproxy -n 20",
 }
@@ -71,8 +74,18 @@ def reason(
     told = {"where": where, "path": frontend.check_path, "status": status or "another status"}
     told |= {"name": server.name, "port": str(server.port)}
     code = stat.check_status
-    fix = FIXES.get(f"{code} {status}") or FIXES.get(code, "see whether {name} runs")
+    fix = _of_login(frontend, code, status) or FIXES.get(f"{code} {status}")
+    fix = fix or FIXES.get(code, "see whether {name} runs")
     return Reason(WORDS.get(code, "").format(**told), fix.format(**told))
+
+
+def _of_login(frontend: Frontend, code: str, status: str) -> str:
+    """What to do where a server does not take what the check shows it; "" where the check shows it nothing."""
+    if code == "L7STS" and status in ("401", "403") and frontend.check_token:
+        return "the token of check_token_file has ended, or may not read {path}: put another into it; lbdeploy up"
+    if code in ("L6RSP", "L7RSP", "SOCKERR") and frontend.check_certificate:
+        return "see whether it takes the certificate of check_certificate: openssl s_client -cert FILE -connect {where}"
+    return ""
 
 
 def _of_the_way(server: Server, where: str, bad: Sequence[str], good: Sequence[str]) -> Reason:

@@ -11,6 +11,7 @@ from lbdeploy.errors import LbdeployError
 from lbdeploy.health.placement import Placement, placement_of
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
+from lbdeploy.ssh.greeting import Greeting
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,14 @@ class ClusterState:
     """One observation of each node (all of the cluster's, or those that a run is limited to).
 
     `errors` has the nodes that could not be observed: whether they hold a VIP is unknown. `plans` has what would have
-    to change on each observed node, by name.
+    to change on each observed node, by name; `greetings` what servers said through each node, where they were asked.
     """
 
     cluster: Cluster
     observations: Sequence[Observation]
     plans: Mapping[str, NodePlan] = field(default_factory=dict)
     errors: Mapping[str, LbdeployError] = field(default_factory=dict)
+    greetings: Mapping[str, Sequence[Greeting]] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> tuple[ClusterState, ...]:

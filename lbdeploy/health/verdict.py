@@ -17,6 +17,7 @@ from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import ServerStat
 from lbdeploy.node.resources.drains import Drain
+from lbdeploy.ssh.greeting import Greeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,10 @@ def judge(
     observations: Sequence[Observation],
     plans: Mapping[str, NodePlan],
     errors: Mapping[str, LbdeployError] | None = None,
+    greetings: Mapping[str, Sequence[Greeting]] | None = None,
 ) -> Verdict:
     """The verdict of all checks on the observed nodes; see `ClusterState` for the parameters."""
-    state = ClusterState(cluster, observations, plans, errors or {})
+    state = ClusterState(cluster, observations, plans, errors or {}, greetings or {})
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
     drains = tuple((each.node.name, drain) for each in observations for drain in each.drains)
     packages = tuple((each.node.name, *of) for each in observations for of in each.packages.items())

@@ -79,6 +79,41 @@ def set_ready(cluster: Cluster, name: str, ready: bool, emit: Emit) -> None:
         emit(Done(host.name, "/readyz answers " + ("200" if ready else "500")))
 
 
+def present(cluster: Cluster, name: str, kind: servers.Certificate, emit: Emit) -> None:
+    """Has a server present such a certificate."""
+    with _running(cluster, emit) as lab:
+        host = _server(lab, name)
+        servers.present(lab.place, host, kind)
+        words = {
+            "good": "it is that of all servers",
+            "without-vips": "it lacks the VIPs",
+            "expiring": "it ends in 10 days",
+            "expired": "it has ended",
+            "other-authority": "another authority has signed it",
+        }
+        emit(Done(host.name, f"presents another certificate: {words[kind]}"))
+
+
+def demand(cluster: Cluster, name: str, kind: servers.Demand, emit: Emit) -> None:
+    """What a server demands of who asks for /readyz."""
+    with _running(cluster, emit) as lab:
+        host = _server(lab, name)
+        servers.demand(lab.place, host, kind)
+        words = {
+            "nothing": "answers /readyz to everybody",
+            "token": f"answers /readyz with 401, but to who shows the token in {lab.place.dir / 'client.token'}",
+            "certificate": f"takes connections of clients with a certificate: {lab.place.dir / 'client.pem'}",
+        }
+        emit(Done(host.name, words[kind]))
+
+
+def _server(lab: Lab, name: str) -> Host:
+    host = lab.plan.find(name)
+    if host.kind != "server":
+        raise LabError(f"{host.name} is a {host.kind}", fix="name a server")
+    return host
+
+
 def _machine(lab: Lab, name: str) -> Host:
     host = lab.plan.find(name)
     if host.kind not in {"node", "server"}:

@@ -16,6 +16,7 @@ from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.events import Emit, silent
 
 if TYPE_CHECKING:
+    from lbdeploy.lab.machine.servers import Certificate, Demand
     from lbdeploy.lab.status import LabStatus
 
 
@@ -136,3 +137,17 @@ def undrain(cluster: Cluster, name: str, emit: Emit = silent) -> None:
     from lbdeploy.lab import actions
 
     actions.set_ready(cluster, name, True, emit)
+
+
+def present(cluster: Cluster, name: str, kind: Certificate, emit: Emit = silent) -> None:
+    """Has a server present such a certificate from its next connection on."""
+    from lbdeploy.lab import actions
+
+    actions.present(cluster, name, kind, emit)
+
+
+def demand(cluster: Cluster, name: str, kind: Demand, emit: Emit = silent) -> None:
+    """Has a server demand a token for /readyz, a client's certificate of everybody, or nothing."""
+    from lbdeploy.lab import actions
+
+    actions.demand(cluster, name, kind, emit)

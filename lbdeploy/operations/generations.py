@@ -15,7 +15,7 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import GENERATIONS
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.planning.desired import KEEPALIVED_CONF, OWN_SCRIPTS
+from lbdeploy.planning.desired import KEEPALIVED_CONF, is_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,7 @@ class RollbackTarget:
     def wanted(self, name: str, resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
         """The resources of a node, with the files as the node itself kept them."""
         files = self.nodes[name].files if name in self.nodes else {}
-        then = {
-            path: File(path, content, mode, secret=path.startswith(OWN_SCRIPTS))
-            for path, (mode, content) in files.items()
-        }
+        then = {path: File(path, content, mode, secret=is_secret(path)) for path, (mode, content) in files.items()}
         return [wanted for each in resources for wanted in each.as_kept(then)]
 
 

@@ -33,6 +33,14 @@ from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP
 from lbdeploy.planning import own_sections, validators
+from lbdeploy.planning.haproxy.named_files import (
+    OWN_CAS,
+    ca_file,
+    client_file,
+    haproxy_files,
+    is_shown_to_servers,
+    token_file,
+)
 
 ALL_PACKAGES = (*PACKAGES, *FIREWALL_PACKAGES)  # including packages that only some hosts.toml ask for
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
@@ -44,7 +52,6 @@ TICKLE_CLIENTS = "/etc/keepalived/tickle-clients"
 PEERS = "lbdeploy"  # the section of haproxy.cfg in which the nodes are peers
 CLIENTS_EXPIRE = 180  # s; until an entry of a client is dropped that nobody renews
 CLIENTS_RENEWED = 10  # s; how often the holder looks which entries have less than half of that left
-OWN_CAS = "/etc/haproxy/lbdeploy-"  # prefix of the files with CA certificates
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
 TELL_STATE = OWN_SCRIPTS + "tell-state"
@@ -82,13 +89,15 @@ VRRP_STATE = "/run/lbdeploy-vrrp-state"  # the state that keepalived has told la
 HAPROXY_STOPPED = "/run/lbdeploy-haproxy-stopped"  # 1 while haproxy is stopped, or about to be; 0 otherwise
 
 
-def ca_file(frontend: str) -> str:
-    """The path of the CA certificates against which a frontend's servers are checked."""
-    return f"{OWN_CAS}{frontend}-ca.crt"
+def is_secret(path: str) -> bool:
+    """Whether nothing of such a file of lbdeploy's may be shown."""
+    return path.startswith(OWN_SCRIPTS) or is_shown_to_servers(path)
 
 
 PATHS = SimpleNamespace(
     ca_file=ca_file,
+    token_file=token_file,
+    client_file=client_file,
     metrics=METRICS,
     keepalived_conf=KEEPALIVED_CONF,
     haproxy_cfg=HAPROXY_CFG,
@@ -143,6 +152,7 @@ def desired(
     pins = tuple(cluster.packages.pins.items())
     of_apt, others = apt_files(cluster, node, text), other_files(cluster, node, text)
     own = tuple(file.path for file in others if file.path.startswith(OWN))
+    beside_it = tuple(path for path in own if path.startswith(OWN_CAS))
     return [
         Journal(),
         *of_apt,
@@ -154,7 +164,7 @@ def desired(
         *others,
         *(Sysctl(name, value, SYSCTL_CONF) for name, value in sysctls(cluster).items()),
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
-        Service("haproxy", watches=(HAPROXY_CFG, *ca_files(cluster)), unit_files=(HAPROXY_UNIT,)),
+        Service("haproxy", watches=(HAPROXY_CFG, *beside_it), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
         *([Service(NOTIFY_SERVICE, unit_files=(NOTIFY_UNIT,))] if cluster.vrrp.told else []),
         replace(NO_LEFTOVERS, but=own),
@@ -204,11 +214,6 @@ def packages(cluster: Cluster) -> tuple[str, ...]:
     return ALL_PACKAGES if cluster.firewall == "nftables" else PACKAGES
 
 
-def ca_files(cluster: Cluster) -> dict[str, str]:
-    """The certificates of the CAs against which servers are checked, by path."""
-    return {ca_file(each.name): each.check_ca for each in cluster.frontends if each.check_ca}
-
-
 def files(cluster: Cluster, node: Node, text: Text = rendered) -> list[File]:
     """The files of `node`. Raises RenderError."""
     return [*apt_files(cluster, node, text), *other_files(cluster, node, text)]
@@ -229,7 +234,7 @@ def other_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[Fil
     haproxy, keepalived = _haproxy_cfg(cluster, node, text), _keepalived_conf(cluster, node, text)
     return [
         File(SYSCTL_CONF, text(cluster, node, "sysctl.conf", sysctls=sysctls(cluster))),
-        *(File(path, content) for path, content in ca_files(cluster).items()),
+        *haproxy_files(cluster),
         *_firewall_files(cluster, node, text),
         _private(HAPROXY_CFG, haproxy, validate=validators.HAPROXY),
         _private(CHECK_HAPROXY, text(cluster, node, "check-haproxy.sh", paths=PATHS), "755", validators.SHELL),

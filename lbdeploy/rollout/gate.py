@@ -109,7 +109,7 @@ def of_servers(survey: Survey) -> frozenset[tuple[str | None, str]]:
 
 
 def _unforeseen(plan: Plan, stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:
-    """VIPs that another node holds now, though nothing in the plan moves them."""
+    """VIPs that another node holds now, though nothing in the plan moves them, nor that it alone reaches servers."""
     for part in after.cluster.parts:
         yield from _unforeseen_in(part, plan, stage, before, after)
 
@@ -118,13 +118,23 @@ def _unforeseen_in(part: Cluster, plan: Plan, stage: Stage, before: Survey, afte
     seen = [each.of(part) for each in before.seen.values()]
     was, now = holders(part, seen), holders(part, list(after.seen.values()))
     expected = foreseen(part, plan, stage, seen)
-    unexpected = [name for name in now if name not in expected]
+    unexpected = [name for name in now if name not in expected and not _has_servers_again(name, was, before, after)]
     if unexpected and was:
         detail = (
             f"{part.its_vips} moved from {' and '.join(was)} to {' and '.join(now)}, which the plan did not foresee"
         )
         fix = f"journalctl -u keepalived -n 20 on {' and '.join((*was, *unexpected))}"
         yield Finding.failed(None, "holder", detail, fix, subject=part.group)
+
+
+def _has_servers_again(name: str, was: Collection[str], before: Survey, after: Survey) -> bool:
+    """Whether this node has servers up, and those that held the VIPs had none: they leave the VIPs to it.
+
+    A new token, path or CA of the check does that to the first node that gets it, where the old one had all servers
+    down.
+    """
+    failed = of_servers(before)
+    return all((each, "backend") in failed for each in was) and (name, "backend") not in of_servers(after)
 
 
 def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:

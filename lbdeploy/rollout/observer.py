@@ -19,12 +19,14 @@ from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.inherited_drains import inheriting
 from lbdeploy.rollout.survey import Survey
+from lbdeploy.ssh.greeting import Greeting, Question, asking
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
 
 POLL_SECONDS = 0.25
+ASK_SECONDS = 0.5  # how much longer than the nodes servers may take to answer
 BOOT_SECONDS = 60.0  # from when a node that boots lets users log in, until it has started its daemons
 SETTLE_MARGIN = 10.0  # seconds that a cluster may take to settle, beyond what the daemons' timers say
 
@@ -63,11 +65,11 @@ class Observer:
         self._pool = pool
         self._emit = emit
 
-    def survey(self, wanted: Wanted) -> Survey:
-        """Observe the nodes and who else lives there, and emit events about it."""
+    def survey(self, wanted: Wanted, ask: Sequence[Question] = ()) -> Survey:
+        """Observe the nodes and who else lives there, and emit events about it. `ask`: servers, through each node."""
         for node in self.nodes:
             self._emit(Step(node.name, "look"))
-        survey = self.look(wanted, surroundings.probe(self.cluster))
+        survey = self.look(wanted, surroundings.probe(self.cluster), ask)
         for name in survey.seen:
             self._emit(Done(name, "looked"))
         return survey
@@ -83,12 +85,16 @@ class Observer:
             survey = self.look(wanted, surroundings.probe(self.cluster))
         return survey
 
-    def look(self, wanted: Wanted, more: Mapping[str, Raw] | None = None) -> Survey:
-        """Observe every node that can be reached. `more`: probes besides, by name."""
+    def look(self, wanted: Wanted, more: Mapping[str, Raw] | None = None, ask: Sequence[Question] = ()) -> Survey:
+        """Observe every node that can be reached. `more`: probes besides, by name; `ask`: servers, meanwhile."""
+        heard: dict[str, Sequence[Greeting]] = {}
 
         def observe(node: Node, session: Session) -> Observation:
             script = NodeProbeScript(self.cluster, node, wanted.resources[node.name], more)
-            return script.read(session.run(script.script()).output)
+            with asking(session, ask, ASK_SECONDS) as answers:
+                seen = script.read(session.run(script.script()).output)
+            heard[node.name] = answers
+            return seen
 
         found = self._pool.each(self.nodes, observe)
         seen = {name: each for name, each in found.items() if isinstance(each, Observation)}
@@ -100,6 +106,7 @@ class Observer:
             {name: each for name, each in errors.items() if name in wanted.scope},
             {name: each for name, each in seen.items() if name not in wanted.scope},
             {name: each for name, each in errors.items() if name not in wanted.scope},
+            {name: each for name, each in heard.items() if each},
         )
 
     def until_settled(

@@ -14,6 +14,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RebootedError, RolledBackError
 from lbdeploy.events import Emit, Note
 from lbdeploy.health.awaited import Goal, missing
+from lbdeploy.health.certificates.judgement import questions
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Resource
@@ -86,10 +87,16 @@ class Run:
         return Outcome(survey.plan, survey.verdict, errors=survey.errors)
 
     def verify(self, wait: float = 0.0, goal: Goal | None = None) -> Outcome:
-        """The state of the running cluster; observed again for up to `wait` seconds, until the goal is reached."""
-        deadline = time.monotonic() + wait
+        """The state of the running cluster; observed again for up to `wait` seconds, until the goal is reached.
+
+        Servers present their certificates once.
+        """
+        deadline, greetings = time.monotonic() + wait, None
         while True:
-            survey = self.context.observer.survey(self.wanted)
+            ask = questions(self.context.cluster) if greetings is None else ()
+            survey = self.context.observer.survey(self.wanted, ask)
+            greetings = survey.greetings if greetings is None else greetings
+            survey = replace(survey, greetings=greetings)
             if not missing(survey.verdict.findings, goal) or time.monotonic() >= deadline:
                 verdict = survey.verdict.with_more(findings(former_peers(survey, self.context.pool)))
                 return Outcome(survey.plan, verdict, errors=survey.errors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.plan import Plan
 from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
 from lbdeploy.planning.stages import staged
+from lbdeploy.ssh.greeting import Greeting
 
 REFUSED = (HostKeyError, LoginError, SudoError)  # the node is up, but refuses the login
 
@@ -29,7 +30,7 @@ class Survey:
     """The state of each node, and what would have to be done. `errors` has those that could not be observed.
 
     `beside` are the nodes that a run is not to change, as far as they were observed; `unseen` has the errors of those
-    that were not.
+    that were not. `greetings` is what servers said through each node, where they were asked.
     """
 
     cluster: Cluster
@@ -38,6 +39,7 @@ class Survey:
     errors: Mapping[str, LbdeployError]
     beside: Mapping[str, Observation] = field(default_factory=dict)
     unseen: Mapping[str, LbdeployError] = field(default_factory=dict)
+    greetings: Mapping[str, Sequence[Greeting]] = field(default_factory=dict)
 
     @cached_property
     def seen(self) -> dict[str, Observation]:
@@ -53,7 +55,7 @@ class Survey:
     @cached_property
     def verdict(self) -> Verdict:
         plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
-        return judge(self.cluster, list(self.observations.values()), plans, self.errors)
+        return judge(self.cluster, list(self.observations.values()), plans, self.errors, self.greetings)
 
     @property
     def is_live(self) -> bool:

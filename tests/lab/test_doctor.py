@@ -106,12 +106,14 @@ def test_a_living_pair_is_ready_and_notices_who_takes_its_vip(pair: Lab) -> None
     """VIPs and VRRP of the nodes are their own; a foreigner beside the holder is found; so is a node without sudo."""
     before = pair.on("lb1", TOUCHED, check=False)
     document = pair.do("doctor")
-    assert [each for each in document["findings"] if not each["ok"]] == []
+    better = {(None, "readiness"): 'warning: k8s-api: check = "tcp" does not see that an API server starts, hangs or '
+              "shuts down; these answer /readyz with 200"}  # fmt: skip
+    assert wrong(document) == better
     assert {each["node"] for each in document["findings"]} == {"lb1", "lb2", None}
     assert pair.on("lb1", TOUCHED, check=False) == before
     with foreigner(pair, "192.168.0.10") as mac:
         found = wrong(pair.do("doctor", code=6))
-    assert found == {(None, "vip-in-use"): f"error: 192.168.0.10 is in use: {mac} answers for it on ens33"}
+    assert found == better | {(None, "vip-in-use"): f"error: 192.168.0.10 is in use: {mac} answers for it on ens33"}
     rule = pair.on("lb2", "grep -rl NOPASSWD /etc/sudoers.d")
     pair.on("lb2", f"mv {rule} /root/rule")
     try:

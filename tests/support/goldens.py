@@ -15,6 +15,8 @@ from lbdeploy.lab.machine.keys import make_certificate
 
 SEED = Path(__file__).parents[2] / "hosts.toml"
 GOOD = SEED.read_text()
+# With the check that suits an API server: then `lbdeploy check` has nothing to say of the sample.
+READY = GOOD.replace('check = "tcp"', 'check = "https"')
 
 # Three nodes, both address families, several frontends, and every setting away from its default.
 BIG = """\
@@ -87,6 +89,8 @@ interval = 5
 w1 = "10.0.1.1:30443"
 """
 
+TOKEN = "opaque-4711.abc"
+
 # Every kind of frontend.
 HEAD = SEED.read_text().partition("[frontends.")[0]
 RICH = (
@@ -130,6 +134,8 @@ servers = { w1 = "192.168.1.31:31443" }
 port = 22623
 check = "https"
 check_path = "/healthz"
+check_token_file = "token"
+check_certificate = "client.pem"
 servers = { m1 = "192.168.1.21" }
 """
 )
@@ -197,6 +203,7 @@ network = "only"
 router_id = 102
 [frontends.k8s-api]
 port = 6443
+check = "https"
 [frontends.k8s-api.servers]
 master1 = "2001:db8:6::21"
 master2 = "[2001:db8:6::22]:6443"
@@ -257,6 +264,10 @@ def beside(folder: Path) -> None:
     make_certificate(folder, ["kubernetes"])
     # What openssl writes before a certificate stays here.
     (folder / "ca.crt").write_text("subject=CN = a CA\n" + (folder / "ca.pem").read_text())
+    (folder / "client.pem").write_text((folder / "server.pem").read_text())
+    (folder / "token").write_text(TOKEN + "\n")
+    for name in ("client.pem", "token"):
+        (folder / name).chmod(0o600)
 
 
 def load(folder: Path, name: str) -> Cluster:

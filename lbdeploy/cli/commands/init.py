@@ -46,8 +46,8 @@ def init(app: App, /, output: Path | None, force: bool, **flags: object) -> None
     """Write a hosts.toml, interactively or from flags.
 
     On a terminal it asks questions. It connects to the nodes where it can, and suggests what it finds there:
-    interfaces, addresses, a virtual router ID that is free. With any of --network, --node, --vip and --server it asks
-    nothing and connects to nothing.
+    interfaces, addresses, a virtual router ID that is free, and the check that the API servers pass. With any of
+    --network, --node, --vip and --server it asks nothing and connects to nothing.
 
     \b
     lbdeploy init

@@ -35,6 +35,7 @@ class Interview:
         self.hosts: dict[str, str] = {}
         self.shared: dict[str, SharedSubnet] = {}  # the shared subnet that was found for each network, by its name
         self.used: dict[int, str] = {}
+        self.reached: dict[str, str] = {}  # the hosts that could be looked at
 
     def draft(self) -> Draft:
         """Ask everything; returns a draft that makes a valid file. Raises click's Abort on Ctrl-C."""
@@ -50,6 +51,7 @@ class Interview:
             self._ask(f"VIP on {name} (Enter: none)", self._vip(name), default="")
         self._vrrp()
         self._ask("API servers: master1=ADDRESS master2=ADDRESS ...", self._servers)
+        self._check()
         return drafts.finished(self.made)
 
     @property
@@ -92,22 +94,24 @@ class Interview:
 
     def _look(self) -> list[tuple[str, SharedSubnet]]:
         """Look at the nodes: the networks that all reachable ones share, with proposed names."""
-        ssh = self.app.ssh if self.app.lab else replace(reader.ssh_of(self.made), answers=self.app.answers)
         while True:
-            found = self._discovered(ssh)
+            found = self._discovered()
             seen = {name: each for name, each in found.items() if isinstance(each, DiscoveredHost)}
             for error in (each for each in found.values() if isinstance(each, LbdeployError)):
                 self.app.reporter.error(error)
             if len(seen) == len(found) or not confirm("Look again?"):
                 break
-        self.used = router_ids(seen)
+        self.used, self.reached = router_ids(seen), {name: self.hosts[name] for name in seen}
         for name, one in seen.items():
             self._tell(name, one)
         return _names_for(shared(seen), self.hosts) if seen else []
 
-    def _discovered(self, ssh: Ssh) -> dict[str, DiscoveredHost | LbdeployError]:
+    def _ssh(self) -> Ssh:
+        return self.app.ssh if self.app.lab else replace(reader.ssh_of(self.made), answers=self.app.answers)
+
+    def _discovered(self) -> dict[str, DiscoveredHost | LbdeployError]:
         try:
-            return discover(self.hosts, ssh, self.app.emit)
+            return discover(self.hosts, self._ssh(), self.app.emit)
         except KeyboardInterrupt:
             raise click.Abort from None  # as at a question, since nothing is being changed
         finally:
@@ -166,6 +170,24 @@ class Interview:
 
     def _servers(self, made: Draft, answer: str) -> None:
         drafts.set_servers(made, self.flags.port, drafts.named(drafts.words(answer), "master"))
+
+    def _check(self) -> None:
+        """The check that suits the servers, as the hosts that could be looked at find them; tcp where none could."""
+        if not self.reached:
+            return
+        from lbdeploy.operations.servers import readiness
+
+        table = self.made["frontends"][drafts.FRONTEND]
+        try:
+            heard = readiness.heard_by(self.reached, self._ssh(), self.app.emit, table["servers"], table["port"])
+        except KeyboardInterrupt:
+            raise click.Abort from None
+        finally:
+            self.app.reporter.quiet()
+        found = readiness.proposal(heard)
+        if found and found.check != table["check"]:
+            self.app.reporter.warn(("API servers: ", "name"), f"they pass {found}, which is written")
+            drafts.set_check(self.made, found.check, found.status)
 
 
 def _later(problem: Problem, made: Draft) -> bool:

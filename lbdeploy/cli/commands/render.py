@@ -14,7 +14,9 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.shell_completion import nodes
+from lbdeploy.common.redact import is_program
 from lbdeploy.errors import UsageError
+from lbdeploy.node.resources.text_diff import not_shown
 
 if TYPE_CHECKING:
     from lbdeploy.node.resources import File
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     """Print every file as it would be on each node, offline.
 
-    Secrets are hidden, and scripts of your own are not printed: --out writes files as they are, readable by you alone
-    where they hold any.
+    Secrets are hidden, and scripts, tokens and keys of your own are not printed: --out writes files as they are,
+    readable by you alone where they hold any.
 
     \b
     lbdeploy render lb1                to read
@@ -88,6 +90,8 @@ def print_files(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
 
 def shown(file: File) -> str:
     """The part of a file's content that may be shown."""
+    if file.secret and not is_program(file.content):
+        return f"({not_shown(file.content)}: --out writes it)\n"
     if file.secret:
         return f"({file.content.count(chr(10))} lines of a script of your own are not printed: --out writes them)\n"
     return file.content

@@ -22,6 +22,7 @@ _CLASSES = (
     model.Vrrp,
     model.Group,
     model.Script,
+    model.Secret,
     model.OwnSections,
     model.TrackFile,
     model.TrackScript,

@@ -1,6 +1,6 @@
 """The cluster of a hosts.toml, as `reader` makes it; one that was valid before is not parsed anew.
 
-What is kept has no secrets: of the operator's scripts and sections, only digests.
+What is kept has no secrets: of the operator's scripts, sections, tokens and private keys, only digests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lbdeploy.common import cache
 from lbdeploy.common.paths import absolute, home_expanded
 from lbdeploy.config.attachments import matching
 from lbdeploy.config.loading.encoding import decoded, encoded
-from lbdeploy.config.model import NOTIFIED, Cluster
+from lbdeploy.config.model import NOTIFIED, Cluster, Frontend
 
 
 def load(path: Path, text: str) -> Cluster:
@@ -30,7 +30,7 @@ def load(path: Path, text: str) -> Cluster:
         return _known(path, cache.recall(key))
     cluster, named = _read(path, text)
     if named is not None:
-        bare = encoded(_with_scripts(cluster, lambda _: ""))
+        bare = encoded(_with_texts(cluster, lambda _: ""))
         cache.keep(key, {"cluster": bare, "files": {name: cache.digest(data) for name, data in named.items()}})
     return cluster
 
@@ -49,7 +49,7 @@ def _known(path: Path, kept: Any) -> Cluster:
     cluster = decoded(kept["cluster"])
     if not isinstance(cluster, Cluster):
         raise TypeError("no cluster")
-    return _with_scripts(cluster, lambda name: contents[name].decode())
+    return _with_texts(cluster, lambda name: contents[name].decode())
 
 
 def _read(path: Path, text: str) -> tuple[Cluster, dict[str, bytes] | None]:
@@ -70,8 +70,8 @@ def _named(path: Path, name: str) -> Path:
     return path.parent / home_expanded(name)
 
 
-def _with_scripts(cluster: Cluster, text_of: Callable[[str], str]) -> Cluster:
-    """The cluster with these texts of the operator's scripts and sections, by their paths in hosts.toml."""
+def _with_texts(cluster: Cluster, text_of: Callable[[str], str]) -> Cluster:
+    """The cluster with these texts of the operator's scripts, sections and secrets, by their paths in hosts.toml."""
     vrrp = cluster.vrrp
     scripts = tuple(
         replace(each, script=replace(each.script, text=text_of(each.script.path))) for each in vrrp.track_scripts
@@ -79,4 +79,15 @@ def _with_scripts(cluster: Cluster, text_of: Callable[[str], str]) -> Cluster:
     named = {key: each for key in ("notify", *NOTIFIED.values()) if (each := getattr(vrrp, key))}
     told = {key: replace(each, text=text_of(each.path)) for key, each in named.items()}
     extra = tuple(replace(each, text=text_of(each.path)) for each in cluster.extra)
-    return replace(cluster, vrrp=replace(vrrp, track_scripts=scripts, **told), extra=extra)
+    frontends = tuple(_with_secrets(each, text_of) if each.secrets else each for each in cluster.frontends)
+    vrrp = replace(vrrp, track_scripts=scripts, **told)
+    return replace(cluster, vrrp=vrrp, frontends=frontends, extra=extra)
+
+
+def _with_secrets(frontend: Frontend, text_of: Callable[[str], str]) -> Frontend:
+    token, certificate = frontend.check_token, frontend.check_certificate
+    return replace(
+        frontend,
+        check_token=token and replace(token, text=text_of(token.path)),
+        check_certificate=certificate and replace(certificate, text=text_of(certificate.path)),
+    )

@@ -3,13 +3,17 @@
 Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds JSON: {"certificate": PATH, "servers":
 [{"name", "namespace": PATH, "directory": PATH, "address", "ports": [int]}]}. It returns when all of them listen.
 
-    /readyz   200 "ok", or 500 while the file `notready` lies in the server's directory
+    /readyz   200 "ok", or 500 while the file `notready` lies in the server's directory; 401 to whoever does not
+              show the token that the file `token` there holds
     /livez    200 "ok"
     /version  JSON that tells which server answered, and whom
     /watch    (and ?watch=true on any path) a JSON line each 100 ms until the client leaves
     /stream   the same each 50 ms
     /api...   the objects of the lab's cluster (api_objects.py), lists and single ones; with ?watch=true, one of a list
               is told as modified each second, as nodes are by their kubelets
+
+Its certificate is server.pem in the server's directory, or else that of all servers; a client must show one that the
+authority in client-ca.pem there has signed, where that file is. These files count from the next connection on.
 
 A connection may begin with a PROXY header of version 2 (haproxy's doc/proxy-protocol.txt, section 2.2), as an ingress
 controller takes it: /version then reports the client that the header names.
@@ -44,17 +48,14 @@ _NOT_TLS = (
 def main() -> None:
     """Starts every server that standard input names. Raises OSError where one can't listen."""
     spec = json.load(sys.stdin)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(spec["certificate"])
-    context.set_alpn_protocols(["http/1.1"])
     for server in spec["servers"]:
-        start(server, context)
+        start({**server, "certificate": spec["certificate"]})
 
 
-def start(server: dict[str, Any], context: ssl.SSLContext) -> None:
+def start(server: dict[str, Any]) -> None:
     """Starts one server: its sockets are made here, so that a failure is reported; a child process serves them."""
     enter(server["namespace"])
-    listeners = [ApiListener(server, port, context) for port in server["ports"]]
+    listeners = [ApiListener(server, port) for port in server["ports"]]
     pid = os.fork()
     if pid == 0:
         serve(listeners)
@@ -134,12 +135,16 @@ class ApiListener(ThreadingMixIn, TCPServer):
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, server: dict[str, Any], port: int, context: ssl.SSLContext) -> None:
+    def __init__(self, server: dict[str, Any], port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in server["address"] else socket.AF_INET
         self.name: str = server["name"]
-        self.not_ready = os.path.join(server["directory"], "notready")
         self.objects: str = server["objects"]
-        self.context = context
+        self.not_ready, self.token, self.own, self.client_ca = (
+            os.path.join(server["directory"], name) for name in ("notready", "token", "server.pem", "client-ca.pem")
+        )
+        self.certificate: str = server["certificate"]
+        self.contexts: dict[tuple[float, float], ssl.SSLContext] = {}
+        self.context()
         super().__init__((server["address"], port), Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -151,12 +156,33 @@ class ApiListener(ThreadingMixIn, TCPServer):
             request.sendall(_NOT_TLS)
             request.shutdown(socket.SHUT_WR)
         elif first:
-            with self.context.wrap_socket(request, server_side=True) as connection:
+            with self.context().wrap_socket(request, server_side=True) as connection:
                 connection.settimeout(None)
                 Handler(connection, client_address, self)
 
+    def context(self) -> ssl.SSLContext:
+        """How connections are greeted at present, by the files in the server's directory."""
+        present = (changed(self.own), changed(self.client_ca))
+        if present not in self.contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.own if present[0] else self.certificate)
+            context.set_alpn_protocols(["http/1.1"])
+            if present[1]:
+                context.load_verify_locations(self.client_ca)
+                context.verify_mode = ssl.CERT_REQUIRED
+            self.contexts = {present: context}
+        return self.contexts[present]
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignores clients that disconnect early, as TCP checks do."""
+
+
+def changed(path: str) -> float:
+    """When a file changed (s, Unix); 0 where there is none."""
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -182,6 +208,9 @@ class Handler(BaseHTTPRequestHandler):
             self.watch(0.05)
         elif path == "/readyz" and os.path.exists(self.server.not_ready):
             self.answer(500, "[-]shutdown failed: reason withheld\nreadyz check failed\n")
+        elif path == "/readyz" and self.is_stranger():
+            status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Unauthorized", "code": 401}
+            self.answer(401, json.dumps(status) + "\n", "application/json")
         elif path in ("/readyz", "/livez", "/healthz"):
             self.answer(200, "ok")
         elif path == "/version":
@@ -194,6 +223,14 @@ class Handler(BaseHTTPRequestHandler):
     def answer_json(self, code: int, value: dict[str, Any]) -> None:
         """Sends an object as a complete answer."""
         self.answer(code, json.dumps(value) + "\n", "application/json")
+
+    def is_stranger(self) -> bool:
+        """Whether this server demands a token, and the request does not show it."""
+        try:
+            with open(self.server.token) as file:
+                return self.headers["Authorization"] != f"Bearer {file.read().strip()}"
+        except FileNotFoundError:
+            return False
 
     def answer(self, code: int, body: str, kind: str = "text/plain; charset=utf-8") -> None:
         """Sends a complete answer."""

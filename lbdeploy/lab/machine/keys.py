@@ -13,7 +13,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAY = datetime.timedelta(days=1)
@@ -41,17 +47,46 @@ def fingerprint(public: Path) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def make_certificate(directory: Path, names: Iterable[str]) -> None:
-    """Writes ca.pem and server.pem: certificate and key, valid for `names`, which are DNS names and addresses."""
-    ca_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
-    authority = _certificate("lbdeploy lab CA", ca_key, "lbdeploy lab CA", ca_key, _authority())
-    leaf = _certificate("kube-apiserver", key, "lbdeploy lab CA", ca_key, _server(names))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_secret(directory / "server.pem", leaf.public_bytes(Encoding.PEM) + private)
-    (directory / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
-
-
 Extensions = list[tuple[x509.ExtensionType, bool]]
+AUTHORITY = "lbdeploy lab CA"
+
+
+def make_certificate(directory: Path, names: Iterable[str]) -> None:
+    """Writes ca.pem and server.pem: certificate and key, valid for `names`, which are DNS names and addresses.
+
+    Beside them, ca.key, and client.pem, which that authority has signed for a client.
+    """
+    ca_key = make_authority(directory)
+    write_secret(directory / "server.pem", _signed("kube-apiserver", ca_key, _server(names)))
+    client: Extensions = [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)]
+    write_secret(directory / "client.pem", _signed("lbdeploy-check", ca_key, client))
+
+
+def make_authority(directory: Path) -> EllipticCurvePrivateKey:
+    """Writes ca.pem and ca.key; returns the key."""
+    ca_key = generate_private_key(SECP256R1())
+    authority = _certificate(AUTHORITY, ca_key, AUTHORITY, ca_key, _authority())
+    write_secret(directory / "ca.key", _private(ca_key))
+    (directory / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
+    return ca_key
+
+
+def make_other(file: Path, authority: Path, names: Iterable[str], days: float) -> None:
+    """Writes a server's certificate and key that end in so many days, signed with the key of that authority."""
+    ca_key = load_pem_private_key((authority / "ca.key").read_bytes(), None)
+    assert isinstance(ca_key, EllipticCurvePrivateKey)
+    write_secret(file, _signed("kube-apiserver", ca_key, _server(names), days))
+
+
+def _signed(subject: str, ca_key: EllipticCurvePrivateKey, extensions: Extensions, days: float = 3650) -> bytes:
+    key = generate_private_key(SECP256R1())
+    return _certificate(subject, key, AUTHORITY, ca_key, extensions, days=days).public_bytes(Encoding.PEM) + _private(
+        key
+    )
+
+
+def _private(key: EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _authority() -> Extensions:
@@ -92,7 +127,13 @@ def _usage(**wanted: bool) -> x509.KeyUsage:
 
 
 def _certificate(
-    subject: str, key: EllipticCurvePrivateKey, issuer: str, issuer_key: EllipticCurvePrivateKey, extensions: Extensions
+    subject: str,
+    key: EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: EllipticCurvePrivateKey,
+    extensions: Extensions,
+    *,
+    days: float = 3650,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC)
     builder = (
@@ -101,8 +142,8 @@ def _certificate(
         .issuer_name(_common_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _DAY)
-        .not_valid_after(now + 3650 * _DAY)
+        .not_valid_before(min(now, now + days * _DAY) - _DAY)
+        .not_valid_after(now + days * _DAY)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )

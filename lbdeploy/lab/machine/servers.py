@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.lab.host import processes
@@ -13,6 +15,10 @@ from lbdeploy.lab.host.netns import network
 from lbdeploy.lab.host.paths import Place
 from lbdeploy.lab.machine import api_objects
 from lbdeploy.lab.machine.topology import Host
+
+Certificate = Literal["good", "without-vips", "expiring", "expired", "other-authority"]
+Demand = Literal["nothing", "token", "certificate"]
+DAYS = {"expiring": 10.0, "expired": -1.0}  # until such a certificate ends
 
 _SCRIPT = Path(__file__).with_name("apiserver.py")
 
@@ -25,7 +31,7 @@ def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) 
     names = {str(vip.ip) for vip in cluster.vips} | {str(a) for host in servers for a in host.addresses}
     wanted = "\n".join(sorted({"kubernetes", "localhost", cluster.name.replace("_", "-"), *names}))
     file = place.dir / "certificate-names"
-    if file.exists() and file.read_text() == wanted:
+    if file.exists() and file.read_text() == wanted and (place.dir / "ca.key").exists():
         return False
     from lbdeploy.lab.machine.keys import make_certificate
 
@@ -78,6 +84,42 @@ def pid_of(place: Place, host: Host) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     return pid if inside and processes.alive(pid) else None
+
+
+def present(place: Place, host: Host, kind: Certificate) -> None:
+    """Has a server present a certificate of its own from the next connection on, or that of all servers again."""
+    from lbdeploy.lab.machine.keys import make_authority, make_other
+
+    file, folder = place.host(host.name) / "server.pem", place.dir
+    file.unlink(missing_ok=True)
+    if kind == "other-authority":
+        folder = place.host(host.name) / "other-authority"
+        folder.mkdir(exist_ok=True)
+        make_authority(folder)
+    names = (place.dir / "certificate-names").read_text().split()
+    if kind == "without-vips":
+        names = ["kubernetes", *map(str, host.addresses)]
+    if kind != "good":
+        make_other(file, folder, names, DAYS.get(kind, 3650))
+
+
+def demand(place: Place, host: Host, kind: Demand) -> None:
+    """What a server demands of who asks for /readyz: a token, which client.token of the lab holds, or a certificate."""
+    token, authority = (place.host(host.name) / name for name in ("token", "client-ca.pem"))
+    for file in (token, authority):
+        file.unlink(missing_ok=True)
+    if kind == "token":
+        write_token(place.dir / "client.token")
+        token.write_text((place.dir / "client.token").read_text())
+    elif kind == "certificate":
+        authority.write_bytes((place.dir / "ca.pem").read_bytes())
+
+
+def write_token(file: Path) -> None:
+    """Writes the lab's token, if it has none yet."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(32) + "\n")
 
 
 def set_ready(place: Place, host: Host, ready: bool) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdeploy.common.debian import lists_packages, of_apt, of_systemd
-from lbdeploy.common.redact import SECRET_MARK, secret_block
+from lbdeploy.common.redact import SECRET_MARK, is_program, secret_block
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text, seconds
 from lbdeploy.node.apt import update
 from lbdeploy.node.paths import STAGED
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.stale_files import Gone
-from lbdeploy.node.resources.text_diff import difference
+from lbdeploy.node.resources.text_diff import difference, digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class FileState:
 class File(Resource[FileState]):
     """A regular file of root's. `validate` is a command that must accept the staged file (it is given as "$1").
 
-    `secret`: nothing of its content may be shown, as of a script of the operator's.
+    `secret`: nothing of its content may be shown, as of a script of the operator's, or of a private key.
     """
 
     path: str
@@ -146,4 +146,6 @@ class File(Resource[FileState]):
         return ((f"mode {state.mode}", f"mode {self.mode}"), (f"owned by {state.owner}", "owned by root:root"))
 
     def _change(self, action: str, reason: str, old: str) -> Change:
+        if self.secret and not is_program(self.content):
+            return Change("file", self.path, action, reason, digests(self.path, old, self.content))
         return Change("file", self.path, action, reason, difference(self.path, old, self.content, own=not self.secret))

@@ -23,6 +23,20 @@ def difference(path: str, old: str, new: str, *, own: bool = False) -> str:
     return hidden("".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines))
 
 
+def digests(path: str, old: str, new: str) -> str:
+    """As `difference`, of contents that are secrets: only that they are not the same."""
+    sides = (("-", "a" + path, old), ("+", "b" + path, new))
+    heads = [f"{sign * 3} {name if content else '/dev/null'}\n" for sign, name, content in sides]
+    return "".join((*heads, *(f"{sign}({not_shown(content)})\n" for sign, _, content in sides if content)))
+
+
+def not_shown(secret: str) -> str:
+    """What is said of a secret: enough to see whether two are the same."""
+    from hashlib import sha256
+
+    return f"a secret, whose SHA-256 begins with {sha256(secret.encode()).hexdigest()[:8]}"
+
+
 def _size(sign: str, content: str, why: str) -> list[str]:
     """The size of a content that is not shown."""
     return [f"{sign}({len(_lines(content))} lines, {why})\n"] if content else []

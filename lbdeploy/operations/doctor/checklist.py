@@ -235,6 +235,19 @@ OF_NETWORKS = (
         "allow it, as the message says for the node's own firewall; or set firewall = 'nftables'",
     ),
     Check(
+        "readiness",
+        "each server, asked from each node what haproxy's check asks it, passes that check, and no better one would "
+        "suit an API server (warnings: nothing of it is in the way)",
+        "each server that could be asked passes its check",
+        "correct the frontend's check, as the message says; or start the server",
+    ),
+    Check(
+        "certificate",
+        "what servers present: the same as `lbdeploy verify`, as warnings",
+        "no server presents a certificate that lacks a VIP, ends soon or is of another authority",
+        "add the names, or renew it: docs/howto/certificates.md",
+    ),
+    Check(
         "vip-reach",
         "a VIP that answers on the node that holds it answers the other nodes, too: many virtual networks drop what "
         "comes from an address that they have not given to a machine",

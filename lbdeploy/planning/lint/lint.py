@@ -19,9 +19,12 @@ from lbdeploy.planning.render import render
 RULES: dict[str, tuple[Rule, ...]] = {KEEPALIVED_CONF: keepalived.RULES, HAPROXY_CFG: haproxy.RULES}
 
 
-def lint(cluster: Cluster) -> list[Lint]:
-    """Everything that is suspicious in hosts.toml and in what would be written to the nodes. Raises RenderError."""
-    return [*settings(cluster), *of_files(cluster)]
+def lint(cluster: Cluster, *, asked: bool = False) -> list[Lint]:
+    """Everything that is suspicious in hosts.toml and in what would be written to the nodes. Raises RenderError.
+
+    `asked`: see `settings`.
+    """
+    return [*settings(cluster, asked=asked), *of_files(cluster)]
 
 
 def of_files(cluster: Cluster) -> list[Lint]:

@@ -9,14 +9,16 @@ from lbdeploy.common.paths import shown
 from lbdeploy.config.model import Cluster, Frontend, Ssh
 from lbdeploy.errors import key_text
 from lbdeploy.planning.lint.lints import Lint
+from lbdeploy.planning.lint.server_checks import server_checks, too_little
 
 Suspicion = tuple[str, str]
 
 
-def settings(cluster: Cluster) -> list[Lint]:
-    """Every suspicious setting."""
+def settings(cluster: Cluster, *, asked: bool = False) -> list[Lint]:
+    """Every suspicious setting. `asked`: the servers are asked which check they need, and nothing is guessed of it."""
     path = str(shown(cluster.path))
-    return [Lint("warning", None, path, None, *each) for each in _suspicions(cluster)]
+    found = [*_suspicions(cluster), *(() if asked else too_little(cluster))]
+    return [Lint("warning", None, path, None, *each) for each in found]
 
 
 def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
@@ -38,6 +40,7 @@ def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
                 yield message, "leave it out: the default is four hours"
         yield from _pointless(frontend)
         yield from _stacked(cluster, frontend)
+    yield from server_checks(cluster)
     for part in cluster.parts:
         yield from _weights(part)
     if vrrp.advert_interval < 1:

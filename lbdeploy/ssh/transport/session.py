@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -31,6 +31,7 @@ from lbdeploy.errors import LostError
 from lbdeploy.events import Emit, RemoteCommand, excerpt
 from lbdeploy.ssh.config import Target
 from lbdeploy.ssh.connect import dial
+from lbdeploy.ssh.greeting import Greeting, Question
 from lbdeploy.ssh.limits import HOLD, LOOK, Limits
 from lbdeploy.ssh.transport.channel import CommandResult, Held, OutputLines, Watchdog, closing
 from lbdeploy.ssh.transport.connections import Connections
@@ -91,6 +92,12 @@ class Session:
             return self._hold(script, mark)
         except (SSHException, OSError, EOFError) as error:
             raise self._lost(str(error)) from None
+
+    def greet(self, questions: Sequence[Question], tell: Callable[[Greeting], None]) -> None:
+        """Ask servers through this node, also from another thread while a script runs; no failure is raised."""
+        from lbdeploy.ssh.transport.greeter import greet  # needed only by what looks at certificates
+
+        greet(self._connections.current.transport, questions, tell)
 
     def close(self) -> None:
         """End the connection, without waiting for the node."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import Lab
+from harness import Lab, wait_for
 
 TOKEN = "hunter2-token"
 PORT = 8080
@@ -73,6 +73,7 @@ def floating_ip(lab: Lab, folder: Path) -> Iterator[FloatingIp]:
     argv = ["ip", "netns", "exec", lab.namespace("master1"), sys.executable, "-c", PROGRAM]
     running = subprocess.Popen([*argv, str(folder), TOKEN, str(PORT)])
     try:
+        wait_for(lambda: lab.on("master1", f"ss -Hltn 'sport = :{PORT}'"))
         yield found
     finally:
         running.kill()

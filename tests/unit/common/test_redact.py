@@ -46,6 +46,8 @@ SECRETS = (
     "    tcp-check send AUTH\\ s3cret\\r\\n",
     "    setenv WHATEVER s3cret",
     "$PASS=s3cret",
+    "http-check send meth GET uri / hdr Authorization %[str(s3cret)]",
+    "http-check send hdr Authorization %[str(s3cret),map(/etc/x)]s3cret",
     '    password "s3cret s3cret"',
     "# auth_pass s3cret",
     'script "/usr/local/bin/check --token s3cret"',
@@ -55,6 +57,10 @@ SECRETS = (
     "-----BEGIN RSA PRIVATE KEY-----\ns3cret\ns3cret\n-----END RSA PRIVATE KEY-----",
 )
 HARMLESS = (
+    'check_token_file = "keys/token"',
+    "frontends.api.check_token_file: is of no use to a tcp check",
+    '    "check_token_file": {',
+    "    http-check send meth GET uri /readyz hdr Authorization %[str(Authorization),map(/etc/haproxy/a-token.map)]",
     "auth_type PASS",
     "sudo: a password is required",
     "ops@192.168.1.11 password changed",

@@ -79,7 +79,7 @@ BAD = {
         "frontends.api.check_host: '10.0.0.1' is not a DNS name; write one like \"kubernetes\"",
     ),
     "a host for a tcp check": (
-        'check = "https"\ncheck_path = "/healthz"\n',
+        'check = "https"\ncheck_path = "/healthz"\ncheck_token_file = "token"\ncheck_certificate = "client.pem"\n',
         'check_path = "/healthz"\n',
         "frontends.machine-config.check_path: is of no use to a tcp check; write check = \"https\", or leave it out",
     ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import observe, plans, server
 
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Secret
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.reasons import FIXES, WORDS
 from lbdeploy.health.verdict import judge
@@ -31,6 +32,7 @@ def down(code: str, detail: str = "", status: str = "DOWN") -> ServerStat:
 
 
 UP = server("k8s-api", "master1")
+LOGIN = "it wants a login; for that to count as ready, in hosts.toml:"
 
 
 def test_every_reason_has_words_and_advice() -> None:
@@ -66,8 +68,8 @@ def test_what_it_answers_is_its_own_matter(seed: Cluster) -> None:
 @pytest.mark.parametrize(
     ("status", "fix"),
     [
-        ("401", "it wants a login; for that to count as ready, in hosts.toml: check_status = [200, 401]"),
-        ("403", "it wants a login; for that to count as ready, in hosts.toml: check_status = [200, 403]"),
+        ("401", f"{LOGIN} check_status = [200, 401]; or: check_token_file"),
+        ("403", f"{LOGIN} check_status = [200, 403]; or: check_token_file"),
         ("404", "correct check_path in hosts.toml: /readyz is not there"),
     ],
 )
@@ -75,6 +77,23 @@ def test_answers_that_hosts_toml_can_take_into_account(seed: Cluster, status: st
     """It says which key."""
     answer = replace(down("L7STS"), check_code=status)
     assert found(seed, answer, answer).fix == fix
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "status", "fix"),
+    [
+        ("check_token", "L7STS", "401", "the token of check_token_file has ended, or may not read /readyz"),
+        ("check_certificate", "L6RSP", "", "see whether it takes the certificate of check_certificate"),
+    ],
+)
+def test_a_login_that_a_server_does_not_take(seed: Cluster, key: str, code: str, status: str, fix: str) -> None:
+    """The advice is about what the check shows it, and names nothing of its contents."""
+    shows: dict[str, Any] = {key: Secret("own", "hunter2")}
+    cluster = replace(seed, frontends=(replace(seed.frontends[0], check="https", **shows),))
+    answer = replace(down(code), check_code=status)
+    told = found(cluster, answer, answer)
+    assert (told.fix or "").startswith(fix)
+    assert "hunter2" not in str(told)
 
 
 def test_one_that_somebody_took_out_of_use(seed: Cluster) -> None:

@@ -16,13 +16,16 @@ from clusters import (
     with_firewall,
     with_options,
 )
-from goldens import GOOD
+from goldens import GOOD, TOKEN
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy.common.paths import shipped
+from lbdeploy.common.redact import hidden, hidden_in_base64
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Answer
+from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.text_diff import not_shown
 from lbdeploy.operations.down_steps import original
 from lbdeploy.planning.desired import (
     CHECK_HAPROXY,
@@ -32,17 +35,18 @@ from lbdeploy.planning.desired import (
     KEEPALIVE,
     KEEPALIVED_CONF,
     NO_LEFTOVERS,
-    OWN_CAS,
     OWN_SCRIPTS,
     SYSCTL_CONF,
     TICKLE_CLIENTS,
     apt_files,
-    ca_files,
     desired,
     files,
     packages,
     sysctls,
 )
+from lbdeploy.planning.haproxy.named_files import OWN_CAS, ca_files, secret_files
+
+CLIENT_FILE = "/etc/haproxy/lbdeploy-machine-config-client.pem"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,33 @@ def test_the_ca_lies_on_the_node_before_haproxy_reads_it(rich: Cluster) -> None:
     assert paths.index(path) < paths.index(HAPROXY_CFG)
     assert ca_files(rich) == {path: (rich.path.parent / "ca.pem").read_text()}
     haproxy = next(e for e in desired(rich, rich.preferred) if isinstance(e, Service) and e.unit == "haproxy")
-    assert haproxy.watches == (HAPROXY_CFG, path)
+    assert haproxy.watches == (HAPROXY_CFG, path, *secret_files(rich))
+
+
+def test_what_servers_are_shown_is_roots_alone(rich: Cluster) -> None:
+    """A token and a private key lie there before haproxy.cfg, which names their files and has nothing of them."""
+    made = {each.path: each for each in files(rich, rich.preferred)}
+    token, client = (f"/etc/haproxy/lbdeploy-machine-config{each}" for each in ("-token.map", "-client.pem"))
+    assert [*made].index(client) < [*made].index(HAPROXY_CFG)
+    assert {(made[each].mode, made[each].secret) for each in (token, client)} == {("600", True)}
+    assert made[token].content == f"Authorization Bearer {TOKEN}\n"
+    assert made[client].content == (rich.path.parent / "client.pem").read_text()
+    assert TOKEN not in made[HAPROXY_CFG].content
+    assert (token in made[HAPROXY_CFG].content, made[HAPROXY_CFG].mode) == (True, "644")
+
+
+@pytest.mark.parametrize("path", ["/etc/haproxy/lbdeploy-machine-config-token.map", CLIENT_FILE])
+def test_no_plan_shows_what_servers_are_shown(rich: Cluster, path: str) -> None:
+    """Only that it is another one; nor does the script that a verbose run tells of."""
+    (wanted,) = (each for each in files(rich, rich.preferred) if each.path == path)
+    old = replace(wanted, content="Authorization Bearer hunter2\n")
+    (change,) = wanted.compare(FileState("file", "600", "root:root", 0.0, old.content), ())
+    assert change.diff == (f"--- a{path}\n+++ b{path}\n-({not_shown(old.content)})\n+({not_shown(wanted.content)})\n")
+    script = "\n".join(text for _, text in wanted.steps(FileState("missing"), [change], ()))
+    secret = wanted.content.splitlines()[-2:][0]
+    assert secret in script
+    assert secret not in hidden(script)
+    assert hidden_in_base64(base64.b64encode(wanted.content.encode()).decode()).startswith("(base64 of a file")
 
 
 def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:

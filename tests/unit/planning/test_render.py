@@ -230,7 +230,7 @@ def test_ipv6_endpoints_stand_in_brackets() -> None:
 
 def test_seven_nodes(tmp_path: Path) -> None:
     """Each has all the others for peers, in order of priority, and none itself."""
-    of = cluster(tmp_path, nodes(7))
+    of = cluster(tmp_path, nodes(7).replace('check = "tcp"', 'check = "https"'))
     assert [node.name for node in of.nodes] == [f"n{n}" for n in range(7, 0, -1)]
     for node in of.nodes:
         conf = next(each.content for each in files(of, node) if each.path == KEEPALIVED_CONF)
@@ -340,5 +340,6 @@ def test_each_key_of_a_frontend_changes_a_file(tmp_path: Path) -> None:
     beside(tmp_path)
     defaults = {key: each.default for key, each in FrontendTable.model_fields.items() if not each.is_required()}
     defaults["check_ca"] = defaults.pop("check_ca_file")
+    defaults["check_token"] = defaults.pop("check_token_file")
     assert len(defaults) > 10
     assert set().union(*(keys_that_change_a_file(load(tmp_path, name), defaults) for name in ALL)) == {*defaults}

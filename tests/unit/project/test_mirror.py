@@ -57,6 +57,7 @@ config/draft.py
 config/model.py
 config/schema.py
 events.py
+health/certificates/presented.py
 health/finding.py
 health/fitness.py
 health/nodes.py
@@ -87,9 +88,11 @@ operations/kubernetes/ask.py
 operations/history/event.py
 operations/outage/views.py
 operations/status.py
+planning/haproxy/named_files.py
 planning/lint/lints.py
 planning/vrrp/members.py
 ssh/config_values.py
+ssh/greeting.py
 ssh/limits.py
 ssh/manual_commands.py
 ssh/transport/algorithms.py

@@ -49,7 +49,7 @@ def test_the_example_is_one(tmp_path: Path) -> None:
     assert example
     (tmp_path / "templates" / "sysctl.conf.j2").write_text(example[1])
     of = cluster(tmp_path, SEED.read_text())
-    assert lint(of) == []
+    assert lint(of, asked=True) == []
     (text,) = (each.content for each in desired.files(of, of.preferred) if each.path == desired.SYSCTL_CONF)
     assert text.splitlines() == [
         "# k8s-api, lb1",

@@ -36,6 +36,7 @@ from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_la
 from lbdeploy.rollout.survey import Survey
 
 NOBODY: frozenset[tuple[str | None, str]] = frozenset()
+DOWN = tuple(server("k8s-api", f"master{n}", "DOWN", "L4CON") for n in (1, 2, 3))
 
 
 @pytest.fixture
@@ -132,6 +133,18 @@ def test_vips_that_have_moved_though_nothing_should_move_them_are_an_objection(a
     assert "on lb1 and lb2" in (found.fix or "")
 
 
+@pytest.mark.parametrize(("up", "objected_to"), [(True, []), (False, ["holder"])])
+def test_vips_that_go_where_servers_are_up_again_are_no_objection(
+    after: Cluster, *, up: bool, objected_to: list[str]
+) -> None:
+    """A new token of the check brings servers back on the first node that gets it: the holder leaves it the VIPs."""
+    was = survey(after, old(after, "lb1", holds=True, servers=DOWN), old(after, "lb2", servers=DOWN))
+    theirs: dict[str, Any] = {} if up else {"servers": DOWN}
+    now = survey(after, old(after, "lb1", servers=DOWN), new(after, "lb2", holds=True, **theirs))
+    found = objections(was.plan, was.plan.stages[0], was, now, excuses(was.plan, was.plan.stages[0], was))
+    assert [each.check for each in found] == objected_to
+
+
 def test_a_holder_where_there_was_none_is_no_objection(after: Cluster) -> None:
     """VIPs that nobody had are welcome anywhere."""
     was = survey(after, old(after, "lb1"), old(after, "lb2"))
@@ -145,9 +158,6 @@ def test_what_is_excused_is_no_objection(after: Cluster) -> None:
     silent = survey(after, old(after, "lb1", holds=True), new(after, "lb2", own={"k8s-api": False}))
     assert objected(0, before(after), silent, frozenset({("lb2", "frontend")})) == []
     assert objected(0, before(after), silent, frozenset({("lb1", "frontend")})) == [("lb2", "frontend")]
-
-
-DOWN = tuple(server("k8s-api", f"master{n}", "DOWN", "L4CON") for n in (1, 2, 3))
 
 
 def test_servers_that_were_down_before_excuse_what_fails_because_of_them(after: Cluster) -> None:

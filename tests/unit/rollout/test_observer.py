@@ -28,7 +28,7 @@ class Looks(Observer):
         super().__init__(surveys[0].cluster, cast("Any", Nobody()), lambda event: self.told.append(str(event)))
         self.surveys = list(surveys)
 
-    def look(self, wanted: Wanted, more: Any = None) -> Survey:
+    def look(self, wanted: Wanted, more: Any = None, ask: Any = ()) -> Survey:
         return self.surveys.pop(0) if len(self.surveys) > 1 else self.surveys[0]
 
 

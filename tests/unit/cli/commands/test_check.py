@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from console import BAD, Run
-from goldens import GOOD
+from goldens import GOOD, READY
 
 from lbdeploy.common.version import __version__
 
 
-def test_check_of_a_good_file_ends_well(run: Run) -> None:
+def test_check_of_a_good_file_ends_well(run: Run, tmp_path: Path) -> None:
     """A file without problems: exit 0, and something kind to read."""
+    (tmp_path / "hosts.toml").write_text(READY)
     done = run("check")
     assert (done.code, done.err) == (0, "")
     assert "hosts.toml" in done.out
@@ -42,15 +43,24 @@ def test_check_of_a_bad_file_tells_every_problem(run: Run, tmp_path: Path) -> No
 
 def test_check_ends_well_with_warnings(run: Run, tmp_path: Path) -> None:
     """What costs something but works is told, and is no failure."""
-    (tmp_path / "hosts.toml").write_text(GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id'))
+    (tmp_path / "hosts.toml").write_text(READY.replace("router_id", 'initial_state = "MASTER"\nrouter_id'))
     done = run("--json", "check")
     assert (done.code, done.json["ok"]) == (0, True)
     assert [each["severity"] for each in done.json["findings"]] == ["warning"]
     assert "loses preempt_delay" in " ".join((done.err + run("check").out).split())
 
 
+def test_the_seeds_check_is_warned_of(run: Run) -> None:
+    """The sample has what the seed writes: it works, and sees too little of an API server."""
+    done = run("--json", "check")
+    (found,) = done.json["findings"]
+    assert (done.code, found["severity"]) == (0, "warning")
+    assert 'frontends.k8s-api.check = "tcp" takes a kube-apiserver' in found["message"]
+
+
 def test_check_fails_with_errors_in_what_would_be_written(run: Run, tmp_path: Path) -> None:
     """What would not work on the nodes is a failure."""
+    (tmp_path / "hosts.toml").write_text(READY)
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates/haproxy.cfg.j2").write_text("")
     done = run("--json", "check")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -14,8 +15,11 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.commands.init_flags import Flags
 from lbdeploy.cli.commands.init_questions import Interview, Put
 from lbdeploy.config import reader
+from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
+from lbdeploy.events import Emit
 from lbdeploy.operations import discovery
+from lbdeploy.ssh.greeting import Greeting, Question
 
 pytestmark = pytest.mark.terminal
 
@@ -134,7 +138,47 @@ def one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two nodes, one answers."""
     found = {"lb1": seen(BRIEF), "lb2": ConnectError("can't be reached", node="lb2")}
     monkeypatch.setattr("lbdeploy.cli.commands.init_questions.discover", lambda *_: found)
+    monkeypatch.setattr("lbdeploy.operations.servers.readiness.heard_by", answering())
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+
+
+def answering(*statuses: int) -> Callable[..., list[Greeting]]:
+    """What stands in the place of asking the API servers: they answer with these."""
+
+    def heard_by(
+        hosts: Mapping[str, str], ssh: Ssh, emit: Emit, servers: Mapping[str, str], port: int
+    ) -> list[Greeting]:
+        assert (hosts, servers, port) == ({"lb1": "192.168.1.11"}, {"master1": "192.168.1.21"}, 6443)
+        who = Question("", "master1", "192.168.1.21", port)
+        return [Greeting(who, "greeted", status=each) for each in statuses]
+
+    return heard_by
+
+
+@pytest.mark.usefixtures("one_of_two")
+@pytest.mark.parametrize(
+    ("statuses", "check"),
+    [
+        ((), {"check": "tcp"}),
+        ((200, 500), {"check": "tcp"}),
+        ((200, 200), {"check": "https"}),
+        ((401,), {"check": "https", "check_status": [200, 401]}),
+    ],
+)
+def test_the_check_is_what_the_servers_pass(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    statuses: tuple[int, ...],
+    check: dict[str, Any],
+) -> None:
+    """As the nodes that can be logged into find them; it is said."""
+    monkeypatch.setattr("lbdeploy.operations.servers.readiness.heard_by", answering(*statuses))
+    made = Asker(ANSWERS).draft()
+    own = made["frontends"]["k8s-api"]
+    assert {key: own[key] for key in own if key.startswith("check")} == check
+    assert list(own)[-1] == "servers"
+    assert reader.problems(made) == []
+    assert ("API servers: they pass" in capsys.readouterr().err) == (check["check"] == "https")
 
 
 ANSWERS = {"Nodes": "lb1=192.168.1.11 lb2=192.168.1.12", "of lb2": "192.168.0.12 192.168.1.12",

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from builders import cluster
 from clusters import OPTIONS, REPOSITORY_KEY, WITH_SOURCES
-from goldens import GOOD, RICH, beside
+from goldens import GOOD, RICH, TOKEN, beside
 
 from lbdeploy.common import cache
 from lbdeploy.config import reader
 from lbdeploy.config.loading.known import load
+from lbdeploy.config.model import Secret
 from lbdeploy.errors import HostsFileError
 
 WHOLE = GOOD.replace("preempt_delay = 30\n", "preempt_delay = 30\n" + OPTIONS) + WITH_SOURCES
@@ -148,11 +149,23 @@ def test_a_file_with_problems_is_never_kept(tmp_path: Path, own_cache: Path) -> 
     assert not own_cache.exists()
 
 
-def test_frontends_with_certificates_are_the_same(ca_folder: Path) -> None:
-    """A CA's certificates, by frontend."""
+def test_frontends_with_certificates_are_the_same(ca_folder: Path, own_cache: Path) -> None:
+    """A CA's certificates, by frontend; and what servers are shown, which is not kept."""
     first = load(ca_folder / "hosts.toml", RICH)
     assert load(ca_folder / "hosts.toml", RICH) == first
     assert any(each.check_ca for each in first.frontends)
+    assert first.frontends[-1].check_token == Secret("token", TOKEN + "\n")
+    kept = "".join(each.read_text() for each in own_cache.rglob("*") if each.is_file())
+    assert "machine-config" in kept
+    assert TOKEN not in kept
+    assert "PRIVATE KEY" not in kept
+
+
+def test_a_renewed_token_is_read(ca_folder: Path) -> None:
+    """hosts.toml is the same."""
+    load(ca_folder / "hosts.toml", RICH)
+    (ca_folder / "token").write_text("newer")
+    assert load(ca_folder / "hosts.toml", RICH).frontends[-1].check_token == Secret("token", "newer")
 
 
 def test_another_file_for_a_pattern_is_another_cluster(tmp_path: Path) -> None:

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from builders import BIG, cluster
 from checkups import looked
+from goldens import READY
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, HostKeyError, LoginError, SudoError
 from lbdeploy.operations.doctor import doctor
 from lbdeploy.operations.doctor.checklist import CHECKS, IGNORED_BY_DOCTOR, LOGIN, OF_NODES
+from lbdeploy.operations.servers.readiness import questions
+from lbdeploy.ssh.greeting import Greeting, Outcome
 
 EACH = len(LOGIN) + len(OF_NODES)  # checks of a node
 
 
-def test_a_fit_pair_has_nothing_but_passed_checks(seed: Cluster) -> None:
+def test_a_fit_pair_has_nothing_but_passed_checks(tmp_path: Path) -> None:
     """Each check that doctor makes is told of once a node, or once of all together."""
-    found = doctor.diagnose(seed, [looked(seed), looked(seed, "lb2")], {})
+    ready = cluster(tmp_path, READY)
+    heard = {"lb1": [Greeting(each, "greeted", status=200) for each in questions(ready)]}
+    found = doctor.diagnose(ready, [looked(ready), looked(ready, "lb2")], {}, (), heard)
     assert all(each.ok for each in found.findings)
     assert {each.check for each in found.findings} == {each.id for each in CHECKS if each.doctor}
-    assert [each.node for each in found.findings] == ["lb1"] * EACH + ["lb2"] * EACH + [None] * 6
+    assert [each.node for each in found.findings] == ["lb1"] * EACH + ["lb2"] * EACH + [None] * 8
+
+
+@pytest.mark.parametrize("outcome", ["barred", None])
+def test_nothing_is_claimed_of_servers_that_nobody_could_ask(seed: Cluster, outcome: Outcome | None) -> None:
+    """Where sshd forwards nothing, that is a warning."""
+    heard = {"lb1": [Greeting(each, outcome) for each in questions(seed)]} if outcome else {}
+    found = doctor.diagnose(seed, [looked(seed)], {}, (), heard).findings
+    told = {each.check: each.severity for each in found if each.check in ("readiness", "certificate")}
+    assert told == ({"readiness": "warning"} if outcome else {})
 
 
 def test_nodes_that_can_not_be_asked_are_told_with_what_they_passed(seed: Cluster) -> None:

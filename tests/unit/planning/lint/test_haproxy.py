@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from builders import cluster
-from goldens import GOOD
+from goldens import READY
 from linted import built_in, lints, text_of
 
 from lbdeploy.planning.desired import HAPROXY_CFG, files
@@ -82,7 +82,7 @@ def test_many_frontends_take_as_many_times_longer(tmp_path: Path, monkeypatch: p
     looked_at = []
     for count in (20, 40):
         more = "".join(f'[frontends.f{n}]\nport = {7000 + n}\nservers.a = "192.168.1.21"\n' for n in range(count))
-        of, read = cluster(tmp_path, GOOD + more), 0
+        of, read = cluster(tmp_path, READY + more), 0
         content = next(file.content for file in files(of, of.nodes[0]) if file.path == HAPROXY_CFG)
         assert [found for rule in haproxy.RULES for found in rule(of, of.nodes[0], content)] == []
         looked_at.append(read)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders import cluster
-from goldens import GOOD
+from goldens import READY
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.planning import render
@@ -41,7 +41,7 @@ def template(folder: Path, text: str, name: str = "sysctl.conf.j2") -> None:
 def test_what_was_found_is_told_each_time(tmp_path: Path, rendered: list[Cluster]) -> None:
     """The same warnings, whether rendered or remembered."""
     template(tmp_path, "x = 1")
-    of = cluster(tmp_path, GOOD)
+    of = cluster(tmp_path, READY)
     first = known_lints(of)
     assert known_lints(of) == first == lint(of) != []
     assert rendered == [of, of]  # once by `lint`
@@ -49,7 +49,7 @@ def test_what_was_found_is_told_each_time(tmp_path: Path, rendered: list[Cluster
 
 def test_a_changed_template_is_looked_at(tmp_path: Path, rendered: list[Cluster]) -> None:
     """A text that changes, and a file that comes or goes."""
-    of = cluster(tmp_path, GOOD)
+    of = cluster(tmp_path, READY)
     assert known_lints(of) == []
     template(tmp_path, "x = 1")
     assert len(known_lints(of)) == 2
@@ -62,15 +62,15 @@ def test_a_changed_template_is_looked_at(tmp_path: Path, rendered: list[Cluster]
 
 def test_a_changed_cluster_is_looked_at(tmp_path: Path, rendered: list[Cluster]) -> None:
     """All that is in hosts.toml may be in the files."""
-    known_lints(cluster(tmp_path, GOOD))
-    known_lints(cluster(tmp_path, GOOD.replace("router_id = 101", "router_id = 102")))
+    known_lints(cluster(tmp_path, READY))
+    known_lints(cluster(tmp_path, READY.replace("router_id = 101", "router_id = 102")))
     assert len(rendered) == 2
 
 
 def test_paths_are_those_of_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning about a template names it as one would type it here."""
     template(tmp_path, "", "other.j2")
-    of = cluster(tmp_path, GOOD)
+    of = cluster(tmp_path, READY)
     monkeypatch.chdir(tmp_path)
     assert [each.file for each in known_lints(of)] == ["templates/other.j2"]
     (tmp_path / "elsewhere").mkdir()
@@ -80,7 +80,7 @@ def test_paths_are_those_of_the_present_folder(tmp_path: Path, monkeypatch: pyte
 
 def test_warnings_about_this_machine_are_never_remembered(tmp_path: Path) -> None:
     """A key that is there by now is no longer missed, and one that is gone is."""
-    of = cluster(tmp_path, GOOD.replace('user = "ops"', 'user = "ops"\nidentity_file = "key"'))
+    of = cluster(tmp_path, READY.replace('user = "ops"', 'user = "ops"\nidentity_file = "key"'))
     assert ["is not there" in each.message for each in known_lints(of)] == [True]
     (tmp_path / "key").touch()
     assert known_lints(of) == []
@@ -91,7 +91,7 @@ def test_warnings_about_this_machine_are_never_remembered(tmp_path: Path) -> Non
 def test_what_can_not_be_told_by_its_contents_is_looked_at_each_time(tmp_path: Path, rendered: list[Cluster]) -> None:
     """Templates in folders below may be included, and change."""
     (tmp_path / "templates" / "parts").mkdir(parents=True)
-    of = cluster(tmp_path, GOOD)
+    of = cluster(tmp_path, READY)
     assert known_lints(of) == known_lints(of)
     assert len(rendered) == 2
 

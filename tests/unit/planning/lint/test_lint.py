@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from builders import BIG, SEED, cluster
-from goldens import GOOD
+from goldens import READY
 from linted import built_in, lints
 
 from lbdeploy.config.model import Cluster
@@ -13,8 +13,10 @@ from lbdeploy.planning.lint.lint import lint
 
 
 def test_the_sample_file_has_nothing_to_find(seed: Cluster) -> None:
-    """The built-in templates pass with the sample file."""
-    assert lint(seed) == []
+    """The built-in templates pass with the sample file, but for the check that the seed writes."""
+    (found,) = lint(seed)
+    assert found.message.startswith('frontends.k8s-api.check = "tcp" takes a kube-apiserver (port 6443) for healthy')
+    assert lint(seed, asked=True) == []
 
 
 def test_a_file_with_everything_has_nothing_to_find(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_a_template_that_replaces_nothing_is_found(tmp_path: Path) -> None:
     (tmp_path / "templates").mkdir()
     for name in ("haproxy.conf.j2", "notes.txt"):
         (tmp_path / "templates" / name).write_text("# mine\n")
-    (found,) = lint(cluster(tmp_path, GOOD))
+    (found,) = lint(cluster(tmp_path, READY))
     assert (found.severity, found.node, found.file) == ("warning", None, f"{tmp_path}/templates/haproxy.conf.j2")
     assert "replaces no built-in template" in found.message
 
@@ -41,7 +43,7 @@ def test_a_file_that_lacks_its_ending_is_found(tmp_path: Path) -> None:
     """What is called like the file on the node replaces nothing: only what ends in .j2 is a template."""
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "keepalived.conf").write_text("# mine\n")
-    (found,) = lint(cluster(tmp_path, GOOD))
+    (found,) = lint(cluster(tmp_path, READY))
     assert (found.severity, found.file) == ("warning", f"{tmp_path}/templates/keepalived.conf")
     assert (found.message, found.fix) == ("is not used: templates end in .j2", "call it keepalived.conf.j2")
 
@@ -58,7 +60,7 @@ def test_what_a_template_includes_is_used(tmp_path: Path) -> None:
     }
     for name, text in texts.items():
         (tmp_path / "templates" / f"{name}.j2").write_text(text)
-    assert [Path(each.file).name for each in lint(cluster(tmp_path, GOOD))] == ["c.j2", "d.j2"]
+    assert [Path(each.file).name for each in lint(cluster(tmp_path, READY))] == ["c.j2", "d.j2"]
 
 
 def test_a_finding_as_json_has_the_parts_of_the_contract(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from builders import cluster
 from clusters import with_options
-from goldens import GOOD, HEAD, RICH
+from goldens import HEAD, READY, RICH
 
 from lbdeploy.planning.lint.lint import lint
 
@@ -15,7 +15,7 @@ from lbdeploy.planning.lint.lint import lint
 def test_ssh_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     """Each by its path: a key, unless the agent has it and its public half is there, and a known_hosts file."""
     named = 'identity_file = "keys/id"\nknown_hosts_file = "known"\n[networks.external]'
-    made = cluster(tmp_path, GOOD.replace("[networks.external]", named))
+    made = cluster(tmp_path, READY.replace("[networks.external]", named))
     assert [each.message for each in lint(made)] == [
         f"ssh.identity_file: {tmp_path}/keys/id is not there",
         f"ssh.known_hosts_file: {tmp_path}/known is not there",
@@ -28,7 +28,7 @@ def test_ssh_files_that_are_not_there_are_told(tmp_path: Path) -> None:
 
 def test_servers_that_are_checked_more_slowly_than_nodes_are_warned_of(tmp_path: Path) -> None:
     """Adverts several times a second are of little use where a dead server is seen after 11 s. The advice is sound."""
-    quick = GOOD.replace("advert_interval = 1", "advert_interval = 0.1")
+    quick = READY.replace("advert_interval = 1", "advert_interval = 0.1")
     (found,) = lint(cluster(tmp_path, quick))
     assert found.severity == "warning"
     assert found.message.startswith("frontends.k8s-api: haproxy may take 11 s to see that a server is gone")
@@ -40,25 +40,25 @@ def test_servers_that_are_checked_more_slowly_than_nodes_are_warned_of(tmp_path:
 
 def test_the_seeds_initial_state_is_warned_of(tmp_path: Path) -> None:
     """With state MASTER the delay that the seed wants is lost: said of the setting, and it is not written."""
-    (found,) = lint(cluster(tmp_path, GOOD.replace("router_id", 'initial_state = "MASTER"\nrouter_id')))
+    (found,) = lint(cluster(tmp_path, READY.replace("router_id", 'initial_state = "MASTER"\nrouter_id')))
     assert (found.severity, found.node, found.file) == ("warning", None, str(tmp_path / "hosts.toml"))
     assert "loses preempt_delay" in found.message
 
 
 def test_the_initial_state_without_a_delay_is_fine(tmp_path: Path) -> None:
     """There is nothing to be lost where no delay is set."""
-    text = GOOD.replace("preempt_delay = 30", 'preempt_delay = 0\ninitial_state = "MASTER"')
+    text = READY.replace("preempt_delay = 30", 'preempt_delay = 0\ninitial_state = "MASTER"')
     assert lint(cluster(tmp_path, text)) == []
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_timeouts_that_cut_watches_are_warned_of(tmp_path: Path, side: str) -> None:
     """The seed's 50 s would cut kubectl logs -f, exec and watches; ten minutes are let pass."""
-    short = lint(cluster(tmp_path, GOOD.replace("port = 6443", f"port = 6443\n{side}_timeout = 50")))
+    short = lint(cluster(tmp_path, READY.replace("port = 6443", f"port = 6443\n{side}_timeout = 50")))
     assert [each.message for each in short] == [
         f"frontends.k8s-api.{side}_timeout of 50 s cuts off kubectl logs -f, exec and watches"
     ]
-    assert lint(cluster(tmp_path, GOOD.replace("port = 6443", f"port = 6443\n{side}_timeout = 600"))) == []
+    assert lint(cluster(tmp_path, READY.replace("port = 6443", f"port = 6443\n{side}_timeout = 600"))) == []
 
 
 def test_what_can_not_work_is_warned_of(ca_folder: Path) -> None:
@@ -72,7 +72,10 @@ def test_what_can_not_work_is_warned_of(ca_folder: Path) -> None:
 
 def test_a_vip_without_a_frontend_is_warned_of(ca_folder: Path) -> None:
     """It would float, and nobody would answer there."""
-    text = HEAD + '[frontends.api]\nport = 6443\nnetworks = "external"\nservers = { m1 = "192.168.1.21" }\n'
+    text = (
+        HEAD
+        + '[frontends.api]\nport = 6443\nnetworks = "external"\ncheck = "https"\nservers = { m1 = "192.168.1.21" }\n'
+    )
     (found,) = lint(cluster(ca_folder, text))
     assert (found.severity, found.message) == ("warning", "no frontend listens on the VIP 192.168.1.10")
 
@@ -85,7 +88,7 @@ def weights(folder: Path, *pairs: tuple[str, int], priorities: tuple[int, int] =
     }
     text = "".join(tables[kind].format(at, weight) for at, (kind, weight) in enumerate(pairs))
     first, second = priorities
-    sample = GOOD.replace("priority = 200", f"priority = {first}").replace("priority = 100", f"priority = {second}")
+    sample = READY.replace("priority = 200", f"priority = {first}").replace("priority = 100", f"priority = {second}")
     found = lint(with_options(folder, text, sample))
     assert all(each.severity == "warning" for each in found)
     return [f"{each.message}; {each.fix}" for each in found]
@@ -115,7 +118,7 @@ def test_sums_that_keepalived_does_not_go_by_are_told(tmp_path: Path) -> None:
 
 def test_servers_on_the_nodes_at_a_frontends_port_are_warned_of(tmp_path: Path) -> None:
     """A stacked control plane: kube-apiserver wants the port on all addresses, and haproxy has it on the VIPs."""
-    stacked = GOOD.replace('master1 = "192.168.1.21"', 'master1 = "192.168.1.11"')
+    stacked = READY.replace('master1 = "192.168.1.21"', 'master1 = "192.168.1.11"')
     (found,) = lint(cluster(tmp_path, stacked))
     assert (found.severity, "master1 (lb1) run on the nodes at port 6443" in found.message) == ("warning", True)
     assert "--bind-address=ITS_OWN_ADDRESS" in found.fix
@@ -124,7 +127,7 @@ def test_servers_on_the_nodes_at_a_frontends_port_are_warned_of(tmp_path: Path) 
 
 def test_a_key_with_a_dot_in_it_is_told_as_it_is_written(tmp_path: Path) -> None:
     """What is copied from the screen into the file is TOML."""
-    text = GOOD.replace("[frontends.k8s-api", '[frontends."api.example.com"').replace(
+    text = READY.replace("[frontends.k8s-api", '[frontends."api.example.com"').replace(
         "port = 6443", "port = 6443\nclient_timeout = 50"
     )
     (found,) = (each for each in lint(cluster(tmp_path, text)) if "client_timeout" in each.message)

@@ -1,0 +1,1 @@
+"""What belongs to haproxy.cfg besides its template."""
