@@ -22,7 +22,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
 
     from lbdeploy.config import attachments, build
     from lbdeploy.config.attachments import certificates
-    from lbdeploy.config.checks import check
+    from lbdeploy.config.checks.cluster import check
     from lbdeploy.config.keys import joined, near
     from lbdeploy.config.schema import (
         BELOW,

@@ -12,7 +12,7 @@ import click
 from lbdeploy.cli.prompts import ask, confirm
 from lbdeploy.config import draft as drafts
 from lbdeploy.config import reader
-from lbdeploy.config.checks import NO_ADDRESS, NO_VIP
+from lbdeploy.config.checks.cluster import NO_ADDRESS, NO_VIP
 from lbdeploy.config.draft import Draft
 from lbdeploy.errors import LbdeployError, Problem, UsageError
 from lbdeploy.operations.discovery import DiscoveredHost, SharedSubnet, discover, is_usable, router_ids, shared

@@ -22,6 +22,6 @@ def test_the_report_has_problems_first_and_a_count_of_what_passed(seed: Cluster)
     assert text[0] == f"lb1: {EACH - 2} checks passed"
     assert text[1] == "  ✗ its clock is 60 minutes ahead of yours [clock]"
     assert [line.strip()[:6] for line in text[2:7]] == ["next: ", "! /etc", "! /etc", "next: ", "lb2: 2"]
-    assert text[-2] == f"Not ready: 1 problem, {2 * EACH + 3} checks passed, 2 warnings."
+    assert text[-2] == f"Not ready: 1 problem, {2 * EACH + 4} checks passed, 2 warnings."
     verbose = [*lines(found, verbose=True)]
-    assert len(verbose) == len(text) + 2 * EACH + 3
+    assert len(verbose) == len(text) + 2 * EACH + 4

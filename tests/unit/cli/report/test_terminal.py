@@ -137,9 +137,10 @@ def test_help_on_a_terminal_is_as_wide_as_it(show: Show) -> None:
 
 
 def test_check_on_a_terminal(show: Show) -> None:
-    """One line, in the terminal's own green."""
+    """What the sample's check of servers misses, and one line in the terminal's own green."""
     shown = show("check")
-    assert shown.rows == ["hosts.toml is valid: 2 nodes, 2 VIPs, 3 servers; lb1 is the preferred MASTER."]
+    assert shown.rows[0] == 'warning: hosts.toml: frontends.k8s-api.check = "tcp" takes a kube-apiserver'
+    assert shown.rows[-1] == "hosts.toml is valid: 2 nodes, 2 VIPs, 3 servers; lb1 is the preferred MASTER."
     assert "32" in colours(shown.sent) <= MODEST
 
 
@@ -238,9 +239,9 @@ def test_the_live_display_leaves_only_what_counts(show: Show) -> None:
 
 def test_json_on_a_terminal_is_one_line(show: Show) -> None:
     """Whoever looks at it on a terminal sees what a script would get."""
-    people, document = show("--json", "check", width=400).rows
+    *people, document = show("--json", "check", width=400).rows
     assert json.loads(document)["ok"]
-    assert people.startswith("hosts.toml is valid")
+    assert people[-1].startswith("hosts.toml is valid")
 
 
 def test_control_characters_of_others_do_not_reach_the_terminal(show: Show, folder: Path) -> None:

@@ -1,11 +1,11 @@
-"""Checks of frontends, their servers and the metrics, as in `checks`."""
+"""Checks of frontends, their servers and the metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.config.group_checks import check_frontend_groups, places
+from lbdeploy.config.checks.groups import check_frontend_groups, places
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import METRICS, STATUS, Address
 from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable, VrrpTable

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lbdeploy.config.frontend_checks import check_frontends
-from lbdeploy.config.group_checks import check_groups
+from lbdeploy.config.checks.frontends import check_frontends
+from lbdeploy.config.checks.groups import check_groups
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import Address, Interface
 from lbdeploy.config.schema import (

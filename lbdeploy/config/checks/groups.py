@@ -1,4 +1,4 @@
-"""Checks of the groups of VIPs, as in `checks`."""
+"""Checks of the groups of VIPs."""
 
 from __future__ import annotations
 
