@@ -239,7 +239,7 @@ def test_the_live_display_leaves_only_what_counts(show: Show) -> None:
 
 def test_json_on_a_terminal_is_one_line(show: Show) -> None:
     """Whoever looks at it on a terminal sees what a script would get."""
-    *people, document = show("--json", "check", width=400).rows
+    *people, document = show("--json", "check", width=800).rows
     assert json.loads(document)["ok"]
     assert people[-1].startswith("hosts.toml is valid")
 
