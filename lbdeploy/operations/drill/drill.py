@@ -83,10 +83,7 @@ class Drill:
             kind=target.kind,
             node=target.name,
             holder=holder,
-            expected=predicted.outage,
-            expected_silence=predicted.silence,
-            broken=at,
-            repaired=undone,
+            **_limits(predicted),
             ended=ended,
             groups=groups,
             **self._seen(measurement, at, undone),
@@ -94,8 +91,8 @@ class Drill:
         )
 
     def _holder(self, seen: Survey, group: str | None) -> str:
-        """The node that holds the VIPs of a group, or of the first one there is."""
-        return seen.verdict.holders_of(self.cluster.parts[0].group if group is None else group)[0]
+        """The node that holds the VIPs of a group; None: of the first one there is."""
+        return seen.verdict.holders_of(group or self.cluster.parts[0].group)[0]
 
     def _afterwards(self, seen: Survey) -> dict[str, Any]:
         """How the cluster is at the end."""
@@ -114,7 +111,8 @@ class Drill:
     def _seen(self, measurement: Measurement, at: float, undone: float) -> dict[str, Any]:
         """What was measured, and what the nodes' journals tell."""
         with self._new_pool() as pool:
-            return measurement.found(at, undone) | {"events": measurement.events(pool, at)}
+            found = measurement.found(at, undone) | {"events": measurement.events(pool, at)}
+        return found | {"broken": at, "repaired": undone}
 
     def _groups(self, name: Name, node: Node | None, seen: Survey) -> Iterator[DrilledGroup]:
         """What is expected for each group of VIPs."""
@@ -216,6 +214,10 @@ class Drill:
             return OperatorInjector(target, hold, self._emit)
         clock = clocks[node.name]
         return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, pool=pool, clock=clock, emit=self._wire)
+
+
+def _limits(predicted: Prediction) -> dict[str, Any]:
+    return {"expected": predicted.outage, "expected_silence": predicted.silence}
 
 
 def _refuse(survey: Survey) -> None:
