@@ -24,8 +24,11 @@ PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "changelog").glob("*.md")), *
 
 
 def anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    written = re.findall(r'<a id="([^"]+)">', text)
+    assert len(written) == len(set(written)), "one place for each"
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings} | {*written}
 
 
 def test_generated_pages_are_what_the_code_would_write() -> None:
@@ -35,7 +38,7 @@ def test_generated_pages_are_what_the_code_would_write() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link names a file that is there, and every anchor a heading of it."""
+    """Every relative link names a file that is there, and every anchor a heading, or an id, of it."""
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         if "://" in target:
             continue
