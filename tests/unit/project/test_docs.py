@@ -76,6 +76,16 @@ def check_typed(line: str) -> None:
             return
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_rows_of_tables_have_the_cells_of_their_head(page: Path) -> None:
+    """A `|` in a cell, in code or not, ends it unless it is escaped: what follows would stand in the next column."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^ *\|.*\|\n?)+", text, re.MULTILINE):
+        rows = table.rstrip("\n").split("\n")
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
+        assert cells == [cells[0]] * len(rows), rows[0]
+
+
 def commands(group: click.Group) -> Iterator[click.Command]:
     """Every command, those of groups, too."""
     for name in group.list_commands(click.Context(group)):
