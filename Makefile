@@ -27,7 +27,7 @@ slow:            ## the tests on real nodes that wait for long timers, twenty mi
 	@tools/sh/setup lab
 	$(ROOT) tools/sh/labtests $(BIN)/pytest -m "lab and slow"
 
-unit:            ## the tests that need no nodes, in seconds
+unit:            ## the tests that need no nodes, half a minute
 	@tools/sh/setup
 	$(CACHED) $(BIN)/pytest tests/unit -m "not terminal" -q $(COMPUTING)
 

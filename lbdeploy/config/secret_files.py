@@ -23,7 +23,7 @@ def token(path: Path) -> str:
     """The text of a file with a bearer token (RFC 6750, section 2.1). Raises SecretFileError."""
     text = _text(path, LONGEST)
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text.strip()):
-        fix = 'write the token alone into it, without "Bearer", as `kubectl create token` prints it'
+        fix = 'write the token alone into it, without "Bearer"; one that does not end: docs/howto/frontends.md'
         raise SecretFileError(f"{shown(path)} is not a bearer token", fix)
     return text
 

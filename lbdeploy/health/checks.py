@@ -46,7 +46,7 @@ CHECKS = (
     ),
     HealthCheck(
         ("holder",),
-        "all VIPs are on one node, and on the one that VRRP prefers (another one: a warning)",
+        "all VIPs, or those of a group, are on one node, and on the one that VRRP prefers (another one: a warning)",
         vips.holder,
     ),
     HealthCheck(

@@ -56,7 +56,7 @@ OF_NODES = (
         "other-cluster",
         "no other cluster is deployed there, by the hosts.toml of the last run (this one, renamed: a warning)",
         "has no other cluster of lbdeploy's",
-        "use that cluster's hosts.toml; or first: lbdeploy -f ITS_HOSTS_TOML down",
+        "use that cluster's hosts.toml, with [vrrp.groups] for both; or first: lbdeploy -f ITS_HOSTS_TOML down",
         up=True,
     ),
     Check(

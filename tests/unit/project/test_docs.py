@@ -24,8 +24,11 @@ PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "changelog").glob("*.md")), *
 
 
 def anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    written = re.findall(r'<a id="([^"]+)">', text)
+    assert len(written) == len(set(written)), "one place for each"
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings} | {*written}
 
 
 def test_generated_pages_are_what_the_code_would_write() -> None:
@@ -35,7 +38,7 @@ def test_generated_pages_are_what_the_code_would_write() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link names a file that is there, and every anchor a heading of it."""
+    """Every relative link names a file that is there, and every anchor a heading, or an id, of it."""
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         if "://" in target:
             continue
@@ -71,6 +74,16 @@ def check_typed(line: str) -> None:
             known |= options(command)
         elif command.name == "exec":
             return
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_rows_of_tables_have_the_cells_of_their_head(page: Path) -> None:
+    """A `|` in a cell, in code or not, ends it unless it is escaped: what follows would stand in the next column."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^ *\|.*\|\n?)+", text, re.MULTILINE):
+        rows = table.rstrip("\n").split("\n")
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
+        assert cells == [cells[0]] * len(rows), rows[0]
 
 
 def commands(group: click.Group) -> Iterator[click.Command]:

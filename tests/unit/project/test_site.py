@@ -70,9 +70,8 @@ def typed(page: Path) -> list[str]:
 
 def rows(text: str, heading: str = "") -> list[tuple[str, ...]]:
     """What the rows of a page's tables have between backticks, or as numbers, or as links to other pages, by column."""
-    lines = [line for line in text.partition(heading)[2].splitlines() if line.startswith("|")] if heading else [
-        line for line in text.splitlines() if line.startswith("|")]  # fmt: skip
-    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    lines = [line.strip() for line in (text.partition(heading)[2] if heading else text).splitlines()]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("|")]
     return [tuple(code for cell in row for code in re.findall(r"`[^`]+`|^\d+\b", cell)) for row in cells]
 
 

@@ -47,7 +47,9 @@ def page() -> str:
 
 def table(checks: Iterable[Check]) -> str:
     """A row for each check."""
-    return HEAD + "".join(f"| `{c.id}` | {c.looks_at} | {c.remedy} | {mark(c)} |\n" for c in checks)
+    rows = ([f"`{c.id}`", c.looks_at, c.remedy, mark(c)] for c in checks)
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return HEAD + "".join(f"| {line} |\n" for line in lines)
 
 
 def mark(check: Check) -> str:
