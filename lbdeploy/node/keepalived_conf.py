@@ -84,6 +84,15 @@ def read_all(conf: str) -> list[Instance]:
     return [_instance(conf, name, 0) for name in names(conf)]
 
 
+def routers(conf: str) -> dict[str, str]:
+    """The virtual router ID of the instance that moves each VIP, by the VIP without prefix length."""
+    return {
+        address.partition("/")[0]: each.settings.get("virtual_router_id", "")
+        for each in read_all(conf)
+        for address in each.vips
+    }
+
+
 def names(conf: str) -> list[str]:
     """The names of the instances, in their order."""
     heads = (path[0].partition(" ") for path, _ in _lines(conf) if path)

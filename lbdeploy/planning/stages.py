@@ -24,6 +24,7 @@ from lbdeploy.planning.vrrp.members import (
     member_of,
     membership,
     reelected,
+    regrouped,
     winner,
 )
 
@@ -80,7 +81,9 @@ def _simultaneous(changed: Sequence[Member]) -> tuple[list[Member], Strategy]:
     moved = [member for member in changed if member.runs and member.differs("identity")]
     if moved:
         return [member for member in changed if _changes(member)], Strategy.REELECT
-    return [member for member in changed if member.differs("agreed")], Strategy.TOGETHER
+    return [
+        member for member in changed if member.differs("agreed") or (member.runs and regrouped(member.plan))
+    ], Strategy.TOGETHER
 
 
 def _changes(member: Member) -> bool:
@@ -196,6 +199,8 @@ def _away_cost(cluster: Cluster, member: Member, plan: NodePlan) -> str:
     own = [part for part in cluster.parts if member.parts[part.group].holds]
     if not any(part.vrrp.preempt for part in own):
         return "the VIPs move to another node and stay, since preempt is off: connections fail for about a second"
+    if not all(part.vrrp.preempt for part in cluster.parts):  # one that stays away makes all go at once: AWAY's offset
+        return "the VIPs move to another node, those of groups with preempt return: connections fail for about a second"
     delay = f"{max(part.vrrp.preempt_delay for part in own):g} s"
     return (
         f"the VIPs move to another node and return, each after preempt_delay ({delay}): open connections are cut, "
@@ -207,7 +212,7 @@ def _gone(member: Member) -> set[str]:
     """The VIPs that end, or leave their group for another one."""
     before = {(each.part.group, vip) for each in member.parts.values() for vip in _vips(each.before)}
     after = {(each.part.group, vip) for each in member.parts.values() for vip in _vips(each.after)}
-    return {vip for _, vip in before - after}
+    return {vip for _, vip in before - after} | regrouped(member.plan)
 
 
 def _vips(instance: Instance | None) -> set[str]:

@@ -86,8 +86,14 @@ class StageRunner:
             Strategy.REELECT: self._reelect,
         }
         # Peers that hear each other are undone in parallel; others in an order such that one always holds the VIPs.
-        with self._tasks.confirmed(list(reversed(stage.names)) if stage.way is Strategy.REELECT else []):
+        with self._tasks.confirmed(self._holders_first(change) if stage.way is Strategy.REELECT else []):
             ways[stage.way](change)
+
+    def _holders_first(self, change: StageChange) -> list[str]:
+        """The stage's nodes, those first that hold the VIPs for which VRRP elects anew."""
+        parts, seen = reelected(self._cluster, change.stage.plans), list(change.before.seen.values())
+        holding = {name for part in parts for name in holders(part, seen)}
+        return sorted(change.stage.names, key=lambda name: name not in holding)
 
     def _once_another_is_able(self, change: StageChange, *, force: bool) -> StageChange:
         """The stage, with a node that could take over meanwhile. Raises LastNodeError.
@@ -142,8 +148,7 @@ class StageRunner:
     def _reelect(self, change: StageChange) -> None:
         """Change the standby nodes, which then no longer hear the holder and take the VIPs; right after, the holder."""
         self._rehearse(change.stage)
-        parts = reelected(self._cluster, change.stage.plans)
-        seen = list(change.before.seen.values())
+        parts, seen = reelected(self._cluster, change.stage.plans), list(change.before.seen.values())
         holding = [name for name in change.stage.names if any(name in holders(part, seen) for part in parts)]
         standby = [name for name in change.stage.names if name not in holding]
         # Should everything be undone, a standby keeps the VIPs until the former holder has them again.

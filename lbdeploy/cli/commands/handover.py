@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import events_option, global_options, lock_option
 from lbdeploy.cli.shell_completion import groups, nodes
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.operations.exit_status import all_handed_over, handed_over
+
+if TYPE_CHECKING:
+    from lbdeploy.operations.handover.result import HandoverResult
 
 
 @click.command()
@@ -52,12 +57,25 @@ def handover(app: App, *, group: str | None, to: str | None, back: bool, lock_wa
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
         from lbdeploy.operations.handover.handover import Handover
 
-        about = app.origin.about
-        moved = [
-            Handover(app.cluster, pool, app.emit, about, lock_wait, group=each).run(to, back=back) for each in names
-        ]
+        moved: list[HandoverResult] = []
+        for each in names:
+            course = Handover(app.cluster, pool, app.emit, app.origin.about, lock_wait, group=each)
+            with _besides(moved):
+                moved.append(course.run(to, back=back))
     status = handed_over(moved[0]) if len(names) == 1 else all_handed_over(moved)
     end(app, status, lambda: app.reporter.handover(app.cluster, moved))
+
+
+@contextmanager
+def _besides(moved: Sequence[HandoverResult]) -> Iterator[None]:
+    """An error about one group says what has become of those before it."""
+    try:
+        yield
+    except LbdeployError as error:
+        if not moved:
+            raise
+        before = ", ".join(f"{each.group} to {each.taker}" for each in moved)
+        raise error.but(state=f"{error.state}; moved before: {before}") from error
 
 
 def _groups(app: App, group: str | None, *, decided: bool) -> Sequence[str]:

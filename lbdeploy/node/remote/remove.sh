@@ -34,7 +34,7 @@ commit() {
     if [ -d "$kept" ]; then keep_generation "$id"; fi
     drop_folders
     at_the_end='' # no keepalived of ours is left to read the handover file
-    rm -rf "$handover" "$state/hosts.toml" "$state/packages"
+    rm -rf "$handover" "$handover"-* "$state/hosts.toml" "$state/packages"
     case $more in
         '') rm -rf "$original" ;;
         last) rm -rf "$state" ;;

@@ -81,8 +81,13 @@ class Handover:
             return self._carry_out(survey, giver, taker, back=back)
 
     def _without_offsets_of_nodes(self, survey: Survey) -> Survey:
-        """The cluster without what was left in the file that all groups go by: by a run that died, for example."""
-        self._run(dict.fromkeys(survey.seen, f"echo 0 > {HANDOVER}"), sure=True)
+        """The cluster without what was left in the file that all groups go by: by a run that died, for example.
+
+        A run that is at work uses that file, too; so the lock comes first.
+        """
+        nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
+        with locking(self._pool, nodes, self._about, self._lock_wait, self._emit):
+            self._run(dict.fromkeys(survey.seen, f"echo 0 > {HANDOVER}"), sure=True)
         return self._observer.survey(self._wanted)
 
     def _without_offset(self, seen: Observation) -> int:

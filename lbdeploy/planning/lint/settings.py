@@ -30,7 +30,8 @@ def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
         yield message, 'leave initial_state out: "auto" lets the priority elect'
     for vip in cluster.vips:
         if vip.ip not in dict(cluster.targets):
-            fix = f"add {vip.network} to the key networks of one, or take the VIP out"
+            key, value = ("groups", vip.group) if vip.group else ("networks", vip.network)
+            fix = f"add {value} to the key {key} of one, or take the VIP out"
             yield f"no frontend listens on the VIP {vip.ip}", fix
     for frontend in cluster.frontends:
         for side, seconds in (("client", frontend.client_timeout), ("server", frontend.server_timeout)):

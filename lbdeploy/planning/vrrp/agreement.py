@@ -13,7 +13,7 @@ from lbdeploy.common.shell import cmd, here
 from lbdeploy.node.adverts import distinguishing, source
 from lbdeploy.node.remote import remote_text
 from lbdeploy.planning.plan import Stage, Strategy
-from lbdeploy.planning.vrrp.members import instances
+from lbdeploy.planning.vrrp.members import instances, single
 
 if TYPE_CHECKING:
     from lbdeploy.config.model import Cluster, Node
@@ -37,7 +37,8 @@ def agreement(cluster: Cluster, stage: Stage) -> dict[str, tuple[str, ...]]:
     changes = {name: pairs for name, plan in stage.plans.items() if (pairs := _pairs(cluster, plan))}
     network = cluster.vrrp.network
     key = secrets.token_hex(8)
-    return {name: _tools(key, name, nodes, changes, network) for name in stage.names}
+    alone = all(map(single, stage.plans.values()))
+    return {name: _tools(key, name, nodes, changes, network, alone=alone) for name in stage.names}
 
 
 def _pairs(cluster: Cluster, plan: NodePlan) -> list[Pair]:
@@ -47,10 +48,10 @@ def _pairs(cluster: Cluster, plan: NodePlan) -> list[Pair]:
 
 
 def _tools(
-    key: str, name: str, nodes: Mapping[str, Node], changes: Mapping[str, Sequence[Pair]], network: str
+    key: str, name: str, nodes: Mapping[str, Node], changes: Mapping[str, Sequence[Pair]], network: str, *, alone: bool
 ) -> tuple[str, ...]:
     peers = [each for each in nodes if each != name]
-    known = [distinguishing(*pair, alone=len(changes[each]) == 1) for each in peers for pair in changes.get(each, ())]
+    known = [distinguishing(*pair, alone=alone) for each in peers for pair in changes.get(each, ())]
     addresses = dict.fromkeys(address for each in peers for address in _addresses(nodes[each], changes, network))
     old, new = (_any_of(pair[which] for pair in known) for which in (0, 1))
     given = {

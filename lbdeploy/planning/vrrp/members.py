@@ -90,10 +90,21 @@ def _files(plan: NodePlan) -> tuple[str, str]:
     return "", ""
 
 
+def regrouped(plan: NodePlan) -> frozenset[str]:
+    """The VIPs that another virtual router is to move: until peers have changed, too, two nodes would hold them."""
+    before, after = (keepalived_conf.routers(conf) for conf in _files(plan))
+    return frozenset(vip for vip in before.keys() & after.keys() if before[vip] != after[vip])
+
+
+def single(plan: NodePlan) -> bool:
+    """Whether the node has one VRRP instance at the most, before and after."""
+    return all(len(keepalived_conf.names(conf)) < 2 for conf in _files(plan))
+
+
 def identity_changes(cluster: Cluster, plan: NodePlan) -> bool:
     """Whether this node and peers that are not changed with it would stop hearing each other."""
     pairs = [Membership(part, *instances(part, plan), holds=False) for part in cluster.parts]
-    return any(each.differs("identity") or each.differs("agreed") for each in pairs)
+    return bool(regrouped(plan)) or any(each.differs("identity") or each.differs("agreed") for each in pairs)
 
 
 def reelected(cluster: Cluster, plans: Mapping[str, NodePlan]) -> tuple[Cluster, ...]:
