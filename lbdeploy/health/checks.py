@@ -81,8 +81,8 @@ CHECKS = (
     ),
     HealthCheck(
         ("notify",),
-        "the operator's `notify_*` scripts have been told of the node's state (where they fail: an error on the node "
-        "that holds the VIPs, a warning elsewhere)",
+        "the operator's `notify_*` scripts have been told of the node's state (one that fails, or was told of "
+        "another state: an error on a node that is MASTER, or was told so; a warning elsewhere)",
         notified.notified,
     ),
     HealthCheck(("metrics",), "haproxy's metrics are available, where hosts.toml asks for them", servers.metrics),

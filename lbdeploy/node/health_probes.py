@@ -31,7 +31,7 @@ INSTALLED_IN = ("/usr", APT_CACHE)  # where packages need space
 def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
     """The probes of a node's health, by name."""
     return {
-        **({"vrrp": keepalived_state.PROBE} if cluster.vrrp.tracks else {}),
+        **({"vrrp": keepalived_state.PROBE} if cluster.vrrp.tracks or cluster.vrrp.told else {}),
         "now": Raw("date +%s.%N"),
         "hosts": Raw(f"cat {HOSTS}"),
         "apt": PRESENT,

@@ -61,7 +61,8 @@ class Observation:
     whether anything behind it answers through this node's own haproxy, VIPs or not. `priority_offset` is what a
     handover adds to the node's priority, and `offset_since` the time (s, Unix) since when. `keepalived` is what that
     reports; it is asked only where the cluster tracks more than haproxy. `metrics`: where haproxy should serve its
-    metrics, and whether it does. `told`: how far the operator's scripts were told of keepalived's state.
+    metrics, and whether it does. `told`: how far the operator's scripts were told of keepalived's state; `reported` is
+    what it reports itself, asked where there are such scripts, too.
     `lost_address` is the node's own address for VRRP, where it does not have it. `groups` has what is of each group,
     where hosts.toml has any.
     """
@@ -84,6 +85,7 @@ class Observation:
     marks: Mapping[str, Answer] = field(default_factory=dict)
     metrics: tuple[str, bool] | None = None
     told: ToldState | None = None
+    reported: keepalived_state.KeepalivedState = field(default_factory=keepalived_state.KeepalivedState)
     lost_address: Address | None = None
     groups: Mapping[str, GroupState] = field(default_factory=dict)
 
@@ -220,7 +222,7 @@ class NodeProbeScript(ProbeScript):
         self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]], more: Mapping[str, Raw] | None = None
     ) -> None:
         super().__init__(node, resources, health(cluster, node) | dict(more or {}))
-        self.parts = cluster.parts
+        self.parts, self.tracks = cluster.parts, cluster.vrrp.tracks
         self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
 
     def read(self, output: str) -> Observation:
@@ -229,6 +231,7 @@ class NodeProbeScript(ProbeScript):
         offset, since = tracked_file(marks["handover"].output)
         links = parse_ip_a(marks["ip a"].output)
         groups = group_states(self.parts, marks)
+        reported = _keepalived(self.parts[0], marks, alone=not groups)
         return Observation(
             node=self.node,
             now=self.now(marks),
@@ -244,7 +247,8 @@ class NodeProbeScript(ProbeScript):
             lacks=frozenset(marks["lacks"].output.split()),
             priority_offset=offset,
             offset_since=since,
-            keepalived=_keepalived(self.parts[0], marks, alone=not groups),
+            keepalived=reported if self.tracks else keepalived_state.KeepalivedState(),
+            reported=reported,
             groups=groups,
             marks=marks,
             metrics=_told_metrics(marks.get("metrics")),

@@ -17,6 +17,7 @@ RUN = "/run/lbdeploy"  # what a reboot clears: scripts and logs of runs in progr
 LOCK = f"{RUN}/lock"
 NOTIFY_FOLDER = "/run/lbdeploy-notify"  # which state the operator's scripts are to be told of, and whether they were
 NOTIFY_RESULT = f"{NOTIFY_FOLDER}/result"
+TELL_STATE = "/etc/keepalived/lbdeploy-tell-state"  # what keepalived runs to have them told
 STAGED = ".lbdeploy-new"  # added to a file's path: beside the file, on the same file system, and read by no daemon
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy/admin.sock"

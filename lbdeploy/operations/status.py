@@ -226,6 +226,7 @@ class Look(ProbeScript):
             offset_since=since,
             told=told_state(marks["told"].output) if "told" in marks else None,
             keepalived=states[parts[0].group] if tracks else KeepalivedState(),
+            reported=states[parts[0].group],
             groups=group_states(parts, marks if tracks else {**marks, "vrrp": Answer("", 1)}),
         )
         groups = states if self.cluster.vrrp.groups else {}

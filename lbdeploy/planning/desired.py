@@ -27,7 +27,7 @@ from lbdeploy.common.redact import mode_for
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import METRICS, STATUS, Cluster, Node, OwnSections, Vip, frontend_socket
 from lbdeploy.node import paths, tls_hello
-from lbdeploy.node.paths import HAPROXY_SOCKET, NOTIFY_FOLDER, NOTIFY_RESULT, SERVER_STATE
+from lbdeploy.node.paths import HAPROXY_SOCKET, NOTIFY_FOLDER, NOTIFY_RESULT, SERVER_STATE, TELL_STATE
 from lbdeploy.node.resources import File, Gone, Journal, Packages, ServerState, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
@@ -54,7 +54,6 @@ CLIENTS_EXPIRE = 180  # s; until an entry of a client is dropped that nobody ren
 CLIENTS_RENEWED = 10  # s; how often the holder looks which entries have less than half of that left
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
-TELL_STATE = OWN_SCRIPTS + "tell-state"
 DELIVER_STATE = OWN_SCRIPTS + "deliver-state"
 NOTIFY_SERVICE = "lbdeploy-notify"
 NOTIFY_UNIT = unit_file(NOTIFY_SERVICE)
@@ -166,7 +165,7 @@ def desired(
         *([FIREWALL_AS_SERVICE] if cluster.firewall == "nftables" else []),
         Service("haproxy", watches=(HAPROXY_CFG, *beside_it), unit_files=(HAPROXY_UNIT,)),
         Service("keepalived", watches=(KEEPALIVED_CONF,), unit_files=(KEEPALIVED_UNIT,)),
-        *([Service(NOTIFY_SERVICE, unit_files=(NOTIFY_UNIT,))] if cluster.vrrp.told else []),
+        *([NOTIFY_AS_SERVICE] if cluster.vrrp.told else []),
         replace(NO_LEFTOVERS, but=own),
     ]
 
@@ -175,6 +174,8 @@ NO_APT_FILES = Gone(f"none left over in {APT_FOLDER}", APT)
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
 NO_NOTIFY = Gone("no service that tells scripts of states", (NOTIFY_UNIT,), unit=NOTIFY_SERVICE)
 NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
+# It tells the present state as it starts: so a key that is added later is told of it, too.
+NOTIFY_AS_SERVICE = Service(NOTIFY_SERVICE, watches=(DELIVER_STATE,), unit_files=(NOTIFY_UNIT,), rereads="restart")
 FIREWALL_AS_SERVICE = Service(
     FIREWALL_SERVICE,
     watches=(FIREWALL,),

@@ -141,6 +141,7 @@ notify_master = "scripts/claim.sh"
 notify_retry = 1
 notify_timeout = 2
 """
+RELEASING = 'notify_backup = "scripts/release.sh"\n'
 
 
 def notify(lab: Lab, node: str) -> Any:
@@ -169,6 +170,29 @@ def the_pages_script_says_whether_it_was_heard(lab: Lab, api: FloatingIp) -> Non
     api.forget()
 
 
+def a_key_that_is_added_later_is_told_of_the_present_state(lab: Lab, api: FloatingIp) -> None:
+    """No state changes meanwhile. The script that is there already is told again."""
+    (lab.file.parent / "scripts/release.sh").write_text(f'#!/bin/sh\necho "$3" > {NOTIFIED}\n')
+    api.forget()
+    lab.edit(CLAIMING, CLAIMING + RELEASING)
+    assert lab.run("up").code == 0
+    wait_for(lambda: lab.on("lb2", f"cat {NOTIFIED}", check=False) == "BACKUP")
+    wait_for(lambda: api.owner == "lb1")
+    lab.edit(RELEASING, "")
+    assert lab.run("up").code == 0
+    lab.on("lb2", f"rm {NOTIFIED}")
+
+
+def a_state_that_keepalived_does_not_have_is_told_of(lab: Lab, api: FloatingIp) -> None:
+    """It is an error on the holder, and what verify says ends it."""
+    lab.on("lb1", "/etc/keepalived/lbdeploy-tell-state BACKUP")
+    wait_for(lambda: notify(lab, "lb1")["detail"] == "keepalived is MASTER, and the last state to be told was BACKUP")
+    api.forget()
+    lab.on("lb1", notify(lab, "lb1")["fix"].removeprefix("there: "))
+    wait_for(lambda: notify(lab, "lb1")["ok"])
+    assert api.owner == "lb1"
+
+
 @pytest.mark.slow
 def test_a_floating_ip_follows_the_vips_whatever_its_api_does(pair: Lab, tmp_path: Path) -> None:
     """The script is told by `up`, at each move, and when a master claims its VIPs again: until it succeeds."""
@@ -183,6 +207,8 @@ def test_a_floating_ip_follows_the_vips_whatever_its_api_does(pair: Lab, tmp_pat
         wait_for(lambda: api.owner == "lb1")
         assert pair.do("up")["changes"] == []
         assert notify(pair, "lb1")["detail"] == "its script was told of MASTER"
+        a_key_that_is_added_later_is_told_of_the_present_state(pair, api)
+        a_state_that_keepalived_does_not_have_is_told_of(pair, api)
 
         api.mode("failing")
         pair.on("lb1", "systemctl stop haproxy")

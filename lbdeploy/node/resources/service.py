@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from lbdeploy.common.debian import unit_file
+from lbdeploy.common.debian import DAEMONS, unit_file
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import count, seconds
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
@@ -77,13 +77,15 @@ class Service(Resource[ServiceState]):
     """A unit that must be enabled and running. `watches` are the files that it reads when it starts or reloads.
 
     systemd's StateChangeTimestamp moves with every start and reload (measured on systemd 252 and 257), so it is the
-    time of the last load. `in_force`: a command that succeeds while what the service set up is unchanged.
+    time of the last load. `in_force`: a command that succeeds while what the service set up is unchanged. `rereads`:
+    how it is made to read its files again.
     """
 
     unit: str
     watches: tuple[str, ...] = ()
     unit_files: tuple[str, ...] = ()
     in_force: Raw | None = None
+    rereads: Literal["reload", "restart"] = "reload"
 
     @property
     def id(self) -> str:
@@ -113,23 +115,28 @@ class Service(Resource[ServiceState]):
     def _run(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         if not state.running:
             return [self._change("start", f"is {state.active}")]
-        return self._reread(state, changing) + self._renew(state)
+        found = self._reread(state, changing)
+        return found if any(change.action == "restart" for change in found) else found + self._renew(state)
 
     def _renew(self, state: ServiceState) -> list[Change]:
         return [self._change("restart", "runs a program that was replaced since")] if state.replaced else []
 
+    def interrupts(self, change: Change) -> bool:
+        # Clients notice nothing of the other services.
+        return change.action == "restart" and self.unit in DAEMONS
+
     def _reread(self, state: ServiceState, changing: Collection[str]) -> list[Change]:
         newer = [path for path in self.watches if path in changing]
         if newer:
-            return [self._change("reload", "reads " + " and ".join(newer))]
+            return [self._change(self.rereads, "reads " + " and ".join(newer))]
         if state.stale and state.set_back:
             ahead = f"{state.newest - state.now:.0f} s"
             why = f"the node's clock was set back: a file that it reads is from {ahead} in the future"
-            return [self._change("reload", f"{why}, so it may not have been read")]
+            return [self._change(self.rereads, f"{why}, so it may not have been read")]
         if state.stale:
-            return [self._change("reload", "has not read its files since they changed")]
+            return [self._change(self.rereads, "has not read its files since they changed")]
         if state.lost:
-            return [self._change("reload", "what it has set up was removed or changed")]
+            return [self._change(self.rereads, "what it has set up was removed or changed")]
         if state.needs_daemon_reload or any(path in changing for path in self.unit_files):
             return [self._change("daemon-reload", "its unit file changed")]
         return []
@@ -148,7 +155,7 @@ class Service(Resource[ServiceState]):
 
     def steps(self, state: ServiceState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
         if state.running and not set(self.watches).isdisjoint(changing):
-            yield Phase.GUARD, f"undo_last {here(f'systemctl reload {cmd(self.unit)}')}"
+            yield Phase.GUARD, f"undo_last {here(f'systemctl {self.rereads} {cmd(self.unit)}')}"
         if any(change.action == "daemon-reload" for change in changes):
             yield RELOAD_UNITS
         phase = Phase.VRRP if self.unit == "keepalived" else Phase.BRING_UP

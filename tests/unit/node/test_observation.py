@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from builders import BIG, CAPTURED, SEED, captured, cluster
 from clusters import with_options
+from goldens import GOOD, SCRIPT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Metrics
 from lbdeploy.errors import RemoteError
+from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import NodeProbeScript, Observation, ProbeScript
 from lbdeploy.node.parsers import parse_ip_a
 from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
@@ -263,6 +265,17 @@ def test_frontends_are_asked_where_they_listen(rich: Cluster) -> None:
     ]
     assert asked == ["ask 192.168.0.10 443 &"]
     assert alone.targets == ((ip_address("192.168.0.10"), 443),)
+
+
+def test_what_keepalived_reports_counts_for_priorities_only_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:
+    """It is also asked where a script is told of its state; configured priorities are what counts there."""
+    (tmp_path / "claim").write_text(SCRIPT)
+    of = cluster(tmp_path, GOOD.replace("[vrrp]\n", '[vrrp]\nnotify_master = "claim"\n'))
+    script = NodeProbeScript(of, of.preferred, [])
+    asked = dict.fromkeys(script.probes, Raw("true"))
+    script.probes = asked | HEALTH | {"now": Raw("date +%s"), "vrrp": Raw("echo MASTER")}
+    seen = script.read(run(script.script()))
+    assert (seen.reported.state, seen.keepalived) == ("MASTER", KeepalivedState())
 
 
 def test_keepalived_is_only_asked_where_more_than_haproxy_is_tracked(tmp_path: Path) -> None:

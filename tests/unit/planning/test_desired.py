@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import BIG, SEED, cluster, steps_of
+from builders import BIG, SEED, cluster, running, steps_of
 from clusters import (
     GONE,
     REPOSITORY_KEY,
@@ -16,7 +16,7 @@ from clusters import (
     with_firewall,
     with_options,
 )
-from goldens import GOOD, TOKEN
+from goldens import GOOD, SCRIPT, TOKEN
 from syrupy.assertion import SnapshotAssertion
 
 from lbdeploy.common.paths import shipped
@@ -35,6 +35,7 @@ from lbdeploy.planning.desired import (
     KEEPALIVE,
     KEEPALIVED_CONF,
     NO_LEFTOVERS,
+    NOTIFY_SERVICE,
     OWN_SCRIPTS,
     SYSCTL_CONF,
     TICKLE_CLIENTS,
@@ -200,6 +201,19 @@ def test_a_script_that_a_node_can_not_run_is_refused_there(tmp_path: Path, shell
         [shell, "-c", str(own.validate), "x", tmp_path / "staged"], check=False, capture_output=True, text=True
     )
     assert (run.stdout, run.stderr) == (said, "")
+
+
+def test_a_script_that_is_told_of_states_is_told_of_the_present_one_where_it_is_new(tmp_path: Path) -> None:
+    """Where others were told of theirs before: the service that tells begins anew, and does so as it starts."""
+    (tmp_path / "claim").write_text(SCRIPT)
+    key = '[vrrp]\nnotify_master = "claim"\n'
+    one, two = (cluster(tmp_path, GOOD.replace("[vrrp]\n", text)) for text in (key, f'{key}notify_backup = "claim"\n'))
+    before, after = (rendered(each, "lb1") for each in (one, two))
+    changing = {path for path, text in after.items() if before.get(path) != text}
+    wanted = desired(two, two.preferred)
+    (service,) = (each for each in wanted if isinstance(each, Service) and each.unit == NOTIFY_SERVICE)
+    assert [change.action for change in service.compare(running(), changing)] == ["restart"]
+    assert service.compare(running(), ()) == []
 
 
 def test_scripts_that_nothing_names_any_more_are_removed() -> None:

@@ -138,6 +138,17 @@ def test_one_that_hangs_is_superseded_by_another_state_at_once(node: Node) -> No
     assert time.monotonic() - began < 2.5
 
 
+def test_a_much_earlier_tell_with_a_greater_pid_drops_nothing(node: Node) -> None:
+    """PIDs have begun anew since; or the clock was set back. Of two at one moment, the greater PID is the later."""
+    (node.folder / "queue").mkdir()
+    for age, heard in ((0, False), (31, True), (-60, True)):
+        # The next process has a lesser PID than this, but not by 1000.
+        by = int(Path("/proc/sys/kernel/ns_last_pid").read_text()) + 900
+        (node.folder / "queue/told").write_text(f"BACKUP 4 {by} {int(time.time()) - age}\n")
+        node.tell("MASTER")
+        assert node.text("queue/told").startswith("MASTER 5 " if heard else "BACKUP 4 ")
+
+
 def test_of_a_burst_of_states_the_last_one_is_told_last(node: Node) -> None:
     for state in ("BACKUP", "MASTER", "BACKUP", "MASTER", "MASTER", "BACKUP"):
         node.tell(state, "true")

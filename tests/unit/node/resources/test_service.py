@@ -141,6 +141,19 @@ def test_a_service_may_have_to_read_a_file_and_be_restarted() -> None:
     ]
 
 
+def test_one_that_can_only_be_restarted_is_restarted_once_to_read_its_files() -> None:
+    """So it is when they get their old content again. Clients notice nothing, as it is none of the daemons."""
+    own = Service("own", watches=("/etc/own",), rereads="restart")
+    (change,) = own.compare(running(replaced=True), ("/etc/own",))
+    assert (change.action, change.reason, own.interrupts(change)) == ("restart", "reads /etc/own", False)
+    assert [each.action for each in own.compare(running(loaded=1.0, newest=2.0), ())] == ["restart"]
+    steps = "\n".join(step for _, step in own.steps(running(), [change], ("/etc/own",)))
+    assert "undo_last 'systemctl restart own'" in steps
+    assert "run systemctl restart own" in steps
+    assert "reload" not in steps
+    assert HAPROXY.interrupts(HAPROXY.compare(running(replaced=True), ())[0])
+
+
 def test_the_probe_finds_a_program_that_was_replaced(tmp_path: Path) -> None:
     """A real process, whose program is really replaced while it runs."""
     program, service = tmp_path / "program", Service("none")
