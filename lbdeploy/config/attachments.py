@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdeploy.common.paths import home_expanded, shown
+from lbdeploy.config.loading.named_file import contents
 from lbdeploy.config.model import NOTIFIED
 from lbdeploy.errors import Problem
 
@@ -58,7 +59,9 @@ def _read(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | Non
 def _text(file: Path, path: str, texts: dict[str, str]) -> tuple[str, str] | None:
     """Put the text of a file into `texts`, or say why there is none."""
     try:
-        text = file.read_bytes().decode()
+        content = contents(file, LONGEST)
+        # A larger one, which is refused later, may be cut off within a character.
+        text = content.decode(errors="strict" if len(content) <= LONGEST else "replace")
     except FileNotFoundError:
         return f"there is no {path} beside hosts.toml", "write it, or correct the path: it is relative to hosts.toml"
     except OSError as error:
@@ -137,10 +140,14 @@ def armored(folder: Path, name: str) -> str:
     """The key in that file, as ASCII armor. Raises KeyFileError (what is wrong, what would be right)."""
     path = folder / home_expanded(name)
     try:
-        data = path.read_bytes()
+        data = contents(path, LONGEST)
     except OSError as error:
         fix = "name a file that is there, by its path relative to hosts.toml"
         raise KeyFileError(f"{shown(path)} can't be read: {error.strerror}", fix) from None
+    if len(data) > LONGEST:
+        raise KeyFileError(
+            f"{shown(path)} is larger than {LONGEST >> 10} KiB", "give the repository's public key alone"
+        )
     text = data.decode("ascii", errors="replace").replace("\r\n", "\n")
     if BEGIN in text and END in text and "PRIVATE" not in text and "\ufffd" not in text:
         return text.rstrip("\n") + "\n"
@@ -170,21 +177,26 @@ def _crc24(data: bytes) -> int:
 
 def certificates(path: Path) -> str:
     """The certificates in a PEM file (RFC 7468 section 5), nothing else in it. Raises ValueError with a message."""
-    try:
-        with path.open(encoding="utf-8") as file:  # "\r\n" becomes "\n"
-            text = file.read(LARGEST + 1)
-    except OSError as error:
-        raise ValueError(f"{shown(path)} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{shown(path)} is not PEM, which is text") from None
-    if len(text) > LARGEST:
-        raise ValueError(f"{shown(path)} is larger than {LARGEST // 1000} kB")
+    text = _pem(path)
     if "PRIVATE KEY" in text:  # everybody on a node can read what lies beside haproxy.cfg
         raise ValueError(f"{shown(path)} holds a private key, which must not leave this machine")
     found = [each.rstrip("\n") + "\n" for each in _CERTIFICATE.findall(text)]
     if not found or not _readable("".join(found)):
         raise ValueError(f"{shown(path)} holds no certificate in PEM that can be read")
     return "".join(found)
+
+
+def _pem(path: Path) -> str:
+    """The text of a PEM file, with the line ends of Unix. Raises ValueError with a message."""
+    try:
+        content = contents(path, LARGEST)
+        if len(content) > LARGEST:
+            raise ValueError(f"{shown(path)} is larger than {LARGEST // 1000} kB")
+        return content.decode().replace("\r\n", "\n").replace("\r", "\n")
+    except OSError as error:
+        raise ValueError(f"{shown(path)} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{shown(path)} is not PEM, which is text") from None
 
 
 def _readable(pem: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
@@ -125,6 +125,8 @@ class _Reader:
         known = {section: kind.model_fields for section, kind in NAMED.items()}
         self.data, self.problems = joined(data, known, ServerTable.model_fields)
         self.texts = {} if texts is None else texts  # of the files that hosts.toml names, by their paths there
+        self._given = frozenset(self.texts)  # they were checked where they were read
+        self._checked: set[tuple[Callable[..., str], str]] = set()
 
     def read(self) -> dict[str, Any]:
         for section in self.data:
@@ -145,7 +147,7 @@ class _Reader:
         named = {name: table.check_ca_file for name, table in frontends.items() if table.check_ca_file}
         for name, path in named.items():
             try:
-                self.texts[path] = self.texts.get(path) or certificates(build.beside(self.path, path))
+                self._take(path, certificates, build.beside(self.path, path))
             except ValueError as error:
                 fix = "name a file with the certificate of the servers' CA, as PEM"
                 self._add("unusable-certificate", ("frontends", name, "check_ca_file"), str(error), fix)
@@ -156,8 +158,8 @@ class _Reader:
         named = [(name, key, getattr(table, key)) for name, table in frontends.items() for key in READERS]
         for name, key, path in named:
             try:
-                if path and path not in self.texts:
-                    self.texts[path] = READERS[key](build.beside(self.path, path))
+                if path:
+                    self._take(path, READERS[key], build.beside(self.path, path))
             except SecretFileError as error:
                 self._add("unusable-secret", ("frontends", name, key), *error.args)
 
@@ -166,12 +168,21 @@ class _Reader:
         found = {}
         for name, each in packages.repositories.items() if packages else ():
             try:
-                if each.key_file and each.key_file not in self.texts:
-                    self.texts[each.key_file] = armored(self.path.parent, each.key_file)
+                if each.key_file:
+                    self._take(each.key_file, armored, self.path.parent, each.key_file)
                 found[name] = self.texts[each.key_file] if each.key_file else ""
             except KeyFileError as error:
                 self._add("unusable-key", ("packages", "repositories", name, "key_file"), *error.args)
         return found
+
+    def _take(self, path: str, reader: Callable[..., str], *where: Path | str) -> None:
+        """Keep the text of a file, unless it was given. Each kind of key wants other things of it.
+
+        A private key that haproxy shows must not pass for a CA, for example, of which all nodes get the text.
+        """
+        if path not in self._given and (reader, path) not in self._checked:
+            self.texts.setdefault(path, reader(*where))
+            self._checked.add((reader, path))
 
     def error(self, text: str) -> HostsFileError:
         from lbdeploy.config.mistakes.line_numbers import LineNumbers

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbdeploy.common.paths import shown
+from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.config.loading.named_file import contents
 
 LONGEST = 8192  # bytes of a token: haproxy's buffer has 16 kB for the whole request
 LARGEST = 200_000  # bytes of a certificate with its chain and key
@@ -33,7 +35,7 @@ def client_certificate(path: Path) -> str:
     text = _text(path, LARGEST)
     for needed, words in (("CERTIFICATE-----", "certificate"), ("PRIVATE KEY-----", "private key")):
         if needed not in text:
-            fix = f"put both into one file: cat client.crt client.key > {path.name}"
+            fix = f"put both into one file: {cmd('cat', 'client.crt', 'client.key', Raw('>'), path.name)}"
             raise SecretFileError(f"{shown(path)} holds no {words} in PEM", fix)
     if "ENCRYPTED" in text:
         fix = "give one without: openssl pkey -in client.key"
@@ -47,8 +49,7 @@ READERS: dict[str, Callable[[Path], str]] = {"check_token_file": token, "check_c
 
 def _text(path: Path, largest: int) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(largest + 1)
+        content = contents(path, largest)
         text = content.decode("ascii")
     except OSError as error:
         fix = "name a file that you may read, by its path relative to hosts.toml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lbdeploy.config.model import Cluster
+from lbdeploy.config.model import Cluster, Vip
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health import checks
 from lbdeploy.health.digest.causes import Cause, because, causes
@@ -24,7 +24,7 @@ from lbdeploy.ssh.greeting import Greeting
 class Verdict:
     """Everything that was found: `servers` are (node, server as its haproxy sees it).
 
-    `packages` are (node, name, version), and `drains` (node, server that is drained there).
+    `packages` are (node, name, version), and `drains` (node, server that is drained there). `listens`: (frontend, VIP).
     """
 
     findings: tuple[Finding, ...]
@@ -33,6 +33,7 @@ class Verdict:
     overview: Overview = field(default_factory=Overview)
     packages: tuple[tuple[str, str, str], ...] = ()
     drains: tuple[tuple[str, Drain], ...] = ()
+    listens: tuple[tuple[str, Vip], ...] = ()
 
     @property
     def state(self) -> State:
@@ -85,13 +86,23 @@ class Verdict:
         return tuple(dict.fromkeys(name for placement in self.part(group) for name in placement.holders))
 
     def frontends(self) -> Iterator[tuple[str, int, int]]:
-        """Each frontend with how many of its servers are up, and how many there are, as the holder sees them."""
-        asked = [node for node, _ in self.servers]
-        best = next((node for node in (*self.holders, *asked) if node in asked), None)
-        stats = [stat for node, stat in self.servers if node == best]
-        for name in dict.fromkeys(stat.frontend for stat in stats):
-            own = [stat for stat in stats if stat.frontend == name]
-            yield name, sum(stat.up for stat in own), len(own)
+        """Each frontend with how many of its servers are up, and how many there are, as the holder sees them.
+
+        That is, a holder of one of its own VIPs: those of groups may be on different nodes.
+        """
+        asked = dict.fromkeys(node for node, _ in self.servers)
+        for name in dict.fromkeys(stat.frontend for _, stat in self.servers):
+            best = next(node for node in (*self._holders_for(name), *self.holders, *asked) if node in asked)
+            own = [stat for node, stat in self.servers if node == best and stat.frontend == name]
+            if own:
+                yield name, sum(stat.up for stat in own), len(own)
+
+    def _holders_for(self, frontend: str) -> Iterator[str]:
+        """The nodes that hold a VIP on which a frontend listens."""
+        own = [vip for name, vip in self.listens if name == frontend]
+        for placement in self.vips:
+            if placement.vip in own:
+                yield from placement.holders
 
     def to_json(self) -> dict[str, object]:
         """`findings`, `vips` and `servers` of the JSON contract, `packages` and `summary`."""
@@ -130,4 +141,5 @@ def judge(
     servers = tuple((each.node.name, server) for each in observations for server in each.servers)
     drains = tuple((each.node.name, drain) for each in observations for drain in each.drains)
     packages = tuple((each.node.name, *of) for each in observations for of in each.packages.items())
-    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), packages, drains)
+    listens = tuple((each.name, vip) for each in cluster.frontends for vip in cluster.vips_of(each))
+    return Verdict(tuple(checks.findings(state)), state.vips, servers, overview(state), packages, drains, listens)

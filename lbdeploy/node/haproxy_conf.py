@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -15,12 +16,14 @@ HEADS = frozenset((
     *("healthcheck",),
 ))  # fmt: skip
 _LOCAL = ("/", "unix@", "abns@", "abnsz@", "fd@", "sockpair@")  # prefixes of addresses that are not of a network
+_PORTS = re.compile(r"0*([0-9]{1,5})(?:-0*([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Bind:
     """What a section listens on: `address` is "*" for all; `servers` as "address:port", of all its backends.
 
+    `port` is as written: also a range, "6440-6450", or a variable.
     `allowed` are the networks whose clients get in, by an `acl allowed` as lbdeploy writes it; none: everybody.
     """
 
@@ -31,8 +34,20 @@ class Bind:
     allowed: frozenset[str] = frozenset()
 
     def serves(self, address: str, port: str) -> bool:
-        """Whether clients of this address and port reach this section."""
-        return self.port == port and (self.address == address or EVERYWHERE in (self.address, address))
+        """Whether clients of this address and port, of all ports where it is a range, reach this section."""
+        own, asked = self.ports, _ports(port)
+        has = bool(asked) and asked[0] in own and asked[-1] in own
+        return (has or self.port == port) and (self.address == address or EVERYWHERE in (self.address, address))
+
+    def meets(self, port: str) -> bool:
+        """Whether it has a port in common with this port or range."""
+        own, other = self.ports, _ports(port)
+        return self.port == port or max(own.start, other.start) < min(own.stop, other.stop)
+
+    @property
+    def ports(self) -> range:
+        """Its ports as numbers; none where they are not known, as of a variable."""
+        return _ports(self.port)
 
 
 @dataclass(slots=True)
@@ -108,6 +123,12 @@ def _endpoint(text: str) -> tuple[str, str]:
     """The address and the port of "192.168.0.10:6443", "*:6443", ":6443", "[::]:6443" or "ipv4@:6443"."""
     host, _, port = text.rpartition(":")
     return _plain(host), port
+
+
+def _ports(text: str) -> range:
+    """The ports of "6443", "06443" or "6440-6450"."""
+    found = _PORTS.fullmatch(text)
+    return range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
 
 
 def _plain(host: str) -> str:

@@ -78,11 +78,15 @@ def _faults(cluster: Cluster, node: Node, conf: str, text: str) -> Iterator[Faul
 
 
 def _before_a_section(text: str) -> Iterator[Fault]:
-    """A line before the first section would be one of lbdeploy's last section."""
+    """A line before the first section would be one of lbdeploy's last section.
+
+    Not one with a condition, such as `.if`. It is not quoted: in a file that was taken for another, it may be secret.
+    """
     for number, line in enumerate(text.splitlines(), 1):
-        if words := haproxy_arguments(line, {}):
+        words = haproxy_arguments(line, {})
+        if words and not words[0].startswith("."):
             if words[0] not in HEADS:
-                yield number, f"{words[0]} stands in no section", "begin the file with a section, such as listen NAME"
+                yield number, "this line stands in no section", "begin the file with a section, such as listen NAME"
             return
 
 
@@ -101,8 +105,7 @@ def _keys(kind: str, name: str) -> list[tuple[str, str]]:
 
 def _taken_ports(taken: list[Bind], text: str) -> Iterator[Fault]:
     """haproxy would share the connections of one address and port between both sections, and not say so."""
-    there = {(each.address, each.port): each.section for each in taken}
     for each in haproxy_conf.listeners(text):
-        if section := there.get((each.address, each.port)):
-            message = f"{each.address}:{each.port} is where {section} listens"
+        if there := next((one for one in taken if one.address == each.address and one.meets(each.port)), None):
+            message = f"{there.address}:{there.port} is where {there.section} listens"
             yield line_of(text, each), message, "give one of them another port, or another address"

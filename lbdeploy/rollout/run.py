@@ -198,8 +198,10 @@ def lasting(wanted: Wanted) -> Wanted:
 
 
 def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
-    """The same resources, with the state in which they were observed as the wanted one."""
-    return [each.as_observed(observation.states[each.id]) for each in resources]
+    """The same resources, with the state in which they were observed as the wanted one, and the files removed since."""
+    states = observation.states
+    gone = {path: file for each in resources for path, file in each.removed(states[each.id]).items()}
+    return [wanted for each in resources for wanted in each.as_observed(states[each.id]).as_kept(gone)]
 
 
 def _had_files(observation: Observation) -> bool:

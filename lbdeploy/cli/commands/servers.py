@@ -111,7 +111,7 @@ def _replace(path: Path, text: str) -> None:
     except OSError as error:
         new.unlink(missing_ok=True)
         raise UsageError(
-            f"{path} can't be written: {error.strerror}", state="it is as it was", fix=f"ls -l {path}"
+            f"{path} can't be written: {error.strerror}", state="it is as it was", fix=cmd("ls", "-l", path)
         ) from None
 
 

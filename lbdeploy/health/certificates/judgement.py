@@ -51,7 +51,15 @@ def certificates(state: ClusterState) -> Iterator[Finding]:
 def judged(cluster: Cluster, heard: Sequence[Greeting], now: datetime | None = None) -> list[Finding]:
     """What is wrong with what these servers presented, or that all is well."""
     of = list(_certificates(cluster, heard))
-    bad = [*_ends(of, now or datetime.now(UTC)), *_names(cluster, of), *_owners(cluster, of), *_authorities(of)]
+    now = now or datetime.now(UTC)
+    bad = [
+        *_unreadable(cluster, heard),
+        *_begins(of, now),
+        *_ends(of, now),
+        *_names(cluster, of),
+        *_owners(cluster, of),
+        *_authorities(of),
+    ]
     return bad or [Finding.passed(None, CHECK, _passed(of, heard))]
 
 
@@ -67,11 +75,30 @@ def _certificates(cluster: Cluster, heard: Sequence[Greeting]) -> Iterator[_Of]:
     """Each server with what it presents; one node's word counts, since a server presents the same to all."""
     from lbdeploy.health.certificates.presented import presented  # imports much, and only here it is needed
 
-    said = {(each.question.frontend, each.question.server): each.certificate for each in heard if each.certificate}
-    for frontend, server in cluster.servers():
-        found = presented(said.get((frontend.name, server.name), b""))
+    for frontend, server, said in _said(cluster, heard):
+        found = presented(said.certificate)
         if found:
             yield _Of(frontend, server, found)
+
+
+def _unreadable(cluster: Cluster, heard: Sequence[Greeting]) -> Iterator[Finding]:
+    """A warning only: what libraries refuse differs, and clients may take it."""
+    from lbdeploy.health.certificates.presented import presented
+
+    for frontend, server, said in _said(cluster, heard):
+        if presented(said.certificate) is None:
+            subject = f"{frontend.name}/{server.name}"
+            detail = f"the certificate of {subject} ({server.address}) can't be read, as RFC 5280 wants it: not judged"
+            fix = f"look at it: openssl s_client -connect {said.question.where} -showcerts; and have it signed anew"
+            yield Finding.warning(None, CHECK, detail, fix, subject=subject)
+
+
+def _said(cluster: Cluster, heard: Sequence[Greeting]) -> Iterator[tuple[Frontend, Server, Greeting]]:
+    """What each server presented, where it did."""
+    said = {(each.question.frontend, each.question.server): each for each in heard if each.certificate}
+    for frontend, server in cluster.servers():
+        if one := said.get((frontend.name, server.name)):
+            yield frontend, server, one
 
 
 def questions(cluster: Cluster) -> list[Question]:
@@ -88,10 +115,17 @@ def is_api(frontend: Frontend) -> bool:
     return API_PORT in ports or (frontend.check == "https" and frontend.check_path.startswith(("/readyz", "/livez")))
 
 
+def _begins(of: Sequence[_Of], now: datetime) -> Iterator[Finding]:
+    for each in of:
+        if each.certificate.begin > now:
+            detail = f"{each.who} is not valid before {_shown(each.certificate.begin)}"
+            yield _refused(each, detail, "see the clock there, and here")
+
+
 def _ends(of: Sequence[_Of], now: datetime) -> Iterator[Finding]:
     for each in of:
         left = each.certificate.end - now
-        when = each.certificate.end.strftime("%Y-%m-%d %H:%M UTC")
+        when = _shown(each.certificate.end)
         fix = renewed(each.certificate.issuer)
         if left > SOON:
             continue
@@ -99,8 +133,17 @@ def _ends(of: Sequence[_Of], now: datetime) -> Iterator[Finding]:
             detail = f"{each.who} ends in {left.days} days, on {when}"
             yield Finding.warning(None, CHECK, detail, fix, subject=each.subject)
             continue
-        found = Finding.failed(None, CHECK, f"{each.who} has ended, on {when}", fix, subject=each.subject)
-        yield found if is_api(each.frontend) else found.as_warning()
+        yield _refused(each, f"{each.who} has ended, on {when}", fix)
+
+
+def _refused(each: _Of, detail: str, fix: str) -> Finding:
+    """Clients of an API refuse it; what those of others do, is not known."""
+    found = Finding.failed(None, CHECK, detail, fix, subject=each.subject)
+    return found if is_api(each.frontend) else found.as_warning()
+
+
+def _shown(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _names(cluster: Cluster, of: Sequence[_Of]) -> Iterator[Finding]:

@@ -11,6 +11,9 @@ from cryptography import x509
 
 from lbdeploy.config.model import Address
 
+# What the library raises for hostile ones, also while the parts are read; not all of it is a ValueError.
+_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
 
 @dataclass(frozen=True, slots=True)
 class Presented:
@@ -33,7 +36,7 @@ class Presented:
 
 @lru_cache(maxsize=256)  # each node hears the same from each server
 def presented(der: bytes) -> Presented | None:
-    """The certificate; None for what is none."""
+    """The certificate; None for what is none, or can't be read: it may come from whoever answers there."""
     try:
         found = x509.load_der_x509_certificate(der)
         names, addresses = _alternatives(found)
@@ -41,7 +44,7 @@ def presented(der: bytes) -> Presented | None:
         return Presented(
             names, addresses, found.not_valid_before_utc, found.not_valid_after_utc, issuer, _authority(found) or issuer
         )
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, TypeError):
+    except _UNREADABLE:
         return None
 
 

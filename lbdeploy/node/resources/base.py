@@ -128,8 +128,12 @@ class Resource(ABC, Generic[State]):
     def former(self) -> list[Resource[Any]]:
         """What `down` wants in its place. See `original`, where it is on record what there was before."""
 
+    def removed(self, state: State) -> Mapping[str, Resource[Any]]:
+        """The files that it removes where this state is found, as they are, by path."""
+        return {}
+
     def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
-        """What a rollback wants in its place. `kept` are the files of then, by path."""
+        """What going back wants in its place. `kept` are files of then, by path."""
         return [self]
 
     def lasting(self) -> Resource[Any]:

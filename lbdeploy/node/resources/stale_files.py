@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lbdeploy.common.debian import of_systemd
+from lbdeploy.common.debian import of_systemd, unit_file
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
 from lbdeploy.node.paths import STAGED
@@ -17,16 +17,20 @@ from lbdeploy.node.resources.text_diff import difference
 _LOOK = """\
 for path in {patterns}; do
     case $path in *{staged}) continue ;; esac
-    if [ -f "$path" ] || [ -L "$path" ]; then printf '%s %s\\n' "$path" "$(base64 -w 0 "$path")"; fi
+    if [ -f "$path" ] || [ -L "$path" ]; then
+        printf '%s %s %s\\n' "$path" "$(stat -L -c %a "$path" || echo 600)" "$(base64 -w 0 "$path")"
+    fi
 done"""
+
+Found = Mapping[str, tuple[str, str]]  # (mode, content) by path
 
 
 @dataclass(frozen=True, slots=True)
-class Gone(Resource[Mapping[str, str]]):
+class Gone(Resource[Found]):
     """No file matches `patterns` (of the shell, without spaces), except for those in `but`. `name` is for people.
 
     `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. `late`: they are removed only
-    once no daemon needs them any more. The state is the content of each file found, by path.
+    once no daemon needs them any more. The state is each file found.
     """
 
     name: str
@@ -42,14 +46,13 @@ class Gone(Resource[Mapping[str, str]]):
     def probe(self) -> Raw:
         return Raw(_LOOK.format(patterns=" ".join(self.patterns), staged=STAGED))
 
-    def read(self, answer: Answer) -> dict[str, str]:
-        lines = (line.partition(" ") for line in answer.output.splitlines())
-        found = {path: base64_text(text) for path, _, text in lines}
-        return {path: text for path, text in found.items() if path not in self.but}
+    def read(self, answer: Answer) -> dict[str, tuple[str, str]]:
+        lines = (line.split(" ", 2) for line in answer.output.splitlines())
+        return {path: (mode, base64_text(text)) for path, mode, text in lines if path not in self.but}
 
-    def compare(self, state: Mapping[str, str], changing: Collection[str]) -> list[Change]:
+    def compare(self, state: Found, changing: Collection[str]) -> list[Change]:
         why = "hosts.toml does not ask for it"
-        return [Change("file", path, "remove", why, difference(path, old, "")) for path, old in state.items()]
+        return [Change("file", path, "remove", why, difference(path, old, "")) for path, (_, old) in state.items()]
 
     @property
     def early(self) -> bool:
@@ -62,23 +65,40 @@ class Gone(Resource[Mapping[str, str]]):
     def given(self, changes: Sequence[Change]) -> Given:
         return Given(dropped=[change.name for change in changes])
 
-    def steps(self, state: Mapping[str, str], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
+    def steps(self, state: Found, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
         if self.unit:
             yield Phase.STOP, self._stop()
         yield from ((Phase.DROP, cmd("drop", change.name)) for change in changes)
         if any(of_systemd(change.name) for change in changes):
             yield RELOAD_UNITS
 
-    def as_observed(self, state: Mapping[str, str]) -> Gone:
+    def as_observed(self, state: Found) -> Gone:
         return self
 
+    def removed(self, state: Found) -> dict[str, Resource[Any]]:
+        from lbdeploy.node.resources.file import File
+
+        return {path: File(path, content, mode, secret=True) for path, (mode, content) in state.items()}
+
     def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
-        """Those that a later hosts.toml no longer asked for are wanted again, where daemons read them (`late`)."""
-        again = [path for path in kept if self.late and self.covers(path) and path not in self.but]
-        return [*(kept[path] for path in again), replace(self, but=(*self.but, *again))]
+        """Those of `kept` that a later hosts.toml no longer asked for are wanted again, and a service with its unit.
+
+        Not what apt reads: packages don't go back, either.
+        """
+        again = [path for path in kept if (self.late or self.unit) and self.covers(path) and path not in self.but]
+        return [*(kept[path] for path in again), *self._service(again), replace(self, but=(*self.but, *again))]
 
     def former(self) -> list[Resource[Any]]:
         return [replace(self, but=())]
+
+    def _service(self, again: Collection[str]) -> list[Resource[Any]]:
+        """The service that runs again with these files, if its unit file is one of them."""
+        from lbdeploy.node.resources.service import Service
+
+        if not self.unit or unit_file(self.unit) not in again:
+            return []
+        watches = tuple(path for path in again if not of_systemd(path))
+        return [Service(self.unit, watches, tuple(path for path in again if of_systemd(path)))]
 
     def _stop(self) -> str:
         """Stop the unit while its unit file, which says how, still exists; undone once the file is back."""

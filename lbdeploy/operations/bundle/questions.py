@@ -12,7 +12,7 @@ _ASK = f"timeout 3 socat -t 3 - UNIX-CONNECT:{HAPROXY_SOCKET}"
 _LOG = "journalctl -q --no-pager -o short-iso-precise"
 # What a daemon says against its configuration quotes words out of it, and no rule knows which of them are secret.
 _STATUS = "> /dev/null 2>&1; echo what it says of its configuration: exit status $?"
-_UNITS = "haproxy keepalived lbdeploy lbdeploy-undo lbdeploy-firewall nftables ssh"
+_UNITS = "haproxy keepalived lbdeploy lbdeploy-undo lbdeploy-firewall lbdeploy-notify nftables ssh"
 
 # By the path in the archive below the node's folder.
 COMMANDS = {
@@ -35,7 +35,7 @@ COMMANDS = {
     "lbdeploy/state.txt": f"ls -lR --time-style=full-iso {STATE} {RUN}; tail /run/lbdeploy-*",
     "logs/haproxy.txt": f"{_LOG} -u haproxy -n 3000",
     "logs/keepalived.txt": f"{_LOG} -u keepalived -n 3000",
-    "logs/lbdeploy.txt": f"{_LOG} -u lbdeploy -u lbdeploy-undo -u lbdeploy-firewall -n 3000",
+    "logs/lbdeploy.txt": f"{_LOG} -u lbdeploy -u lbdeploy-undo -u lbdeploy-firewall -u lbdeploy-notify -n 3000",
     "logs/kernel.txt": f"{_LOG} -k -n 1000",
     "logs/warnings.txt": f"{_LOG} -p warning -n 1000",
 }

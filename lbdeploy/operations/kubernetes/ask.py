@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lbdeploy.common.shell import cmd
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
@@ -33,4 +34,4 @@ def membership(cluster: Cluster, kubeconfig: Path, *, in_lab: bool = False) -> l
         found = compare(cluster, kubeconfig, in_lab=in_lab)
     except LbdeployError as error:
         return [unknown(error)]
-    return list(findings(found, f"lbdeploy servers --kubeconfig {kubeconfig} --write"))
+    return list(findings(found, cmd("lbdeploy", "servers", "--kubeconfig", kubeconfig, "--write")))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lbdeploy.common.paths import home_expanded, shown
+from lbdeploy.common.shell import cmd
 from lbdeploy.config.model import Cluster, Frontend, Secret
 
 Suspicion = tuple[str, str]
@@ -69,7 +70,7 @@ def certificate_end(pem: str) -> float | None:
     from cryptography import x509  # needed only for files that name a certificate
 
     begin = pem.find("-----BEGIN CERTIFICATE")
-    with suppress(ValueError):
+    with suppress(ValueError, x509.InvalidVersion):
         return x509.load_pem_x509_certificate(pem[begin:].encode()).not_valid_after_utc.timestamp()
     return None
 
@@ -78,4 +79,4 @@ def _open(path: Path, secret: Secret) -> Iterator[Suspicion]:
     """A secret that others on this machine may read."""
     with suppress(OSError):
         if path.stat().st_mode & 0o077:
-            yield f"{shown(path)}: others on this machine may read it", f"chmod 600 {secret.path}"
+            yield f"{shown(path)}: others on this machine may read it", cmd("chmod", "600", shown(path))

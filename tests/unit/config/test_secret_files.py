@@ -62,6 +62,27 @@ def test_a_key_with_a_passphrase_is_refused(ca_folder: Path) -> None:
     assert "has a passphrase, for which haproxy can't ask; give one without: openssl pkey -in client.key" in found
 
 
+def test_a_file_with_two_roles_is_checked_for_each(ca_folder: Path) -> None:
+    """A CA is no certificate with a key, and no token: haproxy would not start, or no server pass its check."""
+    for old, key in (("token", "check_token_file"), ("client.pem", "check_certificate")):
+        (found,) = problems(ca_folder, RICH.replace(f'{key} = "{old}"', f'{key} = "ca.crt"'))
+        assert found.startswith(f"frontends.machine-config.{key}: ")
+
+
+def test_a_secret_is_no_key_of_a_repository(ca_folder: Path) -> None:
+    """Everybody on a node can read such a key."""
+    source = '[packages.repositories.own]\nuri = "https://apt.example.org/debian"\nsuite = "./"\nkey_file = "token"\n'
+    (found,) = problems(ca_folder, RICH + source)
+    assert "token is not a public key of OpenPGP" in found
+
+
+def test_the_advice_about_a_secret_can_be_copied(ca_folder: Path) -> None:
+    """Also where the name has spaces."""
+    (ca_folder / "the client.pem").write_text(KEY)
+    (found,) = problems(ca_folder, RICH.replace('"client.pem"', '"the client.pem"'))
+    assert "cat client.crt client.key > 'the client.pem'" in found
+
+
 def test_secrets_travel_with_the_file_that_names_them(ca_folder: Path) -> None:
     """Where a worker reads hosts.toml, they need not lie there; and no text of a cluster shows them."""
     (ca_folder / "hosts.toml").write_text(RICH)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from builders import BIG, LONG_AGO, NOW, captured, cluster, links, observe, plans, running, server, stopped
-from goldens import GOOD
+from goldens import GOOD, GROUPS
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
@@ -23,6 +23,7 @@ from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
 
 HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"
+GROUP_HOLDERS = (("k8s-api", "lb1"), ("ingress_2", "lb2"))
 WHOLE = dict.fromkeys(("haproxy", "keepalived", "socat"), "1")
 
 
@@ -444,6 +445,17 @@ def test_servers_of_one_name_are_told_apart_by_their_frontend(tmp_path: Path) ->
     ]
     assert failed(judged) == {(node, "backend", "web has 0 of 1 servers up") for node in ("lb1", "lb2")}
     assert list(judged.frontends()) == [("k8s-api", 3, 3), ("web", 0, 1)]
+
+
+def test_a_frontend_is_seen_by_a_holder_of_its_vips(tmp_path: Path) -> None:
+    """Where groups have different holders, the other one's clients do not come to it."""
+    found = cluster(tmp_path, GROUPS)
+    api, ingress = (links(found.part(group), found.node(node), holds=True) for group, node in GROUP_HOLDERS)
+    stats = tuple(server("k8s-api", f"master{n}") for n in (1, 2, 3))
+    down = (*stats[:2], server("k8s-api", "master3", "DOWN"))
+    here = lb1(found, links=api, servers=(*down, server("ingress", "w1", "DOWN")))
+    there = lb2(found, links=ingress, servers=(*stats, server("ingress", "w1")))
+    assert list(verdict(found, here, there).frontends()) == [("k8s-api", 2, 3), ("ingress", 1, 1)]
 
 
 def test_a_warning_costs_no_health(seed: Cluster) -> None:

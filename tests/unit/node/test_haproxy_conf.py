@@ -55,6 +55,25 @@ def test_an_address_is_read_in_each_of_its_forms(text: str, address: str, port: 
     assert listeners(f"frontend x\n  bind {text}\n") == [Bind("x", address, port, frozenset())]
 
 
+@pytest.mark.parametrize(
+    ("port", "asked", "serves", "meets"),
+    [
+        ("6443", "6443", True, True),
+        ("6443", "06443", True, True),
+        ("6440-6450", "6443", True, True),
+        ("6443", "6440-6450", False, True),
+        ("6440-6450", "6451-6460", False, False),
+        ("${PORT}", "${PORT}", True, True),
+        ("${PORT}", "6443", False, False),
+        ("9" * 5000, "6443", False, False),
+    ],
+)
+def test_a_range_has_all_its_ports(port: str, asked: str, serves: bool, meets: bool) -> None:
+    """What serves a range has all of it; to meet, one port in common is enough. haproxy reads 06443 as a decimal."""
+    bind = Bind("x", "*", port, frozenset())
+    assert (bind.serves("10.0.0.1", asked), bind.meets(asked)) == (serves, meets)
+
+
 @given(st.text())
 def test_no_text_makes_the_reader_raise(text: str) -> None:
     """A node may have anything there."""

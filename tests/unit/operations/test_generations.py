@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError, UsageError
-from lbdeploy.node.resources import File, Gone
+from lbdeploy.node.resources import File, Gone, Service
 from lbdeploy.operations.generations import Generation, Reader, RollbackTarget, Stored, runs, target
-from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, NOTIFY_SERVICE, NOTIFY_UNIT, desired
 
 FIRST, SECOND, THIRD = "20261121T000000.000Z", "20261122T000000.000Z", "20261123T000000.000Z"
 
@@ -182,3 +182,14 @@ def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Clus
     assert leftovers.but == (GONE,)
     other = RollbackTarget("run", "ann", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
     assert other == desired(seed, seed.node("lb2"))
+
+
+def test_a_rollback_brings_back_the_service_that_tells_scripts_of_states(seed: Cluster) -> None:
+    """With its unit file, which nothing removes; and where that was not kept, there is none to start."""
+    service = Service(NOTIFY_SERVICE, unit_files=(NOTIFY_UNIT,))
+    conf = {KEEPALIVED_CONF: ("644", "old\n")}
+    for files, there in ((conf | {NOTIFY_UNIT: ("644", "[Unit]\n")}, True), (conf, False)):
+        then = Generation("run", "ann", "", files)
+        wanted = RollbackTarget("run", "ann", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
+        (gone,) = (each for each in wanted if isinstance(each, Gone) and each.unit == NOTIFY_SERVICE)
+        assert (service in wanted) == (File(NOTIFY_UNIT, "[Unit]\n") in wanted) == (NOTIFY_UNIT in gone.but) == there

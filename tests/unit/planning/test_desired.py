@@ -170,8 +170,8 @@ def test_no_plan_shows_what_servers_are_shown(rich: Cluster, path: str) -> None:
 def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
     """By the next `up`, once haproxy reads it no more; and all of them by `down`."""
     old = f"{OWN_CAS}old.eu-ca.crt"
-    line = " ".join((old, base64.b64encode(b"x").decode()))
-    kept = " ".join((f"{OWN_CAS}api-ca.crt", base64.b64encode(b"x").decode()))
+    line = " ".join((old, "644", base64.b64encode(b"x").decode()))
+    kept = " ".join((f"{OWN_CAS}api-ca.crt", "644", base64.b64encode(b"x").decode()))
     (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
     (leaving,) = (each for each in original(rich, rich.preferred, purge=False) if isinstance(each, Gone) and each.late)
     for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
@@ -220,8 +220,8 @@ def test_scripts_that_nothing_names_any_more_are_removed() -> None:
     """Only those with names that lbdeploy gives, and not those that are wanted."""
     leftovers = replace(NO_LEFTOVERS, but=(OWN_SCRIPTS + "notify",))
     assert OWN_SCRIPTS + "*" in leftovers.patterns
-    state = leftovers.read(Answer(f"{GONE} IyEvYmluL3NoCg==\n{OWN_SCRIPTS}notify eA=="))
-    assert state == {GONE: "#!/bin/sh\n"}
+    state = leftovers.read(Answer(f"{GONE} 700 IyEvYmluL3NoCg==\n{OWN_SCRIPTS}notify 700 eA=="))
+    assert state == {GONE: ("700", "#!/bin/sh\n")}
     (change,) = leftovers.compare(state, ())
     assert (change.kind, change.name, change.action) == ("file", GONE, "remove")
     assert leftovers.compare({}, ()) == []
@@ -249,7 +249,7 @@ def test_a_table_that_is_gone_is_drift() -> None:
 def test_a_firewall_of_ours_is_stopped_while_its_file_is_there() -> None:
     """So that the unit itself says how; undone by starting it again."""
     gone = Gone("x", ("/etc/a",), unit="lbdeploy-firewall")
-    fix = steps_of(gone, {"/etc/a": ""})
+    fix = steps_of(gone, {"/etc/a": ("644", "")})
     assert fix.index("disable --quiet --now") < fix.index("drop /etc/a")
     assert "undo_last 'systemctl enable --quiet --now lbdeploy-firewall'" in fix
 
@@ -284,13 +284,18 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     """Files of ours in apt's folders that nobody asks for; those that are wanted stay."""
     for name in ("a b", "c", "d"):
         (tmp_path / f"lbdeploy-{name.replace(' ', '')}.asc").write_text(name + "\n")
+    (tmp_path / "lbdeploy-d.asc").chmod(0o600)
+    (tmp_path / "lbdeploy-ab.asc").chmod(0o644)
     gone = Gone("x", (f"{tmp_path}/lbdeploy-*.asc", f"{tmp_path}/none"), but=(f"{tmp_path}/lbdeploy-c.asc",))
     said = subprocess.run(["sh", "-c", gone.probe()], check=True, capture_output=True, text=True).stdout
     seen = gone.read(Answer(said))
-    assert seen == {f"{tmp_path}/lbdeploy-ab.asc": "a b\n", f"{tmp_path}/lbdeploy-d.asc": "d\n"}
+    assert seen == {
+        f"{tmp_path}/lbdeploy-ab.asc": ("644", "a b\n"),
+        f"{tmp_path}/lbdeploy-d.asc": ("600", "d\n"),
+    }
     first, _ = gone.compare(seen, ())
     assert (first.action, first.name) == ("remove", f"{tmp_path}/lbdeploy-ab.asc")
     assert first.diff == f"--- a{first.name}\n+++ /dev/null\n@@ -1 +0,0 @@\n-a b\n"
-    (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": 'Proxy "http://me:secret@proxy";\n'}, ())
+    (hidden,) = gone.compare({"/etc/apt/apt.conf.d/lbdeploy": ("600", 'Proxy "http://me:secret@proxy";\n')}, ())
     assert "secret" not in str(hidden.diff)
     assert steps_of(gone, seen, [first]) == f"drop {first.name}"

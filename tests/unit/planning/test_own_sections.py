@@ -48,13 +48,16 @@ def test_they_stand_behind_lbdeploys_own_and_know_what_templates_know(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# x\nbind *:443\n", ":2, as rendered: bind stands in no section"),
+        ("# x\nbind *:443\n", ":2, as rendered: this line stands in no section"),
+        (".if defined(X)\nbind *:443\n.endif\n", ":2, as rendered: this line stands in no section"),
         ("listen k8s-api\n", ":1, as rendered: there is a section listen k8s-api already"),
         ("backend k8s-api\n", ":1, as rendered: there is a section listen k8s-api already"),
         ("frontend lbdeploy-status\n", ":1, as rendered: there is a section frontend lbdeploy-status already"),
         ("listen a\nlisten a\n", ":2, as rendered: there is a section listen a already"),
         ("peers lbdeploy\n", ":1, as rendered: there is a section peers lbdeploy already"),
         ("listen a\n  bind 192.168.0.10:6443\n", ":2, as rendered: 192.168.0.10:6443 is where k8s-api listens"),
+        ("listen a\n  bind 192.168.0.10:6440-6450\n", ":2, as rendered: 192.168.0.10:6443 is where k8s-api listens"),
+        ("listen a\n  bind 192.168.0.10:06443\n", ":2, as rendered: 192.168.0.10:6443 is where k8s-api listens"),
         ("listen a\n  bind {{ node.addresses.management }}:10646\n", ":10646 is where peers listens"),
         ("listen {{ nobody }}\n", ":1: 'nobody' is undefined"),
         ("listen {% if %}\n", ":1: Expected an expression"),
@@ -67,6 +70,19 @@ def test_what_can_not_stand_beside_lbdeploys_is_refused(tmp_path: Path, text: st
         conf(found)
     assert "haproxy.d/0.cfg:" in caught.value.message
     assert message in caught.value.message
+
+
+def test_a_line_in_no_section_is_not_quoted(tmp_path: Path) -> None:
+    """It may be a secret: somebody named the file of a token, say."""
+    with pytest.raises(RenderError) as caught:
+        conf(with_sections(tmp_path, "hunter2\n"))
+    assert "hunter2" not in str(vars(caught.value))
+
+
+@pytest.mark.parametrize("text", ["listen a\n  bind 192.168.0.10:6440-6442\n", ".if defined(X)\nlisten a\n.endif\n"])
+def test_ports_beside_lbdeploys_and_sections_under_a_condition_may_stand_there(tmp_path: Path, text: str) -> None:
+    """haproxy decides for itself which of its conditional lines count (since 2.4)."""
+    assert text in conf(with_sections(tmp_path, text))
 
 
 def test_a_frontend_and_a_backend_may_have_one_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans
 from clusters import WITH_SOURCES
-from goldens import GOOD
+from goldens import GOOD, GROUPS
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
@@ -177,6 +177,18 @@ def test_what_peers_must_agree_on_is_not_changed_on_some_only(
         (other,) = {"lb1", "lb2"} - set(names)
         assert each.detail.endswith(f"and leaves out {other}")
         assert "without --limit" in (each.fix or "")
+
+
+@pytest.mark.parametrize(("ids", "told"), [((101, 102), False), ((110, 111), True)])
+def test_groups_with_router_ids_of_their_own_do_not_come_to_some_nodes_only(
+    tmp_path: Path, ids: tuple[int, int], told: bool
+) -> None:
+    """The pair's own VIPs would be on two nodes, unless the group that has them keeps its router ID."""
+    before = reader.load(SEED)
+    named = GROUPS.replace("[vrrp.groups.k8s-api]", "[vrrp.groups.api]").replace('"k8s-api"', '"api"')
+    after = cluster(tmp_path, named.replace("= 101", f"= {ids[0]}").replace("= 102", f"= {ids[1]}"))
+    seen = observe(after, after.node("lb2"), states=as_by(before, "lb2"))
+    assert [each.check for each in left_out(after, plans(after, seen))] == (["agreement"] if told else [])
 
 
 def test_a_version_that_nobody_offers_is_refused_with_those_that_are_offered(tmp_path: Path) -> None:

@@ -535,6 +535,44 @@ def test_priorities_of_a_group_move_its_vips_alone(tmp_path: Path) -> None:
     assert foreseen(after.part("ingress_2"), plan, plan.stages[-1], nodes) == {"lb1", "lb2"}
 
 
+# The VIPs of the groups, on one instance.
+PLAIN = GOOD.replace('"192.168.0.10/24"', '["192.168.0.10/24", "192.168.0.9/24", "2001:db8::9/64"]')
+API = ("[vrrp.groups.k8s-api]", "[vrrp.groups.api]"), ('groups = "k8s-api"', 'groups = "api"')
+OTHER_IDS = *API, ("router_id = 101", "router_id = 110"), ("router_id = 102", "router_id = 111")
+ALL_VIPS = "192.168.0.10, 192.168.0.9, 192.168.1.10, 2001:db8::9"
+RENAMED = ("ingress_2", "web"), ("router_id = 102", "router_id = 103")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gone"),
+    [
+        pytest.param(PLAIN, groups_with(*OTHER_IDS), ALL_VIPS, id="to groups of which none has the router ID"),
+        pytest.param(PLAIN, GROUPS, "192.168.0.9, 2001:db8::9", id="to groups of which one has the router ID"),
+        pytest.param(
+            GROUPS,
+            groups_with(*RENAMED),
+            "192.168.0.9, 2001:db8::9",
+            id="a group gets another name and another router ID",
+        ),
+    ],
+)
+def test_vips_that_another_virtual_router_is_to_move_are_changed_together(
+    tmp_path: Path, before: str, after: str, gone: str
+) -> None:
+    """One node at a time, both would hold them meanwhile: nor may a run leave out a peer."""
+    will_be, plan = regrouped(tmp_path, before, after)
+    [(way, names, cost)] = steps(plan)
+    assert (way, set(names.split())) == (Strategy.TOGETHER, {"lb1", "lb2"})
+    assert f"connections to {gone} end" in cost
+    assert all(identity_changes(will_be, plan.nodes[name]) for name in ("lb1", "lb2"))
+
+
+def test_groups_of_vips_that_stay_can_come_to_one_node_alone(tmp_path: Path) -> None:
+    """The group with the router ID goes on, and the VIPs of the other one are new: nobody has to agree on anything."""
+    will_be, plan = regrouped(tmp_path, GOOD, GROUPS)
+    assert not any(identity_changes(will_be, each) for each in plan.nodes.values())
+
+
 def test_the_gate_tells_the_groups_apart(tmp_path: Path) -> None:
     """VIPs that went to another node though nothing moves them: of which group they are."""
     after = cluster(tmp_path, GROUPS.replace("fall = 2", "fall = 3"))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from builders import SEED, cluster, observe
-from clusters import with_firewall
+import pytest
+from builders import SEED, cluster, has, observe
+from clusters import with_firewall, with_options
+from goldens import GOOD, RICH, beside
 
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.drift import diff
+from lbdeploy.node.paths import SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
+from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
+from lbdeploy.planning.desired import FIREWALL_SERVICE, NOTIFY_SERVICE, desired
 from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.run import earlier
 from lbdeploy.rollout.transaction import Task, Transaction
@@ -32,7 +39,7 @@ def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
     assert [each.unit for each in back if isinstance(each, Gone) and "fire" in each.unit] == [FIREWALL_SERVICE]
     assert not any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in back)
     gone = [each for each in back if isinstance(each, Gone) and not each.late]
-    there = {each.id: dict.fromkeys(each.patterns, "ours\n") for each in gone}
+    there = {each.id: dict.fromkeys(each.patterns, ("644", "ours\n")) for each in gone}
     script = Transaction(Task(diff(back, observe(found, node, states=there))), Origin("id", "ann", "")).launch()
     at = [script.index(each) for each in (f"step stop {FIREWALL_SERVICE}", *(f"drop {each.path}" for each in new))]
     assert at[0] == min(at)
@@ -63,3 +70,76 @@ def test_a_node_that_goes_back_wants_what_was_observed(seed: Cluster) -> None:
     assert missing.patterns == ("/etc/missing",)
     assert (setting, unknown) == (Sysctl("net.a", "0"), Sysctl("net.none", "1"))
     assert (packages, service) == (Packages(("haproxy",)), Service("haproxy"))
+
+
+def undone(before: Cluster, after: Cluster) -> list[Resource[Any]]:
+    """What a node goes back to that had all of `before`, where hosts.toml now is `after`."""
+    had = {each.path: each for each in desired(before, before.preferred) if isinstance(each, File)}
+    wanted = desired(after, after.preferred)
+    states: dict[str, Any] = {each.id: has(had[each.path]) for each in wanted if isinstance(each, File)}
+    states |= {
+        gone.id: {path: (had[path].mode, had[path].content) for path in removed(gone, had)} for gone in gones(wanted)
+    }
+    back = earlier(wanted, observe(after, after.preferred, states=states))
+    assert len({each.id for each in back}) == len(back)
+    assert not [removed(gone, had) for gone in gones(back) if removed(gone, had)]
+    return back
+
+
+def gones(resources: list[Resource[Any]]) -> list[Gone]:
+    return [each for each in resources if isinstance(each, Gone)]
+
+
+def removed(gone: Gone, paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if gone.covers(path) and path not in gone.but]
+
+
+def files_of(resources: list[Resource[Any]]) -> set[tuple[str, str, str]]:
+    """Path, mode and content of each file, but for which servers are drained, which nothing here changes."""
+    files = [each for each in resources if isinstance(each, File) and each.path != SERVER_STATE]
+    return {(each.path, each.mode, each.content) for each in files}
+
+
+@pytest.mark.parametrize("key", ["check_token_file", "check_certificate", "check_ca_file"])
+def test_a_node_that_goes_back_gets_the_files_that_its_haproxy_named(tmp_path: Path, key: str) -> None:
+    """Its haproxy.cfg of then, with which it is to run again, is refused without them."""
+    beside(tmp_path)
+    before = cluster(tmp_path, RICH)
+    after = cluster(tmp_path, "".join(line for line in RICH.splitlines(keepends=True) if not line.startswith(key)))
+    assert files_of(desired(before, before.preferred)) - files_of(desired(after, after.preferred))
+    assert files_of(undone(before, after)) == files_of(desired(before, before.preferred))
+
+
+def test_a_node_that_goes_back_gets_its_scripts_and_the_service_that_tells_them(tmp_path: Path) -> None:
+    """Without it, nobody would tell a script of a state, such as to move a floating IP."""
+    before, after = with_options(tmp_path), cluster(tmp_path, GOOD)
+    back = undone(before, after)
+    assert files_of(back) == files_of(desired(before, before.preferred))
+    (service,) = (each for each in desired(before, before.preferred) if each.id == f"service {NOTIFY_SERVICE}")
+    assert service in back
+
+
+def test_a_node_that_goes_back_gets_its_firewall(tmp_path: Path) -> None:
+    """Its files, and the service that loads them, now and at each boot."""
+    before, after = cluster(tmp_path, with_firewall(SEED.read_text())), cluster(tmp_path, SEED.read_text())
+    back = undone(before, after)
+    assert files_of(back) == files_of(desired(before, before.preferred))
+    (service,) = (each for each in back if isinstance(each, Service) and each.unit == FIREWALL_SERVICE)
+    assert service.ours
+
+
+def test_what_comes_back_is_in_place_before_anything_needs_it(tmp_path: Path) -> None:
+    """The script that undoes: files before haproxy.cfg is validated, the service with them; none is dropped."""
+    before, after = with_options(tmp_path), cluster(tmp_path, GOOD)
+    back = undone(before, after)
+    now = desired(after, after.preferred)
+    states = {each.id: has(each) for each in now if isinstance(each, File)}
+    states |= {each.id: FileState("missing") for each in back if isinstance(each, File) and each.id not in states}
+    states |= {each.id: {} for each in gones(back)} | {f"service {NOTIFY_SERVICE}": ServiceState()}
+    script = Transaction(
+        Task(diff(back, observe(after, after.preferred, states=states))), Origin("id", "ann", "")
+    ).launch()
+    parts = ("swap /etc/keepalived/lbdeploy-tell-state", f"step start {NOTIFY_SERVICE}", "step reload keepalived")
+    at = [script.index(each) for each in parts]
+    assert at == sorted(at)
+    assert not re.search(r"^(drop|step stop) ", script, re.MULTILINE)

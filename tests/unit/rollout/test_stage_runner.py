@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from builders import NOW, observe, plans, running, survey
-from goldens import SEED
+from builders import NOW, as_by, cluster, links, observe, plans, running, survey
+from goldens import GROUPS, SEED
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
@@ -29,9 +30,11 @@ class Begun:
     """Stands for the nodes' tasks: what was begun, in order."""
 
     tasks: list[Mapping[str, Task]] = field(default_factory=list)
+    undone: Sequence[str] = ()
 
     @contextmanager
-    def confirmed(self, order: Any) -> Iterator[None]:
+    def confirmed(self, order: Sequence[str]) -> Iterator[None]:
+        self.undone = order
         yield
 
     def begin(self, tasks: Mapping[str, Task]) -> None:
@@ -81,6 +84,9 @@ class Waits:
         self.names = names
         return self.then
 
+    def until_holding(self, *_: Any) -> bool:
+        raise ConnectError("the end of the test")
+
     def until_settled(self, *_: Any) -> Survey:
         raise ConnectError("the end of the test")
 
@@ -109,3 +115,24 @@ def test_a_node_that_has_just_started_gets_the_time_to_be_able_to_take_over(seed
     assert (waits.names, tasks.tasks) == (["lb2"], [])
     waits, tasks = reload_holder(seed, well, keepalived=fault)
     assert (waits.names, tasks.tasks) == ((), [])
+
+
+@pytest.mark.parametrize(("router_id", "order"), [(101, ["lb1", "lb2"]), (102, ["lb2", "lb1"])])
+def test_an_election_is_undone_from_the_holder_of_its_group_on(
+    tmp_path: Path, router_id: int, order: list[str]
+) -> None:
+    """Which need not be the preferred node, nor one that holds other VIPs: lb1 has k8s-api, and lb2 ingress_2."""
+    before = cluster(tmp_path, GROUPS)
+    after = cluster(tmp_path, GROUPS.replace(f"router_id = {router_id}", "router_id = 103"))
+    seen = [
+        observe(after, node, states=as_by(before, node.name), links=links(after.part(group), node, holds=True))
+        for node, group in zip(after.nodes, ("k8s-api", "ingress_2"), strict=True)
+    ]
+    looked = survey(after, *seen)
+    stage = looked.plan.stages[-1]
+    assert stage.way is Strategy.REELECT
+    change = StageChange(looked.plan, stage, looked, Wanted({}, frozenset()), back=True)
+    tasks = Begun()
+    with pytest.raises(ConnectError, match="the end of the test"):
+        StageRunner(after, cast("Any", tasks), cast("Any", Waits(looked)), silent).perform(change)
+    assert tasks.undone == order

@@ -77,7 +77,7 @@ STATES: dict[type, list[Any]] = {
               stopped(load="masked", enabled="masked"), None],
     Journal: [JournalState("1", "ann", "x", ended=False), None],
     ServerState: [FileState("missing"), FileState("file", "600", "root:root", 1.0, "garbage\n"), None],
-    Gone: [{}, {"/etc/apt/apt.conf.d/lbdeploy": "old\n"}, None],
+    Gone: [{}, {"/etc/apt/apt.conf.d/lbdeploy": ("644", "old\n")}, None],
     str: ["0", None],
 }  # fmt: skip
 
@@ -1376,14 +1376,15 @@ def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None
     """A change that is undone brings them back, while keepalived may still need them."""
     conf = next(each for each in files(seed, seed.preferred) if each.path == KEEPALIVED_CONF)
     old = replace(has(conf), content="old\n", changed=LONG_AGO)
-    looks = observe(seed, seed.preferred, states={conf.id: old, leftovers(seed, "lb1").id: {GONE: "old"}})
+    looks = observe(seed, seed.preferred, states={conf.id: old, leftovers(seed, "lb1").id: {GONE: ("700", "old")}})
     plan = diff(desired(seed, seed.preferred), looks)
     script = Transaction(Task(plan, confirm=9), Origin("id", "ann", "")).launch()
     at = [script.index(part) for part in ("\nkeep ", "systemctl reload keepalived", f"\ndrop {GONE}\n", "\nawait 9")]
     assert at == sorted(at)
     assert GONE in next(line for line in script.splitlines() if line.startswith("managed="))
     alone = diff(
-        desired(seed, seed.preferred), observe(seed, seed.preferred, states={leftovers(seed, "lb1").id: {GONE: "old"}})
+        desired(seed, seed.preferred),
+        observe(seed, seed.preferred, states={leftovers(seed, "lb1").id: {GONE: ("700", "old")}}),
     )
     script = Transaction(Task(alone), Origin("id", "ann", "")).launch()
     assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import termios
@@ -15,6 +16,10 @@ NAMED = {
     "\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down",
     "\x1b": "escape", "\r": "enter", "\n": "enter", "\x7f": "erase", "\x08": "erase",
 }  # fmt: skip
+# What was pasted in brackets; sequences of ECMA-48 (5.4), Linux's own ESC [ [ A, and ESC O; Alt with a key; the rest.
+_KEY = re.compile(
+    r"\x1b\[200~.*?(?:\x1b\[201~|\Z)|\x1b\[\[?[0-?]*[ -/]*[@-~]?|\x1bO[0-9;]*[A-Za-z]?|\x1b[^\x1b]|.", re.DOTALL
+)
 MOST = 1024  # bytes read at once: more are what somebody pasted
 
 
@@ -55,9 +60,5 @@ class KeyReader:
 
 
 def named(sent: str) -> list[str]:
-    """The keys in what a terminal has sent. A sequence that is not known is no key."""
-    if sent in NAMED:
-        return [NAMED[sent]]
-    if sent.startswith("\x1b"):
-        return []
-    return [NAMED.get(each, each) for each in sent if each in NAMED or each.isprintable()]
+    """The keys in what a terminal has sent, several where they came quickly. A sequence that is not known is no key."""
+    return [NAMED.get(each, each) for each in _KEY.findall(sent) if each in NAMED or each.isprintable()]

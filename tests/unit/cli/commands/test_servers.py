@@ -87,3 +87,5 @@ def test_a_file_that_can_not_be_written(run: Run, bin_: Path, tmp_path: Path, mo
     done = run("--json", "servers", "--write")
     assert (done.code, done.json["error"]["message"]) == (2, "hosts.toml can't be written: No space left on device")
     assert {each.name for each in tmp_path.iterdir() if "hosts.toml" in each.name} == {"hosts.toml"}
+    (tmp_path / "hosts.toml").rename(tmp_path / "my hosts.toml")
+    assert run("--json", "-f", "my hosts.toml", "servers", "--write").json["error"]["fix"] == "ls -l 'my hosts.toml'"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certs import of_no_version
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -113,8 +114,35 @@ def test_what_presents_none_is_no_problem(seed: Cluster, outcome: Outcome, words
 
 @pytest.mark.parametrize("der", [b"nonsense", b"\x30\x82\xff\xff", bytes(5000)])
 def test_nonsense_is_no_certificate(seed: Cluster, der: bytes) -> None:
-    """Whoever sends it."""
-    assert [each.ok for each in found(seed, der)] == [True]
+    """Whoever sends it; and it is told."""
+    (one,) = found(seed, der)
+    assert (one.is_warning, one.subject) == (True, "k8s-api/master1")
+    assert one.detail == (
+        "the certificate of k8s-api/master1 (192.168.1.21) can't be read, as RFC 5280 wants it: not judged"
+    )
+    assert one.fix is not None
+    assert "openssl s_client -connect 192.168.1.21:6443 -showcerts" in one.fix
+
+
+def test_one_of_an_unknown_version_hides_no_other(seed: Cluster, folder: Path) -> None:
+    """OpenSSL shakes hands with it, so whoever answers there can present it; the others are judged."""
+    one, two = found(seed, of_no_version(good(folder, 1)), good(folder, 2, days=-1), good(folder, 3))
+    assert (one.is_warning, one.subject) == (True, "k8s-api/master1")
+    assert (two.severity, two.subject) == ("error", "k8s-api/master2")
+
+
+def test_one_that_is_not_valid_yet(seed: Cluster, folder: Path) -> None:
+    """Clients of an API refuse it; what those of an ingress do is not known."""
+    heard = [Greeting(questions(seed)[0], "greeted", good(folder, 1))]
+    early = datetime.now(UTC) - timedelta(days=100)
+    (one,) = judged(seed, heard, early)
+    assert (one.severity, one.subject) == ("error", "k8s-api/master1")
+    assert "(192.168.1.21) is not valid before 2" in one.detail
+    assert one.fix == "see the clock there, and here"
+    (api,) = seed.frontends
+    servers = tuple(replace(each, port=30443) for each in api.servers)
+    (one,) = judged(replace(seed, frontends=(replace(api, port=443, servers=servers),)), heard, early)
+    assert one.is_warning
 
 
 def test_the_name_that_the_check_wants(seed: Cluster, folder: Path) -> None:

@@ -11,6 +11,8 @@ from hypothesis import given
 
 from lbdeploy.operations.bundle.contents import is_safe
 from lbdeploy.operations.bundle.node import Questions
+from lbdeploy.operations.bundle.questions import COMMANDS
+from lbdeploy.planning.desired import FIREWALL_SERVICE, NOTIFY_SERVICE
 
 SCRIPT = "#!/bin/sh\ncurl https://example.org/s3cret\n"
 
@@ -36,6 +38,13 @@ def test_the_script_is_one_for_sh() -> None:
         ["sh", "-n"], input=Questions("lb1", {}).script(), check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_service_of_lbdeploy_is_asked_for() -> None:
+    """How it is, and what it has said."""
+    for unit in (FIREWALL_SERVICE, NOTIFY_SERVICE):
+        assert f" {unit} " in COMMANDS["system/services.txt"]
+        assert f" -u {unit} " in COMMANDS["logs/lbdeploy.txt"]
 
 
 def test_texts_and_files_lie_below_the_nodes_folder() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ApiError
+from lbdeploy.operations.kubernetes import ask
 from lbdeploy.operations.kubernetes.api_servers import combined
 from lbdeploy.operations.kubernetes.comparison import Comparison, compared
 from lbdeploy.operations.kubernetes.findings import findings, unknown
@@ -24,6 +28,13 @@ def test_a_difference_is_a_warning(seed: Cluster) -> None:
         ("warning", "k8s-api/node24", "lbdeploy servers --write"),
     ]
     assert "node24 (192.168.1.24:6443) is an API server of the cluster" in found[1].detail
+
+
+def test_the_command_can_be_copied(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the path of the kubeconfig."""
+    monkeypatch.setattr(ask, "compare", lambda *_, **__: comparison(seed, "21", "22"))
+    (found,) = ask.membership(seed, Path("my admin.conf"))
+    assert found.fix == "lbdeploy servers --kubeconfig 'my admin.conf' --write"
 
 
 def test_agreement_is_a_finding_too(seed: Cluster) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import time
 from pathlib import Path
 
 import pytest
 from builders import cluster
+from certs import of_no_version
 from goldens import GOOD, READY, RICH
 
 from lbdeploy.planning.lint.server_checks import certificate_end, server_checks, token_end, too_little
@@ -67,6 +69,13 @@ def test_the_end_of_a_certificate(ca_folder: Path) -> None:
     assert certificate_end("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n") is None
 
 
+def test_a_certificate_of_a_version_that_is_none(ca_folder: Path) -> None:
+    """It says nothing of its end, and nothing fails."""
+    pem = (ca_folder / "client.pem").read_text()
+    der = of_no_version(ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERT") : pem.index("-----END CERT") + 25]))
+    assert certificate_end(ssl.DER_cert_to_PEM_cert(der)) is None
+
+
 def test_a_secret_that_others_may_read_is_warned_of(ca_folder: Path) -> None:
     """On this machine."""
     of = cluster(ca_folder, RICH)
@@ -74,7 +83,18 @@ def test_a_secret_that_others_may_read_is_warned_of(ca_folder: Path) -> None:
     (ca_folder / "token").chmod(0o644)
     ((message, fix),) = server_checks(of)
     assert message.endswith("token: others on this machine may read it")
-    assert fix == "chmod 600 token"
+    assert fix == f"chmod 600 {ca_folder / 'token'}"
+
+
+def test_the_advice_about_a_secret_can_be_copied(ca_folder: Path) -> None:
+    """Also where its path has spaces, or more."""
+    path = ca_folder / "to ken"
+    path.write_text((ca_folder / "token").read_text())
+    path.chmod(0o644)
+    ((_, fix),) = server_checks(
+        cluster(ca_folder, RICH.replace('check_token_file = "token"', f'check_token_file = "{path}"'))
+    )
+    assert fix == f"chmod 600 '{path}'"
 
 
 def test_the_right_check_is_let_pass(tmp_path: Path) -> None:
