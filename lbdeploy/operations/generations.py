@@ -15,6 +15,7 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import GENERATIONS
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.restored import restored
 from lbdeploy.planning.desired import KEEPALIVED_CONF, is_secret
 
 
@@ -94,7 +95,7 @@ class RollbackTarget:
         """The resources of a node, with the files as the node itself kept them."""
         files = self.nodes[name].files if name in self.nodes else {}
         then = {path: File(path, content, mode, secret=is_secret(path)) for path, (mode, content) in files.items()}
-        return [wanted for each in resources for wanted in each.as_kept(then)]
+        return restored(resources, then)
 
 
 def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> RollbackTarget:

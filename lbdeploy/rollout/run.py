@@ -18,6 +18,8 @@ from lbdeploy.health.certificates.judgement import questions
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.file import File
+from lbdeploy.node.resources.restored import restored
 from lbdeploy.planning.desired import KEEPALIVED_CONF, desired
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
@@ -200,8 +202,12 @@ def lasting(wanted: Wanted) -> Wanted:
 def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> list[Resource[Any]]:
     """The same resources, with the state in which they were observed as the wanted one, and the files removed since."""
     states = observation.states
-    gone = {path: file for each in resources for path, file in each.removed(states[each.id]).items()}
-    return [wanted for each in resources for wanted in each.as_observed(states[each.id]).as_kept(gone)]
+    gone = {
+        path: File(path, content, mode, secret=True)
+        for each in resources
+        for path, (mode, content) in each.removed(states[each.id]).items()
+    }
+    return restored([each.as_observed(states[each.id]) for each in resources], gone)
 
 
 def _had_files(observation: Observation) -> bool:

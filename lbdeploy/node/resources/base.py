@@ -128,8 +128,8 @@ class Resource(ABC, Generic[State]):
     def former(self) -> list[Resource[Any]]:
         """What `down` wants in its place. See `original`, where it is on record what there was before."""
 
-    def removed(self, state: State) -> Mapping[str, Resource[Any]]:
-        """The files that it removes where this state is found, as they are, by path."""
+    def removed(self, state: State) -> Mapping[str, tuple[str, str]]:
+        """The files that it removes where this state is found, by path: mode (octal) and content."""
         return {}
 
     def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lbdeploy.common.debian import of_systemd, unit_file
+from lbdeploy.common.debian import of_systemd
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.node.answers import base64_text
 from lbdeploy.node.paths import STAGED
@@ -75,30 +75,22 @@ class Gone(Resource[Found]):
     def as_observed(self, state: Found) -> Gone:
         return self
 
-    def removed(self, state: Found) -> dict[str, Resource[Any]]:
-        from lbdeploy.node.resources.file import File
-
-        return {path: File(path, content, mode, secret=True) for path, (mode, content) in state.items()}
+    def removed(self, state: Found) -> Found:
+        return state
 
     def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
-        """Those of `kept` that a later hosts.toml no longer asked for are wanted again, and a service with its unit.
+        again = self.again(kept)
+        return [*(kept[path] for path in again), replace(self, but=(*self.but, *again))]
+
+    def again(self, kept: Mapping[str, Resource[Any]]) -> list[str]:
+        """The paths of `kept` that a later hosts.toml no longer asked for, which are wanted again.
 
         Not what apt reads: packages don't go back, either.
         """
-        again = [path for path in kept if (self.late or self.unit) and self.covers(path) and path not in self.but]
-        return [*(kept[path] for path in again), *self._service(again), replace(self, but=(*self.but, *again))]
+        return [path for path in kept if (self.late or self.unit) and self.covers(path) and path not in self.but]
 
     def former(self) -> list[Resource[Any]]:
         return [replace(self, but=())]
-
-    def _service(self, again: Collection[str]) -> list[Resource[Any]]:
-        """The service that runs again with these files, if its unit file is one of them."""
-        from lbdeploy.node.resources.service import Service
-
-        if not self.unit or unit_file(self.unit) not in again:
-            return []
-        watches = tuple(path for path in again if not of_systemd(path))
-        return [Service(self.unit, watches, tuple(path for path in again if of_systemd(path)))]
 
     def _stop(self) -> str:
         """Stop the unit while its unit file, which says how, still exists; undone once the file is back."""

@@ -64,6 +64,7 @@ health/nodes.py
 health/placement.py
 health/state.py
 node/health_probes.py
+node/resources/restored.py
 node/resources/stale_files.py
 operations/adopt/haproxy/meanings.py
 operations/adopt/keepalived/instances.py
