@@ -12,7 +12,7 @@ from harness import TOP, Lab, held_by, wait_for
 PAGE = (TOP / "docs" / "library.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 PROGRAMS = [each for each in EXAMPLES if "load(" in each]
-FABFILES = [each for each in EXAMPLES if "load(" not in each]
+FABFILES = [each for each in EXAMPLES if "import tasks" in each or "lbdeploy.tasks" in each]
 FAB = str(Path(sys.executable).with_name("fab"))
 
 
