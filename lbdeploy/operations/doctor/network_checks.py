@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.health.finding import Finding
-from lbdeploy.node.network_listener import FILES, FIND, LATE, LISTEN, SEND, group
+from lbdeploy.node.network_listener import FILES, FIND, LATE, LISTEN, SEND, Claim, group
 from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.operations.doctor.firewall.firewall import remedy, shuts_out
 from lbdeploy.operations.doctor.firewall.packet_filter import Packet
@@ -23,16 +23,20 @@ def problems(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]
 
 def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     """Other hosts that answer for a VIP; a node whose MACs are unknown may be the one that answers."""
-    ours = {link.mac for each in checkups for link in each.observation.links}
-    claims = {claim for each in checkups for claim in each.wire.claims if claim.mac not in ours}
     away = [node.name for node in cluster.nodes if node.name not in {each.node.name for each in checkups}]
-    for claim in sorted(claims, key=str):
+    for claim in sorted(_claims(checkups), key=str):
         detail = f"{claim.ip} is in use: {claim.mac} answers for it on {claim.interface}"
         if away:
             detail += f"; it may be {' or '.join(away)}, which was not looked at"
         fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"
         found = Finding.failed(None, "vip-in-use", detail, fix, subject=str(claim.ip))
         yield found.as_warning() if away else found
+
+
+def _claims(checkups: Sequence[Checkup]) -> set[Claim]:
+    """VIPs for which a host answers that is none of these nodes."""
+    ours = {link.mac for each in checkups for link in each.observation.links}
+    return {claim for each in checkups for claim in each.wire.claims if claim.mac not in ours}
 
 
 def _router_id(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
@@ -64,8 +68,12 @@ def _anybody(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]
 
 
 def _only_on_holder(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
-    """VIPs that answer on their holder, and not another node on their network: what is between drops them."""
-    for vip in cluster.vips:
+    """VIPs that answer on their holder, and not another node on their network: what is between drops them.
+
+    Unless another host answers for the VIP, which has a finding of its own.
+    """
+    claimed = {claim.ip for claim in _claims(checkups)}
+    for vip in (each for each in cluster.vips if each.ip not in claimed):
         holders = [each for each in checkups if each.observation.holds(vip.ip)]
         others = [each for each in checkups if each not in holders and _is_near(each, vip.ip)]
         if len(holders) == 1 and _answered(holders[0], vip.ip) is True:
