@@ -23,7 +23,8 @@ def check_groups(
         return
     yield from _router_ids(vrrp)
     yield from _names(vrrp.groups)
-    if set(data.get("networks", ())) == set(networks):
+    written = data.get("networks")
+    if isinstance(written, dict) and set(written) == set(networks):
         yield from _vips(vrrp.groups, networks)
     yield from _told(vrrp)
     for name, group in vrrp.groups.items():
