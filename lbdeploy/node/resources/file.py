@@ -109,7 +109,10 @@ class File(Resource[FileState]):
     def as_observed(self, state: FileState) -> Resource[Any]:
         if state.kind == "file":
             return replace(self, content=state.content, mode=state.mode)
-        return Gone(f"none at {self.path}", (self.path,)) if state.kind == "missing" else self
+        if state.kind != "missing":
+            return self
+        # Late, as all that a daemon reads: it still goes by this file until it has read those of then.
+        return Gone(f"none at {self.path}", (self.path,), late=not (of_apt(self.path) or of_systemd(self.path)))
 
     def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
         then = kept.get(self.path)

@@ -38,7 +38,7 @@ def test_a_node_that_had_no_firewall_gets_none_back(tmp_path: Path) -> None:
     assert not any(isinstance(each, File) and "fire" in each.path for each in back)
     assert [each.unit for each in back if isinstance(each, Gone) and "fire" in each.unit] == [FIREWALL_SERVICE]
     assert not any(isinstance(each, Service) and each.unit == FIREWALL_SERVICE for each in back)
-    gone = [each for each in back if isinstance(each, Gone) and not each.late]
+    gone = [each for each in back if isinstance(each, Gone) and "fire" in f"{each.unit} {each.name}"]
     there = {each.id: dict.fromkeys(each.patterns, ("644", "ours\n")) for each in gone}
     script = Transaction(Task(diff(back, observe(found, node, states=there))), Origin("id", "ann", "")).launch()
     at = [script.index(each) for each in (f"step stop {FIREWALL_SERVICE}", *(f"drop {each.path}" for each in new))]
@@ -146,3 +146,13 @@ def test_what_comes_back_is_in_place_before_anything_needs_it(tmp_path: Path) ->
     at = [script.index(each) for each in parts]
     assert at == sorted(at)
     assert not re.search(r"^(drop|step stop) ", script, re.MULTILINE)
+
+
+def test_a_node_that_goes_back_keeps_a_new_script_until_keepalived_has_read_its_former_file(tmp_path: Path) -> None:
+    """Removed before, it would fail, and could take the VIPs from the node."""
+    before, after = cluster(tmp_path, GOOD), with_options(tmp_path)
+    had = {each.path for each in desired(before, before.preferred) if isinstance(each, File)}
+    new = [each for each in desired(after, after.preferred) if isinstance(each, File) and each.path not in had]
+    scripts = [each for each in new if each.path.startswith("/etc/keepalived/")]
+    assert scripts
+    assert all(isinstance(gone := each.as_observed(FileState("missing")), Gone) and gone.late for each in scripts)
