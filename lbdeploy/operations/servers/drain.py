@@ -19,7 +19,7 @@ from lbdeploy.operations.servers.connections import POLL_SECONDS, OpenConnection
 from lbdeploy.operations.servers.names import Member, State, members
 from lbdeploy.operations.servers.node_scripts import NodeServers, ServersProbe, Tell
 from lbdeploy.operations.servers.records import after, pairs, pending
-from lbdeploy.operations.servers.refusals import UNCHANGED, refuse
+from lbdeploy.operations.servers.refusals import UNCHANGED, refuse, undecided
 from lbdeploy.operations.servers.result import NodeResult, ServerResult
 from lbdeploy.ssh.pool import SessionPool
 
@@ -66,8 +66,12 @@ class Servers:
 
     def _bring(self, wanted: Sequence[Member], state: State, *, force_last: bool = False) -> ServerResult:
         """Bring the servers to a state, on every node that can be reached."""
-        found = self.pool.each(self.pool.nodes, lambda node, session: self._view(node, session, wanted))
-        views = {name: each for name, each in found.items() if not isinstance(each, LbdeployError)}
+        found = self._found(wanted)
+        deadline = time.monotonic() + _checked_within(wanted)
+        while state == "drain" and not force_last and undecided(_seen(found), wanted) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            found = self._found(wanted)
+        views = {view.node.name: view for view in _seen(found)}
         if not views:
             raise together(_errors(found).values()).but(state=UNCHANGED)
         refuse(self.cluster, list(views.values()), wanted, state, force_last=force_last)
@@ -86,6 +90,9 @@ class Servers:
     def ports(self) -> dict[Pair, int]:
         """The ports of all servers."""
         return {(frontend.name, server.name): server.port for frontend, server in self.cluster.servers()}
+
+    def _found(self, wanted: Sequence[Member]) -> dict[str, NodeServers | LbdeployError]:
+        return self.pool.each(self.pool.nodes, lambda node, session: self._view(node, session, wanted))
 
     def _view(self, node: Node, session: Session, wanted: Sequence[Member]) -> NodeServers:
         look = ServersProbe(node, self.ports, wanted)
@@ -133,6 +140,15 @@ class DrainTask:
         records = after(view, self.wanted, self.state, self.now)
         own = tuple(each for each in records if each.pair in pairs(self.wanted))
         return NodeResult(node=view.node, changed=changed, answers=view.answers, records=own, open=there)
+
+
+def _seen(found: Mapping[str, NodeServers | LbdeployError]) -> list[NodeServers]:
+    return [each for each in found.values() if not isinstance(each, LbdeployError)]
+
+
+def _checked_within(wanted: Sequence[Member]) -> float:
+    """Seconds after a reload until each server of the frontends has been checked, and those that rise have risen."""
+    return max(each.interval + each.check_timeout + each.fast_interval * each.rise for each, _ in wanted)
 
 
 def _errors(found: Mapping[str, object]) -> dict[str, LbdeployError]:

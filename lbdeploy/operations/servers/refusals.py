@@ -25,6 +25,20 @@ def refuse(
         raise together(found)
 
 
+def undecided(views: Sequence[NodeServers], wanted: Sequence[Member]) -> bool:
+    """Whether nobody can tell yet if another server is up: for an instant after a reload, haproxy has checked none."""
+    leaving = {(frontend.name, server.name) for frontend, server in wanted}
+    return any(_undecided(frontend, view, leaving) for view in views for frontend, _ in wanted)
+
+
+def _undecided(frontend: Frontend, view: NodeServers, leaving: set[Pair]) -> bool:
+    pairs = {(frontend.name, server.name) for server in frontend.servers if server.weight != 0}
+    stats = {pair: stat for pair in pairs if (stat := view.stat(pair)) and not view.drain(pair)}
+    others = [stat for pair, stat in stats.items() if pair not in leaving]
+    missed = any(stats[pair].up or stats[pair].settling for pair in leaving & stats.keys())
+    return missed and not any(stat.up for stat in others) and any(stat.settling for stat in others)
+
+
 def _unable(view: NodeServers, wanted: Sequence[Member]) -> Iterator[RemoteError]:
     """A node whose haproxy does not read the record, or does not know the server."""
     name = view.node.name

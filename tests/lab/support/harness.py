@@ -209,12 +209,25 @@ def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     return value
 
 
+def served_by(lab: Lab, node: str) -> set[tuple[str, str]]:
+    """How the servers of a node's haproxy are: the status and the last check's of each."""
+    ask = "echo 'show stat' | socat -t 5 - UNIX-CONNECT:/run/haproxy/admin.sock 2> /dev/null"
+    lines = [line.split(",") for line in lab.on(node, ask, check=False).splitlines() if not line.startswith("#")]
+    return {(each[17], each[36]) for each in lines if len(each) > 36 and each[1].startswith("master")}
+
+
+def all_up(lab: Lab) -> bool:
+    """Whether each node's haproxy has proved all servers up, since its last reload."""
+    return all(served_by(lab, node) == {("UP", "L4OK")} for node in ("lb1", "lb2"))
+
+
 def converge(lab: Lab) -> None:
-    """Make it healthy, and as hosts.toml says, `up` ends with 0 only then; and the VIPs are on lb1."""
+    """Make it healthy, and as hosts.toml says, `up` ends with 0 only then; all servers up, and the VIPs on lb1."""
     if lab.run("up").code:
         healed = lab.run("verify", "--wait", "60")
         assert healed.code == 0, healed.out + healed.err
     wait_for(lambda: held_by(lab, "lb1"), 30)
+    wait_for(lambda: all_up(lab), 30)
 
 
 def sound(lab: Lab) -> None:

@@ -15,7 +15,7 @@ from lbdeploy.node.parsers import ServerStat
 from lbdeploy.node.resources.drains import Drain, render
 from lbdeploy.operations.servers.names import members
 from lbdeploy.operations.servers.node_scripts import NodeServers
-from lbdeploy.operations.servers.refusals import refuse
+from lbdeploy.operations.servers.refusals import refuse, undecided
 
 UP = ("master1", "master2", "master3")
 
@@ -80,3 +80,27 @@ def test_all_nodes_are_named(seed: Cluster) -> None:
 def test_members(seed: Cluster, frontend: str | None) -> None:
     """A server, behind all frontends that have it or behind one."""
     assert [(f.name, s.name) for f, s in members(seed, "master2", frontend)] == [("k8s-api", "master2")]
+
+
+@pytest.mark.parametrize(
+    ("stats", "waits"),
+    [
+        ({"master1": ("UP", "L4OK"), "master2": ("UP 1/2", "INI"), "master3": ("UP 1/2", "INI")}, True),
+        ({"master1": ("UP 1/2", "INI"), "master2": ("UP 1/2", "INI"), "master3": ("UP 1/2", "INI")}, True),
+        ({"master1": ("UP", "L4OK"), "master2": ("DOWN 1/2", "L4OK"), "master3": ("DOWN", "L4CON")}, True),
+        ({"master1": ("UP", "L4OK"), "master2": ("UP", "L4OK"), "master3": ("UP 1/2", "INI")}, False),
+        ({"master1": ("UP", "L4OK"), "master2": ("DOWN", "L4CON"), "master3": ("DOWN", "L4CON")}, False),
+        ({"master1": ("DOWN", "L4CON"), "master2": ("UP 1/2", "INI"), "master3": ("UP 1/2", "INI")}, False),
+    ],
+)
+def test_first_checks_are_waited_for(seed: Cluster, stats: dict[str, tuple[str, str]], waits: bool) -> None:
+    """Where they decide whether another server is up, and the server that is to be drained can be missed or not."""
+    seen = view(seed, stats=tuple(server("k8s-api", name, *each) for name, each in stats.items()))
+    assert undecided([view(seed), seen], members(seed, "master1")) is waits
+
+
+def test_one_that_is_drained_is_not_waited_for(seed: Cluster) -> None:
+    """It gets no connections, whatever its checks say."""
+    record = render([Drain("k8s-api", name, 1, "ann") for name in UP[1:]], {("k8s-api", name): 6443 for name in UP})
+    initial = tuple(server("k8s-api", name, "UP 1/2", "INI") for name in UP)
+    assert not undecided([view(seed, stats=initial, record=record)], members(seed, "master1"))
