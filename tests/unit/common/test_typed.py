@@ -43,8 +43,8 @@ def test_findings_and_errors_have_it_as_data() -> None:
 
 # No command to be run as it stands: help, more words of the same, one of several, a placeholder, somebody's decision.
 PLAIN = (
-    "--help", "-v ", "or:", "; or ", "or one of", ", then: ", "NODE", "lb1 lb2", "of {", "without", "--lab", "if that is",
-    "was tried",
+    "--help", "-v ", "or:", "; or ", "or one of", ", then: ", "NODE", "lb1 lb2", "of {", "without", "--lab",
+    "if that is", "was tried",
 )  # fmt: skip
 
 
