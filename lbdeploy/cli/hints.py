@@ -41,7 +41,9 @@ class Advice:
     def _advice(self, key: str, value: Any) -> Any:
         if key == "fix" and isinstance(value, str):
             return self.of(value)
-        return self._command(value) if key == "fix_command" else self.within(value)
+        if key == "fix_command" and isinstance(value, list):  # in a schema it is the form of one
+            return self._command(value)
+        return self.within(value)
 
     def _command(self, words: Sequence[str]) -> list[str]:
         """A command as data, with these options added, as `of` adds them to its words."""

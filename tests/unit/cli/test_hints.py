@@ -76,6 +76,12 @@ def test_a_command_for_programs_has_the_same_options_as_its_words(words: tuple[s
     assert Advice().within(entry) == entry
 
 
+def test_a_schema_of_advice_is_none() -> None:
+    assert PROD.within({"fix": {"type": "string"}, "fix_command": {"type": "array"}})["fix_command"] == {
+        "type": "array"
+    }
+
+
 def test_the_plan_names_the_command_that_makes_it_so(seed: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     """After `-f prod.toml --lab plan`, `lbdeploy up` alone would change other nodes, and real ones."""
     edited = {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", LONG_AGO, "edited\n")}
