@@ -84,6 +84,7 @@ DRILLED = _object(
     "group from to outage_ms expected_ms silence_ms",
     group=TEXT, outage_ms=COUNT, expected_ms=COUNT, silence_ms=COUNT, **{"from": TEXT, "to": TEXT},
 )  # fmt: skip
+READING = _object("opened ended silence_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT)
 WATCHES = _object(
     "opened ended silence_ms expected_ms", opened=COUNT, ended=COUNT, silence_ms=COUNT, expected_ms=_or_null(COUNT)
 )
@@ -115,7 +116,7 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
     "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {
-        **MEASURED, "held": YES, "group": _or_null(TEXT), **HEALTH,
+        **MEASURED, "held": YES, "group": _or_null(TEXT), "watches": READING, **HEALTH,
         "handovers": _list(_object(" ".join((*MEASURED, "held", "group")), **MEASURED, held=YES, group=TEXT))}),
     "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),

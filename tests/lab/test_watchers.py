@@ -44,10 +44,12 @@ def test_a_planned_move_and_its_return(pair: Lab) -> None:
     """No new connection fails, and each watch is ended once a move, and goes on at once."""
     for args, holder in ((("--to", "lb2"), "lb2"), (("--back",), "lb1")):
         with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
-            pair.do("handover", *args)
+            told = pair.do("handover", *args)["watches"]
             wait_for(lambda: held_by(pair, holder), 30)  # noqa: B023
             time.sleep(2)
         smooth(seen, 1, on_their_way=3)
+        assert (told["opened"], told["ended"]) == (6, 6)
+        assert 0 < told["silence_ms"] <= SOON * 1000
         assert ends(watches) == [1] * len(ends(watches))
         assert longest(watches) <= SOON
         assert longest(watches, talks=True) <= SOON

@@ -37,6 +37,9 @@ def _cost(moved: HandoverResult) -> Iterator[Line]:
     style = "good" if moved.in_time else "bad"
     rest = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
     yield (f"{moved.failed} of {moved.probes} probes failed", style), rest
+    if moved.watches:
+        ended = f"{moved.ended_watches} of {moved.watches} watches that only read were ended"
+        yield f"{ended}, and heard nothing for at most {moved.silence:.2f} s"
 
 
 def _until(part: Cluster, moved: HandoverResult) -> Iterator[Line]:

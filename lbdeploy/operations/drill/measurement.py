@@ -9,7 +9,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill.faults import ON_SERVERS, FaultTarget
 from lbdeploy.operations.outage import node_clients, vip_moves, vrrp_events
-from lbdeploy.operations.outage.client import Prober, ProbeTarget
+from lbdeploy.operations.outage.client import WATCHES, Prober, ProbeTarget
 from lbdeploy.operations.outage.clocks import Clock
 from lbdeploy.operations.outage.node_streams import Listen
 from lbdeploy.operations.outage.views import HERE, View, views
@@ -17,7 +17,6 @@ from lbdeploy.operations.outage.vip_moves import Placed
 from lbdeploy.ssh.pool import SessionPool
 
 TAIL = 6.0  # seconds for which the nodes keep reporting after the repair
-WATCHES = 3  # of each VIP
 WATCHES_ON_SERVERS = 6  # so that one of them is on the server that fails
 
 
@@ -39,14 +38,11 @@ class Measurement:
 
     def found(self, at: float, undone: float) -> dict[str, Any]:
         """What has been measured, for a DrillResult. It was broken from `at` until `undone` (s, Unix)."""
-        opened = [each for each in self.here.watches if each.opened]
         return {
             "views": tuple(self._views()),
             "placed": tuple(self._placed(at, undone)),
             "streams": tuple(self.here.streams),
-            "watches": len(opened),
-            "ended_watches": sum(any(end > at for end in each.ends) for each in opened),
-            "silences": tuple(silence for each in opened for silence in each.silences),
+            **self.here.watched(at),
         }
 
     def _telling(self, seconds: float) -> dict[str, str]:

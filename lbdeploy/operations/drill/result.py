@@ -14,7 +14,7 @@ from lbdeploy.operations.outage.client import Stream
 from lbdeploy.operations.outage.views import TOLERANCE, Measured, _ms
 from lbdeploy.operations.outage.vip_moves import Placed
 from lbdeploy.operations.outage.vrrp_events import Event
-from lbdeploy.operations.outage.watch import NOTED, Silence
+from lbdeploy.operations.outage.watch import NOTED
 
 LOOK = "lbdeploy verify --wait 60"
 FORGETS = ("hang", "link", "freeze")  # after which haproxy learns anew who is connected to the other nodes
@@ -38,8 +38,8 @@ class DrillResult(Measured):
     """One drill. Times are by the operator's clock (s, Unix); `expected` is in seconds.
 
     `broken` and `repaired` are when the break began and when it was undone, `ended` when the probing stopped. `after`
-    says what is not as it should be at the end: also when the VIPs will return, if they have not yet. `watches` only
-    read: how many there were, how many of them `ended`, and when they heard nothing. `expected_silence` None: for good.
+    says what is not as it should be at the end: also when the VIPs will return, if they have not yet.
+    `expected_silence`: as `expected`, of watches that only read; None: for good.
     """
 
     kind: Kind
@@ -54,9 +54,6 @@ class DrillResult(Measured):
     healthy: bool = True
     after: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
-    watches: int = 0
-    ended_watches: int = 0
-    silences: tuple[Silence, ...] = ()
     expected_silence: float | None = None
     verdict: Verdict | None = None  # what was found at the end
     groups: tuple[DrilledGroup, ...] = ()  # where hosts.toml has groups

@@ -20,7 +20,7 @@ from lbdeploy.node.vrrp_priority import FAULT, HANDOVER, skew
 from lbdeploy.operations.handover import candidates
 from lbdeploy.operations.handover.priority_offsets import Offsets, held, raised
 from lbdeploy.operations.handover.result import HandoverResult
-from lbdeploy.operations.outage.client import Prober
+from lbdeploy.operations.outage.client import WATCHES, Prober
 from lbdeploy.operations.outage.gaps import by_vip, cut
 from lbdeploy.operations.outage.views import HERE, views
 from lbdeploy.planning.desired import desired
@@ -105,11 +105,12 @@ class Handover:
         }
         last = self._last(taker, back=back)
         last = {name: last[name] for name in offsets}
-        prober = Prober(self.cluster.targets)
-        began = time.time() + BASELINE
+        prober = Prober(self.cluster.targets, WATCHES)
+        began = moved_at = time.time() + BASELINE
         if giver != taker:
             with prober, self._interrupt:
-                self._move(offsets, giver, taker, again=self.part.handover("--back" if back else f"--to {taker}"))
+                again = self.part.handover("--back" if back else f"--to {taker}")
+                moved_at = self._move(offsets, giver, taker, again)
                 self._write(last)
                 survey = self._settled(taker)
         elif offsets != last:
@@ -121,10 +122,12 @@ class Handover:
                 HERE, [each for each in prober.results if each not in lost], [vip for vip, _ in self.cluster.targets]
             ),
             streams=tuple(prober.streams),
+            **prober.watched(began),
             cut=len(lost),
             giver=giver,
             taker=taker,
             began=began,
+            moved_at=moved_at,
             group=group,
             expected=0.0 if self.part.vrrp.preempt or giver == taker else self._gap(taker),
             offsets=last,
@@ -139,16 +142,16 @@ class Handover:
         worst = {name: max(each, least[name]) for name, each in self._priorities.items()}
         return held(taker, worst | {taker: min(self._priorities[taker], least[taker])})
 
-    def _move(self, offsets: Offsets, giver: str, taker: str, again: str) -> None:
+    def _move(self, offsets: Offsets, giver: str, taker: str, again: str) -> float:
         """Move the VIPs until the taker alone holds them. On failure, or after one Ctrl-C, the offsets are restored.
 
-        `again`: the command to try again with.
+        `again`: the command to try again with. Returns when they moved, at the earliest (s, Unix).
         """
         self._emit(Step(taker, "probe the VIPs"))
         time.sleep(BASELINE)
         try:
             self._prefer(taker, offsets)
-            self._await(giver, taker, again)
+            return self._await(giver, taker, again)
         except KeyboardInterrupt:
             state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
             fix = f"lbdeploy verify; to undo it: {self.part.handover('--back')}"
@@ -165,19 +168,23 @@ class Handover:
         else:
             self._step_aside([name for name in offsets if name != taker], taker)
 
-    def _await(self, giver: str, taker: str, again: str) -> None:
+    def _await(self, giver: str, taker: str, again: str) -> float:
         vrrp = self.part.vrrp
         delay = f" (preempt_delay is {vrrp.preempt_delay:g} s)" if vrrp.preempt else ""
         self._emit(Step(taker, f"take {self.part.its_vips} from {giver}{delay}"))
         deadline = time.monotonic() + self._limit
+        before = looked = time.time()
         while not self._alone(taker):
+            before = looked
             self._interrupt.check(f"{giver} holds the VIPs, as before", f"to move them after all: {again}")
             if time.monotonic() >= deadline:
                 fix = f"journalctl -u keepalived -n 20 on {taker}; then: lbdeploy verify"
                 message = f"it did not take the VIPs within {self._limit:.0f} s"
                 raise RemoteError(message, node=taker, state="the priorities are as before", fix=fix)
             time.sleep(POLL_SECONDS)
+            looked = time.time()
         self._emit(Done(taker, "has the VIPs"))
+        return before
 
     def _alone(self, taker: str) -> bool:
         """Whether the taker holds every VIP, and no other node any."""

@@ -18,7 +18,8 @@ HEALTH = ("findings", "vips", "servers", "packages", "summary")  # what the whol
 class HandoverResult(Measured):
     """The result of a handover. `expected` is the outage (s) that the timers predict; `offsets` are those that remain.
 
-    `began` is when the VIPs began to move (s, Unix). `cut`: the probes whose connections were open at that moment.
+    `began` is when the handover began, `moved_at` when the VIPs moved, at the earliest (s, Unix). `cut`: the probes
+    whose connections were open at that moment.
     `group`: whose VIPs moved, where there are groups; those of others were probed, too.
     """
 
@@ -26,6 +27,7 @@ class HandoverResult(Measured):
     taker: str
     began: float
     cut: int
+    moved_at: float
     expected: float
     offsets: Offsets
     verdict: Verdict
@@ -61,6 +63,11 @@ class HandoverResult(Measured):
         """Open connections that were cut, which a move of the VIPs can't avoid."""
         return self.cut + sum(each.broken is not None for each in self.long_lived)
 
+    @property
+    def silence(self) -> float:
+        """The longest time (s) for which a watch that only reads heard nothing since the VIPs moved."""
+        return max((each.since([self.moved_at]) for each in self.silences), default=0.0)
+
     def to_json(self) -> dict[str, object]:
         """The keys of the JSON contract. `outage_ms` is null (not measured) where no VIP can be reached from here."""
         return {
@@ -75,6 +82,11 @@ class HandoverResult(Measured):
                 for probe in self.failures
             ],
             "streams": {"opened": len(self.long_lived), "broken": self.broken},
+            "watches": {
+                "opened": self.watches,
+                "ended": self.ended_watches,
+                "silence_ms": round(self.silence * 1000),
+            },
             "held": self.holds,
             **({"group": self.group} if self.group else {}),
             **self.verdict.to_json(),

@@ -15,12 +15,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from lbdeploy.config.model import Address
 from lbdeploy.node.tls_hello import client_hello
 from lbdeploy.operations.outage.gaps import ProbeResult, by_vip
 from lbdeploy.operations.outage.watch import ALIVE, WatchClient
 
+WATCHES = 3  # of each VIP
 PERIOD = 0.02  # seconds between the probes of a VIP
 PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
 SILENT = "no answer in time"
@@ -73,6 +75,15 @@ class Prober:
         return [
             vip for vip, results in by.items() if all(s.accepted and s.failure not in ("", SILENT) for s in results)
         ]
+
+    def watched(self, since: float) -> dict[str, Any]:
+        """What the watches noticed, for what a `Measured` has of them. Those ended whose connection did after then."""
+        opened = [each for each in self.watches if each.opened]
+        return {
+            "watches": len(opened),
+            "ended_watches": sum(any(end > since for end in each.ends) for each in opened),
+            "silences": tuple(silence for each in opened for silence in each.silences),
+        }
 
     async def _probe(self) -> None:
         streams = [asyncio.create_task(self._stream(vip, port)) for vip, port in self._targets]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lbdeploy.config.model import Address
 from lbdeploy.operations.outage.client import Stream
 from lbdeploy.operations.outage.gaps import Gap, ProbeResult, by_vip, gaps, longest, stall
+from lbdeploy.operations.outage.watch import Silence
 
 TOLERANCE = 0.3  # seconds for what no timer covers: the check's own run, address placement, gratuitous ARP, scheduling
 
@@ -58,10 +59,16 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What clients saw: `views` of short connections, `streams` that were held open from here."""
+    """What clients saw: `views` of short connections, `streams` that were held open from here, and talked.
+
+    `watches` only read: how many there were, how many of them `ended`, and when they heard nothing.
+    """
 
     views: tuple[View, ...]
     streams: tuple[Stream, ...] = ()
+    watches: int = 0
+    ended_watches: int = 0
+    silences: tuple[Silence, ...] = ()
 
     @property
     def measured(self) -> tuple[View, ...]:

@@ -14,7 +14,6 @@ cli/commands/drain.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
 cli/commands/status.py
-cli/report/handover.py
 lab/actions.py
 lab/commands.py
 lab/down.py

@@ -15,6 +15,7 @@ from lbdeploy.operations.handover.result import HandoverResult
 from lbdeploy.operations.outage.client import PERIOD, Stream
 from lbdeploy.operations.outage.gaps import ProbeResult
 from lbdeploy.operations.outage.views import HERE, View
+from lbdeploy.operations.outage.watch import Silence
 
 VIP = ip_address("192.168.0.10")
 
@@ -33,6 +34,7 @@ def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool =
         giver="lb1",
         taker="lb2",
         began=1000.0,
+        moved_at=1002.0,
         cut=0,
         expected=expected,
         offsets={"lb1": 0, "lb2": 101},
@@ -75,6 +77,14 @@ def test_only_streams_that_were_alive_then_count_as_cut(seed: Cluster) -> None:
     streams = (Stream(VIP, 999.1, 999.8), Stream(VIP, 999.9, 1000.4), Stream(VIP, 999.2), Stream(VIP, 1000.5))
     document = moved(seed, "." * 100, streams=streams).to_json()
     assert document["streams"] == {"opened": 2, "broken": 1}
+
+
+def test_a_silence_counts_from_the_move_on(seed: Cluster) -> None:
+    """While preempt_delay passes, the holder serves; the longest silence of all watches is told."""
+    silences = (Silence(VIP, 1000.5, 1001.5), Silence(VIP, 1001.9, 1002.7), Silence(VIP, 1002.2, 1003.1, told=False))
+    done = moved(seed, "." * 100, watches=3, ended_watches=3, silences=silences)
+    assert done.to_json()["watches"] == {"opened": 3, "ended": 3, "silence_ms": 900}
+    assert done.silence == pytest.approx(0.9)
 
 
 def test_handovers_of_several_groups_are_one_document(seed: Cluster) -> None:
