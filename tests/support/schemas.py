@@ -30,7 +30,8 @@ def conforming(document: Any) -> Any:
 def _apart(part: Any) -> Iterator[Any]:
     """Advice whose command is not the one that its words tell people."""
     if isinstance(part, dict):
-        if "fix_command" in part and shlex.join(part["fix_command"]) not in part["fix"]:
+        words = part.get("fix_command")
+        if isinstance(words, list) and shlex.join(words) not in part["fix"]:
             yield part
         part = list(part.values())
     for each in part if isinstance(part, list) else ():
