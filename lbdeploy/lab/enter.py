@@ -54,7 +54,7 @@ def require_powered(place: Place, host: Host) -> None:
     """Raises LabError for a server on a node that is off."""
     if host.node and not place.namespace_file(host.node).exists():
         message = f"{host.name} runs on {host.node}, which is off"
-        raise LabError(message, node=host.node, fix=f"lbdeploy lab start {host.node}")
+        raise LabError(message, node=host.node, fix=typed("lab", "start", host.node))
 
 
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
