@@ -110,11 +110,11 @@ def key_text(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in hosts.toml: at which key, what, and how to correct it.
+    """One thing wrong in hosts.toml, or in a template: at which key, what, and how to correct it.
 
     `rule` is the id of the rule that is broken. Code compares it, and the key's parts; `message` and `fix` are for
     people, and may change. `line` counts from 1, and is 0 until it is looked up; `column` and `width` say which part of
-    it (`source`) is meant, in characters.
+    it (`source`) is meant, in characters. `file` is set where it is not in hosts.toml.
     """
 
     rule: str
@@ -125,6 +125,7 @@ class Problem:
     column: int = 0
     width: int = 0
     source: str = ""
+    file: str = ""
 
     @property
     def id(self) -> tuple[str, tuple[str, ...]]:
@@ -138,7 +139,8 @@ class Problem:
     def to_json(self) -> dict[str, object]:
         """An entry of `problems` in the JSON contract."""
         place = {"line": self.line, **({"column": self.column} if self.column else {})}
-        return {**place, "key": self.key, "message": self.message, "fix": self.fix}
+        what = {"file": self.file} if self.file else {"key": self.key}
+        return {**place, **what, "message": self.message, "fix": self.fix}
 
 
 class HostsFileError(UsageError):
@@ -301,10 +303,25 @@ class LastNodeError(RemoteError):
 class RenderError(LbdeployError):
     """A template does not render: a name that is not defined, a mistake in Jinja's syntax, a file that can't be read.
 
-    Correct the line that is named; `lbdeploy render` shows the outcome offline.
+    Correct the line that is named; `lbdeploy check` names those of all templates, `lbdeploy render` shows the outcome.
     """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, problems: Iterable[Problem] = (), **known: str | None) -> None:
+        super().__init__(message, **known)
+        self.problems = tuple(problems)
+
+    def lines(self) -> list[str]:
+        """Each problem as `file:line: what is wrong`; none where the message says that of the only one."""
+        several = self.problems if len(self.problems) > 1 else ()
+        return [f"{p.file}{f':{p.line}' if p.line else ''}: {p.message}" for p in several]
+
+    def to_json(self) -> dict[str, object]:
+        """In addition, `problems`: [{file, line, column?, message, fix}]."""
+        message = "\n".join([self.message, *self.lines()])
+        problems = {"problems": [each.to_json() for each in self.problems]} if self.problems else {}
+        return {**super().to_json(), "message": message, **problems}
 
 
 class UnhealthyError(LbdeployError):

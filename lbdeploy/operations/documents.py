@@ -29,7 +29,13 @@ NUMBER: Schema = {"type": "number"}
 YES: Schema = {"type": "boolean"}
 NAMES = _list(TEXT)
 NODE = _or_null(TEXT)
-ERROR = _object("type message", type=TEXT, message=TEXT, node=TEXT, state=TEXT, fix=TEXT)
+PROBLEM = _object(
+    "line message fix", file=TEXT, line=COUNT, column={"type": "integer", "minimum": 1}, key=TEXT, message=TEXT,
+    fix=TEXT,
+)  # fmt: skip
+ERROR = _object(
+    "type message", type=TEXT, message=TEXT, node=TEXT, state=TEXT, fix=TEXT, problems=_list(PROBLEM),
+)  # fmt: skip
 SEVERITY: Schema = {"enum": ["ok", "warning", "error"]}
 REFERENCE = _object("node check subject", node=NODE, check=TEXT, subject=TEXT)
 FINDING = _object(
@@ -95,9 +101,59 @@ ADOPTED_LINE = _object(
 VERDICTS = _object("kept equal changes ends", kept=COUNT, equal=COUNT, changes=COUNT, ends=COUNT)
 ELECTED = _object("group router_id preferred holders", group=TEXT, router_id=COUNT, preferred=TEXT, holders=NAMES)
 SEEN = _object("node reachable", node=TEXT, reachable=YES, error=ERROR)
+RENDERED: Schema = {
+    "type": "object",
+    "required": ["node", "path"],
+    "properties": {"node": TEXT, "path": TEXT, "mode": {"type": "string", "pattern": "^0[0-7]{3}$"}, "content": TEXT,
+                   "diff": TEXT},
+    "anyOf": [{"required": ["mode", "content"]}, {"required": ["diff"]}],
+}  # fmt: skip
+PART: Schema = {"enum": ["good", "idle", "warn", "bad", "unknown"]}
+DRAWN_VIP = _object("address holders state", address=TEXT, holders=NAMES, state=PART, group=TEXT)
+DRAWN: dict[str, Schema] = {
+    "live": YES,
+    "networks": _list(_object("name interface vrrp vips", name=TEXT, interface=TEXT, vrrp=YES, vips=_list(DRAWN_VIP))),
+    "nodes": _list(_object(
+        "name priority addresses role state",
+        name=TEXT, priority=COUNT, addresses={"type": "object", "additionalProperties": TEXT}, role=TEXT, state=PART,
+        groups=_list(_object("group role priority", group=TEXT, role=TEXT, priority=COUNT)))),
+    "frontends": _list(_object(
+        "name port vips servers", name=TEXT, port=COUNT, vips=NAMES,
+        servers=_list(_object("name address state detail", name=TEXT, address=TEXT, state=PART, detail=TEXT)))),
+}  # fmt: skip
+EVENT = _object(
+    "at kind nodes changed",
+    at=TEXT, kind=TEXT, nodes=NAMES, changed=_list(_object("node what", node=TEXT, what=TEXT)), who=TEXT, command=TEXT,
+    run=TEXT, during=TEXT, to=TEXT, moves=COUNT, exit_code=COUNT, outage_ms=_or_null(COUNT), expected_ms=COUNT,
+    error=TEXT, **{"from": NODE},
+)  # fmt: skip
+ABSENT = _object("node what why", node=NODE, what=TEXT, why=TEXT)
+MACHINE = _object(
+    "name kind state addresses ports cut pid host_key",
+    name=TEXT, kind=TEXT, state={"enum": ["on", "off", "up", "draining", "down"]},
+    addresses={"type": "object", "additionalProperties": NAMES}, ports=_list(COUNT), cut=NAMES, pid=_or_null(COUNT),
+    host_key=_or_null(TEXT),
+)  # fmt: skip
+LAB = _object(
+    "id path state suite hosts kubeconfig",
+    id=TEXT, path=TEXT, state={"enum": ["up", "partly", "changed", "down"]}, suite=_or_null(TEXT),
+    hosts=_list(MACHINE), kubeconfig=_or_null(TEXT),
+)  # fmt: skip
 
 # By command: the alternatives of which a document without an error has one, and the schema of each key.
 KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
+    "init": (("path",), {"path": TEXT}),
+    "render": (("files",), {"files": _list(RENDERED)}),
+    "show": ((" ".join(DRAWN),), DRAWN),
+    "history": (("events unreached",), {"events": _list(EVENT), "unreached": NAMES}),
+    "export": (("path rules", "path dashboard"), {
+        "path": _or_null(TEXT), "rules": _object("groups"), "dashboard": _object("uid title panels")}),
+    "bundle": (("path nodes files missing",), {
+        "path": TEXT, "nodes": NAMES, "files": _list(_object("path bytes", path=TEXT, bytes=COUNT)),
+        "missing": _list(ABSENT)}),
+    "lab": ((), {"lab": LAB}),  # only `lab up` and `lab status` say how it is
+    "schema": (("schema",), {"schema": _object("")}),
+    "completion": (("script",), {"script": TEXT}),
     "plan": (("changes order stages",), {
         "changes": _list(CHANGE), "order": _list(NAMES), "stages": _list(STAGE), "drained": _list(DRAINED)}),
     "up": (("changes findings vips servers packages summary",), {"changes": _list(CHANGE), **HEALTH}),
@@ -143,15 +199,14 @@ ALWAYS = ("format_version", "command", "ok", "exit_code", "duration_s", "version
 
 
 def schema_of(command: str) -> Schema:
-    """The schema of a command's document; for commands without one of their own, that of what all have."""
+    """The schema of a command's document; of one that no command made, "", what all have."""
     alternatives, keys = KEYS.get(command, ((), {}))
     ways = [{"required": each.split()} for each in (*alternatives, *(["clusters"] if command in MANY else []))]
-    name: Schema = {"const": command} if command in KEYS else TEXT
     return {
         "$schema": DIALECT,
         "title": f"The document of lbdeploy --json {command}",
         "type": "object",
         "required": list(ALWAYS),
-        "properties": {**ENVELOPE, "command": name, **keys},
+        "properties": {**ENVELOPE, "command": {"const": command}, **keys},
         **({"anyOf": [*ways, {"required": ["error"]}]} if ways else {}),
     }

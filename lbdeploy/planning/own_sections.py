@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from lbdeploy.common.config_words import haproxy_arguments
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.errors import RenderError
+from lbdeploy.errors import Problem, RenderError
 from lbdeploy.node import haproxy_conf
 from lbdeploy.node.haproxy_conf import HEADS, Bind
 
@@ -68,7 +68,10 @@ def _refuse(cluster: Cluster, node: Node, path: str, fault: Fault | None) -> Non
     if fault:
         line, message, fix = fault
         state = "nothing was contacted"
-        raise RenderError(f"{path}:{line}, as rendered: {message}", node=node.name, state=state, fix=fix)
+        problem = Problem("sections", (), f"line {line}, as rendered: {message}", fix, file=path)
+        raise RenderError(
+            f"{path}:{line}, as rendered: {message}", node=node.name, state=state, fix=fix, problems=[problem]
+        )
 
 
 def _faults(cluster: Cluster, node: Node, conf: str, text: str) -> Iterator[Fault]:

@@ -171,11 +171,19 @@ def _explain(
     path, line = _place(error, folders)
     if not path:
         path = next(folder / name for folder in folders if (folder / name).exists())
+    fix = f"edit {path}, or remove it to use the built-in one"
+    return _failed(node, path, line, f"{error}{_meant(error, given)}", fix)
+
+
+def _failed(node: Node, path: Path, line: int | None, message: str, fix: str) -> RenderError:
+    from lbdeploy.planning.template_problems import problem
+
     return RenderError(
-        f"{path}{f':{line}' if line else ''}: {error}{_meant(error, given)}",
+        f"{path}{f':{line}' if line else ''}: {message}",
         node=node.name,
         state="nothing was contacted",
-        fix=f"edit {path}, or remove it to use the built-in one",
+        fix=fix,
+        problems=[problem(path, line or 0, message, fix)],
     )
 
 
@@ -191,12 +199,8 @@ def _explain_sections(
 ) -> RenderError:
     frames = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == _IN_MEMORY]
     line = error.lineno if isinstance(error, TemplateSyntaxError) else frames[-1] if frames else None
-    return RenderError(
-        f"{shown(cluster.path.parent / own.path)}{f':{line}' if line else ''}: {error}{_meant(error, given)}",
-        node=node.name,
-        state="nothing was contacted",
-        fix=f"correct {own.path}; what jinja is to leave as it is stands between {{% raw %}} and {{% endraw %}}",
-    )
+    fix = f"correct {own.path}; what jinja is to leave as it is stands between {{% raw %}} and {{% endraw %}}"
+    return _failed(node, shown(cluster.path.parent / own.path), line, f"{error}{_meant(error, given)}", fix)
 
 
 def _place(error: Exception, folders: tuple[Path, ...]) -> tuple[Path | None, int | None]:

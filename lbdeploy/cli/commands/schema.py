@@ -38,10 +38,11 @@ def schema(app: App, *, of: str | None) -> None:
 
 
 def _of_document(app: App, command: str) -> None:
+    from lbdeploy.cli.group import ORDER
     from lbdeploy.operations.documents import KEYS, schema_of
 
     if command not in KEYS:
-        raise UsageError(f"there is no schema of {command}", fix=f"one of: {', '.join(KEYS)}")
+        raise UsageError(f"there is no schema of {command}", fix=f"one of: {', '.join(ORDER)}")
     found = schema_of(command)
     if app.json:
         app.finish(0, schema=found)

@@ -11,7 +11,7 @@ from lbdeploy.cli.report.printer import Printer
 from lbdeploy.cli.report.summary import causes_lines, passed, summary_line
 from lbdeploy.cli.report.terminal import Line, console, draws_boxes
 from lbdeploy.cli.report.words import count, listed
-from lbdeploy.errors import HostsFileError, LbdeployError
+from lbdeploy.errors import HostsFileError, LbdeployError, RenderError
 
 if TYPE_CHECKING:
     from lbdeploy.config.model import Cluster
@@ -45,7 +45,7 @@ class Reporter(Printer):
             self.warn("Nothing was changed.")
             return
         self.warn(("error: ", "bad"), (f"{error.node}: " if error.node else "", "name"), error.message)
-        if isinstance(error, HostsFileError):
+        if isinstance(error, HostsFileError | RenderError):
             self._problems(error)
         if error.state:
             self.warn(("  now: ", "quiet"), error.state)
@@ -54,12 +54,15 @@ class Reporter(Printer):
         for line in (error.detail or "").splitlines() if self.verbose else ():
             self.warn((f"  | {line}", "quiet"))
 
-    def _problems(self, error: HostsFileError) -> None:
-        """Print each problem of hosts.toml, with its line."""
+    def _problems(self, error: HostsFileError | RenderError) -> None:
+        """Print each problem of hosts.toml or of templates, with its line; that of the only one is in the message."""
+        from itertools import zip_longest
+
         from lbdeploy.cli.failures.excerpt import excerpt
 
-        for problem, line in zip(error.problems, error.lines(), strict=True):
-            self.warn("  ", line)
+        for problem, line in zip_longest(error.problems, error.lines()):
+            if line:
+                self.warn("  ", line)
             for drawn in excerpt(problem):
                 self.warn(*drawn)
 

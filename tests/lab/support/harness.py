@@ -153,7 +153,7 @@ class Lab:
     @property
     def id(self) -> str:
         """The lab's id."""
-        return str(json.loads(self.lbdeploy("--json", "lab", "status").out)["lab"]["id"])
+        return str(self.lbdeploy("--json", "lab", "status").json["lab"]["id"])
 
     def known_hosts_text(self, text: str) -> None:
         """Replace the operator's known_hosts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,9 +19,12 @@ from lbdeploy.cli.group import ORDER
 from lbdeploy.cli.output import as_json
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
+from lbdeploy.lab.status import HostStatus, LabStatus
 from lbdeploy.operations import exit_status
 from lbdeploy.operations.doctor import doctor
 from lbdeploy.operations.documents import ALWAYS, KEYS, schema_of
+from lbdeploy.operations.history.event import History, PastEvent
+from lbdeploy.operations.topology import topology
 from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.run import Outcome
 
@@ -76,5 +80,35 @@ def test_every_command_has_a_schema_with_what_all_documents_have(command: str) -
         Draft202012Validator(schema).validate({"command": command, "error": error})
 
 
-def test_no_schema_is_of_a_command_that_there_is_not() -> None:
-    assert set(KEYS) <= set(ORDER)
+def test_each_command_has_a_schema_of_its_own() -> None:
+    assert set(KEYS) == set(ORDER)
+
+
+def test_what_is_drawn_and_what_has_happened_has_the_form(seed: Cluster) -> None:
+    """Of a cluster that was looked at, and of one that was not."""
+    for status in (None, pair(seed)):
+        conforming(whole("show", topology(seed, status).to_json()))
+    move = PastEvent(1.5, "move", to="lb1")
+    run = PastEvent(2.0, "up", "ops@laptop", "lbdeploy up", ("lb1",), (("lb1", "a file"),), {"exit_code": 0}, "r1")
+    past = History("k8s-api", (move, run), {"lb2": ConnectError("no answer", node="lb2")})
+    conforming(whole("history", exit_status.looked_back(past).document))
+
+
+def test_the_state_of_a_lab_has_the_form() -> None:
+    """And commands of the lab that tell nothing have a document, too."""
+    addresses = {"external": ["192.168.0.11"], "management": ["192.168.1.11"]}
+    node = HostStatus("lb1", "node", "on", addresses, [], ["external"], 17, "256 SHA256:x (ED25519)")
+    server = HostStatus("master1", "server", "draining", addresses, [6443], [], None, None)
+    conforming(whole("lab", {"lab": LabStatus("id", "/hosts.toml", "partly", None, [node, server]).to_json()}))
+    conforming(whole("lab", {}))
+    wrong = whole(
+        "lab", {"lab": LabStatus("id", "/hosts.toml", "up", None, [replace(node, state="burning")]).to_json()}
+    )  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="burning"):
+        conforming(wrong)
+
+
+def test_a_rendered_file_has_a_content_or_a_difference() -> None:
+    with pytest.raises(AssertionError, match="not valid"):
+        conforming(whole("render", {"files": [{"node": "lb1", "path": "/a"}]}))
+    conforming(whole("render", {"files": [{"node": "lb1", "path": "/a", "diff": ""}]}))

@@ -96,3 +96,35 @@ def test_typos_are_corrected_where_that_is_asked_for(run: Run, tmp_path: Path) -
     file.write_text(file.read_text().replace("300", "200"))
     assert file.read_text() == GOOD
     assert run("--json", "check", "--fix").json["corrected"] == []
+
+
+def test_every_template_that_does_not_render_is_told_with_its_line_marked(run: Run, tmp_path: Path) -> None:
+    """Also sections of haproxy.cfg; what is wrong on both nodes is told once."""
+    for folder in ("templates", "haproxy.d"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "templates/sysctl.conf.j2").write_text("x = {{ clustr.name }}\n")
+    (tmp_path / "templates/keepalived.conf.j2").write_text("{% if node.name == 'lb2' %}{{ node.nmae }}{% endif %}\n")
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("\n{% for %}\n")
+    (tmp_path / "haproxy.d/a.cfg").write_text("listen {{ nobody }}\n")
+    (tmp_path / "haproxy.d/b.cfg").write_text("no section\n")
+    (tmp_path / "hosts.toml").write_text(READY + '[haproxy]\nextra = ["haproxy.d/*.cfg"]\n')
+    done = run("--json", "check")
+    problems = done.json["error"]["problems"]
+    told = {(Path(each["file"]).name, each["line"], each.get("column")) for each in problems}
+    assert told == {
+        ("sysctl.conf.j2", 1, 8), ("keepalived.conf.j2", 1, 36), ("haproxy.cfg.j2", 2, 1), ("a.cfg", 1, 11),
+        ("b.cfg", 0, None),
+    }  # fmt: skip
+    assert (done.code, len(problems)) == (2, 5)
+    assert "the templates have 5 problems" in done.err
+    assert "1 │ x = {{ clustr.name }}\n      │        ^^^^^^\n" in done.err
+    assert "has no attribute 'nmae' (on lb2)" in " ".join(done.err.split())
+
+
+def test_a_single_template_that_does_not_render_is_told_in_the_first_line(run: Run, tmp_path: Path) -> None:
+    """And its line is marked."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/sysctl.conf.j2").write_text("x = {{ clustr.name }}\n")
+    first, *rest = run("check").err.splitlines()
+    assert first.startswith("error: lb1: ")
+    assert rest[-3].strip() == "│        ^^^^^^"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from schemas import conforming
 
 from lbdeploy.config import json_schema, reader
 
@@ -153,7 +154,7 @@ def test_a_file_that_can_not_be_written_is_an_error(run: Run, tmp_path: Path) ->
 def test_the_file_option_and_json_are_honoured(run: Run, tmp_path: Path) -> None:
     """-f names the file to write, and --json prints one document that names it, too."""
     done = run("-f", "prod.toml", "--json", "init", *FLAGS)
-    document = json.loads(done.stdout)
+    document = conforming(json.loads(done.stdout))
     assert (document["ok"], document["path"]) == (True, str(tmp_path / "prod.toml"))
     assert "lbdeploy -f prod.toml check" in done.stderr
 

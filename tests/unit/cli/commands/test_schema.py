@@ -20,8 +20,9 @@ def test_the_command_prints_the_schema() -> None:
 
 
 def test_the_schema_of_a_commands_document_is_printed(run: Run) -> None:
-    """For programs that read it; of a command that has none, those that have one are named."""
+    """For programs that read it; for what is no command, those that there are are named."""
     assert json.loads(run("schema", "--of", "verify").out) == schema_of("verify")
     assert run("--json", "schema", "--of", "plan").json["schema"] == schema_of("plan")
-    refused = run("schema", "--of", "completion")
-    assert (refused.code, "one of: plan, up, verify" in refused.err) == (2, True)
+    refused = run("schema", "--of", "apply")
+    assert (refused.code, "one of: init, adopt, check, render" in refused.err) == (2, True)
+    assert run("--json", "completion", "bash").json["script"]
