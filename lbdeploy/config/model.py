@@ -399,6 +399,16 @@ class Cluster:
                 return node
         raise KeyError(name)
 
+    def node_at(self, address: Address) -> Node | None:
+        """The node with an address; None: there is none. A server at one runs on that node."""
+        return next((node for node in self.nodes if address in node.addresses.values()), None)
+
+    @property
+    def firewall_opens(self) -> frozenset[int]:
+        """The TCP ports that the nodes' firewall opens to everybody."""
+        more = (self.metrics.port,) if self.metrics else ()
+        return frozenset((self.ssh.port or 22, *(each.port for each in self.frontends), *more, *self.firewall_allow))
+
     def peers(self, node: Node) -> tuple[Node, ...]:
         """The other nodes."""
         return tuple(other for other in self.nodes if other.name != node.name)

@@ -10,12 +10,12 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.lab import manifest
-from lbdeploy.lab.enter import require_current
+from lbdeploy.lab.enter import require_current, require_powered
 from lbdeploy.lab.image.build import Image
-from lbdeploy.lab.machine import nodes, servers, wiring
+from lbdeploy.lab.machine import servers, wiring
 from lbdeploy.lab.machine.topology import Host
 from lbdeploy.lab.machine.wiring import Plug
-from lbdeploy.lab.up import Lab, install, opened, start_nodes
+from lbdeploy.lab.up import Lab, install, opened, power_off, start_nodes
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def stop(cluster: Cluster, name: str, emit: Emit) -> None:
     with _running(cluster, emit) as lab:
         host = _machine(lab, name)
         if host.kind == "node":
-            nodes.power_off(lab.place, host)
+            power_off(lab, host)
             emit(Done(host.name, "its power is cut"))
         else:
             servers.stop(lab.place, host)
@@ -45,6 +45,7 @@ def start(cluster: Cluster, name: str, emit: Emit) -> None:
         if host.kind == "node":
             start_nodes(lab, [host], _image(lab))
         elif not servers.pid_of(lab.place, host):
+            require_powered(lab.place, host)
             servers.start(lab.place, [host])
             emit(Done(host.name, "started"))
 
@@ -53,6 +54,9 @@ def plug(cluster: Cluster, name: str, network: str | None, how: Plug, emit: Emit
     """Plugs a host's cable to one network in or out, or all its cables."""
     with _running(cluster, emit) as lab:
         host = lab.plan.find(name)
+        if host.node:
+            message = f"{host.name} has no cable of its own: it runs on {host.node}"
+            raise LabError(message, fix=f"name {host.node}; or end the server alone: lbdeploy lab stop {host.name}")
         cables = lab.plan.cables(host, network)
         wiring.plug(lab.place, host, cables, how)
         segments = ", ".join("+".join(lab.plan.segments[cable.segment]) for cable in cables)

@@ -10,7 +10,7 @@ from lbdeploy.events import Done, Emit, Step
 from lbdeploy.lab.host import cgroups, processes, requirements
 from lbdeploy.lab.host.paths import NAMESPACES, STATE, Place, locked, namesakes, place_of, places
 from lbdeploy.lab.image.build import remove
-from lbdeploy.lab.machine import wiring
+from lbdeploy.lab.machine import servers, wiring
 from lbdeploy.lab.machine.nodes import machinery
 
 
@@ -57,6 +57,7 @@ def clear(place: Place) -> None:
 def clear_host(place: Place, name: str) -> None:
     """Removes one host."""
     processes.kill(machinery(place.host(name)))
+    servers.stop_named(place, name)
     _kill_inside([place.namespace(name)])
     wiring.unwire([place.namespace(name)])
     remove(place.host(name))

@@ -6,13 +6,17 @@ import os
 import subprocess
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError
 from lbdeploy.lab import manifest
 from lbdeploy.lab.host.netns import setns
-from lbdeploy.lab.host.paths import OPERATOR, place_of
+from lbdeploy.lab.host.paths import OPERATOR, Place, place_of
 from lbdeploy.lab.machine.ssh_access import access
+
+if TYPE_CHECKING:
+    from lbdeploy.lab.machine.topology import Host
 
 
 def enter(cluster: Cluster) -> Ssh:
@@ -45,6 +49,13 @@ def require_current(cluster: Cluster) -> None:
         raise LabError("hosts.toml has changed since the lab was started", fix="lbdeploy lab up")
 
 
+def require_powered(place: Place, host: Host) -> None:
+    """Raises LabError for a server on a node that is off."""
+    if host.node and not place.namespace_file(host.node).exists():
+        message = f"{host.name} runs on {host.node}, which is off"
+        raise LabError(message, node=host.node, fix=f"lbdeploy lab start {host.node}")
+
+
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
     """Runs a command as root in a node, or in another host's network; its exit code."""
     from lbdeploy.lab.host.processes import ENVIRONMENT
@@ -62,5 +73,6 @@ def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
             raise LabError(f"{host.name} is off", node=host.name, fix=f"lbdeploy lab start {host.name}")
         entry = ["nsenter", "--target", str(pid), "--all", "--root", "--wd"]
     else:
-        entry = ["ip", "netns", "exec", place.namespace(host.name)]
+        require_powered(place, host)
+        entry = ["ip", "netns", "exec", place.namespace(host.network)]
     return subprocess.call([*entry, *command], env={**ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")})

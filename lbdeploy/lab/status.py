@@ -91,7 +91,7 @@ def _state(place: Place, cluster: Cluster, hosts: list[HostStatus]) -> LabState:
 
 def _host(place: Place, plan: LabTopology, host: Host) -> HostStatus:
     state, pid = _running(place, host)
-    cut = wiring.cut_ports(place, host)
+    cut = wiring.cut_ports(place, host.network)
     addresses: dict[str, list[str]] = {}
     for cable in host.cables:
         addresses["+".join(plan.segments[cable.segment])] = [str(each) for each in cable.addresses]

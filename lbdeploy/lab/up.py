@@ -53,6 +53,7 @@ def up(cluster: Cluster, emit: Emit, suite: str | None, rebuild_image: bool) -> 
         base = _image(lab, suite, rebuild_image)
         surround(lab)
         start_nodes(lab, lab.plan.of("node"), base)
+        _start_servers(lab, on_nodes=True)
         manifest.set_complete(lab.place, cluster)
         emit(Done("lab", f"up: {len(lab.plan.of('node'))} nodes, {len(lab.plan.of('server'))} servers"))
     return status(cluster)
@@ -100,7 +101,7 @@ def _forget(lab: Lab) -> None:
         lab.emit(Note("lab", f"removing {other.id}: the cluster has another name now"))
         clear(other)
     wanted = {host.name for host in lab.plan.hosts}
-    for name in set(lab.place.hosts()) - wanted:
+    for name in {*lab.place.hosts()} - wanted | {*servers.displaced(lab.place, lab.plan.of("server"))}:
         clear_host(lab.place, name)
 
 
@@ -108,6 +109,8 @@ def _prepare(lab: Lab) -> None:
     ssh_access.ensure_key(lab.place)
     ssh_access.write_config(lab.place, lab.cluster)
     kubeconfig.write(lab.place, lab.cluster)
+    for host in lab.plan.of("node"):
+        servers.install(lab.place, host, lab.plan.on(host))
     api_objects.write(lab.place, lab.cluster, lab.plan.of("server"))
     if servers.ensure_certificate(lab.place, lab.cluster, lab.plan.of("server")):
         for host in lab.plan.of("server"):
@@ -116,18 +119,20 @@ def _prepare(lab: Lab) -> None:
 
 def _wire_guests(lab: Lab) -> None:
     """Wires everything but the nodes, whose power supplies do it."""
-    guests = [host for host in lab.plan.hosts if host.kind != "node" and not wiring.is_wired(lab.place, host)]
+    own = [host for host in lab.plan.hosts if host.kind != "node" and not host.node]
+    guests = [host for host in own if not wiring.is_wired(lab.place, host)]
     for host in guests:
         if host.kind == "server":
             servers.stop(lab.place, host)
     _in_parallel(lambda host: wiring.wire(lab.place, host), guests)
-    for host in lab.plan.hosts:
-        if wiring.cut_ports(lab.place, host):
+    for host in (*lab.plan.of("node"), *own):
+        if wiring.cut_ports(lab.place, host.name):
             wiring.plug(lab.place, host, host.cables, "in")
 
 
-def _start_servers(lab: Lab) -> None:
-    every = lab.plan.of("server")
+def _start_servers(lab: Lab, *, on_nodes: bool = False) -> None:
+    """Starts those with machines of their own, or those on nodes that did not come up with their node."""
+    every = [host for host in lab.plan.of("server") if bool(host.node) == on_nodes]
     for host in every:
         servers.set_ready(lab.place, host, ready=True)
     servers.start(lab.place, [host for host in every if not servers.is_current(lab.place, host)])
@@ -158,12 +163,19 @@ def _installation(lab: Lab, base: Image) -> str:
 
 def install(lab: Lab, host: Host, base: Image) -> None:
     """Installs a node anew, whatever its state; it stays off."""
-    nodes.power_off(lab.place, host)
+    power_off(lab, host)
     mark = lab.place.host(host.name) / "installed"
     mark.unlink(missing_ok=True)
     ssh = ssh_access.access(lab.place, lab.cluster)
     disk.install(lab.place, host.name, base.root, ssh.user or "ops", ssh.port or 22)
     replace(mark, _installation(lab, base))
+
+
+def power_off(lab: Lab, host: Host) -> None:
+    """Cuts a node's power, and with it that of the servers that run there."""
+    nodes.power_off(lab.place, host)
+    for each in lab.plan.on(host):
+        servers.stop(lab.place, each)
 
 
 def _is_on(lab: Lab, host: Host) -> bool:
@@ -173,7 +185,7 @@ def _is_on(lab: Lab, host: Host) -> bool:
 def _boot(hosts: Sequence[Host], lab: Lab, base: Image) -> None:
     for host in hosts:
         lab.emit(Step(host.name, "booting"))
-        nodes.power_off(lab.place, host)
+        power_off(lab, host)
         nodes.power_on(lab.place, host, base)
 
 
@@ -205,7 +217,7 @@ def _wait(hosts: Sequence[Host], lab: Lab, base: Image, booted: Sequence[Host]) 
 
 def _answers(lab: Lab, host: Host) -> bool:
     """Whether the node's sshd answers the operator, or can't because somebody has pulled a cable."""
-    if any(wiring.cut_ports(lab.place, each) for each in (host, lab.plan.find(OPERATOR))):
+    if any(wiring.cut_ports(lab.place, each) for each in (host.name, OPERATOR)):
         return True
     address = ssh_access.address_of(lab.cluster, lab.cluster.node(host.name))
     port = ssh_access.access(lab.place, lab.cluster).port or 22

@@ -128,13 +128,19 @@ def _unforeseen_in(part: Cluster, plan: Plan, stage: Stage, before: Survey, afte
 
 
 def _has_servers_again(name: str, was: Collection[str], before: Survey, after: Survey) -> bool:
-    """Whether this node has servers up, and those that held the VIPs had none: they leave the VIPs to it.
+    """Whether this node has servers of more frontends than those that held the VIPs: they leave the VIPs to it.
 
     A new token, path or CA of the check does that to the first node that gets it, where the old one had all servers
-    down.
+    down. A node leaves the VIPs of all groups, whatever group a frontend is for; and servers that are dead for every
+    node say nothing.
     """
-    failed = of_servers(before)
-    return all((each, "backend") in failed for each in was) and (name, "backend") not in of_servers(after)
+    return all(_without_servers(before, each) > _without_servers(after, name) for each in was)
+
+
+def _without_servers(survey: Survey, name: str) -> set[str]:
+    """The frontends of which a node has no server up."""
+    failed = (each for each in survey.verdict.findings if each.is_error and each.node == name)
+    return {each.subject for each in failed if each.check == "backend"}
 
 
 def _faulted(stage: Stage, before: Survey, after: Survey) -> Iterator[Finding]:

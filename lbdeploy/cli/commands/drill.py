@@ -14,7 +14,15 @@ from lbdeploy.cli.parameters import Seconds, events_option, global_options
 from lbdeploy.cli.shell_completion import groups, nodes
 from lbdeploy.config.keys import near
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
-from lbdeploy.operations.drill.faults import NAMES, ON_SERVERS, OUTSIDE, Name, refuse_for_good, refuse_pointless
+from lbdeploy.operations.drill.faults import (
+    NAMES,
+    ON_SERVERS,
+    OUTSIDE,
+    Name,
+    on_a_node,
+    refuse_for_good,
+    refuse_pointless,
+)
 
 if TYPE_CHECKING:
     from lbdeploy.operations.drill.result import DrillResult
@@ -91,7 +99,7 @@ def _stopped(run: Callable[[], None]) -> LbdeployError | None:
 def _broken(app: App, names: Sequence[Name], node: str | None, server: str | None) -> str | None:
     """What is to be broken, where it was named. Raises UsageError for an unknown name, or what shows nothing."""
     for name in names:
-        refuse_pointless(name, app.cluster)
+        refuse_pointless(name, app.cluster, server)
     if (server if names[0] not in ON_SERVERS else node) is not None:
         wrong, right = ("--server", "server or drain") if server else ("--node", "what breaks on a node")
         raise UsageError(f"{wrong} goes with {right}", state="nothing was contacted", fix="lbdeploy drill --help")
@@ -152,7 +160,8 @@ def _names(app: App, kind: Name | None, *, everything: bool, console: bool) -> t
         refuse_for_good(kind, undoable=undoable)
         return (kind,)
     unasked = () if app.lab else ON_SERVERS
-    return tuple(each for each in NAMES if (undoable or each not in OUTSIDE) and each not in (*unasked, "drain"))
+    possible = (each for each in NAMES if (undoable or each not in OUTSIDE) and each not in (*unasked, "drain"))
+    return tuple(each for each in possible if not on_a_node(each, app.cluster))
 
 
 def _try_out(report: Path) -> None:

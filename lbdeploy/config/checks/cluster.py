@@ -147,7 +147,9 @@ def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -
             own[there] = network
             if address in seen:
                 message = f"{address} is already the {seen[address]}"
-                yield Problem("address-twice", key, message, "give each node addresses of its own")
+                other = next((each for known, each in own if known == address and each != there[1]), None)
+                fix = f"give both networks the interface {other}, or this one another address" if other else ""
+                yield Problem("address-twice", key, message, fix or "give each node addresses of its own")
             seen.setdefault(address, f"address of node {name}")
             if address.version == 6 and address.is_link_local:
                 message = f"{address} is link-local: it belongs to an interface, which neither SSH nor VRRP is told"

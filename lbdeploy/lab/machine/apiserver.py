@@ -1,7 +1,8 @@
 """Stand-ins for kube-apiserver: one process for each server of the lab, in the server's network namespace.
 
 Run as a script, by itself: it imports nothing of lbdeploy. Standard input holds JSON: {"certificate": PATH, "servers":
-[{"name", "namespace": PATH, "directory": PATH, "address", "ports": [int]}]}. It returns when all of them listen.
+[{"name", "namespace": PATH, "directory": PATH, "address", "ports": [int]}]}. It returns when all of them listen; each
+one's part of that, and its process ID, are then in the files `spec` and `pid` of the server's directory.
 
     /readyz   200 "ok", or 500 while the file `notready` lies in the server's directory; 401 to whoever does not
               show the token that the file `token` there holds
@@ -50,6 +51,8 @@ def main() -> None:
     spec = json.load(sys.stdin)
     for server in spec["servers"]:
         start({**server, "certificate": spec["certificate"]})
+        with open(os.path.join(server["directory"], "spec"), "w") as file:
+            json.dump(server, file)
 
 
 def start(server: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ and a mount namespace of its own, so killing the first process there ends all of
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from lbdeploy.lab.host.paths import Place
 from lbdeploy.lab.image.build import PACKAGES, Image
 from lbdeploy.lab.machine import wiring
 from lbdeploy.lab.machine.disk import disk_of, hostname_of
+from lbdeploy.lab.machine.servers import ON_NODE, PROGRAM
 from lbdeploy.lab.machine.topology import Host
 
 _MACHINERY = ("sh", "unshare", "systemd-nspawn")  # what a node runs on
@@ -65,15 +67,24 @@ def is_powered(place: Place, name: str) -> bool:
 
 
 def _power_script(place: Place, host: Host) -> str:
-    directory = place.host(host.name)
+    """Servers on the node are processes of this machine: of them, only the network would end with the node."""
+    directory, namespace = place.host(host.name), place.namespace(host.name)
     return f"""#!/bin/sh
 # The power supply of {host.name}.
 cd '{directory}' || exit
-while sh '{directory}/wire'; do
+end_servers() {{
+    ip netns pids '{namespace}' 2>/dev/null | xargs -r kill -9
+}}
+while
+    end_servers
+    sh '{directory}/wire'
+do
+    [ ! -e {ON_NODE} ] || {shlex.join(PROGRAM)} < {ON_NODE}
     unshare --mount --propagation private --pid --fork --kill-child --mount-proc sh '{directory}/boot'
     [ $? = 133 ] || break  # what systemd-nspawn says of a reboot
 done
-ip netns del '{place.namespace(host.name)}'
+end_servers
+ip netns del '{namespace}'
 """
 
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.lab.host import processes
 from lbdeploy.lab.host.netns import network
-from lbdeploy.lab.host.paths import Place
+from lbdeploy.lab.host.paths import Place, replace
 from lbdeploy.lab.machine import api_objects
 from lbdeploy.lab.machine.topology import Host
 
 Certificate = Literal["good", "without-vips", "expiring", "expired", "other-authority"]
 Demand = Literal["nothing", "token", "certificate"]
+Spec = dict[str, Any]
 DAYS = {"expiring": 10.0, "expired": -1.0}  # until such a certificate ends
 
-_SCRIPT = Path(__file__).with_name("apiserver.py")
+ON_NODE = "servers"  # in a node's folder: what its power supply has that program start
+# Without `site`, and isolated from the operator's environment, Python starts in half the time.
+PROGRAM = (sys.executable, "-I", "-S", str(Path(__file__).with_name("apiserver.py")))
 
 
 def ensure_certificate(place: Place, cluster: Cluster, servers: Sequence[Host]) -> bool:
@@ -46,42 +49,80 @@ def start(place: Place, servers: Sequence[Host]) -> None:
         return
     for host in servers:
         stop(place, host)
-        (place.host(host.name) / "spec").write_text(json.dumps(_spec(place, host)))
-    spec = {"certificate": str(place.dir / "server.pem"), "servers": [_spec(place, host) for host in servers]}
-    # Without `site`, and isolated from the operator's environment, Python starts in half the time.
-    processes.run([sys.executable, "-I", "-S", str(_SCRIPT)], stdin=json.dumps(spec))
+    processes.run(PROGRAM, stdin=_input(place, servers))
+
+
+def install(place: Place, node: Host, servers: Sequence[Host]) -> None:
+    """Has a node start these whenever it boots, as a kubelet starts the API server of its host."""
+    file = place.host(node.name) / ON_NODE
+    file.unlink(missing_ok=True)
+    if servers:
+        for each in (node, *servers):
+            place.host(each.name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace(file, _input(place, servers))
+
+
+def _input(place: Place, servers: Sequence[Host]) -> str:
+    """What the program reads that starts them. It keeps each one's part in the server's folder."""
+    return json.dumps(
+        {"certificate": str(place.dir / "server.pem"), "servers": [_spec(place, each) for each in servers]}
+    )
 
 
 def is_current(place: Place, host: Host) -> bool:
     """Whether the stand-in runs, at the ports that it should have."""
-    spec = place.host(host.name) / "spec"
-    return pid_of(place, host) is not None and spec.exists() and spec.read_text() == json.dumps(_spec(place, host))
+    return pid_of(place, host) is not None and _started(place, host.name) == _spec(place, host)
 
 
-def _spec(place: Place, host: Host) -> dict[str, object]:
+def displaced(place: Place, servers: Iterable[Host]) -> list[str]:
+    """Names of those that were started elsewhere: on a machine of their own, or on another node."""
+    began = ((host, _started(place, host.name)) for host in servers)
+    return [host.name for host, spec in began if spec and spec["namespace"] != _spec(place, host)["namespace"]]
+
+
+def _started(place: Place, name: str) -> Spec:
+    """What a stand-in was started with last; nothing if it never was."""
+    try:
+        return dict(json.loads((place.host(name) / "spec").read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def _spec(place: Place, host: Host) -> Spec:
     return {
         "name": host.name,
-        "namespace": str(place.namespace_file(host.name)),
+        "namespace": str(place.namespace_file(host.network)),
         "directory": str(place.host(host.name)),
         "address": str(host.addresses[0]),
-        "ports": host.ports,
+        "ports": list(host.ports),
         "objects": str(api_objects.path_of(place)),
     }
 
 
 def stop(place: Place, host: Host) -> None:
     """Ends a stand-in: its ports refuse connections at once."""
-    pid = pid_of(place, host)
+    stop_named(place, host.name)
+
+
+def stop_named(place: Place, name: str) -> None:
+    """The same for one that hosts.toml may not have any more."""
+    pid = _pid(place, name)
     processes.kill([pid] if pid else [])
-    (place.host(host.name) / "pid").unlink(missing_ok=True)
+    (place.host(name) / "pid").unlink(missing_ok=True)
 
 
 def pid_of(place: Place, host: Host) -> int | None:
-    """The stand-in's process ID, if it runs: from its pid file, if that process is in the server's namespace."""
+    """The stand-in's process ID, if it runs where it should."""
+    return None if displaced(place, [host]) else _pid(place, host.name)
+
+
+def _pid(place: Place, name: str) -> int | None:
+    """From its pid file, if that process is in the namespace that the stand-in was started in."""
     try:
-        pid = int((place.host(host.name) / "pid").read_text())
-        inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == network(place.namespace_file(host.name))
-    except (FileNotFoundError, ValueError):
+        pid = int((place.host(name) / "pid").read_text())
+        where = Path(_started(place, name)["namespace"])
+        inside = Path(f"/proc/{pid}/ns/net").stat().st_ino == network(where)
+    except (FileNotFoundError, ValueError, KeyError):
         return None
     return pid if inside and processes.alive(pid) else None
 

@@ -39,17 +39,26 @@ class Cable:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine of the lab. `ports` are those that a server listens on; `names` are what it may be called."""
+    """A machine of the lab. `ports` are those that a server listens on; `names` are what it may be called.
+
+    A server at the address of a node runs on that `node`: it is there while the node is, behind the node's cable.
+    """
 
     name: str
     kind: Kind
     cables: tuple[Cable, ...] = ()
     ports: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    node: str = ""
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         return tuple(each.ip for cable in self.cables for each in cable.addresses)
+
+    @property
+    def network(self) -> str:
+        """The host whose network namespace it is in."""
+        return self.node or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,10 @@ class LabTopology:
 
     def of(self, *kinds: Kind) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if host.kind in kinds)
+
+    def on(self, node: Host) -> tuple[Host, ...]:
+        """The servers that run on a node."""
+        return tuple(host for host in self.hosts if host.node == node.name)
 
     def find(self, name: str) -> Host:
         """The host called `name`, which may also be its address. Raises LabError."""
@@ -88,11 +101,7 @@ def topology(cluster: Cluster) -> LabTopology:
 
 
 def _problems(cluster: Cluster) -> Iterator[str]:
-    nodes = {address: node.name for node in cluster.nodes for address in node.addresses.values()}
     for frontend, server in cluster.servers():
-        if server.address in nodes:
-            clash = f"the address {server.address} of node {nodes[server.address]}"
-            yield f"server {server.name} of {frontend.name} has {clash}, and the lab gives each a machine of its own"
         if server.address.is_link_local or server.address.is_loopback:
             yield f"server {server.name} of {frontend.name} has the link's own address {server.address}"
     for node in cluster.nodes:
@@ -144,7 +153,8 @@ class _Builder:
         cables: Plugs = {}
         for name, address in node.addresses.items():
             at = next(number for number, segment in enumerate(self.segments) if name in segment)
-            cables.setdefault(at, (node.interfaces[name], []))[1].append(self._interface(address, at))
+            there = cables.setdefault(at, (node.interfaces[name], []))[1]
+            there += {self._interface(address, at)}.difference(there)  # one address may be for several networks
         return cables
 
     def _add_server(self, address: Address) -> None:
@@ -152,6 +162,10 @@ class _Builder:
         names = {str(address), *(s.name for _, s in named), *(f"{f.name}/{s.name}" for f, s in named)}
         ports = {server.port for _, server in named}
         host = Host(self._server_name(*named[0]), "server", (), tuple(sorted(ports)), tuple(sorted(names)))
+        if on := self.cluster.node_at(address):
+            (node,) = (each for each in self.hosts if each.name == on.name)
+            self.hosts.append(replace(host, node=on.name, cables=_bearing(address, node.cables)))
+            return
         at = self._segment_of(address)
         self._add(host, {at: ("eth0", [self._interface(address, at)])})
 
@@ -204,6 +218,12 @@ class _Builder:
             speaks = address.version == 6 or any(each.version == 4 for each in cable.addresses)
             if speaks and not near and not address.is_link_local:
                 yield address
+
+
+def _bearing(address: Address, cables: Iterable[Cable]) -> tuple[Cable, ...]:
+    """A node's cable with this address, and none of its others."""
+    found = ((cable, each) for cable in cables for each in cable.addresses)
+    return tuple(replace(cable, addresses=(each,)) for cable, each in found if each.ip == address)
 
 
 def _talk(one: Host, other: Host) -> bool:

@@ -125,7 +125,9 @@ def wire(place: Place, host: Host) -> None:
 def plug(place: Place, host: Host, cables: Iterable[Cable], plug: Plug) -> None:
     """Plugs cables in or out. They stay so when the host reboots."""
     cables = tuple(cables)
-    cut = {port: its for port, its in cut_ports(place, host).items() if port not in {cable.port for cable in cables}}
+    cut = {
+        port: its for port, its in cut_ports(place, host.name).items() if port not in {cable.port for cable in cables}
+    }
     cut |= {cable.port: plug for cable in cables if plug != "in"}
     (place.host(host.name) / "cut").write_text("".join(f"{port} {its}\n" for port, its in sorted(cut.items())))
     # A host without power has no cables to set: its wiring reads the file when it is switched on.
@@ -138,9 +140,9 @@ def _setting(cable: Cable, plug: Plug) -> str:
     return settings[plug]
 
 
-def cut_ports(place: Place, host: Host) -> dict[str, str]:
-    """The ports whose cables are not plugged in, with their state: "pulled" or "deaf"."""
-    return dict(line.split() for line in _text(place.host(host.name) / "cut").splitlines())
+def cut_ports(place: Place, name: str) -> dict[str, str]:
+    """The ports of a host whose cables are not plugged in, with their state: "pulled" or "deaf"."""
+    return dict(line.split() for line in _text(place.host(name) / "cut").splitlines())
 
 
 def pull_out(place: Place, host: Host) -> None:

@@ -78,7 +78,7 @@ def refuse_for_good(name: Name, *, undoable: bool) -> None:
         )
 
 
-def refuse_pointless(name: Name, cluster: Cluster) -> None:
+def refuse_pointless(name: Name, cluster: Cluster, server: str | None = None) -> None:
     """Raise UsageError for what would show nothing, or something else."""
     first = cluster.frontends[0]
     if name == "drain" and first.check == "tcp":
@@ -88,14 +88,23 @@ def refuse_pointless(name: Name, cluster: Cluster) -> None:
             state="nothing was contacted",
             fix=f'set check = "https" in [{key}]',
         )
-    nodes = {address: node.name for node in cluster.nodes for address in node.addresses.values()}
-    for _, server in cluster.servers() if name == "path" else ():
-        if server.address in nodes:
-            raise UsageError(
-                f"{server.name} is on {nodes[server.address]}: without a way there, nodes would not hear each other",
-                state="nothing was contacted",
-                fix="lbdeploy drill server, or: lbdeploy --lab drill link",
-            )
+    if refusal := on_a_node(name, cluster, server):
+        raise refusal
+
+
+def on_a_node(name: Name, cluster: Cluster, server: str | None = None) -> UsageError | None:
+    """Why this can't be done to servers that run on the nodes themselves; `server` is the one meant, or the first."""
+    state, first = "nothing was contacted", cluster.frontends[0]
+    on = {each.name: node.name for _, each in cluster.servers() if (node := cluster.node_at(each.address))}
+    if name == "path" and on:
+        where = next(f"{each} is on {node}" for each, node in on.items())
+        what = f"{where}: without a way there, nodes would not hear each other"
+        return UsageError(what, state=state, fix="lbdeploy --lab drill link")
+    meant = server or first.servers[0].name
+    if name == "server" and meant in on:
+        what = f"{meant} runs on {on[meant]}, and has no power and no cable of its own"
+        return UsageError(what, state=state, fix=f"lbdeploy --lab drill power --node {on[meant]}")
+    return None
 
 
 def arm(kind: Kind, seconds: float) -> Raw:

@@ -42,13 +42,26 @@ def of_node(
     tickled: bool = True,
     priorities: Mapping[str, int] | None = None,
 ) -> Prediction:
-    """When `broken` fails in this way; 0 if it does not hold the VIPs. `tickled`: who takes over resets watches."""
+    """When `broken` fails in this way; 0 if it does not hold the VIPs. `tickled`: who takes over resets watches.
+
+    Servers that run on the node itself fail with it, which clients notice even if it holds nothing.
+    """
+    with_it = _servers_with(cluster, name, broken)
     if not holds:
-        return Prediction(0.0, 0.0)
+        return of_server(cluster.frontends[0], "server") if with_it else Prediction(0.0, 0.0)
     moved = expected(cluster, name, broken, holds=holds, informed=informed, priorities=priorities)
     # A haproxy that ends closes its connections itself; keepalived that is killed is not missed at once.
     later = RESTART_SECONDS if name == "keepalived" else 0.0
-    return Prediction(moved, moved + later + SOON if tickled or name == "haproxy" else None)
+    if with_it:  # connected anew, a watch may be sent to a server that has gone with the node
+        later += cluster.frontends[0].connect_timeout
+    outage = max(moved, down_noticed(cluster.frontends[0])) if with_it else moved
+    return Prediction(outage, moved + later + SOON if tickled or name == "haproxy" else None)
+
+
+def _servers_with(cluster: Cluster, name: Name, broken: Node) -> bool:
+    """Whether servers of the frontend that is probed fail with the node: they run on it, and it goes as a whole."""
+    own = broken.addresses.values()
+    return name in ("power", "link", "freeze") and any(each.address in own for each in cluster.frontends[0].servers)
 
 
 def of_server(frontend: Frontend, name: Name) -> Prediction:

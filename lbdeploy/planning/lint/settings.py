@@ -73,16 +73,22 @@ def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
 
 def _stacked(cluster: Cluster, frontend: Frontend) -> Iterator[Suspicion]:
     """Servers on the nodes themselves, at the port that haproxy has on the VIPs: kube-apiserver wants it everywhere."""
-    own = {address: node.name for node in cluster.nodes for address in node.addresses.values()}
-    there = [each for each in frontend.servers if each.address in own and each.port == frontend.port]
-    if there:
-        which = " and ".join(f"{each.name} ({own[each.address]})" for each in there)
-        key = key_text("frontends", frontend.name)
+    found = [(each, node.name) for each in frontend.servers if (node := cluster.node_at(each.address))]
+    key = key_text("frontends", frontend.name)
+    if which := " and ".join(f"{each.name} ({node})" for each, node in found if each.port == frontend.port):
         message = (
             f"{key}: {which} run on the nodes at port {frontend.port}, which haproxy has on "
             "the VIPs: kube-apiserver listens on all addresses, and only one of the two can start"
         )
         yield message, "give the frontend another port; or each kube-apiserver --bind-address=ITS_OWN_ADDRESS"
+    shut = [(each, node) for each, node in found if each.port not in cluster.firewall_opens]
+    if shut and cluster.firewall != "none":
+        which = " and ".join(f"{each.name} ({node})" for each, node in shut)
+        ports = ", ".join(map(str, sorted({each.port for each, _ in shut})))
+        yield (
+            f"{key}: {which} run on the nodes, whose firewall drops what is for port {ports}",
+            f"firewall_allow = [{ports}], with the other ports of a control plane: etcd's, the kubelet's",
+        )
 
 
 def _slower_than_vrrp(cluster: Cluster) -> Iterator[Suspicion]:

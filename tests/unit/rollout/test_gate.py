@@ -28,7 +28,7 @@ from lbdeploy.errors import ConnectError, LastNodeError
 from lbdeploy.node.drift import diff
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import FAULT_STATE, Observation
-from lbdeploy.node.parsers import Answered
+from lbdeploy.node.parsers import Answered, ServerStat
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
 from lbdeploy.planning.plan import Plan, Stage, Strategy
@@ -141,6 +141,24 @@ def test_vips_that_go_where_servers_are_up_again_are_no_objection(
     was = survey(after, old(after, "lb1", holds=True, servers=DOWN), old(after, "lb2", servers=DOWN))
     theirs: dict[str, Any] = {} if up else {"servers": DOWN}
     now = survey(after, old(after, "lb1", servers=DOWN), new(after, "lb2", holds=True, **theirs))
+    found = objections(was.plan, was.plan.stages[0], was, now, excuses(was.plan, was.plan.stages[0], was))
+    assert [each.check for each in found] == objected_to
+
+
+WEB = '\n[frontends.web]\nport = 443\n[frontends.web.servers]\nworker1 = "192.168.1.31"\n'
+UP = tuple(server("k8s-api", f"master{n}") for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(("had", "objected_to"), [(DOWN, []), (UP, ["holder"])])
+def test_vips_go_where_more_frontends_have_servers_though_one_has_none_anywhere(
+    tmp_path: Path, had: tuple[ServerStat, ...], objected_to: list[str]
+) -> None:
+    """Servers of another frontend that are dead for both say nothing. That lb2 has no more than lb1 had, does."""
+    after = cluster(tmp_path, GOOD.replace("port = 6443", "port = 6444") + WEB)
+    dead = (server("web", "worker1", "DOWN", "L4CON"),)
+    servers = (*had, *dead)
+    was = survey(after, old(after, "lb1", holds=True, servers=servers), old(after, "lb2", servers=servers))
+    now = survey(after, old(after, "lb1", servers=servers), new(after, "lb2", holds=True, servers=(*UP, *dead)))
     found = objections(was.plan, was.plan.stages[0], was, now, excuses(was.plan, was.plan.stages[0], was))
     assert [each.check for each in found] == objected_to
 

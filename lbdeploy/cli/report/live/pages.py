@@ -11,7 +11,7 @@ from lbdeploy.cli.report.summary import causes_lines
 from lbdeploy.cli.report.terminal import Line
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.operations.drill.faults import NAMES, ON_SERVERS, OUTSIDE, kind
-from lbdeploy.operations.drill.prediction import expected
+from lbdeploy.operations.drill.prediction import of_node
 
 HELP = (
     ("up, down", "choose a row; also k and j"),
@@ -79,7 +79,7 @@ def _drills(watched: Watched) -> Iterator[Line]:
 def _drills_on(part: Cluster, holder: Node) -> Iterator[Line]:
     """The drills on the holder of a group of VIPs, or of all, where there are no groups."""
     for name in (each for each in NAMES if each not in ON_SERVERS):
-        cost = f"{expected(part, name, holder, holds=True):.1f} s"
+        cost = f"{of_node(part, name, holder, holds=True).outage:.1f} s"
         where = " (in the lab only)" if name in OUTSIDE else ""
         command = f"lbdeploy drill {name}" + (f" --group {part.group}" if part.group else "")
         yield [(f"{command:<26}", "next"), f"{cost:>7}  {holder.name}: {kind(name, part, holder).what}{where}"]

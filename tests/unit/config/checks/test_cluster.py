@@ -539,7 +539,10 @@ def test_two_networks_of_vips_on_one_interface_need_one_address_of_a_node(tmp_pa
     one = one.replace('vip = "192.168.0.10/24"\n', 'vip = "10.9.0.10/24"\n')
     assert [str(vip.ip) for vip in cluster(tmp_path, one).vips] == ["192.168.0.10", "10.9.0.10"]
     apart = one.replace('interface = "ens33"', 'interface = "ens34"', 1)
-    assert len([each for each in problems(tmp_path, apart) if "is already the address of node" in each]) == 2
+    twice = [each for each in problems(tmp_path, apart) if "is already the address of node" in each]
+    assert [each.split("; ")[1] for each in twice] == [
+        "give both networks the interface ens34, or this one another address"
+    ] * 2
 
 
 def test_the_nodes_speak_vrrp_in_one_family(tmp_path: Path) -> None:

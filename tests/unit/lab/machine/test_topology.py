@@ -139,10 +139,29 @@ def test_ports_stay_the_same_when_other_hosts_come(tmp_path: Path) -> None:
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
-    text = ODD.replace('two = "10.9.0.5"', 'two = "10.9.0.3"').replace("[nodes.lb2]", "[nodes.operator]")
-    with pytest.raises(LabError, match=r"server two of api has the address 10\.9\.0\.3 of node lb1") as caught:
+    text = ODD.replace('two = "10.9.0.5"', 'two = "169.254.7.7"').replace("[nodes.lb2]", "[nodes.operator]")
+    with pytest.raises(LabError, match=r"server two of api has the link's own address 169\.254\.7\.7") as caught:
         topology(load(tmp_path, text))
     assert "node operator has the name of another part of the lab" in caught.value.message
+
+
+def test_a_server_at_a_nodes_address_runs_on_that_node(tmp_path: Path) -> None:
+    """It is in the node's network, behind its cable, and no machine of its own; the node keeps its name."""
+    text = ODD.replace('two = "10.9.0.5"', 'lb1 = "10.9.0.3:7443"\ntwo = "192.168.0.12:7443"')
+    plan = topology(load(tmp_path, text))
+    server = plan.find("api/lb1")
+    assert (server.name, server.node, server.network, server.ports) == ("api-lb1", "lb1", "lb1", (7443,))
+    assert ends(server) == {"ens32": ["10.9.0.3/29"]}
+    assert [each.port for each in server.cables] == [each.port for each in plan.find("lb1").cables[1:]]
+    assert [each.name for each in plan.on(plan.find("lb1"))] == ["api-lb1"]
+    assert [each.name for each in plan.on(plan.find("lb2"))] == ["two"]
+    assert plan.find("one").network == "one"
+
+
+def test_a_node_has_an_address_once_that_is_for_several_networks(tmp_path: Path) -> None:
+    """ip(8) would refuse the second, and the node would not boot."""
+    text = ODD.replace('more = "172.16.5.1"', 'more = "10.9.0.3"').replace('more = "172.16.6.2"', 'more = "10.9.0.4"')
+    assert ends(topology(load(tmp_path, text)).find("lb1"))["ens32"] == ["10.9.0.3/29"]
 
 
 def test_a_cable_is_found_by_its_network(odd: LabTopology) -> None:

@@ -30,6 +30,10 @@ def test_what_shows_nothing_is_refused(seed: Cluster, tmp_path: Path) -> None:
     both = cluster(tmp_path, SEED.read_text().replace('"192.168.1.22"', '"192.168.1.12"'))
     with pytest.raises(UsageError, match="master2 is on lb2: without a way there, nodes would not hear each other"):
         faults.refuse_pointless("path", both)
+    with pytest.raises(UsageError, match="master2 runs on lb2, and has no power and no cable of its own") as caught:
+        faults.refuse_pointless("server", both, "master2")
+    assert caught.value.fix == "lbdeploy --lab drill power --node lb2"
+    faults.refuse_pointless("server", both)  # the first one is elsewhere
 
 
 def test_an_undoing_disarms_unless_it_must_not(seed: Cluster) -> None:

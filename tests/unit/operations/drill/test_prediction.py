@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import BIG, cluster
+from builders import BIG, SEED, cluster
 from drills import seeded
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +58,18 @@ def test_a_server_is_missed_until_haproxy_calls_it_down() -> None:
     (frontend,) = seeded().frontends
     assert of_server(frontend, "server") == Prediction(10 + 1 + 2 * 5, 11 + 5 + 1.5)
     assert of_server(frontend, "drain") == Prediction(0, 0)
+
+
+def test_a_server_on_the_node_fails_with_it(tmp_path: Path) -> None:
+    """Connections may be sent to it until it is down, also where the node holds nothing; haproxy may fail alone."""
+    text = SEED.read_text().replace('"192.168.1.22"', '"192.168.1.11:7443"')
+    stacked = cluster(tmp_path, text)
+    lb1, lb2 = stacked.nodes
+    for name in ("power", "link", "freeze"):
+        assert of_node(stacked, name, lb1, holds=True) == Prediction(21, 3 + 156 / 256 + 5 + 1.5)
+        assert of_node(stacked, name, lb1, holds=False) == Prediction(21, 17.5)
+        assert of_node(stacked, name, lb2, holds=False) == Prediction(0, 0)
+    assert of_node(stacked, "haproxy", lb1, holds=True) == of_node(seeded(), "haproxy", lb1, holds=True)
 
 
 def test_the_heir_is_the_best_of_the_others() -> None:

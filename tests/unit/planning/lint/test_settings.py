@@ -125,6 +125,17 @@ def test_servers_on_the_nodes_at_a_frontends_port_are_warned_of(tmp_path: Path) 
     assert lint(cluster(tmp_path, stacked.replace('"192.168.1.11"\nmaster2', '"192.168.1.11:7443"\nmaster2'))) == []
 
 
+def test_servers_that_the_nodes_own_firewall_would_cut_off_are_warned_of(tmp_path: Path) -> None:
+    """The other node's haproxy would not reach them, nor would kubelets; a port that is open anyway is none."""
+    stacked = READY.replace('master1 = "192.168.1.21"', 'master1 = "192.168.1.11:7443"')
+    walled = stacked.replace("[cluster]\n", '[cluster]\nfirewall = "nftables"\n')
+    (found,) = lint(cluster(tmp_path, walled))
+    assert "master1 (lb1) run on the nodes, whose firewall drops what is for port 7443" in found.message
+    assert found.fix.startswith("firewall_allow = [7443]")
+    allowed = walled.replace("[cluster]\n", "[cluster]\nfirewall_allow = [7443]\n")
+    assert lint(cluster(tmp_path, allowed)) == []
+
+
 def test_a_key_with_a_dot_in_it_is_told_as_it_is_written(tmp_path: Path) -> None:
     """What is copied from the screen into the file is TOML."""
     text = READY.replace("[frontends.k8s-api", '[frontends."api.example.com"').replace(
