@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from clients import smooth, traffic
-from hand_made import BY_MULTICAST_WITH_AUTH, HAPROXY, INGRESS, NODES, SECOND, by_hand
+from hand_made import BY_MULTICAST_WITH_AUTH, BY_UNICAST, HAPROXY, INGRESS, NODES, OTHER_WAY_ROUND, SECOND, by_hand
 from harness import VIPS, Lab, held_by, wait_for
 
 # As the procedure that this project automates has them, in words of our own.
@@ -166,6 +167,26 @@ def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted
     assert by_the_library(unadopted) == (unadopted.file.read_text(), (unadopted.file.parent / SECTIONS).read_text())
     assert (unadopted.file.parent / SECTIONS).stat().st_mode & 0o777 == 0o600
     taken_over(unadopted, *VIPS, "192.168.0.77", moves=2, then=lambda: sections_are_part_of_it(unadopted))
+
+
+@pytest.mark.slow
+def test_a_pair_with_two_instances_is_adopted_as_two_groups(unadopted: Lab) -> None:
+    """Each goes on by its router ID and its priorities, where it is: no client of either notices `up`."""
+    by_hand(unadopted, BY_UNICAST + OTHER_WAY_ROUND, HAPROXY)
+    wait_for(lambda: held_by(unadopted, "lb2", "192.168.0.77"), 30)
+    told = adopted(unadopted)
+    written = tomllib.loads(unadopted.file.read_text())["vrrp"]["groups"]
+    assert {name: (each["router_id"], each.get("priorities")) for name, each in written.items()} == {
+        "API": (101, None), "INGRESS": (71, {"lb1": 100, "lb2": 200})
+    }  # fmt: skip
+    assert {"virtual_router_id 71", "priority 200", "priority 100"} <= lines(told, "kept")
+    stages = unadopted.do("plan", code=3)["stages"]
+    print([(each["way"], each["cost"]) for each in stages])
+    taken_over(unadopted, *VIPS, "192.168.0.77", then=lambda: wait_for(lambda: at_home(unadopted)))
+
+
+def at_home(lab: Lab) -> bool:
+    return held_by(lab, "lb1") and held_by(lab, "lb2", "192.168.0.77")
 
 
 BY_A_PROGRAM = f"""

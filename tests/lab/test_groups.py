@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clients import cut, smooth, traffic, turned_away
 from harness import VIPS, Lab, held_by, sound, wait_for
+from neighbours import held_twice
 
 INGRESS = "192.168.0.9"
 GROUPS = """\
@@ -143,3 +144,37 @@ def test_each_drill_on_a_group_is_nothing_to_the_other(groups: Lab) -> None:
     unnoticed(seen, *VIPS)
     assert turned_away(seen) == []
     groups.do("rebuild", "lb2")
+
+
+@pytest.mark.slow
+def test_groups_and_swapped_router_ids_are_rolled_back(pair: Lab) -> None:
+    """A swap gives the VIPs to the other group's holder, on all nodes at once; `rollback` takes both changes back."""
+    every = (*VIPS, INGRESS)
+    grouped(pair)
+    pair.do("up")
+    wait_for(lambda: at_home(pair), 30)
+    with traffic(pair, *every) as swapped, held_twice(pair, *every) as twice:
+        for old, new in (("101", "103"), ("102", "101"), ("103", "102")):
+            pair.edit(f"router_id = {old}", f"router_id = {new}")
+        planned = pair.do("plan", code=3)
+        pair.do("up")
+        wait_for(lambda: at_home(pair), 30)
+    (stage,) = planned["stages"]
+    assert (stage["way"], set(stage["nodes"])) == ("together", {"lb1", "lb2"})
+    assert all(f"{vip}" in stage["cost"] for vip in every)
+    assert pair.do("up")["changes"] == []
+    with traffic(pair, *every) as restored, held_twice(pair, *every) as again:
+        pair.do("rollback")
+        wait_for(lambda: at_home(pair), 30)
+    for seen, both in ((swapped, twice), (restored, again)):
+        assert turned_away(seen) == []
+        assert cut(seen, 2) == []
+        assert max(both.values()) < 0.5  # one reload is that much later than the other, at most
+    _, came, *_ = (each["id"] for each in pair.do("rollback", "--list")["runs"] if each["about"].endswith(" up"))
+    with traffic(pair, *VIPS) as went:
+        pair.do("rollback", "--to", came)
+        wait_for(lambda: held_by(pair, "lb1"), 30)
+    assert pair.holder(INGRESS) == []
+    unnoticed(went, *VIPS)
+    pair.file.write_text(pair.original)
+    sound(pair)

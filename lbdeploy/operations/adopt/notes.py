@@ -8,12 +8,16 @@ from lbdeploy.config.draft import Draft
 from lbdeploy.operations.adopt.reading.machine import DEFAULT, Daemon, Machine
 
 
-def notes(machines: Sequence[Machine], servers: Collection[frozenset[str]], draft: Draft) -> Iterator[str]:
-    """All of it; `servers` are the names that the nodes have."""
+def notes(
+    machines: Sequence[Machine], servers: Collection[frozenset[str]], draft: Draft, merged: str = ""
+) -> Iterator[str]:
+    """All of it; `servers` are the names that the nodes have, `merged` is why several instances become one."""
     for each in machines:
         yield from _daemon_notes(each)
     if len(servers) > 1:
         yield "the nodes' haproxy have different servers: hosts.toml has them all, for every node"
+    if merged:
+        yield f"one VRRP instance moves all VIPs, and no groups of VIPs do: {merged}"
     if draft["vrrp"].get("mode") == "multicast":
         yield (
             'VRRP stays multicast, as it is: anybody on the network can send adverts. Without mode = "multicast", they '

@@ -19,6 +19,7 @@ from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, proxies
 from lbdeploy.operations.adopt.keepalived import explanations as vrrp_rows
 from lbdeploy.operations.adopt.keepalived import scripts
 from lbdeploy.operations.adopt.keepalived import table as vrrp
+from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup, groups
 from lbdeploy.operations.adopt.keepalived.instances import HandMade, instances, main, same
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide
 from lbdeploy.operations.adopt.networks import FoundNetwork, NodeSide, UnplacedError, named, places
@@ -83,6 +84,10 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
     draft["networks"] = {name: _network(each) for name, each in networks.items()}
     draft["nodes"] = _nodes(nodes, mains, networks)
     draft["vrrp"] = vrrp.table(mains[best], vrrp_network, own, _track_files(side.entries))
+    grouped, merged_for = _groups(nodes, mains, networks[vrrp_network])
+    if grouped:
+        del draft["vrrp"]["router_id"]
+        draft["vrrp"]["groups"] = {each.name: each.table(draft["vrrp"], draft["nodes"]) for each in grouped}
     draft["frontends"] = frontends.tables
     kept = {each.name: kept_sections(each.own_sections, each.proxies, frontends) for each in nodes}
     if any(each.sections for each in kept.values()):
@@ -90,11 +95,12 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
         frontends.files[FILE] = file_of({name: each.text() for name, each in kept.items()}, draft["nodes"])
     draft = finished(draft)
     files = own.files | frontends.files
-    rows = [row for each in nodes for row in _vrrp_rows(each, mains, own, draft, best)]
+    made = (own, draft, best, tuple(grouped))
+    sides = [KeepalivedSide(each.name, each.entries, mains[each.name], *made) for each in nodes]
+    rows = [row for each in sides for row in vrrp_rows.rows(each)]
     rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, kept[each.name], best)]
-    return Adopted(
-        draft, files, merged(rows), tuple(notes([each.machine for each in nodes], _server_names(nodes), draft))
-    )
+    said = notes([each.machine for each in nodes], _server_names(nodes), draft, merged_for)
+    return Adopted(draft, files, merged(rows), tuple(said))
 
 
 def _refuse_ours(node: HandMadeNode) -> None:
@@ -216,10 +222,13 @@ def _track_files(entries: Sequence[ConfEntry]) -> dict[str, ConfEntry]:
     return {each.value: each for each in entries if each.key in ("vrrp_track_file", "track_file") and each.block}
 
 
-def _vrrp_rows(
-    node: HandMadeNode, mains: Mapping[str, HandMade], own: scripts.Scripts, draft: Draft, best: str
-) -> Iterator[LineRow]:
-    return vrrp_rows.rows(KeepalivedSide(node.name, node.entries, mains[node.name], own, draft, best))
+def _groups(
+    nodes: Sequence[HandMadeNode], mains: Mapping[str, HandMade], network: FoundNetwork
+) -> tuple[list[HandMadeGroup], str]:
+    found = {each.name: each.instances for each in nodes}
+    held = {each.name: each.machine.addresses for each in nodes}
+    together = any(entry.key == "vrrp_sync_group" for each in nodes for entry in each.entries)
+    return groups(found, mains, network.addresses, held, together=together)
 
 
 def _haproxy_rows(

@@ -63,6 +63,13 @@ vrrp_instance EXTERNAL {{
     }}
 }}
 """
+# Each node is preferred for one instance.
+OTHER_WAY_ROUND = (
+    SECOND.replace("EXTERNAL", "INGRESS")
+    .replace("interface ens33", f"interface ens32\n    {UNICAST}")
+    .replace("priority 100", "priority {reverse}")
+    .replace("192.168.0.77/24", "192.168.0.77/24 dev ens33")
+)
 BY_UNICAST = KEEPALIVED.replace("HOW", UNICAST)
 BY_MULTICAST = KEEPALIVED.replace("HOW", "")
 NODES = {"lb1": (200, "192.168.1.11", "192.168.1.12"), "lb2": (100, "192.168.1.12", "192.168.1.11")}
@@ -94,7 +101,7 @@ def by_hand(lab: Lab, keepalived: str = BY_UNICAST, haproxy: str = HAPROXY) -> N
         lab.on(node, "sysctl -q -w net.ipv4.ip_nonlocal_bind=1")
         lab.on(node, f"printf '#!/bin/sh\\npgrep -x haproxy >/dev/null\\n' > {SCRIPT}; chmod 755 {SCRIPT}")
         state = "MASTER" if node == "lb1" else "BACKUP"
-        conf = keepalived.format(priority=priority, own=own, peer=peer, state=state)
+        conf = keepalived.format(priority=priority, reverse=300 - priority, own=own, peer=peer, state=state)
         put(lab, node, "/etc/keepalived/keepalived.conf", conf)
         put(lab, node, "/etc/haproxy/haproxy.cfg", haproxy)
     for node in NODES:

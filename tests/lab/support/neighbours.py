@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,29 @@ def watched(lab: Lab, *vips: str) -> Iterator[dict[str, float]]:
         seen = {each: _ended(process) for each, process in running.items()}
     for vip in vips:
         found[vip] = longest_error(seen, macs, vip)
+
+
+@contextmanager
+def held_twice(lab: Lab, *vips: str) -> Iterator[dict[str, float]]:
+    """Watches within the block; afterwards, the dictionary has by VIP for how long both nodes had it at most (s)."""
+    found: dict[str, float] = {}
+    with ExitStack() as stack:
+        running = {each: stack.enter_context(_sampler(lab, each, vips)) for each in ("lb1", "lb2")}
+        yield found
+        seen = {each: _ended(process) for each, process in running.items()}
+    for vip in vips:
+        found[vip] = longest_shared(seen, vip)
+
+
+def longest_shared(seen: dict[str, list[Any]], vip: str) -> float:
+    """The longest time (s) in which all of them had the VIP; where the last sample of all says so, up to there."""
+    at = sorted({when for lines in seen.values() for when, _, _ in lines})
+    longest, since = 0.0, None
+    for when, after in pairwise([*at, at[-1]]):
+        shared = all(vip in _last(lines, when)[1] for lines in seen.values())
+        since = (since or when) if shared else None
+        longest = max(longest, after - since) if since else longest
+    return round(longest, 3)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lbdeploy.config.model import instance_name
+from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
 from lbdeploy.operations.adopt.keepalived.instances import VIP_BLOCKS, HandMade, address, vip_of
 from lbdeploy.operations.adopt.keepalived.meanings import BLOCKS, GLOBALS, INSTANCE, OUTSIDE, VIP_WORDS
 from lbdeploy.operations.adopt.keepalived.script_explanations import script_head, script_line, weight_of_check
@@ -40,6 +42,8 @@ def _meaning(side: KeepalivedSide, around: tuple[ConfEntry, ...], entry: ConfEnt
 def _head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     """The line that begins a block of its own."""
     match entry.key:
+        case "vrrp_instance" if group := side.group_of(entry):
+            return _group(side, group)
         case "vrrp_instance" if entry is side.main.entry:
             return "equal", f"the instance gets the name of the cluster, {side.draft['cluster']['name']}"
         case "vrrp_instance":
@@ -55,39 +59,65 @@ def _head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     return looked_up(OUTSIDE, entry)
 
 
+def _group(side: KeepalivedSide, group: HandMadeGroup) -> Meaning:
+    """An instance that goes on as one. What is tracked is common to all."""
+    what = f"vrrp.groups.{group.name}: an instance of its own, {instance_name(group.name)}"
+    if group.parts[side.node].tracked.keys() == side.main.tracked.keys():
+        return "equal", what
+    return "changes", f"{what}, which tracks what {side.main.name} does: haproxy, and the same scripts"
+
+
 def _instance(side: KeepalivedSide, outer: ConfEntry, inner: tuple[ConfEntry, ...], entry: ConfEntry) -> Meaning:
     block = inner[0].key if inner else ""
     if block in VIP_BLOCKS:
         return _vip(side, outer, entry)
-    if outer is not side.main.entry:
+    if outer is not side.main.entry and not side.group_of(outer):
         return "changes", f"goes with its instance; its VIPs have the settings of {side.main.name}"
     if of_block := _OF_BLOCK.get(block):
         return of_block(side, entry)
-    return looked_up(BLOCKS, inner[0]) if block else _setting(side, entry)
+    return looked_up(BLOCKS, inner[0]) if block else _setting(side, outer, entry)
 
 
-def _setting(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+def _setting(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     network = side.vrrp["network"]
-    if key := _KEYS.get(entry.key):
-        return compared(side, side.vrrp, f"vrrp.{key}", entry)
-    if key := {"priority": "priority", "unicast_src_ip": network, "mcast_src_ip": network}.get(entry.key):
-        return compared(side, side.own, f"nodes.{side.node}.{key}", entry)
+    if entry.key in ("unicast_src_ip", "mcast_src_ip"):
+        return compared(side, side.own, f"nodes.{side.node}.{network}", entry)
     if of_key := _OF_KEY.get(entry.key):
-        return of_key(side, entry)
+        return of_key(side, outer, entry)
     if entry.key in ("notify", "notify_master", "notify_backup", "notify_fault") and side.scripts.notify:
         return "kept", f"vrrp.notify = {side.scripts.notify}, beside hosts.toml: root runs it at every change of state"
     return looked_up(INSTANCE, entry)
 
 
-def _interface_of_vrrp(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+def _router_id(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
+    where, settings = side.instance(outer)
+    return compared(side, settings, f"{where}.router_id", entry)
+
+
+def _advert_interval(side: KeepalivedSide, _: ConfEntry, entry: ConfEntry) -> Meaning:
+    return compared(side, side.vrrp, "vrrp.advert_interval", entry)
+
+
+def _priority(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
+    where, settings = side.instance(outer)
+    if "priorities" not in settings:
+        return compared(side, side.own, f"nodes.{side.node}.priority", entry)
+    rank = settings["priorities"][side.node]
+    what = f"{where}.priorities.{side.node} = {rank}"
+    return ("kept", what) if str(rank) == entry.value else ("changes", f"{what}: each node needs a priority of its own")
+
+
+def _interface_of_vrrp(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     network = side.vrrp["network"]
+    if outer is not side.main.entry and entry.value != (own := _own_interface(side, network)):
+        return "changes", f"its adverts travel on network {network}, {own}, as those of all groups do"
     return compared(side, {"interface": _own_interface(side, network)}, f"networks.{network}.interface", entry)
 
 
-def _state(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+def _state(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     if entry.value != "MASTER":
         return "kept", "every node starts as BACKUP, and the priority elects"
-    delay = side.vrrp.get("preempt_delay")
+    delay = side.instance(outer)[1].get("preempt_delay")
     late = (
         f"; preempt_delay = {delay} holds from now on (keepalived ignores it with state MASTER): "
         f"{side.node} takes the VIPs back {delay} s after a reboot, not at once"
@@ -97,15 +127,16 @@ def _state(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     return "changes", f"the node starts as BACKUP, and the priority elects it{late}"
 
 
-def _preempt(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+def _preempt(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
+    where, settings = side.instance(outer)
     if entry.key == "preempt_delay":
-        return compared(side, side.vrrp, "vrrp.preempt_delay", entry)
-    preempt = side.vrrp.get("preempt", True)
+        return compared(side, settings, f"{where}.preempt_delay", entry)
+    preempt = settings.get("preempt", True)
     if (entry.key == "preempt") == preempt:
-        return "kept", f"vrrp.preempt = {str(preempt).lower()}"
-    if side.main.entry.get("state") == "MASTER":
-        return "equal", "keepalived ignores it with state MASTER: vrrp.preempt = true"
-    return "changes", f"vrrp.preempt = {str(preempt).lower()}, as {side.preferred} has it"
+        return "kept", f"{where}.preempt = {str(preempt).lower()}"
+    if outer.get("state") == "MASTER":
+        return "equal", f"keepalived ignores it with state MASTER: {where}.preempt = true"
+    return "changes", f"{where}.preempt = {str(preempt).lower()}, as {side.preferred} has it"
 
 
 def _vip(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
@@ -117,6 +148,8 @@ def _vip(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     what = f"networks.{network}.vip"
     if lost:
         return "changes", f"{what}; {'; '.join(lost)}"
+    if group := side.group_of(outer):
+        return "kept", f"{what}, in vrrp.groups.{group.name}.vips"
     if outer is not side.main.entry:
         return "changes", f"{what}: it moves together with the other VIPs, by vrrp.router_id = {side.vrrp['router_id']}"
     return "kept", what
@@ -138,6 +171,8 @@ def _peer(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
 
 def _tracked(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     tracked = side.scripts.tracked.get(entry.key)
+    if tracked is None and entry.key not in side.main.tracked and entry.key in side.defined:
+        return "ends", f"groups track what {side.main.name} tracks, and it does not track this one"
     if tracked is None:
         return "equal", "there is no such vrrp_script: keepalived ignores it"
     if tracked.key:
@@ -171,8 +206,10 @@ def _track_file(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Mea
     return "kept", f"vrrp.track_files.{outer.value}"
 
 
-_KEYS = {"virtual_router_id": "router_id", "advert_int": "advert_interval"}
 _OF_KEY = {
+    "virtual_router_id": _router_id,
+    "advert_int": _advert_interval,
+    "priority": _priority,
     "interface": _interface_of_vrrp,
     "state": _state,
     "preempt": _preempt,

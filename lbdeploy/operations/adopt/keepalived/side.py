@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
 from lbdeploy.operations.adopt.keepalived.instances import HandMade
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
 from lbdeploy.operations.adopt.keepalived.scripts import Scripts
@@ -17,7 +18,10 @@ Vrrp = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class KeepalivedSide:
-    """A node's keepalived.conf, and what hosts.toml has in its place. `preferred`: whose settings count."""
+    """A node's keepalived.conf, and what hosts.toml has in its place. `preferred`: whose settings count.
+
+    `groups`: what the instances became, unless one instance moves all VIPs.
+    """
 
     node: str
     entries: Sequence[ConfEntry]
@@ -25,11 +29,28 @@ class KeepalivedSide:
     scripts: Scripts
     draft: dict[str, Any]
     preferred: str
+    groups: tuple[HandMadeGroup, ...] = ()
 
     @property
     def vrrp(self) -> Vrrp:
         table: Vrrp = self.draft["vrrp"]
         return table
+
+    @property
+    def defined(self) -> set[str]:
+        """The scripts that it defines."""
+        return {each.value for each in self.entries if each.key == "vrrp_script"}
+
+    def group_of(self, instance: ConfEntry) -> HandMadeGroup | None:
+        """What an instance became; None where there are no groups."""
+        parts = ((each, each.parts.get(self.node)) for each in self.groups)
+        return next((each for each, part in parts if part and part.entry is instance), None)
+
+    def instance(self, entry: ConfEntry) -> tuple[str, Vrrp]:
+        """The settings of an instance: where hosts.toml has its own, and these together with those of [vrrp]."""
+        if not (group := self.group_of(entry)):
+            return "vrrp", self.vrrp
+        return f"vrrp.groups.{group.name}", self.vrrp | self.vrrp["groups"][group.name]
 
     @property
     def own(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.config.model import Address
 from lbdeploy.node.parsers import Link, parse_ip_a
 from lbdeploy.node.remote import remote_text
 from lbdeploy.operations.adopt.reading.sources import Sources
@@ -66,6 +67,11 @@ class Machine:
     def keepalived_file(self) -> str:
         files = list(self.running["keepalived"].arguments("-f", "--use-file")) if "keepalived" in self.running else []
         return files[-1] if files else DEFAULT["keepalived"]
+
+    @property
+    def addresses(self) -> set[Address]:
+        """Those that it has at present, VIPs too."""
+        return {address.ip for link in self.links for address in link.addresses}
 
     def files_that_stay(self) -> frozenset[str]:
         """What haproxy reads besides the file that lbdeploy replaces: it goes on reading it."""

@@ -141,15 +141,22 @@ def test_what_no_frontend_can_do_is_kept_as_it_is() -> None:
 
 
 def test_a_pair_with_an_ingress_and_a_second_instance_loses_neither() -> None:
-    """Both VIPs are in hosts.toml, moved by one instance, which is told, and :443 is a frontend."""
+    """Each VIP is in a group of its own, by the router ID that moves it now, and :443 is a frontend."""
     found = adopt_all(pair_of(made.K3S_KEEPALIVED + SECOND, made.K3S_HAPROXY + INGRESS))
     wrote = valid(found)
     assert wrote["networks"]["lan"]["vip"] == ["10.20.0.10/24", "10.20.0.77/24"]
     assert wrote["frontends"]["ingress-https"]["port"] == 443
-    assert wrote["vrrp"]["router_id"] == 51
-    assert told(found, "10.20.0.77/24") == (
+    assert "router_id" not in wrote["vrrp"]
+    assert wrote["vrrp"]["groups"] == {
+        "haproxy-vip": {"router_id": 51, "vips": "10.20.0.10"},
+        "EXTERNAL": {"router_id": 71, "vips": "10.20.0.77"},
+    }
+    assert told(found, "10.20.0.77/24") == ("kept", "networks.lan.vip, in vrrp.groups.EXTERNAL.vips")
+    assert told(found, "virtual_router_id 71") == ("kept", "vrrp.groups.EXTERNAL.router_id = 71")
+    assert told(found, "vrrp_instance EXTERNAL {") == (
         "changes",
-        "networks.lan.vip: it moves together with the other VIPs, by vrrp.router_id = 51",
+        "vrrp.groups.EXTERNAL: an instance of its own, VI_EXTERNAL, which tracks what haproxy-vip does: haproxy, and "
+        "the same scripts",
     )
 
 
