@@ -180,7 +180,7 @@ def desired(
 NO_APT_FILES = Gone(f"none left over in {APT_FOLDER}", APT)
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
 NO_NOTIFY = Gone("no service that tells scripts of states", (NOTIFY_UNIT,), unit=NOTIFY_SERVICE)
-NO_VRRP_METRICS = Gone("no metrics of VRRP", (f"{TEXTFILES}/lbdeploy-vrrp.prom",), late=True, written=True)
+NO_VRRP_METRICS = Gone("no metrics of VRRP", (f"{TEXTFILES}/lbdeploy-vrrp.prom",), late=True, written_by=VRRP_METRICS)
 NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
 # It tells the present state as it starts: so a key that is added later is told of it, too.
 NOTIFY_AS_SERVICE = Service(NOTIFY_SERVICE, watches=(DELIVER_STATE,), unit_files=(NOTIFY_UNIT,), rereads="restart")

@@ -240,7 +240,9 @@ def test_metrics_of_vrrp_that_nobody_asks_for_are_taken_away_and_never_put_back(
     assert VRRP_METRICS not in rendered(seed, "lb1")
     assert NO_VRRP_METRICS in desired(seed, seed.preferred)
     (path,) = NO_VRRP_METRICS.patterns
-    assert NO_VRRP_METRICS.as_kept({path: File(path, "old")}) == []
+    kept = {path: File(path, "old"), VRRP_METRICS: File(VRRP_METRICS, "#!/bin/sh\n")}
+    assert NO_VRRP_METRICS.as_kept(kept) == []
+    assert NO_VRRP_METRICS.as_kept({path: File(path, "old")}) == [NO_VRRP_METRICS]
 
 
 def test_a_firewall_takes_a_package_and_a_service(tmp_path: Path) -> None:
