@@ -104,12 +104,20 @@ def unused_templates(cluster: Cluster) -> Iterator[tuple[Path, str, str]]:
 def undeclared(own: Path, template: str) -> Iterator[tuple[Path, int, str]]:
     """The names that an operator's own template does not set itself, but for jinja2's: its file, a line, the name."""
     path = own / (template + SUFFIX)
-    if not path.is_file():
-        return
-    parsed = _environment(own).parse(path.read_text(encoding="utf-8"))
-    for name in sorted(find_undeclared_variables(parsed) - _environment(own).globals.keys()):
-        lines = [each.lineno for each in parsed.find_all(nodes.Name) if each.name == name and each.ctx == "load"]
-        yield path, min(lines, default=1), name
+    if path.is_file():
+        yield from ((path, line, name) for name, line in _undeclared_in(path.read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=64)  # many clusters have the same
+def _undeclared_in(text: str) -> list[tuple[str, int]]:
+    environment = _environment(Path())
+    parsed = environment.parse(text)
+    names = find_undeclared_variables(parsed) - environment.globals.keys()
+    lines: dict[str, int] = {}
+    for each in parsed.find_all(nodes.Name):
+        if each.name in names and each.ctx == "load":
+            lines[each.name] = min(each.lineno, lines.get(each.name, each.lineno))
+    return [(name, lines.get(name, 1)) for name in sorted(names)]
 
 
 def _used(environment: Environment, names: Iterable[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,14 @@ SEED = Path(__file__).parents[2] / "hosts.toml"
 # A slow machine is no failure; where CI is set, hypothesis tries the same examples every time.
 settings.register_profile("lbdeploy", settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None)
 settings.load_profile("lbdeploy")
+
+gc.disable()  # what is imported and collected stays until the end: looking for garbage in it took a sixth of the tests
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage; what was there before is looked through no more."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

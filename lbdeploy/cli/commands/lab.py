@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.commands.lab_servers import done, lab_certificate, lab_demand, lab_drain, lab_undrain
 from lbdeploy.cli.group import Near
 from lbdeploy.cli.parameters import global_options
-from lbdeploy.cli.shell_completion import hosts, networks, nodes, places, servers
+from lbdeploy.cli.shell_completion import hosts, networks, nodes, places
 from lbdeploy.common.debian import SUITES
 from lbdeploy.common.shell import cmd
 
 if TYPE_CHECKING:
-    from lbdeploy.lab.machine.servers import Certificate, Demand
     from lbdeploy.lab.status import LabStatus
 
 where_argument = click.argument("name", metavar="NODE|SERVER", shell_complete=hosts)
@@ -79,7 +79,7 @@ def lab_down(app: App, everything: bool) -> None:
         lab.down_all(app.emit)
     else:
         lab.down(app.cluster, app.emit)
-    _done(app)
+    done(app)
 
 
 @lab.command("status")
@@ -130,7 +130,7 @@ def lab_stop(app: App, name: str) -> None:
     from lbdeploy.lab import commands as lab
 
     lab.stop(app.cluster, name, app.emit)
-    _done(app)
+    done(app)
 
 
 @lab.command("start")
@@ -146,7 +146,7 @@ def lab_start(app: App, name: str) -> None:
     from lbdeploy.lab import commands as lab
 
     lab.start(app.cluster, name, app.emit)
-    _done(app)
+    done(app)
 
 
 @lab.command("fresh")
@@ -162,7 +162,7 @@ def lab_fresh(app: App, name: str) -> None:
     from lbdeploy.lab import commands as lab
 
     lab.fresh(app.cluster, name, app.emit)
-    _done(app)
+    done(app)
 
 
 @lab.command("cut")
@@ -180,7 +180,7 @@ def lab_cut(app: App, name: str, network: str | None) -> None:
     from lbdeploy.lab import commands as lab
 
     lab.cut(app.cluster, name, network, app.emit)
-    _done(app)
+    done(app)
 
 
 @lab.command("join")
@@ -197,80 +197,11 @@ def lab_join(app: App, name: str, network: str | None) -> None:
     from lbdeploy.lab import commands as lab
 
     lab.join(app.cluster, name, network, app.emit)
-    _done(app)
+    done(app)
 
 
-@lab.command("drain")
-@click.argument("name", metavar="SERVER", shell_complete=servers)
-@global_options
-@click.pass_obj
-def lab_drain(app: App, name: str) -> None:
-    """Let a server's /readyz answer 500, as while it shuts down; it serves on.
-
-    \b
-    lbdeploy lab drain master2
-    """
-    from lbdeploy.lab import commands as lab
-
-    lab.drain(app.cluster, name, app.emit)
-    _done(app)
-
-
-@lab.command("undrain")
-@click.argument("name", metavar="SERVER", shell_complete=servers)
-@global_options
-@click.pass_obj
-def lab_undrain(app: App, name: str) -> None:
-    """Let a server's /readyz answer 200 again.
-
-    \b
-    lbdeploy lab undrain master2
-    """
-    from lbdeploy.lab import commands as lab
-
-    lab.undrain(app.cluster, name, app.emit)
-    _done(app)
-
-
-@lab.command("certificate")
-@click.argument("name", metavar="SERVER", shell_complete=servers)
-@click.argument("kind", type=click.Choice(("good", "without-vips", "expiring", "expired", "other-authority")))
-@global_options
-@click.pass_obj
-def lab_certificate(app: App, name: str, kind: Certificate) -> None:
-    """Have a server present a certificate that is not as it should be.
-
-    It lacks the VIPs, ends in 10 days, has ended, or another authority has signed it; good: that of all servers again.
-
-    \b
-    lbdeploy lab certificate master2 without-vips
-    lbdeploy lab certificate master2 good
-    """
-    from lbdeploy.lab import commands as lab
-
-    lab.present(app.cluster, name, kind, app.emit)
-    _done(app)
-
-
-@lab.command("demand")
-@click.argument("name", metavar="SERVER", shell_complete=servers)
-@click.argument("kind", type=click.Choice(("nothing", "token", "certificate")))
-@global_options
-@click.pass_obj
-def lab_demand(app: App, name: str, kind: Demand) -> None:
-    """Have a server demand a login, as hardened API servers do.
-
-    token: /readyz answers 401 to who shows none. certificate: only clients with a certificate can connect. What to show
-    is told: a file for check_token_file or check_certificate.
-
-    \b
-    lbdeploy lab demand master2 token
-    lbdeploy lab demand master2 nothing
-    """
-    from lbdeploy.lab import commands as lab
-
-    lab.demand(app.cluster, name, kind, app.emit)
-    _done(app)
+for each in (lab_drain, lab_undrain, lab_certificate, lab_demand):
+    lab.add_command(each)
 
 
 def _show(app: App, status: LabStatus) -> None:
@@ -295,9 +226,3 @@ def _show(app: App, status: LabStatus) -> None:
 
 def _kubectl(kubeconfig: str) -> str:
     return cmd("kubectl", "--kubeconfig", kubeconfig, "get", "nodes")
-
-
-def _done(app: App) -> None:
-    """End a command whose events have already said everything."""
-    app.reporter.quiet()
-    app.finish(0)

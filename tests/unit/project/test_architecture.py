@@ -22,11 +22,6 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> Any:
     return architecture
 
 
-def test_the_picture_is_what_the_code_gives(pages: Any) -> None:
-    """Whoever changes an import between packages runs `make docs`."""
-    assert PICTURE.read_text(encoding="utf-8") == pages.page(), "make docs"
-
-
 def test_its_arrows_are_the_imports_that_there_are(pages: Any) -> None:
     """As grimp finds them, with which import-linter judges the layers."""
     house = pages.read()

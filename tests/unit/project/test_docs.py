@@ -32,7 +32,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_generated_pages_are_what_the_code_would_write() -> None:
-    """Whoever changes a key, a command or an error runs `make docs`."""
+    """Whoever changes a key, a command or an error runs `make docs`. In a process of its own: click keeps options."""
     subprocess.run([sys.executable, TOP / "tools" / "python" / "docs.py", "--check"], check=True)
 
 

@@ -11,6 +11,7 @@ WITH_NODES = """
 cli/commands/doctor.py
 cli/commands/down.py
 cli/commands/drain.py
+cli/commands/lab_servers.py
 cli/commands/rebuild.py
 cli/commands/rollback.py
 cli/commands/status.py

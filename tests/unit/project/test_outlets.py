@@ -158,7 +158,7 @@ def test_status_steers_no_terminal(text: str) -> None:
     out = Screen()
     terminal.console(out).print(once(status))
     live = LiveScreen([WatchedCluster(text, Looked(status))], terminal.console(out), tuple)  # type: ignore[arg-type]
-    for key in ("", "enter", "h", "d", "?", "escape", "/", *text):
+    for key in ("", "enter", "h", "d", "?", "escape", "/", *dict.fromkeys(text)):
         live.press(key)
         terminal.console(out).print(live.drawn())
     terminal.console(out).print(live.last())
