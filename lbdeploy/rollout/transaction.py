@@ -24,6 +24,8 @@ from lbdeploy.node.paths import HAPROXY_SOCKET, JOURNAL, LOCK, RUN, STAGED, STAT
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
+from lbdeploy.planning.desired import TICKLE_CLIENTS, VRRP_STATE
+from lbdeploy.planning.vrrp.members import regrouped
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.steps import Steps
@@ -161,6 +163,7 @@ def _steps(task: Task) -> list[str]:
         *late.take(Phase.BRING_UP),
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
+        *([_reset_clients()] if regrouped(task.plan) else []),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
     ]
     early.require_all_taken()
@@ -181,6 +184,16 @@ def _listen(task: Task) -> list[str]:
 def go_away(task: Task) -> list[str]:
     """Have another node take the VIPs first, where the task says so."""
     return [f"give_up_vips {task.away_seconds} {task.priority_offset} {cmd(*task.away)}"] if task.away else []
+
+
+def _reset_clients() -> str:
+    """Reset the connections to VIPs that another node had, as after a move; the run does not wait for it.
+
+    Where the VIPs come to an instance that is MASTER already, its state does not change: keepalived runs nothing, and
+    who only reads would never know.
+    """
+    told = f'read -r state _ < {VRRP_STATE} && exec {TICKLE_CLIENTS} moved "$state"'
+    return f"[ ! -x {TICKLE_CLIENTS} ] || systemd-run --quiet --collect --no-block sh -c {cmd(told)} || :"
 
 
 def _keep(early: Steps, late: Steps) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from clients import cut, smooth, traffic, turned_away
 from harness import VIPS, Lab, held_by, sound, wait_for
 from neighbours import held_twice
+from watchers import SOON, longest, watching
 
 INGRESS = "192.168.0.9"
 GROUPS = """\
@@ -153,12 +154,13 @@ def test_groups_and_swapped_router_ids_are_rolled_back(pair: Lab) -> None:
     grouped(pair)
     pair.do("up")
     wait_for(lambda: at_home(pair), 30)
-    with traffic(pair, *every) as swapped, held_twice(pair, *every) as twice:
+    with traffic(pair, *every) as swapped, held_twice(pair, *every) as twice, watching(pair, *every) as watches:
         for old, new in (("101", "103"), ("102", "101"), ("103", "102")):
             pair.edit(f"router_id = {old}", f"router_id = {new}")
         planned = pair.do("plan", code=3)
         pair.do("up")
         wait_for(lambda: at_home(pair), 30)
+    assert longest(watches) <= SOON  # also where the holder has been one all along, and keepalived tells nothing
     (stage,) = planned["stages"]
     assert (stage["way"], set(stage["nodes"])) == ("together", {"lb1", "lb2"})
     assert all(f"{vip}" in stage["cost"] for vip in every)

@@ -214,7 +214,7 @@ class Chaos:
 
 def _count_from(began: float, seen: dict[str, Any]) -> None:
     for each in [*seen["failures"], *seen["late"], *seen["broken"]]:
-        each["at"] = round(each["at"] - began, 2)
+        each.update((when, round(each[when] - began, 2)) for when in ("at", "until"))
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from chaos_changes import Change
 from chaos_faults import Fault
 from chaos_pair import NODES, Command, Look, Pair
-from clients import CLOSED, RESET, SILENT, TWICE
+from clients import CLOSED, RESET, SILENT, TWICE, instants
 
 SETTLED = 60.0  # s: the node's wait for a confirmation (about 25), undoing, the election, and preempt_delay
 FREED = 60.0  # s until a dead run's lock and its unit are gone
@@ -139,7 +139,8 @@ def of_client(seen: dict[str, Any], outage: float, *, breaks: bool) -> Iterator[
         spans = outages([each["at"] for each in failures])
         if sum(end - begin for begin, end in spans) > outage:
             yield f"{vip} failed: {_spans(spans)}; {outage:g} s are allowed: {_whys(failures)}"
-        cut = outages([each["at"] for each in moved if each["vip"] == vip and _was_open(each)])
+        # Whenever they began (TCP asks again while no node has the VIP), what counts is when they were cut.
+        cut = outages(instants([each for each in moved if each["vip"] == vip and _was_open(each)]))
         if breaks and any(end - begin > IN_FLIGHT for begin, end in cut):
             yield f"{vip} accepted connections and cut them: {_spans(cut)}"
     if not breaks:

@@ -89,18 +89,18 @@ def cut(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> list[dict[st
     """
     lost = [each for each in seen["failures"] if not each["why"].startswith(NOT_OPENED)]
     vips = {each["vip"] for each in (*lost, *seen["late"])}
-    too_often = [vip for vip in vips if instants([each for each in lost if each["vip"] == vip]) > moves]
+    too_often = [vip for vip in vips if len(instants([each for each in lost if each["vip"] == vip])) > moves]
     again = seen["late"] if len(seen["late"]) > on_their_way * moves * len(vips) else []
     return [each for each in lost if each["vip"] in too_often] + again
 
 
-def instants(lost: list[dict[str, Any]]) -> int:
-    """The least number of instants such that each of these connections was open at one of them."""
-    count, latest = 0, -inf
+def instants(lost: list[dict[str, Any]]) -> list[float]:
+    """The fewest instants (s) such that each of these connections was open at one of them."""
+    found = [-inf]
     for each in sorted(lost, key=lambda one: one["until"]):
-        if each["at"] > latest:
-            count, latest = count + 1, each["until"]
-    return count
+        if each["at"] > found[-1]:
+            found.append(each["until"])
+    return found[1:]
 
 
 def smooth(seen: dict[str, Any], moves: int, on_their_way: int = 2) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chaos_judge import of_client
 from clients import cut, gap, instants
 
 
@@ -19,7 +20,7 @@ def lost(*spans: tuple[float, float], why: str = "Connection reset by peer") -> 
 def test_connections_that_were_open_together_were_cut_together(
     spans: tuple[tuple[float, float], ...], count: int
 ) -> None:
-    assert instants(lost(*spans)) == count
+    assert len(instants(lost(*spans))) == count
 
 
 def test_what_was_open_at_a_move_is_cut_and_nothing_after_it() -> None:
@@ -39,3 +40,20 @@ def test_without_a_failure_there_is_no_gap() -> None:
     seen = {"failures": [], "late": [], "gaps": {"192.168.0.10": 0.05}}
     assert gap(seen, "192.168.0.10") == 0
     assert gap({**seen, "failures": lost((1, 2))}, "192.168.0.10") == 0.05
+
+
+@pytest.mark.parametrize(
+    ("spans", "wrong"),
+    [
+        ([(7.5 + n / 50, 10.0) for n in range(120)], False),  # TCP asked again until a node had the VIP; then it moved
+        ([(7.5 + n / 50, 7.51 + n / 50) for n in range(120)], True),
+        ([(7.5 + n / 50, 7.51 + n / 50) for n in range(40)], False),
+    ],
+)
+def test_chaos_judges_when_connections_were_cut_not_when_they_began(
+    spans: list[tuple[float, float]], wrong: bool
+) -> None:
+    """One instant is what a move costs; a VIP that cuts all that it accepts, for longer than a second, is a fault."""
+    seen = {"failures": lost(*spans), "late": [], "broken": [], "probes": 500, "streams": 2}
+    told = list(of_client(seen, 6.0, breaks=True))
+    assert [each.startswith("192.168.0.10 accepted connections and cut them") for each in told] == [True] * wrong

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import LONG_AGO, alone, has, observe, running, stopped, wanted_state
+from builders import LONG_AGO, alone, as_by, cluster, has, observe, running, stopped, wanted_state
 from clusters import GONE, leftovers
+from goldens import GROUPS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symlink import Symlink
@@ -140,6 +141,18 @@ def test_what_is_as_wanted_is_not_touched(seed: Cluster) -> None:
     text = steps(plan)
     assert "sysctl -q -w net.ipv4.ip_nonlocal_bind=1" in text
     assert not re.search(r"^(swap|validate|run systemctl|patiently) ", text, re.MULTILINE)
+
+
+def test_clients_of_vips_that_change_their_virtual_router_are_reset(tmp_path: Path) -> None:
+    """No state of keepalived changes then, and it runs nothing; elsewhere it does so by itself."""
+    swapped = GROUPS.replace("= 101", "= 103").replace("= 102", "= 101").replace("= 103", "= 102")
+    before, found = cluster(tmp_path, GROUPS), []
+    for text in (swapped, GROUPS.replace("advert_interval = 1", "advert_interval = 2")):
+        after = cluster(tmp_path, text)
+        was = as_by(before, after.preferred.name)
+        plan = diff(desired(after, after.preferred), observe(after, after.preferred, states=was))
+        found.append((bool(plan.changes), "exec /etc/keepalived/tickle-clients moved" in steps(plan)))
+    assert found == [(True, True), (True, False)]
 
 
 def test_systemd_reads_its_units_again_only_where_one_changed(seed: Cluster) -> None:
