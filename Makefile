@@ -66,6 +66,7 @@ docs:            ## the generated pages of docs/, and the site in site/
 	@tools/sh/setup
 	$(BIN)/python tools/python/docs.py
 	$(BIN)/zensical build --strict --clean
+	$(BIN)/python tools/python/search_keys.py
 
 lock:            ## the locked requirements, anew
 	@tools/sh/setup

@@ -35,6 +35,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from lbdeploy.common.typed import as_data
+
 
 class LbdeployError(Exception):
     """A failure that none of the others describes; also a mistake in lbdeploy itself, which leaves a log.
@@ -74,12 +76,13 @@ class LbdeployError(Exception):
         return self if self.node else self.but(node=node)
 
     def to_json(self) -> dict[str, object]:
-        """The `error` object of the JSON contract: `type`, `message`, and where known `node`, `state` and `fix`."""
-        optional = {"node": self.node, "state": self.state, "fix": self.fix}
+        """The `error` object of the JSON contract: `type`, `message`, and where known `node`, `state`, `fix`."""
+        optional = {"node": self.node, "state": self.state}
         return {
             "type": type(self).__name__.removesuffix("Error"),
             "message": self.message,
             **{key: value for key, value in optional.items() if value},
+            **as_data(self.fix),
         }
 
 

@@ -13,6 +13,7 @@ from lbdeploy.cli.group import Commands
 from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.streams import UnwrittenError, prepare_streams, unwritten
+from lbdeploy.common.typed import typed
 from lbdeploy.common.version import __version__
 from lbdeploy.errors import InterruptedRunError, LbdeployError
 
@@ -98,4 +99,4 @@ def _interrupted(*, begun: bool) -> InterruptedRunError:
     if not begun:
         return InterruptedRunError("interrupted", state="nothing was changed")
     state = "a node that was being changed, if any was, ends its change or restores what was there, by itself"
-    return InterruptedRunError("interrupted", state=state, fix="lbdeploy plan shows what is left to do")
+    return InterruptedRunError("interrupted", state=state, fix=typed("plan", after=" shows what is left to do"))

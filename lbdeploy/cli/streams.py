@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import click
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import LbdeployError
 
 HEED_SECONDS = 0.2
@@ -73,6 +74,10 @@ def unwritten(error: UnwrittenError, outcome: int | None) -> LbdeployError:
     """The error where results can't be written. `outcome`: the exit code of what was asked for, if it has ended."""
     what = f"the output could not be written: {error}"
     if outcome is None:
-        return LbdeployError(what, state="what was under way has been given up", fix="make room, then: lbdeploy verify")
+        return LbdeployError(
+            what, state="what was under way has been given up", fix=typed("verify", before="make room, then: ")
+        )
     ended = "it had ended well" if outcome == 0 else f"it had ended with exit code {outcome}"
-    return LbdeployError(what, state=f"{ended}, before it could say so", fix="make room, then: lbdeploy verify")
+    return LbdeployError(
+        what, state=f"{ended}, before it could say so", fix=typed("verify", before="make room, then: ")
+    )

@@ -260,11 +260,15 @@ class Frontend:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Where haproxy serves its metrics: a port on each node's own address. `allow`: as for a frontend."""
+    """Where haproxy serves its metrics: a port on each node's own address. `allow`: as for a frontend.
+
+    `vrrp`: keepalived's state is written as metrics, too, for the node exporter.
+    """
 
     network: str
     port: int
     allow: tuple[Subnet, ...] = ()
+    vrrp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,6 +291,11 @@ class MetricsTable(Table):
     allow: Subnets = Field(
         (), description="Networks that may read them, besides the nodes. If unset: everybody who reaches the address."
     )
+    vrrp: bool = Field(
+        False,
+        description="Whether keepalived's state is written for the node exporter's textfile collector, on each node to "
+        "/var/lib/prometheus/node-exporter/lbdeploy-vrrp.prom, where that folder exists.",
+    )
 
 
 class HaproxyTable(Table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
@@ -52,7 +53,7 @@ def secondary(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
     for network, address in node.addresses.items():
         if vip := _primary(cluster, observation, network, address):
             detail = f"its own address {address} is secondary to the VIP {vip}: it connects to others as {vip}"
-            fix = "lbdeploy handover, then lbdeploy handover --back: its own address comes first again"
+            fix = typed("handover", after=", then lbdeploy handover --back: its own address comes first again")
             yield Finding.warning(node.name, "address", detail, fix, subject=str(address))
 
 

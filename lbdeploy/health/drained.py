@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Frontend, Server
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
@@ -27,15 +28,21 @@ def _drained(
     """What is to be said of a server that is drained on the nodes `found`, and not on the `others`."""
     name, record = f"{frontend.name}/{server.name}", found[0][1]
     detail = f"{name} is drained {record.told}"
-    again, back = f"lbdeploy drain {server.name}", f"lbdeploy undrain {server.name}"
+    again, back = typed("drain", server.name), typed("undrain", server.name)
     if others:
         detail += f", but not on {' and '.join(others)}, where it gets connections"
-        return Finding.warning(None, "drained", detail, f"{again}; or, to end it: {back}", subject=name)
+        return Finding.warning(
+            None, "drained", detail, typed("drain", server.name, after=f"; or, to end it: {back}"), subject=name
+        )
     if used := [each.node.name for each, _ in found if uses(each, frontend.name, server.name)]:
         detail += f", but haproxy on {' and '.join(used)} gives it new connections"
         return Finding.warning(None, "drained", detail, again, subject=name)
     return Finding.warning(
-        None, "drained", f"{detail}: it gets no new connections", f"when its work is done: {back}", subject=name
+        None,
+        "drained",
+        f"{detail}: it gets no new connections",
+        typed("undrain", server.name, before="when its work is done: "),
+        subject=name,
     )
 
 

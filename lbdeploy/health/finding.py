@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
+from lbdeploy.common.typed import as_data
+
 Severity = Literal["ok", "warning", "error"]
 Key = tuple[str | None, str, str]  # node, check, subject
 Excuse = Key | tuple[str | None, str]  # without a subject: whatever it is about
@@ -99,5 +101,5 @@ class Finding:
     def to_json(self) -> dict[str, object]:
         """An entry of `findings` in the JSON contract."""
         entry: dict[str, object] = {"node": self.node, "check": self.check, "ok": self.ok, "detail": self.detail}
-        optional = {"subject": self.subject, "fix": self.fix}
-        return entry | {"severity": self.severity} | {key: value for key, value in optional.items() if value}
+        subject = {"subject": self.subject} if self.subject else {}
+        return entry | {"severity": self.severity} | subject | as_data(self.fix)

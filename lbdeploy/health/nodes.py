@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.state import ClusterState
 from lbdeploy.node.drift import ResourceDiff
@@ -57,7 +58,7 @@ def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
     kind, _, name = part.resource.id.partition(" ")
     for change in part.changes:
         daemon = kind == "service" and change.action != "repair"
-        fix = f"lbdeploy up; to see why: journalctl -u {change.name}" if daemon else "lbdeploy up"
+        fix: str = typed("up", after=f"; to see why: journalctl -u {change.name}" if daemon else "")
         if back and kind == "file":
             fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
         said = f"{change.name}{':' if change.reason.startswith('its ') else ''} {change.reason}"
@@ -88,4 +89,4 @@ def haproxy_answers(state: ClusterState) -> Iterator[Finding]:
             yield Finding.failed(name, "check", detail, fix, settling=True)
         else:
             detail = "haproxy does not answer: it does not run"
-            yield Finding.failed(name, "check", detail, "lbdeploy up", settling=True)
+            yield Finding.failed(name, "check", detail, typed("up"), settling=True)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Frontend, Server
 from lbdeploy.node.parsers import ServerStat
 
@@ -67,7 +68,7 @@ def reason(
         return Reason("", f"see whether {server.name} runs")
     where = f"[{server.address}]:{server.port}" if server.address.version == 6 else f"{server.address}:{server.port}"
     if stat.status.startswith(("MAINT", "DRAIN", "NOLB")):
-        return Reason("somebody took it out of use on haproxy's socket", f"lbdeploy undrain {server.name}")
+        return Reason("somebody took it out of use on haproxy's socket", typed("undrain", server.name))
     if good and stat.check_status in OF_THE_WAY:
         return _of_the_way(server, where, [name for name, _ in bad], good)
     status = stat.check_code if STATUS.fullmatch(stat.check_code) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Frontend, Server
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.reasons import reason
@@ -130,7 +131,7 @@ def metrics(state: ClusterState) -> Iterator[Finding]:
         if ok:
             yield Finding.passed(each.node.name, "metrics", f"haproxy's metrics are available at {place}")
         elif each.metrics:
-            fix = "lbdeploy plan shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp"
+            fix = typed("plan", after=" shows whether its haproxy.cfg is as it should be; or there: ss -Hltnp")
             yield Finding.failed(each.node.name, "metrics", f"haproxy's metrics are not available at {place}", fix)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lbdeploy.common.debian import DAEMONS
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node, Vip
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.fitness import able, kept_by_tracking, lacking, unable
@@ -17,7 +18,7 @@ from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.surroundings import DEFAULT
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD, effective, master_down
 
-ASK_DOCTOR = "lbdeploy doctor tries whether the nodes' adverts arrive, and names what drops them"
+ASK_DOCTOR = typed("doctor", after=" tries whether the nodes' adverts arrive, and names what drops them")
 ON_EACH_NODE = "see on each node: journalctl -u keepalived -n 20"
 
 
@@ -47,7 +48,7 @@ def _in_place(state: ClusterState, vip: Vip, seen: Observation, *, alone: bool) 
     want, have, ip = seen.node.interfaces[vip.network], seen.holds(vip.ip), str(vip.ip)
     if have and have != [want]:
         detail = f"{ip} is on {', '.join(have)}, should be on {want}"
-        yield Finding.failed(seen.node.name, "vip", detail, "lbdeploy up", subject=ip)
+        yield Finding.failed(seen.node.name, "vip", detail, typed("up"), subject=ip)
     elif have and (doubt := seen.doubt(vip.ip)):
         yield _doubtful(seen.node, vip, want, doubt)
     elif have and alone:
@@ -62,10 +63,10 @@ def _doubtful(node: Node, vip: Vip, interface: str, doubt: str) -> Finding:
         detail = (
             f"{ip} is on {interface}, and can't be used yet: the kernel asks whether another host has it (tentative)"
         )
-        fix = "wait, then: lbdeploy verify; keepalived itself places VIPs without asking"
+        fix = typed("verify", before="wait, then: ", after="; keepalived itself places VIPs without asking")
         return Finding.failed(node.name, "vip", detail, fix, subject=ip, settling=True)
     detail = f"{ip} is on {interface}, and can't be used: another host has it ({doubt})"
-    fix = "find that host; then, to place the VIP anew: lbdeploy handover"
+    fix = typed("handover", before="find that host; then, to place the VIP anew: ")
     return Finding.failed(node.name, "vip", detail, fix, subject=ip)
 
 
@@ -151,7 +152,7 @@ def _gives_up(observations: Sequence[Observation]) -> Iterator[Finding]:
         run = each.states.get("service lbdeploy")
         if each.priority_offset <= YIELD and run is not None and not run.active:
             detail = f"it leaves the VIPs to others: {HANDOVER} says {each.priority_offset}"
-            yield Finding.warning(each.node.name, "holder", detail, "lbdeploy handover --back")
+            yield Finding.warning(each.node.name, "holder", detail, typed("handover", "--back"))
 
 
 def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Finding:
@@ -165,7 +166,7 @@ def _waiting(cluster: Cluster, holding: Observation, better: Observation) -> Fin
     left = _until_preemption(cluster, holding, better)
     if left > 0:
         text = f"{detail}: it takes them in about {left:.0f} s, after preempt_delay"
-        return Finding.warning(None, "holder", text, "wait, then: lbdeploy verify", subject=group)
+        return Finding.warning(None, "holder", text, typed("verify", before="wait, then: "), subject=group)
     fix = f"journalctl -u keepalived -n 20 on {better.node.name}"
     return Finding.warning(None, "holder", detail, fix, subject=group)
 
@@ -190,12 +191,13 @@ def _why_both(state: ClusterState, part: Cluster, names: Sequence[str]) -> str:
     for each in holding:
         name = each.node.name
         if not each.service("keepalived").running:
-            return f"keepalived does not run on {name}, and has left the VIPs there: lbdeploy up"
+            return typed("up", before=f"keepalived does not run on {name}, and has left the VIPs there: ")
         if each.lost_address:
             return f"{name} lacks its own address {each.lost_address}, and hears no peer: see that finding"
     instances = {each.node.name: _instance(each, part) for each in holding}
     if len({_must_agree(each) for each in instances.values() if each}) > 1:
-        return f"the keepalived.conf of {' and of '.join(instances)} differ in what peers must agree on: lbdeploy up"
+        differing = f"the keepalived.conf of {' and of '.join(instances)} differ in what peers must agree on: "
+        return typed("up", before=differing)
     return ASK_DOCTOR
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
@@ -128,5 +129,5 @@ def _machine(lab: Lab, name: str) -> Host:
 def _image(lab: Lab) -> Image:
     began = manifest.read(lab.place)
     if began is None:
-        raise LabError("the lab is not up", fix="lbdeploy lab up")
+        raise LabError("the lab is not up", fix=typed("lab", "up"))
     return Image(Path(began.image))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LabError
 from lbdeploy.events import Done, Emit, Step
@@ -49,7 +50,7 @@ def clear(place: Place) -> None:
     wiring.unwire(namespaces)
     cgroups.remove(place)
     if place.namespaces() or any(tree.exists() for tree in cgroups.trees(place)):
-        raise LabError(f"something of the lab {place.id} could not be removed", fix="lbdeploy lab down")
+        raise LabError(f"something of the lab {place.id} could not be removed", fix=typed("lab", "down"))
     remove(place.dir)
     _remove_if_empty(STATE)
 

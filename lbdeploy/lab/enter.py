@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError
 from lbdeploy.lab import manifest
@@ -28,7 +29,7 @@ def enter(cluster: Cluster) -> Ssh:
     try:
         setns(place.namespace_file(OPERATOR))
     except OSError as error:
-        fix = "lbdeploy lab up" if os.geteuid() == 0 else "run it with sudo"
+        fix = typed("lab", "up") if os.geteuid() == 0 else "run it with sudo"
         raise LabError(f"the lab's network can't be entered: {error.strerror}", fix=fix) from None
     return access(place, cluster)
 
@@ -39,21 +40,21 @@ def is_current(cluster: Cluster) -> bool:
         raise LabError("only root can enter the lab", fix="run it with sudo")
     complete = manifest.is_complete(place_of(cluster.name, cluster.path), cluster)
     if complete is None:
-        raise LabError("the lab is not up", fix="lbdeploy lab up")
+        raise LabError("the lab is not up", fix=typed("lab", "up"))
     return complete
 
 
 def require_current(cluster: Cluster) -> None:
     """Raises LabError unless the lab was brought up for these very hosts."""
     if not is_current(cluster):
-        raise LabError("hosts.toml has changed since the lab was started", fix="lbdeploy lab up")
+        raise LabError("hosts.toml has changed since the lab was started", fix=typed("lab", "up"))
 
 
 def require_powered(place: Place, host: Host) -> None:
     """Raises LabError for a server on a node that is off."""
     if host.node and not place.namespace_file(host.node).exists():
         message = f"{host.name} runs on {host.node}, which is off"
-        raise LabError(message, node=host.node, fix=f"lbdeploy lab start {host.node}")
+        raise LabError(message, node=host.node, fix=typed("lab", "start", host.node))
 
 
 def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
@@ -70,7 +71,7 @@ def exec_(cluster: Cluster, where: str, argv: Sequence[str]) -> int:
 
         pid = leader(place, host.name)
         if pid is None:
-            raise LabError(f"{host.name} is off", node=host.name, fix=f"lbdeploy lab start {host.name}")
+            raise LabError(f"{host.name} is off", node=host.name, fix=typed("lab", "start", host.name))
         entry = ["nsenter", "--target", str(pid), "--all", "--root", "--wd"]
     else:
         require_powered(place, host)

@@ -34,13 +34,15 @@ PROBLEM = _object(
     fix=TEXT,
 )  # fmt: skip
 ERROR = _object(
-    "type message", type=TEXT, message=TEXT, node=TEXT, state=TEXT, fix=TEXT, problems=_list(PROBLEM),
+    "type message", type=TEXT, message=TEXT, node=TEXT, state=TEXT, fix=TEXT, fix_command=NAMES,
+    problems=_list(PROBLEM),
 )  # fmt: skip
 SEVERITY: Schema = {"enum": ["ok", "warning", "error"]}
 REFERENCE = _object("node check subject", node=NODE, check=TEXT, subject=TEXT)
 FINDING = _object(
     "node check ok detail severity",
-    node=NODE, check=TEXT, ok=YES, detail=TEXT, severity=SEVERITY, subject=TEXT, fix=TEXT, because=REFERENCE,
+    node=NODE, check=TEXT, ok=YES, detail=TEXT, severity=SEVERITY, subject=TEXT, fix=TEXT, fix_command=NAMES,
+    because=REFERENCE,
 )  # fmt: skip
 CHANGE = _object("node kind name action reason", node=TEXT, kind=TEXT, name=TEXT, action=TEXT, reason=TEXT, diff=TEXT)
 VIP = _object(

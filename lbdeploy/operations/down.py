@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
@@ -25,14 +26,14 @@ from lbdeploy.rollout.survey import REFUSED, Survey
 from lbdeploy.rollout.transaction import Task
 from lbdeploy.ssh.pool import SessionPool
 
-AGAIN = "fix the cause, then again: lbdeploy down"
+AGAIN = typed("down", before="fix the cause, then again: ")
 WORDING = Wording(
     changed="lbdeploy is gone from {}",
-    declined_fix="lbdeploy down, once it is",
-    halted_fix="lbdeploy down continues; lbdeploy up goes back",
-    interrupted_fix="lbdeploy down continues",
+    declined_fix=typed("down", after=", once it is"),
+    halted_fix=typed("down", after=" continues; lbdeploy up goes back"),
+    interrupted_fix=typed("down", after=" continues"),
     outdated="another run has changed the nodes meanwhile",
-    outdated_fix="lbdeploy down",
+    outdated_fix=typed("down"),
 )
 
 
@@ -106,7 +107,7 @@ class Removal:
         if left:
             what = ", ".join(f"{change.action} {change.name} on {name}" for name, change in left)
             state = "the rest is as it was before lbdeploy"
-            raise RemoteError(f"not everything is as before: {what}", node=left[0][0], state=state, fix="lbdeploy down")
+            raise RemoteError(f"not everything is as before: {what}", node=left[0][0], state=state, fix=typed("down"))
         return survey
 
     def _task(self, before: Survey, name: str, plan: NodePlan) -> Task:
@@ -125,4 +126,4 @@ class Removal:
             self._context.emit(Note(None, f"checking whether {who} has the VIPs"))
             if not self._context.observer.until_holding(start.wanted, staying):
                 state = "the VIPs stay where they were"
-                raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix="lbdeploy verify")
+                raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix=typed("verify"))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import (
     ConnectError,
     InterruptedRunError,
@@ -133,11 +134,11 @@ def told_servers(result: ServerResult) -> ExitStatus:
     tried = "could not be closed" if result.closed else f"are left after {result.waited or 0:g} s"
     if result.gave_up:
         left = ", ".join(f"{number} on {name}" for name, number in result.left.items())
-        again = f"lbdeploy drain {result.server} --wait 60"
+        again = typed("drain", result.server, "--wait", "60")
         error = LbdeployError(
             f"open connections to {result.server} {tried}: {left}",
             state=f"{result.server} is drained: it gets no new ones",
-            fix=f"{again}; to close them: {again} --shutdown",
+            fix=typed(*again.words[1:], after=f"; to close them: {again} --shutdown"),
         )
         return _failed(error, document)
     return ExitStatus(0, document)
@@ -150,7 +151,7 @@ def _undone(result: ServerResult) -> LbdeployError:
     verb = "drain" if result.state == "drain" else "undrain"
     return together(result.errors.values()).but(
         state=f"{where}; on {' and '.join(result.errors)} it is as it was, as far as is known",
-        fix=f"the same again, once that is repaired: lbdeploy {verb} {result.server}",
+        fix=typed(verb, result.server, before="the same again, once that is repaired: "),
     )
 
 
@@ -256,5 +257,5 @@ def _left_out(outcome: Outcome) -> Iterator[RemoteError]:
             f"skipped: {error.message}",
             node=name,
             state=f"the others are as hosts.toml says, and hold the VIPs; {name} is not",
-            fix="bring it back, then: lbdeploy up",
+            fix=typed("up", before="bring it back, then: "),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbdeploy.common.shell import cmd
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.node.answers import base64_text, count
 from lbdeploy.node.observation import PRELUDE
@@ -105,7 +106,7 @@ def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> 
     """
     known = runs(generations)
     if not known:
-        raise RemoteError("no run has changed any file yet", state="nothing was changed", fix="lbdeploy plan")
+        raise RemoteError("no run has changed any file yet", state="nothing was changed", fix=typed("plan"))
     if run is not None and run not in known:
         raise UsageError(f"no node knows a run {run}", state="nothing was changed", fix=f"one of: {', '.join(known)}")
     chosen = run or _last(generations)
@@ -116,7 +117,9 @@ def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> 
             f"before that run, {' and '.join(bare)} had no load balancer to go back to",
             node=bare[0],
             state="nothing was changed",
-            fix="lbdeploy rollback --list shows the runs that can be undone; lbdeploy down removes everything",
+            fix=typed(
+                "rollback", "--list", after=" shows the runs that can be undone; lbdeploy down removes everything"
+            ),
         )
     return RollbackTarget(chosen, known[chosen][0], nodes)
 

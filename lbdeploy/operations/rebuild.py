@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -31,7 +32,7 @@ from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
 NEW_PEER = ((KEEPALIVED_CONF, "update"), ("keepalived", "reload"))  # what changes on a node that is told of a new peer
-WATCH = "lbdeploy verify --wait 60"
+WATCH = typed("verify", "--wait", "60")
 PEERS = re.compile(r"unicast_peer\s*\{[^}]*\}")
 
 
@@ -65,7 +66,7 @@ class Rebuild:
     def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options) -> None:
         self.cluster = cluster
         self.name = options.limit[0]
-        self.wording = replace(WORDING, halted_fix=f"lbdeploy rebuild {self.name} goes on")
+        self.wording = replace(WORDING, halted_fix=typed("rebuild", self.name, after=" goes on"))
         self._run = Run(cluster, pool, emit, origin, options)
         self.context = self._run.context
 
@@ -140,11 +141,11 @@ class Rebuild:
             for name, error in survey.unseen.items() if len(holders) < 2 else ():
                 raise error.but(state=f"nothing was changed; whether {name} holds {vips} is not known")
             where = f"they are on {' and '.join(holders)}" if holders else "they are on no node that can be looked at"
-            fix = "lbdeploy verify; where no node holds them any more: lbdeploy up"
+            fix = typed("verify", after="; where no node holds them any more: lbdeploy up")
             raise _refused(f"no other node holds {vips} alone: {where}", fix)
         ill = [each.detail for each in verdict.findings if each.is_error and each.node == holders[0]]
         if ill and holders[0] != self.name:
-            raise _refused(f"{holders[0]} holds {vips}, and is not well itself: {'; '.join(ill)}", "lbdeploy verify")
+            raise _refused(f"{holders[0]} holds {vips}, and is not well itself: {'; '.join(ill)}", typed("verify"))
 
     @property
     def _patience(self) -> float:
@@ -178,7 +179,7 @@ class Rebuild:
             f"it has not taken the VIPs within {self._patience:.0f} s" + (f": {why}" if why else ""),
             node=self.name,
             state=f"it is as hosts.toml says, and {now} holds the VIPs",
-            fix=f"journalctl -u keepalived -n 20 on {self.name}; then: lbdeploy verify",
+            fix=typed("verify", before=f"journalctl -u keepalived -n 20 on {self.name}; then: "),
         )
 
     def _takes_over(self, survey: Survey) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
@@ -78,14 +79,14 @@ class Rollback:
 
 def wording(goal: RollbackTarget) -> Wording:
     """What a rollback says when it does not come to its end."""
-    again = f"lbdeploy rollback --to {goal.id}"
+    again = ("rollback", "--to", goal.id)
     return Wording(
         changed="{} changed back",
-        declined_fix=f"{again}, once it is",
-        halted_fix=f"{again} goes on; lbdeploy up brings back what hosts.toml says",
-        interrupted_fix=f"{again} --ask shows what is left to do",
+        declined_fix=typed(*again, after=", once it is"),
+        halted_fix=typed(*again, after=" goes on; lbdeploy up brings back what hosts.toml says"),
+        interrupted_fix=typed(*again, "--ask", after=" shows what is left to do"),
         outdated="another run has changed the nodes since the plan was shown",
-        outdated_fix="lbdeploy rollback --list shows the runs, lbdeploy rollback --ask what would change",
+        outdated_fix=typed("rollback", "--list", after=" shows the runs, lbdeploy rollback --ask what would change"),
     )
 
 

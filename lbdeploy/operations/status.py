@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from lbdeploy.common.debian import DAEMONS
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.digest.causes import Cause, causes
@@ -143,7 +144,7 @@ class Status:
         name = seen.node.name
         for daemon in DAEMONS:
             if not seen.service(daemon).running:
-                fix = f"journalctl -u {daemon} -n 20 there, or: lbdeploy up"
+                fix = typed("up", before=f"journalctl -u {daemon} -n 20 there, or: ")
                 detail = f"{daemon} is {seen.service(daemon).active}"
                 yield Finding.failed(name, "service", detail, fix, subject=daemon)
         for part in self.cluster.parts:
@@ -151,7 +152,7 @@ class Status:
         run = seen.states["service lbdeploy"]
         if not run.ended:
             doing = "is under way" if run.active else "was interrupted"
-            yield Finding.warning(name, "run", f"the run {run.run} of {run.about} {doing}", "lbdeploy plan")
+            yield Finding.warning(name, "run", f"the run {run.run} of {run.about} {doing}", typed("plan"))
 
     @property
     def groups(self) -> list[dict[str, object]]:
@@ -186,14 +187,14 @@ def _election(part: Cluster, snapshot: Snapshot) -> Iterator[Finding]:
     seen, vrrp = snapshot.seen, snapshot.groups.get(part.group, snapshot.vrrp)
     name, group = seen.node.name, part.group
     if vrrp.state == "FAULT":
-        fix = "lbdeploy verify says why, or there: journalctl -u keepalived -n 20"
+        fix = typed("verify", after=" says why, or there: journalctl -u keepalived -n 20")
         detail = f"keepalived is in FAULT state: it can't hold {part.its_vips}"
         yield Finding.failed(name, "vrrp", detail, fix, subject=group)
     holds = seen.holds_any(part)
     if vrrp.state in ("MASTER", "BACKUP") and holds != (vrrp.state == "MASTER"):
         what = ("has VIPs" if holds else "has no VIP") + (f" of {group}" if group else "")
         detail = f"keepalived says {vrrp.state}, but it {what}"
-        yield Finding.failed(name, "vrrp", detail, "lbdeploy verify", subject=group)
+        yield Finding.failed(name, "vrrp", detail, typed("verify"), subject=group)
 
 
 class Look(ProbeScript):

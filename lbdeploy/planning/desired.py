@@ -55,6 +55,9 @@ CLIENTS_RENEWED = 10  # s; how often the holder looks which entries have less th
 OWN_SCRIPTS = "/etc/keepalived/lbdeploy-"  # prefix of the operator's own scripts
 OWN = (OWN_CAS, OWN_SCRIPTS)
 DELIVER_STATE = OWN_SCRIPTS + "deliver-state"
+VRRP_METRICS = OWN_SCRIPTS + "vrrp-metrics"
+VRRP_METRICS_EVERY = 15  # s
+TEXTFILES = "/var/lib/prometheus/node-exporter"  # where Debian's node exporter reads metrics from files
 NOTIFY_SERVICE = "lbdeploy-notify"
 NOTIFY_UNIT = unit_file(NOTIFY_SERVICE)
 SYSCTL_CONF = f"{SYSCTL_FOLDER}/zz-lbdeploy.conf"  # read last, even after /etc/sysctl.conf, so it takes precedence
@@ -125,6 +128,9 @@ PATHS = SimpleNamespace(
     notify_folder=NOTIFY_FOLDER,
     notify_result=NOTIFY_RESULT,
     notify_service=NOTIFY_SERVICE,
+    vrrp_metrics=VRRP_METRICS,
+    vrrp_metrics_every=VRRP_METRICS_EVERY,
+    textfiles=TEXTFILES,
     firewall=FIREWALL,
     firewall_loaded=FIREWALL_LOADED,
     apt_key=lambda name: APT_KEYS.replace("*", name),
@@ -158,6 +164,7 @@ def desired(
         replace(NO_APT_FILES, but=tuple(file.path for file in of_apt)),
         *([] if cluster.firewall == "nftables" else [NO_FIREWALL]),
         *([] if cluster.vrrp.told else [NO_NOTIFY]),
+        *([] if cluster.metrics and cluster.metrics.vrrp else [NO_VRRP_METRICS]),
         Packages(packages(cluster), daemons=DAEMONS, upgrade=upgrade, reinstall=reinstall, pins=pins),
         ServerState(tuple((frontend.name, each.name, each.port) for frontend, each in cluster.servers())),
         *others,
@@ -173,6 +180,7 @@ def desired(
 NO_APT_FILES = Gone(f"none left over in {APT_FOLDER}", APT)
 NO_FIREWALL = Gone("no firewall of lbdeploy's", (FIREWALL, FIREWALL_UNIT, NFTABLES_UNIT), unit=FIREWALL_SERVICE)
 NO_NOTIFY = Gone("no service that tells scripts of states", (NOTIFY_UNIT,), unit=NOTIFY_SERVICE)
+NO_VRRP_METRICS = Gone("no metrics of VRRP", (f"{TEXTFILES}/lbdeploy-vrrp.prom",), late=True, written_by=VRRP_METRICS)
 NO_LEFTOVERS = Gone("none left over in /etc/haproxy and /etc/keepalived", tuple(f"{each}*" for each in OWN), late=True)
 # It tells the present state as it starts: so a key that is added later is told of it, too.
 NOTIFY_AS_SERVICE = Service(NOTIFY_SERVICE, watches=(DELIVER_STATE,), unit_files=(NOTIFY_UNIT,), rereads="restart")
@@ -189,6 +197,7 @@ OPTIONAL: tuple[Resource[Any], ...] = (
     NO_APT_FILES,
     NO_FIREWALL,
     NO_NOTIFY,
+    NO_VRRP_METRICS,
     NO_LEFTOVERS,
     *(Sysctl(name, "1", SYSCTL_CONF) for names in SETTINGS.values() for name in names),
     Packages(ALL_PACKAGES),
@@ -246,6 +255,7 @@ def other_files(cluster: Cluster, node: Node, text: Text = rendered) -> list[Fil
         _private(KEEPALIVED_UNIT, text(cluster, node, "keepalived.service.conf")),
         *_own_scripts(cluster),
         *_notify_files(cluster, node, text),
+        *_metrics_files(cluster, node, text),
         _private(KEEPALIVED_CONF, keepalived, validate=validators.KEEPALIVED),
     ]
 
@@ -292,6 +302,14 @@ def _notify_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
     ]
 
 
+def _metrics_files(cluster: Cluster, node: Node, text: Text) -> list[File]:
+    """What writes VRRP's state for the node exporter."""
+    if not (cluster.metrics and cluster.metrics.vrrp):
+        return []
+    script = text(cluster, node, "vrrp-metrics.sh", paths=PATHS, groups=_groups(cluster, node))
+    return [_private(VRRP_METRICS, script, "755", validators.SHELL)]
+
+
 def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
     longest = max(max(frontend.client_timeout, frontend.server_timeout) for frontend in cluster.frontends)
     conf = text(cluster, node, "haproxy.cfg", paths=PATHS, hard_stop_after=longest)
@@ -300,7 +318,7 @@ def _haproxy_cfg(cluster: Cluster, node: Node, text: Text) -> str:
 
 def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:
     vrrp = cluster.vrrp
-    groups = [_instance(part, part.node(node.name)) for part in cluster.parts]
+    groups = _groups(cluster, node)
     return text(
         cluster,
         node,
@@ -312,6 +330,10 @@ def _keepalived_conf(cluster: Cluster, node: Node, text: Text) -> str:
         # For templates that know of no groups; where there are some, such a template fails instead of losing VIPs.
         **({} if vrrp.groups else {key: groups[0][key] for key in ("instance", "state", "vips", "excluded_vips")}),
     )
+
+
+def _groups(cluster: Cluster, node: Node) -> list[dict[str, Any]]:
+    return [_instance(part, part.node(node.name)) for part in cluster.parts]
 
 
 def _instance(part: Cluster, node: Node) -> dict[str, Any]:

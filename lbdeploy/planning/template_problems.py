@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lbdeploy.common.redact import holds_password
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import Problem, RenderError
 
 
@@ -54,7 +55,7 @@ def all_in_one(errors: Iterable[RenderError], nodes: int) -> RenderError:
         f"the templates have {len(found)} problems",
         node=None,
         state=first.state,
-        fix="correct the lines that are named, then: lbdeploy check",
+        fix=typed("check", before="correct the lines that are named, then: "),
         problems=[_on(one, names, nodes) for one, names in found.items()],
     )
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lbdeploy.common.shell import cmd
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
@@ -90,7 +91,7 @@ class Lock:
                     "the node released the lock, since it heard nothing from this run",
                     node=name,
                     state="nothing more was changed",
-                    fix="lbdeploy up",
+                    fix=typed("up"),
                 )
 
     def forget(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
 
     A RolledBackError only where every node has said that it is as before.
     """
-    fix = cause.fix or "fix the cause, then: lbdeploy plan"
+    fix = cause.fix or typed("plan", before="fix the cause, then: ")
     installed = any(each.kind == "package" for work in works for each in work.transaction.task.plan.changes)
     kind: type[LbdeployError] = RemoteError
     if all(_as_before(work) for work in works):
@@ -26,7 +27,7 @@ def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
         names = " and ".join(work.node.name for work in works)
         state = f"{names}{AS_BEFORE}" + ("; packages that were installed stay" if installed else "")
     else:
-        fix = "lbdeploy plan" if all(_known(work) for work in works) else "lbdeploy verify"
+        fix = typed("plan" if all(_known(work) for work in works) else "verify")
         state = "; ".join(state_of(work) for work in works)
     return kind(cause.message, node=cause.node, state=state, fix=fix, detail=cause.detail)
 
@@ -49,7 +50,7 @@ def taken_back(
     before = f"{' and '.join(filter(None, (*undone, own)))}{AS_BEFORE}"
     if not left:
         return error.but(state=before) if undone else error
-    state, fix = "; ".join((before, *states)), "lbdeploy plan"
+    state, fix = "; ".join((before, *states)), typed("plan")
     return RemoteError(error.message, node=error.node, state=state, fix=fix, detail=error.detail)
 
 
@@ -95,7 +96,7 @@ def cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
         f"the node could not be reached any more after the change ({lost.message})",
         node=work.node.name,
         state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before",
-        fix="fix the cause, then: lbdeploy plan",
+        fix=typed("plan", before="fix the cause, then: "),
     )
 
 
@@ -105,7 +106,7 @@ def lost_for_good(work: NodeTask, error: ConnectError) -> LostError:
         f"the node was lost, and did not come back: {error.message}",
         node=work.node.name,
         state=going_on(work),
-        fix="lbdeploy verify, once it can be reached",
+        fix=typed("verify", after=", once it can be reached"),
         silent=True,
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.node.answers import unreadable
 from lbdeploy.node.drift import NodePlan
@@ -122,7 +123,7 @@ class Progress:
             f"the node rebooted during: {self.step}",
             node=self.node,
             state="what it had begun was interrupted",
-            fix="lbdeploy up repairs it",
+            fix=typed("up", after=" repairs it"),
         )
 
     def _ended_without_a_word(self) -> LostError:
@@ -130,7 +131,7 @@ class Progress:
             "the run on the node ended without a word",
             node=self.node,
             state="unknown",
-            fix="lbdeploy plan shows what is left to do",
+            fix=typed("plan", after=" shows what is left to do"),
             detail="\n".join(self.output),
         )
 
@@ -143,10 +144,10 @@ class Progress:
             None: "its files and services were not touched",
         }[self.restored]
         if self.restored is not False and not installs:
-            fix = "fix the cause, then: lbdeploy plan"
+            fix = typed("plan", before="fix the cause, then: ")
             return RolledBackError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
         state += "; packages that were installed stay" if self.restored else ""
-        fix = "fix the cause, then: lbdeploy up"
+        fix = typed("up", before="fix the cause, then: ")
         return RemoteError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
 
     def _what(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RebootedError, RolledBackError
 from lbdeploy.events import Emit, Note
@@ -33,11 +34,11 @@ from lbdeploy.ssh.pool import SessionPool
 
 WORDING = Wording(
     changed="{} changed",
-    declined_fix="lbdeploy up, once it is",
-    halted_fix="lbdeploy up goes on; lbdeploy rollback goes back",
-    interrupted_fix="lbdeploy plan shows what is left to do",
+    declined_fix=typed("up", after=", once it is"),
+    halted_fix=typed("up", after=" goes on; lbdeploy rollback goes back"),
+    interrupted_fix=typed("plan", after=" shows what is left to do"),
     outdated="another run has changed the nodes since the plan was shown",
-    outdated_fix="lbdeploy up --ask",
+    outdated_fix=typed("up", "--ask"),
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, RemoteError
 from lbdeploy.events import Emit, Note
@@ -159,7 +160,7 @@ class StageRunner:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
             if not self._observer.until_holding(change.wanted, standby, parts):
                 what, state = "the VIPs were not taken in time", "they stay where they were"
-                raise RemoteError(what, node=standby[0], state=state, fix="lbdeploy verify")
+                raise RemoteError(what, node=standby[0], state=state, fix=typed("verify"))
             self._tasks.linger(standby)
         self._tasks.begin({name: self._task(change, name) for name in holding})
         self._gate(change)
@@ -194,7 +195,7 @@ class StageRunner:
         if bad and not change.back:
             what = "; ".join(dict.fromkeys(each.detail for each in bad))
             state = "the change is not confirmed, and the node undoes it"
-            raise RemoteError(what, node=bad[0].node, state=state, fix=bad[0].fix or "lbdeploy verify")
+            raise RemoteError(what, node=bad[0].node, state=state, fix=bad[0].fix or typed("verify"))
 
 
 def confirmed_task(cluster: Cluster, plan: NodePlan, *, away: bool = False) -> Task:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node, Ssh
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -111,7 +112,7 @@ class SessionPool:
             "it has not answered yet, though others have",
             node=name,
             state="whether it can be reached is not known",
-            fix="lbdeploy verify waits longer for it",
+            fix=typed("verify", after=" waits longer for it"),
         )
         self._emit(Done(name, error.message, ok=False))
         return error

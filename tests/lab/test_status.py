@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import LBDEPLOY, Lab, asked, held_by, wait_for
+from clients import traffic
+from harness import LBDEPLOY, VIPS, Lab, asked, held_by, wait_for
+
+from lbdeploy.planning.desired import TEXTFILES, VRRP_METRICS
 
 
 def test_it_says_what_keepalived_says(pair: Lab) -> None:
@@ -68,6 +72,45 @@ def test_other_programs_are_answered_in_their_formats(pair: Lab) -> None:
     assert (end["event"], end["command"], end["ok"]) == ("end", "up", True)
     assert {each["event"] for each in events} >= {"step", "done"}
     assert "lb2" in {each["node"] for each in events}
+
+
+@pytest.mark.slow
+def test_what_vrrp_does_is_written_for_the_node_exporter(pair: Lab) -> None:
+    """A reload brings it and moves nothing; a move is in it at once; it goes with keepalived, or with its key."""
+    wait_for(lambda: held_by(pair, "lb1"))
+    for node in ("lb1", "lb2"):
+        pair.on(node, f"mkdir -p {TEXTFILES}")
+    hosts = pair.file.read_text()
+    pair.edit("[vrrp]\n", '[metrics]\nnetwork = "management"\nvrrp = true\n\n[vrrp]\n')
+    with traffic(pair, *VIPS) as seen:
+        pair.do("up")
+        wait_for(lambda: [told(pair, node) for node in ("lb1", "lb2")] == [("MASTER", "2", "0"), ("BACKUP", "0", "0")])
+    assert seen["failures"] == []
+    pair.on("lb1", "systemctl stop haproxy")
+    wait_for(lambda: told(pair, "lb2") == ("MASTER", "2", "1"), 5)
+    wait_for(lambda: told(pair, "lb1") == ("FAULT", "0", "1"), 5)
+    pair.on("lb1", "systemctl start haproxy")
+    pair.on("lb2", "systemctl stop keepalived")
+    assert told(pair, "lb2") is None
+    pair.on("lb2", "systemctl start keepalived")
+    pair.file.write_text(hosts)
+    pair.do("up")
+    assert [told(pair, node) for node in ("lb1", "lb2")] == [None, None]
+    assert pair.on("lb1", f"ls {VRRP_METRICS} 2> /dev/null; true") == ""
+    assert pair.do("plan")["changes"] == []
+    pair.run("rollback")  # the key is not in hosts.toml: that it differs is told, and that is all
+    wait_for(lambda: told(pair, "lb1") and told(pair, "lb2"))
+    assert {each["action"] for each in pair.do("plan", code=3)["changes"]} <= {"update", "remove", "reload"}
+    pair.do("up")
+    assert [told(pair, node) for node in ("lb1", "lb2")] == [None, None]
+
+
+def told(lab: Lab, node: str) -> tuple[str, str, str] | None:
+    """The state, the number of VIPs and of moves that a node exporter would read there."""
+    text = lab.on(node, f"cat {TEXTFILES}/lbdeploy-vrrp.prom 2> /dev/null; true")
+    states = re.findall(r'^lbdeploy_vrrp_state{.*state="(\w+)"} 1$', text, re.MULTILINE)
+    numbers = re.findall(r"^lbdeploy_vrrp_(?:vips|transitions_total){.*} (\d+)$", text, re.MULTILINE)
+    return (*states, *numbers) if text else None  # type: ignore[return-value]
 
 
 def lines(watching: subprocess.Popen[str], seconds: float) -> list[tuple[float, Any]]:

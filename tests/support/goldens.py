@@ -244,6 +244,7 @@ BEYOND = {
     "IPv6 to its group": SIX.replace("router_id", 'mode = "multicast"\nrouter_id'),
     "VIPs of many prefix lengths": GOOD.replace('"192.168.0.10/24"', PREFIXES),
     "groups": GROUPS,
+    "metrics of VRRP": GROUPS + '[metrics]\nnetwork = "management"\nvrrp = true\n',
     "seven nodes": nodes(7).replace("[cluster]", '[cluster]\nfirewall = "nftables"'),
 }
 ALL = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -21,4 +23,16 @@ def conforming(document: Any) -> Any:
     """The document, which has the form that its command promises."""
     wrong = [f"{error.json_path}: {error.message}" for error in _validator(document["command"]).iter_errors(document)]
     assert not wrong, wrong
+    assert not (apart := [*_apart(document)]), apart
     return document
+
+
+def _apart(part: Any) -> Iterator[Any]:
+    """Advice whose command is not the one that its words tell people."""
+    if isinstance(part, dict):
+        words = part.get("fix_command")
+        if isinstance(words, list) and shlex.join(words) not in part["fix"]:
+            yield part
+        part = list(part.values())
+    for each in part if isinstance(part, list) else ():
+        yield from _apart(each)

@@ -92,9 +92,9 @@ def draw(name: str, title: str, lines: list[Text]) -> None:
 def text(screen: pyte.Screen) -> list[Text]:
     """The lines of the screen with their colours, without the empty ones at its end."""
     lines = []
-    for row in range(ROWS):
+    for row in range(screen.lines):
         line = Text()
-        for column in range(COLUMNS):
+        for column in range(screen.columns):
             cell = screen.buffer[row][column]
             colour = None if cell.fg == "default" else cell.fg.replace("brown", "yellow")
             line.append(cell.data, Style(color=colour, bold=cell.bold))

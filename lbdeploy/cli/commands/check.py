@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.errors import LbdeployError, UsageError
+
+if TYPE_CHECKING:
+    from lbdeploy.planning.lint.lints import Lint
 
 
 @click.command()
@@ -41,7 +45,14 @@ def check(app: App, files: tuple[Path, ...], *, fix: bool) -> None:
     ended = linted(lints)
     if fix:
         ended.document["corrected"] = corrected
-    end(app, ended, lambda: app.reporter.lints(app.cluster, lints))
+    end(app, ended, lambda: _tell(app, lints))
+
+
+def _tell(app: App, lints: Sequence[Lint]) -> None:
+    """What was found, and what comes next where the file can be used."""
+    app.reporter.lints(app.cluster, lints)
+    if not any(each.severity == "error" for each in lints):
+        app.reporter.say(("Next: ", "next"), "lbdeploy doctor; on nodes that are set up already: lbdeploy plan")
 
 
 def _name(app: App, file: Path) -> None:

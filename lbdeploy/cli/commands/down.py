@@ -10,6 +10,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import events_option, global_options, limit_option, lock_option
 from lbdeploy.cli.prompts import confirm
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import ConnectError, UsageError
 from lbdeploy.node.paths import STATE
 from lbdeploy.rollout.request import Options
@@ -70,7 +71,7 @@ def _end(app: App, removed: Removed) -> None:
             f"skipped: {error.message}",
             node=name,
             state="lbdeploy's files and services are still on it: it takes the VIPs if it runs",
-            fix="bring it back, then: lbdeploy down",
+            fix=typed("down", before="bring it back, then: "),
         )
         app.complain(left)
         document.setdefault("error", left.to_json())

@@ -12,6 +12,7 @@ import click
 from lbdeploy.cli.app import App
 from lbdeploy.cli.parameters import Seconds, events_option, global_options
 from lbdeploy.cli.shell_completion import groups, nodes
+from lbdeploy.common.typed import typed
 from lbdeploy.config.keys import near
 from lbdeploy.errors import InterruptedRunError, LbdeployError, UsageError
 from lbdeploy.operations.drill.faults import (
@@ -92,7 +93,7 @@ def _stopped(run: Callable[[], None]) -> LbdeployError | None:
         return error
     # Ctrl-C while something was broken has been handled by the drill: this one came before or after.
     except KeyboardInterrupt:
-        return InterruptedRunError("interrupted", state="nothing is broken", fix="lbdeploy verify")
+        return InterruptedRunError("interrupted", state="nothing is broken", fix=typed("verify"))
     return None
 
 

@@ -20,6 +20,7 @@ from lbdeploy.cli.parameters import (
     lock_option,
 )
 from lbdeploy.cli.prompts import Terminal
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import changed
 from lbdeploy.rollout.request import Options
@@ -52,7 +53,9 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, limit: tuple
     lbdeploy rollback --ask            show what would change, and ask
     """
     if to is not None and not to.strip():
-        raise UsageError("--to needs a run", state="nothing was contacted", fix="lbdeploy rollback --list shows them")
+        raise UsageError(
+            "--to needs a run", state="nothing was contacted", fix=typed("rollback", "--list", after=" shows them")
+        )
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:

@@ -14,6 +14,7 @@ from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import global_options, kubeconfig_option
 from lbdeploy.cli.shell_completion import frontends
 from lbdeploy.common.shell import cmd
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import UsageError
 from lbdeploy.operations.exit_status import CHANGES_PENDING, ExitStatus
 
@@ -91,7 +92,7 @@ def _follow(app: App, comparison: Comparison) -> bool:
     text = followed(app.cluster.path, app.text, comparison)
     if read(app.file) != app.text:
         raise UsageError(
-            f"{app.file} has just been changed by somebody else", state=LEFT, fix="lbdeploy servers --write"
+            f"{app.file} has just been changed by somebody else", state=LEFT, fix=typed("servers", "--write")
         )
     _replace(app.file, text)
     return True

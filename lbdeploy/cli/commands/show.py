@@ -48,6 +48,8 @@ def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
         from lbdeploy.cli.report.topology.page import page
 
         _write(app, html, page(shown))
+    if status:
+        app.reporter.condition(status)
     error = next(iter(status.errors.values()), None) if status else None
     if error:
         app.complain(error)

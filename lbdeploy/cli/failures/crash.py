@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from lbdeploy.cli.run_log import Logbook
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import LbdeployError
 
 
@@ -25,7 +26,7 @@ def mistake(error: Exception, evidence: str) -> LbdeployError:
     return LbdeployError(
         f"a mistake in lbdeploy: {type(error).__name__}: {error}",
         state="unknown; a node that was being changed ends its change, or restores what was there, by itself",
-        fix=f"lbdeploy plan shows what is left to do; please report it with {evidence}",
+        fix=typed("plan", after=f" shows what is left to do; please report it with {evidence}"),
     )
 
 

@@ -197,6 +197,10 @@ class Reporter(Printer):
         self.quiet()
         console(self.results).print(once(status, self.advised))
 
+    def condition(self, status: Status) -> None:
+        """Print in one line how the cluster is, as the nodes were seen."""
+        self.say(*summary_line(status.overview, status.state, status.causes))
+
     def topology(self, topology: Topology) -> None:
         """Print the cluster as a picture."""
         from lbdeploy.cli.report.topology.text import ASCII, UNICODE, lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from lbdeploy.node.parsers import ServerStat
 from lbdeploy.operations.status import Snapshot, Status, age
 
 STATES = {"MASTER": "good", "BACKUP": "", "FAULT": "bad", "off": "bad", "INIT": "warn", "unknown": "warn"}
+WIDEST = 1000  # columns: as much as a table takes where nothing is in its way
 Advise = Callable[[Line], Line]  # adapts the commands in a line to this invocation
 
 
@@ -36,7 +38,7 @@ def _summary(status: Status, advise: Advise) -> Text:
 
 
 def _parts(status: Status, advise: Advise) -> Iterator[RenderableType]:
-    yield _nodes(status)
+    yield _Nodes(status)
     if status.causes:
         yield Group(*(cell(*advise(each)) for each in causes_lines(status.causes, verbose=False)))
     yield _vips(status)
@@ -44,13 +46,30 @@ def _parts(status: Status, advise: Advise) -> Iterator[RenderableType]:
         yield _servers(status, frontend.name)
 
 
-def _nodes(status: Status) -> Table:
+class _Nodes:
+    """The table of nodes; on a screen that is too narrow for it, without the last columns, which is said."""
+
+    def __init__(self, status: Status) -> None:
+        self.status = status
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = _nodes(self.status)
+        if Measurement.get(console, options.update(max_width=WIDEST), whole).maximum <= options.max_width:
+            yield whole
+        else:
+            yield _nodes(self.status, without=2)
+            yield cell(("rate and last run: on a wider screen", "quiet"))
+
+
+def _nodes(status: Status, *, without: int = 0) -> Table:
     groups = ("group",) if status.cluster.vrrp.groups else ()
-    table = _table("node", *groups, "VRRP", "for", "priority", *DAEMONS, "sessions", "rate", "last run")
+    columns = ("node", *groups, "VRRP", "for", "priority", *DAEMONS, "sessions", "rate", "last run")
+    headings = columns[: len(columns) - without]
+    table = _table(*headings)
     for node in status.cluster.nodes:
         if node.name in status.nodes:
             for row in _node(status.nodes[node.name]):
-                table.add_row(*row)
+                table.add_row(*row[: len(headings)])
         elif node.name in status.errors:
             table.add_row(cell((node.name, "name")), cell(("?", "bad")))
     return table

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lbdeploy.common.debian import DAEMONS
+from lbdeploy.common.typed import typed
 from lbdeploy.health.digest.overview import Overview
 from lbdeploy.health.finding import Finding
 
@@ -92,7 +93,7 @@ def _undeployed(seen: Overview) -> Iterator[Finding]:
     """A node of a running cluster that has nothing of lbdeploy's: one cause of all that it lacks."""
     for name in seen.bare:
         detail = "is not deployed yet: it has nothing of lbdeploy's"
-        yield Finding(name, "deployed", "error", detail, "lbdeploy plan, then: lbdeploy up")
+        yield Finding(name, "deployed", "error", detail, typed("plan", after=", then: lbdeploy up"))
 
 
 def _rank(finding: Finding) -> int:

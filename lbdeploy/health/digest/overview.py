@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import LbdeployError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.fitness import able
@@ -72,7 +73,7 @@ class Overview:
 
 def not_deployed(cluster: str, names: Iterable[str], state: str) -> LbdeployError:
     """The error that there is no cluster yet."""
-    return LbdeployError(f"{cluster} is not deployed on {', '.join(names)}", state=state, fix="lbdeploy plan")
+    return LbdeployError(f"{cluster} is not deployed on {', '.join(names)}", state=state, fix=typed("plan"))
 
 
 def overview(state: ClusterState) -> Overview:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import LabError
 from lbdeploy.lab.host.netns import network
 
@@ -24,7 +25,7 @@ def run(argv: Sequence[str], *, stdin: str = "", check: bool = True) -> str:
     )
     if check and done.returncode:
         output = (done.stderr or done.stdout).strip()
-        raise LabError(f"`{' '.join(argv)}` failed on this machine: {output}", detail=stdin, fix="lbdeploy lab up")
+        raise LabError(f"`{' '.join(argv)}` failed on this machine: {output}", detail=stdin, fix=typed("lab", "up"))
     return done.stdout
 
 

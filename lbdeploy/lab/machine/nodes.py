@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import LabError
 from lbdeploy.lab.host import cgroups, processes
 from lbdeploy.lab.host.paths import Place
@@ -116,7 +117,7 @@ def wait(place: Place, name: str, answers: Callable[[], bool], given_up: Callabl
     deadline, look_again = time.monotonic() + limit, time.monotonic() + 0.5
     while not (answers() and _admits(place, name)):
         if given_up():
-            raise LabError("interrupted", node=name, fix="lbdeploy lab up goes on")
+            raise LabError("interrupted", node=name, fix=typed("lab", "up", after=" goes on"))
         if time.monotonic() > deadline:
             raise _boot_error(place, name, f"did not answer on SSH within {limit:.0f} s")
         if time.monotonic() > look_again:  # finding its processes costs more than asking its sshd
@@ -135,7 +136,7 @@ def _admits(place: Place, name: str) -> bool:
 def _boot_error(place: Place, name: str, what: str) -> LabError:
     log = place.host(name) / "console.log"
     end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
-    fix = f"read {log}; then: lbdeploy lab fresh {name}"
+    fix: str = typed("lab", "fresh", name, before=f"read {log}; then: ")
     if few := processes.too_few_watches():
         what, fix = f"{what}: {few}", "sysctl fs.inotify.max_user_instances=1024; then: lbdeploy lab up"
     return LabError(f"{name} {what}. The end of its console:\n{end}", node=name, fix=fix)

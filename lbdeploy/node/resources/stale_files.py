@@ -30,7 +30,9 @@ class Gone(Resource[Found]):
     """No file matches `patterns` (of the shell, without spaces), except for those in `but`. `name` is for people.
 
     `unit`: a service of lbdeploy's whose unit file is among them: it is stopped first. `late`: they are removed only
-    once no daemon needs them any more. The state is each file found.
+    once no daemon needs them any more. `written_by`: a script that a daemon runs, and that writes them: where a
+    rollback brings that back, they come by themselves, and their old content is of no use. The state is each file
+    found.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Gone(Resource[Found]):
     but: tuple[str, ...] = ()
     unit: str = ""
     late: bool = False
+    written_by: str = ""
 
     @property
     def id(self) -> str:
@@ -79,6 +82,8 @@ class Gone(Resource[Found]):
         return state
 
     def as_kept(self, kept: Mapping[str, Resource[Any]]) -> list[Resource[Any]]:
+        if self.written_by:
+            return [] if self.written_by in kept else [self]
         again = self.again(kept)
         return [*(kept[path] for path in again), replace(self, but=(*self.but, *again))]
 

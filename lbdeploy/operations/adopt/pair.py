@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.draft import Draft, finished
 from lbdeploy.config.model import Interface
 from lbdeploy.errors import RemoteError
@@ -213,7 +214,7 @@ def _no_frontend(node: HandMadeNode) -> RemoteError:
         f"haproxy serves nothing that a frontend of hosts.toml could: {there}",
         node=node.name,
         state=UNTOUCHED,
-        fix="lbdeploy init writes a hosts.toml for a pair that is built anew",
+        fix=typed("init", after=" writes a hosts.toml for a pair that is built anew"),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from lbdeploy.common.debian import APT_CONF_FOLDER, APT_SOURCES, DAEMONS, DEBIAN, RELEASES, UBUNTU
 from lbdeploy.common.shell import Raw
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import apt
@@ -90,7 +91,10 @@ def _sources(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
 def _dpkg(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     if _state(checkup).interrupted:
         yield Finding.warning(
-            checkup.node.name, "dpkg", "dpkg was interrupted", "lbdeploy up repairs it; or there: dpkg --configure -a"
+            checkup.node.name,
+            "dpkg",
+            "dpkg was interrupted",
+            typed("up", after=" repairs it; or there: dpkg --configure -a"),
         )
 
 

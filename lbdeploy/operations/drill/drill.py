@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import STATUS, Cluster, Node, Ssh
 from lbdeploy.errors import InterruptedRunError, LbdeployError
 from lbdeploy.events import Emit, Event, Note, RemoteCommand
@@ -186,7 +187,7 @@ class Drill:
                     survey = eyes.until_well(self._return_seconds, also=home)
         except KeyboardInterrupt:
             state = "what was broken is undone; whether all is well again was not looked at"
-            raise InterruptedRunError("interrupted", state=state, fix="lbdeploy verify --wait 60") from None
+            raise InterruptedRunError("interrupted", state=state, fix=typed("verify", "--wait", "60")) from None
         return survey
 
     @property
@@ -229,4 +230,4 @@ def _refuse(survey: Survey) -> None:
     if bad := survey.verdict.errors:
         what = "\n".join(each.text for each in bad)
         state = "nothing was broken: a drill needs a healthy cluster"
-        raise LbdeployError(f"the cluster is not healthy:\n{what}", state=state, fix="lbdeploy verify")
+        raise LbdeployError(f"the cluster is not healthy:\n{what}", state=state, fix=typed("verify"))

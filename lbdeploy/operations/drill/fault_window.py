@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from lbdeploy.common.typed import typed
 from lbdeploy.errors import ConnectError, InterruptedRunError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.operations.drill.faults import BREAK_DELAY, FaultTarget
@@ -18,7 +19,7 @@ from lbdeploy.rollout.interrupt import Interrupt
 BASELINE = 1.0  # seconds of probing before the break, and after all is well again
 MARGIN = 6.0  # seconds by which the node's own repair comes later than the operator's
 GLANCE_SECONDS = 0.05  # seconds within which Ctrl-C is noticed
-LOOK = "lbdeploy verify --wait 60"
+LOOK = typed("verify", "--wait", "60")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Address
 from lbdeploy.errors import DrillError
 from lbdeploy.health.verdict import Verdict
@@ -16,7 +17,7 @@ from lbdeploy.operations.outage.vip_moves import Placed
 from lbdeploy.operations.outage.vrrp_events import Event
 from lbdeploy.operations.outage.watch import NOTED
 
-LOOK = "lbdeploy verify --wait 60"
+LOOK = typed("verify", "--wait", "60")
 FORGETS = ("hang", "link", "freeze")  # after which haproxy learns anew who is connected to the other nodes
 RELEARNED = 10.0  # seconds that this takes
 

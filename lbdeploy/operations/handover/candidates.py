@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import RemoteError
 from lbdeploy.health.fitness import unable
@@ -40,7 +41,7 @@ def require_rules(part: Cluster, survey: Survey) -> None:
         differing = there.unlike(wanted) if there and wanted and seen.service("keepalived").running else []
         if differing:
             message = f"VRRP there does not go by hosts.toml: its keepalived.conf differs in {', '.join(differing)}"
-            fix = "lbdeploy up, or take back the edit of hosts.toml"
+            fix = typed("up", after=", or take back the edit of hosts.toml")
             raise RemoteError(message, node=name, state="nothing was moved", fix=fix)
 
 
@@ -94,7 +95,7 @@ def _tracks(part: Cluster, conf: str) -> bool:
     return found is not None and found.own_handover
 
 
-def unmoved(message: str, giver: str = "", fix: str = "lbdeploy verify") -> RemoteError:
+def unmoved(message: str, giver: str = "", fix: str = typed("verify")) -> RemoteError:
     """The error for a handover that was not started."""
     state = f"nothing was moved; {giver} holds the VIPs" if giver else "nothing was moved"
     return RemoteError(message, state=state, fix=fix)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Step
@@ -154,7 +155,7 @@ class Handover:
             return self._await(giver, taker, again)
         except KeyboardInterrupt:
             state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
-            fix = f"lbdeploy verify; to undo it: {self.part.handover('--back')}"
+            fix = typed("verify", after=f"; to undo it: {self.part.handover('--back')}")
             raise InterruptedRunError("interrupted", state=state, fix=fix) from None
         except LbdeployError:
             self._write(offsets, sure=False)
@@ -178,7 +179,7 @@ class Handover:
             before = looked
             self._interrupt.check(f"{giver} holds the VIPs, as before", f"to move them after all: {again}")
             if time.monotonic() >= deadline:
-                fix = f"journalctl -u keepalived -n 20 on {taker}; then: lbdeploy verify"
+                fix = typed("verify", before=f"journalctl -u keepalived -n 20 on {taker}; then: ")
                 message = f"it did not take the VIPs within {self._limit:.0f} s"
                 raise RemoteError(message, node=taker, state="the priorities are as before", fix=fix)
             time.sleep(POLL_SECONDS)
@@ -205,7 +206,7 @@ class Handover:
         holders = after.verdict.holders_of(self.part.group)
         if holders != (taker,):
             now = " and ".join(holders) or "no node"
-            raise RemoteError("it did not keep the VIPs", node=taker, state=f"{now} holds them", fix="lbdeploy verify")
+            raise RemoteError("it did not keep the VIPs", node=taker, state=f"{now} holds them", fix=typed("verify"))
         self._emit(Done(taker, "holds the VIPs"))
         return after
 

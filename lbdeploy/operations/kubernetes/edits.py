@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Server
 from lbdeploy.errors import ApiError, LbdeployError
 from lbdeploy.operations.kubernetes.comparison import ComparedServer, Comparison
@@ -39,4 +40,4 @@ def _refusals(path: Path, comparison: Comparison) -> Iterator[LbdeployError]:
     for frontend in dict.fromkeys(row.frontend for row in comparison.rows):
         own = [row for row in comparison.rows if row.frontend == frontend]
         if not any(row.state in {"same", "missing"} for row in own):
-            yield ApiError(f"{frontend} would have no server that serves", state=LEFT, fix="lbdeploy verify")
+            yield ApiError(f"{frontend} would have no server that serves", state=LEFT, fix=typed("verify"))

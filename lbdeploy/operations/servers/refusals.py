@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Frontend
 from lbdeploy.errors import LbdeployError, RemoteError, together
 from lbdeploy.node.paths import SERVER_STATE
@@ -44,13 +45,17 @@ def _unable(view: NodeServers, wanted: Sequence[Member]) -> Iterator[RemoteError
     name = view.node.name
     if not view.loads:
         message = f"its haproxy.cfg does not have haproxy read {SERVER_STATE}: a reload would end the drain"
-        fix = "lbdeploy up; a haproxy.cfg.j2 of your own needs server-state-file and load-server-state-from-file"
+        fix = typed(
+            "up", after="; a haproxy.cfg.j2 of your own needs server-state-file and load-server-state-from-file"
+        )
         yield RemoteError(message, node=name, state=UNCHANGED, fix=fix)
         return
     for frontend, server in wanted if view.answers else ():
         if not view.stat((frontend.name, server.name)):
             message = f"its haproxy has no server {frontend.name}/{server.name}"
-            yield RemoteError(message, node=name, state=UNCHANGED, fix="lbdeploy up puts hosts.toml's servers there")
+            yield RemoteError(
+                message, node=name, state=UNCHANGED, fix=typed("up", after=" puts hosts.toml's servers there")
+            )
 
 
 def _last(frontend: Frontend, views: Sequence[NodeServers], wanted: Sequence[Member]) -> Iterator[RemoteError]:
@@ -61,7 +66,7 @@ def _last(frontend: Frontend, views: Sequence[NodeServers], wanted: Sequence[Mem
         if up and up <= leaving:
             why = _others(frontend, view, leaving)
             message = f"{' and '.join(sorted(up))} is the last server of {frontend.name} that is up{why}"
-            fix = "lbdeploy verify says what the others lack; to drain it anyway: --force-last"
+            fix = typed("verify", after=" says what the others lack; to drain it anyway: --force-last")
             yield RemoteError(message, node=view.node.name, state=UNCHANGED, fix=fix)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.operations.status import Look, Snapshot, Status, looks, together
@@ -54,7 +55,7 @@ def _silence(name: str, seen: LastSnapshot) -> LbdeployError:
     why = f": {seen.error.message}" if seen.error else ""
     what = f"nothing was heard from it for {seen.silent:.0f} s{why}"
     state = "unknown; what is shown is what it said last"
-    return LbdeployError(what, node=name, state=state, fix="lbdeploy verify")
+    return LbdeployError(what, node=name, state=state, fix=typed("verify"))
 
 
 class Watch:

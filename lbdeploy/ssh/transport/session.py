@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from lbdeploy.common.startup import stand_in, version_of
+from lbdeploy.common.typed import typed
 
 with (
     stand_in("unittest.mock", Mock=None),
@@ -221,7 +222,7 @@ class Session:
             f"the connection was lost: {why}",
             node=self.node.name,
             state="a change that had begun goes on by itself on the node",
-            fix="lbdeploy verify, once the node can be reached",
+            fix=typed("verify", after=", once the node can be reached"),
             silent=silent or self._was_cut(),
         )
 
@@ -230,7 +231,7 @@ class Session:
             f"it was given up: {why}",
             node=self.node.name,
             state="its connection is closed; a change that had begun goes on by itself on the node",
-            fix=f"see whether it answers by hand: {self._login}; then: lbdeploy verify",
+            fix=typed("verify", before=f"see whether it answers by hand: {self._login}; then: "),
             silent=True,
         )
 

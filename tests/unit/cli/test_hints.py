@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from goldens import GOOD
 
 from lbdeploy.cli.hints import Advice
 from lbdeploy.cli.report.reporter import Reporter
+from lbdeploy.common.typed import as_data, typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.planning.desired import HAPROXY_CFG
@@ -57,6 +59,26 @@ def test_every_fix_of_a_document_is_like_that() -> None:
     assert Advice(files=("a.toml",)).within(document) == {
         "error": {"fix": "lbdeploy -f a.toml up", "message": "lbdeploy up"},
         "findings": [{"fix": None}, {"fix": "look"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("up",), ("verify", "--wait", "60"), ("down", "--limit", "lb3"), ("lab", "start", "lb1"), ("bundle",),
+     ("undrain", "master 2"), ("plan", "--limit", "lb1")],
+)  # fmt: skip
+def test_a_command_for_programs_has_the_same_options_as_its_words(words: tuple[str, ...]) -> None:
+    """Twice is as good as once."""
+    entry = as_data(typed(*words, before="look, then: "))
+    told = PROD.within(entry)
+    assert told["fix"] == f"look, then: {shlex.join(told['fix_command'])}"
+    assert PROD.within(told) == told
+    assert Advice().within(entry) == entry
+
+
+def test_a_schema_of_advice_is_none() -> None:
+    assert PROD.within({"fix": {"type": "string"}, "fix_command": {"type": "array"}})["fix_command"] == {
+        "type": "array"
     }
 
 

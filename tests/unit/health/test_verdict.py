@@ -416,6 +416,7 @@ def test_a_verdict_as_json_has_the_parts_of_the_contract(seed: Cluster) -> None:
         "subject": "keepalived",
         "detail": "keepalived is inactive",
         "fix": "lbdeploy up; to see why: journalctl -u keepalived",
+        "fix_command": ["lbdeploy", "up"],
     }
     assert all({"node", "check", "ok", "detail"} <= each.keys() for each in document["findings"])
 

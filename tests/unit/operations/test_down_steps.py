@@ -15,7 +15,7 @@ from lbdeploy.node.drift import diff
 from lbdeploy.node.resources import Gone
 from lbdeploy.node.resources.purge import Purge, PurgeState
 from lbdeploy.operations.down_steps import leave, original, purge
-from lbdeploy.planning.desired import NO_LEFTOVERS, desired, files, packages, sysctls
+from lbdeploy.planning.desired import NO_LEFTOVERS, NO_VRRP_METRICS, desired, files, packages, sysctls
 from lbdeploy.rollout.transaction import Task
 
 
@@ -47,8 +47,8 @@ def test_down_needs_no_template(tmp_path: Path) -> None:
 def test_down_removes_all_of_them(seed: Cluster) -> None:
     """Whatever hosts.toml says by then."""
     wanted = original(seed, seed.preferred, purge=False)
-    (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
-    assert leftovers == NO_LEFTOVERS
+    leftovers = [each for each in wanted if isinstance(each, Gone) and each.late]
+    assert leftovers == [NO_VRRP_METRICS, NO_LEFTOVERS]
 
 
 def test_the_steps_of_a_node_that_leaves(seed: Cluster) -> None:

@@ -178,7 +178,7 @@ def test_a_rollback_brings_back_scripts_that_hosts_toml_does_not_name(seed: Clus
     then = Generation("run", "ann", "", {GONE: ("755", SCRIPT), KEEPALIVED_CONF: ("644", "old\n")})
     wanted = RollbackTarget("run", "ann", {"lb1": then}).wanted("lb1", desired(seed, seed.node("lb1")))
     assert File(GONE, SCRIPT, "755", secret=True) in wanted
-    (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.late)
+    (leftovers,) = (each for each in wanted if isinstance(each, Gone) and each.covers(GONE))
     assert leftovers.but == (GONE,)
     other = RollbackTarget("run", "ann", {"lb1": then}).wanted("lb2", desired(seed, seed.node("lb2")))
     assert other == desired(seed, seed.node("lb2"))

@@ -35,10 +35,12 @@ from lbdeploy.planning.desired import (
     KEEPALIVE,
     KEEPALIVED_CONF,
     NO_LEFTOVERS,
+    NO_VRRP_METRICS,
     NOTIFY_SERVICE,
     OWN_SCRIPTS,
     SYSCTL_CONF,
     TICKLE_CLIENTS,
+    VRRP_METRICS,
     apt_files,
     desired,
     files,
@@ -100,6 +102,7 @@ def test_a_node_gets_packages_files_settings_and_services_in_this_order(seed: Cl
     kinds = [type(each) for each in desired(seed, seed.preferred)]
     assert kinds == [
         Journal,
+        Gone,
         Gone,
         Gone,
         Gone,
@@ -172,8 +175,10 @@ def test_a_ca_that_no_frontend_names_any_more_is_removed(rich: Cluster) -> None:
     old = f"{OWN_CAS}old.eu-ca.crt"
     line = " ".join((old, "644", base64.b64encode(b"x").decode()))
     kept = " ".join((f"{OWN_CAS}api-ca.crt", "644", base64.b64encode(b"x").decode()))
-    (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.late)
-    (leaving,) = (each for each in original(rich, rich.preferred, purge=False) if isinstance(each, Gone) and each.late)
+    (now,) = (each for each in desired(rich, rich.preferred) if isinstance(each, Gone) and each.covers(old))
+    (leaving,) = (
+        each for each in original(rich, rich.preferred, purge=False) if isinstance(each, Gone) and each.covers(old)
+    )
     for gone, names in ((now, [old]), (leaving, [old, f"{OWN_CAS}api-ca.crt"])):
         assert f"{OWN_CAS}*" in gone.patterns
         assert [each.name for each in gone.compare(gone.read(Answer(f"{line}\n{kept}\n")), ())] == names
@@ -225,6 +230,19 @@ def test_scripts_that_nothing_names_any_more_are_removed() -> None:
     (change,) = leftovers.compare(state, ())
     assert (change.kind, change.name, change.action) == ("file", GONE, "remove")
     assert leftovers.compare({}, ()) == []
+
+
+def test_metrics_of_vrrp_that_nobody_asks_for_are_taken_away_and_never_put_back(tmp_path: Path, seed: Cluster) -> None:
+    """A keepalived with a former configuration writes them by itself: an old file would be drift at once."""
+    on = cluster(tmp_path, SEED.read_text() + '[metrics]\nnetwork = "management"\nvrrp = true\n')
+    assert VRRP_METRICS in rendered(on, "lb1")
+    assert NO_VRRP_METRICS not in desired(on, on.preferred)
+    assert VRRP_METRICS not in rendered(seed, "lb1")
+    assert NO_VRRP_METRICS in desired(seed, seed.preferred)
+    (path,) = NO_VRRP_METRICS.patterns
+    kept = {path: File(path, "old"), VRRP_METRICS: File(VRRP_METRICS, "#!/bin/sh\n")}
+    assert NO_VRRP_METRICS.as_kept(kept) == []
+    assert NO_VRRP_METRICS.as_kept({path: File(path, "old")}) == [NO_VRRP_METRICS]
 
 
 def test_a_firewall_takes_a_package_and_a_service(tmp_path: Path) -> None:

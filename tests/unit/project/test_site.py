@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -47,6 +48,19 @@ def test_the_first_page_leads_to_every_other() -> None:
             for target in re.findall(r"\]\(([^)#]+\.md)", text)
         }
         assert pages - linked == set()
+
+
+def test_each_key_of_hosts_toml_is_a_title_for_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the place of its row; twice is as good as once."""
+    monkeypatch.syspath_prepend(str(TOP / "tools" / "python"))
+    with_keys = import_module("search_keys").with_keys
+    page = {"location": "index.html", "level": 1, "title": "lbdeploy", "text": "", "path": [], "tags": []}
+    index = with_keys({"config": {}, "items": [page]})
+    found = {each["title"]: each for each in index["items"]}
+    text = "Whether a node of higher priority takes the VIPs back when it returns."
+    assert (found["vrrp.preempt"]["location"], found["vrrp.preempt"]["text"]) == ("hosts-toml.html#vrrp.preempt", text)
+    assert {"frontends.NAME.check", "metrics.port", "vrrp.groups.NAME.router_id", "lbdeploy"} <= set(found)
+    assert with_keys(index) == index
 
 
 def test_pages_link_to_nothing_outside_of_the_site() -> None:

@@ -31,7 +31,8 @@ def test_the_page_names_what_templates_are_given(tmp_path: Path) -> None:
         return render(of, node, template, **values)
 
     (tmp_path / "claim.sh").write_text("#!/bin/sh\n")
-    of = cluster(tmp_path, EVERYTHING.replace("[vrrp]\n", '[vrrp]\nnotify_master = "claim.sh"\n'))
+    text = EVERYTHING + '[metrics]\nnetwork = "back"\nvrrp = true\n'
+    of = cluster(tmp_path, text.replace("[vrrp]\n", '[vrrp]\nnotify_master = "claim.sh"\n'))
     desired.files(of, of.preferred, noted)
     assert {f"{name}.j2" for name in given} == {path.name for path in (TOP / "templates").iterdir()}
     told: dict[str, set[str]] = defaultdict(set)

@@ -15,7 +15,8 @@ def test_check_of_a_good_file_ends_well(run: Run, tmp_path: Path) -> None:
     (tmp_path / "hosts.toml").write_text(READY)
     done = run("check")
     assert (done.code, done.err) == (0, "")
-    assert "hosts.toml" in done.out
+    assert done.out.startswith("hosts.toml is valid: 2 nodes")
+    assert done.out.endswith("\nNext: lbdeploy doctor; on nodes that are set up already: lbdeploy plan\n")
     document = run("--json", "check").json
     assert document.pop("duration_s") >= 0
     assert (document.pop("version"), len(document.pop("time"))) == (__version__, 20)

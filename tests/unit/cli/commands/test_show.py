@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from console import Run
+from statuses import pair
+
+from lbdeploy.config.model import Cluster
 
 
 def test_the_sample_is_drawn_and_written(run: Run, tmp_path: Path) -> None:
@@ -20,6 +24,14 @@ def test_a_document_for_programs(run: Run) -> None:
     """`--json show` has the parts as data."""
     document = run("--json", "show").json
     assert (document["ok"], document["live"], len(document["nodes"])) == (True, False, 2)
+
+
+def test_a_live_picture_ends_with_how_the_cluster_is(run: Run, seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After what was written; as `status` says it."""
+    monkeypatch.setattr("lbdeploy.cli.commands.show._look", lambda _: pair(seed))
+    last = run("show", "--live", "--svg", "a.svg").out.splitlines()[-1]
+    assert last.startswith("k8s-api  HEALTHY  2/2 nodes  3/3 servers  VIPs on lb1")
+    assert "HEALTHY" not in run("show").out
 
 
 def test_a_file_that_can_not_be_written_is_told(run: Run) -> None:

@@ -26,9 +26,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def drawn(status: Status) -> list[str]:
+def drawn(status: Status, width: int = 80) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=80, color_system=None, theme=Theme(RICH)).print(once(status))
+    Console(file=out, width=width, color_system=None, theme=Theme(RICH)).print(once(status))
     return out.getvalue().splitlines()
 
 
@@ -41,6 +41,15 @@ def test_a_healthy_pair_fits_a_small_screen_and_has_no_warnings(seed: Cluster) -
     assert lines[1].split()[:4] == ["lb1", "MASTER", "2m", "200"]
     assert "12" in lines[1].split()
     assert "3/s" in lines[1].split()
+
+
+def test_a_screen_that_is_too_narrow_lacks_the_last_columns_and_says_so(seed: Cluster) -> None:
+    """No word is broken."""
+    lines = drawn(pair(seed), 60)
+    assert lines[0].split() == ["node", "VRRP", "for", "priority", "haproxy", "keepalived", "sessions"]
+    assert lines[1].split()[:4] == ["lb1", "MASTER", "2m", "200"]
+    assert "rate and last run: on a wider screen" in lines
+    assert "wider" not in " ".join(drawn(pair(seed)))
 
 
 def test_what_is_not_as_it_should_be_is_said(seed: Cluster) -> None:
