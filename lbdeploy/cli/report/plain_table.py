@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from lbdeploy.cli.report.terminal import coloured, lively
+from lbdeploy.common.sanitize import safe_text
 
 WIDEST = 160  # columns; rich breaks cells of a wider one
 
@@ -24,4 +25,5 @@ def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
     if inner + 2 > WIDEST:
         return []
     head, *body = ("   ".join(map(str.ljust, row, widths)) for row in rows)
-    return [f" {each} " for each in (" " * inner, head, "─" * inner, *body, " " * inner)]
+    lines = [f" {each} " for each in (" " * inner, head, "─" * inner, *body, " " * inner)]
+    return lines if lines == [safe_text(each) for each in lines] else []  # a secret is hidden in its own cell only

@@ -7,12 +7,14 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbdeploy.cli.report import printer
 from lbdeploy.cli.report.plain_table import plain, plain_table
 from lbdeploy.cli.report.printer import Printer
+from lbdeploy.common.redact import HIDDEN
+from lbdeploy.common.sanitize import safe_text
 
 CELLS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
@@ -29,15 +31,17 @@ def drawn(rows: list[list[str]]) -> str:
     return one.results.getvalue()
 
 
+@example([["$0=0", "x"]])
+@example([["$0", "=1"]])
 @given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1, max_size=4)))
 def test_it_is_what_rich_draws(rows: list[list[str]]) -> None:
-    """Whatever is in the cells, as long as it is ASCII and there is room for it."""
+    """Whatever is in the cells, as long as it is ASCII, no secret, and there is room for it."""
     rows = [[each.strip() or "x" for each in row] for row in rows]
     found = drawn(rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(printer, "plain_table", lambda _: [])
         assert found == drawn(rows)
-    assert plain_table(rows)
+    assert plain_table(rows) or HIDDEN in safe_text(found)
 
 
 def test_what_takes_more_than_counting_is_left_to_rich() -> None:
