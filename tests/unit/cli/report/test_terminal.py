@@ -137,10 +137,13 @@ def test_help_on_a_terminal_is_as_wide_as_it(show: Show) -> None:
 
 
 def test_check_on_a_terminal(show: Show) -> None:
-    """What the sample's check of servers misses, and one line in the terminal's own green."""
+    """What the sample's check of servers misses, one line in the terminal's own green, and what comes next."""
     shown = show("check")
     assert shown.rows[0] == 'warning: hosts.toml: frontends.k8s-api.check = "tcp" takes a kube-apiserver'
-    assert shown.rows[-1] == "hosts.toml is valid: 2 nodes, 2 VIPs, 3 servers; lb1 is the preferred MASTER."
+    assert shown.rows[-2:] == [
+        "hosts.toml is valid: 2 nodes, 2 VIPs, 3 servers; lb1 is the preferred MASTER.",
+        "Next: lbdeploy doctor; on nodes that are set up already: lbdeploy plan",
+    ]
     assert "32" in colours(shown.sent) <= MODEST
 
 
