@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.common.paths import PACKAGE, shipped, user_folder
+from lbdeploy.common.paths import PACKAGE, shipped
 from lbdeploy.common.version import __version__
 
 KEPT = 200  # entries; the oldest are deleted
@@ -27,8 +27,9 @@ WORKED_OUT_BY = ("common", "config", "planning", "node")  # the packages that de
 
 
 def folder() -> Path:
-    """Where entries are kept."""
-    return user_folder("XDG_CACHE_HOME", "~/.cache")
+    """Where entries are kept (XDG Base Directory Specification: a relative path does not count)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "lbdeploy")
 
 
 def key(*facts: object) -> str:

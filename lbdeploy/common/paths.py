@@ -21,18 +21,11 @@ def home_expanded(name: str) -> Path:
     return Path(os.path.expanduser(name))
 
 
-def user_folder(variable: str, usual: str) -> Path:
-    """lbdeploy's folder below one of the user's (XDG Base Directory Specification: a relative path does not count).
-
-    Not absolute for a user without HOME and passwd entry. To import platformdirs, which does the same, takes 4 ms.
-    """
-    base = os.environ.get(variable, "")
-    return Path(base if os.path.isabs(base) else os.path.expanduser(usual), "lbdeploy")
-
-
 def logs() -> Path:
-    """The folder with the logs of runs."""
-    return user_folder("XDG_STATE_HOME", "~/.local/state")
+    """The folder with the logs of runs. Not absolute for a user without HOME and passwd entry."""
+    from platformdirs import user_state_path
+
+    return user_state_path("lbdeploy", appauthor=False)
 
 
 def shown(path: Path) -> Path:

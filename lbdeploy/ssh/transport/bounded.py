@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hmac import compare_digest
 from typing import Any
 
-from paramiko import Channel, Message, SSHException, Transport, util
+from paramiko import Channel, Message, SSHException, Transport
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
 PACKET = 256 * 1024  # bytes, as OpenSSH has it; RFC 4253, section 6.1 demands 35,000
 BANNER = 64 * 1024  # bytes that a host may send before its SSH banner
-
-util.constant_time_bytes_eq = compare_digest  # for the MAC of each packet: paramiko's own is a loop in Python
 
 
 class Bounded(Transport):  # type: ignore[misc]

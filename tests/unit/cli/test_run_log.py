@@ -80,9 +80,7 @@ def test_a_folder_that_was_open_to_others_is_so_no_more(state: Path) -> None:
 
 def test_a_user_without_a_home_has_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither HOME nor an entry in passwd: then nothing is written into a folder called ~ in the current one."""
-    for name in ("HOME", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: Path("~/.local/state/lbdeploy"))
     monkeypatch.chdir(tmp_path)
     log = Logbook(["lbdeploy"])
     log.write("something")
@@ -99,7 +97,7 @@ def test_whatever_goes_wrong_with_it_is_no_traceback(
     def broken(*_: object, **__: object) -> Path:
         raise RuntimeError("no home can be found")
 
-    monkeypatch.setattr("lbdeploy.cli.run_log.logs", broken)
+    monkeypatch.setattr("platformdirs.user_state_path", broken)
     log = Logbook(["lbdeploy"])
     log.write("something")
     assert log.close() == (None, "RuntimeError: no home can be found")
