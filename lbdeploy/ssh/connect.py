@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +15,7 @@ from lbdeploy.errors import ConnectError
 from lbdeploy.ssh.config import Target, environment
 
 CHANNEL_TIMEOUT = "Timeout opening channel."  # paramiko's, of a jump host that does not get through to the next host
+SEARCH = 2.5  # seconds; the kernel asks for a neighbour for three (arp(7): mcast_solicit and retrans_time)
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
@@ -31,8 +34,19 @@ def _tcp(hop: Target) -> socket.socket:
     *others, last = socket.getaddrinfo(hop.host, hop.port, family, socket.SOCK_STREAM)
     for each in others:
         with suppress(OSError):
-            return _connected(hop, each[0], each[4])
-    return _connected(hop, last[0], last[4])
+            return _reached(hop, each[0], each[4])
+    return _reached(hop, last[0], last[4])
+
+
+def _reached(hop: Target, family: int, address: tuple[Any, ...]) -> socket.socket:
+    """Connect. That no host is there may be the end of a search from before its cable was back: it comes too soon."""
+    began = time.monotonic()
+    try:
+        return _connected(hop, family, address)
+    except OSError as error:
+        if error.errno != errno.EHOSTUNREACH or time.monotonic() - began > SEARCH:
+            raise
+    return _connected(hop, family, address)
 
 
 def _connected(hop: Target, family: int, address: tuple[Any, ...]) -> socket.socket:
