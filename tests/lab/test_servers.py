@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,44 @@ def nobody_forwards(lab: Lab) -> None:
             lab.on(node, "rm /etc/ssh/sshd_config.d/none.conf && systemctl reload ssh")
     (of,) = [each for each in found if each["check"] == "certificate"]
     assert (of["ok"], of["detail"][:37]) == (True, "not looked at: sshd on the nodes forw")
+
+
+@pytest.mark.slow
+def test_a_server_that_nobody_here_wrote(pair: Lab, tmp_path: Path) -> None:
+    """openssl s_server in the place of a stand-in: haproxy checks it, its certificate is judged, it is drained."""
+    pair.edit('check = "tcp"', 'check = "https"')
+    pair.edit("interval = 10", "interval = 1")
+    pair.do("up")
+    with openssls_server(pair, tmp_path):
+        found = pair.do("verify", "--wait", "60", "--wait-for", "servers")
+        assert {(each["status"], each["check_status"]) for each in found["servers"]} == {("UP", "L7OK")}
+        told = " ".join(
+            each["detail"] for each in found["findings"] if each["check"] == "certificate" and not each["ok"]
+        )
+        assert "master2 (192.168.1.22) ends in 4 days" in told
+        assert "is not for 192.168.0.10 and 192.168.1.10" in told
+        assert "different authorities" in told
+        for server in ("master1", "master3"):
+            pair.do("drain", server)
+        url = "https://192.168.0.10:6443/readyz"
+        assert pair.on("client", f"curl -sk --max-time 5 {url}") == "ok, says openssl"
+        assert "last server" in pair.do("drain", "master2", code=1)["error"]["message"]
+        for server in ("master1", "master3"):
+            pair.do("undrain", server)
+
+
+@contextmanager
+def openssls_server(lab: Lab, folder: Path) -> Iterator[None]:
+    """At master2's address; it answers with files of the folder, and has a certificate of its own for five days."""
+    (folder / "readyz").write_text("ok, says openssl\n")
+    made = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 5 -subj /CN=kubernetes"
+    subprocess.run(["openssl", *made.split()], cwd=folder, check=True, capture_output=True)
+    lab.lab("stop", "master2")
+    served = "openssl s_server -accept 192.168.1.22:6443 -key key.pem -cert cert.pem -WWW -quiet"
+    argv = f"ip netns exec {lab.namespace('master2')} {served}".split()
+    with subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield
+        finally:
+            server.terminate()
+    lab.lab("start", "master2")

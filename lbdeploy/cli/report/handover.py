@@ -8,6 +8,7 @@ from lbdeploy.cli.report.summary import summary_line
 from lbdeploy.cli.report.terminal import Line
 from lbdeploy.config.model import Cluster
 from lbdeploy.operations.handover.result import HandoverResult
+from lbdeploy.operations.outage.watch import NOTED
 
 
 def lines(cluster: Cluster, results: Sequence[HandoverResult]) -> Iterator[Line]:
@@ -39,7 +40,8 @@ def _cost(moved: HandoverResult) -> Iterator[Line]:
     yield (f"{moved.failed} of {moved.probes} probes failed", style), rest
     if moved.watches:
         ended = f"{moved.ended_watches} of {moved.watches} watches that only read were ended"
-        yield f"{ended}, and heard nothing for at most {moved.silence:.2f} s"
+        silence = f"at most {moved.silence:.2f} s" if moved.silence else f"less than {NOTED:g} s"
+        yield f"{ended}, and heard nothing for {silence}"
 
 
 def _until(part: Cluster, moved: HandoverResult) -> Iterator[Line]:

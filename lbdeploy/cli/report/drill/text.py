@@ -10,6 +10,7 @@ from lbdeploy.operations.drill.result import DrillResult
 from lbdeploy.operations.drill.timeline import Row, State, Timeline, timeline
 from lbdeploy.operations.outage.views import HERE, TOLERANCE
 from lbdeploy.operations.outage.vrrp_events import Event
+from lbdeploy.operations.outage.watch import NOTED
 
 CELLS: dict[State, tuple[str, str]] = {
     "silent": ("x", "bad"),
@@ -190,7 +191,8 @@ def silences(result: DrillResult) -> str:
         limit = "nothing would end them: see lbdeploy check"
     else:
         limit = f"predicted: at most {_seconds(result.expected_silence)}" + ("" if result.heard else ": too long")
-    return f"{_seconds(result.silence)}, {limit}; {ended}"
+    silence = _seconds(result.silence) if result.silence else f"less than {NOTED:g} s"
+    return f"{silence}, {limit}; {ended}"
 
 
 def unreached(result: DrillResult) -> Iterator[str]:

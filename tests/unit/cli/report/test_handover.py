@@ -16,7 +16,7 @@ from lbdeploy.operations.outage.watch import Silence
 VIP = ip_address("192.168.0.10")
 
 
-def told(seed: Cluster, *, reached: bool = True, watches: int = 6) -> list[str]:
+def told(seed: Cluster, *, reached: bool = True, watches: int = 6, silence: float = 0.7) -> list[str]:
     """The report of a handover from lb1 to lb2, as text."""
     after = survey(seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2"), holds=True))
     probes = tuple(ProbeResult(VIP, 999 + n / 50, "" if reached else "refused") for n in range(100))
@@ -24,7 +24,7 @@ def told(seed: Cluster, *, reached: bool = True, watches: int = 6) -> list[str]:
         views=(View(HERE, VIP, probes),),
         watches=watches,
         ended_watches=watches,
-        silences=(Silence(VIP, 1001.4, 1002.1),) if watches else (),
+        silences=(Silence(VIP, 1001.4, 1001.4 + silence),) if watches and silence else (),
         giver="lb1",
         taker="lb2",
         began=1000.0,
@@ -46,6 +46,11 @@ def test_what_it_cost_clients(seed: Cluster) -> None:
         "They stay there until lbdeploy handover --back, or until lb2 is rebooted:",
         "lb1 takes them then, after preempt_delay (30 s).",
     ]
+
+
+def test_a_short_silence_is_not_called_none(seed: Cluster) -> None:
+    """What is shorter than a busy machine's pauses is not noted: that is said, and not 0.00 s."""
+    assert told(seed, silence=0)[2].endswith("were ended, and heard nothing for less than 0.4 s")
 
 
 def test_what_was_not_measured_is_not_told(seed: Cluster) -> None:
