@@ -87,6 +87,7 @@ def test_the_firewall_lets_no_forged_advert_through(pair: Lab) -> None:
     assert pair.run("doctor").code == 0
 
 
+@pytest.mark.slow
 def test_a_client_is_never_wrong_for_long(pair: Lab) -> None:
     """Whatever moves the VIPs, and also where the former holder was the last to speak."""
     wrong = {}

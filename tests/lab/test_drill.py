@@ -132,6 +132,7 @@ def test_a_haproxy_that_comes_back_at_once_is_not_called_stopped(pair: Lab) -> N
     wait_for(lambda: pair.on("lb2", "cat /run/lbdeploy-haproxy-stopped") == "0", 5)
 
 
+@pytest.mark.slow
 def test_what_watches_feel(pair: Lab) -> None:
     """Each kind that breaks no daemon: an own client's watches agree with the drill's, and none is forgotten."""
     pair.edit("preempt_delay = 2", "preempt_delay = 10")  # a haproxy that was frozen has to learn who its clients are
