@@ -36,11 +36,11 @@ HEADS = ("event", "VIPs moved", "new connections: lbdeploy", "the other client",
 TEXT = """\
 Written by `make client-view` on {date} UTC: each event once, on pairs of lab nodes (defaults but for
 `preempt_delay = 10`, and `check = "https"`). Each cell has the longest time (s) without an answer, or an event; beside
-it new connections that failed, of {rate} a second, or streams and watches that ended, and of how many. lbdeploy
-measures drills, and the new connections of a handover. The other client asks for /readyz, and waits for longer: of a
-server that drains, each 500 counts as failed until it gets no more connections. Nodes and clients shared {cores}
-cores with other work: the load was between {least:.1f} and {most:.1f}, and the other client had to wait for up to
-{lag:.2f} s.
+it new connections that failed, of {rate} a second, or streams and watches that ended, and of how many; their silences
+of less than 0.4 s are not noted. lbdeploy measures drills and handovers. The other client asks for /readyz, and waits
+for longer: of a server that drains, each 500 counts as failed until it gets no more connections. Nodes and clients
+shared {cores} cores with other work: the load was between {least:.1f} and {most:.1f}, and the other client had to wait
+for up to {lag:.2f} s.
 
 {tables}
 """
