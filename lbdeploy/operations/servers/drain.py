@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import LbdeployError, LockedError, together
-from lbdeploy.events import Done, Emit, Step
+from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.node.resources.drains import Drain, Pair, render
 from lbdeploy.operations.servers.connections import POLL_SECONDS, OpenConnections
 from lbdeploy.operations.servers.names import Member, State, members
@@ -67,10 +67,8 @@ class Servers:
     def _bring(self, wanted: Sequence[Member], state: State, *, force_last: bool = False) -> ServerResult:
         """Bring the servers to a state, on every node that can be reached."""
         found = self._found(wanted)
-        deadline = time.monotonic() + _checked_within(wanted)
-        while state == "drain" and not force_last and undecided(_seen(found), wanted) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-            found = self._found(wanted)
+        if state == "drain" and not force_last and undecided(_seen(found), wanted):
+            found = self._checked(wanted)
         views = {view.node.name: view for view in _seen(found)}
         if not views:
             raise together(_errors(found).values()).but(state=UNCHANGED)
@@ -90,6 +88,14 @@ class Servers:
     def ports(self) -> dict[Pair, int]:
         """The ports of all servers."""
         return {(frontend.name, server.name): server.port for frontend, server in self.cluster.servers()}
+
+    def _checked(self, wanted: Sequence[Member]) -> dict[str, NodeServers | LbdeployError]:
+        """What is found once haproxy has checked the other servers, or should have."""
+        self.emit(Note(None, "waiting until haproxy has checked the other servers"))
+        deadline = time.monotonic() + _checked_within(wanted)
+        while undecided(_seen(found := self._found(wanted)), wanted) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return found
 
     def _found(self, wanted: Sequence[Member]) -> dict[str, NodeServers | LbdeployError]:
         return self.pool.each(self.pool.nodes, lambda node, session: self._view(node, session, wanted))
