@@ -192,8 +192,8 @@ def go_away(task: Task) -> list[str]:
 def _reset_clients() -> str:
     """Reset the connections to VIPs that another node had, as after a move; the run does not wait for it.
 
-    Where the VIPs come, or come back as a change is undone, to an instance that is MASTER already, its state does not change: keepalived runs nothing, and
-    who only reads would never know.
+    Where the VIPs come, or come back as a change is undone, to an instance that is MASTER already, its state does not
+    change: keepalived runs nothing, and who only reads would never know.
     """
     told = f'read -r state _ < {VRRP_STATE} && exec {TICKLE_CLIENTS} moved "$state"'
     return f"[ ! -x {TICKLE_CLIENTS} ] || systemd-run --quiet --collect --no-block sh -c {cmd(told)} || :"
