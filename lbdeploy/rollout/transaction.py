@@ -146,6 +146,7 @@ def _given(**variables: object) -> str:
 def _steps(task: Task) -> list[str]:
     """Everything that a task does on the node, in order. What apt reads must be there before packages are installed."""
     early, late = Steps(task.plan, early=True), Steps(task.plan, early=False)
+    moved = regrouped(task.plan)
     script = [
         *_listen(task),
         "remember",
@@ -158,12 +159,14 @@ def _steps(task: Task) -> list[str]:
         *(["remember_packaged"] if late.has(Phase.STAGE) else []),
         *_keep(early, late),
         *late.staged(),
-        *late.take(Phase.GUARD, Phase.STOP, Phase.CREATE, Phase.VALIDATE, Phase.SWAP, Phase.SET),
+        *late.take(Phase.GUARD),
+        *([f"undo_last {cmd(_reset_clients())}"] if moved else []),
+        *late.take(Phase.STOP, Phase.CREATE, Phase.VALIDATE, Phase.SWAP, Phase.SET),
         *reload_units(early, late),
         *late.take(Phase.BRING_UP),
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
-        *([_reset_clients()] if regrouped(task.plan) else []),
+        *([_reset_clients()] if moved else []),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
     ]
     early.require_all_taken()
@@ -189,8 +192,8 @@ def go_away(task: Task) -> list[str]:
 def _reset_clients() -> str:
     """Reset the connections to VIPs that another node had, as after a move; the run does not wait for it.
 
-    Where the VIPs come to an instance that is MASTER already, its state does not change: keepalived runs nothing, and
-    who only reads would never know.
+    Where the VIPs come, or come back as a change is undone, to an instance that is MASTER already, its state does not
+    change: keepalived runs nothing, and who only reads would never know.
     """
     told = f'read -r state _ < {VRRP_STATE} && exec {TICKLE_CLIENTS} moved "$state"'
     return f"[ ! -x {TICKLE_CLIENTS} ] || systemd-run --quiet --collect --no-block sh -c {cmd(told)} || :"

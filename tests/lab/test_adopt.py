@@ -91,6 +91,17 @@ frontend web
     http-request auth unless { http_auth(people) }
     http-request return status 200 content-type text/plain string "kept"
 """
+# Another cluster, at the same port of its own VIP.
+TWO_CLUSTERS = (
+    HAPROXY.replace("bind *:6443", "bind 192.168.0.10:6443,192.168.1.10:6443")
+    + """\
+frontend second
+    bind 192.168.0.77:6443
+    default_backend second
+backend second
+    server master1 192.168.1.23:6443 check
+"""
+)
 SECTIONS = "haproxy.d/sections.cfg"
 LOOK = (
     "stat -c '%a %U %G %n' /etc/keepalived/* /etc/haproxy/*; "
@@ -171,13 +182,16 @@ def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted
 
 @pytest.mark.slow
 def test_a_pair_with_two_instances_is_adopted_as_two_groups(unadopted: Lab) -> None:
-    """Each goes on by its router ID and its priorities, where it is: no client of either notices `up`."""
-    by_hand(unadopted, BY_UNICAST + OTHER_WAY_ROUND, HAPROXY)
+    """Each goes on by its router ID and priorities, where it is, with its own servers: no client notices `up`."""
+    by_hand(unadopted, BY_UNICAST + OTHER_WAY_ROUND, TWO_CLUSTERS)
     wait_for(lambda: held_by(unadopted, "lb2", "192.168.0.77"), 30)
     told = adopted(unadopted)
-    written = tomllib.loads(unadopted.file.read_text())["vrrp"]["groups"]
-    assert {name: (each["router_id"], each.get("priorities")) for name, each in written.items()} == {
+    written = tomllib.loads(unadopted.file.read_text())
+    assert {name: (each["router_id"], each.get("priorities")) for name, each in written["vrrp"]["groups"].items()} == {
         "API": (101, None), "INGRESS": (71, {"lb1": 100, "lb2": 200})
+    }  # fmt: skip
+    assert {name: (each["groups"], [*each["servers"]]) for name, each in written["frontends"].items()} == {
+        "kubernetes": (["API"], ["master1", "master2"]), "second": (["INGRESS"], ["master1"])
     }  # fmt: skip
     assert {"virtual_router_id 71", "priority 200", "priority 100"} <= lines(told, "kept")
     stages = unadopted.do("plan", code=3)["stages"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness import Lab
+import pytest
+from harness import VIPS, Lab, wait_for
 from strangers import stranger
+
+from lbdeploy.lab.host.paths import SWITCH
 
 AHEAD = (
     r'printf "#!/bin/sh\nexec /bin/date -d \"+1 hour\" \"\$@\"\n" > /usr/local/sbin/date; chmod +x /usr/local/sbin/date'
@@ -60,6 +64,44 @@ def foreigner(lab: Lab, vip: str) -> Iterator[str]:
         lab.on("client", f"ip addr del {vip}/32 dev {link}")
         for node in ("lb1", "lb2"):  # it would believe in that MAC for half a minute
             lab.on(node, f"ip neigh flush to {vip}")
+
+
+# A port of a cloud: no frame with this address as its sender comes from a machine that it was not given to.
+SPOOFED = """\
+add table bridge spoofed
+add chain bridge spoofed sent {{ type filter hook forward priority 0; }}
+add rule bridge spoofed sent ip saddr {vip} counter drop
+add rule bridge spoofed sent arp saddr ip {vip} counter drop
+"""
+
+
+@contextmanager
+def not_allowed(lab: Lab, vip: str) -> Iterator[None]:
+    """The lab's switch drops what comes from a VIP, by the nft of a node, since this machine may have none."""
+    lab.on("lb2", "apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends nftables >/dev/null")
+
+    def nft(rules: str) -> None:
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            lab.namespace(SWITCH),
+            "chroot",
+            str(lab.root("lb2")),
+            "/usr/sbin/nft",
+            "-f",
+            "-",
+        ]
+        subprocess.run(argv, input=rules, text=True, check=True, timeout=30, capture_output=True)
+
+    nft(SPOOFED.format(vip=vip))
+    try:
+        for where in ("lb2", "client"):  # they know the holder's MAC already
+            lab.on(where, f"ip neigh flush to {vip}")
+        yield
+    finally:
+        nft("delete table bridge spoofed")
+        lab.on("lb2", "apt-get -q -y purge --autoremove nftables >/dev/null")
 
 
 def wrong(document: Any) -> dict[tuple[str | None, str], str]:
@@ -125,3 +167,19 @@ def test_a_living_pair_is_ready_and_notices_who_takes_its_vip(pair: Lab) -> None
     every = sum(each["node"] == "lb1" for each in document["findings"])
     assert f"lb1: {every} checks passed" in barred.out
     assert "lb2: 3 checks passed" in barred.out
+
+
+@pytest.mark.slow
+def test_a_vip_that_the_network_drops_is_told_with_the_usual_causes(pair: Lab) -> None:
+    """It answers on its holder and nowhere else, the other VIP everywhere; once it is let through, all is well."""
+    with not_allowed(pair, "192.168.0.10"):
+        assert (pair.holder("192.168.0.10"), pair.answers("192.168.0.10"), pair.answers(VIPS[1])) == (["lb1"], "", "ok")
+        document = pair.do("doctor", code=6)
+    (found,) = [each for each in document["findings"] if each["check"] == "vip-reach" and not each["ok"]]
+    assert (found["node"], found["severity"], found["subject"]) == ("lb2", "error", "192.168.0.10")
+    assert found["detail"].startswith("192.168.0.10 answers on lb1, which holds it, and not from here")
+    for cause in ("allowed_address_pairs", "forged transmits", "filters of MACs"):
+        assert cause in found["fix"]
+    assert {check for node, check in wrong(document) if node} == {"vip-reach"}
+    wait_for(lambda: pair.answers("192.168.0.10") == "ok")
+    assert [check for _, check in wrong(pair.do("doctor"))] == ["readiness"]

@@ -14,6 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from documents import server, verified
+
+from lbdeploy.cli.report.formats import Format
+
 CAPTURED = Path(__file__).parent / "captured" / "haproxy_metrics"
 VERSIONS = ("2.2", "2.6", "3.0")
 PROMTOOL = str(Path(sys.executable).with_name("promtool"))
@@ -28,7 +32,14 @@ master2 = "192.168.1.22:6443"
 network = "management"
 """
 INSTANCES = ("192.168.1.11:8404", "192.168.1.12:8404")
+WITH_VRRP = "vrrp = true\n"  # below the above
 Series = dict[str, str]  # promtool's notation of values over time, by series
+
+PACKAGES = [
+    {"node": node, "name": name, "version": "1"} for node in ("lb1", "lb2") for name in ("haproxy", "keepalived")
+]
+SERVERS = [server("master1", "UP", node) for node in ("lb1", "lb2")]
+STALE = "lbdeploy_verify_timestamp_seconds"
 
 
 def scrape(version: str) -> str:
@@ -54,6 +65,13 @@ def series(text: str, instance: str = "", minutes: int = 90) -> Series:
             name, value = line.rsplit(" ", 1)
             found[labelled(name, instance)] = f"{value}x{minutes}"
     return found
+
+
+def verify_says(*findings: dict[str, object], **more: object) -> Series:
+    """What verify prints, each minute: its last look is never old."""
+    document = verified(*findings, packages=PACKAGES) | {"servers": SERVERS} | more  # type: ignore[arg-type]
+    printed = series(Format("prometheus").text(document))
+    return {name: "0+60x90" if name.startswith(STALE) else value for name, value in printed.items()}
 
 
 def labelled(name: str, instance: str) -> str:

@@ -24,7 +24,7 @@ def export() -> None:
     """Write alert rules and a dashboard, made from hosts.toml.
 
     They use what a timer has `lbdeploy verify --format prometheus` print, and, with [metrics] in hosts.toml, what the
-    nodes' haproxy serve. Contacts nobody.
+    nodes' haproxy serve and, with its vrrp = true, what their keepalived write. Contacts nobody.
 
     \b
     lbdeploy export prometheus --output k8s-api.rules.yml
@@ -39,9 +39,9 @@ def export() -> None:
 def prometheus(app: App, *, output: Path | None) -> None:
     """Write alert rules for Prometheus.
 
-    Alerts: a VIP on no node or on several, no usable server, servers that are down, moves of the VIPs, drift from
-    hosts.toml, versions that differ, TLS that fails, and nodes, scrapes or a timer that say nothing. After a change to
-    nodes, frontends or [metrics], make them again.
+    Alerts: a VIP on no node or on several, no usable server, servers that are down, moves of the VIPs, VRRP that flaps
+    or is in FAULT, drift from hosts.toml, versions that differ, TLS that fails, and nodes, scrapes or a timer that say
+    nothing. After a change to nodes, frontends or [metrics], make them again.
 
     \b
     lbdeploy export prometheus --output k8s-api.rules.yml

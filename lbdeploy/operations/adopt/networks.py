@@ -45,7 +45,7 @@ class UnplacedError(Exception):
         self.interface = interface
 
 
-def places(sides: Mapping[str, NodeSide]) -> list[FoundNetwork]:
+def found_networks(sides: Mapping[str, NodeSide]) -> list[FoundNetwork]:
     """The networks; the first is that of VRRP. Raises UnplacedError."""
     vips = {vip.address.ip for side in sides.values() for each in side.all for vip in each.vips}
     found = [_vrrp_place(sides, vips)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ from lbdeploy.config.model import Interface
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.paths import HOSTS
 from lbdeploy.operations.adopt.haproxy import explanations as haproxy_rows
-from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_tables
+from lbdeploy.operations.adopt.haproxy.frontends import Frontends
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, PATTERN, KeptSections, file_of, kept_sections
+from lbdeploy.operations.adopt.haproxy.places import Places, placed
 from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, proxies
 from lbdeploy.operations.adopt.keepalived import explanations as vrrp_rows
 from lbdeploy.operations.adopt.keepalived import scripts
@@ -22,7 +22,7 @@ from lbdeploy.operations.adopt.keepalived import table as vrrp
 from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup, groups
 from lbdeploy.operations.adopt.keepalived.instances import HandMade, instances, main, same
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide
-from lbdeploy.operations.adopt.networks import FoundNetwork, NodeSide, UnplacedError, named, places
+from lbdeploy.operations.adopt.networks import FoundNetwork, NodeSide, UnplacedError, found_networks
 from lbdeploy.operations.adopt.notes import notes
 from lbdeploy.operations.adopt.reading import haproxy_cfg, keepalived_conf
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Section
@@ -77,19 +77,19 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
     found = _networks(nodes, mains)
     side = next(each for each in nodes if each.name == best)
     own = scripts.scripts(side.entries, mains[best], side.machine.sources["keepalived"])
-    networks = named(found)
-    frontends = _frontends(nodes, best, networks)
-    vrrp_network = list(networks)[-1]
+    grouped, merged_for = _groups(nodes, mains, found[0])
+    in_groups = {each.name: {str(vip) for vip in each.vips} for each in grouped}
+    networks, places = placed(found, in_groups, [each.proxies for each in nodes])
+    frontends = _frontends(nodes, best, places)
     draft: Draft = {"cluster": {"name": cluster}} | ({"ssh": {"user": user}} if user else {})
     draft["networks"] = {name: _network(each) for name, each in networks.items()}
     draft["nodes"] = _nodes(nodes, mains, networks)
-    draft["vrrp"] = vrrp.table(mains[best], vrrp_network, own, _track_files(side.entries))
-    grouped, merged_for = _groups(nodes, mains, networks[vrrp_network])
+    draft["vrrp"] = vrrp.table(mains[best], list(networks)[-1], own, _track_files(side.entries))
     if grouped:
         del draft["vrrp"]["router_id"]
         draft["vrrp"]["groups"] = {each.name: each.table(draft["vrrp"], draft["nodes"]) for each in grouped}
     draft["frontends"] = frontends.tables
-    kept = {each.name: kept_sections(each.own_sections, each.proxies, frontends) for each in nodes}
+    kept = {each.name: kept_sections(each.name, each.own_sections, each.proxies, frontends) for each in nodes}
     if any(each.sections for each in kept.values()):
         draft["haproxy"] = {"extra": [PATTERN]}
         frontends.files[FILE] = file_of({name: each.text() for name, each in kept.items()}, draft["nodes"])
@@ -144,7 +144,7 @@ def _nothing(node: HandMadeNode) -> RemoteError:
 def _networks(nodes: Sequence[HandMadeNode], mains: Mapping[str, HandMade]) -> list[FoundNetwork]:
     sides = {each.name: NodeSide(each.machine.links, each.instances, mains[each.name]) for each in nodes}
     try:
-        return places(sides)
+        return found_networks(sides)
     except UnplacedError as error:
         raise RemoteError(
             str(error),
@@ -175,36 +175,16 @@ def _nodes(
     return made
 
 
-def _frontends(nodes: Sequence[HandMadeNode], best: str, networks: Mapping[str, FoundNetwork]) -> Frontends:
+def _frontends(nodes: Sequence[HandMadeNode], best: str, places: Places) -> Frontends:
     """Those of the preferred node, then what only another node has."""
-    made = Frontends()
-    vips = {name: [str(vip.ip) for vip in place.vips] for name, place in networks.items() if place.vips}
+    made = Frontends(places)
     ordered = sorted(nodes, key=lambda each: each.name != best)
     for each in ordered:
-        for proxy in each.proxies:
-            if not proxy.why and proxy.front.name not in made.of:
-                made.add(proxy, vips, each.machine.sources["haproxy"])
-            elif not proxy.why:
-                _add_servers(made, proxy)
+        for proxy in (one for one in each.proxies if not one.why):
+            made.add(each.name, proxy, each.proxies, each.machine.sources["haproxy"])
     if not made.tables:
         raise _no_frontend(ordered[0])
     return made
-
-
-def _add_servers(made: Frontends, proxy: Proxy) -> None:
-    """Servers that only this node has: a node that lacks one would not serve what the other does."""
-    for name in made.of[proxy.front.name]:
-        table = made.tables[name]
-        port = table["port"]
-        there = {_address(each, port) for each in table["servers"].values()}
-        for server, entry in server_tables(proxy, port).items():
-            if server not in table["servers"] and _address(entry, port) not in there:
-                table["servers"][server] = entry
-
-
-def _address(entry: Any, port: int) -> str:
-    text = str(entry["address"] if isinstance(entry, dict) else entry)
-    return text if re.search(r"\]:|^[^:]*:[0-9]+$", text) else f"{text} port {port}"
 
 
 def _no_frontend(node: HandMadeNode) -> RemoteError:

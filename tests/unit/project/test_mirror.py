@@ -44,7 +44,6 @@ ssh/transport/channel.py
 THROUGH_OTHERS = """
 cli/commands/init_flags.py
 cli/commands/new_files.py
-cli/report/exports/alerts.py
 cli/report/exports/panels.py
 cli/report/exports/selectors.py
 cli/report/printer.py

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from builders import cluster
 from goldens import BEYOND
-
-from lbdeploy.planning.desired import KEEPALIVED_CONF, TEXTFILES, VRRP_METRICS, files
+from vrrp_script import Script
 
 Run = Callable[..., dict[str, float]]
 
@@ -20,33 +17,7 @@ Run = Callable[..., dict[str, float]]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs the script of lb1 with these arguments; gives its metrics, {} where there is no file."""
-    found = cluster(tmp_path, BEYOND["metrics of VRRP"])
-    rendered = {each.path: each.content for each in files(found, found.node("lb1"))}
-    text = rendered[VRRP_METRICS].replace("/run/lbdeploy-vrrp-metrics", str(tmp_path / "records"))
-    text = text.replace(TEXTFILES, str(tmp_path / "textfiles")).replace(KEEPALIVED_CONF, str(tmp_path / "conf"))
-    (tmp_path / "textfiles").mkdir()
-    (tmp_path / "conf").write_text(rendered[KEEPALIVED_CONF])
-    (tmp_path / "script").write_text(text)
-    (tmp_path / "ip").write_text(f'#!/bin/sh\ngrep -qx "$5" {tmp_path}/held && echo there\n')
-    (tmp_path / "ip").chmod(0o755)
-
-    def call(*args: str, held: str = "") -> dict[str, float]:
-        (tmp_path / "held").write_text(held.replace(" ", "\n") + "\n")
-        path = f"{tmp_path}:/usr/bin:/bin"
-        script = ["sh", str(tmp_path / "script"), *args]
-        done = subprocess.run(script, env={"PATH": path}, check=True, capture_output=True, text=True)
-        assert done.stderr == ""
-        record = tmp_path / "records" / args[0] if args and args[1] != "STOP" else None
-        for _ in range(100):  # it is noted meanwhile
-            if record is None or (record.exists() and record.read_text().startswith(args[1])):
-                break
-            time.sleep(0.05)
-        assert [each.name for each in (tmp_path / "textfiles").glob("lbdeploy-vrrp.*[!m]")] == []
-        file = tmp_path / "textfiles" / "lbdeploy-vrrp.prom"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return {key: float(value) for key, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
-
-    return call
+    return Script(tmp_path, cluster(tmp_path, BEYOND["metrics of VRRP"]), "lb1").metrics
 
 
 def state(metrics: dict[str, float], instance: str) -> str:

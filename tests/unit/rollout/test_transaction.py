@@ -715,6 +715,21 @@ def test_a_change_stays_only_if_it_is_confirmed(
         assert error is None
 
 
+def test_clients_are_reset_once_more_where_vips_go_back_to_their_virtual_router(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once keepalived has read its former file: it is the master of other VIPs there, and runs nothing."""
+    monkeypatch.setattr("lbdeploy.rollout.transaction.regrouped", lambda _: frozenset({"10.0.0.10"}))
+    monkeypatch.setattr("lbdeploy.rollout.transaction.TICKLE_CLIENTS", "/bin/true")
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
+    resets = f'systemd-run() {{ echo "reset by $(cat {here.path("conf")})" >> {here.log}; }}'
+    assert here.apply(plan, shell="bash", decision="abandon", confirm=30, more=resets).restored is True
+    assert [each for each in here.asked() if each.startswith(("re", "daemon"))] == [
+        "reload keepalived", "reset by new", "daemon-reload", "reload keepalived", "reset by old"
+    ]  # fmt: skip
+
+
 def test_nobody_waits_for_a_laptop_whose_lock_is_gone(here: Here) -> None:
     """The lock's file is there, and nobody holds it: the change is undone long before its time is over."""
     here.run.mkdir()

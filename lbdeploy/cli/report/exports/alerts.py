@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,10 @@ from lbdeploy.config.model import Cluster
 DRIFT = "packages|file|sysctl"  # checks of verify that say that a node is not as hosts.toml wants it
 MOVED_WITHIN = "15m"
 STALE_SECONDS = 300
+SILENT = "3m"  # keepalived writes every 15 s; a scrape a minute sees that it still does. By no node's clock
+FLAPPING = 5  # changes of state of one node in an hour: more than a handover and back, twice
+WRITTEN = "lbdeploy_vrrp_timestamp_seconds"
+MOVED = "A handover, a change or a failure; open connections were cut. Who, when and why: lbdeploy history"
 TLS_FAILED = 11  # HCHK_STATUS_L6RSP, of haproxy 2.2, whose exporter has no names for states yet
 
 
@@ -29,10 +34,11 @@ class Alert:
 
 
 def alerts(cluster: Cluster) -> list[Alert]:
-    """All alerts; those on haproxy's own metrics where hosts.toml has [metrics]."""
+    """All alerts; those on haproxy's own metrics and on keepalived's where hosts.toml has [metrics] for them."""
     of = Selectors(cluster)
+    moves = _seen_by_keepalived(cluster, of) if of.vrrp else [_moved_by_verify(of)]
     servers = _seen_by_haproxy(cluster, of) if of.haproxy else [_no_server_by_verify(of)]
-    return [*_seen_by_verify(of), *servers]
+    return [*_seen_by_verify(of), *moves, *servers]
 
 
 def _seen_by_verify(of: Selectors) -> Iterator[Alert]:
@@ -41,14 +47,6 @@ def _seen_by_verify(of: Selectors) -> Iterator[Alert]:
         "{{ $labels.vip }} is on {{ $value }} nodes instead of one",
         "On none, clients reach nothing; on two, some reach the wrong node. What is wrong and what to do: "
         "lbdeploy verify",
-    )  # fmt: skip
-    yield Alert(
-        "LbdeployVipMoved",
-        f"count by (cluster, vip) (count by (cluster, vip, node) "
-        f"(count_over_time(lbdeploy_vip_holder{{{of.verified}}}[{MOVED_WITHIN}]))) > 1",
-        "0m", "info",
-        f"{{{{ $labels.vip }}}} has moved within the last {MOVED_WITHIN}",
-        "A handover, a change or a failure; open connections were cut. Who, when and why: lbdeploy history",
     )  # fmt: skip
     yield Alert(
         "LbdeployProblem",
@@ -66,6 +64,80 @@ def _seen_by_verify(of: Selectors) -> Iterator[Alert]:
     )  # fmt: skip
     yield from _about_versions(of)
     yield from _about_verify(of)
+
+
+def _moved_by_verify(of: Selectors) -> Alert:
+    return Alert(
+        "LbdeployVipMoved",
+        f"count by (cluster, vip) (count by (cluster, vip, node) "
+        f"(count_over_time(lbdeploy_vip_holder{{{of.verified}}}[{MOVED_WITHIN}]))) > 1",
+        "0m", "info",
+        f"{{{{ $labels.vip }}}} has moved within the last {MOVED_WITHIN}",
+        MOVED,
+    )  # fmt: skip
+
+
+def _seen_by_keepalived(cluster: Cluster, of: Selectors) -> Iterator[Alert]:
+    yield _masters(cluster, of)
+    yield Alert(
+        "LbdeployVipMoved",
+        f"{_state(of, 'MASTER')} == 1 and on (cluster, node, vrrp_instance) {_changes(of, MOVED_WITHIN)} > 0",
+        "0m", "info",
+        f"the VIPs of {{{{ $labels.vrrp_instance }}}} have moved to {{{{ $labels.node }}}} "
+        f"within the last {MOVED_WITHIN}",
+        MOVED,
+    )  # fmt: skip
+    yield Alert(
+        "LbdeployVrrpFlapping", f"{_changes(of, '1h')} > {FLAPPING}", "0m", "warning",
+        "the VIPs of {{ $labels.vrrp_instance }} come and go on {{ $labels.node }}",
+        "Each move cuts open connections. Why: lbdeploy history. To keep them on the other node meanwhile: "
+        "lbdeploy handover --to NODE",
+    )  # fmt: skip
+    yield Alert(
+        "LbdeployVrrpFault", f"{_state(of, 'FAULT')} == 1", "2m", "warning",
+        "keepalived on {{ $labels.node }} is in FAULT: it can't take the VIPs of {{ $labels.vrrp_instance }}",
+        "An interface is down, or haproxy does not serve there. Which: lbdeploy verify",
+    )  # fmt: skip
+    yield _silent(cluster, of)
+
+
+def _masters(cluster: Cluster, of: Selectors) -> Alert:
+    """None is told only where all nodes have spoken: the one that has not may be the MASTER."""
+    each = _state(of, "MASTER")
+    masters, nodes = (f"{count} by (cluster, vrrp_instance) {each}" for count in ("sum", "count"))
+    return Alert(
+        "LbdeployVrrpMasters", f"{masters} > 1 or ({masters} == 0 and {nodes} == {len(cluster.nodes)})", "1m",
+        "critical",
+        "{{ $value }} nodes are MASTER of {{ $labels.vrrp_instance }} instead of one",
+        "As keepalived on each says. With none, clients reach nothing; with two, some reach the wrong node. "
+        "What is wrong and what to do: lbdeploy verify",
+    )  # fmt: skip
+
+
+def _silent(cluster: Cluster, of: Selectors) -> Alert:
+    names = (json.dumps(node.name) for node in cluster.nodes)
+    absent = " or ".join(f"absent({WRITTEN}{{{of.vrrp},node={name}}})" for name in names)
+    return Alert(
+        "LbdeployVrrpSilent", f"{_written(of)} == 0 or {absent}", "2m", "warning",
+        "keepalived on {{ $labels.node }} does not say how it is",
+        "It is stopped, the node is down, or its node exporter does not give Prometheus what is in lbdeploy-vrrp.prom. "
+        "The first two: lbdeploy verify",
+    )  # fmt: skip
+
+
+def _state(of: Selectors, state: str) -> str:
+    """1 for each node and instance in this state, 0 for others; of nodes whose keepalived still writes."""
+    each = f'max by (cluster, node, vrrp_instance) (lbdeploy_vrrp_state{{{of.vrrp},state="{state}"}})'
+    return f"({each} and on (cluster, node) {_written(of)} > 0)"
+
+
+def _written(of: Selectors) -> str:
+    return f"max by (cluster, node) (changes({WRITTEN}{{{of.vrrp}}}[{SILENT}]))"
+
+
+def _changes(of: Selectors, within: str) -> str:
+    found = f"increase(lbdeploy_vrrp_transitions_total{{{of.vrrp}}}[{within}])"
+    return f"max by (cluster, node, vrrp_instance) ({found})"
 
 
 def _about_versions(of: Selectors) -> Iterator[Alert]:

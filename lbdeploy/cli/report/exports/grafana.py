@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Any
 
 from lbdeploy.cli.report.exports.panels import Panel, panels
 from lbdeploy.config.model import Cluster
@@ -18,6 +19,21 @@ SCHEMA_VERSION = 36  # of Grafana 9; newer ones migrate it
 COLUMNS = 24  # of the grid that panels lie on
 LONGEST_UID = 40
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
+# What each kind of panel has to have, in words that all versions of Grafana since 9 know.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "stat": {
+        "colorMode": "background",  # red is seen from the other end of the room
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "orientation": "auto",
+        "reduceOptions": {"calcs": ["lastNotNull"]},
+        "textMode": "auto",
+    },
+    "state-timeline": {"legend": LEGEND, "tooltip": {"mode": "single", "sort": "none"}, "rowHeight": 0.9},
+    "table": {"frameIndex": 0, "showHeader": True},
+    "timeseries": {"legend": LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}},
+}
 
 
 def text(cluster: Cluster) -> str:
@@ -77,7 +93,7 @@ def _drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, object
         "gridPos": place,
         "targets": [_query(panel, at, *each) for at, each in enumerate(panel.queries.items())],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
-        "options": dict(panel.options),
+        "options": OPTIONS[panel.kind] | dict(panel.options),
     }
 
 

@@ -31,10 +31,11 @@ class Panel:
 
 
 def panels(cluster: Cluster) -> list[Panel]:
-    """All panels; those of haproxy's own metrics where hosts.toml has [metrics]."""
+    """All panels; those of haproxy's own metrics and of keepalived's where hosts.toml has [metrics] for them."""
     of = Selectors(cluster)
-    verified = [*_summary(of), *_holders(of), *_problems(of)]
-    return [*verified, *_servers(of), *_clients(of)] if of.haproxy else [*verified, _servers_by_verify(of)]
+    elections = _vrrp(of) if of.vrrp else ()
+    servers = [*_servers(of), *_clients(of)] if of.haproxy else [_servers_by_verify(of)]
+    return [*_summary(of), *_holders(of), *elections, *_problems(of), *servers]
 
 
 def _summary(of: Selectors) -> Iterator[Panel]:
@@ -75,6 +76,21 @@ def _holders(of: Selectors) -> Iterator[Panel]:
     )  # fmt: skip
 
 
+def _vrrp(of: Selectors) -> Iterator[Panel]:
+    by = "by (vrrp_instance, node)"
+    master, backup = (f'max {by} (lbdeploy_vrrp_state{{{of.vrrp},state="{each}"}})' for each in ("MASTER", "BACKUP"))
+    yield Panel(
+        "state-timeline", "VRRP", "The state of keepalived, as it says itself on each node", 14, 6,
+        {"{{vrrp_instance}} on {{node}}": f"2 * {master} + {backup}"},
+        colors=((None, BAD), (1, "blue"), (2, GOOD)), words={0: "FAULT", 1: "BACKUP", 2: "MASTER"},
+        options={"mergeValues": True, "showValue": "auto"},
+    )  # fmt: skip
+    yield Panel(
+        "timeseries", "Changes of state", "Of VRRP: one on each node where the VIPs move", 10, 6,
+        {"{{vrrp_instance}} on {{node}}": f"max {by} (increase(lbdeploy_vrrp_transitions_total{{{of.vrrp}}}{RATE}))"},
+    )  # fmt: skip
+
+
 def _problems(of: Selectors) -> Iterator[Panel]:
     yield Panel(
         "table", "What verify finds now", "With what to do: lbdeploy verify", 14, 7,
@@ -90,7 +106,7 @@ def _servers_by_verify(of: Selectors) -> Panel:
     return Panel(
         "state-timeline", "Servers", "As each node's haproxy sees them", 24, 8,
         {"{{frontend}}/{{server}} at {{node}}": f"lbdeploy_server_up{{{of.verified}}}"},
-        colors=((None, BAD), (1, GOOD)), words={0: "down", 1: "up"}, options={"mergeValues": True},
+        colors=((None, BAD), (1, GOOD)), words={0: "down", 1: "up"}, options={"mergeValues": True, "showValue": "auto"},
     )  # fmt: skip
 
 

@@ -63,3 +63,5 @@ def _about(cluster: Cluster) -> Iterator[str]:
     yield "#     - job_name: haproxy"
     yield "#       static_configs:"
     yield f"#         - targets: [{targets}]"
+    if cluster.metrics.vrrp:
+        yield "# What is named lbdeploy_vrrp_* comes from the nodes' node exporters, scraped once a minute at least."

@@ -22,6 +22,11 @@ class Selectors:
         return f"cluster={json.dumps(self.cluster.name)}"
 
     @property
+    def vrrp(self) -> str:
+        """Of what each node's keepalived writes for the node exporter; "" where hosts.toml does not ask for it."""
+        return self.verified if self.cluster.metrics and self.cluster.metrics.vrrp else ""
+
+    @property
     def haproxy(self) -> str:
         """Of the scrapes of all nodes' haproxy; "" where hosts.toml has no [metrics]."""
         return f"instance=~{one_of(self.instances)}" if self.instances else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lbdeploy.operations.adopt.haproxy.frontends import Frontends, server_name
+from lbdeploy.operations.adopt.haproxy.frontends import Frontends, name_in
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, KeptSections
 from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
 from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, Proxy, server_options
@@ -44,7 +44,7 @@ class HaproxySide:
     def served(self, section: Section) -> list[str]:
         """The frontends of hosts.toml that do what a section does."""
         leading = [each for each in self.proxies if any(section is part for part in each.sections) and not each.why]
-        return [name for each in leading for name in self.frontends.of.get(each.front.name, [])]
+        return [name for each in leading for name in self.frontends.of.get((self.machine.name, each.front.name), [])]
 
 
 def rows(side: HaproxySide) -> Iterator[LineRow]:
@@ -141,9 +141,12 @@ def _bind(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
 
 
 def _on_vip(side: HaproxySide, names: Sequence[str], own: Sequence[Endpoint], key: str) -> Meaning:
-    if all(any(table["port"] == each.port for table in side.tables(names)) for each in own):
-        return "kept", f"{key}.port and the networks' VIPs"
-    return "changes", f"{key}: the ports are those that {side.preferred} has"
+    on = [(side.frontends.tables[name], side.frontends.on[name]) for name in names]
+    lost = [each for each in own if not any(each.port == table["port"] and each.address in vips for table, vips in on)]
+    if lost:
+        return "changes", f"{key}: the VIPs are those on which {side.preferred} has it"
+    words = {word for table, _ in on for word in ("groups", "networks") if word in table}
+    return "kept", f"{key}.port and " + (f"its {' and '.join(sorted(words))}" if words else "the networks' VIPs")
 
 
 def _timeout(side: HaproxySide, names: Sequence[str], name: str, value: str, *, default: bool) -> Meaning:
@@ -201,15 +204,16 @@ def _lost(side: HaproxySide, names: Sequence[str], option: str, value: str) -> s
 
 
 def _server(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
-    found = next((each for proxy in side.proxies for each in proxy.servers if each.line is line), None)
-    name = server_name(found) if found else line.words[1]
-    if found is None or any(name not in table["servers"] for table in side.tables(names)):
+    of = next((proxy for proxy in side.proxies if any(each.line is line for each in proxy.servers)), None)
+    found = next((each for each in of.servers if each.line is line), None) if of else None
+    known = [name_in(table, found) for table in side.tables(names)] if found else []
+    if found is None or None in known or (of and of.has_before(found)):
         return "ends", "it is the same address and port as another server, or no address"
     own = server_options(line.words[3:])
     lost = [text for option, value in own.items() if (text := _lost(side, names, option, value))]
     if "check" not in found.options:
         lost.insert(0, "it is checked, which it is not now: while it does not answer, it gets no connections")
-    key = f"frontends.{names[0]}.servers.{name}"
+    key = f"frontends.{names[0]}.servers.{known[0]}"
     return ("changes", f"{key}; {'; '.join(lost)}") if lost else ("kept", key)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from lbdeploy.operations.adopt.haproxy.proxies import ANY, HandMadeServer, Proxy
+from lbdeploy.operations.adopt.haproxy.places import Places
+from lbdeploy.operations.adopt.haproxy.proxies import HandMadeServer, Proxy
 from lbdeploy.operations.adopt.keepalived.table import tidy
 from lbdeploy.operations.adopt.reading.haproxy_cfg import seconds
 from lbdeploy.operations.adopt.reading.sources import Sources
@@ -19,26 +21,41 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE---
 
 @dataclass(slots=True)
 class Frontends:
-    """[frontends] of hosts.toml: `of` has the names of those that a section became, and `files` lie beside it."""
+    """[frontends] of hosts.toml, open at these `places`, each `on` some of the VIPs.
 
+    `of` has the names of those that a node's section became, and `files` lie beside hosts.toml.
+    """
+
+    places: Places
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
-    of: dict[str, list[str]] = field(default_factory=dict)
+    on: dict[str, Set[str]] = field(default_factory=dict)
+    of: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
-    def add(self, proxy: Proxy, networks: Mapping[str, Sequence[str]], sources: Sources) -> None:
-        """The frontends of a section, one a port. `networks`: the VIPs of each. Sets `why` where there is none."""
-        ports = list(dict.fromkeys(each.port for each in proxy.endpoints))
-        reached = {port: _networks(proxy, port, networks) for port in ports}
-        if not any(reached.values()):
+    def add(self, node: str, proxy: Proxy, beside: Sequence[Proxy], sources: Sources) -> None:
+        """The frontends of a node's section, one a port; sets `why` where there is none.
+
+        Where another node serves the port already, they get the servers that only this one has: a node that lacks one
+        would not serve what the other does.
+        """
+        reached = self.places.reached(proxy, beside)
+        if not reached:
             proxy.why = "it listens on no VIP, and frontends of hosts.toml are open on VIPs alone"
-            return
-        for port in (each for each in ports if reached[each]):
-            name = self._name(proxy.front.name, port)
-            table = self._table(name, proxy, port, sources)
-            if len(reached[port]) < len(networks):
-                table = {"port": port, "networks": reached[port]} | table
-            self.tables[name] = table
-            self.of.setdefault(proxy.front.name, []).append(name)
+        mine = {name for (owner, _), names in self.of.items() if owner == node for name in names}
+        for port, vips in reached.items():
+            there = [name for name in self.on if self.on[name] & vips and self.tables[name]["port"] == port]
+            known = [name for name in there if name not in mine]
+            for name in known:
+                add_servers(self.tables[name], proxy)
+            names = known or [self._new(proxy, port, vips, sources)]
+            self.of.setdefault((node, proxy.front.name), []).extend(names)
+
+    def _new(self, proxy: Proxy, port: int, vips: Set[str], sources: Sources) -> str:
+        name = self._name(proxy.front.name, port)
+        table = self._table(name, proxy, port, sources)
+        self.tables[name] = {"port": port} | (self.places.keys(vips) or {}) | table
+        self.on[name] = vips
+        return name
 
     def _name(self, name: str, port: int) -> str:
         plain = re.sub(r"[^A-Za-z0-9_.-]", "-", name).strip("_.-")[:50] or "frontend"
@@ -59,12 +76,6 @@ class Frontends:
         if certificates:
             made["check_ca_file"] = f"ca/{name}.pem"
             self.files[made["check_ca_file"]] = "".join(f"{each}\n" for each in certificates)
-
-
-def _networks(proxy: Proxy, port: int, networks: Mapping[str, Sequence[str]]) -> list[str]:
-    """The networks on one of whose VIPs the section listens at this port."""
-    addresses = {each.address for each in proxy.endpoints if each.port == port}
-    return [name for name, vips in networks.items() if vips and (ANY in addresses or addresses & set(vips))]
 
 
 def _balance(proxy: Proxy) -> str:
@@ -146,6 +157,37 @@ def server_tables(proxy: Proxy, port: int) -> dict[str, Any]:
             seen.add(place)
             made[server_name(each)] = _server(each, port)
     return made
+
+
+def add_servers(table: dict[str, Any], proxy: Proxy) -> None:
+    """Adds the servers of a section whose addresses a frontend does not have yet, under names of their own."""
+    port = table["port"]
+    for server, entry in server_tables(proxy, port).items():
+        if not _named(table, _address(entry, port)):
+            others = (f"{server}-{number}" for number in count(2))
+            table["servers"][server if server not in table["servers"] else _free(others, table)] = entry
+
+
+def _free(names: Iterator[str], table: dict[str, Any]) -> str:
+    return next(each for each in names if each not in table["servers"])
+
+
+def name_in(table: dict[str, Any], server: HandMadeServer) -> str | None:
+    """The name that a frontend has for a server: another node may have called it otherwise."""
+    own = server_name(server)
+    port = table["port"]
+    address = _address(_server(server, port), port)
+    return own if address == _address(table["servers"].get(own, ""), port) else _named(table, address)
+
+
+def _named(table: dict[str, Any], address: str) -> str | None:
+    found = (name for name, entry in table["servers"].items() if _address(entry, table["port"]) == address)
+    return next(found, None)
+
+
+def _address(entry: Any, port: int) -> str:
+    text = str(entry["address"] if isinstance(entry, dict) else entry)
+    return text if re.search(r"\]:|^[^:]*:[0-9]+$", text) else f"{text} port {port}"
 
 
 def server_name(server: HandMadeServer) -> str:

@@ -51,9 +51,9 @@ class KeptSections:
         return "\n".join(lines) + "\n"
 
 
-def kept_sections(sections: Sequence[Section], proxies: Sequence[Proxy], made: Frontends) -> KeptSections:
-    """All that no frontend does the work of, once one of these listens; also what these lead to."""
-    served = [part for each in proxies if each.front.name in made.of and not each.why for part in each.sections]
+def kept_sections(node: str, sections: Sequence[Section], proxies: Sequence[Proxy], made: Frontends) -> KeptSections:
+    """All of a node that no frontend does the work of, once one of these listens; also what these lead to."""
+    served = [part for each in proxies if (node, each.front.name) in made.of and not each.why for part in each.sections]
     left = [each for each in sections if each.kind not in ("global", "defaults") and not _in(each, served)]
     if not any(each.kind in ("frontend", "listen") for each in left):
         return KeptSections()

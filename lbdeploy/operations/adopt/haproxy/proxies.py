@@ -70,6 +70,11 @@ class Proxy:
         values = Counter(each.options.get(name) for each in self.servers)
         return values.most_common(1)[0][0] if values else None
 
+    def has_before(self, server: HandMadeServer) -> bool:
+        """Whether an earlier server has the same address and port."""
+        before = self.servers[: self.servers.index(server)]
+        return any((each.address, each.port) == (server.address, server.port) for each in before)
+
     @property
     def tls_check(self) -> bool:
         """Whether servers are asked over TLS for a page."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ import pytest
 from builders import cluster
 from documents import finding, verified
 from goldens import BIG, GOOD
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from jsonschema import Draft202012Validator
-from metrics import VERSIONS, WITH_METRICS, named, names, promtool, scrape
+from metrics import VERSIONS, WITH_METRICS, WITH_VRRP, named, names, promtool, scrape
+from vrrp_script import Script
 
 from lbdeploy.cli.report.exports.grafana import text, to_json, uid
 from lbdeploy.cli.report.formats import Format
@@ -82,10 +87,17 @@ MODEL: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=[GOOD, GOOD + WITH_METRICS, BIG + '\n[metrics]\nnetwork = "back"\n'])
+@pytest.fixture(params=[GOOD, GOOD + WITH_METRICS + WITH_VRRP, BIG + '\n[metrics]\nnetwork = "back"\n'])
 def dashboard(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Without haproxy's metrics, with them, and with names and addresses of every kind."""
+    """Without haproxy's and keepalived's metrics, with them, and with names and addresses of every kind."""
     return json.loads(text(cluster(tmp_path, request.param)))
+
+
+@pytest.fixture
+def lbdeploys_own(tmp_path: Path) -> str:
+    """What verify prints, and what keepalived's script writes."""
+    script = Script(tmp_path, cluster(tmp_path, GOOD + WITH_METRICS + WITH_VRRP), "lb1")
+    return Format("prometheus").text(verified(finding("error", "x"), packages=PACKAGES)) + script.printed()
 
 
 def queries(dashboard: Any) -> list[str]:
@@ -102,6 +114,29 @@ def test_it_is_of_grafanas_model(dashboard: Any) -> None:
         assert len({query["refId"] for query in panel["targets"]}) == len(panel["targets"])
 
 
+def test_grafanas_own_model_knows_all_of_it(dashboard: Any) -> None:
+    """Its code for dashboards, which drops what it does not know, reads and writes it, and nothing is lost."""
+    register_default_plugins()
+    again = json.loads(JSONEncoder().encode(Dashboard.from_json(dashboard)))
+    assert [*lost(dashboard, again)] == []
+    known = {**dashboard, "panels": [{**dashboard["panels"][0], "options": {"colourMode": "value"}}]}
+    assert [*lost(known, json.loads(JSONEncoder().encode(Dashboard.from_json(known))))] == [
+        "/panels/0/options/colourMode"
+    ]
+
+
+def lost(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """What is not there any more, or not the same."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in before.items():
+            yield from lost(value, after.get(key), f"{path}/{key}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for at, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from lost(one, other, f"{path}/{at}")
+    elif before != after:
+        yield path
+
+
 def test_panels_lie_side_by_side(dashboard: Any) -> None:
     """None over another, and none beyond the last column."""
     places = [panel["gridPos"] for panel in dashboard["panels"]]
@@ -112,18 +147,18 @@ def test_panels_lie_side_by_side(dashboard: Any) -> None:
         assert apart or below
 
 
-def test_every_metric_that_it_shows_is_printed_by_each_version(dashboard: Any) -> None:
-    """By haproxy 2.2, 2.6 and 3.0, or by verify."""
-    own = names(Format("prometheus").text(verified(finding("error", "x"), packages=PACKAGES)))
+def test_every_metric_that_it_shows_is_printed_by_each_version(dashboard: Any, lbdeploys_own: str) -> None:
+    """By haproxy 2.2, 2.6 and 3.0, by verify, or by keepalived's script."""
+    own = names(lbdeploys_own)
     used = set[str]().union(*map(named, queries(dashboard)))
     for version in VERSIONS:
         assert used - names(scrape(version)) - own == set()
 
 
-def test_legends_have_labels_that_the_series_have(dashboard: Any) -> None:
+def test_legends_have_labels_that_the_series_have(dashboard: Any, lbdeploys_own: str) -> None:
     """A label that does not exist would be an empty place in each line."""
-    printed = scrape("2.6") + Format("prometheus").text(verified(finding("error", "x"), packages=PACKAGES))
-    known = {"instance", *re.findall(r'[{,]([a-z]+)="', printed)}
+    printed = scrape("2.6") + lbdeploys_own
+    known = {"instance", *re.findall(r'[{,]([a-z_]+)="', printed)}
     legends = [query["legendFormat"] for panel in dashboard["panels"] for query in panel["targets"]]
     assert {label for each in legends for label in re.findall(r"\{\{(\w+)\}\}", each)} <= known
 

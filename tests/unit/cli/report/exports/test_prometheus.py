@@ -9,18 +9,28 @@ import pytest
 from builders import cluster
 from documents import finding, server, verified
 from goldens import BIG, GOOD
-from metrics import INSTANCES, VERSIONS, WITH_METRICS, Series, firing, named, names, promtool, scrape, series, told
+from metrics import (
+    INSTANCES,
+    PACKAGES,
+    SERVERS,
+    STALE,
+    VERSIONS,
+    WITH_METRICS,
+    Series,
+    firing,
+    named,
+    names,
+    promtool,
+    scrape,
+    series,
+    told,
+    verify_says,
+)
 
 from lbdeploy.cli.report.exports.alerts import alerts
 from lbdeploy.cli.report.exports.prometheus import text, to_json
 from lbdeploy.cli.report.formats import Format
 from lbdeploy.config.model import Cluster
-
-PACKAGES = [
-    {"node": node, "name": name, "version": "1"} for node in ("lb1", "lb2") for name in ("haproxy", "keepalived")
-]
-SERVERS = [server("master1", "UP", node) for node in ("lb1", "lb2")]
-STALE = "lbdeploy_verify_timestamp_seconds"
 
 
 @pytest.fixture
@@ -32,13 +42,6 @@ def seed(tmp_path: Path) -> Cluster:
 def measured(tmp_path: Path) -> Cluster:
     """With [metrics], and the frontends of the recorded scrapes."""
     return cluster(tmp_path, GOOD + WITH_METRICS)
-
-
-def verify_says(*findings: dict[str, object], **more: object) -> Series:
-    """What verify prints, each minute: its last look is never old."""
-    document = verified(*findings, packages=PACKAGES) | {"servers": SERVERS} | more  # type: ignore[arg-type]
-    printed = series(Format("prometheus").text(document))
-    return {name: "0+60x90" if name.startswith(STALE) else value for name, value in printed.items()}
 
 
 def scraped(version: str = "2.6") -> Series:
