@@ -17,7 +17,9 @@ from lbdeploy.operations.drill.faults import Name
 RESTART_SECONDS = 1.0  # RestartSec= of keepalived's unit, as templates/keepalived.service.conf.j2 has it
 TOLD_SECONDS = 0.1  # until keepalived has read the tracked file, and its peer the advert (measured: 0.03 to 0.06)
 GREET_SECONDS = 0.7  # for which check-haproxy waits for servers' answers
-SOON = 1.5  # seconds after a move until every watch has been reset, and is there again
+# Seconds after a move until every watch has been reset, and is there again: tickle-clients asks each client at 0, 0.55,
+# 1.1 and 1.65 s, since packets may be lost; then it connects anew (0.1 s; measured with four labs on two cores: 0.9 s).
+SOON = 2.5
 SERVER_DEAD = 11.0  # seconds until a silent server's connections end: tcp-ut 10 s, seen by the second keepalive probe
 
 

@@ -47,17 +47,17 @@ def test_a_watch_goes_on_soon_after_the_vips_have_moved() -> None:
     found = seeded()
     own = found.preferred
     skew = 156 / 256
-    assert of_node(found, "power", own, holds=True) == Prediction(3 + skew, 3 + skew + 1.5)
-    assert of_node(found, "keepalived", own, holds=True) == Prediction(2 + skew, 3 + skew + 1.5)
+    assert of_node(found, "power", own, holds=True) == Prediction(3 + skew, 3 + skew + 2.5)
+    assert of_node(found, "keepalived", own, holds=True) == Prediction(2 + skew, 3 + skew + 2.5)
     assert of_node(found, "power", own, holds=True, tickled=False).silence is None
-    assert of_node(found, "haproxy", own, holds=True, tickled=False).silence == pytest.approx(0.1 + skew + 1.5)
+    assert of_node(found, "haproxy", own, holds=True, tickled=False).silence == pytest.approx(0.1 + skew + 2.5)
     assert of_node(found, "power", own, holds=False) == Prediction(0, 0)
 
 
 def test_a_server_is_missed_until_haproxy_calls_it_down() -> None:
     """The check that has just passed, and two that time out; its connections end sooner. One that drains loses none."""
     (frontend,) = seeded().frontends
-    assert of_server(frontend, "server") == Prediction(10 + 1 + 2 * 5, 11 + 5 + 1.5)
+    assert of_server(frontend, "server") == Prediction(10 + 1 + 2 * 5, 11 + 5 + 2.5)
     assert of_server(frontend, "drain") == Prediction(0, 0)
 
 
@@ -67,8 +67,8 @@ def test_a_server_on_the_node_fails_with_it(tmp_path: Path) -> None:
     stacked = cluster(tmp_path, text)
     lb1, lb2 = stacked.nodes
     for name in ("power", "link", "freeze"):
-        assert of_node(stacked, name, lb1, holds=True) == Prediction(21, 3 + 156 / 256 + 5 + 1.5)
-        assert of_node(stacked, name, lb1, holds=False) == Prediction(21, 17.5)
+        assert of_node(stacked, name, lb1, holds=True) == Prediction(21, 3 + 156 / 256 + 5 + 2.5)
+        assert of_node(stacked, name, lb1, holds=False) == Prediction(21, 18.5)
         assert of_node(stacked, name, lb2, holds=False) == Prediction(0, 0)
     assert of_node(stacked, "haproxy", lb1, holds=True) == of_node(seeded(), "haproxy", lb1, holds=True)
 
