@@ -371,8 +371,13 @@ class Cluster:
     @property
     def targets(self) -> tuple[tuple[Address, int], ...]:
         """Where to probe the cluster from outside: each VIP, with the port of its first frontend."""
-        first = {vip.ip: each.port for each in reversed(self.frontends) for vip in self.vips_of(each)}
-        return tuple((vip.ip, first[vip.ip]) for vip in self.vips if vip.ip in first)
+        return tuple((ip, each.port) for ip, each in self.probed.items())
+
+    @property
+    def probed(self) -> dict[Address, Frontend]:
+        """The first frontend of each VIP that has one."""
+        first = {vip.ip: each for each in reversed(self.frontends) for vip in self.vips_of(each)}
+        return {vip.ip: first[vip.ip] for vip in self.vips if vip.ip in first}
 
     @property
     def own(self) -> tuple[Address, ...]:

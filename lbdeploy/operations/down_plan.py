@@ -9,10 +9,11 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, RemoteError
 from lbdeploy.health.fitness import able, unable
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.keepalived_conf import read
-from lbdeploy.node.resources.original import UNKNOWN, OriginalFile, OriginalFileState
+from lbdeploy.node.keepalived_conf import read, routers
+from lbdeploy.node.resources.original import UNKNOWN, OriginalFile, OriginalFileState, OriginalService
 from lbdeploy.node.resources.purge import Purge, PurgeState
 from lbdeploy.operations.down_steps import leaving, purging
+from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.survey import Survey
 
@@ -21,12 +22,14 @@ from lbdeploy.rollout.survey import Survey
 class RemovalPlan:
     """A plan, and what an operator should know before it is carried out.
 
-    `vips` will be gone, and `sessions` (by node) will end. `unreached` are nodes that are left out, `unknown` those
+    `vips` will be gone, but the keepalived from before lbdeploy has those in `back` again; `sessions` (by node) will
+    end. `unreached` are nodes that are left out, `unknown` those
     without a record of what was there before lbdeploy. `staying`: packages that are not purged though others are.
     """
 
     plan: Plan
     vips: tuple[str, ...]
+    back: tuple[str, ...]
     sessions: Mapping[str, int]
     unreached: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -39,14 +42,27 @@ def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
     if plan.changes:
         _refuse_the_last(cluster, survey)
         _refuse_needed(plan)
+    vips = tuple(str(vip.ip) for vip in cluster.vips) if whole(cluster, survey) else ()
     return RemovalPlan(
         plan,
-        tuple(str(vip.ip) for vip in cluster.vips) if whole(cluster, survey) else (),
+        vips,
+        tuple(each for each in vips if each in _before(survey)),
         {name: sum(each.sessions for each in seen.servers) for name, seen in survey.observations.items()},
         tuple(survey.errors),
         tuple(name for name, each in survey.plans.items() if any(file.record == UNKNOWN for file in _files(each))),
         {name: state.staying for name in survey.observations for state in _purged(survey.plans[name]) if state.staying},
     )
+
+
+def _before(survey: Survey) -> set[str]:
+    """The VIPs that nodes' own keepalived had before lbdeploy, where it ran."""
+    found: set[str] = set()
+    for plan in survey.plans.values():
+        states = {part.resource.id: part.state for part in plan.parts}
+        service, conf = states.get(OriginalService("keepalived").id), states.get(OriginalFile(KEEPALIVED_CONF).id)
+        if service and conf and service[1].running:
+            found |= routers(conf.was.content).keys()
+    return found
 
 
 def whole(cluster: Cluster, survey: Survey) -> bool:
@@ -97,7 +113,8 @@ def _cost(cluster: Cluster, survey: Survey, name: str) -> str:
     if not survey.seen[name].holds_any(cluster):
         return "clients notice nothing"
     if whole(cluster, survey):
-        return "the VIPs are gone"
+        back = {str(vip.ip) for vip in cluster.vips} <= _before(survey)
+        return "the VIPs are gone" + (", until the keepalived from before lbdeploy has them again" if back else "")
     if not hands_over(survey.plans[name]):
         return "its keepalived.conf has no track_file for a handover: connections fail for about a second"
     return "the VIPs move to another node first: open connections are cut, new ones go through"

@@ -99,7 +99,7 @@ frontend second
     bind 192.168.0.77:6443
     default_backend second
 backend second
-    server master1 192.168.1.23:6443 check
+    server master1 api-3.example.org:6443 check
 """
 )
 SECTIONS = "haproxy.d/sections.cfg"
@@ -183,6 +183,8 @@ def test_a_pair_with_a_password_a_second_vip_and_an_ingress_is_adopted(unadopted
 @pytest.mark.slow
 def test_a_pair_with_two_instances_is_adopted_as_two_groups(unadopted: Lab) -> None:
     """Each goes on by its router ID and priorities, where it is, with its own servers: no client notices `up`."""
+    for node in NODES:
+        unadopted.on(node, "echo 192.168.1.23 api-3.example.org >> /etc/hosts")
     by_hand(unadopted, BY_UNICAST + OTHER_WAY_ROUND, TWO_CLUSTERS)
     wait_for(lambda: held_by(unadopted, "lb2", "192.168.0.77"), 30)
     told = adopted(unadopted)
@@ -190,8 +192,9 @@ def test_a_pair_with_two_instances_is_adopted_as_two_groups(unadopted: Lab) -> N
     assert {name: (each["router_id"], each.get("priorities")) for name, each in written["vrrp"]["groups"].items()} == {
         "API": (101, None), "INGRESS": (71, {"lb1": 100, "lb2": 200})
     }  # fmt: skip
-    assert {name: (each["groups"], [*each["servers"]]) for name, each in written["frontends"].items()} == {
-        "kubernetes": (["API"], ["master1", "master2"]), "second": (["INGRESS"], ["master1"])
+    assert {name: (each["groups"], each["servers"]) for name, each in written["frontends"].items()} == {
+        "kubernetes": (["API"], {"master1": "192.168.1.21", "master2": "192.168.1.22"}),
+        "second": (["INGRESS"], {"master1": "192.168.1.23"}),
     }  # fmt: skip
     assert {"virtual_router_id 71", "priority 200", "priority 100"} <= lines(told, "kept")
     stages = unadopted.do("plan", code=3)["stages"]

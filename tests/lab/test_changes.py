@@ -77,8 +77,12 @@ def test_roles_are_swapped_without_a_failed_connection(live: Lab) -> None:
 
 
 def test_a_new_virtual_router_id_is_taken_over_to(live: Lab) -> None:
-    """Peers that don't know each other can't hand over; so one takes the VIPs before the other lets go."""
-    live.edit("router_id = 101", "router_id = 102")
+    """Peers that don't know each other can't hand over; so one takes the VIPs before the other lets go.
+
+    keepalived.conf names a script that comes with the same edit.
+    """
+    (live.file.parent / "alive.sh").write_text("#!/bin/sh\ntrue\n")
+    live.edit("router_id = 101", 'router_id = 102\ntrack_scripts = { alive = { script = "alive.sh" } }')
     [stage] = live.do("plan", code=3)["stages"]
     assert TAKING in stage["cost"]
     assert stage["nodes"] == ["lb2", "lb1"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes docs/images/*.svg from what a terminal really shows of real runs, in a lab of its own. Needs root.
 
-Usage: .venv/bin/python tools/python/screenshots.py
+Usage: .venv/bin/python tools/python/screenshots.py [first-hour|take-over]
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from rich.style import Style
 from rich.text import Text
 
 TOP = Path(__file__).parents[2]
+sys.path[:0] = [str(TOP / "tests" / "support"), str(TOP / "tests" / "lab" / "support")]
+
+from hand_made import BY_MULTICAST_WITH_AUTH, HAPROXY, INGRESS, SECOND, by_hand  # noqa: E402
+from harness import Lab  # noqa: E402
+
 IMAGES = TOP / "docs" / "images"
 LBDEPLOY = str(Path(sys.executable).with_name("lbdeploy"))
 COLUMNS, ROWS = 92, 150
@@ -29,18 +34,34 @@ NODES, SERVERS = "lb1=192.168.1.11 lb2=192.168.1.12", "192.168.1.21 192.168.1.22
 ANSWERS = ("", "ops", NODES, "", "", "", "192.168.0.10", "192.168.1.10", "", "", SERVERS)
 
 
+REDIRECT = "frontend web\n    mode http\n    bind *:80\n    http-request redirect scheme https\n"
+
+
 def main() -> None:
-    """The first hour of docs/first-hour.md: what it types, in a lab, and what it sees."""
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(TOP / "hosts.toml", folder)
-        quietly(folder, "lab", "up")
-        try:
-            _walk(folder)
-        finally:
-            quietly(folder, "lab", "down")
+    """What pages type, in a lab, and what they see: all of them, or one."""
+    walks = {"first-hour": _first_hour, "take-over": _take_over}
+    for walk in [walks[name] for name in sys.argv[1:]] or walks.values():
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(TOP / "hosts.toml", folder)
+            quietly(folder, "lab", "up")
+            try:
+                walk(folder)
+            finally:
+                quietly(folder, "lab", "down")
 
 
-def _walk(folder: str) -> None:
+def _take_over(folder: str) -> None:
+    """docs/howto/hand-made-pair.md: by multicast with a password, a second instance, an ingress and a redirect."""
+    hosts = Path(folder, "hosts.toml")
+    by_hand(Lab(hosts), BY_MULTICAST_WITH_AUTH + SECOND, HAPROXY + INGRESS + REDIRECT)
+    quietly(folder, "--lab", "adopt", "lb1", "lb2", "--output", "adopted.toml")  # the page has its table as text
+    Path(folder, "adopted.toml").replace(hosts)
+    draw("adopt-up", "lbdeploy up --ask", screen(folder, "--lab", "up", "--ask", answers=["y"])[-29:])
+    draw("adopt-down", "lbdeploy down", screen(folder, "--lab", "down", answers=["y"])[-9:])
+
+
+def _first_hour(folder: str) -> None:
+    """docs/first-hour.md."""
     hosts = Path(folder, "hosts.toml")
     draw("init", "lbdeploy init", screen(folder, "--lab", "init", "--output", "new.toml", answers=ANSWERS))
     Path(folder, "new.toml").replace(hosts)

@@ -51,7 +51,7 @@ def adopt(app: App, /, nodes: tuple[str, ...], name: str | None, output: Path | 
     _write(app, path, found, force)
     for line in lines(found):
         app.reporter.say(*line)
-    app.reporter.say(("Next: ", "next"), app.advice_for(path).of("lbdeploy check"), ", then: lbdeploy plan")
+    app.reporter.say(("Next: ", "next"), app.advice_for(path).of("lbdeploy check, then: lbdeploy plan"))
     files = [str(absolute(path.parent / each)) for each in found.files]
     app.finish(0, path=str(absolute(path)), files=files, **found.to_json())
 

@@ -12,8 +12,13 @@ from lbdeploy.operations.down_plan import RemovalPlan
 
 def warnings(planned: RemovalPlan) -> Iterator[Line]:
     """Warnings to show with the plan, before it is carried out."""
-    if planned.vips:
-        yield ("! ", "warn"), f"{listed(planned.vips)} will be gone: nothing will answer there any more"
+    if gone := [each for each in planned.vips if each not in planned.back]:
+        yield ("! ", "warn"), f"{listed(gone)} will be gone: nothing will answer there any more"
+    if planned.back:
+        yield (
+            ("! ", "warn"),
+            f"{listed(planned.back)} will be gone until the keepalived from before lbdeploy has them again",
+        )
     if any(planned.sessions.values()):
         sessions = ", ".join(f"{count} on {name}" for name, count in planned.sessions.items())
         yield ("! ", "warn"), f"open sessions that will end: {sessions}"

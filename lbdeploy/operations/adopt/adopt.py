@@ -37,15 +37,18 @@ def adopt(hosts: Mapping[str, str], cluster: str, ssh: Ssh, emit: Emit) -> Adopt
 
 
 def _read(name: str, host: str, session: Session) -> Machine:
-    """A node, with all files that its daemons read and the scripts that they run."""
+    """A node, with all files that its daemons read, the scripts that they run, and the addresses of servers' names."""
     found = machine.understood(name, host, session.run(machine.look()).output)
     for _ in range(ROUNDS):
         understood(found)
         wanted = {daemon: sorted(found.sources[daemon].missing) for daemon in DEFAULT}
-        if not any(wanted.values()):
+        names = sorted(found.names.missing)
+        if not any(wanted.values()) and not names:
             break
         for daemon, patterns in wanted.items():
             _fetch(found, daemon, patterns, session)
+        if names:
+            found.names.add(machine.addresses_in(names, session.run(machine.resolving(names)).output))
     return found
 
 

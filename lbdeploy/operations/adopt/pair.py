@@ -57,12 +57,12 @@ class HandMadeNode:
 
 
 def understood(machine: Machine) -> HandMadeNode:
-    """A node's files. What they name and was not read yet is added to the sources' missing patterns."""
+    """A node's files. What they name and was not read yet is added to what is missing of its sources, or names."""
     entries = keepalived_conf.parse(machine.sources["keepalived"], machine.keepalived_file, machine.config_id)
     scripts.missing(entries, machine.sources["keepalived"])
     sections = haproxy_cfg.parse(machine.haproxy_files(), machine.environment_of("haproxy"))
     stay = machine.files_that_stay()
-    found = [each for each in proxies(sections) if each.front.head.place.file not in stay]
+    found = [each for each in proxies(sections, machine.names) if each.front.head.place.file not in stay]
     for path in {path for each in found if (path := each.option("ca-file"))}:
         machine.sources["haproxy"].file(path)
     return HandMadeNode(machine, entries, sections, found, instances(entries))

@@ -49,21 +49,24 @@ def of_node(
     Servers that run on the node itself fail with it, which clients notice even if it holds nothing.
     """
     with_it = _servers_with(cluster, name, broken)
+    lost = [of_server(each, "server") for each in with_it]
+    outage = max((each.outage for each in lost), default=0.0)
     if not holds:
-        return of_server(cluster.frontends[0], "server") if with_it else Prediction(0.0, 0.0)
+        return Prediction(outage, max((each.silence or 0.0 for each in lost), default=0.0))
     moved = expected(cluster, name, broken, holds=holds, informed=informed, priorities=priorities)
     # A haproxy that ends closes its connections itself; keepalived that is killed is not missed at once.
     later = RESTART_SECONDS if name == "keepalived" else 0.0
-    if with_it:  # connected anew, a watch may be sent to a server that has gone with the node
-        later += cluster.frontends[0].connect_timeout
-    outage = max(moved, down_noticed(cluster.frontends[0])) if with_it else moved
-    return Prediction(outage, moved + later + SOON if tickled or name == "haproxy" else None)
+    # Connected anew, a watch may be sent to a server that has gone with the node.
+    later += max((each.connect_timeout for each in with_it), default=0.0)
+    return Prediction(max(moved, outage), moved + later + SOON if tickled or name == "haproxy" else None)
 
 
-def _servers_with(cluster: Cluster, name: Name, broken: Node) -> bool:
-    """Whether servers of the frontend that is probed fail with the node: they run on it, and it goes as a whole."""
+def _servers_with(cluster: Cluster, name: Name, broken: Node) -> list[Frontend]:
+    """The frontends that are probed whose servers fail with the node: they run on it, and it goes as a whole."""
+    if name not in ("power", "link", "freeze"):
+        return []
     own = broken.addresses.values()
-    return name in ("power", "link", "freeze") and any(each.address in own for each in cluster.frontends[0].servers)
+    return [each for each in cluster.probed.values() if any(server.address in own for server in each.servers)]
 
 
 def of_server(frontend: Frontend, name: Name) -> Prediction:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 from builders import stopped
-from removals import file_state, known, survey, untouched
+from removals import OFF, RUNS, file_state, known, survey, untouched
 
+from lbdeploy.cli.report.down import warnings
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
-from lbdeploy.node.resources.original import (
-    OriginalFile,
-)
+from lbdeploy.node.resources.original import OriginalFile, Unit
 from lbdeploy.node.resources.purge import PurgeState
-from lbdeploy.operations.down_plan import plan_removal, purges, successors
+from lbdeploy.operations.down_plan import RemovalPlan, plan_removal, purges, successors
 
 CONF = OriginalFile("/etc/haproxy/haproxy.cfg")
 
@@ -26,6 +25,31 @@ def test_the_holder_goes_last_and_packages_after_all(seed: Cluster) -> None:
     assert [purges(stage) for stage in planned.plan.stages] == [False, False, True]
     assert planned.vips == ("192.168.0.10", "192.168.1.10")
     assert planned.plan.stages[1].cost == "the VIPs are gone"
+
+
+def test_vips_that_nodes_had_before_lbdeploy_come_back(seed: Cluster) -> None:
+    """Where their own keepalived ran; the others are gone for good."""
+    conf = "vrrp_instance OLD {\n    virtual_ipaddress {\n        192.168.0.10/24 dev ens33\n        ADDED\n    }\n}\n"
+
+    def planned(more: str, was: Unit) -> RemovalPlan:
+        states = {
+            "original /etc/keepalived/keepalived.conf": file_state(was=conf.replace("ADDED", more)),
+            "original keepalived": (RUNS, was),
+        }
+        nodes = (known(seed, "lb1", holds=True, **states), known(seed, "lb2", **states))
+        return plan_removal(seed, survey(seed, *nodes))
+
+    some, every, none = planned("", RUNS), planned("192.168.1.10", RUNS), planned("192.168.1.10", OFF)
+    assert [each.back for each in (some, every, none)] == [("192.168.0.10",), ("192.168.0.10", "192.168.1.10"), ()]
+    assert [each.plan.stages[1].cost for each in (some, every, none)] == [
+        "the VIPs are gone",
+        "the VIPs are gone, until the keepalived from before lbdeploy has them again",
+        "the VIPs are gone",
+    ]
+    assert [text for line in warnings(some) for text in line if "gone" in text] == [
+        "192.168.1.10 will be gone: nothing will answer there any more",
+        "192.168.0.10 will be gone until the keepalived from before lbdeploy has them again",
+    ]
 
 
 def test_a_holder_that_goes_alone_hands_over(seed: Cluster) -> None:

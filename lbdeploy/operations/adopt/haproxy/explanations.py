@@ -211,6 +211,8 @@ def _server(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning
         return "ends", "it is the same address and port as another server, or no address"
     own = server_options(line.words[3:])
     lost = [text for option, value in own.items() if (text := _lost(side, names, option, value))]
+    if found.host:
+        lost.append(f"{found.host} is {found.address} for {side.machine.name} at present, which hosts.toml has")
     if "check" not in found.options:
         lost.insert(0, "it is checked, which it is not now: while it does not answer, it gets no connections")
     key = f"frontends.{names[0]}.servers.{known[0]}"

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from lbdeploy.config.model import Address
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
+from lbdeploy.operations.adopt.reading.sources import HostNames
 
 # What decides who is let in, or which server answers: a frontend without it would do something else.
 DECIDES = (
@@ -33,13 +34,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class HandMadeServer:
-    """A server: its options by name, with those of default-server."""
+    """A server: its options by name, with those of default-server. `host`: the name that stands for its address."""
 
     name: str
     address: Address
     port: int | None
     options: dict[str, str]
     line: Directive
+    host: str = ""
 
 
 @dataclass(slots=True)
@@ -83,17 +85,17 @@ class Proxy:
         return self.back.has_option("httpchk") and tls
 
 
-def proxies(sections: Sequence[Section]) -> list[Proxy]:
+def proxies(sections: Sequence[Section], names: HostNames) -> list[Proxy]:
     """Every section that listens."""
     backs = {each.name: each for each in sections if each.kind in ("backend", "listen")}
-    return [_proxy(each, backs) for each in sections if each.kind in ("frontend", "listen")]
+    return [_proxy(each, backs, names) for each in sections if each.kind in ("frontend", "listen")]
 
 
-def _proxy(front: Section, backs: dict[str, Section]) -> Proxy:
+def _proxy(front: Section, backs: dict[str, Section], names: HostNames) -> Proxy:
     default = front.last("default_backend")
     named = default.words[1] if default and len(default.words) > 1 else ""
     back = backs.get(named, front) if front.kind == "frontend" or named else front
-    found = Proxy(front, back, list(_endpoints(front)), _servers(back))
+    found = Proxy(front, back, list(_endpoints(front)), _servers(back, names))
     found.why = next(iter(_obstacles(found, named, backs)), "")
     return found
 
@@ -112,9 +114,9 @@ def _obstacles(proxy: Proxy, named: str, backs: dict[str, Section]) -> Iterator[
     if named and named not in backs:
         yield f"its default_backend {named} is not there"
     if not proxy.servers:
-        yield "it has no servers with an address: hosts.toml takes addresses, since names are not resolved"
+        yield "it has no servers with an address: hosts.toml takes addresses, and their names have none"
     elif len(proxy.servers) < len(proxy.back.own("server")):
-        yield "some of its servers have no address: hosts.toml takes addresses, since names are not resolved"
+        yield "some of its servers have no address: hosts.toml takes addresses, and their names have none"
     if any("ssl" in each.options for each in proxy.servers):
         yield "server ssl: frontends of hosts.toml pass TCP on, and begin no TLS of their own"
 
@@ -156,27 +158,28 @@ def _host(text: str) -> str:
     return ANY if bare in ("", "*") else bare
 
 
-def _servers(section: Section) -> list[HandMadeServer]:
+def _servers(section: Section, names: HostNames) -> list[HandMadeServer]:
     """Those that have an address, in the order of the file."""
     base: dict[str, str] = {}
     for line in [*section.defaults, *section.lines]:
         if line.begins("default-server"):
             base |= server_options(line.words[1:])
-    found = (_server(line, base) for line in section.own("server") if len(line.words) > 2)
+    found = (_server(line, base, names) for line in section.own("server") if len(line.words) > 2)
     return [each for each in found if each]
 
 
-def _server(line: Directive, base: dict[str, str]) -> HandMadeServer | None:
+def _server(line: Directive, base: dict[str, str], names: HostNames) -> HandMadeServer | None:
     text = line.words[2].rpartition("@")[2]
     host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
     own = server_options(line.words[3:])
     options = {key: value for key, value in (base | own).items() if f"no-{key}" not in own}
+    number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 else None
+    if port and number is None:
+        return None
     with suppress(ValueError):
-        number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 else None
-        if port and number is None:
-            return None
         return HandMadeServer(line.words[1], ip_address(host.strip("[]") or port), number, options, line)
-    return None
+    address = names.address(host)
+    return HandMadeServer(line.words[1], address, number, options, line, host) if address else None
 
 
 _WITH_VALUE = frozenset((

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
 
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address
 from lbdeploy.node.parsers import Link, parse_ip_a
 from lbdeploy.node.remote import remote_text
-from lbdeploy.operations.adopt.reading.sources import Sources
+from lbdeploy.operations.adopt.reading.sources import HostNames, Sources
 
 Daemon = Literal["keepalived", "haproxy"]
 DEFAULT: Mapping[Daemon, str] = {
@@ -50,6 +53,7 @@ class Machine:
     links: tuple[Link, ...]
     running: Mapping[Daemon, Running]
     sources: Mapping[Daemon, Sources] = field(default_factory=lambda: {each: Sources() for each in DEFAULT}, repr=False)
+    names: HostNames = field(default_factory=HostNames, repr=False)
 
     def root_of(self, daemon: Daemon) -> str:
         return self.running[daemon].root if daemon in self.running else ""
@@ -164,4 +168,21 @@ def files_in(patterns: Iterable[str], output: str) -> dict[str, dict[str, str]]:
             path = _decoded(rest)
         elif kind == "secret" and pattern:
             found[pattern][path] = _decoded(rest)
+    return found
+
+
+def resolving(names: Iterable[str]) -> str:
+    """POSIX sh that prints the first address of each name, as haproxy takes it when it starts."""
+    look = """address() { printf 'address %s %s\\n' "$1" "$(timeout 3 getent ahosts "$2" | sed -n '1s/ .*//p')"; }"""
+    calls = "\n".join(cmd("address", number, name) for number, name in enumerate(names))
+    return Raw(f"(\n{_PATH}\n{look}\n{calls}\n) 2>/dev/null </dev/null\nexit 0\n")
+
+
+def addresses_in(names: Iterable[str], output: str) -> dict[str, Address | None]:
+    """The addresses that were printed, by name; None for a name without."""
+    listed = list(names)
+    found: dict[str, Address | None] = dict.fromkeys(listed)
+    for number, text in re.findall(r"^address ([0-9]{1,4}) (\S+)$", output, re.MULTILINE):
+        with suppress(ValueError, IndexError):
+            found[listed[int(number)]] = ip_address(text)
     return found

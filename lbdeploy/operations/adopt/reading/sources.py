@@ -1,9 +1,12 @@
-"""The files of a node as they were read: what a parser asks for, and what it found to be missing. Pure."""
+"""The files of a node, and the names that it resolves: what a parser asks for, and what is still to be asked. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from lbdeploy.config.model import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,23 @@ class Sources:
     def file(self, path: str) -> str | None:
         """The text of one file; None where there is none."""
         return self.files(path).get(path)
+
+
+@dataclass(frozen=True, slots=True)
+class HostNames:
+    """The addresses of names, as the node resolves them; None for a name that has none. `missing`: as in Sources."""
+
+    found: dict[str, Address | None] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+
+    def add(self, addresses: Mapping[str, Address | None]) -> None:
+        self.found.update(addresses)
+        self.missing.difference_update(addresses)
+
+    def address(self, name: str) -> Address | None:
+        if name not in self.found and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", name):
+            self.missing.add(name)
+        return self.found.get(name)
 
 
 def braces(pattern: str) -> Iterator[str]:

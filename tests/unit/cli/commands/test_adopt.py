@@ -25,7 +25,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs adopt in an empty folder, where nodes answer so; returns its document."""
+    """Runs adopt in an empty folder, where nodes answer so; returns its document, and what it said besides."""
 
     def call(seen: Sequence[Machine] | LbdeployError, *args: str) -> dict[str, Any]:
         answers = {"lb1": seen} if isinstance(seen, LbdeployError) else {each.name: each for each in seen}
@@ -37,9 +37,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             adopt.main([*args], obj=app, standalone_mode=False)
         except LbdeployError as error:
             app.exit_code = app.fail(error)
-        document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        shown = capsys.readouterr()
+        document: dict[str, Any] = json.loads(shown.out)
         conforming(document)
-        return document
+        return document | {"stderr": shown.err}
 
     return call
 
@@ -60,6 +61,12 @@ def test_it_writes_a_file_that_check_accepts_and_tells_of_every_line(run: Run, t
         "meaning": "vrrp.router_id = 101",
     }
     assert sum(told["counts"].values()) == len(told["lines"])
+
+
+def test_what_to_type_next_is_about_the_file_that_was_written(run: Run) -> None:
+    assert "Next: lbdeploy check, then: lbdeploy plan\n" in run(seed_pair(), "lb1", "lb2")["stderr"]
+    told = run(seed_pair(), "lb1", "lb2", "--output", "site.toml")["stderr"]
+    assert "Next: lbdeploy -f site.toml check, then: lbdeploy -f site.toml plan\n" in told
 
 
 def test_scripts_lie_beside_it_and_only_the_owner_reads_one_with_a_password(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,20 @@ def test_what_haproxy_reads_besides_stays_and_is_no_frontend() -> None:
     found = adopt_all([reading(each, argv, files) for each in pair_of(made.K3S_KEEPALIVED, "")])
     assert list(valid(found)["frontends"]) == ["k3s-frontend"]
     assert told(found, "frontend ingress-https")[0] == "kept"
+
+
+def test_a_server_by_name_has_its_address_and_that_is_told() -> None:
+    haproxy = made.K3S_HAPROXY.replace("10.20.0.22:6443", "cp2.example.org:6443")
+    machines = pair_of(made.K3S_KEEPALIVED, haproxy)
+    for each in machines:
+        each.names.add({"cp2.example.org": ip_address("10.20.0.22")})
+    found = adopt_all(machines)
+    assert valid(found)["frontends"]["k3s-frontend"]["servers"]["server-2"] == "10.20.0.22"
+    assert told(found, "server server-2 cp2.example.org:6443 check") == (
+        "changes",
+        "frontends.k3s-frontend.servers.server-2; "
+        "cp2.example.org is 10.20.0.22 for lb1 at present, which hosts.toml has",
+    )
 
 
 def test_a_daemon_that_reads_another_file_is_told_of() -> None:

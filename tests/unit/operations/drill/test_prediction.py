@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from builders import BIG, SEED, cluster
 from drills import seeded
+from goldens import GROUPS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,22 @@ def test_a_server_on_the_node_fails_with_it(tmp_path: Path) -> None:
         assert of_node(stacked, name, lb1, holds=False) == Prediction(21, 18.5)
         assert of_node(stacked, name, lb2, holds=False) == Prediction(0, 0)
     assert of_node(stacked, "haproxy", lb1, holds=True) == of_node(seeded(), "haproxy", lb1, holds=True)
+
+
+@pytest.mark.parametrize(("frontend", "stacked"), [("k8s-api", "k8s-api"), ("ingress", "ingress_2")])
+def test_a_server_on_the_node_fails_for_the_group_alone_whose_frontend_has_it(
+    tmp_path: Path, frontend: str, stacked: str
+) -> None:
+    """Also for one that the node holds nothing of; clients of the other group notice nothing of it."""
+    moved = {"k8s-api": '"192.168.1.22"', "ingress": '"192.168.1.31:30443"'}
+    found = cluster(tmp_path, GROUPS.replace(moved[frontend], '"192.168.1.11:7443"'))
+    lost = 10 + 1 + 2 * 5
+    for part in found.parts:
+        node = part.node("lb1")
+        is_stacked = part.group == stacked
+        assert of_node(part, "power", node, holds=False).outage == (lost if is_stacked else 0)
+        assert of_node(part, "power", node, holds=True).outage == (lost if is_stacked else pytest.approx(3, abs=1))
+        assert of_node(part, "haproxy", node, holds=False) == Prediction(0, 0)
 
 
 def test_the_heir_is_the_best_of_the_others() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from lbdeploy.operations.adopt.haproxy.proxies import Proxy, proxies, server_options
 from lbdeploy.operations.adopt.reading.haproxy_cfg import parse
+from lbdeploy.operations.adopt.reading.sources import HostNames
 
 
 def only(text: str) -> Proxy:
-    (found,) = proxies(parse({"/x.cfg": text}, {}))
+    (found,) = proxies(parse({"/x.cfg": text}, {}), HostNames())
     return found
 
 
@@ -63,6 +66,19 @@ def test_sockets_are_no_ports() -> None:
 def test_servers_may_be_written_in_every_way(text: str, address: str, port: int | None) -> None:
     (server,) = only(f"listen a\n bind :1\n server s {text}").servers
     assert (str(server.address), server.port) == (address, port)
+
+
+def test_servers_by_name_have_the_address_that_the_node_resolves_it_to() -> None:
+    """It is asked for once; a server whose name has none is no server of hosts.toml, and that is said."""
+    text = "listen a\n bind :1\n server s api-1.example.org:6443\n server t none.example.org\n server u unix@/run/u"
+    names = HostNames()
+    assert proxies(parse({"/x.cfg": text}, {}), names)[0].servers == []
+    assert names.missing == {"api-1.example.org", "none.example.org"}
+    names.add({"api-1.example.org": ip_address("10.0.0.1"), "none.example.org": None})
+    (found,) = proxies(parse({"/x.cfg": text}, {}), names)
+    (server,) = found.servers
+    assert (str(server.address), server.port, server.host) == ("10.0.0.1", 6443, "api-1.example.org")
+    assert (names.missing, "some of its servers have no address" in found.why) == (set(), True)
 
 
 def test_options_are_those_of_default_server_unless_a_server_has_its_own() -> None:

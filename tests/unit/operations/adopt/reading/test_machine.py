@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdeploy.common.redact import hidden_in_base64
-from lbdeploy.operations.adopt.reading.machine import Machine, Running, files_in, look, reading, understood
+from lbdeploy.operations.adopt.reading.machine import (
+    Machine,
+    Running,
+    addresses_in,
+    files_in,
+    look,
+    reading,
+    resolving,
+    understood,
+)
 
 
 def coded(text: str) -> str:
@@ -76,6 +86,14 @@ def test_files_are_read_by_a_shell_as_patterns(tmp_path: Path) -> None:
     assert found["/*.cfg"]["/b.cfg"] == "b.cfg\nauth_pass 1234\n"
     assert found["/none"] == {}
     assert coded("b.cfg\nauth_pass 1234\n") not in hidden_in_base64(done.stdout)
+
+
+def test_names_are_resolved_as_the_host_does() -> None:
+    """Also one that has no address, and whatever it is; what the node says is data."""
+    names = ["127.0.0.9", "no-such-name.invalid", "$(id)"]
+    done = subprocess.run(["sh"], input=resolving(names), check=True, capture_output=True, text=True)
+    assert addresses_in(names, done.stdout) == {names[0]: ip_address("127.0.0.9"), names[1]: None, names[2]: None}
+    assert addresses_in(["a"], "address 0 nonsense\naddress 7 10.0.0.1\naddress 0 10.0.0.1 x\n") == {"a": None}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the environment of other processes")
