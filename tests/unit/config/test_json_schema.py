@@ -126,7 +126,8 @@ ODD = st.one_of(
 # What can be said of a value alone: its type, its range, its form. The rest is between keys, which no schema knows.
 OF_ONE_VALUE = {
     "missing", "extra_forbidden", "unknown-table", "int_type", "float_type", "bool_type", "string_type", "text",
-    "dict_type", "model_type", "literal_error", "greater_than_equal", "less_than_equal", "too_short", "plain", "vip", "server",
+    "dict_type", "model_type", "literal_error", "greater_than_equal", "less_than_equal", "too_short", "plain", "vip",
+    "server",
 }  # fmt: skip
 
 
