@@ -12,8 +12,9 @@ from typing import IO
 
 from lbdeploy.common import environment
 
-# less ends by itself where all fits, shows colours, and leaves what was read on the screen; its owner's LESS decides.
-LESS = "FRX"
+# less ends by itself where all fits, shows colours, leaves what was read on the screen, and says in place of its colon
+# how to leave it, which not everybody knows; its owner's LESS decides.
+LESS = "-FRX -Psq leaves, Space goes on$"
 
 
 class TerminalText(io.StringIO):

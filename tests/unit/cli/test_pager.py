@@ -50,6 +50,12 @@ def test_what_is_longer_than_the_terminal_goes_to_the_pager(shown: Shown) -> Non
     assert text.rstrip().endswith("the last line")
 
 
+def test_less_says_how_to_leave_it(shown: Shown) -> None:
+    """On its last line, where it has only a colon else; what its owner wants of it is left alone."""
+    assert "line 17\x1b" in shown(100, keys="q", wait="q leaves, Space goes on")
+    assert "q leaves" not in shown(100, keys="q", wait=":", LESS="R")
+
+
 def test_what_fits_is_printed(shown: Shown) -> None:
     assert shown(10, PAGER="head -n 3").count("line ") == 10
 
