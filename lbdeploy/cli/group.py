@@ -119,6 +119,8 @@ class Near(click.Group):
         """The error for a command that there is not, with the one that is meant."""
         from difflib import get_close_matches
 
+        if f"--{name}" in (option for each in self.params for option in each.opts) or name == "help":
+            return UsageError(f"there is no command {name}", fix=f"{context.command_path} --{name}")
         known = self.list_commands(context)
         synonym = self.synonyms.get(name, "")
         close = [synonym] if synonym in known else get_close_matches(name, known, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
@@ -23,7 +23,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from lbdeploy.config import attachments, build
     from lbdeploy.config.attachments import certificates
     from lbdeploy.config.checks.cluster import check
-    from lbdeploy.config.keys import joined, near
+    from lbdeploy.config.keys import joined
     from lbdeploy.config.schema import (
         BELOW,
         NAMED,
@@ -129,9 +129,12 @@ class _Reader:
         self._checked: set[tuple[Callable[..., str], str]] = set()
 
     def read(self) -> dict[str, Any]:
+        if not self.data:
+            self._add("empty", (), "describes no cluster yet", "lbdeploy init writes a file, or copy the sample")
+            return {}
         for section in self.data:
             if section not in SECTIONS:
-                self._add("unknown-table", (section,), "unknown table", near(section, SECTIONS))
+                self._add("unknown-table", (section,), "unknown table", _where_to(section, SECTIONS))
         for section in REQUIRED:
             if section not in self.data or (section in NAMED and self.data[section] == {}):
                 example = f"[{section}]" if section in SINGLE else f"[{section}.NAME]"
@@ -227,6 +230,12 @@ class _Reader:
         self.problems.append(Problem(rule, where, message, fix))
 
 
+def _where_to(key: str, known: Iterable[str]) -> str:
+    from lbdeploy.config.mistakes.typos import where_to  # imported only for a file with a mistake
+
+    return where_to(key, known)
+
+
 def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912  a table, in words
     """What is wrong and what would be right, in words, for one of pydantic's errors."""
     context = error.get("ctx", {})
@@ -236,7 +245,7 @@ def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, P
             field = kind.model_fields[error["loc"][-1]]
             return "is missing", f"add {error['loc'][-1]}: {(field.description or '').rstrip('.')}"
         case "extra_forbidden":
-            return "unknown key", near(str(error["loc"][-1]), kind.model_fields)
+            return "unknown key", _where_to(str(error["loc"][-1]), kind.model_fields)
         case "int_type" | "int_from_float":
             return f"{value} is not a whole number", "write it without quotes and decimals"
         case "float_type" | "finite_number":

@@ -33,23 +33,27 @@ def _address(value: object) -> Address:
     try:
         return ip_address(_no_scope(text))
     except ValueError:
-        hint = "an IP address without a prefix length" if "/" in text else "an IPv4 or IPv6 address"
-        raise PydanticCustomError(
-            "address",
-            "{value} is not an IP address",
-            {"value": repr(text), "fix": f'write {hint}, like "192.168.1.21"'},
-        ) from None
+        raise _refused("address", "{value} is not an IP address", text) from None
+
+
+def _refused(kind: str, words: str, text: str) -> PydanticCustomError:
+    """The error, with what was meant where that can be read."""
+    from lbdeploy.config.mistakes.addresses import remedy
+
+    return PydanticCustomError(kind, words, {"value": repr(text), "fix": remedy(kind, text)})
 
 
 def _vip(value: object) -> Interface:
     text = _text(value, "a VIP", "192.168.0.10/24")
-    fix = 'write the address with its prefix length, like "192.168.0.10/24"'
-    if "/" not in text:
-        raise PydanticCustomError("vip", "{value} has no prefix length", {"value": repr(text), "fix": fix})
+    words = "{value} is not a VIP"
     try:
-        return ip_interface(_no_scope(text))
+        if "/" in _no_scope(text):
+            return ip_interface(text)
+        ip_address(text)
+        words = "{value} has no prefix length"
     except ValueError:
-        raise PydanticCustomError("vip", "{value} is not a VIP", {"value": repr(text), "fix": fix}) from None
+        pass
+    raise _refused("vip", words, text)
 
 
 def _vips(value: object) -> tuple[Interface, ...]:
@@ -78,14 +82,7 @@ def server_address(value: object) -> tuple[Address, int | None]:
     try:
         return split_server(text)
     except ValueError:
-        raise PydanticCustomError(
-            "server",
-            "{value} is not a server",
-            {
-                "value": repr(text),
-                "fix": 'write "address" or "address:port" with an IP address: names are not resolved',
-            },
-        ) from None
+        raise _refused("server", "{value} is not a server", text) from None
 
 
 def _list(value: object) -> list[object]:
@@ -166,7 +163,7 @@ _SUBNET = Annotated[str, Like(f"(?:{_V4}|{_V6})(?:/[0-9.]+)?")]
 SERVER = Annotated[str, Like(rf"{_V4}(?::[0-9]+)?|{_V6}|\[(?:{_V4}|{_V6})\]:[0-9]+")]
 
 Name = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", "a plain name", "lb-1")]
-IfName = Annotated[str, Plain(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", "an interface name", "ens33")]
+IfName = Annotated[str, Plain(rf"(?!{_V4}$)[A-Za-z0-9][A-Za-z0-9_.-]{{0,14}}", "an interface name", "ens33")]
 Login = Annotated[str, Plain(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "a login name", "ops")]
 Host = Annotated[str, Plain(r"[A-Za-z0-9]([A-Za-z0-9_.:%-]{0,252}[A-Za-z0-9])?", "a host name", "lb1.example.org")]
 Jump = Annotated[str, Plain(r"[A-Za-z0-9_][A-Za-z0-9_.@:,\[\]-]{0,254}", "a jump host", "ops@bastion:22")]

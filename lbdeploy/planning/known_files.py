@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from lbdeploy.common import cache
 from lbdeploy.config.loading.encoding import encoded
 from lbdeploy.config.model import Cluster, Node, OwnSections
+from lbdeploy.errors import RenderError
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.planning.desired import desired, rendered
+from lbdeploy.planning.desired import Text, desired, rendered
 
 
-def known_desired(cluster: Cluster, nodes: Iterable[Node], **asked: Any) -> dict[str, list[Resource[Any]]]:
-    """`desired` of each of these nodes, by name. Raises RenderError."""
+def known_desired(cluster: Cluster, nodes: Sequence[Node], **asked: Any) -> dict[str, list[Resource[Any]]]:
+    """`desired` of each of these nodes, by name. Raises RenderError, with all that is wrong in templates."""
     # A template of the operator's own may have secrets and read other files: what it makes is never kept.
     own = bool(cluster.extra) or os.path.lexists(cluster.templates)
     key = "" if own else cache.key("files", encoded(cluster))
@@ -27,7 +28,19 @@ def known_desired(cluster: Cluster, nodes: Iterable[Node], **asked: Any) -> dict
             texts[name] = rendered(cluster, node, template, **values)
         return texts[name]
 
-    found = {node.name: desired(cluster, node, text=text, **asked) for node in nodes}
+    found = desired_of(cluster, nodes, text, **asked)
     if key and texts != kept and not os.path.lexists(cluster.templates):  # nor has it come meanwhile
         cache.keep(key, texts)
     return found
+
+
+def desired_of(
+    cluster: Cluster, nodes: Sequence[Node], text: Text = rendered, **asked: Any
+) -> dict[str, list[Resource[Any]]]:
+    """`desired` of each of these nodes, by name. Raises RenderError, with all that is wrong in templates."""
+    try:
+        return {node.name: desired(cluster, node, text=text, **asked) for node in nodes}
+    except RenderError as error:
+        from lbdeploy.planning.lint.template_faults import every_fault
+
+        raise every_fault(cluster, nodes, error) from None

@@ -21,7 +21,8 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.file import File
 from lbdeploy.node.resources.restored import restored
-from lbdeploy.planning.desired import KEEPALIVED_CONF, desired
+from lbdeploy.planning.desired import KEEPALIVED_CONF
+from lbdeploy.planning.known_files import desired_of
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
@@ -73,7 +74,7 @@ class Run:
         context = self.context = RunContext(cluster, pool, emit, origin, options or Options())
         self.wording = wording
         asked: dict[str, Any] = {"upgrade": context.options.upgrade, "reinstall": context.options.reinstall}
-        resources = resources or {node.name: desired(cluster, node, **asked) for node in context.observer.nodes}
+        resources = resources or desired_of(cluster, context.observer.nodes, **asked)
         self.wanted = Wanted(resources, context.scope)
         self._stages = StageRunner(cluster, context.tasks, context.observer, emit, context.options.ignore)
 

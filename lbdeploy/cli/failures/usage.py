@@ -37,7 +37,10 @@ def in_words(error: click.ClickException, command: str) -> UsageError:
 def _no_option(error: click.NoSuchOption, typed: str) -> tuple[str, str]:
     # click compares with long options alone, and only those of this command.
     close = error.possibilities or []
-    return f"{typed} has no option {error.option_name}", f"did you mean {close[0]}?" if close else ""
+    fix = f"did you mean {close[0]}?" if close else ""
+    if not fix and typed == "lbdeploy" and error.option_name.startswith("--"):
+        fix = f"if it is an option of a command, behind that: lbdeploy COMMAND {error.option_name}"
+    return f"{typed} has no option {error.option_name}", fix
 
 
 def _bad_value(error: click.BadParameter) -> tuple[str, str]:

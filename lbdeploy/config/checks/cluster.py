@@ -61,7 +61,9 @@ def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterato
     for name, node in nodes.items():
         for key in node:
             if key not in networks and key not in NodeTable.model_fields:
-                fix = near(key, [*networks, *NodeTable.model_fields])
+                from lbdeploy.config.mistakes.typos import where_to  # imported only for a file with a mistake
+
+                fix = where_to(key, [*networks, *NodeTable.model_fields])
                 yield Problem("unknown-key", ("nodes", name, key), "unknown key", fix)
         for network in networks:
             if network not in node:

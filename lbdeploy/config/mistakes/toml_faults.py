@@ -9,10 +9,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lbdeploy.config.mistakes.foreign import not_of_toml
 from lbdeploy.errors import Problem, key_text
 
 TABLE = re.compile(r"\s*\[+\s*(?P<name>[^\]#]+?)\s*\]+")
 PAIR = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"'-]+)\s*=\s*(?P<value>.*?)\s*(?:#.*)?$")
+OPENED: dict[str, tuple[str, ...]] = {
+    "Unclosed array": ("[",),
+    "Unterminated string": ('"""', "'''"),
+}  # by the parser's words
 CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"  # quotes as word processors write them
 Said = tuple[str, str, int]  # what is wrong, what would be right, the column
 
@@ -43,7 +48,7 @@ def fault(text: str, message: str, line: int, column: int) -> Problem:
     """The problem, from the message of Python's tomllib and the place at which it stopped."""
     lines = text.split("\n")
     line = min(max(line, 1), len(lines))
-    stop = Stop(lines, _opened(lines, line) if "Unclosed array" in message else line, column)
+    stop = Stop(lines, _opened(lines, line, message), column)
     words, fix, at = _said(message, stop)
     width = (
         next((len(stop.pair[each]) for each in ("key", "value") if stop.pair.start(each) == at - 1), 1)
@@ -53,9 +58,10 @@ def fault(text: str, message: str, line: int, column: int) -> Problem:
     return Problem("toml", (), words, fix, stop.line, max(1, min(at, len(stop.source) + 1)), width, stop.source)
 
 
-def _opened(lines: list[str], line: int) -> int:
-    """The line on which a list begins that is not closed: the parser notices that only later."""
-    begins = (at for at in range(line, 0, -1) if (of := PAIR.match(lines[at - 1])) and of["value"].startswith("["))
+def _opened(lines: list[str], line: int, message: str) -> int:
+    """The line on which a list or a long text begins that is not closed: the parser notices that only later."""
+    signs = next((each for words, each in OPENED.items() if words in message), ())
+    begins = (at for at in range(line, 0, -1) if (of := PAIR.match(lines[at - 1])) and of["value"].startswith(signs))
     return next(begins, line)
 
 
@@ -63,6 +69,8 @@ def _said(message: str, stop: Stop) -> Said:
     curly = next((at for at, each in enumerate(stop.source, 1) if each in CURLY), 0)
     if curly and "Cannot" not in message:
         return "typographic quotes are no quotes in TOML", 'write "', curly
+    if found := not_of_toml(stop.source, stop.lines):
+        return found
     for words, explain in RULES.items():
         if words in message:
             return explain(stop)
@@ -90,6 +98,10 @@ def _table_twice(stop: Stop) -> Said:
     name = re.sub(r"\s", "", found["name"]) if found else ""
     above = enumerate(stop.lines[: stop.line - 1], 1)
     same = [at for at, each in above if (of := TABLE.match(each)) and of["name"] == name]
+    first = name.partition(".")[0]
+    value = next((at for at, each in enumerate(stop.lines, 1) if (of := PAIR.match(each)) and of["key"] == first), 0)
+    if not same and 0 < value < stop.line:
+        return f"{first} has a value in line {value}, and can't be a table, too", "remove one of the two", stop.begin
     where = f", lines {same[0]} and {stop.line}" if same else ""
     return f"[{name}] is there twice{where}", "put its keys below one of them, or give it another name", stop.begin
 
@@ -156,6 +168,7 @@ RULES: dict[str, Callable[[Stop], Said]] = {
     "Unclosed inline table": _braces_open,
     "Expected \"'": _text_open,
     "Unescaped": _backslash,
+    "hex value": _backslash,
 }
 
 

@@ -5,11 +5,12 @@ A misspelt key makes another one be missing, and a misspelt table makes whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from lbdeploy.config.keys import near
 from lbdeploy.config.schema import NAMED, SECTIONS, SINGLE
 from lbdeploy.errors import Problem, key_text
 
@@ -98,3 +99,11 @@ def _has(data: Any, key: Key) -> bool:
 
 def _kind(problem: Problem) -> str:
     return "unknown" if problem.rule in UNKNOWN else problem.rule + problem.message
+
+
+def where_to(name: str, known: Iterable[str]) -> str:
+    """A hint for a key that is not one of `known`: the nearest of these, tables that have such a key, or all."""
+    hint = near(name, known)
+    single = [f"[{each}]" for each, kind in SINGLE.items() if name in kind.model_fields]
+    homes = [*single, *(f"[{each}.NAME]" for each, kind in NAMED.items() if name in kind.model_fields)]
+    return hint if hint.startswith("did") or not homes else f"it is a key of {' or '.join(homes)}"

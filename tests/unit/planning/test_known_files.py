@@ -14,6 +14,7 @@ from goldens import GOOD
 from lbdeploy.common import cache
 from lbdeploy.config.loading.encoding import encoded
 from lbdeploy.config.model import Cluster
+from lbdeploy.errors import RenderError
 from lbdeploy.planning import known_files, render
 from lbdeploy.planning.desired import desired, rendered
 from lbdeploy.planning.known_files import known_desired
@@ -111,3 +112,20 @@ def test_known_files_need_no_jinja2(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", program]
     said = [subprocess.run(argv, check=True, capture_output=True, text=True, cwd=tmp_path).stdout for _ in range(2)]
     assert said == ["True True\n", "False False\n"]
+
+
+def test_all_that_is_wrong_with_templates_is_told_at_once(tmp_path: Path) -> None:
+    """So that plan and up tell what check tells; what one of several nodes has, with its name."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/sysctl.conf.j2").write_text("x = {{ clustr.name }}\n")
+    (tmp_path / "templates/haproxy.cfg.j2").write_text("{% if node.name == 'lb2' %}{{ xyzzy }}{% endif %}\n")
+    of = cluster(tmp_path, GOOD)
+    with pytest.raises(RenderError) as error:
+        known_desired(of, of.nodes)
+    folder = tmp_path / "templates"
+    assert error.value.lines() == [
+        f"{folder}/sysctl.conf.j2:1: 'clustr' is undefined; did you mean cluster?",
+        f"{folder}/haproxy.cfg.j2:1: 'xyzzy' is undefined (on lb2)",
+    ]
+    with pytest.raises(RenderError, match=r"sysctl.conf.j2:1: 'clustr' is undefined"):
+        known_desired(of, of.nodes[:1])

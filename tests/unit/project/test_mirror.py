@@ -90,6 +90,7 @@ operations/outage/views.py
 operations/status.py
 planning/haproxy/named_files.py
 planning/lint/lints.py
+planning/lint/template_faults.py
 planning/vrrp/members.py
 ssh/config_values.py
 ssh/greeting.py

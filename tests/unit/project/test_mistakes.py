@@ -133,7 +133,7 @@ IN_THE_FILE = [
     ("no vip at all", "vip = \"192.168.", "#vip = \"192.168.",
      "10: networks: no network has a VIP; add vip = \"ADDRESS/PREFIX\" to one", "networks"),
     ("address with prefix", "\"192.168.0.11\"", "\"192.168.0.11/24\"",
-     "19: nodes.lb1.external: '192.168.0.11/24' is not an IP address; write an IP address ", "\"192.168.0.11/24\""),
+     "19: nodes.lb1.external: '192.168.0.11/24' is not an IP address; write \"192.168.0.11\"", "\"192.168.0.11/24\""),
     ("address of 256", "\"192.168.0.11\"", "\"192.168.0.256\"",
      "19: nodes.lb1.external: '192.168.0.256' is not an IP address; write an IPv4 or IPv6 ", "\"192.168.0.256\""),
     ("address of another network", "\"192.168.0.12\"", "\"192.168.5.12\"",
@@ -153,7 +153,7 @@ IN_THE_FILE = [
     ("server by name", "\"192.168.1.21\"", "\"master1.example.org\"",
      "42: frontends.k8s-api.servers.master1: 'master1.example.org' is not a server; write ", "\"master1.example.org\""),
     ("server's port", "\"192.168.1.21\"", "\"192.168.1.21:99999\"",
-     "42: frontends.k8s-api.servers.master1: '192.168.1.21:99999' is not a server; write \"", "\"192.168.1.21:99999\""),
+     "42: frontends.k8s-api.servers.master1: '192.168.1.21:99999' is not a server; write", "\"192.168.1.21:99999\""),
     ("interface too long", "\"ens33\"", "\"enp0s31f6verylongname\"",
      "11: networks.external.interface: 'enp0s31f6verylongname' is not an interface na", "\"enp0s31f6verylongname\""),
     ("interface with a space", "\"ens33\"", "\"ens 33\"",
@@ -168,6 +168,55 @@ IN_THE_FILE = [
      "41: frontends.k8s-api.check_path: is of no use to a tcp check; write check = \"https\"", "\"/healthz\""),
     ("list of a list", "\"192.168.0.10/24\"", "[[\"192.168.0.10/24\"]]",
      "12: networks.external.vip: is not text; write a VIP in quotes, like", "[[\"192.168.0.10/24\"]]"),
+    ("vip with a port", "\"192.168.0.10/24\"", "\"192.168.0.10:6443\"",
+     "12: networks.external.vip: '192.168.0.10:6443' is not a VIP; write the address with its prefix",
+     "\"192.168.0.10:6443\""),
+    ("vip with prefix and port", "\"192.168.0.10/24\"", "\"192.168.0.10/24:6443\"",
+     "12: networks.external.vip: '192.168.0.10/24:6443' is not a VIP; write \"192.168.0.10/24\"; a port is",
+     "\"192.168.0.10/24:6443\""),
+    ("vip in brackets", "\"192.168.0.10/24\"", "\"[fd00::10]/64\"",
+     "12: networks.external.vip: '[fd00::10]/64' is not a VIP; write \"fd00::10/64\"", "\"[fd00::10]/64\""),
+    ("address in brackets", "\"192.168.0.11\"", "\"[fd00::11]\"",
+     "19: nodes.lb1.external: '[fd00::11]' is not an IP address; write \"fd00::11\"", "\"[fd00::11]\""),
+    ("address of a network", "\"192.168.0.11\"", "\"192.168.0.0/24\"",
+     "19: nodes.lb1.external: '192.168.0.0/24' is not an IP address; write an IP address", "\"192.168.0.0/24\""),
+    ("address with zeros", "\"192.168.0.11\"", "\"192.168.000.011\"",
+     "19: nodes.lb1.external: '192.168.000.011' is not an IP address; write \"192.168.0.11\"", "\"192.168.000.011\""),
+    ("address as URL", "\"192.168.0.11\"", "\"https://192.168.0.11\"",
+     "19: nodes.lb1.external: 'https://192.168.0.11' is not an IP address; write \"192.168.0.11\"",
+     "\"https://192.168.0.11\""),
+    ("server as URL", "\"192.168.1.21\"", "\"https://192.168.1.21:6443/\"",
+     "42: frontends.k8s-api.servers.master1: 'https://192.168.1.21:6443/' is not a server; write \"192.168.1.21:6443\"",
+     "\"https://192.168.1.21:6443/\""),
+    ("server with prefix", "\"192.168.1.21\"", "\"192.168.1.21/24\"",
+     "42: frontends.k8s-api.servers.master1: '192.168.1.21/24' is not a server; write \"192.168.1.21\"",
+     "\"192.168.1.21/24\""),
+    ("server with a space", "\"192.168.1.21\"", "\"192.168.1.21 \"",
+     "42: frontends.k8s-api.servers.master1: '192.168.1.21 ' is not a server; write \"192.168.1.21\"",
+     "\"192.168.1.21 \""),
+    ("server's port in words", "\"192.168.1.21\"", "\"192.168.1.21:https\"",
+     "42: frontends.k8s-api.servers.master1: '192.168.1.21:https' is not a server; write the port as a",
+     "\"192.168.1.21:https\""),
+    ("interface by its address", "\"ens33\"", "\"192.168.0.11\"",
+     "11: networks.external.interface: '192.168.0.11' is not an interface name; write one like", "\"192.168.0.11\""),
+    ("key of a frontend in vrrp", "[vrrp]\n", "[vrrp]\nbalance = \"roundrobin\"\n",
+     "29: vrrp.balance: unknown key; it is a key of [frontends.NAME]", "balance"),
+    ("key of vrrp in a node", "priority = 200", "preempt = true\npriority = 200",
+     "21: nodes.lb1.preempt: unknown key; it is a key of [vrrp]", "preempt"),
+    ("pasted YAML", "[vrrp]", "vrrp:",
+     "28: this is YAML, and not TOML; write [table] headers and KEY = VALUE lines", "v"),
+    ("pasted JSON", GOOD, "{\"nodes\": {}}\n",
+     "1: this is JSON, and not TOML; write [table] headers and KEY = VALUE lines", "{"),
+    ("a merge's conflict", "router_id = 101", "<<<<<<< HEAD\nrouter_id = 101\n=======\nrouter_id = 1\n>>>>>>> b",
+     "30: a merge has left both sides of a conflict here; keep one of them", "<"),
+    ("no-break space", "priority = 200", "priority\u00a0= 200",
+     "21: this line has a space of another kind (U+00A0); write a plain space there", "\u00a0"),
+    ("long text not closed", "\"ens33\"", "\"\"\"ens33",
+     "11: the text is not closed; write \"\"\" at its end", "\"\"\"ens33"),
+    ("Windows path", "\"ops\"", "\"C:\\Users\\ops\"",
+     "8: a backslash begins an escape in this text; write the text in single quotes", "\"C:\\Users\\ops\""),
+    ("names of nodes as a list", "[cluster]", "nodes = [\"lb1\", \"lb2\"]\n[cluster]",
+     "19: nodes has a value in line ", "["),
     ("a table for a value", "router_id = 101", "router_id = { id = 101 }",
      "30: vrrp.router_id: {'id': 101} is not a whole number; write it without quotes and d", "{ id = 101 }"),
 ]  # fmt: skip
@@ -197,6 +246,9 @@ TYPED = [
     ("verify --wait 6x", "--wait: 6x is not a number of seconds", "lbdeploy verify --help"),
     ("verify --wait 2h", "--wait: 2h is not from 0 to 3600 seconds", "lbdeploy verify --help"),
     ("plan --limit lb9", "there is no node lb9 in ", "one of: lb1, lb2"),
+    ("version", "there is no command version", "lbdeploy --version"),
+    ("help", "there is no command help", "lbdeploy --help"),
+    ("--limit lb1 up", "lbdeploy has no option --limit", "if it is an option of a command, behind that: "),
     ("check nope.toml", "there is no nope.toml", "name it with -f FILE"),
 ]
 
@@ -232,6 +284,14 @@ def test_a_mistake_on_the_command_line_is_told_with_what_was_meant(
     first, now, following, *_ = done.err.splitlines()
     assert first.startswith(f"error: {message}")
     assert (now, following.startswith(f"  next: {remedy}")) == ("  now: nothing was contacted", True), following
+
+
+def test_a_file_without_a_table_is_one_problem(run: Run, tmp_path: Path) -> None:
+    """Not one for each table that there is none of."""
+    (tmp_path / "hosts.toml").write_text("# nothing yet\n")
+    done = run("check")
+    assert (done.code, done.out) == (2, "")
+    assert "hosts.toml:1: describes no cluster yet; lbdeploy init writes a file, or copy the sample\n" in done.err
 
 
 def test_there_are_as_many_as_were_tried() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from console import BAD, Run
 from goldens import GOOD, READY
 
@@ -99,7 +100,10 @@ def test_typos_are_corrected_where_that_is_asked_for(run: Run, tmp_path: Path) -
     assert run("--json", "check", "--fix").json["corrected"] == []
 
 
-def test_every_template_that_does_not_render_is_told_with_its_line_marked(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["check", "render"])
+def test_every_template_that_does_not_render_is_told_with_its_line_marked(
+    run: Run, tmp_path: Path, command: str
+) -> None:
     """Also sections of haproxy.cfg; what is wrong on both nodes is told once."""
     for folder in ("templates", "haproxy.d"):
         (tmp_path / folder).mkdir()
@@ -109,7 +113,7 @@ def test_every_template_that_does_not_render_is_told_with_its_line_marked(run: R
     (tmp_path / "haproxy.d/a.cfg").write_text("listen {{ nobody }}\n")
     (tmp_path / "haproxy.d/b.cfg").write_text("no section\n")
     (tmp_path / "hosts.toml").write_text(READY + '[haproxy]\nextra = ["haproxy.d/*.cfg"]\n')
-    done = run("--json", "check")
+    done = run("--json", command)
     problems = done.json["error"]["problems"]
     told = {(Path(each["file"]).name, each["line"], each.get("column")) for each in problems}
     assert told == {

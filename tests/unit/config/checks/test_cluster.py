@@ -215,7 +215,7 @@ BAD = {
         '"192.168.0.11"',
         '"192.168.0.11/24"',
         "nodes.lb1.external: '192.168.0.11/24' is not an IP address; "
-        'write an IP address without a prefix length, like "192.168.1.21"',
+        'write "192.168.0.11", an address with nothing around it',
     ),
     "address with a scope": (
         '"192.168.0.11"',
@@ -363,13 +363,13 @@ BAD = {
         '"192.168.1.22"',
         '"192.168.1.22:65536"',
         "frontends.k8s-api.servers.master2: '192.168.1.22:65536' is not a server; "
-        'write "address" or "address:port" with an IP address: names are not resolved',
+        "write the port as a number from 1 to 65535",
     ),
     "server with half a port": (
         '"192.168.1.22"',
         '"192.168.1.22:6_443"',
         "frontends.k8s-api.servers.master2: '192.168.1.22:6_443' is not a server; "
-        'write "address" or "address:port" with an IP address: names are not resolved',
+        "write the port as a number from 1 to 65535",
     ),
     "server with a scope": (
         '"192.168.1.22"',
@@ -482,8 +482,11 @@ def test_every_problem_is_told_at_once_in_the_order_of_lines(tmp_path: Path) -> 
 
 
 def test_an_empty_file_is_told_what_it_needs(tmp_path: Path) -> None:
-    """Each table that a cluster needs is named, with the header to write."""
+    """What writes one; and where there is a table, each other that a cluster needs, with the header to write."""
     assert problems(tmp_path, "# nothing yet\n") == [
+        "1: describes no cluster yet; lbdeploy init writes a file, or copy the sample"
+    ]
+    assert problems(tmp_path, "[ssh]\n") == [
         "1: cluster: is missing; add a table [cluster]",
         "1: frontends: is missing; add a table [frontends.NAME]",
         "1: networks: is missing; add a table [networks.NAME]",
