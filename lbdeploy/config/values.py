@@ -219,5 +219,5 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100)]
 HttpStatus = Annotated[int, Field(ge=100, le=599)]
 Connections = Annotated[int, Field(ge=1, le=10_000_000)]
-WholeSeconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=1, le=60)]
+WholeSeconds = Annotated[Annotated[int, Field(ge=1, le=60)], BeforeValidator(_whole_seconds)]
 Seconds = Annotated[float, Field(ge=0.1, le=86400 * 20, allow_inf_nan=False)]  # haproxy's timers end at 2^31 ms

@@ -3,7 +3,7 @@
 
 Usage: .venv/bin/python tools/python/screens.py FOLDER
 
-They are to be looked at. Of the sample's pair as the tests have it: well, and with haproxy stopped on lb1. It needs no
+They are to be looked at. Of the sample's pair as the tests have it: bare, well, and with haproxy stopped. It needs no
 lab. What commands print goes through a terminal of that width, and the picture is what that shows.
 """
 
@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import pyte
@@ -33,8 +34,10 @@ sys.path.insert(0, str(TOP / "tests" / "support"))
 
 from checkups import looked  # noqa: E402
 from drills import result  # noqa: E402
+from pasts import ME, T, remembered, session  # noqa: E402
+from plans import bare_and_changed  # noqa: E402
 from statuses import pair  # noqa: E402
-from verdicts import GONE, verdict  # noqa: E402
+from verdicts import BARE, GONE, verdict  # noqa: E402
 from watching import clusters, fault, watched  # noqa: E402
 
 from lbdeploy.cli.report.live.fleet import fleet_screen  # noqa: E402
@@ -43,12 +46,18 @@ from lbdeploy.cli.report.live.view import LiveView, Page  # noqa: E402
 from lbdeploy.cli.report.reporter import Reporter  # noqa: E402
 from lbdeploy.cli.report.terminal import RICH, Line, cell  # noqa: E402
 from lbdeploy.config import reader  # noqa: E402
-from lbdeploy.errors import HostsFileError  # noqa: E402
+from lbdeploy.errors import ConnectError, HostsFileError  # noqa: E402
+from lbdeploy.health.verdict import Verdict  # noqa: E402
 from lbdeploy.operations.doctor.doctor import diagnose  # noqa: E402
+from lbdeploy.operations.history.event import History  # noqa: E402
+from lbdeploy.operations.history.story import story  # noqa: E402
 from lbdeploy.operations.topology import topology  # noqa: E402
+from lbdeploy.planning.plan import Plan  # noqa: E402
+from lbdeploy.rollout.run import Outcome  # noqa: E402
 from screenshots import text  # noqa: E402
 
 Tell = Callable[[Reporter], None]
+BARE_NODE = {"states": BARE, "holds": False, "haproxy_answers": False, "servers": (), "own": {}}
 LONG = 200  # lines of the terminal: nothing is scrolled away
 SIZES = ((60, 14), (80, 24), (100, 30), (140, 40))
 THEMES: dict[str, TerminalTheme] = {"light": DEFAULT_TERMINAL_THEME, "dark": MONOKAI}
@@ -80,6 +89,28 @@ def commands() -> Iterator[tuple[str, Tell]]:
     yield "doctor", lambda reporter: reporter.doctor(diagnose(seed, [looked(seed, ahead=3600)], {}))
     yield "drill", lambda reporter: reporter.drill(result(seed))
     yield "check, a typo", mistake
+    yield "history", lambda reporter: reporter.history(past(), None)
+    with TemporaryDirectory() as folder:
+        new, changed = bare_and_changed(seed, Path(folder))
+    yield "plan, bare nodes", lambda reporter: planned(reporter, new, verdict(seed, BARE_NODE, BARE_NODE))
+    yield "plan, a change", lambda reporter: planned(reporter, changed, verdict(seed, {}, {}))
+    yield "up", lambda reporter: reporter.up(Outcome(new, verdict(seed, {}, {}), ("lb1", "lb2")))
+    yield (
+        "up, nothing to do",
+        lambda reporter: reporter.up(Outcome(Plan({}, (), ("lb1", "lb2")), verdict(seed, {}, {}))),
+    )
+    yield "up, haproxy stopped", lambda reporter: reporter.up(Outcome(changed, verdict(seed, {}, GONE), ("lb2", "lb1")))
+
+
+def planned(reporter: Reporter, plan: Plan, found: Verdict) -> None:
+    """What `plan` shows of it."""
+    reporter.planned(Outcome(plan, found), "lbdeploy up", whole=False)
+
+
+def past() -> History:
+    """Two runs, a drill, and a node that did not answer."""
+    drill = session(T + 700, "lbdeploy drill haproxy", kind="haproxy", outage_ms=711, expected_ms=709)
+    return History("k8s-api", story({"lb1": remembered()}, [drill], ME), {"lb2": ConnectError("no answer", node="lb2")})
 
 
 def mistake(reporter: Reporter) -> None:

@@ -9,6 +9,7 @@ from lbdeploy.cli.report.terminal import coloured, lively
 from lbdeploy.common.sanitize import safe_text
 
 WIDEST = 160  # columns; rich breaks cells of a wider one
+WHOLE = 10  # words of up to so many characters are not broken where a terminal is narrow
 
 
 def plain(stream: IO[str]) -> bool:
@@ -27,3 +28,12 @@ def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
     head, *body = ("   ".join(map(str.ljust, row, widths)) for row in rows)
     lines = [f" {each} " for each in (" " * inner, head, "─" * inner, *body, " " * inner)]
     return lines if lines == [safe_text(each) for each in lines] else []  # a secret is hidden in its own cell only
+
+
+def least_widths(rows: Sequence[Sequence[str]], width: int) -> list[int | None]:
+    """How wide each column is at least, so that no short word is broken; nothing where that does not fit."""
+    least = [
+        min(WHOLE, max(len(word) for each in column for word in each.split(" "))) for column in zip(*rows, strict=True)
+    ]
+    fits = sum(least) + 3 * (len(least) - 1) + 2 <= width
+    return [*least] if fits else [None] * len(least)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lbdeploy.cli.report.plain_table import plain, plain_table
+from lbdeploy.cli.report.plain_table import least_widths, plain, plain_table
 from lbdeploy.cli.report.terminal import Part, cell, console, lively, write
 from lbdeploy.node.remote import readable
 
@@ -131,9 +131,10 @@ class Printer:
         from rich.table import Table
 
         table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="quiet")
-        for heading in headings:
-            table.add_column(cell(heading), overflow="fold")
+        output = console(self.results)
+        for heading, least in zip(headings, least_widths([headings, *rows], output.width), strict=True):
+            table.add_column(cell(heading), overflow="fold", min_width=least)
         for first, *rest in rows:
             table.add_row(cell((first, "name")), *map(cell, rest))
         self.quiet()
-        console(self.results).print(table)
+        output.print(table)

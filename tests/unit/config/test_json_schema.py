@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anywhere import DATA, paths, replaced, write
 from builders import BIG
 from goldens import GOOD, RICH
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
+from lbdeploy.config import reader
 from lbdeploy.config.json_schema import json_schema
 from lbdeploy.config.schema import NAMED, SINGLE
 from lbdeploy.config.values import split_server
+from lbdeploy.errors import HostsFileError
 
 VALIDATOR = Draft4Validator(json_schema())
 ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
@@ -110,3 +113,36 @@ def test_a_file_with_everything_is_valid_for_editors(ca_folder: Path) -> None:
     assert [list(each.absolute_path) for each in validator.iter_errors(wrong)] == [
         ["frontends", "api", "servers", "m2"]
     ]
+
+
+ODD = st.one_of(
+    st.integers(-5, 70000),
+    st.sampled_from([0, 1, 60, 61, 100, 101, 254, 255, 256, 599, 600, 65535, 65536, 0.1, 0.05, 0.5, 1e9, True, False]),
+    short := st.sampled_from(["", "x", "10.0.0.1", "10.0.0.1/24", "10.0.0.1:80", "tcp", "https", "a b", "front"]),
+    st.lists(short, max_size=2),
+    st.dictionaries(short, short, max_size=2),
+    st.dates(),
+)
+# What can be said of a value alone: its type, its range, its form. The rest is between keys, which no schema knows.
+OF_ONE_VALUE = {
+    "missing", "extra_forbidden", "unknown-table", "int_type", "float_type", "bool_type", "string_type", "text",
+    "dict_type", "model_type", "literal_error", "greater_than_equal", "less_than_equal", "too_short", "plain", "vip",
+    "server",
+}  # fmt: skip
+
+
+@given(st.sampled_from(paths(DATA)), ODD)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example(("vrrp", "check_interval"), 61)
+@example(("vrrp", "router_id"), 0)
+def test_it_refuses_what_check_refuses(tmp_path: Path, path: tuple[Any, ...], value: Any) -> None:
+    """The same files are given to both: none is right for one and wrong for the other, by what a value alone is."""
+    file = write(tmp_path, replaced(DATA, path, value))
+    try:
+        reader.load(file)
+        rules: set[str] | None = None
+    except HostsFileError as error:
+        rules = {problem.rule for problem in error.problems}
+    wrong = complaints(file.read_text(encoding="utf-8"))
+    assert rules is not None or wrong == []
+    assert not (rules or set()) & OF_ONE_VALUE or wrong

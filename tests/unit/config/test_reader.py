@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anywhere import DATA, items, paths, replaced, write
 from builders import BIG, SEED
 from goldens import GOOD
 from hosts_toml import problems
@@ -161,10 +161,6 @@ NASTY = [
 ]
 
 
-def items(data: Any) -> list[tuple[Any, Any]]:
-    return list(data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ())
-
-
 def strings(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every string value."""
     inner = [found for key, value in items(data) for found in strings(value, (*path, key))]
@@ -180,35 +176,7 @@ def families(cluster: Cluster) -> list[int]:
     return [vip.ip.version for vip in cluster.vips]
 
 
-# Every interface has a name of its own, so that a changed one becomes no other's twin.
-DATA = tomllib.loads(BIG.replace('quiet = "eth1" }', 'quiet = "eth9" }'))
 FIELDS = strings(DATA)
-
-
-def toml(data: Any) -> str:
-    """A value as TOML: strings with every odd character escaped."""
-    if isinstance(data, dict):
-        return "{ " + ", ".join(f"{toml(key)} = {toml(value)}" for key, value in data.items()) + " }"
-    if isinstance(data, list):
-        return "[" + ", ".join(map(toml, data)) + "]"
-    if isinstance(data, bool):
-        return str(data).lower()
-    if isinstance(data, str):
-        return '"' + "".join(c if c.isalnum() and c.isascii() else f"\\U{ord(c):08x}" for c in data) + '"'
-    return str(data)
-
-
-def replaced(data: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    pairs = [(key, replaced(value, path[1:], new) if key == path[0] else value) for key, value in items(data)]
-    return dict(pairs) if isinstance(data, dict) else [value for _, value in pairs]
-
-
-def write(folder: Path, data: dict[str, Any]) -> Path:
-    path = folder / "hosts.toml"
-    path.write_text("".join(f"{toml(key)} = {toml(value)}\n" for key, value in data.items()), encoding="utf-8")
-    return path
 
 
 def structure(cluster: Cluster) -> list[list[int]]:
@@ -263,12 +231,6 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
-
-
-def paths(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every value, tables included."""
-    inner = [found for key, value in items(data) for found in paths(value, (*path, key))]
-    return [path, *inner] if path else inner
 
 
 @given(st.sampled_from(paths(DATA)), values)

@@ -11,13 +11,16 @@ from statuses import pair
 from lbdeploy.config.model import Cluster
 
 
-def test_the_sample_is_drawn_and_written(run: Run, tmp_path: Path) -> None:
+def test_the_sample_is_drawn_and_written(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the terminal, as a picture, as a page; nobody is contacted."""
+    connected: list[object] = []
+    monkeypatch.setattr("lbdeploy.ssh.pool.SessionPool.__init__", lambda *_, **__: connected.append(True))
     done = run("show", "--svg", "a.svg", "--html", "a.html")
     assert done.code == 0
     assert "VRRP 101, unicast" in done.out
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
     assert (tmp_path / "a.html").read_text().startswith("<!DOCTYPE html>")
+    assert connected == []
 
 
 def test_a_document_for_programs(run: Run) -> None:

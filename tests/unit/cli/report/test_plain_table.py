@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbdeploy.cli.report import printer
-from lbdeploy.cli.report.plain_table import plain, plain_table
+from lbdeploy.cli.report.plain_table import least_widths, plain, plain_table
 from lbdeploy.cli.report.printer import Printer
 from lbdeploy.common.redact import HIDDEN
 from lbdeploy.common.sanitize import safe_text
@@ -47,6 +47,13 @@ def test_it_is_what_rich_draws(rows: list[list[str]]) -> None:
 def test_what_takes_more_than_counting_is_left_to_rich() -> None:
     """Wide characters, those that steer a terminal, and tables that do not fit."""
     assert plain_table([["名"]]) == plain_table([["\x1b[2J"]]) == plain_table([["x" * 200]]) == []
+
+
+def test_short_words_are_whole_in_a_narrow_terminal_where_that_fits() -> None:
+    """Longer ones may be broken; in one that is narrower still, all may."""
+    rows = [["when", "who"], ["2026-11-29 17:40:01", "ann@laptop.example.org"]]
+    assert least_widths(rows, 25) == [10, 10]
+    assert least_widths(rows, 24) == [None, None]
 
 
 def test_colours_and_other_encodings_are_left_to_rich(monkeypatch: pytest.MonkeyPatch) -> None:

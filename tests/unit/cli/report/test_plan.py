@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from builders import SEED, as_by, cluster, observe, survey
-from verdicts import BARE
+from plans import bare_and_changed
 
 from lbdeploy.cli.report.plan import in_short, outline, steps
 from lbdeploy.cli.report.terminal import Line
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.resources.base import Change
-from lbdeploy.node.resources.file import FileState
 from lbdeploy.planning.desired import files
-from lbdeploy.planning.plan import Plan
 
 
 def test_what_was_done_is_told_by_kind_and_no_two_files_by_the_same_name() -> None:
@@ -41,15 +38,6 @@ def test_what_was_done_is_told_by_kind_and_no_two_files_by_the_same_name() -> No
 
 def text(lines: Iterable[Line]) -> list[str]:
     return ["".join(part if isinstance(part, str) else part[0] for part in line) for line in lines]
-
-
-def bare_and_changed(seed: Cluster, tmp_path: Path) -> tuple[Plan, Plan]:
-    """What `up` would do on nodes that have nothing, and on a live pair of which one line differs."""
-    nothing = {name: FileState("missing") for name in (f"file {each.path}" for each in files(seed, seed.node("lb1")))}
-    new = survey(seed, *(observe(seed, node, states=nothing | BARE) for node in seed.nodes)).plan
-    later = cluster(tmp_path, SEED.read_text(encoding="utf-8").replace("roundrobin", "leastconn"))
-    seen = [observe(later, each, holds=each.name == "lb1", states=as_by(seed, each.name)) for each in later.nodes]
-    return new, survey(later, *seen).plan
 
 
 def test_a_new_file_is_told_by_its_length_and_shown_where_that_is_wanted(seed: Cluster, tmp_path: Path) -> None:
