@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 from clients import smooth, traffic
-from hand_made import BY_MULTICAST_WITH_AUTH, BY_UNICAST, HAPROXY, INGRESS, NODES, OTHER_WAY_ROUND, SECOND, by_hand
+from hand_made import (
+    BY_MULTICAST_WITH_AUTH,
+    BY_UNICAST,
+    HAPROXY,
+    IN_A_SYNC_GROUP,
+    INGRESS,
+    NODES,
+    OTHER_WAY_ROUND,
+    SECOND,
+    by_hand,
+)
 from harness import VIPS, Lab, held_by, wait_for
 
 # As the procedure that this project automates has them, in words of our own.
@@ -200,6 +210,30 @@ def test_a_pair_with_two_instances_is_adopted_as_two_groups(unadopted: Lab) -> N
     stages = unadopted.do("plan", code=3)["stages"]
     print([(each["way"], each["cost"]) for each in stages])
     taken_over(unadopted, *VIPS, "192.168.0.77", then=lambda: wait_for(lambda: at_home(unadopted)))
+
+
+ANOTHER_HAND = "s/server master1/server api-1/; s/master2.*/master2 192.168.1.23:6443 check/; s/client 50s/client 60s/"
+
+
+@pytest.mark.slow
+def test_a_pair_whose_instances_are_kept_together_and_whose_nodes_differ_is_adopted(unadopted: Lab) -> None:
+    """One instance moves what a sync group did, no server of either node is lost, and each gets its own files back."""
+    by_hand(unadopted, IN_A_SYNC_GROUP, HAPROXY)
+    unadopted.on("lb2", f"sed -i '{ANOTHER_HAND}' /etc/haproxy/haproxy.cfg; systemctl reload haproxy")
+    told = adopted(unadopted)
+    assert any("a vrrp_sync_group keeps them together" in each for each in told["notes"])
+    written = tomllib.loads(unadopted.file.read_text())
+    assert ("groups" in written["vrrp"], written["frontends"]["kubernetes"]["client_timeout"]) == (False, 50)
+    assert written["frontends"]["kubernetes"]["servers"] == {
+        "master1": "192.168.1.21", "master2": "192.168.1.22", "master2-2": "192.168.1.23"
+    }  # fmt: skip
+    row = next(each for each in told["lines"] if each["text"] == "timeout client 60s")
+    assert (row["nodes"], row["verdict"], row["meaning"]) == (
+        ["lb2"],
+        "changes",
+        "frontends.kubernetes.client_timeout = 50",
+    )
+    taken_over(unadopted, *VIPS, moves=2)
 
 
 def at_home(lab: Lab) -> bool:

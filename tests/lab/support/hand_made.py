@@ -70,6 +70,29 @@ OTHER_WAY_ROUND = (
     .replace("priority 100", "priority {reverse}")
     .replace("192.168.0.77/24", "192.168.0.77/24 dev ens33")
 )
+# One network each, kept together: what many a guide for two networks has.
+IN_A_SYNC_GROUP = (
+    """\
+vrrp_sync_group BOTH {{
+    group {{
+        API
+        OUTSIDE
+    }}
+}}
+"""
+    + KEEPALIVED.replace("HOW", "").replace("        192.168.0.10/24 dev ens33\n", "")
+    + """\
+vrrp_instance OUTSIDE {{
+    state BACKUP
+    interface ens33
+    virtual_router_id 102
+    priority {priority}
+    virtual_ipaddress {{
+        192.168.0.10/24
+    }}
+}}
+"""
+)
 BY_UNICAST = KEEPALIVED.replace("HOW", UNICAST)
 BY_MULTICAST = KEEPALIVED.replace("HOW", "")
 NODES = {"lb1": (200, "192.168.1.11", "192.168.1.12"), "lb2": (100, "192.168.1.12", "192.168.1.11")}

@@ -53,5 +53,7 @@ def test_a_run_names_the_cluster_that_is_there_and_what_to_type(seed: Cluster) -
     found = survey(seed, *(replace(observe(seed, node), marks=hosts) for node in seed.nodes))
     with pytest.raises(RemoteError, match="another cluster is deployed here: prod") as caught:
         found.refuse()
-    assert "lbdeploy -f ITS_HOSTS_TOML down" in str(caught.value.fix)
+    fix = str(caught.value.fix)
+    assert "one hosts.toml, with a group of VIPs for each ([vrrp.groups.NAME])" in fix
+    assert "lbdeploy -f ITS_HOSTS_TOML down" in fix
     found.refuse(["other-cluster"])

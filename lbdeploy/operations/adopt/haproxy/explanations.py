@@ -154,18 +154,19 @@ def _timeout(side: HaproxySide, names: Sequence[str], name: str, value: str, *, 
     for key in _TIMEOUTS[name]:
         wanted = {table.get(key) for table in side.tables(names)}
         if time is None or wanted != {time}:
-            return _differs(side, names, key, wanted, default=default)
+            if default and time in wanted:
+                return "kept", f"{key} of the frontends that have none of their own"
+            own = default and all(each.has_own_timeout(name) for each in side.proxies if not each.why)
+            return _differs(names, key, wanted, own=own)
     key = _TIMEOUTS[name][-1]
     hint = "; lbdeploy's own is 4 h, so that watches and logs that are silent last: leave the key out to have it"
     quiet = name in ("client", "server", "tunnel") and time is not None and time < 3600
     return "kept", f"frontends.{names[0]}.{key} = {side.tables(names)[0][key]}{hint if quiet else ''}"
 
 
-def _differs(side: HaproxySide, names: Sequence[str], key: str, wanted: set[Any], *, default: bool) -> Meaning:
-    if default and len(wanted) > 1:
-        return "kept", f"{key} of the frontends that have none of their own"
+def _differs(names: Sequence[str], key: str, wanted: set[Any], *, own: bool) -> Meaning:
     shown = ", ".join(str(each) for each in wanted if each is not None)
-    if default and shown:
+    if own and shown:
         return "equal", f"the sections have their own: frontends.{names[0]}.{key} = {shown}"
     return "changes", f"frontends.{names[0]}.{key} = {shown}" if shown else f"{key}: lbdeploy's default holds"
 

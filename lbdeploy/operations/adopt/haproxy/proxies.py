@@ -63,9 +63,15 @@ class Proxy:
         return self.back.last(*words) or self.front.last(*words)
 
     def timeout(self, name: str) -> float | None:
-        section = self.front if name == "client" else self.back
-        line = section.last("timeout", name)
+        line = self._timed(name).last("timeout", name)
         return seconds(line.words[2]) if line and len(line.words) > 2 else None
+
+    def has_own_timeout(self, name: str) -> bool:
+        """Whether it is not that of the defaults."""
+        return any(line.words[1:2] == (name,) for line in self._timed(name).own("timeout"))
+
+    def _timed(self, name: str) -> Section:
+        return self.front if name == "client" else self.back
 
     def option(self, name: str) -> str | None:
         """An option of the servers, as most of them have it; None where most have none."""

@@ -59,3 +59,11 @@ def test_the_times_of_other_sections_do_not_count() -> None:
         "    option tcplog\n", "    timeout client 3h\n"
     )
     assert explained("", "timeout client 9s", haproxy)[0] == "equal"
+
+
+def test_a_time_of_the_defaults_that_the_preferred_node_has_otherwise_changes() -> None:
+    """No section of this node has one of its own."""
+    haproxy = "defaults\n    timeout client 50s\n" + made.K3S_HAPROXY
+    other = haproxy.replace("50s", "60s")
+    found = adopt_all(pair_of(made.K3S_KEEPALIVED, haproxy, other=other))
+    assert told(found, "timeout client 60s", "lb2") == ("changes", "frontends.k3s-frontend.client_timeout = 50")
