@@ -177,7 +177,7 @@ def _tracked(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
         return "equal", "there is no such vrrp_script: keepalived ignores it"
     if tracked.key:
         return "kept", f"vrrp.track_scripts.{tracked.key}"
-    return ("equal", "lbdeploy's own check_haproxy") if len(entry.words) == 1 else weight_of_check(tracked.weight)
+    return ("equal", "lbdeploy's own check_haproxy") if len(entry.words) == 1 else weight_of_check(side, tracked.weight)
 
 
 def _tracked_file(side: KeepalivedSide, entry: ConfEntry) -> Meaning:

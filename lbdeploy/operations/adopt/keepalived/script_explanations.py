@@ -26,15 +26,21 @@ def script_line(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Mea
     if entry.key == "script" and "pidof" in entry.value:
         return "equal", f"{SCRIPT['script'][1]}. keepalived before 2.3 runs what pidof links to, killall5, which fails"
     if entry.key == "weight":
-        return weight_of_check(tracked.weight)
+        return weight_of_check(side, tracked.weight)
     wanted = {"interval": "check_interval", "fall": "check_fall", "rise": "check_rise"}.get(entry.key)
     return compared(side, side.vrrp, f"vrrp.{wanted}", entry) if wanted else looked_up(SCRIPT, entry)
 
 
-def weight_of_check(weight: int) -> Meaning:
+def weight_of_check(side: KeepalivedSide, weight: int) -> Meaning:
     """A weight of the script that watches haproxy."""
     if not weight:
         return "kept", "a node whose haproxy does not answer leaves the election"
+    if side.ignores_weights:
+        return (
+            "changes",
+            "keepalived ignores a script with a weight in a vrrp_sync_group, so no haproxy is watched now; "
+            "with lbdeploy a node whose haproxy does not answer gives up the VIPs",
+        )
     return (
         "changes",
         f"weight {weight} only lowers a priority, which moves the VIPs if that is enough; "

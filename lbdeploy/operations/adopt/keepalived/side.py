@@ -53,6 +53,15 @@ class KeepalivedSide:
         return f"vrrp.groups.{group.name}", self.vrrp | self.vrrp["groups"][group.name]
 
     @property
+    def ignores_weights(self) -> bool:
+        """Whether keepalived ignores scripts with a weight, as it does in a sync group unless told not to."""
+        together = (each for each in self.entries if each.key == "vrrp_sync_group" and each.block)
+        strict = (
+            each for each in together if not each.has("sync_group_tracking_weight") and not each.has("global_tracking")
+        )
+        return any(line.key == self.main.name for each in strict for line in each.inside("group"))
+
+    @property
     def own(self) -> dict[str, Any]:
         table: dict[str, Any] = self.draft["nodes"][self.node]
         return table

@@ -59,3 +59,13 @@ def test_what_the_kernel_balances_ends_and_a_sync_group_is_not_needed() -> None:
     assert told(found, "virtual_server 10.20.0.10 80 {")[0] == "ends"
     assert told(found, "lb_algo rr")[0] == "ends"
     assert told(found, "vrrp_sync_group G {")[0] == "equal"
+
+
+@pytest.mark.parametrize(
+    ("line", "ignored"), [("", True), ("    sync_group_tracking_weight\n", False), ("    notify_master /x\n", True)]
+)
+def test_a_weight_that_keepalived_ignores_in_a_sync_group_watches_nothing(line: str, ignored: bool) -> None:
+    conf = made.K3S_KEEPALIVED.replace("interval 2\n", "interval 2\n    weight -20\n")
+    conf += f"vrrp_sync_group G {{\n    group {{\n        haproxy-vip\n    }}\n{line}}}\n"
+    verdict, meaning = told(adopt_all(pair_of(conf, made.K3S_HAPROXY)), "weight -20")
+    assert (verdict, "no haproxy is watched now" in meaning) == ("changes", ignored)
