@@ -40,6 +40,7 @@ def _suspicions(cluster: Cluster) -> Iterator[Suspicion]:
                 message = f"{key} of {seconds:g} s cuts off kubectl logs -f, exec and watches"
                 yield message, "leave it out: the default is four hours"
         yield from _pointless(frontend)
+        yield from _port_in_address(frontend)
         yield from _stacked(cluster, frontend)
     yield from server_checks(cluster)
     for part in cluster.parts:
@@ -69,6 +70,16 @@ def _pointless(frontend: Frontend) -> Iterator[Suspicion]:
     if frontend.check_host and not frontend.check_ca:
         message = f"{key}.check_host: servers are told the name, but without a CA no certificate is verified"
         yield message, f'to have it verified: {key}.check_ca_file = "FILE"'
+
+
+def _port_in_address(frontend: Frontend) -> Iterator[Suspicion]:
+    """An IPv6 address and its port without brackets, which are another address."""
+    for each in frontend.servers:
+        host, _, last = str(each.address).rpartition(":")
+        if each.address.version == 6 and last == str(frontend.port) == str(each.port):
+            key = key_text("frontends", frontend.name, "servers", each.name)
+            message = f"{key}: {each.address} is an address as a whole, with port {each.port} behind it"
+            yield message, f'if its end is the port: "[{host}]:{last}"'
 
 
 def _stacked(cluster: Cluster, frontend: Frontend) -> Iterator[Suspicion]:

@@ -143,3 +143,14 @@ def test_a_key_with_a_dot_in_it_is_told_as_it_is_written(tmp_path: Path) -> None
     )
     (found,) = (each for each in lint(cluster(tmp_path, text)) if "client_timeout" in each.message)
     assert found.message.startswith('frontends."api.example.com".client_timeout of 50 s')
+
+
+def test_an_ipv6_server_whose_end_is_the_port_is_warned_of(tmp_path: Path) -> None:
+    """It is a good address, but hardly the one that is meant; with another end, or brackets, it is."""
+    (found,) = lint(cluster(tmp_path, READY.replace('"192.168.1.21"', '"fd00::21:6443"')))
+    assert found.message == (
+        "frontends.k8s-api.servers.master1: fd00::21:6443 is an address as a whole, with port 6443 behind it"
+    )
+    assert found.fix == 'if its end is the port: "[fd00::21]:6443"'
+    for right in ("[fd00::21]:6443", "fd00::21", "fd00::21:6444"):
+        assert lint(cluster(tmp_path, READY.replace('"192.168.1.21"', f'"{right}"'))) == []
