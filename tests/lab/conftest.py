@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from clients import traffic
 from harness import TOP, VIPS, Lab, converge, sound
+from machine import Stalls
 from shares import run_share
+
+STALLS = Stalls()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -25,6 +28,7 @@ def what_runs_write_is_not_kept(tmp_path_factory: pytest.TempPathFactory) -> Non
 
 def pytest_configure() -> None:
     """A run that is told to end removes its lab, as one that is interrupted does."""
+    STALLS.start()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
 
@@ -48,9 +52,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    """Of a test that failed, show what the nodes' daemons said meanwhile: it may never fail again."""
+    """Of a test that failed, show how the machine was, and what the nodes' daemons said: it may never fail again."""
     report = yield
     if report.failed and item.path.parent == Path(__file__).parent:
+        report.sections.append(("the machine", STALLS.since(call.start)))
         for lab in Lab.known:
             with suppress(Exception):  # it is off, or hangs: what failed is told anyway
                 report.sections += [(f"journal of {node}", lab.journal(node, call.start)) for node in ("lb1", "lb2")]
