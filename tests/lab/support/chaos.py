@@ -152,7 +152,8 @@ class Chaos:
         struck = NOTHING if report.too_late else drawn.fault
         outage = judge.allowed_outage(drawn.change, struck, scene.target)
         breaks = judge.may_break(drawn.change, struck, scene.target)
-        report.wrong += judge.of_client(report.seen, outage, breaks=breaks)
+        cut_for = judge.allowed_cut(drawn.change, struck, scene.target)
+        report.wrong += judge.of_client(report.seen, outage, breaks=breaks, cut_for=cut_for)
 
     def _let_it_happen(self, drawn: Draw, scene: Scene, report: Report) -> None:
         """Wait for the moment, strike, and heal."""

@@ -43,7 +43,7 @@ class Fault:
     `codes`: exit codes that are right besides the change's own. `prepare`: on a node of the healthy
     pair, before the change.
     `outage`: for how long (s) new connections may fail, and `breaks`: why open streams may break, both only where it
-    hits the node that holds the VIPs.
+    hits the node that holds the VIPs. `restarts`: its keepalived starts again, with the configuration that is there.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Fault:
     prepare: Callable[[Pair, str], None] | None = None
     outage: float = 0.0
     breaks: str = ""
+    restarts: bool = False
 
 
 def _interrupt(scene: Scene) -> None:
@@ -163,6 +164,7 @@ FAULTS = (
         UNSOUND,
         outage=PEER_LOST,  # systemd starts it again in 1 s, it removes the VIPs, and the other node takes them
         breaks="the other node takes the VIPs",
+        restarts=True,
     ),
     Fault(
         "disk full",

@@ -27,6 +27,16 @@ def allowed_outage(change: Change, fault: Fault, target: str) -> float:
     return fault.outage * change.slower + change.alone if lost else 0.0
 
 
+def allowed_cut(change: Change, fault: Fault, target: str) -> float:
+    """For how long (s) connections that a VIP accepts may be cut: those that are open at the instant of a move.
+
+    A holder whose keepalived starts anew while VRRP elects anew has the VIPs beside the node that took them meanwhile,
+    which it does not hear before its own change: clients find this one or that one.
+    """
+    beside = change.agreed and change.breaks and fault.restarts and target == HOLDER
+    return fault.outage if beside else IN_FLIGHT
+
+
 def may_break(change: Change, fault: Fault, target: str) -> bool:
     """Whether open streams may break."""
     return bool(change.breaks) or bool(fault.breaks and target == HOLDER)
@@ -127,7 +137,7 @@ def of_services(looks: dict[str, Look]) -> Iterator[str]:
             yield f"{node}: haproxy and keepalived are {look.services or 'not to be seen'}"
 
 
-def of_client(seen: dict[str, Any], outage: float, *, breaks: bool) -> Iterator[str]:
+def of_client(seen: dict[str, Any], outage: float, *, breaks: bool, cut_for: float = IN_FLIGHT) -> Iterator[str]:
     """The client lost no more than the table allows. Times are in s since the run began.
 
     What TCP got at the second attempt was lost, too, but for the packets that are under way at the instant of a move.
@@ -141,7 +151,7 @@ def of_client(seen: dict[str, Any], outage: float, *, breaks: bool) -> Iterator[
             yield f"{vip} failed: {_spans(spans)}; {outage:g} s are allowed: {_whys(failures)}"
         # Whenever they began (TCP asks again while no node has the VIP), what counts is when they were cut.
         cut = outages(instants([each for each in moved if each["vip"] == vip and _was_open(each)]))
-        if breaks and any(end - begin > IN_FLIGHT for begin, end in cut):
+        if breaks and any(end - begin > cut_for for begin, end in cut):
             yield f"{vip} accepted connections and cut them: {_spans(cut)}"
     if not breaks:
         yield from (f"the stream through {each['vip']} broke at {each['at']}: {each['why']}" for each in seen["broken"])

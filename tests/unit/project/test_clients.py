@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chaos_judge import of_client
+from chaos_changes import CHANGES
+from chaos_faults import FAULTS
+from chaos_judge import allowed_cut, of_client
 from clients import cut, gap, instants
 
 
@@ -57,3 +59,16 @@ def test_chaos_judges_when_connections_were_cut_not_when_they_began(
     seen = {"failures": lost(*spans), "late": [], "broken": [], "probes": 500, "streams": 2}
     told = list(of_client(seen, 6.0, breaks=True))
     assert [each.startswith("192.168.0.10 accepted connections and cut them") for each in told] == [True] * wrong
+
+
+@pytest.mark.parametrize(
+    ("fault", "target", "seconds"),
+    [("keepalived killed", "lb1", 3.7), ("keepalived killed", "lb2", 1), ("haproxy killed", "lb1", 1)],
+)
+@pytest.mark.parametrize("change", ["VRRP's network", "haproxy setting"])
+def test_chaos_lets_two_nodes_have_a_vip_only_where_a_holder_starts_anew_in_an_election(
+    change: str, fault: str, target: str, seconds: float
+) -> None:
+    """For as long as the fault may cost; everywhere else connections may be cut for a second."""
+    of = next(each for each in CHANGES if each.name == change), next(each for each in FAULTS if each.name == fault)
+    assert allowed_cut(*of, target) == pytest.approx(seconds if change == "VRRP's network" else 1, abs=0.1)
