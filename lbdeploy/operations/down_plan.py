@@ -17,6 +17,11 @@ from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.survey import Survey
 
+BESIDE = (
+    "its keepalived from before lbdeploy runs again; where that can't hear the holder, both have the VIPs until the "
+    "holder is changed, too: open connections may be cut"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
@@ -56,13 +61,14 @@ def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
 
 def _before(survey: Survey) -> set[str]:
     """The VIPs that nodes' own keepalived had before lbdeploy, where it ran."""
-    found: set[str] = set()
-    for plan in survey.plans.values():
-        states = {part.resource.id: part.state for part in plan.parts}
-        service, conf = states.get(OriginalService("keepalived").id), states.get(OriginalFile(KEEPALIVED_CONF).id)
-        if service and conf and service[1].running:
-            found |= routers(conf.was.content).keys()
-    return found
+    return {vip for plan in survey.plans.values() for vip in _own_before(plan)}
+
+
+def _own_before(plan: NodePlan) -> set[str]:
+    """The same for a node."""
+    states = {part.resource.id: part.state for part in plan.parts}
+    service, conf = states.get(OriginalService("keepalived").id), states.get(OriginalFile(KEEPALIVED_CONF).id)
+    return set(routers(conf.was.content)) if service and conf and service[1].running else set()
 
 
 def whole(cluster: Cluster, survey: Survey) -> bool:
@@ -111,7 +117,8 @@ def _plan(cluster: Cluster, survey: Survey) -> Plan:
 
 def _cost(cluster: Cluster, survey: Survey, name: str) -> str:
     if not survey.seen[name].holds_any(cluster):
-        return "clients notice nothing"
+        again = {str(vip.ip) for vip in cluster.vips} & _own_before(survey.plans[name])
+        return BESIDE if again else "clients notice nothing"
     if whole(cluster, survey):
         back = {str(vip.ip) for vip in cluster.vips} <= _before(survey)
         return "the VIPs are gone" + (", until the keepalived from before lbdeploy has them again" if back else "")

@@ -11,7 +11,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
 from lbdeploy.node.resources.original import OriginalFile, Unit
 from lbdeploy.node.resources.purge import PurgeState
-from lbdeploy.operations.down_plan import RemovalPlan, plan_removal, purges, successors
+from lbdeploy.operations.down_plan import BESIDE, RemovalPlan, plan_removal, purges, successors
 
 CONF = OriginalFile("/etc/haproxy/haproxy.cfg")
 
@@ -41,6 +41,7 @@ def test_vips_that_nodes_had_before_lbdeploy_come_back(seed: Cluster) -> None:
 
     some, every, none = planned("", RUNS), planned("192.168.1.10", RUNS), planned("192.168.1.10", OFF)
     assert [each.back for each in (some, every, none)] == [("192.168.0.10",), ("192.168.0.10", "192.168.1.10"), ()]
+    assert [each.plan.stages[0].cost for each in (some, every, none)] == [BESIDE, BESIDE, "clients notice nothing"]
     assert [each.plan.stages[1].cost for each in (some, every, none)] == [
         "the VIPs are gone",
         "the VIPs are gone, until the keepalived from before lbdeploy has them again",
