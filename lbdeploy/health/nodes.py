@@ -14,6 +14,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.paths import UNIT
 from lbdeploy.node.resources import Sysctl
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.surroundings import UNDOES, later_sysctl
 
 BROKEN = ("start", "unmask", "repair")  # what a service needs that does not run; all else is drift
@@ -56,13 +57,14 @@ def was_rolled_back(seen: Observation) -> bool:
 def _drift(node: str, part: ResourceDiff, *, back: bool) -> Iterator[Finding]:
     """The findings about one resource: the kind of resource is the check. `back`: the last run was a rollback."""
     kind, _, name = part.resource.id.partition(" ")
+    soon = isinstance(part.state, ServiceState) and part.state.starting
     for change in part.changes:
         daemon = kind == "service" and change.action != "repair"
         fix: str = typed("up", after=f"; to see why: journalctl -u {change.name}" if daemon else "")
         if back and kind == "file":
             fix = "the last run was a rollback: also undo the change in hosts.toml; or to make it again: lbdeploy up"
         said = f"{change.name}{':' if change.reason.startswith('its ') else ''} {change.reason}"
-        found = Finding.failed(node, kind, said, fix, subject=change.name)
+        found = Finding.failed(node, kind, said, fix, subject=change.name, settling=soon)
         found = replace(found, drift=kind != "service" or change.action not in BROKEN)
         yield found.as_warning() if change.action in HARMLESS else found
     if not part.changes:

@@ -25,7 +25,7 @@ from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase
 from lbdeploy.node.vrrp_priority import HANDOVER, YIELD
 from lbdeploy.planning.desired import TICKLE_CLIENTS, VRRP_STATE
-from lbdeploy.planning.vrrp.members import regrouped
+from lbdeploy.planning.vrrp.members import added, regrouped
 from lbdeploy.rollout.progress import MARK
 from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.steps import Steps
@@ -147,6 +147,7 @@ def _steps(task: Task) -> list[str]:
     """Everything that a task does on the node, in order. What apt reads must be there before packages are installed."""
     early, late = Steps(task.plan, early=True), Steps(task.plan, early=False)
     moved = regrouped(task.plan)
+    came = added(task.plan)
     script = [
         *_listen(task),
         "remember",
@@ -165,6 +166,7 @@ def _steps(task: Task) -> list[str]:
         *reload_units(early, late),
         *late.take(Phase.BRING_UP),
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
+        *([f"undo_last {cmd(f'let_vips_go {cmd(*came)}')}"] if came else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
         *([_reset_clients()] if moved else []),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),

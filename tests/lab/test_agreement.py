@@ -174,6 +174,20 @@ def test_a_unit_that_is_killed_between_two_confirmations_has_its_peer_undo_the_c
     sound_again(held)
 
 
+def test_a_vip_that_a_killed_keepalived_has_left_behind_goes_with_its_change(held: Lab) -> None:
+    """The keepalived that starts again, with the old file, does not know it: the node that undoes the change does."""
+    process = change_begun(held, "VIPs")
+    wait_for(lambda: held.on("lb1", f"{WAITS} && systemctl kill -s STOP lbdeploy && echo yes", check=False), 60)
+    wait_for(lambda: held.holder("192.168.0.20") == ["lb1"])
+    held.on("lb1", "systemctl kill -s KILL keepalived lbdeploy")
+    assert agreed(held) == [False, False]
+    held.on("lb1", "rm /tmp/hold")
+    out, _ = process.communicate(timeout=90)
+    assert process.returncode == 7, out
+    assert held.holder("192.168.0.20") == []
+    sound_again(held)
+
+
 @pytest.mark.parametrize("change", ["router ID", *one_more("network", "version")])
 def test_a_node_that_loses_its_power_between_two_confirmations_follows_its_peer(held: Lab, change: str) -> None:
     """The other one has kept the change; as the node starts, it hears that, and keeps it, too."""

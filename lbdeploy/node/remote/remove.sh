@@ -8,16 +8,6 @@ drop_folders() {
     fi
 } 2> /dev/null
 
-# release VIP...: remove VIPs that a killed keepalived has left behind.
-release() {
-    for vip; do
-        ip -o addr show to "$vip" | while read -r _ device _ address _; do
-            step "take $address off $device"
-            ip addr del "$address" dev "$device" || :
-        done
-    done
-}
-
 # give_back: restore files that were there before the packages; dpkg took them for the packages' own and removed them.
 give_back() {
     for path in $managed; do

@@ -142,6 +142,28 @@ holds() {
     return 1
 }
 
+# release VIP...: remove VIPs that a killed keepalived has left behind.
+release() {
+    for vip; do
+        ip -o addr show to "$vip" | while read -r _ device _ address _; do
+            step "take $address off $device"
+            ip addr del "$address" dev "$device" || :
+        done
+    done
+}
+
+# let_vips_go VIP...: the same for those that came with a change that is being undone. A keepalived that was not killed
+# takes them off itself, once it has read its old file; were they taken from it before, it would elect anew.
+let_vips_go() {
+    uptime
+    deadline=$((now + 5))
+    while holds "$@" && [ "$now" -lt "$deadline" ]; do
+        sleep 0.1
+        uptime
+    done
+    release "$@"
+}
+
 # lower NUMBER: keepalived adds it to its priority from now on, and notices at once. When this run ends, however that is,
 # the file gets its old content back, or 0 where the old one was left by a run that could not end.
 lower() {

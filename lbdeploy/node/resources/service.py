@@ -20,6 +20,8 @@ from lbdeploy.node.resources.stale_files import Gone
 
 CLOCK_MARGIN = 1.0  # seconds by which a file may seem to be from the future: the kernel's time of a file is coarse
 _ACTIONS = ("start", "reload", "restart")
+# How a daemon that ran gets its old files back, also if it died meanwhile: systemctl(1) reloads only what is active.
+_BACK = {"reload": "reload-or-restart", "restart": "restart"}
 
 # What the kernel says of the file that the process was started from: proc(5), /proc/pid/exe.
 _PROGRAM = """\
@@ -56,6 +58,11 @@ class ServiceState:
     @property
     def running(self) -> bool:
         return self.active in ("active", "reloading")
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is being started, or will be at once, as after a crash (systemd.service(5), Restart=)."""
+        return self.active == "activating"
 
     @property
     def about_to_run(self) -> bool:
@@ -155,7 +162,7 @@ class Service(Resource[ServiceState]):
 
     def steps(self, state: ServiceState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
         if state.running and not set(self.watches).isdisjoint(changing):
-            yield Phase.GUARD, f"undo_last {here(f'systemctl {self.rereads} {cmd(self.unit)}')}"
+            yield Phase.GUARD, f"undo_last {here(f'systemctl {_BACK[self.rereads]} {cmd(self.unit)}')}"
         if any(change.action == "daemon-reload" for change in changes):
             yield RELOAD_UNITS
         phase = Phase.VRRP if self.unit == "keepalived" else Phase.BRING_UP

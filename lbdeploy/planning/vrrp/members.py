@@ -96,6 +96,12 @@ def regrouped(plan: NodePlan) -> frozenset[str]:
     return frozenset(vip for vip in before.keys() & after.keys() if before[vip] != after[vip])
 
 
+def added(plan: NodePlan) -> list[str]:
+    """The VIPs that the node's keepalived has not had so far: where it is killed, and the change undone, they stay."""
+    before, after = (keepalived_conf.routers(conf) for conf in _files(plan))
+    return [vip for vip in after if vip not in before]
+
+
 def single(plan: NodePlan) -> bool:
     """Whether the node has one VRRP instance at the most, before and after."""
     return all(len(keepalived_conf.names(conf)) < 2 for conf in _files(plan))

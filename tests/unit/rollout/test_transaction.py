@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import LONG_AGO, alone, as_by, cluster, has, observe, running, stopped, wanted_state
+from builders import LONG_AGO, SEED, alone, as_by, cluster, has, observe, running, stopped, wanted_state
 from clusters import GONE, leftovers
 from goldens import GROUPS
 from hypothesis import HealthCheck, given, settings
@@ -153,6 +153,20 @@ def test_clients_of_vips_that_change_their_virtual_router_are_reset(tmp_path: Pa
         plan = diff(desired(after, after.preferred), observe(after, after.preferred, states=was))
         found.append((bool(plan.changes), "exec /etc/keepalived/tickle-clients moved" in steps(plan)))
     assert found == [(True, True), (True, False)]
+
+
+def test_vips_that_come_with_a_change_go_with_its_undoing(tmp_path: Path) -> None:
+    """Those alone, and after keepalived has its old file again: a killed one would leave them on the node."""
+    before = cluster(tmp_path, SEED.read_text())
+    after = cluster(tmp_path, SEED.read_text().replace('"192.168.0.10/24"', '["192.168.0.10/24", "192.168.0.20/24"]'))
+    back, gone = "undo_last 'systemctl reload-or-restart keepalived'", "undo_last 'let_vips_go 192.168.0.20'"
+
+    def found(wanted: Cluster, was: Cluster) -> tuple[bool, bool]:
+        states = as_by(was, wanted.preferred.name)
+        text = steps(diff(desired(wanted, wanted.preferred), observe(wanted, wanted.preferred, states=states)))
+        return back in text, gone in text and text.index(back) < text.index(gone)
+
+    assert (found(after, before), found(before, after)) == ((True, True), (True, False))
 
 
 def test_systemd_reads_its_units_again_only_where_one_changed(seed: Cluster) -> None:
@@ -413,14 +427,14 @@ def test_a_service_that_does_not_come_back_gets_its_old_file(here: Here, shell: 
     """When a service does not run after its reload, it reloads again with the file that it had before."""
     here.path("conf").write_text("old\n")
     plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
-    see = f'[ "$1" != reload ] || cat {here.path("conf")} >> {here.log}; [ "$1" != is-active ]'
+    see = f'case $1 in reload*) cat {here.path("conf")} >> {here.log} ;; esac; [ "$1" != is-active ]'
     progress = here.apply(plan, systemctl=see, shell=shell)
     assert here.asked() == [
         "reload keepalived",
         "new",
         "is-active --quiet keepalived",
         "daemon-reload",
-        "reload keepalived",
+        "reload-or-restart keepalived",
         "old",
     ]
     assert isinstance(progress.error(plan), RolledBackError)
@@ -705,7 +719,7 @@ def test_a_change_stays_only_if_it_is_confirmed(
     clock = "uptime() { now=$((${now:-0} + 1)); }" if shell == "bash" else ""  # to wait for a second once is enough
     progress = here.apply(plan, shell=shell, decision=decision, confirm=30 if decision else 1, more=clock)
     assert (progress.exit, here.path("conf").read_text()) == (status, content)
-    assert here.asked()[2:] == (["daemon-reload", "reload keepalived"] if status else [])
+    assert here.asked()[2:] == (["daemon-reload", "reload-or-restart keepalived"] if status else [])
     error = progress.error(plan)
     if status:
         assert isinstance(error, RolledBackError)
@@ -726,7 +740,7 @@ def test_clients_are_reset_once_more_where_vips_go_back_to_their_virtual_router(
     resets = f'systemd-run() {{ echo "reset by $(cat {here.path("conf")})" >> {here.log}; }}'
     assert here.apply(plan, shell="bash", decision="abandon", confirm=30, more=resets).restored is True
     assert [each for each in here.asked() if each.startswith(("re", "daemon"))] == [
-        "reload keepalived", "reset by new", "daemon-reload", "reload keepalived", "reset by old"
+        "reload keepalived", "reset by new", "daemon-reload", "reload-or-restart keepalived", "reset by old"
     ]  # fmt: skip
 
 
@@ -1119,7 +1133,7 @@ def test_a_haproxy_that_does_not_take_over_is_a_failure(here: Here, state: Servi
     assert error.message == f"wait for haproxy to answer: [ALERT] cannot bind; {reason}"
     assert here.path("cfg").read_text() == "old\n"
     assert here.asked()[-2:] == (
-        ["daemon-reload", "reload haproxy"] if state.running else ["stop haproxy", "daemon-reload"]
+        ["daemon-reload", "reload-or-restart haproxy"] if state.running else ["stop haproxy", "daemon-reload"]
     )
 
 
