@@ -62,6 +62,7 @@ port = 6443
 master1 = "2001:db8:6::21"
 master2 = "[2001:db8:6::22]:6443"
 """
+ON_THEIR_WAY = 3  # connections that are begun as a VIP moves, and asked for twice: of six VIPs, 300 are begun a second
 VIPS = {
     "dual": ("192.168.0.10", "192.168.0.9", "2001:db8:5::10", "2001:db8:5::9", "192.168.1.10", "fd00:5::10"),
     "six": ("2001:db8:6::10", "2001:db8:6::9"),
@@ -113,10 +114,11 @@ def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:
     smooth(seen, 0)
     assert six.do("up")["changes"] == []
     with traffic(six, *vips(six)) as seen, watching(six, *vips(six)) as watches:
-        assert six.do("handover", "--to", "lb2")["failed"] == 0
+        lost = [each["why"] for each in six.do("handover", "--to", "lb2")["failures"]]
+        assert lost in [["no answer in time"] * count for count in range(ON_THEIR_WAY + 1)]
         assert held_by(six, "lb2")
         time.sleep(2)
-    smooth(seen, 1, on_their_way=3)  # six VIPs: 300 are begun a second
+    smooth(seen, 1, on_their_way=ON_THEIR_WAY)
     assert ends(watches) == [1] * len(ends(watches))
     assert longest(watches) <= SOON
 

@@ -95,7 +95,7 @@ def test_a_stacked_control_plane_lives_through_its_days(stacked: Lab) -> None:
     assert (seen["failures"], len(seen["broken"]) <= len(VIPS)) == ([], True)
     assert stacked.do("up")["changes"] == []
     with traffic(stacked, *VIPS) as seen:
-        assert stacked.do("handover", "--to", TWO)["failed"] == 0
+        assert stacked.do("handover", "--to", TWO)["failures"] == []
         assert at(stacked, TWO)
         stacked.do("handover", "--back")
     smooth(seen, 2)

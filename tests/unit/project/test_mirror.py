@@ -59,7 +59,6 @@ events.py
 health/certificates/presented.py
 health/finding.py
 health/fitness.py
-health/nodes.py
 health/placement.py
 health/state.py
 node/health_probes.py
