@@ -166,7 +166,7 @@ def _steps(task: Task) -> list[str]:
         *reload_units(early, late),
         *late.take(Phase.BRING_UP),
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
-        *([f"undo_last {cmd(f'let_vips_go {cmd(*came)}')}"] if came else []),
+        *([f"vips_come {cmd(*came)}"] if came else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
         *([_reset_clients()] if moved else []),
         *([f"await {task.confirm} {task.linger}"] if task.confirm else []),

@@ -162,6 +162,15 @@ let_vips_go() {
         uptime
     done
     release "$@"
+    ! holds "$@"
+}
+
+# vips_come VIP...: those that the node does not have yet go again where the change is undone; others were put there by
+# something else, and stay.
+vips_come() {
+    for each; do
+        if ! holds "$each"; then undo_last "let_vips_go '$each'"; fi
+    done
 }
 
 # lower NUMBER: keepalived adds it to its priority from now on, and notices at once. When this run ends, however that is,

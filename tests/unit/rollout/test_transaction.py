@@ -159,7 +159,7 @@ def test_vips_that_come_with_a_change_go_with_its_undoing(tmp_path: Path) -> Non
     """Those alone, and after keepalived has its old file again: a killed one would leave them on the node."""
     before = cluster(tmp_path, SEED.read_text())
     after = cluster(tmp_path, SEED.read_text().replace('"192.168.0.10/24"', '["192.168.0.10/24", "192.168.0.20/24"]'))
-    back, gone = "undo_last 'systemctl reload-or-restart keepalived'", "undo_last 'let_vips_go 192.168.0.20'"
+    back, gone = "undo_last 'systemctl reload-or-restart keepalived'", "vips_come 192.168.0.20"
 
     def found(wanted: Cluster, was: Cluster) -> tuple[bool, bool]:
         states = as_by(was, wanted.preferred.name)
@@ -1430,3 +1430,27 @@ def test_they_are_kept_first_and_removed_after_the_reload(seed: Cluster) -> None
     )
     script = Transaction(Task(alone), Origin("id", "ann", "")).launch()
     assert script.index("\nkeep ") < script.index(f"\ndrop {GONE}\n")
+
+
+VIPS_GO = """
+undo_last() { echo "$1"; }
+step() { :; }
+ip() { [ "$2" = del ] || [ "$1" = -o ] && cat "$addresses"; }
+sleep() { :; }
+uptime() { now=$((${now:-0} + 1)); }
+"""
+
+
+def test_only_vips_that_a_change_brings_go_with_it_and_one_that_stays_is_told(tmp_path: Path) -> None:
+    """One that was there before is something else's; where one can't be taken off, not everything is as before."""
+    tools = remote_text("transaction.sh")
+    functions = tools[tools.index("# holds VIP...") : tools.index("# lower NUMBER")]
+    addresses = tmp_path / "addresses"
+    addresses.write_text("2: ens33    inet 10.0.0.1/24 scope global ens33\n")
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        script = f"addresses={addresses}\n{functions}\n{VIPS_GO}\n{command}"
+        return subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True, timeout=20)
+
+    assert run("vips_come 10.0.0.1 10.0.0.2").stdout == "let_vips_go '10.0.0.2'\n"
+    assert (run("let_vips_go 10.0.0.2").returncode, run("let_vips_go 10.0.0.1").returncode) == (0, 1)
