@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from lbdeploy.common import cache
 from lbdeploy.config.loading.encoding import encoded
@@ -12,6 +12,8 @@ from lbdeploy.config.model import Cluster, Node, OwnSections
 from lbdeploy.errors import RenderError
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.desired import Text, desired, rendered
+
+T = TypeVar("T")
 
 
 def known_desired(cluster: Cluster, nodes: Sequence[Node], **asked: Any) -> dict[str, list[Resource[Any]]]:
@@ -38,8 +40,13 @@ def desired_of(
     cluster: Cluster, nodes: Sequence[Node], text: Text = rendered, **asked: Any
 ) -> dict[str, list[Resource[Any]]]:
     """`desired` of each of these nodes, by name. Raises RenderError, with all that is wrong in templates."""
+    return of_each(cluster, nodes, lambda node: desired(cluster, node, text=text, **asked))
+
+
+def of_each(cluster: Cluster, nodes: Sequence[Node], made: Callable[[Node], T]) -> dict[str, T]:
+    """What is made of each node's templates, by name. Raises RenderError, with all that is wrong in them."""
     try:
-        return {node.name: desired(cluster, node, text=text, **asked) for node in nodes}
+        return {node.name: made(node) for node in nodes}
     except RenderError as error:
         from lbdeploy.planning.lint.template_faults import every_fault
 

@@ -15,11 +15,10 @@ from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.shell_completion import nodes
 from lbdeploy.common.redact import is_program
-from lbdeploy.errors import RenderError, UsageError
+from lbdeploy.errors import UsageError
 from lbdeploy.node.resources.text_diff import not_shown
 
 if TYPE_CHECKING:
-    from lbdeploy.config.model import Cluster, Node
     from lbdeploy.node.resources import File
 
 
@@ -40,10 +39,14 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
     lbdeploy render --out rendered     to compare or keep
     lbdeploy render --diff             what your own templates change
     """
+    from lbdeploy.planning.desired import files
+    from lbdeploy.planning.known_files import of_each
+
     if diff and out:
         raise UsageError("--diff and --out cannot be combined", fix="leave one of them out")
     names = tuple(each.name for each in app.cluster.nodes) if node is None else (app.node(node),)
-    rendered = rendered_files(app.cluster, [app.cluster.node(name) for name in names])
+    chosen = [app.cluster.node(name) for name in names]
+    rendered = of_each(app.cluster, chosen, lambda node: files(app.cluster, node))
     if diff:
         show_differences(app, rendered)
         return
@@ -57,18 +60,6 @@ def render(app: App, *, node: str | None, out: Path | None, diff: bool) -> None:
         for file in each
     ]
     app.finish(0, files=documents)
-
-
-def rendered_files(cluster: Cluster, nodes: Sequence[Node]) -> dict[str, list[File]]:
-    """The files of each node. Raises RenderError, with all that is wrong in templates."""
-    from lbdeploy.planning.desired import files
-
-    try:
-        return {node.name: files(cluster, node) for node in nodes}
-    except RenderError as error:
-        from lbdeploy.planning.lint.template_faults import every_fault
-
-        raise every_fault(cluster, nodes, error) from None
 
 
 def show_differences(app: App, rendered: Mapping[str, Sequence[File]]) -> None:
