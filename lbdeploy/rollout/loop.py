@@ -127,6 +127,10 @@ class RunLoop:
         `approve` is asked before anything is changed, and may refuse: then InterruptedRunError is raised.
         """
         start = self._purpose.start()
+        if not start.plan.changes and start.survey.undecided:
+            # What there is to see is another run's, which may still undo it: whoever holds the lock knows the outcome.
+            with self._locked(start.survey):
+                start = self._purpose.start()
         if not start.plan.changes:
             return self._end(start, ())
         if approve and not approve(start):

@@ -102,6 +102,7 @@ class Run:
             greetings = survey.greetings if greetings is None else greetings
             survey = replace(survey, greetings=greetings)
             if not missing(survey.verdict.findings, goal) or time.monotonic() >= deadline:
+                self._tell_of_others(survey)
                 verdict = survey.verdict.with_more(findings(former_peers(survey, self.context.pool)))
                 return Outcome(survey.plan, verdict, errors=survey.errors)
             time.sleep(POLL_SECONDS)
@@ -116,6 +117,7 @@ class Run:
         """Raise where the run must not begin: what a node lacks, and former peers that would take the VIPs."""
         ignore = self.context.options.ignore
         survey.refuse(ignore)
+        self._tell_of_others(survey)
         found = list(findings(former_peers(survey, self.context.pool)))
         for each in (*survey.notes, *found):
             if each.is_warning:
@@ -123,6 +125,10 @@ class Run:
         problems = [each for each in found if each.is_error and each.check not in ignore]
         if problems:
             raise unfit(problems)
+
+    def _tell_of_others(self, survey: Survey) -> None:
+        for name, about in survey.undecided.items():
+            self.context.emit(Note(name, f"a change is under way, and may still be undone: {about}"))
 
     def perform(self, start: Start, stage: Stage, before: Survey) -> None:
         """Change the nodes of a stage, check that they are healthy, and confirm; otherwise undo it, and raise."""

@@ -67,6 +67,12 @@ class Survey:
         found = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
         return {name: state.run if state.ended else "under way" for name, state in found.items()}
 
+    @property
+    def undecided(self) -> dict[str, str]:
+        """Who is at work on nodes whose change may still be undone, by node."""
+        runs = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
+        return {name: run.about for name, run in runs.items() if run.undecided}
+
     def without(self, later: Collection[tuple[str, str, str]]) -> Survey:
         """The same survey, as if these changes (node, name, action) were not needed."""
 

@@ -70,6 +70,13 @@ def forget(file: Path, host: str, port: int = 22) -> int:
         return len(found)
 
 
+def keys_of(file: Path, host: str, port: int = 22) -> set[str]:
+    """The keys (base64) that a file assigns to exactly this host; those of markers do not count. Raises OSError."""
+    name = known_name(host, port)
+    lines = (line.split() for line in _lines(file) if _names(line, name))
+    return {words[2].decode(errors="replace") for words in lines if len(words) > 2}
+
+
 def hash_name(name: str, salt: bytes | None = None) -> str:
     """A name, hashed as by HashKnownHosts: |1|salt|HMAC-SHA1."""
     salt = salt or secrets.token_bytes(20)

@@ -139,6 +139,24 @@ def test_a_laptop_that_dies_leaves_no_unconfirmed_change(pair: Lab, moment: str,
 
 
 @pytest.mark.usefixtures("unnoticed")
+def test_what_a_node_may_still_undo_is_not_taken_for_done(pair: Lab) -> None:
+    """The next `up`, while nodes wait for a laptop that died, finds nothing to do: exit 5, or it waits and does it."""
+    pair.edit("preempt_delay = 2", "preempt_delay = 4")
+    pair.edit("advert_interval = 1", "advert_interval = 2")
+    process = begin(pair, "up")
+    until(process, "lb2 and lb1 changed")
+    process.kill()
+    process.wait()
+    assert "its operator has disconnected" in pair.do("up", code=5)["error"]["message"]
+    planned = pair.run("plan")
+    assert "lb1: a change is under way, and may still be undone: " in planned.err
+    done = pair.do("up", "--lock-wait", "60")
+    assert {each["node"] for each in done["changes"]} == {"lb1", "lb2"}
+    for node in ("lb1", "lb2"):
+        assert "advert_int 2" in pair.on(node, "cat /etc/keepalived/keepalived.conf")
+
+
+@pytest.mark.usefixtures("unnoticed")
 def test_a_change_that_cuts_the_connection_is_undone_by_the_node(pair: Lab) -> None:
     """The node's answers go nowhere any more: it gets no confirmation, and puts back what it had. Exit 7."""
     operator = pair.on("operator", "ip -4 -o addr show to 192.168.1.0/24").split()[3].partition("/")[0]

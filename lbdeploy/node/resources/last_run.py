@@ -13,13 +13,22 @@ from lbdeploy.node.resources.base import Answer, Change, Resource, Step
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """The last run on a node: its id, who ran it, its last step. `ended`: or there was none; `active`: it runs now."""
+    """The last run on a node: its id, who ran it, its last step.
+
+    `ended`: or there was none; `active`: it runs now; `kept`: what it changed stays, although it watches its peers.
+    """
 
     run: str = ""
     about: str = ""
     step: str = ""
     ended: bool = True
     active: bool = False
+    kept: bool = False
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it is in the middle of a change that may still be undone."""
+        return self.active and not (self.ended or self.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class Journal(Resource[JournalState]):
             last.get("step", "begin"),
             ended,
             active in ("active", "activating", "deactivating"),
+            "kept" in last and "undoing" not in last,
         )
 
     def compare(self, state: JournalState, changing: Collection[str]) -> list[Change]:

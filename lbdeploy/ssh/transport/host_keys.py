@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,7 +17,7 @@ from lbdeploy.config.model import Node
 from lbdeploy.errors import HostKeyError, NewKey
 from lbdeploy.ssh.config import Known, Target
 from lbdeploy.ssh.connect import where
-from lbdeploy.ssh.known_hosts import fingerprint, forget, remember
+from lbdeploy.ssh.known_hosts import fingerprint, forget, keys_of, known_name, remember
 from lbdeploy.ssh.transport.algorithms import refused, restrict
 from lbdeploy.ssh.transport.bounded import Bounded
 from lbdeploy.ssh.transport.certificates import SUFFIX, authority, complaint
@@ -129,12 +131,23 @@ class KnownHosts(MissingHostKeyPolicy):  # type: ignore[misc]
             raise self._error(f"is not {self.stated}, as stated", key, fix, known)
         if key.get_base64() in [line.key for line in known]:
             return
-        hop = self.hop
-        with _writing(where(hop)):
-            for file in hop.known_hosts_files if known else ():
-                forget(file, hop.key_name)
-        write(_new_key(hop, key))
+        with _writing(where(self.hop)):
+            names = [self.hop.key_name, *self._other_names({line.key for line in known})]
+            for file, name in product(self.hop.known_hosts_files if known else (), names):
+                forget(file, name)
+        for name in names:
+            write(replace(_new_key(self.hop, key), name=name))
         self.news = f"its host key is {key.get_name()} {self.stated} from now on"
+
+    def _other_names(self, keys: set[str]) -> list[str]:
+        """The node's other names and addresses for which known_hosts has one of these keys: they mean the same host.
+
+        A change of VRRP's network, say, has lbdeploy log in to another one of its addresses.
+        """
+        node, hop = self.node, self.hop
+        names = (node.name, node.host, *map(str, node.addresses.values()))
+        others = {known_name(name, hop.port) for name in names} - {hop.key_name}
+        return sorted(name for name in others if any(keys & keys_of(file, name) for file in hop.known_hosts_files))
 
     def _no_file(self) -> str:
         file = self.hop.remember_in

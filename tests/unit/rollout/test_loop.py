@@ -41,7 +41,8 @@ class Purposeful:
 
     def survey(self, what: str) -> Any:
         self.said.append(what)
-        return SimpleNamespace(runs={"lb1": self._runs}, seen={"lb1": None}, what=what)
+        found = {"runs": {"lb1": self._runs}, "undecided": self._runs == "under way"}
+        return SimpleNamespace(seen={"lb1": None}, what=what, **found)
 
     def start(self) -> Start:
         return Start(self.survey("start"), WANTED, next(self._plans))
@@ -119,6 +120,15 @@ def test_where_nothing_is_to_be_changed_nobody_is_asked_or_locked_out(
     purpose = Purposeful(plan())
     assert RunLoop(context, purpose).run(raising(AssertionError())).done == ()  # type: ignore[arg-type]
     assert purpose.said == ["start", "end"]
+
+
+def test_what_another_run_may_still_undo_is_not_yet_done(context: RunContext) -> None:
+    """Nothing is left to do, but a node waits for its confirmation: it is looked at again once the lock is free."""
+    undone = Purposeful(plan(), plan("lb1"), plan("lb1"), runs="under way")
+    assert RunLoop(context, undone).run().done == ("lb1",)
+    kept = Purposeful(plan(), plan(), runs="under way")
+    assert RunLoop(context, kept).run().done == ()
+    assert kept.said == ["start", "start", "end"]
 
 
 def test_a_plan_that_is_not_approved_changes_nothing(context: RunContext) -> None:

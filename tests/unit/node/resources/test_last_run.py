@@ -58,3 +58,18 @@ def test_a_run_that_got_no_further_than_its_beginning_was_interrupted_too() -> N
     """The first lines of a journal name no step yet."""
     state = Journal().read(Answer("inactive\nrun 1\nabout ann\n"))
     assert (state.ended, state.step) == (False, "begin")
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "undecided"),
+    [
+        ("active", "", True),
+        ("active", "kept\n", False),  # it stays, and watches whether its peers keep it, too
+        ("active", "kept\nundoing\n", True),
+        ("active", "kept\nexit 0\n", False),
+        ("inactive", "", False),
+    ],
+)
+def test_a_change_is_undecided_until_the_node_keeps_it(state: str, words: str, *, undecided: bool) -> None:
+    """See agree.sh for the words."""
+    assert Journal().read(Answer(f"{state}\n{JOURNAL}{words}")).undecided is undecided

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from sshkeys import CA, CERT, HOST, judge, plain, public, target
+from sshkeys import CA, CERT, HOST, NODE, judge, plain, public, target
 
 from lbdeploy.config.credentials import Answers
 from lbdeploy.errors import ConnectError
 from lbdeploy.ssh.config import Known
 from lbdeploy.ssh.known_hosts import fingerprint
-from lbdeploy.ssh.transport.host_keys import Verified, algorithms
+from lbdeploy.ssh.transport.host_keys import KnownHosts, Verified, algorithms
 
 
 def test_a_host_is_asked_for_what_can_be_proven() -> None:
@@ -61,6 +62,17 @@ def test_a_new_key_may_be_accepted(tmp_path: Path) -> None:
     refused = judge(target(remember_in=tmp_path), plain(CA), Answers(accept_new=True))
     assert refused
     assert "can't be written" in refused.message
+
+
+def test_a_stated_key_replaces_the_old_one_for_all_names_of_the_node(tmp_path: Path) -> None:
+    """Where another name or address of the same node in hosts.toml had the old key; everybody else's lines stay."""
+    file, old, new = tmp_path / "known_hosts", public(CA), public(HOST)
+    rest = f"10.0.0.3 ssh-ed25519 {old}\n10.0.1.1 ssh-ed25519 AAAA\n"
+    file.write_text(f"lb1,10.0.0.1,10.0.0.3 ssh-ed25519 {old}\n10.0.1.1 ssh-ed25519 AAAA\n")
+    hop = target((Known("", "ssh-ed25519", old),), known_hosts_files=(file,), remember_in=file)
+    node = replace(NODE, addresses={"a": ip_address("10.0.0.1"), "b": ip_address("10.0.1.1")})
+    KnownHosts(node, hop, Answers(), fingerprint(new)).missing_host_key(None, "", plain(HOST))
+    assert file.read_text() == f"{rest}lb1 ssh-ed25519 {new}\n10.0.0.1 ssh-ed25519 {new}\n"
 
 
 def test_what_is_offered_is_what_ssh_config_allows() -> None:
