@@ -133,8 +133,8 @@ class Lab:
         return place_of(cluster.name, cluster.path)
 
     def lab(self, *args: str) -> None:
-        """A `lab` command, such as stop or fresh."""
-        done = self.lbdeploy("lab", *args)
+        """A `lab` command, such as stop or fresh. `up` may have to build an image first, half a minute's work."""
+        done = self.lbdeploy("lab", *args, timeout=600)
         assert done.code == 0, done.err
 
     def edit(self, old: str, new: str) -> None:
