@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from clients import cut, traffic, turned_away
 from harness import VIPS, Lab, held_by, sound, wait_for
+from runs import begin
 from watchers import SOON, ends, longest, watching
 
 NODES = ("lb1", "lb2")
@@ -142,6 +144,23 @@ def test_the_last_server_that_is_up(home: Lab) -> None:
     assert home.do("plan")["changes"] == []
     home.edit("fall = 2", "fall = 4")
     assert home.run("plan").code == 3
+
+
+def test_drains_at_once_leave_a_server(home: Lab) -> None:
+    """Each saw the others' servers up, and waited for a run to end: the one that comes last is refused, everywhere."""
+    for node in NODES:
+        home.on(node, "systemd-run -q --collect flock /run/lbdeploy/lock sleep 6")
+    servers = ("master1", "master2", "master3")
+    drains = [begin(home, "--json", "drain", server, "--lock-wait", "30") for server in servers]
+    ended = {server: each.communicate(timeout=60)[0] for server, each in zip(servers, drains, strict=True)}
+    assert sorted(each.returncode for each in drains) == [0, 0, 1], ended
+    (late,) = [server for server, each in zip(servers, drains, strict=True) if each.returncode]
+    assert {server: drained(home, server) for server in servers} == {
+        server: [] if server == late else list(NODES) for server in servers
+    }
+    error = json.loads(ended[late])["error"]
+    assert f"{late} is the last server of k8s-api that is up: " in error["message"]
+    assert error["state"] == "nothing was changed"
 
 
 def test_a_node_that_can_not_be_reached(home: Lab) -> None:

@@ -19,7 +19,7 @@ from lbdeploy.operations.servers.connections import POLL_SECONDS, OpenConnection
 from lbdeploy.operations.servers.names import Member, State, members
 from lbdeploy.operations.servers.node_scripts import NodeServers, ServersProbe, Tell
 from lbdeploy.operations.servers.records import after, pairs, pending
-from lbdeploy.operations.servers.refusals import UNCHANGED, refuse, undecided
+from lbdeploy.operations.servers.refusals import UNCHANGED, is_refusal, refuse, undecided
 from lbdeploy.operations.servers.result import NodeResult, ServerResult
 from lbdeploy.ssh.pool import SessionPool
 
@@ -73,9 +73,8 @@ class Servers:
         if not views:
             raise together(_errors(found).values()).but(state=UNCHANGED)
         refuse(self.cluster, list(views.values()), wanted, state, force_last=force_last)
-        nodes = [view.node for view in views.values()]
-        task = DrainTask(self, wanted, state, Drain("", "", int(time.time()), self.who))
-        told = self.pool.each(nodes, lambda node, session: task.carry_out(session, views[node.name]))
+        task = DrainTask(self, wanted, state, Drain("", "", int(time.time()), self.who), force_last)
+        told = self._told(task, views)
         return ServerResult(
             server=wanted[0][1].name,
             state=state,
@@ -83,6 +82,21 @@ class Servers:
             nodes={name: each for name, each in told.items() if not isinstance(each, LbdeployError)},
             errors=_errors(found) | _errors(told),
         )
+
+    def _told(self, task: DrainTask, views: Mapping[str, NodeServers]) -> dict[str, NodeResult | LbdeployError]:
+        """What became of it on each node. Raises the error of a refusal by the first one.
+
+        That node goes ahead, as for the lock of a run: of drains that begin at once, all find out there what the others
+        have left them, and one that is refused has changed nothing yet.
+        """
+        first, *rest = sorted((view.node for view in views.values()), key=lambda node: node.name)
+        told: dict[str, NodeResult | LbdeployError] = {}
+        for group in ([first], rest):
+            told |= self.pool.each(group, lambda node, session: task.carry_out(session, views[node.name]))
+            error = told[first.name]
+            if isinstance(error, LbdeployError) and is_refusal(error):
+                raise error
+        return told
 
     @property
     def ports(self) -> dict[Pair, int]:
@@ -113,11 +127,12 @@ class DrainTask:
     wanted: Sequence[Member]
     state: State
     now: Drain
+    force_last: bool
 
     def carry_out(self, session: Session, view: NodeServers) -> NodeResult:
-        """Bring a node to the state. Where its record changes meanwhile, or another run is at work: try again.
+        """Bring a node to the state. Where its record changes meanwhile, or another run is at work: look and try again.
 
-        Raises LockedError and RemoteError.
+        Raises LockedError and RemoteError; and what would have been refused, had it been so from the beginning.
         """
         name = self.wanted[0][1].name
         deadline = time.monotonic() + max(self.servers.lock_wait, BRIEFLY)
@@ -128,7 +143,18 @@ class DrainTask:
             if there is not None:
                 self.servers.emit(Done(view.node.name, f"{name} is {'drained' if self.state == 'drain' else 'in use'}"))
                 return self._result(view, there, changed=changed)
-            view = self.servers._view(view.node, session, self.wanted)
+            view = self._again(session, view.node)
+
+    def _again(self, session: Session, node: Node) -> NodeServers:
+        """The node as it is now: others may have left it fewer servers than it had."""
+        drains = self.state == "drain" and not self.force_last
+        deadline = time.monotonic() + _checked_within(self.wanted)
+        view = self.servers._view(node, session, self.wanted)
+        while drains and undecided([view], self.wanted) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            view = self.servers._view(node, session, self.wanted)
+        refuse(self.servers.cluster, [view], self.wanted, self.state, force_last=self.force_last)
+        return view
 
     def _tell(self, session: Session, view: NodeServers, deadline: float) -> dict[Pair, int] | None:
         """The open connections, once the node was told; None where it has to be looked at again."""

@@ -26,6 +26,11 @@ def refuse(
         raise together(found)
 
 
+def is_refusal(error: LbdeployError) -> bool:
+    """Whether it is an error of `refuse`."""
+    return isinstance(error, RemoteError) and error.state == UNCHANGED
+
+
 def undecided(views: Sequence[NodeServers], wanted: Sequence[Member]) -> bool:
     """Whether nobody can tell yet if another server is up: for an instant after a reload, haproxy has checked none."""
     leaving = {(frontend.name, server.name) for frontend, server in wanted}
