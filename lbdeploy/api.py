@@ -274,7 +274,7 @@ def down(
     with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.down import Removal
 
-        return Removal(cluster, pool, emit, _origin(cluster, "down"), options, purge=purge).down(lambda _: True)
+        return Removal(cluster, pool, emit, _origin(cluster, "down"), options, purge=purge).down()
 
 
 def status(cluster: Cluster, *, limit: Iterable[str] = (), on_event: Emit = silent) -> Status:

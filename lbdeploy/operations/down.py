@@ -32,7 +32,7 @@ WORDING = Wording(
     declined_fix=typed("down", after=", once it is"),
     halted_fix=typed("down", after=" continues; lbdeploy up goes back"),
     interrupted_fix=typed("down", after=" continues"),
-    outdated="another run has changed the nodes meanwhile",
+    outdated="the nodes have changed since it was shown what goes, and so has that",
     outdated_fix=typed("down"),
 )
 
@@ -67,9 +67,13 @@ class Removal:
         }
         self._wanted = Wanted(resources, self._context.scope)
 
-    def down(self, approve: Callable[[RemovalPlan], bool]) -> Removed:
+    def down(self, approve: Callable[[RemovalPlan], bool] | None = None) -> Removed:
         """Remove the load balancer. `approve` is shown the plan, where there is anything to do, and may refuse it."""
-        end = RunLoop(self._context, self).run(lambda start: approve(plan_removal(self.cluster, start.survey)))
+
+        def approved(start: Start) -> bool:
+            return approve is None or approve(plan_removal(self.cluster, start.survey))
+
+        end = RunLoop(self._context, self).run(approved if approve else None)
         before = end.start.survey
         return Removed(plan_removal(self.cluster, before), end.done, before.errors)
 

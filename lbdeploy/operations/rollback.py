@@ -85,7 +85,7 @@ def wording(goal: RollbackTarget) -> Wording:
         declined_fix=typed(*again, after=", once it is"),
         halted_fix=typed(*again, after=" goes on; lbdeploy up brings back what hosts.toml says"),
         interrupted_fix=typed(*again, "--ask", after=" shows what is left to do"),
-        outdated="another run has changed the nodes since the plan was shown",
+        outdated="the nodes have changed since the plan was shown, and so has the plan",
         outdated_fix=typed("rollback", "--list", after=" shows the runs, lbdeploy rollback --ask what would change"),
     )
 

@@ -5,6 +5,7 @@ What differs between the commands is in their `Purpose`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
+FRESH_SECONDS = 1.0  # nothing is begun by a look at the nodes that is older
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
 
@@ -74,7 +76,7 @@ class Wording:
     """What a run says when it does not come to its end, and what to type then.
 
     `changed` describes nodes that are done, whose names replace `{}`. `halted`: after Ctrl-C between two stages.
-    `interrupted`: after Ctrl-C in the middle of one. `outdated`: another run has changed the nodes meanwhile.
+    `interrupted`: after Ctrl-C in the middle of one. `outdated`: the nodes have changed since it was approved.
     """
 
     changed: str
@@ -131,13 +133,14 @@ class RunLoop:
             # What there is to see is another run's, which may still undo it: whoever holds the lock knows the outcome.
             with self._locked(start.survey):
                 start = self._purpose.start()
+        looked = time.time()  # which goes on while a laptop sleeps
         if not start.plan.changes:
             return self._end(start, ())
         if approve and not approve(start):
             fix = self._purpose.wording.declined_fix
             raise InterruptedRunError.said_no(fix)
         with self._locked(start.survey) as lock, self._context.interrupt:
-            if lock.runs != start.survey.runs:
+            if lock.runs != start.survey.runs or abs(time.time() - looked) > FRESH_SECONDS:
                 start = self._still(start.plan, approved=approve is not None)
             return self._end(start, self._carry_out(start, lock))
 
@@ -147,9 +150,13 @@ class RunLoop:
         return locking(context.pool, nodes, context.origin.about, context.options.lock_wait, context.emit)
 
     def _still(self, plan: Plan, *, approved: bool) -> Start:
-        """What to begin with now that the lock is held. Raises RemoteError where a different plan was approved."""
+        """What to begin with now that the lock is held. Raises RemoteError where a different plan was approved.
+
+        Runs are not all that changes nodes: VIPs may have moved while somebody read the plan, or while a handover or a
+        drill was waited for.
+        """
         start = self._purpose.start()
-        if approved and plan.to_json() != start.plan.to_json():
+        if approved and not _alike(plan, start.plan):
             wording = self._purpose.wording
             raise RemoteError(wording.outdated, state="nothing was changed", fix=wording.outdated_fix)
         return start
@@ -192,3 +199,8 @@ class RunLoop:
 
     def _end(self, start: Start, done: tuple[str, ...]) -> End:
         return End(start, done, self._purpose.end(start, done))
+
+
+def _alike(one: Plan, other: Plan) -> bool:
+    """Whether both do the same, in the same order, and cost clients the same."""
+    return one.to_json() == other.to_json() and [s.to_json() for s in one.stages] == [s.to_json() for s in other.stages]

@@ -38,7 +38,7 @@ WORDING = Wording(
     declined_fix=typed("up", after=", once it is"),
     halted_fix=typed("up", after=" goes on; lbdeploy rollback goes back"),
     interrupted_fix=typed("plan", after=" shows what is left to do"),
-    outdated="another run has changed the nodes since the plan was shown",
+    outdated="the nodes have changed since the plan was shown, and so has the plan",
     outdated_fix=typed("up", "--ask"),
 )
 

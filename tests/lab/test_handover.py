@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from clients import cut, traffic, turned_away
 from harness import LBDEPLOY, VIPS, Lab, held_by, sound, wait_for
+from runs import begin, until
 
 LIFT = "/run/lbdeploy-handover"
 
@@ -107,6 +109,23 @@ def test_without_preemption_it_costs_the_skew(home: Lab) -> None:
     home.do("up", "--reinstall", "keepalived")
     assert [home.on(node, f"cat {LIFT}") for node in ("lb1", "lb2")] == ["0", "0"]
     sound(home)
+
+
+def test_what_waited_for_it_goes_by_where_the_vips_are_then(home: Lab) -> None:
+    """The next handover looks again once it has the lock, and so does an `up` that waited for that one."""
+    home.edit("preempt_delay = 2", "preempt_delay = 4")
+    home.do("up")
+    with traffic(home, *VIPS) as seen:
+        there = begun(home)
+        back = begin(home, "--json", "handover", "--to", "lb1", "--lock-wait", "60")
+        until(back, "waiting for the lock")
+        home.edit("fall = 2", "fall = 3")
+        assert there.wait(30) == 0
+        assert {each["node"] for each in home.do("up", "--lock-wait", "60")["changes"]} == {"lb1", "lb2"}
+        moved = json.loads(back.communicate(timeout=30)[0])
+        assert (moved["exit_code"], moved["from"], moved["to"]) == (0, "lb2", "lb1")
+        assert held_by(home, "lb1")
+    assert turned_away(seen) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

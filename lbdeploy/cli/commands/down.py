@@ -52,7 +52,7 @@ def down(app: App, /, limit: tuple[str, ...], purge: bool, yes: bool, lock_wait:
         from lbdeploy.operations.down import Removal
 
         removal = Removal(app.cluster, pool, app.emit, app.origin, options, purge=purge)
-        removed = removal.down(lambda planned: yes or _approved(app, planned))
+        removed = removal.down(None if yes else lambda planned: _approved(app, planned))
     app.outcome = ConnectError.exit_code if removed.errors else 0
     app.reporter.removed(removed, purge=purge, limited=bool(options.limit))
     _end(app, removed)

@@ -70,16 +70,24 @@ class Handover:
         part = self.part
         if back and part.group and any(each.priority_offset for each in survey.seen.values()):
             survey = self._without_offsets_of_nodes(survey)
+        self._ends(survey, to, back=back)  # what is refused anyway keeps nobody waiting
+        nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
+        with locking(self._pool, nodes, self._about, self._lock_wait, self._emit) as lock:
+            survey = self._observer.look(self._wanted)  # whoever had the lock before may have moved the VIPs
+            if lock.runs != survey.runs:
+                raise candidates.unmoved("another run has just changed the nodes", fix="try again")
+            giver, taker = self._ends(survey, to, back=back)
+            return self._carry_out(survey, giver, taker, back=back)
+
+    def _ends(self, survey: Survey, to: str | None, *, back: bool) -> tuple[str, str]:
+        """Who holds the VIPs, and who is to have them. Raises LbdeployError where they should not move."""
+        part = self.part
         candidates.require_rules(part, survey)
         self._priorities |= {name: self._without_offset(each) for name, each in survey.seen.items()}
         giver = candidates.holder(part, survey)
         taker = to or candidates.chosen(part, survey, giver, self._priorities, back=back)
         candidates.refuse(part, survey, giver, taker)
-        nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
-        with locking(self._pool, nodes, self._about, self._lock_wait, self._emit) as lock:
-            if lock.runs != survey.runs:
-                raise candidates.unmoved("another run has just changed the nodes", fix="try again")
-            return self._carry_out(survey, giver, taker, back=back)
+        return giver, taker
 
     def _without_offsets_of_nodes(self, survey: Survey) -> Survey:
         """The cluster without what was left in the file that all groups go by: by a run that died, for example.

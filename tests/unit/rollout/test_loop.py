@@ -22,7 +22,9 @@ WANTED = Wanted({}, frozenset())
 
 def plan(*names: str, text: str = "") -> Any:
     """A plan with a stage for each of the nodes."""
-    stages = tuple(SimpleNamespace(names=(name,)) for name in names)
+    stages = tuple(
+        SimpleNamespace(names=(name,), to_json=lambda name=name: {"nodes": name, "cost": text}) for name in names
+    )
     order = tuple((name,) for name in names)
     return SimpleNamespace(changes=names, stages=stages, order=order, to_json=lambda: [*names, text])
 
@@ -148,6 +150,15 @@ def test_another_run_meanwhile_makes_the_plan_anew(context: RunContext) -> None:
     assert RunLoop(context, Purposeful(plan("lb1"), plan("lb1"), runs="0")).run(lambda _: True).done == ("lb1",)
     unasked = Purposeful(plan("lb1"), plan("lb2"), runs="0")
     assert RunLoop(context, unasked).run().done == ("lb2",)
+
+
+def test_a_look_that_has_become_old_is_not_acted_upon(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody was asked, the lock was waited for, or the laptop slept: VIPs may have moved, which no journal tells."""
+    purpose = Purposeful(plan("lb2"), plan("lb1"))
+    monkeypatch.setattr("lbdeploy.rollout.loop.time", SimpleNamespace(time=iter((1000.0, 1002.0)).__next__))
+    assert RunLoop(context, purpose).run().done == ("lb1",)
+    monkeypatch.setattr("lbdeploy.rollout.loop.time", SimpleNamespace(time=iter((1000.0, 1000.5)).__next__))
+    assert RunLoop(context, Purposeful(plan("lb2"), plan("lb1"))).run().done == ("lb2",)
 
 
 @pytest.mark.parametrize(("settles", "stopped"), [(True, True), (False, False)])
