@@ -33,10 +33,12 @@ class SessionPool:
         self._emit = emit
         self._ssh = ssh
         self._threads = ThreadPoolExecutor(max(WORKERS * len(self.nodes), 1), thread_name_prefix="lbdeploy")
+        resolving = [Resolving(ssh, node.host) for node in self.nodes]  # `ssh -G` runs while the rest is imported
         for node in self.nodes:
             emit(Step(node.name, "connect"))
         self._sessions: dict[str, Future[Session]] = {
-            node.name: self._threads.submit(self._open, node, Resolving(ssh, node.host)) for node in self.nodes
+            node.name: self._threads.submit(self._open, node, each)
+            for node, each in zip(self.nodes, resolving, strict=True)
         }
         # Import fabric now: it takes as long as `ssh -G` takes to resolve the hosts and sshd to send its banner.
         from lbdeploy.ssh.transport import session  # noqa: F401
@@ -84,11 +86,12 @@ class SessionPool:
             _close(future)
 
     def _open(self, node: Node, resolving: Resolving) -> Session:
-        from lbdeploy.ssh.transport.session import connect
-
         try:
             target = resolving.result()
-            session = connect(node, target, self._ssh, dial(node, target), self._emit)
+            dialled = dial(node, target)  # before the import: sshd prepares itself meanwhile
+            from lbdeploy.ssh.transport.session import connect
+
+            session = connect(node, target, self._ssh, dialled, self._emit)
         except LbdeployError as error:
             raise error.at(node.name) from None
         if session.news:

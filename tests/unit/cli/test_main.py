@@ -65,3 +65,38 @@ def test_the_stand_ins_are_gone_when_a_command_runs(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout.endswith(" %C3%BC\n")
+
+
+# Fabric is imported only once somebody has dialled, or after a while.
+DIALLED = """
+import sys, socket, threading
+from importlib.machinery import PathFinder, SourceFileLoader
+order, dialled = [], threading.Event()
+class Late(SourceFileLoader):
+    def exec_module(self, module):
+        dialled.wait(5)
+        order.append("fabric")
+        super().exec_module(module)
+class Finder:
+    def find_spec(name, path=None, target=None):
+        spec = PathFinder.find_spec(name, path) if name == "fabric" else None
+        if spec:
+            spec.loader = Late(name, spec.origin)
+        return spec
+class Dialling(socket.socket):
+    def connect(self, address):
+        order.append("dial")
+        dialled.set()
+        raise ConnectionRefusedError
+socket.socket = Dialling
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def test_nodes_are_dialled_before_fabric_is_imported(folder: Path) -> None:
+    """sshd's answer and the import take their time side by side."""
+    program = DIALLED + PROGRAM.replace("print(*sys.modules,", "print(*order,")
+    argv = [sys.executable, "-c", program, "plan"]
+    env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "XDG_STATE_HOME": str(folder / "state")}
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=folder, env=env, timeout=60)
+    assert done.stderr.splitlines()[-1].split()[0] == "dial", done.stderr
