@@ -46,6 +46,8 @@ def haproxy_arguments(line: str, environment: Mapping[str, str]) -> tuple[str, .
 
     An unescaped # begins a comment also within a word. Of a variable that is not set, nothing is left but its default.
     """
+    if _QUOTING.isdisjoint(line):  # nearly all lines; so no variable is replaced in it either
+        return tuple(line.partition("#")[0].split())
     words: list[str] = []
     quote, at, begun = "", 0, False
     while at < len(line) and (quote or line[at] != "#"):

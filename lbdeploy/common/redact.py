@@ -25,7 +25,8 @@ _WORDS = (
     "auth", "passw", "passphrase", "secret", "token", "apikey", "api-key", "api_key", "cook", "credential", "session",
     "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
 )  # fmt: skip
-_ASSIGNMENT = r"\$\w+\s*="
+# At the beginning of a line, where that is _plain, or of what is quoted: scripts in Perl have them everywhere else.
+_ASSIGNMENT, _QUOTED_ASSIGNMENT = (rf"(?m){begin}[^\S\n]*\$\w+\s*=" for begin in ("^[-+ ]?", "'"))
 # In any text, each followed by the secret; what ends in _file has the path of a file.
 # Before it: what of it a line has for certain, once it is _plain, since most
 # patterns need not even be compiled then.
@@ -111,8 +112,13 @@ def _suspects(text: str) -> set[int]:
     """The lines that may hold a secret, by number from 0."""
     plain = _plain(text)
     places = [at for word in _WORDS for at in _places(plain, word)]
-    places += [found.start() for found in _pattern(_ASSIGNMENT).finditer(plain)]
-    return {*_numbers(text, _places(text, "\\x")), *_numbers(plain, sorted(places))}
+    places += _matches(_ASSIGNMENT, plain)
+    quoted = sorted([*_places(text, "\\x"), *_matches(_QUOTED_ASSIGNMENT, text)])
+    return {*_numbers(text, quoted), *_numbers(plain, sorted(places))}
+
+
+def _matches(pattern: str, text: str) -> list[int]:
+    return [found.start() for found in _pattern(pattern).finditer(text)]
 
 
 def _plain(text: str) -> str:

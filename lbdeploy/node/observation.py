@@ -162,8 +162,11 @@ class ProbeScript:
         self.nonce = secrets.token_hex(8)  # so that no file content can be mistaken for a mark
 
     def script(self) -> str:
-        """POSIX sh, to be run as root; it changes nothing."""
-        return self.head() + "".join(self.sections())
+        """POSIX sh, to be run as root; it changes nothing.
+
+        sed puts together what the probes print: each piece of it would be a packet, which wakes both ends up.
+        """
+        return f"{self.head()}{{\n{''.join(self.sections())}}} | sed ''\n"
 
     def head(self) -> str:
         """What comes before all probes: observe.sh, which asks once for what several resources' probes need."""

@@ -45,7 +45,7 @@ def _one_name(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]
 
 def _no_servers(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     found = {name for kind, name, _ in _sections(content) if kind != "frontend"}
-    for name in (frontend.name for frontend in cluster.frontends if content.strip()):
+    for name in [frontend.name for frontend in cluster.frontends] if content.strip() else ():
         if name not in found:
             message = f"no section listen {name} or backend {name}: nobody could say whether its servers are up"
             yield "error", None, message, f"give the servers a section: listen {name}"

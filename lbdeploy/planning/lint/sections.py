@@ -62,7 +62,7 @@ def _is_loopback(address: str) -> bool:
 
 def _repeated_globals(cluster: Cluster, node: Node, content: str) -> Iterator[Complaint]:
     conf, own = own_sections.parts(cluster, content)
-    ours = set(_globals(conf))
+    ours = set(_globals(conf)) if own else set()
     for path, text in own.items():
         for keyword in sorted(ours.intersection(_globals(text)) - set(_MAY_REPEAT)):
             message = f"{path}: its section global sets {keyword}, which lbdeploy's does, too: the last one counts"

@@ -71,6 +71,12 @@ def test_what_is_quoted_is_read_back(words: list[str]) -> None:
 
 
 @given(LINES)
+def test_a_line_without_quotes_has_the_words_that_it_has_beside_one(line: str) -> None:
+    """Most lines have none, and are split in a quicker way."""
+    assert haproxy_arguments('"" ' + line, {})[1:] == haproxy_arguments(line, {})
+
+
+@given(LINES)
 def test_each_word_is_where_it_is_said_to_be(line: str) -> None:
     """In order, none begins with a space, and no text makes it fail."""
     for words in (list(haproxy_words(line)), list(keepalived_words(line))):

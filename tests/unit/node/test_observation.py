@@ -104,6 +104,18 @@ def test_what_is_asked_once_is_what_each_probe_would_have_asked(seed: Cluster, t
     assert asked.read_text().split() == ["7", "stat", "stat"]  # again only for what was not there
 
 
+def test_what_the_probes_print_is_sent_in_few_pieces(seed: Cluster) -> None:
+    """Each write of the script would be a packet of its own."""
+    made = ProbeScript(seed.preferred, [], {str(number): Raw("echo 'a\\b'; echo") for number in range(50)})
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # a message for each write
+    with here:
+        with there:
+            subprocess.run(["sh", "-s"], check=True, input=made.script().encode(), stdout=there)
+        pieces = [*iter(lambda: here.recv(65536), b"")]
+    assert len(pieces) == 1 + sum(map(len, pieces)) // 4096
+    assert made.answers(b"".join(pieces).decode())["49"].output == run("echo 'a\\b'; echo")
+
+
 def test_a_unit_that_systemctl_said_nothing_of_is_asked_about_again(seed: Cluster) -> None:
     """It may have been killed after the first one."""
     told = 'case $# in 5) printf "ActiveState=active\\n" ;; *) printf "ActiveState=inactive\\n\\n" ;; esac'

@@ -64,8 +64,16 @@ def test_what_lbdeploy_asks_haproxy_by_is_missed(
 
 
 def test_many_frontends_take_as_many_times_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice as many frontends have regular expressions look at about twice as much text, and not at four times."""
+    """Twice as many frontends have about twice as much text looked at, and not four times."""
     read = 0
+
+    class Content(str):
+        __slots__ = ()
+
+        def strip(self, *characters: Any) -> str:
+            nonlocal read
+            read += len(self)
+            return super().strip(*characters)
 
     def counting(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(pattern: str, text: str, *rest: Any) -> Any:
@@ -83,7 +91,7 @@ def test_many_frontends_take_as_many_times_longer(tmp_path: Path, monkeypatch: p
     for count in (20, 40):
         more = "".join(f'[frontends.f{n}]\nport = {7000 + n}\nservers.a = "192.168.1.21"\n' for n in range(count))
         of, read = cluster(tmp_path, READY + more), 0
-        content = next(file.content for file in files(of, of.nodes[0]) if file.path == HAPROXY_CFG)
+        content = Content(next(file.content for file in files(of, of.nodes[0]) if file.path == HAPROXY_CFG))
         assert [found for rule in haproxy.RULES for found in rule(of, of.nodes[0], content)] == []
         looked_at.append(read)
     assert looked_at[1] < 2.2 * looked_at[0]
