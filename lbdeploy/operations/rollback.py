@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from lbdeploy.node.answers import understood
 from lbdeploy.operations.agreed_hosts import Basis, agreed, differing, disagreeing
 from lbdeploy.operations.generations import Reader, RollbackTarget, Stored, target
 from lbdeploy.planning.desired import desired
-from lbdeploy.rollout.loop import Wording
+from lbdeploy.rollout.loop import Start, Wording
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
@@ -37,6 +37,30 @@ def stored(pool: SessionPool, limit: tuple[str, ...] = ()) -> dict[str, Stored]:
     return {name: each for name, each in found.items() if not isinstance(each, LbdeployError)}
 
 
+class Restoring(Run):
+    """A run to the files of then, which begins only while these still are what is meant.
+
+    `meant`: whether the nodes have stored the same as when it was chosen what to restore. `last`: the last run is to be
+    undone, whichever that is. One that is under way is not stored yet: it may be the one that the operator means, and
+    it may stay, or undo itself.
+    """
+
+    meant: Callable[[], bool] = staticmethod(lambda: True)
+    last = False
+    _runs: Mapping[str, str] | None = None
+
+    def start(self) -> Start:
+        """As for any run. Raises RemoteError where another run has come in between."""
+        start = super().start()
+        before, now = self._runs, start.survey.runs
+        self._runs = now
+        # A second look is one that holds the lock: whatever is under way then only watches its peers.
+        others = self.last and before is not None and (before != now or start.survey.unended)
+        if others or not self.meant():
+            raise _another([name for name, run in now.items() if run != (before or now).get(name)] or list(now))
+        return start
+
+
 @dataclass(frozen=True, slots=True)
 class Rollback:
     """A rollback on the nodes of `pool`, by hosts.toml as it is now, `origin.hosts`."""
@@ -54,27 +78,33 @@ class Rollback:
 
         Where the nodes' records do not agree, `ask` decides. Raises LbdeployError where there is nobody to ask, too.
         """
-        limit = self.options.limit
         if not any(each.generations or each.hosts for each in known.values()):
             raise not_deployed(self.cluster.name, known, "nothing was changed")
-        goal = target({name: each.generations for name, each in known.items() if not limit or name in limit}, run)
+        goal = self._goal(known, run)
         here = Basis(self.cluster, self.origin.hosts)
         stated = {name: goal.nodes[name].hosts if name in goal.nodes else each.hosts for name, each in known.items()}
         basis = agreed(here, stated)
-        if not basis and not limit:
+        if not basis and not self.options.limit:
             _approve(goal, disagreeing(here, stated), ask)
         # Without an agreement, each node gets its own old files, nothing else, and others get nothing.
         options = self.options if basis else replace(self.options, limit=tuple(goal.nodes))
-        return self._restoring(goal, basis or here, options), goal
+        restoring = self._restoring(goal, basis or here, options)
+        restoring.last = run is None
+        restoring.meant = lambda: self._goal(stored(self.pool, self.options.limit), run) == goal
+        return restoring, goal
 
-    def _restoring(self, goal: RollbackTarget, basis: Basis, options: Options) -> Run:
+    def _goal(self, known: Mapping[str, Stored], run: str | None) -> RollbackTarget:
+        limit = self.options.limit
+        return target({name: each.generations for name, each in known.items() if not limit or name in limit}, run)
+
+    def _restoring(self, goal: RollbackTarget, basis: Basis, options: Options) -> Restoring:
         """A run whose desired state is that of `goal`, judged by the hosts.toml of `basis`."""
         for difference in differing(basis, goal):
             self.emit(Note(None, difference))
         then = basis.cluster
         resources = {node.name: goal.wanted(node.name, desired(then, node)) for node in then.nodes}
         origin = replace(self.origin, hosts=basis.hosts.rstrip("\n"))
-        return Run(then, self.pool, self.emit, origin, options, resources, wording(goal))
+        return Restoring(then, self.pool, self.emit, origin, options, resources, wording(goal))
 
 
 def wording(goal: RollbackTarget) -> Wording:
@@ -88,6 +118,12 @@ def wording(goal: RollbackTarget) -> Wording:
         outdated="the nodes have changed since the plan was shown, and so has the plan",
         outdated_fix=typed("rollback", "--list", after=" shows the runs, lbdeploy rollback --ask what would change"),
     )
+
+
+def _another(names: Sequence[str]) -> RemoteError:
+    message = "another run was at work since it was looked at which one was the last: that may not be the one you mean"
+    fix = typed("rollback", "--list", after=" shows the runs, lbdeploy rollback --to RUN undoes one and all after it")
+    return RemoteError(message, node=names[0], state="nothing was changed", fix=fix)
 
 
 def _approve(goal: RollbackTarget, differ: list[str], ask: Ask | None) -> None:

@@ -13,6 +13,7 @@ from lbdeploy.health.placement import holders, is_live
 from lbdeploy.health.verdict import Verdict, judge
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
+from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.planning import endings, writable
 from lbdeploy.planning.endings import wanted_files
 from lbdeploy.planning.occupants import occupants
@@ -64,14 +65,21 @@ class Survey:
     @property
     def runs(self) -> dict[str, str]:
         """The last run of each observed node, by name; "under way" where it has not ended."""
-        found = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
-        return {name: state.run if state.ended else "under way" for name, state in found.items()}
+        return {name: state.run if state.ended else "under way" for name, state in self._journals.items()}
+
+    @property
+    def _journals(self) -> dict[str, JournalState]:
+        return {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
 
     @property
     def undecided(self) -> dict[str, str]:
         """Who is at work on nodes whose change may still be undone, by node."""
-        runs = {name: each.states["service lbdeploy"] for name, each in self.seen.items()}
-        return {name: run.about for name, run in runs.items() if run.undecided}
+        return {name: run.about for name, run in self._journals.items() if run.undecided}
+
+    @property
+    def unended(self) -> bool:
+        """Whether a change is under way on any node, be it only that it watches its peers."""
+        return any(run.active and not run.ended for run in self._journals.values())
 
     def without(self, later: Collection[tuple[str, str, str]]) -> Survey:
         """The same survey, as if these changes (node, name, action) were not needed."""

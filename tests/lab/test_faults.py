@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -154,6 +155,27 @@ def test_what_a_node_may_still_undo_is_not_taken_for_done(pair: Lab) -> None:
     assert {each["node"] for each in done["changes"]} == {"lb1", "lb2"}
     for node in ("lb1", "lb2"):
         assert "advert_int 2" in pair.on(node, "cat /etc/keepalived/keepalived.conf")
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.usefixtures("unnoticed")
+def test_a_rollback_never_undoes_one_run_more(pair: Lab, *, dies: bool) -> None:
+    """It waits for a run that is no generation yet, and then may stay or be undone: the one before stays, too."""
+    pair.edit("fall = 2", "fall = 3")
+    pair.do("up")
+    pair.edit("fall = 3", "fall = 4")
+    process = begin(pair, "up")
+    until(process, "lb2 changed")
+    process.send_signal(signal.SIGSTOP)
+    back = begin(pair, "--json", "rollback", "--lock-wait", "60")
+    until(back, "waiting for the lock")
+    process.send_signal(signal.SIGKILL if dies else signal.SIGCONT)
+    error = json.loads(back.communicate(timeout=60)[0])["error"]
+    assert (back.returncode, error["state"]) == (1, "nothing was changed")
+    assert "--lab rollback --list shows the runs" in error["fix"]
+    process.communicate(timeout=30)
+    for node in ("lb1", "lb2"):
+        assert f"fall {3 if dies else 4}" in pair.on(node, "cat /etc/haproxy/haproxy.cfg")
 
 
 @pytest.mark.usefixtures("unnoticed")

@@ -17,6 +17,7 @@ from lbdeploy.operations.generations import Generation, RollbackTarget, Stored
 from lbdeploy.operations.rollback import Rollback, wording
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired
 from lbdeploy.rollout.request import Options, Origin
+from lbdeploy.rollout.run import Run
 
 HERE = SEED.read_text()
 FORGED = HERE.replace('"192.168.1.21"', '"192.168.1.66"')
@@ -88,6 +89,40 @@ def test_an_old_file_that_was_edited_by_hand_comes_back_and_is_named(tmp_path: P
     (note,) = heard
     assert isinstance(note, Note)
     assert f"{HAPROXY_CFG} will not be the same on lb1 and lb2" in note.text
+
+
+@pytest.mark.parametrize(
+    ("to", "then", "unended", "refused"),
+    [
+        (None, "1", False, False),
+        (None, "2", False, True),  # it has ended, and was undone: no generation tells of it
+        (None, "1", True, True),  # it was kept, and watches its peers: not a generation yet
+        (RUN, "2", False, False),
+    ],
+)
+def test_the_last_run_is_the_same_once_the_lock_is_held(
+    to: str | None, then: str, unended: bool, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it might undo another run than the one that is meant; where it is named, what it restores counts."""
+    known = {"lb1": HONEST, "lb2": HONEST}
+    run, _ = rollback(cluster(tmp_path, HERE), []).prepare(known, to)
+    looks = iter((("1", False), (then, unended), (then, unended)))
+
+    def start(_: Run) -> Any:
+        last, under_way = next(looks)
+        return SimpleNamespace(survey=SimpleNamespace(runs={"lb1": last}, unended=under_way))
+
+    monkeypatch.setattr(Run, "start", start)
+    monkeypatch.setattr("lbdeploy.operations.rollback.stored", lambda *_: known)
+    run.start()
+    if refused:
+        with pytest.raises(RemoteError, match="may not be the one you mean"):
+            run.start()
+        return
+    run.start()
+    known["lb1"] = Stored([generation(RUN, FORGED)], HERE)
+    with pytest.raises(RemoteError, match="may not be the one you mean"):
+        run.start()
 
 
 def test_all_that_a_rollback_advises_is_about_rollback() -> None:
