@@ -14,6 +14,7 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.node.paths import UNIT
 from lbdeploy.node.resources import Sysctl
 from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.surroundings import UNDOES, later_sysctl
 
@@ -31,7 +32,7 @@ def as_desired(state: ClusterState) -> Iterator[Finding]:
     """Whether each resource is as hosts.toml wants it; if not, it is drift, or was never applied."""
     for each in state.observations:
         for part in state.plans[each.node.name].parts:
-            undone = [*_undone(each, part.resource)]
+            undone = [*_undone(each, part.resource), *_undecided(each.node.name, part.state)]
             yield from (
                 undone if undone and not part.changes else _drift(each.node.name, part, back=was_rolled_back(each))
             )
@@ -45,6 +46,14 @@ def _undone(seen: Observation, resource: Resource[Any]) -> Iterator[Finding]:
             f"remove that line; {resource.conf} has it",
         )
         yield Finding.failed(seen.node.name, "sysctl", detail, fix, subject=resource.name)
+
+
+def _undecided(node: str, state: object) -> Iterator[Finding]:
+    """A change that the node may still undo: what else is found there, is perhaps found for some seconds only."""
+    if isinstance(state, JournalState) and state.undecided:
+        detail = f"a change is under way there, and may still be undone: {state.about}"
+        fix = typed("verify", "--wait", "60", after=" waits until that is decided")
+        yield Finding.warning(node, "service", detail, fix, subject=UNIT)
 
 
 def was_rolled_back(seen: Observation) -> bool:

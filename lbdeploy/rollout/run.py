@@ -93,7 +93,7 @@ class Run:
     def verify(self, wait: float = 0.0, goal: Goal | None = None) -> Outcome:
         """The state of the running cluster; observed again for up to `wait` seconds, until the goal is reached.
 
-        Servers present their certificates once.
+        And until no node is in the middle of a change that it may still undo. Servers present their certificates once.
         """
         deadline, greetings = time.monotonic() + wait, None
         while True:
@@ -101,8 +101,8 @@ class Run:
             survey = self.context.observer.survey(self.wanted, ask)
             greetings = survey.greetings if greetings is None else greetings
             survey = replace(survey, greetings=greetings)
-            if not missing(survey.verdict.findings, goal) or time.monotonic() >= deadline:
-                self._tell_of_others(survey)
+            waits = survey.undecided or missing(survey.verdict.findings, goal)
+            if not waits or time.monotonic() >= deadline:
                 verdict = survey.verdict.with_more(findings(former_peers(survey, self.context.pool)))
                 return Outcome(survey.plan, verdict, errors=survey.errors)
             time.sleep(POLL_SECONDS)
@@ -117,7 +117,8 @@ class Run:
         """Raise where the run must not begin: what a node lacks, and former peers that would take the VIPs."""
         ignore = self.context.options.ignore
         survey.refuse(ignore)
-        self._tell_of_others(survey)
+        for name, about in survey.undecided.items():
+            self.context.emit(Note(name, f"a change is under way, and may still be undone: {about}"))
         found = list(findings(former_peers(survey, self.context.pool)))
         for each in (*survey.notes, *found):
             if each.is_warning:
@@ -125,10 +126,6 @@ class Run:
         problems = [each for each in found if each.is_error and each.check not in ignore]
         if problems:
             raise unfit(problems)
-
-    def _tell_of_others(self, survey: Survey) -> None:
-        for name, about in survey.undecided.items():
-            self.context.emit(Note(name, f"a change is under way, and may still be undone: {about}"))
 
     def perform(self, start: Start, stage: Stage, before: Survey) -> None:
         """Change the nodes of a stage, check that they are healthy, and confirm; otherwise undo it, and raise."""

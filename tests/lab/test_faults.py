@@ -146,11 +146,17 @@ def test_what_a_node_may_still_undo_is_not_taken_for_done(pair: Lab) -> None:
     pair.edit("advert_interval = 1", "advert_interval = 2")
     process = begin(pair, "up")
     until(process, "lb2 and lb1 changed")
+    process.send_signal(signal.SIGSTOP)
+    planned = pair.run("plan")
+    assert "lb1: a change is under way, and may still be undone: " in planned.err
+    verified = pair.do("verify")["findings"]
+    found = [each for each in verified if "may still be undone" in each["detail"]]
+    assert [(each["node"], each["severity"]) for each in found] == [("lb1", "warning"), ("lb2", "warning")]
     process.kill()
     process.wait()
     assert "its operator has disconnected" in pair.do("up", code=5)["error"]["message"]
-    planned = pair.run("plan")
-    assert "lb1: a change is under way, and may still be undone: " in planned.err
+    decided = pair.do("verify", "--wait", "60", code=6)["findings"]
+    assert not any("may still be undone" in each["detail"] for each in decided)
     done = pair.do("up", "--lock-wait", "60")
     assert {each["node"] for each in done["changes"]} == {"lb1", "lb2"}
     for node in ("lb1", "lb2"):
