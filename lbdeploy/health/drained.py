@@ -19,20 +19,30 @@ def drained(state: ClusterState) -> Iterator[Finding]:
         found = [(each, record) for each, record in records if record]
         if found:
             others = [each.node.name for each, record in records if not record]
-            yield _drained(frontend, server, found, others)
+            behind = [f.name for f, each in state.cluster.servers() if each.name == server.name]
+            yield _drained(frontend, server, found, others, alone=len(behind) == 1)
 
 
 def _drained(
-    frontend: Frontend, server: Server, found: Sequence[tuple[Observation, Drain]], others: Sequence[str]
+    frontend: Frontend,
+    server: Server,
+    found: Sequence[tuple[Observation, Drain]],
+    others: Sequence[str],
+    *,
+    alone: bool,
 ) -> Finding:
-    """What is to be said of a server that is drained on the nodes `found`, and not on the `others`."""
+    """What is to be said of a server that is drained on the nodes `found`, and not on the `others`.
+
+    `alone`: no other frontend has it; behind another one, it may be in use, or drained for another reason.
+    """
     name, record = f"{frontend.name}/{server.name}", found[0][1]
     detail = f"{name} is drained {record.told}"
-    again, back = typed("drain", server.name), typed("undrain", server.name)
+    words = (server.name, *(() if alone else ("--frontend", frontend.name)))
+    again, back = typed("drain", *words), typed("undrain", *words)
     if others:
         detail += f", but not on {' and '.join(others)}, where it gets connections"
         return Finding.warning(
-            None, "drained", detail, typed("drain", server.name, after=f"; or, to end it: {back}"), subject=name
+            None, "drained", detail, typed("drain", *words, after=f"; or, to end it: {back}"), subject=name
         )
     if used := [each.node.name for each, _ in found if uses(each, frontend.name, server.name)]:
         detail += f", but haproxy on {' and '.join(used)} gives it new connections"
@@ -41,7 +51,7 @@ def _drained(
         None,
         "drained",
         f"{detail}: it gets no new connections",
-        typed("undrain", server.name, before="when its work is done: "),
+        typed("undrain", *words, before="when its work is done: "),
         subject=name,
     )
 

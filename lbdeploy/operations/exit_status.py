@@ -134,7 +134,7 @@ def told_servers(result: ServerResult) -> ExitStatus:
     tried = "could not be closed" if result.closed else f"are left after {result.waited or 0:g} s"
     if result.gave_up:
         left = ", ".join(f"{number} on {name}" for name, number in result.left.items())
-        again = typed("drain", result.server, "--wait", "60")
+        again = result.typed("drain", "--wait", "60")
         error = LbdeployError(
             f"open connections to {result.server} {tried}: {left}",
             state=f"{result.server} is drained: it gets no new ones",
@@ -151,7 +151,7 @@ def _undone(result: ServerResult) -> LbdeployError:
     verb = "drain" if result.state == "drain" else "undrain"
     return together(result.errors.values()).but(
         state=f"{where}; on {' and '.join(result.errors)} it is as it was, as far as is known",
-        fix=typed(verb, result.server, before="the same again, once that is repaired: "),
+        fix=result.typed(verb, before="the same again, once that is repaired: "),
     )
 
 

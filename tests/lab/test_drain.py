@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from clients import cut, traffic, turned_away
 from harness import VIPS, Lab, held_by, sound, wait_for
-from runs import begin
+from runs import begin, until
 from watchers import SOON, ends, longest, watching
 
 NODES = ("lb1", "lb2")
@@ -189,6 +189,17 @@ def test_connections_that_do_not_end(home: Lab) -> None:
         time.sleep(1)
     assert max(ends(watches)) == 1
     assert longest(watches) <= SOON
+
+
+def test_a_drain_that_somebody_ends_meanwhile(home: Lab) -> None:
+    """Whoever waited for its connections to end is told, and does not take the server away."""
+    with watching(home, *VIPS):
+        waiting = begin(home, "--json", "drain", "master1", "--wait", "12")
+        until(waiting, "wait for the open connections to master1 to end")
+        home.do("undrain", "master1")
+        error = json.loads(waiting.communicate(timeout=60)[0])["error"]
+    assert (waiting.returncode, error["state"]) == (1, "it gets new connections there; none were closed")
+    assert error["message"] == "somebody has ended the drain of master1 meanwhile, on lb1 and lb2"
 
 
 def test_servers_are_waited_for(home: Lab) -> None:

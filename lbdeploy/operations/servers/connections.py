@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError
 from lbdeploy.events import Emit, Step
@@ -89,11 +88,5 @@ def _interrupted(result: ServerResult) -> InterruptedRunError:
     return InterruptedRunError(
         "stopped waiting",
         state=f"{result.server} is drained; open connections: {left}",
-        fix=typed(
-            "drain",
-            result.server,
-            "--wait",
-            "60",
-            after=f" waits again; to end the drain: lbdeploy undrain {result.server}",
-        ),
+        fix=result.typed("drain", "--wait", "60", after=f" waits again; to end the drain: {result.typed('undrain')}"),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.errors import LbdeployError, LockedError, together
+from lbdeploy.errors import LbdeployError, LockedError, RemoteError, together
 from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.node.resources.drains import Drain, Pair, render
 from lbdeploy.operations.servers.connections import POLL_SECONDS, OpenConnections
@@ -54,17 +54,29 @@ class Servers:
         Raises LbdeployError where it must not begin, or reaches no node; the result has the errors of some nodes.
         """
         wanted = members(self.cluster, server, frontend)
-        result = self._bring(wanted, "drain", force_last=force_last)
+        result = self._bring(wanted, "drain", frontend, force_last=force_last)
         connections = OpenConnections(self.pool, self.emit, wanted)
         if wait is not None:
             result = connections.ended(result, wait)
+            self._require_drained(result, wanted)
         return connections.closed(result) if shutdown and result.left else replace(result, closed=shutdown)
 
     def undrain(self, server: str, frontend: str | None = None) -> ServerResult:
         """Have a server get new connections again. Raises as `drain` does."""
-        return self._bring(members(self.cluster, server, frontend), "ready")
+        return self._bring(members(self.cluster, server, frontend), "ready", frontend)
 
-    def _bring(self, wanted: Sequence[Member], state: State, *, force_last: bool = False) -> ServerResult:
+    def _require_drained(self, result: ServerResult, wanted: Sequence[Member]) -> None:
+        """Raise where somebody has ended the drain while it was waited: who asked for it would take the server away."""
+        views = [view for view in _seen(self._found(wanted)) if view.node.name in result.nodes]
+        used = [view.node.name for view in views if not all(view.drain(pair) for pair in pairs(wanted))]
+        if used:
+            message = f"somebody has ended the drain of {result.server} meanwhile, on {' and '.join(used)}"
+            state = "it gets new connections there; none were closed"
+            raise RemoteError(message, node=used[0], state=state, fix=result.typed("drain", "--wait", "60"))
+
+    def _bring(
+        self, wanted: Sequence[Member], state: State, frontend: str | None, *, force_last: bool = False
+    ) -> ServerResult:
         """Bring the servers to a state, on every node that can be reached."""
         found = self._found(wanted)
         if state == "drain" and not force_last and undecided(_seen(found), wanted):
@@ -78,7 +90,8 @@ class Servers:
         return ServerResult(
             server=wanted[0][1].name,
             state=state,
-            frontends=tuple(frontend.name for frontend, _ in wanted),
+            frontends=tuple(each.name for each, _ in wanted),
+            frontend=frontend,
             nodes={name: each for name, each in told.items() if not isinstance(each, LbdeployError)},
             errors=_errors(found) | _errors(told),
         )

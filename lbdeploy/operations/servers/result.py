@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Node
 from lbdeploy.errors import LbdeployError
 from lbdeploy.node.resources.drains import Drain, Pair
@@ -33,7 +34,8 @@ class NodeResult:
 class ServerResult:
     """What was done about a server, on each node by name; `errors` has those on which it was not done.
 
-    `closed`: open connections were to be closed. `waited`: how long (s) they were waited for, None for not at all.
+    `frontend`: the one that was named, None for all. `closed`: open connections were to be closed. `waited`: how long
+    (s) they were waited for, None for not at all.
     """
 
     server: str
@@ -41,8 +43,14 @@ class ServerResult:
     frontends: tuple[str, ...]
     nodes: Mapping[str, NodeResult]
     errors: Mapping[str, LbdeployError] = field(default_factory=dict)
+    frontend: str | None = None
     waited: float | None = None
     closed: bool = False
+
+    def typed(self, command: str, *options: str, before: str = "", after: str = "") -> Typed:
+        """A command about the same server, behind the same frontends: others may be drained for other reasons."""
+        named = ("--frontend", self.frontend) if self.frontend else ()
+        return typed(command, self.server, *named, *options, before=before, after=after)
 
     @property
     def changed(self) -> tuple[str, ...]:

@@ -66,6 +66,14 @@ def test_nodes_that_do_not_agree_are_named(seed: Cluster) -> None:
     assert found.fix == "lbdeploy drain master1; or, to end it: lbdeploy undrain master1"
 
 
+def test_the_frontend_is_named_where_another_one_has_the_server_too(seed: Cluster) -> None:
+    """There it may be in use, or drained for another reason."""
+    both = replace(seed, frontends=(*seed.frontends, replace(seed.frontends[0], name="ingress", port=8443)))
+    first, second = pair(seed)
+    (found,) = drained(ClusterState(both, (with_record(first), with_record(second)), {}))
+    assert found.fix == "when its work is done: lbdeploy undrain master1 --frontend k8s-api"
+
+
 def test_a_haproxy_that_does_not_go_by_the_record_is_named(seed: Cluster) -> None:
     """As after somebody's `set server ... state ready`."""
     first, second = pair(seed)

@@ -27,11 +27,11 @@ def _drained(result: ServerResult) -> Iterator[Line]:
         listing = ", ".join(f"{number} on {name}" for name, number in result.left.items())
         yield ("  open connections: ", "quiet"), listing
     if result.left and not result.gave_up:
-        wait = f"lbdeploy drain {result.server} --wait 60"
+        wait = result.typed("drain", "--wait", "60")
         yield ("Next: ", "next"), (wait, "next"), " waits for them to end, and with --shutdown closes the rest"
     elif not result.left:
         yield (("  no connection to it is open", "quiet"),)
-    yield ("Next: ", "next"), "when its work is done: ", (f"lbdeploy undrain {result.server}", "next")
+    yield ("Next: ", "next"), "when its work is done: ", (result.typed("undrain"), "next")
 
 
 def _used(result: ServerResult) -> Iterator[Line]:

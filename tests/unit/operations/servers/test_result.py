@@ -30,6 +30,16 @@ def test_open_connections_are_no_failure_unless_they_were_waited_for(seed: Clust
     assert stuck.error.message == "open connections to master1 could not be closed: 3 on lb1"
 
 
+def test_what_to_type_next_is_about_the_same_frontend(seed: Cluster) -> None:
+    """Where one was named: behind the others, the server may be in use, or drained for another reason."""
+    stuck = told_servers(result(node(seed, "lb1", 3), closed=True, frontend="k8s-api")).error
+    assert stuck
+    assert stuck.to_json()["fix_command"] == ["lbdeploy", "drain", "master1", "--frontend", "k8s-api", "--wait", "60"]
+    lost = told_servers(result(errors={"lb2": ConnectError("no answer")}, frontend="k8s-api", state="ready")).error
+    assert lost
+    assert str(lost.fix).endswith(": lbdeploy undrain master1 --frontend k8s-api")
+
+
 @pytest.mark.parametrize(("state", "words"), [("drain", "drained"), ("ready", "in use")])
 def test_a_node_that_could_not_be_reached(seed: Cluster, state: str, words: str) -> None:
     """Its error's exit code; the error says where it was done, and where not."""
