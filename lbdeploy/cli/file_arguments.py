@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
@@ -44,6 +43,12 @@ def _each(flag: str, word: str | None) -> Iterator[str]:
     if word is None:
         yield flag
         return
-    pattern = glob.has_magic(word) and not Path(word).exists()
-    for file in (pattern and sorted(glob.glob(word))) or [word]:
+    pattern = any(each in word for each in "*?[") and not Path(word).exists()
+    for file in (pattern and _matches(word)) or [word]:
         yield from (flag, file)
+
+
+def _matches(pattern: str) -> list[str]:
+    import glob  # few file names are patterns
+
+    return sorted(glob.glob(pattern))

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from fleets import fleets
 from imports import table as table_of_imports
+from many import ANEW, many
 from measure import (
     LIMIT_SECONDS,
     CommandFailed,
@@ -100,6 +101,16 @@ class Bench:
             times = in_turns(jobs, ROUNDS)
             yield _times("converged `up`, 50 ms away", times["up"], times["ssh"], "1 ssh there", 1.05)
             yield from self._compared(far, times["ssh"], "1 ssh there")
+
+    def one_core(self) -> Iterator[Row]:
+        """The same on one core: of the operator's side, since the nodes are not lbdeploy's to confine."""
+        pinned = ["taskset", "-c", "0"]
+        jobs: dict[str, Job] = {
+            "two ssh": lambda: run(*each_node(lambda node: [*pinned, *self.pair.ssh("operator", node, "true")])),
+            "up": lambda: run([*pinned, *self.pair.unlabbed("operator", "up")]),
+        }
+        times = in_turns(jobs, ROUNDS)
+        yield _times("converged `up`, on one core", times["up"], times["two ssh"], f"{BESIDE} there", 1.4)
 
     def drain(self) -> Iterator[Row]:
         """Taking a server out of use on both nodes, and back: a look and a change on each, one login."""
@@ -215,12 +226,11 @@ class Bench:
 
     def own_cpu(self) -> Iterator[Row]:
         """Processor time of commands, beside an interpreter that does nothing: the least, since load adds to it."""
-        anew = {"XDG_CACHE_HOME": "/dev/null"}  # nothing can be kept there, so hosts.toml is always new
         jobs: dict[str, Job] = {
             "pass": lambda: processor_seconds([sys.executable, "-c", "pass"]),
             "`lbdeploy --help`": lambda: processor_seconds([LBDEPLOY, "--help"]),
             "`check`, file unchanged": lambda: processor_seconds(self.pair.lbdeploy("check")),
-            "`check`, file changed": lambda: processor_seconds(self.pair.lbdeploy("check"), anew),
+            "`check`, file changed": lambda: processor_seconds(self.pair.lbdeploy("check"), ANEW),
             "a converged `up`": lambda: processor_seconds(self.pair.unlabbed("operator", "up")),
         }
         least = {name: min(times.seconds) for name, times in in_turns(jobs, ROUNDS).items()}
@@ -230,6 +240,10 @@ class Bench:
             yield Row(
                 f"own CPU: {name}", f"{1000 * own:.0f} ms", beside, f"{own / base:.1f} x", f"<= {limit} x", passed
             )
+
+    def many(self) -> Iterator[Row]:
+        """Many frontends and servers in one file."""
+        yield from (Row(*cells) for cells in many(self.pair))
 
     def memory(self) -> Iterator[Row]:
         """The largest resident set of a converged `up`."""
@@ -360,6 +374,8 @@ several runs. tests/unit/cli/test_main.py says what commands must not import.
 - Remote commands are those that the node's own sshd has logged, at LogLevel VERBOSE.
 - Own CPU is the processor time of a command with all that it starts, as user and in the kernel: the least of 15 runs,
   since whatever else the machine does only adds to it. A changed file is one of which nothing was kept.
+- One core: lbdeploy and ssh are confined to the first one with taskset, the nodes are not.
+- Many settings: hosts.toml as it is, with so many frontends in place of its own; nothing was kept of it either.
 - Memory is the kernel's count (`ru_maxrss`); `python -c pass` is run by the interpreter of the same environment.
 - Other tools do the same job (tests/bench/jobs): the same packages, the same eight files with their modes, the kernel
   setting, both services enabled and running. They verify nothing, unlike `up`. Ansible has pipelining, gathers no
@@ -401,11 +417,13 @@ def measure(pair: Pair, rows: Sequence[int], *, quick: bool) -> Iterator[Row]:
     bench = Bench(pair, () if quick else rivals(pair))
     steps = {
         1: bench.converged,
+        12: bench.one_core,
         2: bench.distant,
         4: bench.commands,
         5: bench.start_up,
         11: bench.drain,
         10: bench.own_cpu,
+        13: bench.many,
         6: bench.memory,
         8: bench.fleets,
         9: bench.rebuild,
@@ -421,7 +439,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--quick", action="store_true", help="without pyinfra and Ansible")
     arguments.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(TOP)}")
-    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,10,11", help="only these, by number")
+    arguments.add_argument("--rows", default="1,2,3,4,5,6,7,8,9,10,11,12,13", help="only these, by number")
     asked = arguments.parse_args()
     if os.geteuid() != 0:
         arguments.error("the lab needs root: run it with sudo")

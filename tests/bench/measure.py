@@ -73,9 +73,9 @@ def in_turns(jobs: dict[str, Job], rounds: int, *, warm_up: int = 1) -> dict[str
     return times
 
 
-def peak_megabytes(argv: Sequence[str]) -> float:
+def peak_megabytes(argv: Sequence[str], env: dict[str, str] | None = None) -> float:
     """The largest resident set of a command, as the kernel counts it. Raises CommandFailed."""
-    return _usage(argv).ru_maxrss / 1024
+    return _usage(argv, env).ru_maxrss / 1024
 
 
 def processor_seconds(argv: Sequence[str], env: dict[str, str] | None = None) -> float:

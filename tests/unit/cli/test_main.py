@@ -13,7 +13,18 @@ from goldens import GOOD
 # What takes longer than all that `check` has to do.
 SLOW = {"pydantic", "tomllib", "jinja2", "rich", "paramiko", "fabric", "tree_sitter", "cryptography", "platformdirs"}
 # Of the standard library, what click and pathlib import for features that are not used here.
-NEEDLESS = {"uuid", "platform", "gettext", "urllib.parse", "datetime", "hashlib", "subprocess", "asyncio", "logging"}
+NEEDLESS = {
+    "uuid",
+    "platform",
+    "gettext",
+    "urllib.parse",
+    "datetime",
+    "hashlib",
+    "subprocess",
+    "asyncio",
+    "logging",
+    "glob",
+}
 PROGRAM = "import sys, os; from lbdeploy.cli.main import main\n" + (
     "os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), sys.exit(code)); main()"
 )
