@@ -1,7 +1,8 @@
 """Where a host is and how to log in, as OpenSSH itself resolves it, and which of its host keys are known.
 
 paramiko reads only part of ssh_config(5) and of known_hosts (measured: Include, Match, wildcards, @markers), so
-OpenSSH's own programs are asked: `ssh -G` and `ssh-keygen -F`. Neither contacts any host.
+OpenSSH's own programs are asked: `ssh -G`, and `ssh-keygen -F` unless there are only plain names. Neither contacts
+any host.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
 from lbdeploy.ssh.config_values import Values
-from lbdeploy.ssh.known_hosts import known_name
+from lbdeploy.ssh.known_hosts import known_name, plain_lines
 from lbdeploy.ssh.manual_commands import ByHand
 
 NOT_BEGUN = "nobody has logged in"
@@ -198,10 +199,13 @@ def _is_key(path: Path) -> bool:
 
 
 def _known(name: str, files: Sequence[Path]) -> tuple[Known, ...]:
-    """The lines about a host: `ssh-keygen -F` understands hashed names, wildcards and markers."""
-    running = [_start(["ssh-keygen", "-F", name, "-f", str(path)]) for path in files]
-    outputs = [process.communicate()[0] for process in running]
-    lines = [line.split() for output in outputs for line in output.splitlines() if line and not line.startswith("#")]
+    """The lines about a host: `ssh-keygen -F` understands hashed names, wildcards and markers, if there are any."""
+    plain = {path: plain_lines(path, name) for path in files}
+    asked = {path: _start(["ssh-keygen", "-F", name, "-f", str(path)]) for path in files if plain[path] is None}
+    found = {path: process.communicate()[0].splitlines() for path, process in asked.items()}
+    lines = [
+        line.split() for path in files for line in (plain[path] or found.get(path, [])) if line[:1] not in ("", "#")
+    ]
     return tuple(known for words in lines if (known := _known_line(words)))
 
 

@@ -1,6 +1,7 @@
 """Writing known_hosts: a host's key is added or removed as OpenSSH does it; every other line is left unchanged.
 
-Reading is left to `ssh-keygen -F`: see `lbdeploy.ssh.config`. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
+Reading is left to `ssh-keygen -F` (see `lbdeploy.ssh.config`), but for files in which nothing but plain names stands
+before the keys. The format is sshd(8)'s, SSH_KNOWN_HOSTS FILE FORMAT.
 
 Several processes may write at once, as in a fleet of new hosts: each holds a lock on the file (flock(2)) from
 reading it until it is written. OpenSSH takes no such lock, so what ssh appends in that instant can still be lost.
@@ -21,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HASHED = "|1|"
+SPECIAL = b"|@*?!"  # hashed names, markers, wildcards and negations have one of these
 LOCK_SECONDS = 10.0  # seconds to wait for a process that has the file locked; one needs milliseconds
 # Errors of a file system without locks: then the file is written without one, as ssh does.
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF)
@@ -36,6 +38,18 @@ def fingerprint(key: str) -> str:
     """A key (base64, as in known_hosts) as OpenSSH shows it: SHA256 and unpadded base64. Raises ValueError."""
     digest = hashlib.sha256(b64decode(key, validate=True)).digest()
     return "SHA256:" + b64encode(digest).decode().rstrip("=")
+
+
+def plain_lines(file: Path, name: str) -> list[str] | None:
+    """The lines about a host; None where the file has more than plain names before its keys, or can't be read."""
+    try:
+        lines = [line for line in file.read_bytes().split(b"\n") if line.strip() and line.strip()[:1] != b"#"]
+    except OSError:
+        return None
+    written = b"".join(line.split(maxsplit=1)[0] for line in lines)
+    if name != name.lower() or any(each in written for each in SPECIAL):
+        return None
+    return [line.decode(errors="replace") for line in lines if _names(line, name)]
 
 
 def remember(file: Path, host: str, port: int, kind: str, key: str, *, hashed: bool = False) -> None:

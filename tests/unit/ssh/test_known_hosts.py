@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbdeploy.ssh import known_hosts
-from lbdeploy.ssh.known_hosts import fingerprint, forget, hash_name, known_name, remember
+from lbdeploy.ssh.known_hosts import fingerprint, forget, hash_name, known_name, plain_lines, remember
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIDnlXl8ZJcYHzfcRKLj8mW5Kqy7nPGpqrKZ1Mg1BvYvB"
 OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIFw1gLq0yEBCsCzQYj2wTRyc1GZ7LxYnCwhNXQEhb1Dn"
@@ -141,6 +141,44 @@ def test_openssh_reads_what_was_written(file: Path) -> None:
     argv = ["ssh-keygen", "-l", "-F", known_name("fd00::11", 2222), "-f", os.fspath(file)]
     found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     assert fingerprint(ED25519) in found
+
+
+NAMES = st.sampled_from(["lb1", "LB1", "lb1.", "[lb1]:2222", "lb10", "b1", "192.168.1.11", "fd00::11"])
+LINES = st.one_of(
+    st.builds(
+        lambda names, more: f"{','.join(names)} ssh-ed25519 A{more}", st.lists(NAMES, min_size=1), st.text("b @*")
+    ),
+    st.sampled_from(["", "#", "# me@laptop", " #lb1 *", "lb1", " lb1"]),
+)
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs OpenSSH's client")
+@settings(max_examples=25)
+@given(st.lists(LINES, max_size=6), NAMES.map(str.lower))
+def test_plain_lines_are_found_as_by_openssh(lines: list[str], name: str) -> None:
+    """The same lines, where ssh-keygen need not be started; and it need not."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "known_hosts")
+        file.write_text("".join(f"{line}\n" for line in lines))
+        argv = ["ssh-keygen", "-F", name, "-f", os.fspath(file)]
+        said = subprocess.run(argv, check=False, capture_output=True, text=True).stdout.splitlines()
+        found = plain_lines(file, name)
+        assert found is not None
+        # Of a line without a key, ssh-keygen says elsewhere that it is none.
+        assert [line for line in found if line.split()[1:]] == [line for line in said if not line.startswith("# Host")]
+
+
+@pytest.mark.parametrize(
+    "line", [hash_name("lb2", SALT), "*.example.org", "lb2,!lb3", "@revoked lb2", "lb?", " @revoked lb2"]
+)
+def test_more_than_plain_names_is_for_openssh(file: Path, line: str) -> None:
+    """A single such line is enough; a name with capitals, and a file that can't be read, are, too."""
+    file.write_text(f"lb1 ssh-ed25519 {ED25519} me@laptop\n")
+    assert plain_lines(file, "lb1") == [f"lb1 ssh-ed25519 {ED25519} me@laptop"]
+    assert plain_lines(file, "Lb1") is None
+    file.write_text(f"lb1 ssh-ed25519 {ED25519}\n{line} ssh-ed25519 {OTHER}\n")
+    assert plain_lines(file, "lb1") is None
+    assert plain_lines(file.parent, "lb1") is None
 
 
 REINSTALLED = """\
