@@ -70,6 +70,8 @@ def state_of(work: NodeTask) -> str:
         return f"{name} is as before"
     if progress.restored is False:
         return f"not everything could be put back on {name}"
+    if progress.locked is not None or progress.outrun is not None:
+        return f"{name} is in another run's hands: {progress.locked or progress.outrun}"
     if progress.exit == 0:
         return f"{name} keeps its change"
     if progress.kept:

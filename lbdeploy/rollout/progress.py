@@ -21,9 +21,9 @@ class Progress:
 
     Marked lines: `step TEXT`, `failed COMMAND`, `await SECONDS` (it waits for the laptop), then `confirmed`,
     `abandoned` or `unconfirmed SECONDS`; `killed`, where its process was; `kept`, `restored` or `unrestored`, `locked
-    WHO`, and finally `exit STATUS`. Between `kept` and that, nodes that must agree have `agree SECONDS`, and maybe
-    `disagreed NODE` and `undoing`. Where a script's log is gone, its journal is read instead, which also has `boot ID`,
-    the boot that it ran in; `now ID` is the present boot.
+    WHO`, `outrun WHO`, and finally `exit STATUS`. Between `kept` and that, nodes that must agree have `agree SECONDS`,
+    and maybe `disagreed NODE` and `undoing`. Where a script's log is gone, its journal is read instead, which also has
+    `boot ID`, the boot that it ran in; `now ID` is the present boot.
     """
 
     node: str
@@ -38,6 +38,7 @@ class Progress:
     agrees: bool = False  # it waits until its peers have kept the change, too
     restored: bool | None = None
     locked: str | None = None
+    outrun: str | None = None  # who has had the lock since this run was asleep
     exit: int | None = None
     acted: bool = False  # whether anything was done that could have broken the connection
     garbled: str = ""  # what a node printed in place of a number
@@ -63,6 +64,8 @@ class Progress:
                 self.acted = True
             case "locked":
                 self.locked = rest
+            case "outrun":
+                self.outrun = rest
             case "exit":
                 self.exit = self._number(rest)
             case "boot" | "now":
@@ -92,7 +95,7 @@ class Progress:
     @property
     def waits(self) -> bool:
         """Whether all steps are done, and the node waits for the change to be confirmed."""
-        return self.awaiting is not None and self.exit is None and not self.boots
+        return self.awaiting is not None and self.exit is None and not self.boots and self.outrun is None
 
     @property
     def rebooted(self) -> bool:
@@ -101,8 +104,8 @@ class Progress:
 
     def error(self, plan: NodePlan) -> LbdeployError | None:
         """What went wrong, if anything did. None also where the script waits for a decision."""
-        if self.locked is not None:
-            return locked(self.node, self.locked)
+        if others := self._others():
+            return others
         if self.garbled:
             return self._unreadable()
         if self.waits:
@@ -112,6 +115,12 @@ class Progress:
         if self.exit is None:
             return self._ended_without_a_word()
         return self._failure(plan) if self.exit else None
+
+    def _others(self) -> LockedError | None:
+        """The error where the node is in other hands."""
+        if self.locked is not None:
+            return locked(self.node, self.locked)
+        return None if self.outrun is None else outrun(self.node, self.outrun)
 
     def _unreadable(self) -> RemoteError:
         state = "a change that nobody confirms is undone by the node itself"
@@ -169,6 +178,16 @@ def locked(node: str, who: str) -> LockedError:
         node=node,
         state="nothing was changed",
         fix="wait for it to end, and try again; commands that change nodes wait with --lock-wait SECONDS",
+    )
+
+
+def outrun(node: str, who: str) -> LockedError:
+    """The error for a node that has been in another run's hands while this one was asleep."""
+    return LockedError(
+        f"another run has had the lock since: {who}",
+        node=node,
+        state="it is as that run has left it",
+        fix=typed("plan", after=" shows how it is now"),
     )
 
 

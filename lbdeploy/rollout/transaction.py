@@ -76,7 +76,7 @@ class Transaction:
 
     def launch(self) -> str:
         """POSIX sh for root: starts the task, and prints its output until it waits for the laptop or ends."""
-        given = _given(unit=UNIT, who=f"lbdeploy: {self.origin.about}", mark=MARK, run=self.path)
+        given = _given(unit=UNIT, about=self.origin.about, lock=LOCK, mark=MARK, run=self.path)
         # Through files owned by root, not through arguments, which every user can see.
         files = self._write("sh", self._body()) + self._write("hosts", self.origin.hosts)
         head = f"{PRELUDE}umask 077\nmkdir -p {RUN}\nchmod 700 {RUN}\n"
@@ -96,7 +96,8 @@ class Transaction:
 
     def _follow(self, line: int, limit: int = FOLLOW_SECONDS) -> str:
         given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=JOURNAL)
-        return f"{given}\nid={cmd(self.origin.id)}\nlimit={limit}\n{remote_text('follow.sh')}"
+        given += f"\n{_given(id=self.origin.id, limit=limit, lock=LOCK, about=self.origin.about)}"
+        return f"{given}\n{remote_text('follow.sh')}"
 
     def _write(self, ending: str, text: str) -> str:
         return f"cat > {self.path}.{ending} <<'{self.nonce}'\n{text}\n{self.nonce}\n"

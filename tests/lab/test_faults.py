@@ -24,6 +24,7 @@ my $lock = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
 open my $file, ">", "/var/lib/dpkg/lock-frontend" or die;
 fcntl($file, F_SETLK, $lock) or die;
 """
+HOLDS = '[ "$(readlink "$f")" = /run/lbdeploy/lock ]'
 CONFIGS = "/etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf"
 
 
@@ -161,6 +162,24 @@ def test_what_a_node_may_still_undo_is_not_taken_for_done(pair: Lab) -> None:
     assert {each["node"] for each in done["changes"]} == {"lb1", "lb2"}
     for node in ("lb1", "lb2"):
         assert "advert_int 2" in pair.on(node, "cat /etc/keepalived/keepalived.conf")
+
+
+@pytest.mark.usefixtures("unnoticed")
+def test_a_laptop_that_slept_leaves_alone_what_others_have_done_since(pair: Lab) -> None:
+    """Its change of lb1 was undone, so it goes back on lb2, too; but by then another run has changed that."""
+    pair.edit("preempt_delay = 2", "preempt_delay = 4")
+    asleep = begin(pair, "--json", "up")
+    until(asleep, "lb1 changed")
+    asleep.send_signal(signal.SIGSTOP)
+    for node in ("lb1", "lb2"):  # as after 20 s without a word
+        pair.on(node, f"for f in /proc/[0-9]*/fd/9; do {HOLDS} && kill $(echo $f | cut -d/ -f3); done; true")
+    pair.edit("preempt_delay = 4", "preempt_delay = 5")
+    pair.do("up", "--limit", "lb2", "--lock-wait", "60")
+    asleep.send_signal(signal.SIGCONT)
+    error = json.loads(asleep.communicate(timeout=60)[0])["error"]
+    assert "preempt_delay 5" in pair.on("lb2", "cat /etc/keepalived/keepalived.conf")
+    assert asleep.returncode == 1
+    assert "lb2 was to undo its change, too: another run has had the lock since: " in error["state"]
 
 
 @pytest.mark.parametrize("dies", [False, True])

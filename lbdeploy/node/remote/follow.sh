@@ -1,7 +1,9 @@
 # Prints the log of the run in the unit $unit, from line $from on, until the run waits for the laptop or ends.
-# Given: unit, mark, run (the path of the run's files), from, log, journal, id (the run's), limit (for how long, in s).
+# Given: unit, mark, run (the path of the run's files), from, log, journal, id (the run's), limit (for how long, in s),
+# lock, about (what this run has written into it).
 #
-# Where the log is gone, since the node rebooted, the journal says what was done, and in which boot.
+# Where the log is gone, since the node rebooted, the journal says what was done, and in which boot. Another run removes it,
+# too, once it has the lock: this one slept, and what it had not been told to keep was undone before that.
 
 busy() { case $(systemctl show -p ActiveState --value "$unit") in inactive | failed) return 1 ;; esac; }
 
@@ -15,6 +17,9 @@ if [ ! -e "$log" ]; then
         done
         sed "s|^|$mark |" "$journal"
         printf '%s now %s\n' "$mark" "$(cat /proc/sys/kernel/random/boot_id)"
+    else
+        holder=$(cat "$lock" 2> /dev/null)
+        case $holder in '' | "$about") ;; *) printf '%s outrun %s\n' "$mark" "$holder" ;; esac
     fi
     exit 0
 fi

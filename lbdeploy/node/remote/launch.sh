@@ -1,5 +1,5 @@
 # Starts the applying script $run.sh as the transient unit $unit, and prints its output (see follow.sh).
-# Given: unit, who (for a second run to read), mark, run (a path for this run's own files, without an extension).
+# Given: unit, about (for a second run to read), lock, mark, run (a path for this run's own files, without an extension).
 #
 # The unit outlives this connection, and its name serves as a lock: there can be only one. If its process is killed,
 # systemd calls the script again, to complete or undo what it has done (commit.sh); twice, should that be killed, too.
@@ -8,7 +8,7 @@ log=$run.log
 : > "$log"
 ended="-/bin/sh -c '[ ! -e $run.sh ] || exec /bin/sh $run.sh ended'"
 start() {
-    systemd-run --quiet --collect --unit="$unit" --description="$who" -p StandardOutput=append:"$log" \
+    systemd-run --quiet --collect --unit="$unit" --description="lbdeploy: $about" -p StandardOutput=append:"$log" \
         -p StandardError=append:"$log" -p ExecStopPost="$ended" -p ExecStopPost="$ended" -p TimeoutStopSec=600 \
         /bin/sh "$run.sh" 2> "$run.err"
 }
@@ -18,6 +18,10 @@ give_up() {
     exit 0
 }
 state() { systemctl show -p ActiveState --value "$unit"; }
+
+# A laptop that slept has lost its lock. Where another run has had it since, what this one is to do is outdated.
+holder=$(cat "$lock" 2> /dev/null)
+case $holder in '' | "$about") ;; *) give_up "outrun $holder" ;; esac
 
 # A change that was kept, and only watches whether its peers keep it (agree.sh), gives way: this run sees to them now.
 for each in "${run%/*}"/*.agreeing; do

@@ -58,6 +58,8 @@ def test_only_nodes_that_say_so_are_as_before(lines: str) -> None:
         (Told(KEPT), "unless it finds that a peer has undone it", "lbdeploy verify"),
         (Told("await 30", told_to_keep=True), "whether it has heard that is not known", "lbdeploy verify"),
         (Told("await 30"), "lb2 undoes its change by itself, within seconds", "lbdeploy verify"),
+        (Told("await 30|outrun bob"), "lb2 is in another run's hands: bob", "lbdeploy verify"),
+        (Told("locked bob"), "lb2 is in another run's hands: bob", "lbdeploy verify"),
         (Told("step reload haproxy"), "lb2 goes on by itself with: reload haproxy", "lbdeploy verify"),
         (Told("await 30|undoing"), "lb2 undoes its change by itself", "lbdeploy verify"),
     ],

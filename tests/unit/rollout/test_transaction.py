@@ -28,7 +28,7 @@ from symlink import Symlink
 from lbdeploy.cli.report.printer import SHOWN
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.errors import RebootedError, RemoteError, RolledBackError
+from lbdeploy.errors import LockedError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import excerpt
 from lbdeploy.node.drift import NodePlan, ResourceDiff, diff
 from lbdeploy.node.remote import readable, remote_text
@@ -1309,6 +1309,37 @@ def test_a_node_that_a_run_is_changing_is_locked(machine: Machine) -> None:
     progress = machine.tell(transaction.launch, start="return 1")
     assert progress.locked == "lbdeploy: bob"
     assert list(machine.here.run.iterdir()) == []
+
+
+def test_a_run_that_slept_changes_nothing_that_another_one_has_had_since(machine: Machine) -> None:
+    """The lock has the name of whoever had it last: if that is another run, what this one has planned is old."""
+    machine.here.run.mkdir(exist_ok=True)
+    lock = machine.here.run / "lock"
+    conf = machine.here.path("conf")
+    plan = machine.here.plan(machine.here.file("conf", "new\n"))
+    transaction = machine.here.transaction(plan)
+    lock.write_text("bob@desk (process 8): it's lbdeploy up; $(id)\n")
+    error = machine.tell(transaction.launch).error(plan)
+    assert isinstance(error, LockedError)
+    assert error.message == "another run has had the lock since: bob@desk (process 8): it's lbdeploy up; $(id)"
+    assert (conf.exists(), list(machine.here.run.iterdir())) == (False, [lock])
+    lock.write_text(f"{transaction.origin.about}\n")
+    machine.progress = Progress("lb1", lambda text: None)
+    assert machine.tell(transaction.launch).exit == 0
+    assert conf.read_text() == "new\n"
+
+
+def test_a_run_whose_log_another_one_has_removed_learns_whose_node_it_is(machine: Machine) -> None:
+    """It waited to be confirmed as the laptop fell asleep, and was undone; then the other run came."""
+    transaction = waiting(machine)
+    told = machine.progress.lines_read
+    machine.tell(lambda: transaction.follow(told, "abandon"))
+    (machine.here.state / "journal").write_text("run 20260101T000000.000Z\nexit 0\n")
+    for whose, outrun in ((f"{transaction.origin.about}\n", None), ("bob\n", "bob")):
+        (machine.here.run / "lock").write_text(whose)
+        machine.progress = Progress("lb1", lambda text: None, awaiting=20)
+        progress = machine.tell(lambda: transaction.follow(told, "abandon"))
+        assert (progress.outrun, progress.waits) == (outrun, outrun is None)
 
 
 def test_a_unit_that_can_not_be_started_is_told(machine: Machine) -> None:
