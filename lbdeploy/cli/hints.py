@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 OFFLINE = ("init", "check", "render", "lab")
-LIMITED = ("doctor", "plan", "up", "verify", "status")  # these commands take --limit
+LIMITED = ("doctor", "plan", "up", "verify", "status")  # what takes the --limit of any of them
 CONNECTING = (*LIMITED, "rebuild", "handover", "drain", "undrain", "servers", "drill", "rollback", "down")
 COMMAND = re.compile(rf"\blbdeploy((?: -v| --lab)*) ({'|'.join((*OFFLINE, *CONNECTING))})\b(?! --help)")
 
@@ -62,5 +62,9 @@ class Advice:
         return ["lbdeploy", *files, *lab, *flags, command, *limit]
 
     def _limits(self, command: str) -> bool:
-        """Whether to add --limit: after `down`, only to `down` itself, since its nodes concern no other command."""
-        return command == "down" if self.command == "down" else command in LIMITED
+        """Whether to add --limit: after `down`, only to `down` itself, since its nodes concern no other command.
+
+        Without it, `rollback --to RUN` after `rollback --limit` would change the other nodes, too.
+        """
+        itself = command == self.command and command in ("down", "rollback")
+        return itself or (command in LIMITED and self.command != "down")

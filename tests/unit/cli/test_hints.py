@@ -53,6 +53,14 @@ def test_nodes_that_are_taken_away_limit_nothing_else() -> None:
     assert down.of("lbdeploy down --yes") == "lbdeploy down --limit lb2 --yes"
 
 
+def test_a_rollback_of_some_nodes_goes_on_with_these() -> None:
+    """It would change others otherwise. After another command it is the last run that counts, whoever was changed."""
+    again = "lbdeploy rollback --to 1 goes on; lbdeploy up brings back what hosts.toml says"
+    back = Advice("rollback", limit=("lb2",)).of(again)
+    assert back == again.replace("rollback", "rollback --limit lb2").replace("lbdeploy up", "lbdeploy up --limit lb2")
+    assert Advice("up", limit=("lb2",)).of("lbdeploy rollback goes back") == "lbdeploy rollback goes back"
+
+
 def test_every_fix_of_a_document_is_like_that() -> None:
     """However deep; other texts may tell of other runs, and stay."""
     document = {"error": {"fix": "lbdeploy up", "message": "lbdeploy up"}, "findings": [{"fix": None}, {"fix": "look"}]}
