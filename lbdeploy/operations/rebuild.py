@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy.common.typed import typed
+from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -107,8 +107,14 @@ class Rebuild:
         return self._run.look(start)
 
     def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
-        """Continue, or put everything back, as `up` does."""
-        return self._run.recover(error, start, done)
+        """Continue, or put everything back, as `up` does; but `up` itself, as advice, would change other nodes, too."""
+        try:
+            return self._run.recover(error, start, done)
+        except LbdeployError as failed:
+            if isinstance(failed.fix, Typed) and failed.fix.words == typed("up").words:
+                again = typed("rebuild", self.name)
+                raise failed.but(fix=Typed(failed.fix.replace(typed("up"), again), again.words)) from None
+            raise
 
     def end(self, start: Start, done: tuple[str, ...]) -> Survey:
         """All nodes at the end, without waiting for one that could not be reached before."""

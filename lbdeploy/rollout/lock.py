@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lbdeploy.common.shell import cmd
-from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
@@ -83,15 +82,15 @@ class Lock:
         """Send heartbeats to the nodes from now on, in the background."""
         threading.Thread(target=self._beat, daemon=True).start()
 
-    def check(self) -> None:
-        """Raise LostError where a node has released it, so that another run may be at work."""
+    def check(self, fix: str) -> None:
+        """Raise LostError where a node has released it, so another run may be at work. `fix`: what to type then."""
         for name, held in self._held.items():
             if not held.alive:
                 raise LostError(
                     "the node released the lock, since it heard nothing from this run",
                     node=name,
                     state="nothing more was changed",
-                    fix=typed("up"),
+                    fix=fix,
                 )
 
     def forget(self, name: str) -> None:

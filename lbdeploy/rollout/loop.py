@@ -189,7 +189,7 @@ class RunLoop:
         state = [*self._purpose.wording.done(done), *([f"{' and '.join(left)} left as it was"] if left else [])]
         self._context.interrupt.check("; ".join(state), self._purpose.wording.halted_fix)
         if left:  # otherwise nobody needs the lock any more
-            lock.check()
+            lock.check(self._purpose.wording.halted_fix)
 
     def _interrupted(self, done: Sequence[str]) -> InterruptedRunError:
         """The error where the operator interrupted the run in the middle of a stage."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from builders import SEED, as_by, cluster, observe, plans, stopped
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, InterruptedRunError, LbdeployError, RemoteError
@@ -201,6 +202,19 @@ def test_what_to_type_after_an_interruption_is_rebuild_itself(seed: Cluster, run
     with pytest.raises(BegunError):
         rebuild.rebuild(wait=False)
     assert rebuild.wording.halted_fix == "lbdeploy rebuild lb1 goes on"
+
+
+def test_what_to_type_after_a_failure_is_rebuild_itself(seed: Cluster, run: Any) -> None:
+    """`up` would change other nodes, too, and rebuild is there for not doing that. Other advice stays."""
+    rebuild = run(seed, {})
+    for fix, told in (
+        (typed("up", before="fix the cause, then: "), "fix the cause, then: lbdeploy rebuild lb1"),
+        (typed("verify", after="; or: lbdeploy up"), "verify; or: lbdeploy up"),
+    ):
+        with pytest.raises(RemoteError) as caught:
+            rebuild.recover(RemoteError("apt failed", node="lb1", fix=fix), None, ())
+        assert str(caught.value.fix).endswith(told)
+        assert caught.value.to_json()["fix_command"][1] == ("rebuild" if "rebuild" in told else "verify")
 
 
 def test_another_name_of_an_interface_is_refused_with_those_there_are(tmp_path: Path, run: Any) -> None:

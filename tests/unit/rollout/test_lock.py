@@ -87,12 +87,12 @@ def taken(shell: Shell, node: Node, about: str = ANN) -> Lock:
 def test_one_run_holds_the_lock_and_the_others_learn_who_it_is(shell: Shell, seed: Cluster) -> None:
     """The second one is refused, and the third gets it once the first has let go."""
     first = taken(shell, seed.preferred)
-    first.check()
+    first.check("again")
     with pytest.raises(LockedError, match=r"another run is at work: ann@laptop \(process 7\)") as caught:
         taken(shell, seed.preferred, BOB)
     assert (caught.value.node, caught.value.exit_code) == ("lb1", 5)
     first.release()
-    taken(shell, seed.preferred, BOB).check()
+    taken(shell, seed.preferred, BOB).check("again")
 
 
 def test_nobody_else_can_read_or_remove_it(shell: Shell, seed: Cluster, place: Path) -> None:
@@ -115,7 +115,7 @@ def test_the_end_of_the_connection_frees_it(shell: Shell, seed: Cluster) -> None
     lock = taken(shell, seed.preferred)
     shell.held[0].release()
     with pytest.raises(LostError, match="released the lock") as caught:
-        lock.check()
+        lock.check("again")
     assert (caught.value.node, caught.value.state) == ("lb1", "nothing more was changed")
 
 
@@ -148,7 +148,7 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
             taken(shell, seed.preferred)
     assert f"{BOB} (its operator has disconnected; the node ends it by itself)" in caught.value.message
     shell.systemctl = "echo inactive; return 3"
-    taken(shell, seed.preferred).check()
+    taken(shell, seed.preferred).check("again")
 
 
 def test_a_node_that_was_started_again_needs_no_lock(shell: Shell, seed: Cluster) -> None:
@@ -157,7 +157,7 @@ def test_a_node_that_was_started_again_needs_no_lock(shell: Shell, seed: Cluster
     shell.held[0].release()
     lock.forget("lb1")
     lock.forget("lb1")
-    lock.check()
+    lock.check("again")
 
 
 @pytest.mark.parametrize("about", ['it\'s $(id) `id` \\ %s "x"', "-n", "#"])

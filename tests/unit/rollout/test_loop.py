@@ -76,9 +76,9 @@ class Locked:
     def forget(self, name: str) -> None:
         self.forgotten.append(name)
 
-    def check(self) -> None:
+    def check(self, fix: str) -> None:
         if self.lost:
-            raise LostError("the lock is lost")
+            raise LostError("the lock is lost", fix=fix)
 
 
 @pytest.fixture
@@ -191,8 +191,9 @@ def test_a_second_ctrl_c_leaves_in_the_middle_of_a_stage(context: RunContext) ->
 def test_a_lock_that_is_lost_stops_the_run_before_the_next_stage(context: RunContext, lock: Locked) -> None:
     purpose = Purposeful(plan("lb2", "lb1"))
     purpose.stop["lb2"] = lambda: setattr(lock, "lost", True)
-    with pytest.raises(LostError):
+    with pytest.raises(LostError) as caught:
         RunLoop(context, purpose).run()
+    assert caught.value.fix == "halted"
     assert purpose.said == ["start", "lb2 after start", "look"]
 
 
