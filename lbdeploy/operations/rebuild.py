@@ -88,7 +88,8 @@ class Rebuild:
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the node can't be brought in safely."""
         wanted, survey = self._run.wanted.inheriting(self._observed(self._run.wanted))
-        self._require_holder(survey)
+        with survey.judged():
+            self._require_holder(survey)
         deaf = list(_deaf(survey, self.name))
         if not deaf:
             return Start(survey, lasting(wanted), survey.plan)
@@ -132,7 +133,8 @@ class Rebuild:
         survey = self.context.observer.survey(wanted)
         for error in survey.errors.values():
             raise error
-        self._run.refuse(survey)
+        with survey.judged():
+            self._run.refuse(survey)
         return survey
 
     def _require_holder(self, survey: Survey) -> None:

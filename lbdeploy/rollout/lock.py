@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lbdeploy.common.shell import cmd
 from lbdeploy.config.model import Node
@@ -24,6 +24,8 @@ from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Held, Session
+
+T = TypeVar("T")
 
 BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock
@@ -113,28 +115,26 @@ class Lock:
                 held.beat()
 
 
+def waiting(attempt: Callable[[], T], wait: float, emit: Emit) -> T:
+    """The result of the attempt, made again for up to `wait` seconds where another run is at work; then LockedError."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return attempt()
+        except LockedError as error:
+            if time.monotonic() >= deadline:
+                raise
+            emit(Note(None, f"waiting for the lock: {error.message}"))
+            time.sleep(RETRY_SECONDS)
+
+
 @contextmanager
 def locking(pool: SessionPool, nodes: Sequence[Node], about: str, wait: float, emit: Emit) -> Iterator[Lock]:
     """The cluster's lock, for the duration of the block. If it is taken, retries for `wait` s; then LockedError.
 
     The first node is locked before the others, so that exactly one of two simultaneous runs gets the lock.
     """
-    deadline = time.monotonic() + wait
-    while True:
-        lock = Lock(about)
-        try:
-            _take(lock, pool, nodes)
-        except LockedError as error:
-            lock.release()
-            if time.monotonic() >= deadline:
-                raise
-            emit(Note(None, f"waiting for the lock: {error.message}"))
-            time.sleep(RETRY_SECONDS)
-        except LbdeployError:
-            lock.release()
-            raise
-        else:
-            break
+    lock = waiting(lambda: _taken(about, pool, nodes), wait, emit)
     try:
         lock.keep()
         yield lock
@@ -145,6 +145,16 @@ def locking(pool: SessionPool, nodes: Sequence[Node], about: str, wait: float, e
         lock.release()
         raise
     lock.release()
+
+
+def _taken(about: str, pool: SessionPool, nodes: Sequence[Node]) -> Lock:
+    lock = Lock(about)
+    try:
+        _take(lock, pool, nodes)
+    except LbdeployError:
+        lock.release()
+        raise
+    return lock
 
 
 def _take(lock: Lock, pool: SessionPool, nodes: Sequence[Node]) -> None:

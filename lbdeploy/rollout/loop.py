@@ -16,7 +16,7 @@ from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, R
 from lbdeploy.events import Emit
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.interrupt import Interrupt
-from lbdeploy.rollout.lock import Lock, locking
+from lbdeploy.rollout.lock import Lock, locking, waiting
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted
 from lbdeploy.rollout.outcome import going_on
@@ -128,7 +128,8 @@ class RunLoop:
 
         `approve` is asked before anything is changed, and may refuse: then InterruptedRunError is raised.
         """
-        start = self._purpose.start()
+        # It may be refused because another run is in the middle of a change.
+        start = waiting(self._purpose.start, self._context.options.lock_wait, self._context.emit)
         if not start.plan.changes and start.survey.undecided:
             # What there is to see is another run's, which may still undo it: whoever holds the lock knows the outcome.
             with self._locked(start.survey):

@@ -110,7 +110,8 @@ class Run:
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the run must not begin."""
         wanted, survey = self.wanted.inheriting(self.context.observer.survey_once_booted(self.wanted))
-        self.refuse(survey)
+        with survey.judged():
+            self.refuse(survey)
         return Start(survey, lasting(wanted), survey.plan)
 
     def refuse(self, survey: Survey) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.plan import Plan
 from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
 from lbdeploy.planning.stages import staged
+from lbdeploy.rollout.progress import locked
 from lbdeploy.ssh.greeting import Greeting
 
 REFUSED = (HostKeyError, LoginError, SudoError)  # the node is up, but refuses the login
@@ -75,6 +77,19 @@ class Survey:
     def undecided(self) -> dict[str, str]:
         """Who is at work on nodes whose change may still be undone, by node."""
         return {name: run.about for name, run in self._journals.items() if run.undecided}
+
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """For what is refused because of how the nodes look: LockedError instead, where another run is changing them.
+
+        A look in the middle of a change has half of it, such as a new VIP beside the file that lacks it.
+        """
+        try:
+            yield
+        except RemoteError:
+            for name, about in self.undecided.items():
+                raise locked(name, about) from None
+            raise
 
     @property
     def unended(self) -> bool:

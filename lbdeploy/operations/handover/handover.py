@@ -70,7 +70,8 @@ class Handover:
         part = self.part
         if back and part.group and any(each.priority_offset for each in survey.seen.values()):
             survey = self._without_offsets_of_nodes(survey)
-        self._ends(survey, to, back=back)  # what is refused anyway keeps nobody waiting
+        if not survey.undecided:
+            self._ends(survey, to, back=back)  # what is refused anyway keeps nobody waiting
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
         with locking(self._pool, nodes, self._about, self._lock_wait, self._emit) as lock:
             survey = self._observer.look(self._wanted)  # whoever had the lock before may have moved the VIPs

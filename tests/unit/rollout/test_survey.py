@@ -11,7 +11,7 @@ from builders import LONG_AGO, SEED, as_by, cluster, links, observe, plans, stop
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LoginError, RemoteError, SudoError
+from lbdeploy.errors import ConnectError, HostKeyError, LbdeployError, LockedError, LoginError, RemoteError, SudoError
 from lbdeploy.node.parsers import Room
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
@@ -160,3 +160,14 @@ def test_the_last_run_of_each_node_is_known(seed: Cluster) -> None:
         seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2"), states={"service lbdeploy": journal})
     )
     assert found.runs == {"lb1": "20260101T000000.000Z", "lb2": "under way"}
+
+
+def test_half_of_another_runs_change_is_not_refused_but_waited_for(seed: Cluster) -> None:
+    """The VIP is there, and the file from before it, too: whoever is changing the node is named, not the VIP."""
+    changing = {"service lbdeploy": JournalState("1", "ann", "reload keepalived", ended=False, active=True)}
+    node = observe(seed, seed.node("lb2"), states=changing)
+    found = survey(seed, observe(seed, seed.node("lb1"), holds=True), node)
+    with pytest.raises(LockedError, match="another run is at work: ann"), found.judged():
+        raise RemoteError("has a VIP that keepalived did not put there")
+    with pytest.raises(RemoteError, match="did not put"), pair(seed).judged():
+        raise RemoteError("has a VIP that keepalived did not put there")
