@@ -31,7 +31,9 @@ def dial(node: Node, target: Target) -> socket.socket:
 def _tcp(hop: Target) -> socket.socket:
     """Connect to the first of its addresses that accepts. Raises the OSError of the last one."""
     family = FAMILIES.get(hop.source.family, socket.AF_UNSPEC)
-    *others, last = socket.getaddrinfo(hop.host, hop.port, family, socket.SOCK_STREAM)
+    # As bytes, ASCII is looked up as it is; for text, Python imports tables of Unicode's names first: 1.5 ms.
+    host = hop.host.encode() if hop.host.isascii() else hop.host
+    *others, last = socket.getaddrinfo(host, hop.port, family, socket.SOCK_STREAM)
     for each in others:
         with suppress(OSError):
             return _reached(hop, each[0], each[4])

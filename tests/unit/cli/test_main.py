@@ -96,7 +96,7 @@ class Finder:
         return spec
 class Dialling(socket.socket):
     def connect(self, address):
-        order.append("dial")
+        order.append("dial" if "encodings.idna" not in sys.modules else "late")
         dialled.set()
         raise ConnectionRefusedError
 socket.socket = Dialling
@@ -105,7 +105,7 @@ sys.meta_path.insert(0, Finder)
 
 
 def test_nodes_are_dialled_before_fabric_is_imported(folder: Path) -> None:
-    """sshd's answer and the import take their time side by side."""
+    """sshd's answer and the import take their time side by side; nor are tables of Unicode imported for an address."""
     program = DIALLED + PROGRAM.replace("print(*sys.modules,", "print(*order,")
     argv = [sys.executable, "-c", program, "plan"]
     env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "XDG_STATE_HOME": str(folder / "state")}

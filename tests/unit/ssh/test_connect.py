@@ -47,3 +47,10 @@ def test_a_host_that_is_not_there_is_looked_for_once_more_where_it_was_hardly_lo
     with pytest.raises(ConnectError, match="it failed"):
         dial(NODE, target(port=22, host="127.0.0.1"))
     assert len(tried) == tries
+
+
+@pytest.mark.parametrize("host", ["lb1..example", f"{70 * 'a'}.example"])
+def test_a_name_that_no_host_can_have_is_not_found(host: str) -> None:
+    """An empty label, or one that is too long, as in HostName of ssh_config: told like any other unknown name."""
+    with pytest.raises(ConnectError, match="can't be reached"):
+        dial(NODE, target(port=22, host=host))
