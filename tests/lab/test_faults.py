@@ -156,7 +156,7 @@ def test_what_a_node_may_still_undo_is_not_taken_for_done(pair: Lab) -> None:
     process.kill()
     process.wait()
     assert "its operator has disconnected" in pair.do("up", code=5)["error"]["message"]
-    decided = pair.do("verify", "--wait", "60", code=6)["findings"]
+    decided = pair.do("verify", "--wait", "60", "--wait-for", "vips", code=6)["findings"]
     assert not any("may still be undone" in each["detail"] for each in decided)
     done = pair.do("up", "--lock-wait", "60")
     assert {each["node"] for each in done["changes"]} == {"lb1", "lb2"}
