@@ -274,7 +274,7 @@ def test_ctrl_c_twice_leaves_and_says_what_the_node_does(pair: Lab) -> None:
 @pytest.mark.usefixtures("unnoticed")
 def test_of_two_runs_at_once_one_wins(pair: Lab) -> None:
     """The other exits 5, and names who, from where, since when and with what command; or waits, where told to."""
-    slow_dpkg(pair, "lb2", 6)
+    slow_dpkg(pair, "lb2", 12)
     try:
         first = begin(pair, "up")
         until(first, "lb2: ")
