@@ -12,7 +12,8 @@ from ipaddress import ip_address
 
 from lbdeploy.node.keepalived_conf import Instance
 
-_ANY = (r"\S+", r"\S+", "..", "..", "..", "....", ".*", ".*")
+_ANY_SOURCE = r"\S+"
+_ANY = (_ANY_SOURCE, r"\S+", "..", "..", "..", "....", ".*", ".*")
 _AUTH_TYPES = {"PASS": 1, "AH": 2}
 
 
@@ -21,10 +22,11 @@ def distinguishing(before: Instance, after: Instance, *, alone: bool = True) -> 
 
     Unless it is `alone`, the node sends adverts of other instances, too, which the router ID tells from these.
 
-    Only what differs is compared, so that what keepalived fills in by itself does no harm.
+    Only what differs is compared, so that what keepalived fills in by itself does no harm. An address that only one of
+    them names tells nothing: the other's adverts may come from it just as well.
     """
     old, new = _fields(before), _fields(after)
-    if old == new:
+    if old[1:] == new[1:] and (old[0] == new[0] or _ANY_SOURCE in {old[0], new[0]}):
         return "", ""
     if old[4] != new[4]:  # the number of addresses tells enough; their order is keepalived's own affair
         old, new = _without_addresses(old), _without_addresses(new)
@@ -43,7 +45,7 @@ def _fields(instance: Instance) -> tuple[str, ...]:
     version = 3 if family == 6 else int(instance.settings.get("version", "2"))
     vips = [address for each in instance.vips if (address := ip_address(each.split("/")[0])).version == family]
     return (
-        re.escape(origin) if origin else r"\S+",
+        re.escape(origin) if origin else _ANY_SOURCE,
         "host" if instance.peers else "group",
         f"{version}1",
         f"{int(instance.settings.get('virtual_router_id', '0')):02x}",

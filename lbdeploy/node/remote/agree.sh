@@ -6,9 +6,10 @@
 # What peers say, and what their adverts are like, decides. Whoever undoes wins, since everybody can:
 #   waits      says so. A peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long:
 #              undo it; but in the last two cases keep it if a peer has come to the end, as while this node was paused
-#   has kept   says kept. A peer says undone, or is heard with the old configuration: undo it. All have kept it: the end.
-#              Nothing else undoes it, so that it stays where all have kept it, whichever of them knows that. A peer that is
-#              heard with the new configuration, and says nothing, has come to the end: so all have kept it
+#   has kept   says kept. A peer says undone: undo it. All have kept it: the end. A peer is heard with the old
+#              configuration before that: undo it. Nothing else undoes it, so that it stays where all have kept it,
+#              whichever of them knows that. A peer that is heard with the new configuration, and says nothing, has come
+#              to the end: so all have kept it
 #   undoes     says undone
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
@@ -123,6 +124,8 @@ agree() {
     uptime
     deadline=$((now + agree_seconds)) last=$now
     until [ -e "$run.agreed" ]; do
+        # Whoever has heard that all have kept it may have come to the end: no advert undoes it then.
+        if kept_by_all && ! heard undone 0; then break; fi
         if heard undone 0 || heard old "$since"; then
             disagree
             linger
@@ -130,7 +133,7 @@ agree() {
             return 1
         fi
         awake
-        if kept_by_all || heard ended "$since" || [ "$now" -ge "$deadline" ]; then break; fi
+        if heard ended "$since" || [ "$now" -ge "$deadline" ]; then break; fi
         sleep 0.2
     done
     rm -f "$run.agreeing"

@@ -104,6 +104,18 @@ def test_what_does_not_show_on_the_wire_has_no_pattern() -> None:
     assert distinguishing(instance(), instance()) == ("", "")
 
 
+def test_a_source_that_only_one_of_them_names_tells_nothing() -> None:
+    """A hand-made instance names none, its successor does: all adverts of the successor would be taken for old ones."""
+    by_hand, named = instance(source="", peers=""), instance(source="mcast_src_ip 10.0.0.2", peers="")
+    assert distinguishing(by_hand, named) == ("", "")
+    assert distinguishing(named, by_hand) == ("", "")
+    old, new = distinguishing(by_hand, instance(source="mcast_src_ip 10.0.0.2", peers="", router="102"))
+    assert re.fullmatch(old, advert(named, "group"))
+    assert not re.fullmatch(new, advert(named, "group"))
+    moved = instance(source="mcast_src_ip 10.1.0.2", peers="")
+    assert re.fullmatch(distinguishing(named, moved)[0], advert(named, "group"))
+
+
 def test_ipv6_has_version_3() -> None:
     """Whatever the file says."""
     settings = {"source": "unicast_src_ip fd00::2", "peers": "unicast_peer { fd00::1 }", "vips": "fd00::10/64 dev a"}
