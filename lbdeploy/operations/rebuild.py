@@ -133,8 +133,7 @@ class Rebuild:
         survey = self.context.observer.survey(wanted)
         for error in survey.errors.values():
             raise error
-        with survey.judged():
-            self._run.refuse(survey)
+        self._run.refuse(survey)
         return survey
 
     def _require_holder(self, survey: Survey) -> None:

@@ -110,12 +110,18 @@ class Run:
     def start(self) -> Start:
         """Observe the nodes, and plan. Raises LbdeployError where the run must not begin."""
         wanted, survey = self.wanted.inheriting(self.context.observer.survey_once_booted(self.wanted))
-        with survey.judged():
-            self.refuse(survey)
+        self.refuse(survey)
         return Start(survey, lasting(wanted), survey.plan)
 
     def refuse(self, survey: Survey) -> None:
-        """Raise where the run must not begin: what a node lacks, and former peers that would take the VIPs."""
+        """Raise where the run must not begin: what a node lacks, and former peers that would take the VIPs.
+
+        Raises LockedError where that may only look so, since another run is in the middle of a change.
+        """
+        with survey.judged():
+            self._refuse(survey)
+
+    def _refuse(self, survey: Survey) -> None:
         ignore = self.context.options.ignore
         survey.refuse(ignore)
         for name, about in survey.undecided.items():
