@@ -173,9 +173,10 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
         "path": TEXT, "files": NAMES, "lines": _list(ADOPTED_LINE), "counts": VERDICTS, "notes": NAMES}),
     "doctor": (("findings",), {"findings": _list(FINDING)}),
     "check": (("findings", "files"), {"findings": _list(LINT), "files": _list(CHECKED), "corrected": NAMES}),
-    "handover": ((" ".join((*MEASURED, "held", *HEALTH)),), {
-        **MEASURED, "held": YES, "group": _or_null(TEXT), "watches": READING, **HEALTH,
-        "handovers": _list(_object(" ".join((*MEASURED, "held", "group")), **MEASURED, held=YES, group=TEXT))}),
+    "handover": ((" ".join((*MEASURED, "late", "held", *HEALTH)),), {
+        **MEASURED, "late": COUNT, "held": YES, "group": _or_null(TEXT), "watches": READING, **HEALTH,
+        "handovers": _list(_object(
+            " ".join((*MEASURED, "late", "held", "group")), **MEASURED, late=COUNT, held=YES, group=TEXT))}),
     "drain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "undrain": ((" ".join(TOLD_SERVERS),), TOLD_SERVERS),
     "servers": (("servers vips_announced written",), {

@@ -37,6 +37,8 @@ def _cost(moved: HandoverResult) -> Iterator[Line]:
         return
     style = "good" if moved.in_time else "bad"
     rest = f"; outage {moved.outage:.2f} s; open connections that were cut: {moved.broken}"
+    if moved.late:
+        rest += f"; asked for again by TCP, 1 s late: {moved.late}"
     yield (f"{moved.failed} of {moved.probes} probes failed", style), rest
     if moved.watches:
         ended = f"{moved.ended_watches} of {moved.watches} watches that only read were ended"

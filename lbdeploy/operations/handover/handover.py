@@ -1,8 +1,10 @@
 """Moving the VIPs in a planned way, and keeping them there.
 
-The node that is to take the VIPs gets the highest priority (see `priority_offsets`), and preempts as usual: after
-preempt_delay, and without a moment in which no node holds them. The offsets outlive reloads and restarts of keepalived;
-a reboot of a node clears its own. See docs/decisions/033-handover-holds.md.
+The node that is to take the VIPs gets the highest priority (see `priority_offsets`), and preempts as usual, after
+preempt_delay. The old holder lets go of them as it hears the advert that is sent just before the new one adds them
+(vrrp_state_master_tx, keepalived 2.2.7): a SYN that comes in between is lost, and TCP sends another one after 1 s. The
+offsets outlive reloads and restarts of keepalived; a reboot of a node clears its own. See
+docs/decisions/033-handover-holds.md.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from lbdeploy.node.vrrp_priority import FAULT, HANDOVER, skew
 from lbdeploy.operations.handover import candidates
 from lbdeploy.operations.handover.priority_offsets import Offsets, held, raised
 from lbdeploy.operations.handover.result import HandoverResult
-from lbdeploy.operations.outage.client import WATCHES, Prober
+from lbdeploy.operations.outage.client import AGAIN, LATE, WATCHES, Prober
 from lbdeploy.operations.outage.gaps import by_vip, cut
 from lbdeploy.operations.outage.views import HERE, views
 from lbdeploy.planning.desired import desired
@@ -115,7 +117,7 @@ class Handover:
         }
         last = self._last(taker, back=back)
         last = {name: last[name] for name in offsets}
-        prober = Prober(self.cluster.targets, WATCHES)
+        prober = Prober(self.cluster.targets, WATCHES, AGAIN)
         began = moved_at = time.time() + BASELINE
         if giver != taker:
             with prober, self._interrupt:
@@ -133,7 +135,8 @@ class Handover:
             ),
             streams=tuple(prober.streams),
             **prober.watched(began),
-            cut=len(lost),
+            cut=sum(each.failure != LATE for each in lost),
+            late=sum(each.failure == LATE for each in lost),
             giver=giver,
             taker=taker,
             began=began,

@@ -19,7 +19,8 @@ class HandoverResult(Measured):
     """The result of a handover. `expected` is the outage (s) that the timers predict; `offsets` are those that remain.
 
     `began` is when the handover began, `moved_at` when the VIPs moved, at the earliest (s, Unix). `cut`: the probes
-    whose connections were open at that moment.
+    whose connections were open at that moment. `late`: those whose
+    SYN was on its way then, and that TCP asked for again.
     `group`: whose VIPs moved, where there are groups; those of others were probed, too.
     """
 
@@ -27,6 +28,7 @@ class HandoverResult(Measured):
     taker: str
     began: float
     cut: int
+    late: int
     moved_at: float
     expected: float
     offsets: Offsets
@@ -77,6 +79,7 @@ class HandoverResult(Measured):
             "expected_ms": round(self.expected * 1000),
             "probes": self.probes,
             "failed": self.failed,
+            "late": self.late,
             "failures": [
                 {"address": str(probe.vip), "at_ms": round((probe.start - self.began) * 1000), "why": probe.failure}
                 for probe in self.failures
@@ -106,6 +109,7 @@ def together(results: Sequence[HandoverResult]) -> dict[str, object]:
         "expected_ms": max(round(each.expected * 1000) for each in results),
         "probes": sum(each.probes for each in results),
         "failed": sum(each.failed for each in results),
+        "late": sum(each.late for each in results),
         "from": first["from"],
         "to": first["to"],
         "held": any(each.holds for each in results),

@@ -25,7 +25,9 @@ from lbdeploy.operations.outage.watch import ALIVE, WatchClient
 WATCHES = 3  # of each VIP
 PERIOD = 0.02  # seconds between the probes of a VIP
 PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
+AGAIN = 1.9  # seconds for an answer to the second SYN
 SILENT = "no answer in time"
+LATE = "answered only when TCP had asked again"
 STREAM_PERIOD = 0.1
 STREAM_PATIENCE = 1.0
 
@@ -48,15 +50,17 @@ class Stream:
 class Prober:
     """Probes the targets while it is open as a context manager; `results`, `streams` and `watches` grow meanwhile.
 
-    `watches`: how many there are of each VIP.
+    `watches`: how many there are of each VIP. `patience`: seconds that a probe waits. What is answered after PATIENCE
+    has failed all the same, but is known to have been LATE.
     """
 
-    def __init__(self, targets: Sequence[ProbeTarget], watches: int = 0) -> None:
+    def __init__(self, targets: Sequence[ProbeTarget], watches: int = 0, patience: float = PATIENCE) -> None:
         self.results: list[ProbeResult] = []
         self.streams: list[Stream] = []
         context = _context()
         self.watches = [WatchClient(vip, port, context) for vip, port in targets for _ in range(watches)]
         self._targets = targets
+        self._patience = patience
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._probe()), name="prober", daemon=True)
 
@@ -66,14 +70,16 @@ class Prober:
 
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
-        self._thread.join(PATIENCE + STREAM_PATIENCE + ALIVE)
+        self._thread.join(self._patience + STREAM_PATIENCE + ALIVE)
 
     @property
     def refused(self) -> list[Address]:
         """The VIPs that have closed every connection from here so far, although they may serve other clients."""
         by = by_vip([*self.results])
         return [
-            vip for vip, results in by.items() if all(s.accepted and s.failure not in ("", SILENT) for s in results)
+            vip
+            for vip, results in by.items()
+            if all(s.accepted and s.failure not in ("", SILENT, LATE) for s in results)
         ]
 
     def watched(self, since: float) -> dict[str, Any]:
@@ -105,9 +111,9 @@ class Prober:
     async def _probe_once(self, vip: Address, port: int) -> None:
         start, accepted = time.time(), False
         try:
-            async with asyncio.timeout(PATIENCE), _connected(vip, port) as connection:
+            async with asyncio.timeout(self._patience), _connected(vip, port) as connection:
                 accepted = True
-                failure = await _ask(connection)
+                failure = await _ask(connection) or (LATE if time.time() - start > PATIENCE else "")
         except TimeoutError:
             failure = SILENT
         except OSError as error:

@@ -76,7 +76,8 @@ def _gap(ordered: Sequence[ProbeResult], failed: int, answer: float) -> Gap:
 
 
 def cut(results: Iterable[ProbeResult]) -> list[ProbeResult]:
-    """The probes of one VIP whose connections were open when it moved: its new holder does not know them.
+    """The probes of one VIP that were under way when it moved: its new holder does not know their connections, or their
+    SYN came when no node held the VIP, and the second one was answered.
 
     Such a probe fails between two good ones, and so may the next, which was being accepted. More failures in a row are
     an outage.

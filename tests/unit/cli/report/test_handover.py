@@ -16,7 +16,7 @@ from lbdeploy.operations.outage.watch import Silence
 VIP = ip_address("192.168.0.10")
 
 
-def told(seed: Cluster, *, reached: bool = True, watches: int = 6, silence: float = 0.7) -> list[str]:
+def told(seed: Cluster, *, reached: bool = True, watches: int = 6, silence: float = 0.7, late: int = 0) -> list[str]:
     """The report of a handover from lb1 to lb2, as text."""
     after = survey(seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2"), holds=True))
     probes = tuple(ProbeResult(VIP, 999 + n / 50, "" if reached else "refused") for n in range(100))
@@ -30,6 +30,7 @@ def told(seed: Cluster, *, reached: bool = True, watches: int = 6, silence: floa
         began=1000.0,
         moved_at=1001.5,
         cut=2,
+        late=late,
         expected=0.0,
         offsets={"lb1": 0, "lb2": 101},
         verdict=after.verdict,
@@ -46,6 +47,10 @@ def test_what_it_cost_clients(seed: Cluster) -> None:
         "They stay there until lbdeploy handover --back, or until lb2 is rebooted:",
         "lb1 takes them then, after preempt_delay (30 s).",
     ]
+
+
+def test_what_tcp_asked_for_again_is_told(seed: Cluster) -> None:
+    assert told(seed, late=1)[1].endswith("; open connections that were cut: 2; asked for again by TCP, 1 s late: 1")
 
 
 def test_a_short_silence_is_not_called_none(seed: Cluster) -> None:

@@ -36,6 +36,7 @@ def moved(seed: Cluster, pattern: str, *, expected: float = 0.0, healthy: bool =
         began=1000.0,
         moved_at=1002.0,
         cut=0,
+        late=0,
         expected=expected,
         offsets={"lb1": 0, "lb2": 101},
         verdict=after.verdict,

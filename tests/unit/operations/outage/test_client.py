@@ -12,7 +12,8 @@ from ipaddress import ip_address
 import pytest
 from drills import VIP
 
-from lbdeploy.operations.outage.client import Prober, Stream
+from lbdeploy.operations.outage import client
+from lbdeploy.operations.outage.client import LATE, SILENT, Prober, Stream
 
 
 @pytest.fixture
@@ -21,13 +22,14 @@ def server() -> Iterator[socket.socket]:
         yield listener
 
 
-def answer(listener: socket.socket) -> None:
+def answer(listener: socket.socket, after: float = 0.0) -> None:
     """Greet back until the listener is closed."""
     try:
         while True:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(1024)
+                time.sleep(after)
                 connection.sendall(b"\x15")
     except OSError:
         return
@@ -46,6 +48,18 @@ def test_the_prober_tells_what_answers_from_what_does_not(server: socket.socket)
     assert seen["127.0.0.2"] == {"no answer in time"}
     assert {probe.failure for probe in prober.results if str(probe.vip) == "127.0.0.3"} == {"Connection refused"}
     assert len([probe for probe in prober.results if probe.vip == here]) >= 10
+
+
+@pytest.mark.parametrize(("patience", "said"), [(0.1, SILENT), (10.0, LATE)])
+def test_one_who_waits_longer_knows_what_was_late(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch, patience: float, said: str
+) -> None:
+    """It has failed in both cases, but for how an outage is told from a SYN that was lost."""
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    threading.Thread(target=answer, args=(server, 0.15), daemon=True).start()
+    with Prober([(ip_address("127.0.0.1"), server.getsockname()[1])], patience=patience) as prober:
+        time.sleep(0.3)
+    assert said in {probe.failure for probe in prober.results}
 
 
 @pytest.mark.parametrize(

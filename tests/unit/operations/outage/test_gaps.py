@@ -27,7 +27,7 @@ def test_the_gap_is_from_the_last_good_probe_to_the_next_good_one(pattern: str, 
 
 @pytest.mark.parametrize(("failed", "lost"), [("a", 1), ("aa", 2), ("aaa", 0), ("x", 0), ("ax", 0)])
 def test_a_connection_that_a_move_cut_is_no_outage(failed: str, lost: int) -> None:
-    """One or two accepted probes (a) between good ones were cut; a third, or one not accepted, is an outage."""
+    """One or two accepted probes (a) between good ones were cut, or late; a third, or one not accepted: an outage."""
     run = [ProbeResult(VIP, 1 + number, "reset", each == "a") for number, each in enumerate(failed)]
     assert len(cut([ProbeResult(VIP, 0), *run, ProbeResult(VIP, 9)])) == lost
 
