@@ -188,14 +188,25 @@ class StageRunner:
         stage, before, excused = change.stage, change.before, change.excused
         self._emit(Note(None, f"{' and '.join(stage.names)} changed: it stays only if all is well"))
         survey = self._observer.until_settled(change.wanted, stage.names, before.errors, excused)
-        errors = [error for name, error in survey.errors.items() if name not in before.errors]
+        errors = {name: error for name, error in survey.errors.items() if name not in before.errors}
+        if errors and self._joined_alone(stage, survey):
+            lost, kept = " and ".join(errors), " and ".join(stage.names)
+            self._emit(
+                Note(None, f"{lost} no longer answers: {kept} stays as it is now, since it alone holds the VIPs")
+            )
+            return
         if errors:
-            raise errors[0]
+            raise next(iter(errors.values()))
         bad = objections(change.plan, stage, before, survey.without(change.later), excused)
         if bad and not change.back:
             what = "; ".join(dict.fromkeys(each.detail for each in bad))
             state = "the change is not confirmed, and the node undoes it"
             raise RemoteError(what, node=bad[0].node, state=state, fix=bad[0].fix or typed("verify"))
+
+    def _joined_alone(self, stage: Stage, survey: Survey) -> bool:
+        """Whether only nodes whose daemons this stage has started hold VIPs: undone, nobody would serve."""
+        holding = {name for part in self._cluster.parts for name in holders(part, list(survey.seen.values()))}
+        return bool(holding) and all(name in stage.names and joins(stage.plans[name]) for name in holding)
 
 
 def confirmed_task(cluster: Cluster, plan: NodePlan, *, away: bool = False) -> Task:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from clients import cut, traffic, turned_away
 from harness import LBDEPLOY, TOP, VIPS, Lab, held_by, sound, wait_for
+from runs import active, begin, until
 
 SCRIPT = TOP / "docs/scripts/rebuild-node"
 CONF = "/etc/keepalived/keepalived.conf"
@@ -152,3 +153,24 @@ def test_another_node_must_hold_the_vips_and_is_not_touched(fresh: Lab) -> None:
     assert {each["node"] for each in drifted["changes"]} == {"lb1"}
     assert [each["node"] for each in drifted["findings"] if each["check"] == "file" and not each["ok"]] == ["lb2"]
     assert fresh.on("lb2", "tail -n 1 /etc/keepalived/check-haproxy") == "# mine"
+
+
+def test_the_holder_dies_while_a_node_that_comes_back_waits_to_be_confirmed(pair: Lab) -> None:
+    """That node has taken the VIPs then, and nobody else could: what it got stays, and the run says who is lost.
+
+    The rest of the pair comes back by itself. `rebuild` goes by the node that it is about alone.
+    """
+    pair.on("lb1", "systemctl stop keepalived haproxy")
+    wait_for(lambda: held_by(pair, "lb2"), 20)
+    run = begin(pair, "--json", "up")
+    until(run, "lb1 changed: it stays only if all is well")
+    run.send_signal(signal.SIGSTOP)  # or it would be confirmed first
+    pair.lab("stop", "lb2")
+    wait_for(lambda: held_by(pair, "lb1"), 15)
+    run.send_signal(signal.SIGCONT)
+    said = json.loads(run.communicate(timeout=120)[0])
+    assert held_by(pair, "lb1")
+    assert not active(pair, "lb1")
+    assert (said["exit_code"], said["error"]["node"]) == (1, "lb2")  # as any node that a run leaves out
+    pair.lab("start", "lb2")
+    wait_for(lambda: pair.run("verify").code == 0, 60)
