@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chaos_changes import Change
-from chaos_faults import Fault
+from chaos_faults import PEER_LOST, Fault
 from chaos_pair import NODES, Command, Look, Pair
 from clients import CLOSED, RESET, SILENT, TWICE, instants
 
@@ -22,9 +22,14 @@ Files = dict[str, dict[str, str]]
 
 
 def allowed_outage(change: Change, fault: Fault, target: str) -> float:
-    """For how long (s) new connections may fail."""
+    """For how long (s) new connections may fail.
+
+    While VRRP elects anew, the standby does not hear that the holder gives up, and takes the VIPs when it misses it.
+    """
     lost = fault.outage and (target == HOLDER or change.breaks)
-    return fault.outage * change.slower + change.alone if lost else 0.0
+    unheard = change.agreed and change.breaks and target == HOLDER
+    longest = max(fault.outage, PEER_LOST) if unheard else fault.outage
+    return longest * change.slower + change.alone if lost else 0.0
 
 
 def allowed_cut(change: Change, fault: Fault, target: str) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from chaos_changes import CHANGES
 from chaos_faults import FAULTS
-from chaos_judge import allowed_cut, of_client
+from chaos_judge import allowed_cut, allowed_outage, of_client
 from clients import cut, gap, instants
 
 
@@ -72,3 +72,14 @@ def test_chaos_lets_two_nodes_have_a_vip_only_where_a_holder_starts_anew_in_an_e
     """For as long as the fault may cost; everywhere else connections may be cut for a second."""
     of = next(each for each in CHANGES if each.name == change), next(each for each in FAULTS if each.name == fault)
     assert allowed_cut(*of, target) == pytest.approx(seconds if change == "VRRP's network" else 1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "target", "seconds"),
+    [("VRRP's network", "lb1", 3.7), ("VRRP's network", "lb2", 0.9), ("haproxy setting", "lb1", 0.9)],
+)
+def test_chaos_lets_an_election_take_its_time_where_nobody_hears_that_the_holder_gives_up(
+    change: str, target: str, seconds: float
+) -> None:
+    of = next(each for each in CHANGES if each.name == change), next(x for x in FAULTS if x.name == "haproxy killed")
+    assert allowed_outage(*of, target) == pytest.approx(seconds, abs=0.1)
