@@ -14,6 +14,7 @@ from lbdeploy.node.keepalived_conf import Instance
 
 _ANY_SOURCE = r"\S+"
 _ANY = (_ANY_SOURCE, r"\S+", "..", "..", "..", "....", ".*", ".*")
+_NUMBER = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,6})?")
 _AUTH_TYPES = {"PASS": 1, "AH": 2}
 
 
@@ -23,9 +24,12 @@ def distinguishing(before: Instance, after: Instance, *, alone: bool = True) -> 
     Unless it is `alone`, the node sends adverts of other instances, too, which the router ID tells from these.
 
     Only what differs is compared, so that what keepalived fills in by itself does no harm. An address that only one of
-    them names tells nothing: the other's adverts may come from it just as well.
+    them names tells nothing: the other's adverts may come from it just as well. Nor does a file that can't be read so
+    far, as one with definitions of its own ($NAME).
     """
     old, new = _fields(before), _fields(after)
+    if old is None or new is None:
+        return "", ""
     if old[1:] == new[1:] and (old[0] == new[0] or _ANY_SOURCE in {old[0], new[0]}):
         return "", ""
     if old[4] != new[4]:  # the number of addresses tells enough; their order is keepalived's own affair
@@ -38,27 +42,43 @@ def source(instance: Instance) -> str | None:
     return instance.settings.get("unicast_src_ip") or instance.settings.get("mcast_src_ip")
 
 
-def _fields(instance: Instance) -> tuple[str, ...]:
-    """Source, kind of target, version and type, router ID, number of addresses, timing, addresses, password."""
-    origin = source(instance)
+def advert_seconds(instance: Instance) -> float | None:
+    """How often it sends an advert (s), as a master; 1 where it does not say so, None where that is no number."""
+    return _number(instance, "advert_int", "1")
+
+
+def _number(instance: Instance, setting: str, default: str) -> float | None:
+    text = instance.settings.get(setting, default)
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _fields(instance: Instance) -> tuple[str, ...] | None:
+    """Source, kind of target, version and type, router ID, number of addresses, timing, addresses, password.
+
+    None where one of them can't be read.
+    """
+    origin, seconds = source(instance), advert_seconds(instance)
+    told, router = _number(instance, "version", "2"), _number(instance, "virtual_router_id", "0")
+    addresses = [each.split("/")[0] for each in instance.vips]
+    if seconds is None or told is None or router is None or not all(map(_is_address, addresses)):
+        return None
     family = ip_address(origin).version if origin and _is_address(origin) else 4
-    version = 3 if family == 6 else int(instance.settings.get("version", "2"))
-    vips = [address for each in instance.vips if (address := ip_address(each.split("/")[0])).version == family]
+    version = 3 if family == 6 else int(told)
+    vips = [address for each in addresses if (address := ip_address(each)).version == family]
     return (
         re.escape(origin) if origin else _ANY_SOURCE,
         "host" if instance.peers else "group",
         f"{version}1",
-        f"{int(instance.settings.get('virtual_router_id', '0')):02x}",
+        f"{int(router):02x}",
         f"{len(vips):02x}",
-        _timing(instance, version),
+        _timing(instance, version, seconds),
         "".join(sorted(each.packed.hex() for each in vips)),
         _password(instance) if version == 2 else "",
     )
 
 
-def _timing(instance: Instance, version: int) -> str:
+def _timing(instance: Instance, version: int, seconds: float) -> str:
     """Version 2: the kind of authentication, and whole seconds; version 3: hundredths of a second."""
-    seconds = float(instance.settings.get("advert_int", "1"))
     if version == 3:
         return f"{round(seconds * 100) & 0xFFF:04x}"
     kind = next((number for name, number in _AUTH_TYPES.items() if name in _authentication(instance)), 0)

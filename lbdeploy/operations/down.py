@@ -16,6 +16,7 @@ from lbdeploy.events import Emit, Note
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.operations import down_steps
 from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, successors, whole
+from lbdeploy.planning.ownership import refuse_to_remove
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
@@ -78,11 +79,15 @@ class Removal:
         return Removed(plan_removal(self.cluster, before), end.done, before.errors)
 
     def start(self) -> Start:
-        """Observe the nodes, and plan. Raises where a node refuses the login, or none that is to go can be reached."""
+        """Observe the nodes, and plan. Raises where a node refuses the login, none that is to go can be reached, or
+        one that is to go is of another cluster.
+        """
         survey = self._context.observer.survey(self._wanted)
         for error in survey.errors.values():
             if isinstance(error, REFUSED) or not survey.observations or not whole(self.cluster, survey):
                 raise error.but(state=error.state or "nothing was changed")
+        for seen in survey.observations.values():
+            refuse_to_remove(self.cluster, seen)
         return Start(survey, self._wanted, plan_removal(self.cluster, survey).plan)
 
     def perform(self, start: Start, stage: Stage, before: Survey) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.config.unvalidated import Deployed, deployed
+from lbdeploy.errors import RemoteError
 from lbdeploy.health.finding import Finding
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.paths import HOSTS
@@ -19,13 +20,11 @@ CHECK = "other-cluster"
 
 def ownership(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
     """A problem where another cluster was deployed on the node, and a warning where this one was renamed since."""
-    hosts = seen.marks.get("hosts")
-    there = deployed(hosts.output) if hosts else None
+    there = _deployed(seen)
     if there is None:
         return
     if _another(cluster, there):
-        vips = f", with {', '.join(sorted(there.vips))}" if there.vips else ""
-        detail = f"another cluster is deployed here: {there.name}{vips}; {cluster.name} would take its place"
+        detail = f"{_is_here(there)}; {cluster.name} would take its place"
         fix = (
             f"use the hosts.toml of {there.name} (the node has a copy: {HOSTS}); to serve both from these nodes: one "
             f"hosts.toml, with a group of VIPs for each ([vrrp.groups.NAME]); to give up {there.name}: "
@@ -36,6 +35,24 @@ def ownership(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
         detail = f"this cluster was deployed here as {there.name}, and is renamed to {cluster.name}"
         fix = "nothing to do, if that is meant: its VIPs stay"
         yield Finding.warning(seen.node.name, CHECK, detail, fix, subject=there.name)
+
+
+def refuse_to_remove(cluster: Cluster, seen: Observation) -> None:
+    """Raise RemoteError where another cluster was deployed on the node: nothing there is this one's."""
+    there = _deployed(seen)
+    if there is not None and _another(cluster, there):
+        fix = f"use the hosts.toml of {there.name} (the node has a copy: {HOSTS}): lbdeploy -f ITS_HOSTS_TOML down"
+        raise RemoteError(_is_here(there), node=seen.node.name, state="nothing was changed", fix=fix)
+
+
+def _deployed(seen: Observation) -> Deployed | None:
+    hosts = seen.marks.get("hosts")
+    return deployed(hosts.output) if hosts else None
+
+
+def _is_here(there: Deployed) -> str:
+    vips = f", with {', '.join(sorted(there.vips))}" if there.vips else ""
+    return f"another cluster is deployed here: {there.name}{vips}"
 
 
 def _another(cluster: Cluster, there: Deployed) -> bool:

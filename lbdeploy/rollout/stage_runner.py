@@ -80,6 +80,9 @@ class StageRunner:
         change = replace(change, tools=agreement(self._cluster, stage))
         if not change.back:
             change = self._once_another_is_able(change, force=force_last)
+        for name in stage.names:
+            if name not in change.before.seen:  # it answered at the beginning, but not since the stage before
+                raise change.before.unanswered[name]
         ways = {
             Strategy.BEGIN: self._begin,
             Strategy.RELOAD: self._change,
@@ -191,15 +194,14 @@ class StageRunner:
         stage, before, excused = change.stage, change.before, change.excused
         self._emit(Note(None, f"{' and '.join(stage.names)} changed: it stays only if all is well"))
         survey = self._observer.until_settled(change.wanted, stage.names, before.errors, excused)
-        errors = {name: error for name, error in survey.errors.items() if name not in before.errors}
-        if errors and self._joined_alone(stage, survey):
-            lost, kept = " and ".join(errors), " and ".join(stage.names)
-            self._emit(
-                Note(None, f"{lost} no longer answers: {kept} stays as it is now, since it alone holds the VIPs")
-            )
+        lost = [name for name in survey.unanswered if name not in before.unanswered]
+        if lost and self._joined_alone(stage, survey):
+            who, kept = " and ".join(lost), " and ".join(stage.names)
+            self._emit(Note(None, f"{who} no longer answers: {kept} stays as it is now, since it alone holds the VIPs"))
             return
-        if errors:
-            raise next(iter(errors.values()))
+        for name in survey.errors:
+            if name in lost:
+                raise survey.errors[name]
         bad = objections(change.plan, stage, before, survey.without(change.later), excused)
         if bad and not change.back:
             what = "; ".join(dict.fromkeys(each.detail for each in bad))

@@ -49,6 +49,11 @@ class Survey:
         """All nodes that were observed, by name, including those that are not to be changed."""
         return {**self.beside, **self.observations}
 
+    @property
+    def unanswered(self) -> dict[str, LbdeployError]:
+        """Why nodes could not be observed, by name, including those that are not to be changed."""
+        return {**self.unseen, **self.errors}
+
     @cached_property
     def plan(self) -> Plan:
         """What would have to be done, and in which order."""
@@ -68,6 +73,11 @@ class Survey:
     def runs(self) -> dict[str, str]:
         """The last run of each observed node, by name; "under way" where it has not ended."""
         return {name: state.run if state.ended else "under way" for name, state in self._journals.items()}
+
+    @property
+    def begun(self) -> dict[str, str]:
+        """The last run of each observed node, by name, ended or not: as a Lock has them."""
+        return {name: state.run for name, state in self._journals.items()}
 
     @property
     def _journals(self) -> dict[str, JournalState]:

@@ -16,7 +16,7 @@ def problems(lab: Lab, check: str, command: str = "doctor") -> set[tuple[str, st
 
 
 def test_another_clusters_nodes_are_not_taken(pair: Lab) -> None:
-    """doctor, plan and up name the cluster that is there, and change nothing; a new name for its own VIPs is let be."""
+    """doctor, plan, up and down name the cluster that is there, and change nothing."""
     there = "another cluster is deployed here: k8s-api, with 192.168.0.10, 192.168.1.10"
     pair.edit(".10/24", ".99/24")
     pair.edit("router_id = 101", "router_id = 102")
@@ -24,8 +24,8 @@ def test_another_clusters_nodes_are_not_taken(pair: Lab) -> None:
         ("lb1", True),
         ("lb2", True),
     }
-    for command in ("plan", "up"):
-        error = pair.do(command, code=1)["error"]
+    for command in (["plan"], ["up"], ["down", "--yes"], ["down", "--yes", "--limit", "lb2"]):
+        error = pair.do(*command, code=1)["error"]
         assert there in error["message"]
         assert "lbdeploy -f ITS_HOSTS_TOML down" in error["fix"]
     assert held_by(pair, "lb1")

@@ -158,7 +158,7 @@ def test_another_node_must_hold_the_vips_and_is_not_touched(fresh: Lab) -> None:
 def test_the_holder_dies_while_a_node_that_comes_back_waits_to_be_confirmed(pair: Lab) -> None:
     """That node has taken the VIPs then, and nobody else could: what it got stays, and the run says who is lost.
 
-    The rest of the pair comes back by itself. `rebuild` goes by the node that it is about alone.
+    The rest of the pair comes back by itself.
     """
     pair.on("lb1", "systemctl stop keepalived haproxy")
     wait_for(lambda: held_by(pair, "lb2"), 20)

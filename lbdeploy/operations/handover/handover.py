@@ -77,7 +77,7 @@ class Handover:
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
         with locking(self._pool, nodes, self._about, self._lock_wait, self._emit) as lock:
             survey = self._observer.look(self._wanted)  # whoever had the lock before may have moved the VIPs
-            if lock.runs != survey.runs:
+            if any(survey.begun.get(name, run) != run for name, run in lock.runs.items()):
                 raise candidates.unmoved("another run has just changed the nodes", fix="try again")
             giver, taker = self._ends(survey, to, back=back)
             return self._carry_out(survey, giver, taker, back=back)

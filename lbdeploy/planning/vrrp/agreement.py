@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.common.shell import cmd, here
-from lbdeploy.node.adverts import distinguishing, source
+from lbdeploy.node.adverts import advert_seconds, distinguishing, source
 from lbdeploy.node.remote import remote_text
 from lbdeploy.planning.plan import Stage, Strategy
 from lbdeploy.planning.vrrp.members import instances, single
@@ -77,5 +77,5 @@ def _any_of(patterns: Iterable[str]) -> str:
 
 def _audible(changes: Iterable[Pair]) -> int:
     """After how many seconds a peer that works has been heard: as the holder, or since it has become one."""
-    longest = max((float(each.settings.get("advert_int", "1")) for pair in changes for each in pair), default=1.0)
+    longest = max((advert_seconds(each) or 1.0 for pair in changes for each in pair), default=1.0)
     return int(4 * longest) + 6

@@ -116,6 +116,13 @@ def test_a_source_that_only_one_of_them_names_tells_nothing() -> None:
     assert re.fullmatch(distinguishing(named, moved)[0], advert(named, "group"))
 
 
+@pytest.mark.parametrize("setting", ["router", "interval", "version"])
+def test_what_can_not_be_read_tells_nothing(setting: str) -> None:
+    """As keepalived's own definitions, which stand for a number."""
+    assert distinguishing(instance(**{setting: "$OWN"}), instance(router="102")) == ("", "")
+    assert distinguishing(instance(router="102"), instance(**{setting: "$OWN"})) == ("", "")
+
+
 def test_ipv6_has_version_3() -> None:
     """Whatever the file says."""
     settings = {"source": "unicast_src_ip fd00::2", "peers": "unicast_peer { fd00::1 }", "vips": "fd00::10/64 dev a"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from goldens import GOOD
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.resources.base import Answer
-from lbdeploy.planning.ownership import ownership
+from lbdeploy.planning.ownership import ownership, refuse_to_remove
 
 OTHERS = GOOD.replace(".10/24", ".99/24")
 
@@ -57,3 +58,11 @@ def test_a_run_names_the_cluster_that_is_there_and_what_to_type(seed: Cluster) -
     assert "one hosts.toml, with a group of VIPs for each ([vrrp.groups.NAME])" in fix
     assert "lbdeploy -f ITS_HOSTS_TOML down" in fix
     found.refuse(["other-cluster"])
+
+
+@pytest.mark.parametrize(("hosts", "taken"), [(OTHERS, False), (GOOD, True)])
+def test_down_takes_nothing_from_another_cluster(seed: Cluster, hosts: str, taken: bool) -> None:
+    """Its own nodes it takes, whatever the cluster was called then."""
+    seen = replace(observe(seed, seed.preferred), marks={"hosts": Answer(hosts.replace('"k8s-api"', '"prod"'))})
+    with nullcontext() if taken else pytest.raises(RemoteError, match=r"another cluster is deployed here: prod, with"):
+        refuse_to_remove(seed, seen)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from builders import NOW, as_by, cluster, links, observe, plans, running, survey
+from builders import NOW, as_by, cluster, links, observe, plans, running, stopped, survey
 from goldens import GROUPS, SEED
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import ConnectError, LbdeployError
+from lbdeploy.errors import AnswerError, ConnectError, LbdeployError
 from lbdeploy.events import silent
 from lbdeploy.node.keepalived_state import KeepalivedState
-from lbdeploy.node.observation import FAULT_STATE
+from lbdeploy.node.observation import FAULT_STATE, Observation
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner, confirm_seconds
@@ -136,3 +136,56 @@ def test_an_election_is_undone_from_the_holder_of_its_group_on(
     with pytest.raises(ConnectError, match="the end of the test"):
         StageRunner(after, cast("Any", tasks), cast("Any", Waits(looked)), silent).perform(change)
     assert tasks.undone == order
+
+
+def joining(
+    cluster: Cluster, scope: set[str], seen: Sequence[Observation], lost: Mapping[str, LbdeployError]
+) -> Survey:
+    """The nodes, of which a run is to change only those in `scope`."""
+    known = {each.node.name: each for each in seen}
+    return Survey(
+        cluster,
+        {name: each for name, each in known.items() if name in scope},
+        plans(cluster, *seen),
+        {name: error for name, error in lost.items() if name in scope},
+        {name: each for name, each in known.items() if name not in scope},
+        {name: error for name, error in lost.items() if name not in scope},
+    )
+
+
+@pytest.mark.parametrize(("scope", "holds"), [({"lb2"}, True), ({"lb1", "lb2"}, True), ({"lb1", "lb2"}, False)])
+def test_a_node_that_joins_stays_where_it_alone_has_the_vips(seed: Cluster, scope: set[str], holds: bool) -> None:
+    """The holder has died meanwhile, whether it was to be changed or not: undone, nobody would serve."""
+    idle = {"service keepalived": stopped(), "service haproxy": stopped()}
+    new = observe(seed, seed.node("lb2"), states=idle, haproxy_answers=False, servers=(), own={}, answered=())
+    before = joining(seed, scope, [observe(seed, seed.node("lb1"), holds=True), new], {})
+    after = joining(seed, scope, [observe(seed, seed.node("lb2"), holds=holds)], {"lb1": ConnectError("no answer")})
+    (stage,) = before.plan.stages
+    assert (stage.way, stage.names) == (Strategy.RELOAD, ("lb2",))
+    change = StageChange(before.plan, stage, before, Wanted({}, frozenset(scope)))
+    runner = StageRunner(seed, cast("Any", Begun()), cast("Any", Settled(after)), silent)
+    with nullcontext() if holds else pytest.raises(LbdeployError):
+        runner.perform(change)
+
+
+@dataclass
+class Settled:
+    """Stands for the observer: how the nodes are after a stage."""
+
+    then: Survey
+
+    def until_settled(self, *_: Any) -> Survey:
+        return self.then
+
+
+@pytest.mark.parametrize("way", [Strategy.RELOAD, Strategy.AWAY])
+def test_a_node_that_answers_no_more_after_the_stage_before_is_not_begun_on(seed: Cluster, way: Strategy) -> None:
+    """Its own error says why."""
+    seen = [observe(seed, seed.node("lb1"), holds=True), observe(seed, seed.node("lb2"))]
+    stage = Stage(way, {"lb1": plans(seed, *seen)["lb1"]}, "")
+    between = survey(seed, seen[1], lb1=AnswerError("the script did not run to its end", node="lb1"))
+    tasks = Begun()
+    change = StageChange(Plan({}, (stage,)), stage, between, Wanted({}, frozenset()))
+    with pytest.raises(AnswerError):
+        StageRunner(seed, cast("Any", tasks), cast("Any", None), silent).perform(change)
+    assert not tasks.tasks

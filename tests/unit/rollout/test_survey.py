@@ -154,12 +154,13 @@ def test_what_is_still_to_be_changed_is_no_drift_yet(seed: Cluster) -> None:
 
 
 def test_the_last_run_of_each_node_is_known(seed: Cluster) -> None:
-    """One that has not ended is no run that a node would name."""
+    """One that has not ended leaves a node in a state that may change; a lock knows it by its name all the same."""
     journal = JournalState("20261123T000000.000Z", "ann", "x", ended=False)
     found = survey(
         seed, observe(seed, seed.node("lb1")), observe(seed, seed.node("lb2"), states={"service lbdeploy": journal})
     )
     assert found.runs == {"lb1": "20260101T000000.000Z", "lb2": "under way"}
+    assert found.begun == {"lb1": "20260101T000000.000Z", "lb2": "20261123T000000.000Z"}
 
 
 def test_half_of_another_runs_change_is_not_refused_but_waited_for(seed: Cluster) -> None:
