@@ -6,14 +6,15 @@ What differs between the commands is in their `Purpose`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError
 from lbdeploy.events import Emit
+from lbdeploy.node.observation import Observation
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking, waiting
@@ -52,7 +53,7 @@ class Start:
     """What a run begins with: the nodes as they were observed, the plan, and what the nodes should have from then on.
 
     `force_last`: a node may also be changed where no other one could take over meanwhile. `reboots`: how often the run
-    may continue after a node rebooted in the middle of it.
+    may continue after a node rebooted in the middle of it; `earlier`: the nodes as they were found before that.
     """
 
     survey: Survey
@@ -60,6 +61,12 @@ class Start:
     plan: Plan
     force_last: bool = False
     reboots: int = REBOOTS
+    earlier: Mapping[str, Observation] = field(default_factory=dict)
+
+    @property
+    def found(self) -> dict[str, Observation]:
+        """The nodes that may be changed, as the run found them: none has been changed by then."""
+        return {**self.survey.observations, **self.earlier}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,34 +169,34 @@ class RunLoop:
             raise RemoteError(wording.outdated, state="nothing was changed", fix=wording.outdated_fix)
         return start
 
-    def _carry_out(self, start: Start, lock: Lock) -> tuple[str, ...]:
-        """Perform the stages; returns the names of the nodes that were changed."""
-        done: tuple[str, ...] = ()
+    def _carry_out(self, start: Start, lock: Lock, done: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Perform the stages; returns the names of the nodes that were changed, those that were `done` before, too."""
         before = start.survey
-        for stage in start.plan.stages:
-            self._safe_point(start.plan, done, lock)
+        for index, stage in enumerate(start.plan.stages):
+            self._safe_point(start.plan.stages[index:], done, lock)
             try:
                 self._purpose.perform(start, stage, before)
             except KeyboardInterrupt:
                 raise self._interrupted(done) from None
             except LbdeployError as error:
-                return done + self._continue(error, start, done, lock)
+                return self._continue(error, start, done, lock)
             done += tuple(name for name in stage.names if name not in done)
             before = self._purpose.look(start) if stage is not start.plan.stages[-1] else before
         if self._purpose.settles:
-            self._safe_point(start.plan, done, lock)
+            self._safe_point((), done, lock)
         return done
 
-    def _continue(self, error: LbdeployError, start: Start, done: Sequence[str], lock: Lock) -> tuple[str, ...]:
+    def _continue(self, error: LbdeployError, start: Start, done: tuple[str, ...], lock: Lock) -> tuple[str, ...]:
         if isinstance(error, RebootedError):
             lock.forget(error.node or "")
-        return self._carry_out(self._purpose.recover(error, start, done), lock)
+        return self._carry_out(self._purpose.recover(error, start, done), lock, done)
 
-    def _safe_point(self, plan: Plan, done: Sequence[str], lock: Lock) -> None:
-        left = [name for name in dict.fromkeys(name for names in plan.order for name in names) if name not in done]
+    def _safe_point(self, stages: Sequence[Stage], done: Sequence[str], lock: Lock) -> None:
+        """Before these stages; a node that is `done` may have another one."""
+        left = [name for name in dict.fromkeys(name for each in stages for name in each.names) if name not in done]
         state = [*self._purpose.wording.done(done), *([f"{' and '.join(left)} left as it was"] if left else [])]
         self._context.interrupt.check("; ".join(state), self._purpose.wording.halted_fix)
-        if left:  # otherwise nobody needs the lock any more
+        if stages:  # otherwise nobody needs the lock any more
             lock.check(self._purpose.wording.halted_fix)
 
     def _interrupted(self, done: Sequence[str]) -> InterruptedRunError:

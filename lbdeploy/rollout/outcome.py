@@ -46,8 +46,9 @@ def taken_back(
 
     `states` are those of the nodes that are `left`. If there are any, not everything is as before: no RolledBackError.
     """
-    own = (error.state or "").removesuffix(AS_BEFORE) if (error.state or "").endswith(AS_BEFORE) else error.node
-    before = f"{' and '.join(filter(None, (*undone, own)))}{AS_BEFORE}"
+    own = (error.state or "").removesuffix(AS_BEFORE) if (error.state or "").endswith(AS_BEFORE) else error.node or ""
+    # A node of several stages may be among both.
+    before = f"{' and '.join(dict.fromkeys(filter(None, (*undone, *own.split(' and ')))))}{AS_BEFORE}"
     if not left:
         return error.but(state=before) if undone else error
     state, fix = "; ".join((before, *states)), typed("plan")

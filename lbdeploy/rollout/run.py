@@ -146,7 +146,7 @@ class Run:
     def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
         """After a reboot, continue with what is left to do; where a stage was undone, undo the earlier ones, too."""
         if isinstance(error, RebootedError) and start.reboots:
-            return self._after_reboot(error, start)
+            return self._after_reboot(error, start, done)
         if isinstance(error, RolledBackError):
             raise self._taken_back(error, start, done) from None
         raise halfway(error, self.wording.done(done), error.fix) if done else error
@@ -158,15 +158,18 @@ class Run:
             return before
         return self.context.observer.until_settled(start.wanted, scope, before.errors)
 
-    def _after_reboot(self, error: RebootedError, start: Start) -> Start:
+    def _after_reboot(self, error: RebootedError, start: Start, done: Sequence[str]) -> Start:
         self.context.emit(Note(None, f"{error.node} rebooted and is back: continuing with what is left to do"))
         survey = self.context.observer.until_settled(start.wanted, start.wanted.scope)
-        survey.refuse(self.context.options.ignore)
-        return replace(start, survey=survey, plan=survey.plan, reboots=start.reboots - 1)
+        try:
+            survey.refuse(self.context.options.ignore)
+        except LbdeployError as unfit:  # which says that nothing was changed
+            raise halfway(unfit.but(state=error.state), self.wording.done(done), unfit.fix) from None
+        return replace(start, survey=survey, plan=survey.plan, reboots=start.reboots - 1, earlier=start.found)
 
     def _taken_back(self, error: RolledBackError, start: Start, done: Sequence[str]) -> LbdeployError:
         """Restore the nodes of earlier stages. Returns the error to raise."""
-        before = start.survey.observations
+        before = start.found
         names = [name for name in done if _had_files(before[name])]
         new = [name for name in done if name not in names]
         if not names:

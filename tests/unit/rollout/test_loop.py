@@ -206,6 +206,41 @@ def test_after_a_reboot_the_run_continues_with_what_is_left_to_do(context: RunCo
     assert lock.forgotten == ["lb1"]
 
 
+def test_what_is_done_is_known_after_a_reboot(context: RunContext) -> None:
+    """A failure, Ctrl-C in mid-stage and Ctrl-C between stages say so, though the plan after it no longer has that."""
+
+    def rebooted(then: BaseException | None = None) -> Purposeful:
+        purpose = Purposeful(plan("lb3", "lb2", "lb1"), plan("lb2", "lb1"))
+        after = {"lb2": then} if then else {}
+
+        def reboot() -> None:
+            purpose.stop |= {name: raising(error) for name, error in after.items()}
+            context.interrupt.asked = not then
+            raise RebootedError("rebooted", node="lb2")
+
+        purpose.stop["lb2"] = reboot
+        return purpose
+
+    with pytest.raises(RemoteError) as failed:
+        RunLoop(context, rebooted(RemoteError("haproxy failed", node="lb2"))).run()
+    assert failed.value.state == "lb3 done"
+    with pytest.raises(InterruptedRunError) as interrupted:
+        RunLoop(context, rebooted(KeyboardInterrupt())).run()
+    assert interrupted.value.state == "lb3 done"
+    with pytest.raises(InterruptedRunError) as halted:
+        RunLoop(context, rebooted()).run()
+    assert halted.value.state == "lb3 done; lb2 and lb1 left as it was"
+
+
+def test_the_lock_is_needed_until_the_last_stage_of_a_node(context: RunContext, lock: Locked) -> None:
+    """Also where each node has had a stage already."""
+    purpose = Purposeful(plan("lb1", "lb1"))
+    purpose.stop["lb1"] = lambda: setattr(lock, "lost", True)
+    with pytest.raises(LostError):
+        RunLoop(context, purpose).run()
+    assert purpose.said == ["start", "lb1 after start", "look"]
+
+
 def test_a_stage_that_fails_ends_the_run_as_its_purpose_says(context: RunContext, lock: Locked) -> None:
     purpose = Purposeful(plan("lb2", "lb1"))
     purpose.stop["lb1"] = raising(RemoteError("haproxy failed", node="lb1"))

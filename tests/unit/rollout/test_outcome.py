@@ -93,6 +93,13 @@ def test_a_run_that_was_undone_on_all_its_nodes_says_so() -> None:
     assert (type(error), error.state) == (RolledBackError, "lb3 and lb1 and lb2: as before")
 
 
+def test_a_node_of_several_stages_is_named_once() -> None:
+    """Its last one it has undone itself, an earlier one was undone then."""
+    assert taken_back(FAILED, ("lb2", "lb1"), (), ()).state == "lb2 and lb1: as before"
+    both = RolledBackError("x", node="lb1", state="lb1 and lb2: as before")
+    assert taken_back(both, ("lb2",), (), ()).state == "lb2 and lb1: as before"
+
+
 def test_a_run_that_was_not_undone_everywhere_is_not_called_undone() -> None:
     """A node that is new keeps what it got, and one that was lost is not known: exit 1, with the state of each."""
     error = taken_back(FAILED, (), ("lb3",), ["lb3 is as hosts.toml says"])

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import SEED, cluster, has, observe
+from builders import SEED, as_by, cluster, has, observe, survey
 from clusters import with_firewall, with_options
 from goldens import GOOD, RICH, beside
 
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster
+from lbdeploy.errors import LbdeployError, LoginError, RebootedError, RolledBackError
+from lbdeploy.events import silent
 from lbdeploy.node.drift import diff
 from lbdeploy.node.paths import SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
@@ -21,9 +26,13 @@ from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.planning.desired import FIREWALL_SERVICE, NOTIFY_SERVICE, desired
+from lbdeploy.planning.desired import FIREWALL_SERVICE, HAPROXY_CFG, NOTIFY_SERVICE, desired
+from lbdeploy.planning.plan import Stage
+from lbdeploy.rollout.loop import RunLoop, Start
+from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.request import Origin
-from lbdeploy.rollout.run import earlier
+from lbdeploy.rollout.run import Run, earlier
+from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task, Transaction
 
 
@@ -129,6 +138,80 @@ def test_a_node_that_goes_back_gets_its_firewall(tmp_path: Path) -> None:
     assert files_of(back) == files_of(desired(before, before.preferred))
     (service,) = (each for each in back if isinstance(each, Service) and each.unit == FIREWALL_SERVICE)
     assert service.ours
+
+
+@dataclass
+class Rebooting(Run):
+    """A run whose looks at the nodes are given; `then` is what happens to lb1, one after another as it is changed."""
+
+    looks: list[Survey]
+    then: Iterator[LbdeployError]
+    back: dict[str, Sequence[Resource[Any]]] = field(default_factory=dict)
+
+    def begin(self, after: Cluster) -> LbdeployError:
+        """The error that the run ends with."""
+        pool: Any = SimpleNamespace(nodes=after.nodes)
+        Run.__init__(self, after, pool, silent, Origin("id", "ann", ""))
+        watching: Any = self.context.observer
+        watching.until_settled = lambda *_: self.looks.pop(0)
+        with pytest.raises(LbdeployError) as caught:
+            RunLoop(self.context, self).run()
+        return caught.value
+
+    def start(self) -> Start:
+        first = self.looks.pop(0)
+        return Start(first, self.wanted, first.plan)
+
+    def perform(self, start: Start, stage: Stage, before: Survey) -> None:
+        if stage.names == ("lb1",):
+            raise next(self.then)
+
+    def look(self, start: Start) -> Survey:
+        return start.survey
+
+    def _undo(self, wanted: Wanted, names: Sequence[str], undone: list[str]) -> None:
+        self.back |= {name: wanted.resources[name] for name in names}
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, list[Survey]]:
+    """A changed hosts.toml, and the nodes before the run, and once lb2 has been changed."""
+
+    @contextmanager
+    def taken(*_: object) -> Iterator[Any]:
+        yield SimpleNamespace(runs=looks[0].runs, forget=lambda _: None, check=lambda _: None)
+
+    monkeypatch.setattr("lbdeploy.rollout.loop.locking", taken)
+    before, after = cluster(tmp_path, GOOD), cluster(tmp_path, GOOD.replace("roundrobin", "leastconn"))
+    lb1 = observe(after, after.node("lb1"), states=as_by(before, "lb1"), holds=True)
+    was = observe(after, after.node("lb2"), states=as_by(before, "lb2"))
+    looks = [survey(after, lb1, was), *[survey(after, lb1, observe(after, after.node("lb2")))] * 2]
+    return after, looks
+
+
+REBOOT = RebootedError("rebooted", node="lb1", state="what it had begun was interrupted")
+
+
+def test_earlier_stages_are_undone_also_after_a_reboot(changed: tuple[Cluster, list[Survey]]) -> None:
+    """To what was there before the run, and not to what was found after the reboot."""
+    after, looks = changed
+    was = looks[0].seen["lb2"]
+    run = Rebooting(looks, iter([REBOOT, RolledBackError("no", node="lb1", state="lb1: as before")]))
+    error = run.begin(after)
+    assert (type(error), error.state) == (RolledBackError, "lb2 and lb1: as before")
+    (cfg,) = (each for each in run.back["lb2"] if isinstance(each, File) and each.path == HAPROXY_CFG)
+    assert cfg.content == was.states[cfg.id].content
+    assert "roundrobin" in cfg.content
+
+
+def test_a_run_that_ends_after_reboots_says_what_is_done(changed: tuple[Cluster, list[Survey]]) -> None:
+    """A node that reboots again and again, and one that is not fit any more."""
+    after, looks = changed
+    error = Rebooting([*looks], iter([REBOOT] * 3)).begin(after)
+    assert (type(error), error.state) == (RebootedError, "what it had begun was interrupted; lb2 changed")
+    unfit = replace(looks[1], observations={}, errors={"lb1": LoginError("refused", node="lb1")})
+    error = Rebooting([looks[0], unfit], iter([REBOOT])).begin(after)
+    assert (type(error), error.state) == (LoginError, "what it had begun was interrupted; lb2 changed")
 
 
 def test_what_comes_back_is_in_place_before_anything_needs_it(tmp_path: Path) -> None:
