@@ -377,11 +377,11 @@ several runs. tests/unit/cli/test_main.py says what commands must not import.
 - One core: lbdeploy and ssh are confined to the first one with taskset, the nodes are not.
 - Many settings: hosts.toml as it is, with so many frontends in place of its own; nothing was kept of it either.
 - Memory is the kernel's count (`ru_maxrss`); `python -c pass` is run by the interpreter of the same environment.
-- Other tools do the same job (tests/bench/jobs): the same packages, the same eight files with their modes, the kernel
-  setting, both services enabled and running. They verify nothing, unlike `up`. Ansible has pipelining, gathers no
-  facts, and opens its connections anew in each run; it needs Python on the nodes, which it finds there in the converged
-  rows and is given, over ssh, on bare nodes, within the measured time. Mitogen's one remote command is an interpreter,
-  through which it sends everything else.
+- Other tools do most of the same job (tests/bench/jobs): the same packages, eight of lbdeploy's ten files with their
+  modes, two of its five kernel settings, both services enabled and running. They verify nothing, unlike `up`. Ansible
+  has pipelining, gathers no facts, and opens its connections anew in each run; it needs Python on the nodes, which it
+  finds there in the converged rows and is given, over ssh, on bare nodes, within the measured time. Mitogen's one
+  remote command is an interpreter, through which it sends everything else.
 - Fleets: each of 200 nodes has an sshd of its own, all in the two nodes of the pair, on ports of their own; so 100
   times the same daemons, files, VIPs and servers are looked at, over 200 logins. CPU of the nodes is what their control
   groups count; the operator's is that of the command with all it starts. Medians of 3 rounds. Dask has two workers with
