@@ -44,11 +44,11 @@ def fleet(
 ) -> None:
     """Run the command on every cluster, report each, and end with the worst exit code."""
     _refuse(app, ask=ask, watch=watch, kubeconfig=kubeconfig is not None)
+    gc.enable()  # unlike a run on one cluster, this one is long enough to need garbage collection
     if watch:
         _watch(app, limit)
         return
     how.pop("diff", None)  # a row a cluster has no room for files
-    gc.enable()  # unlike a run on one cluster, this one is long enough to need garbage collection
     options = Options(limit=limit, **how)  # type: ignore[arg-type]
     files, about = app.files or [str(app.file)], origin("").about
     sites = Sites(app.reporter, app.command, labels(files), lambda file: app.advice_for(file).of)

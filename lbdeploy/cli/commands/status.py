@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -60,6 +61,7 @@ def _follow(app: App, pool: SessionPool, found: Status) -> None:
     from lbdeploy.operations.watch.clusters import WatchedCluster
     from lbdeploy.operations.watch.nodes import Watch
 
+    gc.enable()  # unlike a single look, this goes on for days
     app.muted = True  # the live screen shows only the status, no events
     with Watch(app.cluster, pool, found) as watch:
         if app.json:
