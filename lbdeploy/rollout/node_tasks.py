@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LbdeployError, LostError, RolledBackError
 from lbdeploy.events import Done, Emit, Step
-from lbdeploy.rollout.outcome import cut_off, going_on, lost_for_good, outcome, worst
+from lbdeploy.rollout.outcome import cut_off, going_on, kept_by_others, lost_for_good, outcome, worst
 from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.transaction import FOLLOW_SECONDS, Task, Transaction
@@ -27,10 +27,11 @@ AGREE_SECONDS = 30  # how long nodes may take to find out by themselves that a p
 
 
 class NodeTask:
-    """One task on one node, under way."""
+    """One task on one node, under way. `earlier`: those that it has ended before, in the same stage."""
 
-    def __init__(self, node: Node, task: Task, origin: Origin, emit: Emit) -> None:
+    def __init__(self, node: Node, task: Task, origin: Origin, emit: Emit, earlier: tuple[NodeTask, ...] = ()) -> None:
         self.node = node
+        self.earlier = earlier
         self.transaction = Transaction(task, origin)
         self.progress = Progress(node.name, lambda text: emit(Step(node.name, text)))
         self.deadline = 0.0  # until when the node waits for a confirmation (monotonic, s)
@@ -78,7 +79,9 @@ class NodeTasks:
         """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
         nodes = [node for node in self._nodes if node.name in tasks]
         for node in nodes:
-            self.under_way[node.name] = NodeTask(node, tasks[node.name], self._origin, self._emit)
+            last = self.under_way.get(node.name)
+            earlier = (*last.earlier, last) if last else ()
+            self.under_way[node.name] = NodeTask(node, tasks[node.name], self._origin, self._emit, earlier)
         _raise_worst(self._pool.each(nodes, self._begin).values())
 
     def linger(self, names: Sequence[str]) -> None:
@@ -135,7 +138,7 @@ class NodeTasks:
         works = list(self.under_way.values())
         self.under_way.clear()
         told = not waiting and (len(works) < 2 or not isinstance(cause, RolledBackError))  # by the only node concerned
-        return cause if told else outcome(cause, works)
+        return kept_by_others(cause, works) if told else outcome(cause, works)
 
     def reach(self, names: Sequence[str]) -> None:
         """Reconnect to nodes whose connection is dead, retrying for a while. Raises the first one's error."""

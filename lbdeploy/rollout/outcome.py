@@ -20,16 +20,24 @@ def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
     A RolledBackError only where every node has said that it is as before.
     """
     fix = cause.fix or typed("plan", before="fix the cause, then: ")
-    installed = any(each.kind == "package" for work in works for each in work.transaction.task.plan.changes)
+    undone = [work for work in works if _as_before(work)]
+    installed = any(each.kind == "package" for work in undone for each in work.transaction.task.plan.changes)
     kind: type[LbdeployError] = RemoteError
-    if all(_as_before(work) for work in works):
+    if len(undone) == len(works):
         kind = RemoteError if installed else RolledBackError
-        names = " and ".join(work.node.name for work in works)
-        state = f"{names}{AS_BEFORE}" + ("; packages that were installed stay" if installed else "")
+        state = f"{' and '.join(work.node.name for work in works)}{AS_BEFORE}"
     else:
-        fix = typed("plan" if all(_known(work) for work in works) else "verify")
+        fix = _next(works)
         state = "; ".join(state_of(work) for work in works)
+    state += "; packages that were installed stay" if installed else ""
     return kind(cause.message, node=cause.node, state=state, fix=fix, detail=cause.detail)
+
+
+def kept_by_others(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
+    """The error of a node that has said how it is itself, adding the others that keep their change."""
+    others = [state_of(work) for work in works if work.node.name != cause.node and _keeps(work)]
+    own = f"{cause.node}: {cause.state or 'its state is not known'}"
+    return cause.but(state="; ".join((own, *others))) if others else cause
 
 
 def halfway(error: LbdeployError, done: Sequence[str], fix: str | None) -> LbdeployError:
@@ -65,10 +73,19 @@ def told(error: LbdeployError, left: Sequence[str]) -> list[str]:
 
 
 def state_of(work: NodeTask) -> str:
-    """The state of a node, as far as it is known."""
+    """The state of a node, as far as it is known: what its last task has led to, and what it had done before that."""
     name, progress = work.node.name, work.progress
     if _as_before(work):
         return f"{name} is as before"
+    if _undone(work):
+        last = ", ".join(f"{each.action} {each.name}" for each in work.transaction.task.plan.changes)
+        return f"{name} keeps its change, but for: {last}"
+    stays = progress.exit != 0 and not all(_undone(each) for each in work.earlier)
+    return _state(work) + ("; what it had done before stays" if stays and progress.outrun is None else "")
+
+
+def _state(work: NodeTask) -> str:
+    name, progress = work.node.name, work.progress
     if progress.restored is False:
         return f"not everything could be put back on {name}"
     if progress.locked is not None or progress.outrun is not None:
@@ -121,12 +138,25 @@ def worst(results: Sequence[object]) -> LbdeployError | None:
 
 
 def _as_before(work: NodeTask) -> bool:
-    """Whether the node has said that it is as before: undone, not touched, or only rehearsed."""
-    progress = work.progress
+    """Whether the node has said that it is as it was before the stage."""
+    return all(_undone(each) for each in (*work.earlier, work))
+
+
+def _undone(task: NodeTask) -> bool:
+    """Whether the node has said that this task has changed nothing: undone, not begun, or only rehearsed."""
+    progress = task.progress
     if progress.exit == 0:
-        return work.transaction.task.rehearsal
+        return task.transaction.task.rehearsal
     return progress.restored is True or (progress.exit is not None and progress.restored is None and not progress.kept)
 
 
-def _known(work: NodeTask) -> bool:
-    return work.progress.exit is not None
+def _keeps(work: NodeTask) -> bool:
+    """Whether the node has said that its change stays, all or in part."""
+    return not _as_before(work) and (work.progress.exit == 0 or _undone(work))
+
+
+def _next(works: Sequence[NodeTask]) -> str:
+    """What to type where not all nodes are as before."""
+    if all(_as_before(work) or _keeps(work) for work in works):
+        return typed("up", before="fix the cause, then: ")  # it does what is left
+    return typed("plan" if all(work.progress.exit is not None for work in works) else "verify")

@@ -351,6 +351,22 @@ def test_a_peer_that_is_down_is_left_out_where_that_is_safe(pair: Lab) -> None:
     sound(pair)
 
 
+def test_a_new_pair_of_which_one_does_not_start_is_told_as_it_is(bare: Lab) -> None:
+    """The other one goes back, that one keeps all but its keepalived, and `up` goes on from there."""
+    fails = "/run/systemd/system/keepalived.service.d/fails.conf"
+    bare.on("lb2", f"mkdir -p {fails[:-11]}; printf '[Service]\\nExecStartPre=/bin/false\\n' > {fails}")
+    bare.on("lb2", "systemctl daemon-reload")
+    error = bare.do("up", code=1)["error"]
+    kept = "lb2 keeps its change, but for: enable keepalived, start keepalived"
+    assert error["state"] == f"lb1 is as before; {kept}; packages that were installed stay"
+    assert error["fix_command"][-1] == "up"
+    runs = {name: bare.on(name, "systemctl is-active haproxy keepalived", check=False) for name in ("lb1", "lb2")}
+    assert runs == {"lb1": "inactive\ninactive", "lb2": "active\ninactive"}
+    bare.on("lb2", f"rm {fails}; systemctl daemon-reload")
+    bare.do("up")
+    sound(bare)
+
+
 def test_a_node_in_the_middle_of_its_boot_is_waited_for(pair: Lab) -> None:
     """As systemd is about to start its daemons, `up` begins once it has: it refuses nothing, and plans no start."""
     slow = "/run/systemd/system/haproxy.service.d/slow.conf"

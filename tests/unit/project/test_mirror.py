@@ -37,7 +37,6 @@ operations/outage/node_streams.py
 operations/visit.py
 operations/servers/connections.py
 operations/servers/drain.py
-rollout/node_tasks.py
 ssh/transport/channel.py
 """
 # What other modules' tests use, or what holds names, values and types alone.

@@ -53,7 +53,7 @@ def test_only_nodes_that_say_so_are_as_before(lines: str) -> None:
 @pytest.mark.parametrize(
     ("told", "state", "fix"),
     [
-        (Told("await 30|confirmed|kept|exit 0"), "lb2 keeps its change", "lbdeploy plan"),
+        (Told("await 30|confirmed|kept|exit 0"), "lb2 keeps its change", "fix the cause, then: lbdeploy up"),
         (Told("await 30|unrestored|exit 1"), "not everything could be put back on lb2", "lbdeploy plan"),
         (Told(KEPT), "unless it finds that a peer has undone it", "lbdeploy verify"),
         (Told("await 30", told_to_keep=True), "whether it has heard that is not known", "lbdeploy verify"),
