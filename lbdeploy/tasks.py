@@ -46,15 +46,18 @@ class CommandTask(Task):  # type: ignore[misc]  # fabric has no types
 
 def _argument(parameter: click.Parameter) -> Argument:
     flag = getattr(parameter, "is_flag", False)
+    several = parameter.multiple or parameter.nargs == -1
     count = getattr(parameter, "count", False)
     names = sorted((each.lstrip("-").replace("_", "-") for each in parameter.opts), key=len, reverse=True)
     return Argument(
         names=names,
         attr_name=parameter.name if parameter.name != names[0] else None,
-        kind=bool if flag else int if count else list if parameter.multiple else str,
+        kind=bool if flag else int if count else list if several else str,
         default=False if flag else 0 if count else None,
         incrementable=count,
-        positional=isinstance(parameter, click.Argument) and parameter.required,
+        positional=isinstance(parameter, click.Argument)
+        and parameter.required
+        and not several,  # fab has no such words
         help=getattr(parameter, "help", None),
     )
 
@@ -66,7 +69,8 @@ def _words(parameters: list[click.Parameter], given: dict[str, Any]) -> Iterator
     for each in sorted(parameters, key=lambda each: isinstance(each, click.Argument)):
         value = given.get(each.name or "")
         if isinstance(each, click.Argument):
-            yield from ("--", str(value)) if value is not None else ()
+            several = value if isinstance(value, list | tuple) else [] if value is None else [value]
+            yield from ("--", *map(str, several)) if several else ()
         elif value is not None:
             yield from _option(each, value)
 

@@ -22,7 +22,8 @@ _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these, or an assignment, has a secret, once it is _plain. Words are quicker than a pattern.
 _WORDS = (
-    "auth", "passw", "passphrase", "secret", "token", "apikey", "api-key", "api_key", "cook", "credential", "session",
+    "auth", "pass", "pwd", "psk", "private", "key:", "shared:", "secret", "token", "apikey", "api-key", "api_key",
+    "cook", "credential", "session",
     "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
 )  # fmt: skip
 # At the beginning of a line, where that is _plain, or of what is quoted: scripts in Perl have them everywhere else.
@@ -42,7 +43,10 @@ _BEFORE = (
         r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
     ),
     ((":",), rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
-    (("--",), r"--[\w-]*(?:passw?|token|secret|auth|api-?key|credential)[\w-]*[=\s]+(?=[^\s-])"),
+    (("--",), r"(?<![\w-])--(?=[\w-]*(?:passw?|token|secret|auth|api-?key|credential))[\w-]++[=\s]+(?=[^\s-])"),
+    (("pass", "pwd", "psk", "private"), r"(?<!\w)\w*(?:pass|pwd|psk|private_?key)[\"'\\]*\s*[=:]\s*(?=\S)"),
+    (("wpa-",), r"\bwpa-(?:psk|password)\s+(?=\S)"),
+    (("key:", "private:", "shared:"), r"\b(?:key|private|shared)[\"']?:\s+(?=[\"']?[A-Za-z0-9+/]{43}=)"),  # WireGuard's
     (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)"),
     (("hmac(", "jwt_verify", "aes_"), r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)"),
     (("$",), r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)"),
@@ -50,7 +54,9 @@ _BEFORE = (
     (("password",), r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)"),
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
-_FETCH = r"(?:f?hdr(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
+_FETCH = (
+    r"(?:(?:f?hdr|url_?p(?:aram)?)(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
+)
 _LOGS_IN = r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])"
 _LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
 _HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")

@@ -44,8 +44,8 @@ class Values:
         return float(value) if value.isdigit() and value != "0" else None
 
     def files(self, key: str) -> list[Path]:
-        """The path in each value."""
-        return [home_expanded(self._expanded(path)) for path in self._values.get(key, [])]
+        """The path in each value. `ssh -G` leaves environment variables as they are (ssh_config(5))."""
+        return [home_expanded(self._expanded(_with_variables(path))) for path in self._values.get(key, [])]
 
     def paths(self, key: str) -> Iterator[Path]:
         """The paths in each value, which may hold several."""
@@ -70,6 +70,11 @@ class Values:
         tokens |= {"h": self.host, "p": str(self.port), "r": self.first("user"), "n": self.first("host", self.host)}
         tokens |= {"k": self.first("hostkeyalias", tokens["n"]), "L": host.partition(".")[0]}
         return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
+
+
+def _with_variables(path: str) -> str:
+    """With ${NAME} expanded; one that is not set stays as it is, and names no file."""
+    return re.sub(r"\$\{(\w+)\}", lambda found: os.environ.get(found[1], found[0]), path)
 
 
 def _paths(line: str) -> Iterator[Path]:

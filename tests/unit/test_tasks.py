@@ -43,6 +43,7 @@ def typed(*words: str) -> list[list[str]]:
         ("rebuild lb1 --host-key=-x --wait", [["rebuild", "--host-key=-x", "--wait", "--", "lb1"]]),
         ("rollback --list verify --wait 60", [["rollback", "--list"], ["verify", "--wait=60"]]),
         ("drill --kind haproxy", [["drill", "--", "haproxy"]]),
+        ("adopt --nodes lb1 --nodes lb2", [["adopt", "--", "lb1", "lb2"]]),
         ("lab-stop lb1", [["lab", "stop", "--", "lb1"]]),
     ],
 )

@@ -73,13 +73,22 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
             key = ("frontends", name, "servers", server)
             if server in ("FRONTEND", "BACKEND"):
                 yield Problem("taken-name", key, "is a name that haproxy uses itself", "choose another name")
-            if address in vips:
-                message = f"{address} is a VIP: connections would go in circles"
+            if not _can_serve(address):
+                fix = "give the address that the server itself has"
+                yield Problem("unusable-server", key, f"{address} can't be a server's address", fix)
+            if (place := getattr(address, "ipv4_mapped", None) or address) in vips:
+                message = f"{place} is a VIP: connections would go in circles"
                 yield Problem("server-is-vip", key, message, "give the server's own address")
             twin = seen.setdefault((address, port or frontend.port), server)
             if twin != server:
                 message = f"is the same address and port as {twin}"
                 yield Problem("server-twice", key, message, "give each server its own")
+
+
+def _can_serve(address: Address) -> bool:
+    """Whether a server can have it. To haproxy, 0.0.0.0 is whatever address the client has asked for: the VIP."""
+    own = not (address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255")
+    return own and not (address.version == 6 and address.is_link_local)
 
 
 def _shares(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:

@@ -53,7 +53,8 @@ for dir in /proc/[0-9]*; do
     case $name in keepalived | kube-vip | ucarp | corosync | pacemakerd | heartbeat | vrrpd) ;; *) continue ;; esac
     [ "$(readlink "$dir/ns/net")" = "$own" ] || continue
     ! grep -q '/keepalived\.service' "$dir/cgroup" || continue
-    command=$(tr '\0' ' ' < "$dir/cmdline")
+    # Anybody may call a process so: what it says of itself is bounded, and no more than a line.
+    command=$(head -c 4000 "$dir/cmdline" | tr '\0\n' '  ')
     [ "$command" ] || continue # it has ended meanwhile
     knows=unknown
     if [ "$name" = keepalived ]; then
@@ -62,8 +63,11 @@ for dir in /proc/[0-9]*; do
         set -f
         file=$(config "$dir" $command)
         set +f
-        [ ! -r "$file" ] || knows=none
-        for vip in $vips; do ! grep -qwF -e "$vip" "$file" || knows=vips; done
+        if [ -f "$file" ] && [ -r "$file" ]; then
+            knows=none
+            conf=$(timeout 2 head -c 1000000 -- "$file" | tr '\0' ' ')
+            for vip in $vips; do ! printf '%s\n' "$conf" | grep -qwF -e "$vip" || knows=vips; done
+        fi
     fi
     printf 'process %s %s %s %s\n' "${dir#/proc/}" "$name" "$knows" "$command"
 done

@@ -5,7 +5,6 @@ See docs/decisions/065-the-operators-kubectl.md.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from lbdeploy.common.shell import cmd
 from lbdeploy.errors import ApiError, UsageError
+from lbdeploy.ssh.config import environment
 
 REQUEST_SECONDS = 10  # for the API's answer
 PATIENCE = 30.0  # for kubectl as a whole, with its plugins
@@ -78,9 +78,12 @@ class Kubectl:
         return cmd(*self._argv, "get", "--raw", "/readyz")
 
     def _environment(self) -> dict[str, str]:
-        """This process's environment. A proxy is of no use in the lab, whose addresses it can't reach."""
+        """This process's environment, without the sudo password: kubectl runs login programs of others.
+
+        A proxy is of no use in the lab, whose addresses it can't reach.
+        """
         proxies = {"http_proxy", "https_proxy", "all_proxy"} if self.direct else set()
-        return {key: value for key, value in os.environ.items() if key.lower() not in proxies}
+        return {key: value for key, value in environment().items() if key.lower() not in proxies}
 
     def _error(self, said: str) -> ApiError:
         """What kubectl says in its last words. What a login program has printed may be secret, and is not repeated."""

@@ -53,6 +53,12 @@ SECRETS = (
     'script "/usr/local/bin/check --token s3cret"',
     "curl -u ann:s3cret https://example.org",
     "DB_PASSWORD=s3cret exec check",
+    "STATS_PASS=s3cret",
+    "Environment=MYSQL_PWD=s3cret",
+    "curl --pass s3cret",
+    "    http-request deny unless { url_param(token) s3cret }",
+    "PrivateKey = s3cret",
+    "    wpa-psk s3cret",
     "asked with eyJhbGciOiJSUzI1NiIs.eyJpc3MiOiJrdWJlcm5ldGVz.s3cret",
     "-----BEGIN RSA PRIVATE KEY-----\ns3cret\ns3cret\n-----END RSA PRIVATE KEY-----",
 )
@@ -78,7 +84,25 @@ HARMLESS = (
     "    authentication {",
     'if [ "$x" = 1 ]; then',
 )
-SLOW = ("auth", "--auth", "-u=", "$a ", "token", "://a:", " ", "'", "\\", '"', "user ", "(", "secret ", "A")
+SLOW = (
+    "auth",
+    "--auth",
+    "--auth-",
+    "pass",
+    "key: ",
+    "-u=",
+    "$a ",
+    "token",
+    "://a:",
+    " ",
+    "'",
+    "\\",
+    '"',
+    "user ",
+    "(",
+    "secret ",
+    "A",
+)
 
 
 @pytest.mark.parametrize("line", SECRETS)
@@ -89,6 +113,14 @@ def test_passwords_are_hidden(line: str) -> None:
         assert hidden(text).count("(hidden)") == text.count(line)
         assert holds_password(text)
     assert line.startswith(hidden(line).partition("(hidden)")[0].strip() or "?", len(line) - len(line.lstrip()))
+
+
+def test_keys_of_wireguard_are_hidden() -> None:
+    """As netplan has them."""
+    key = "s3cret" + 37 * "A" + "="
+    text = f'keys:\n  private: {key}\n  shared: "{key}"\nkey: {key}\n'
+    assert "s3cret" not in hidden(text)
+    assert hidden("      key: value\n") == "      key: value\n"
 
 
 def test_a_key_without_its_end_is_hidden_to_the_end() -> None:

@@ -49,6 +49,14 @@ def test_a_keepalived_of_somebody_else_is_found(tmp_path: Path) -> None:
         assert found()[pid] == "vips"
 
 
+def test_whoever_calls_a_process_so_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Its file may be a pipe that nothing is written to; and its words are more than a line."""
+    os.mkfifo(tmp_path / "pipe")
+    with keepalived(tmp_path, "a\nprocess 1 keepalived vips", "-f", str(tmp_path / "pipe")) as pid:
+        assert found() | {pid: "unknown"} == found()
+        assert "1" not in found()
+
+
 @pytest.mark.parametrize("words", [("--signum=JSON",), ("-t", "-f", "/etc/keepalived/new"), ("--version",)], ids=str)
 def test_one_that_only_answers_is_none(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Such as that of another operator's look at the same time."""

@@ -277,6 +277,14 @@ def test_a_key_may_lie_in_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) 
     assert home.resolve("lb1").identity_files == (home.folder / "id_lab",)
 
 
+def test_a_keys_name_may_have_variables_of_the_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ssh -G` leaves them as they are (ssh_config(5)); one that is not set names no key."""
+    monkeypatch.setenv("KEYS", str(home.folder))
+    (home.folder / "id_lab").write_text("")
+    home.config("Host lb1\n    IdentityFile ${KEYS}/id_lab\n    IdentityFile ${NONE_SUCH}/id_lab\n")
+    assert home.resolve("lb1").identity_files == (home.folder / "id_lab",)
+
+
 def test_known_hosts_files_with_spaces_in_their_names_are_told_apart(home: Home) -> None:
     """Several files of which one has a space in its name are all read."""
     (home.folder / "a b").write_text(f"lb1 ssh-ed25519 {ED25519}\n")

@@ -85,23 +85,24 @@ def file_of(texts: Mapping[str, str], nodes: Mapping[str, Mapping[str, Any]]) ->
 
     `nodes`: as hosts.toml has them, each with its address by network.
     """
-    placed = {name: _with_places(_raw(text), nodes[name]) for name, text in texts.items()}
+    placed = {name: _with_places(_literal(text), nodes[name]) for name, text in texts.items()}
     if len(set(texts.values())) == 1:
-        return _raw(next(iter(texts.values())))
+        return _literal(next(iter(texts.values())))
     if len(set(placed.values())) == 1:
         return next(iter(placed.values()))
-    each = (f'{{% if node.name == "{name}" %}}\n{_raw(text)}{{% endif %}}\n' for name, text in texts.items() if text)
+    each = (
+        f'{{% if node.name == "{name}" %}}\n{_literal(text)}{{% endif %}}\n' for name, text in texts.items() if text
+    )
     return "".join(each)
 
 
-def _raw(text: str) -> str:
-    return f"{{% raw %}}\n{text}{{% endraw %}}\n" if re.search(r"\{[{%#]", text) else text
+def _literal(text: str) -> str:
+    """A template that yields this text, whatever it is: a node's text is data, and could end a raw block of jinja's."""
+    return re.sub(r"\{(?=[{%#])", '{{ "{" }}', text)
 
 
 def _with_places(text: str, node: Mapping[str, Any]) -> str:
     """The text with the node's own addresses as variables of a template."""
-    if "{% raw %}" in text:
-        return text
     for network in (each for each in node if each not in ("priority", "host", "interfaces")):
         address = node[network]
         text = re.sub(

@@ -388,6 +388,18 @@ BAD = {
         "frontends.k8s-api.servers.master2: 192.168.0.10 is a VIP: connections would go in circles; "
         "give the server's own address",
     ),
+    "server that is a VIP as IPv6 writes it": (
+        '"192.168.1.22"',
+        '"[::ffff:192.168.0.10]:8443"',
+        "frontends.k8s-api.servers.master2: 192.168.0.10 is a VIP: connections would go in circles; "
+        "give the server's own address",
+    ),
+    "server at the address that was asked for": (
+        '"192.168.1.22"',
+        '"0.0.0.0"',
+        "frontends.k8s-api.servers.master2: 0.0.0.0 can't be a server's address; "
+        "give the address that the server itself has",
+    ),
     "two servers at one place": (
         '"192.168.1.22"',
         '"192.168.1.21:6443"',

@@ -47,6 +47,13 @@ def test_the_lab_is_asked_without_proxies(path: Path, monkeypatch: pytest.Monkey
     assert kubectl(None, direct=True).get("/") == "proxy=\n"
 
 
+def test_it_is_not_given_the_sudo_password(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are the login programs that it runs."""
+    monkeypatch.setenv("LBDEPLOY_SUDO_PASSWORD", "hunter2")
+    program(path, "env")
+    assert "hunter2" not in str(kubectl(None).get("/"))
+
+
 @pytest.mark.parametrize(
     ("said", "message", "fix"),
     [

@@ -110,7 +110,15 @@ def test_nodes_that_differ_by_their_own_addresses_share_a_text(tmp_path: Path) -
     ]
 
 
-@pytest.mark.parametrize("line", ["log-format %{+Q}o{{%ci}}", "log-format {#a", "http-request deny if {%x }"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "log-format %{+Q}o{{%ci}}", "log-format {#a", "http-request deny if {%x }",
+        "log-format {{{a}}}{{%b%}}{%- raw -%}",
+        'stats enable # {% endraw %}{{ cycler.__init__.__globals__.os.popen("id") }}{% raw %}',
+    ],
+)  # fmt: skip
 def test_what_means_something_to_templates_stays_as_it_is(tmp_path: Path, line: str) -> None:
+    """And is not run on the operator's machine: what a node says is data."""
     found = adopted(WEB.replace("    bind *:80\n", f"    bind *:80\n    {line}\n"))
     assert all(f"    {line}\n" in conf for conf in rendered(tmp_path, found).values())
