@@ -266,7 +266,7 @@ class DrillError(LbdeployError):
 class RemoteError(LbdeployError):
     """A step failed on a node; the message names it, and what had been begun.
 
-    Read the node's own words with `-v`, fix what they complain of, then `lbdeploy up` again: it does what is left.
+    Read the node's own words with `-v`, fix what they complain of, then type the same again: it does what is left.
     """
 
 
@@ -292,14 +292,14 @@ class AnswerError(RemoteError):
 class RebootedError(RemoteError):
     """The node rebooted in the middle of a change, which interrupted it.
 
-    `lbdeploy up` repairs what is half done.
+    The same command again repairs what is half done.
     """
 
 
 class LastNodeError(RemoteError):
     """No other node could take over while this one is changed, so it was left as it is.
 
-    Bring another node back first. Or, if an outage is acceptable: `lbdeploy up --force-last`.
+    Bring another node back first. Or, if an outage is acceptable: `up` and `rollback` with `--force-last`.
     """
 
 

@@ -27,16 +27,6 @@ from lbdeploy.rollout.survey import REFUSED, Survey
 from lbdeploy.rollout.transaction import Task
 from lbdeploy.ssh.pool import SessionPool
 
-AGAIN = typed("down", before="fix the cause, then again: ")
-WORDING = Wording(
-    changed="lbdeploy is gone from {}",
-    declined_fix=typed("down", after=", once it is"),
-    halted_fix=typed("down", after=" continues; lbdeploy up goes back"),
-    interrupted_fix=typed("down", after=" continues"),
-    outdated="the nodes have changed since it was shown what goes, and so has that",
-    outdated_fix=typed("down"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Removed:
@@ -54,13 +44,13 @@ class Removed:
 class Removal:
     """One `down` of the nodes that `options` picks. `purge`: packages and lbdeploy's own folder go, too."""
 
-    wording = WORDING
     settles = False
 
     def __init__(
         self, cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options, *, purge: bool
     ) -> None:
         self.cluster = cluster
+        self.wording = wording(purge=purge)
         self._purge = purge
         self._context = RunContext(cluster, pool, emit, origin, options)
         resources = {
@@ -105,7 +95,8 @@ class Removal:
 
     def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
         """Nothing is put back on nodes that are done: raises the error of the node, with what is done already."""
-        raise halfway(error, self.wording.done(done), AGAIN)
+        again = self.wording.again.words[1:]
+        raise halfway(error, self.wording.done(done), typed(*again, before="fix the cause, then again: "))
 
     def end(self, start: Start, done: tuple[str, ...]) -> Survey:
         """The nodes at the end. Raises where anything is left to do."""
@@ -116,7 +107,8 @@ class Removal:
         if left:
             what = ", ".join(f"{change.action} {change.name} on {name}" for name, change in left)
             state = "the rest is as it was before lbdeploy"
-            raise RemoteError(f"not everything is as before: {what}", node=left[0][0], state=state, fix=typed("down"))
+            what, again = f"not everything is as before: {what}", self.wording.again
+            raise RemoteError(what, node=left[0][0], state=state, fix=again)
         return survey
 
     def _task(self, before: Survey, name: str, plan: NodePlan) -> Task:
@@ -136,3 +128,18 @@ class Removal:
             if not self._context.observer.until_holding(start.wanted, staying):
                 state = "the VIPs stay where they were"
                 raise RemoteError(f"{who} did not take the VIPs", node=staying[0], state=state, fix=typed("verify"))
+
+
+def wording(*, purge: bool) -> Wording:
+    """What a removal says when it does not come to its end."""
+    again = ("down", *(["--purge"] if purge else []))
+    return Wording(
+        changed="lbdeploy is gone from {}",
+        declined_fix=typed(*again, after=", once it is"),
+        halted_fix=typed(*again, after=" continues; lbdeploy up goes back"),
+        interrupted_fix=typed(*again, after=" continues"),
+        outdated="the nodes have changed since it was shown what goes, and so has that",
+        outdated_fix=typed(*again),
+        again=typed(*again),
+        look=typed(*again),  # which shows what goes, and asks
+    )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbdeploy.common.typed import Typed, typed
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
@@ -24,7 +24,7 @@ from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Stage
-from lbdeploy.rollout.loop import RunLoop, Start
+from lbdeploy.rollout.loop import RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.run import WORDING, Outcome, Run, lasting
@@ -66,8 +66,8 @@ class Rebuild:
     def __init__(self, cluster: Cluster, pool: SessionPool, emit: Emit, origin: Origin, options: Options) -> None:
         self.cluster = cluster
         self.name = options.limit[0]
-        self.wording = replace(WORDING, halted_fix=typed("rebuild", self.name, after=" goes on"))
-        self._run = Run(cluster, pool, emit, origin, options)
+        self.wording = wording(self.name)
+        self._run = Run(cluster, pool, emit, origin, options, wording=self.wording)
         self.context = self._run.context
 
     def rebuild(self, *, wait: bool) -> Rebuilt:
@@ -108,14 +108,8 @@ class Rebuild:
         return self._run.look(start)
 
     def recover(self, error: LbdeployError, start: Start, done: Sequence[str]) -> Start:
-        """Continue, or put everything back, as `up` does; but `up` itself, as advice, would change other nodes, too."""
-        try:
-            return self._run.recover(error, start, done)
-        except LbdeployError as failed:
-            if isinstance(failed.fix, Typed) and failed.fix.words == typed("up").words:
-                again = typed("rebuild", self.name)
-                raise failed.but(fix=Typed(failed.fix.replace(typed("up"), again), again.words)) from None
-            raise
+        """Continue, or put everything back, as `up` does."""
+        return self._run.recover(error, start, done)
 
     def end(self, start: Start, done: tuple[str, ...]) -> Survey:
         """All nodes at the end, without waiting for one that could not be reached before."""
@@ -199,6 +193,19 @@ class Rebuild:
             return False
         priorities = [survey.seen[each].of(part).priority for each in holders if each != self.name]
         return all(each < node.of(part).priority for each in priorities)
+
+
+def wording(name: str) -> Wording:
+    """What a rebuild says when it does not come to its end: `up` would change other nodes, too."""
+    again, look = ("rebuild", name), ("plan", "--limit", name)
+    return replace(
+        WORDING,
+        halted_fix=typed(*again, after=" goes on"),
+        interrupted_fix=typed(*look, after=" shows what is left to do"),
+        again=typed(*again),
+        look=typed(*look),
+        forced="",
+    )
 
 
 def _whole(survey: Survey) -> Verdict:

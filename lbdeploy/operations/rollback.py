@@ -117,6 +117,9 @@ def wording(goal: RollbackTarget) -> Wording:
         interrupted_fix=typed(*again, "--ask", after=" shows what is left to do"),
         outdated="the nodes have changed since the plan was shown, and so has the plan",
         outdated_fix=typed("rollback", "--list", after=" shows the runs, lbdeploy rollback --ask what would change"),
+        again=typed(*again),
+        look=typed(*again, "--ask"),
+        forced=str(typed(*again, "--force-last")),
     )
 
 

@@ -116,7 +116,7 @@ def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterato
         for neighbour in each.neighbours:
             if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
                 detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
-                fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"
+                fix = "find that host, or choose another VIP; to continue anyway: --ignore vip-in-use"
                 yield Finding.failed(each.node.name, "vip-in-use", detail, fix, subject=str(neighbour.ip))
 
 
@@ -125,7 +125,7 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
     others = [node.name for node in cluster.nodes if node.name not in plans]
     if others and any(identity_changes(cluster, plan) for plan in plans.values()):
         detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
-        fix = "lbdeploy up, without --limit; if they are gone for good: --ignore agreement"
+        fix = "change all nodes together, without --limit; if they are gone for good: --ignore agreement"
         yield Finding.failed(None, "agreement", detail, fix)
 
 

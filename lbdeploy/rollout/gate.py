@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError
 from lbdeploy.health.finding import Excuses, Finding
@@ -173,10 +174,11 @@ def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNo
     lost = {name: error.message for name, error in survey.errors.items()}
     why = "".join(f"; {name} cannot take over: {reason}" for name, reason in (sick | lost).items())
     name = " and ".join(touched)
-    forced = "" if stage.way is Strategy.AWAY else "; to change it anyway: lbdeploy up --force-last"
+    first = "bring another node back first"
+    force = typed("up", "--force-last", before=f"{first}; to change it anyway: ")
     return LastNodeError(
         f"no other node could take over while {name} is changed{why}",
         node=name,
         state=f"{name} was left as it is",
-        fix=f"bring another node back first{forced}",
+        fix=first if stage.way is Strategy.AWAY else force,
     )

@@ -5,12 +5,14 @@ What differs between the commands is in their `Purpose`.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError
 from lbdeploy.events import Emit
@@ -26,6 +28,7 @@ from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
 FRESH_SECONDS = 1.0  # nothing is begun by a look at the nodes that is older
+UP, PLAN, FORCED = typed("up"), typed("plan"), typed("up", "--force-last")
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
 
@@ -84,6 +87,8 @@ class Wording:
 
     `changed` describes nodes that are done, whose names replace `{}`. `halted`: after Ctrl-C between two stages.
     `interrupted`: after Ctrl-C in the middle of one. `outdated`: the nodes have changed since it was approved.
+    `again`: the same once more; `look`: what is left to do; `forced`: once more, also on the last healthy node, or ""
+    where that can't be.
     """
 
     changed: str
@@ -92,6 +97,18 @@ class Wording:
     interrupted_fix: str
     outdated: str
     outdated_fix: str
+    again: Typed
+    look: Typed
+    forced: str = ""
+
+    def advice(self, fix: str | None) -> str | None:
+        """What an error advises, for this command: what is raised for all of them speaks of `up` and `plan`."""
+        if not isinstance(fix, Typed):
+            return fix
+        if fix.words == FORCED.words:
+            return fix.replace(FORCED, self.forced) if self.forced else fix.partition(FORCED)[0].rpartition("; ")[0]
+        own = {UP.words: self.again, PLAN.words: self.look}.get(fix.words, fix)
+        return fix if own.words == fix.words else Typed(fix.replace(shlex.join(fix.words), own), own.words)
 
     def done(self, names: Sequence[str]) -> list[str]:
         """What is to be said of the nodes that are done; nothing if there are none."""
@@ -135,6 +152,15 @@ class RunLoop:
 
         `approve` is asked before anything is changed, and may refuse: then InterruptedRunError is raised.
         """
+        try:
+            return self._run(approve)
+        except LbdeployError as error:
+            fix = self._purpose.wording.advice(error.fix)
+            if fix is error.fix:
+                raise
+            raise error.but(fix=fix) from None
+
+    def _run(self, approve: Callable[[Start], bool] | None) -> End:
         # It may be refused because another run is in the middle of a change.
         start = waiting(self._purpose.start, self._context.options.lock_wait, self._context.emit)
         if not start.plan.changes and start.survey.undecided:

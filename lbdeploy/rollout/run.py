@@ -40,6 +40,9 @@ WORDING = Wording(
     interrupted_fix=typed("plan", after=" shows what is left to do"),
     outdated="the nodes have changed since the plan was shown, and so has the plan",
     outdated_fix=typed("up", "--ask"),
+    again=typed("up"),
+    look=typed("plan"),
+    forced=str(typed("up", "--force-last")),
 )
 
 

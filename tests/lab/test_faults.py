@@ -346,6 +346,8 @@ def test_a_peer_that_is_down_is_left_out_where_that_is_safe(pair: Lab) -> None:
         forced = pair.do("up", "--force-last", code=1)
     assert {each["node"] for each in forced["changes"]} == {"lb2"}
     assert seen["failures"] == []
+    back = pair.do("rollback", "--limit", "lb2", code=1)["error"]  # with `up` as advice, the change would be made again
+    assert re.search(r"lbdeploy -f \S+ --lab rollback --limit lb2 --to \S+ --force-last$", back["fix"])
     pair.lab("start", "lb1")
     wait_for(lambda: pair.run("up").code == 0, 60)
     sound(pair)

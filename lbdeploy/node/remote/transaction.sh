@@ -238,7 +238,7 @@ free_vrid() {
     done
     if ! kill "$listener"; then
         printf 'could not listen for the VRRP of others: %s\n' "$(why_deaf)"
-        printf 'to continue anyway: lbdeploy up --ignore vrid-in-use\n'
+        printf 'to continue anyway: --ignore vrid-in-use\n'
         fail listen
     fi
     wanted=$1 interface=$2
@@ -247,7 +247,7 @@ free_vrid() {
         case ",$wanted," in *",$heard,"*) ;; *) continue ;; esac
         case "$where, $* " in "$interface, "*" $source "*) ;; "$interface, "*)
             printf 'virtual router ID %s is in use: adverts come from %s; ' "$heard" "$source"
-            printf 'choose another router_id in hosts.toml, or to continue anyway: lbdeploy up --ignore vrid-in-use\n'
+            printf 'choose another router_id in hosts.toml, or to continue anyway: --ignore vrid-in-use\n'
             fail listen
             ;;
         esac

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from builders import SEED, cluster
 
+from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, RemoteError
 from lbdeploy.events import Event, Note
@@ -131,3 +132,16 @@ def test_all_that_a_rollback_advises_is_about_rollback() -> None:
     assert found.halted_fix == f"lbdeploy rollback --to {RUN} goes on; lbdeploy up brings back what hosts.toml says"
     assert found.declined_fix == f"lbdeploy rollback --to {RUN}, once it is"
     assert "lbdeploy up --ask" not in found.outdated_fix
+
+
+@pytest.mark.parametrize(
+    ("fix", "told"),
+    [
+        (typed("up", before="fix the cause, then: "), f"fix the cause, then: lbdeploy rollback --to {RUN}"),
+        (typed("up", "--force-last", before="or: "), f"or: lbdeploy rollback --to {RUN} --force-last"),
+        (typed("plan", before="then: "), f"then: lbdeploy rollback --to {RUN} --ask"),
+    ],
+)
+def test_a_rollback_that_failed_advises_itself(fix: str, told: str) -> None:
+    """`up` would make the change again that is to be undone."""
+    assert wording(RollbackTarget(RUN, "ann", {})).advice(fix) == told

@@ -30,7 +30,6 @@ lab/manifest.py
 lab/status.py
 lab/up.py
 operations/adopt/adopt.py
-operations/down.py
 operations/drill/injector.py
 operations/handover/handover.py
 operations/outage/node_streams.py

@@ -22,6 +22,7 @@ from builders import (
 from clusters import with_firewall, with_options
 from goldens import GOOD, OPTIONS
 
+from lbdeploy.common.typed import Typed
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError, LastNodeError
@@ -279,7 +280,8 @@ def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster,
         "no other node could take over while lb1 is changed; lb2 cannot take over: haproxy is not running there"
     )
     assert (caught.value.node, caught.value.state) == ("lb1", "lb1 was left as it is")
-    assert "lbdeploy up --force-last" in (caught.value.fix or "")
+    assert isinstance(caught.value.fix, Typed)
+    assert caught.value.fix.words == ("lbdeploy", "up", "--force-last")
     refuse_the_last(stage(found, way, "lb1"), found, force=True)
     refuse_the_last(stage(found, way, "lb2"), found, force=False)
 

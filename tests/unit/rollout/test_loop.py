@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError, RebootedError, RemoteError
 from lbdeploy.events import silent
@@ -16,7 +18,16 @@ from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.request import Options
 
-WORDING = Wording("{} done", "asked again", "halted", "interrupted", "outdated", "look")
+WORDING = Wording(
+    "{} done",
+    "asked again",
+    "halted",
+    "interrupted",
+    "outdated",
+    "look",
+    typed("undo", "7"),
+    typed("undo", "7", "--ask"),
+)
 WANTED = Wanted({}, frozenset())
 
 
@@ -248,3 +259,51 @@ def test_a_stage_that_fails_ends_the_run_as_its_purpose_says(context: RunContext
         RunLoop(context, purpose).run()
     assert caught.value.state == "lb2 done"
     assert lock.forgotten == []
+
+
+FORCED = typed("up", "--force-last", before="bring it back; or anyway: ")
+
+
+@pytest.mark.parametrize(
+    ("fix", "told", "words"),
+    [
+        (typed("up", before="fix the cause, then: "), "fix the cause, then: lbdeploy undo 7", ["undo", "7"]),
+        (typed("up", after=" repairs it"), "lbdeploy undo 7 repairs it", ["undo", "7"]),
+        (
+            typed("plan", after=" shows what is left"),
+            "lbdeploy undo 7 --ask shows what is left",
+            ["undo", "7", "--ask"],
+        ),
+        (typed("verify", after="; or: lbdeploy up"), "lbdeploy verify; or: lbdeploy up", ["verify"]),
+        (FORCED, "bring it back", None),
+        ("reinstall it", "reinstall it", None),
+        (None, None, None),
+    ],
+)
+def test_what_an_error_advises_is_the_run_that_failed(
+    context: RunContext, fix: str | None, told: str | None, words: list[str] | None
+) -> None:
+    """Where code below speaks of `up` and `plan`: as words, and as a command for programs."""
+    purpose = Purposeful(plan("lb1"))
+    purpose.stop["lb1"] = raising(RemoteError("haproxy failed", node="lb1", fix=fix))
+    with pytest.raises(RemoteError) as caught:
+        RunLoop(context, purpose).run()
+    assert caught.value.fix == told
+    command = caught.value.to_json().get("fix_command")
+    assert command == (["lbdeploy", *words] if words else None)
+
+
+def test_what_can_be_forced_is_no_command_for_programs() -> None:
+    """A command that can do that names itself; a program that does what it reads does not force anything."""
+    told = replace(WORDING, forced="lbdeploy undo 7 --force-last").advice(FORCED)
+    assert told == "bring it back; or anyway: lbdeploy undo 7 --force-last"
+    assert not isinstance(told, Typed)
+
+
+def test_a_refusal_advises_the_run_that_was_refused(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is changed."""
+    purpose = Purposeful(plan("lb1"))
+    monkeypatch.setattr(purpose, "start", raising(RemoteError("it is not fit", fix=typed("up"))))
+    with pytest.raises(RemoteError) as caught:
+        RunLoop(context, purpose).run()
+    assert caught.value.fix == "lbdeploy undo 7"
