@@ -14,6 +14,7 @@ _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 DEEPEST = 20  # the deepest nesting of blocks that is read; keepalived itself has no more than five
 # RFC 5798, 7.1: an advert that differs in these is dropped; and one whose TTL is not what min_ttl asks for.
 _AGREED = ("advert_int", "version", "authentication", "unicast_ttl")
+_HEARD = ("virtual_router_id", "unicast_src_ip", "mcast_src_ip", "VIPs", *_AGREED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,25 @@ class Instance:
         differing = sorted(key for key in keys if self.settings.get(key) != other.settings.get(key))
         return differing + (["vips"] if self.vips != other.vips else [])
 
+    def apart(self, other: Instance) -> list[str]:
+        """In which of the settings that peers must agree on it differs from the other one, in words; no password."""
+        mine, others = ({**each.settings, "VIPs": _plain_vips(each)} for each in (self, other))
+        return [
+            f"another {key}"
+            if key == "authentication"
+            else f"{key} {mine.get(key, 'none')} instead of {others.get(key, 'none')}"
+            for key in _HEARD
+            if mine.get(key) != others.get(key)
+        ]
+
     @property
     def places(self) -> tuple[str, frozenset[tuple[str, str]]]:
         """The interface of VRRP, and of each VIP."""
         return self.settings.get("interface", ""), frozenset(self.vips.items())
+
+
+def _plain_vips(instance: Instance) -> str:
+    return " and ".join(sorted({address.partition("/")[0] for address in instance.vips}))
 
 
 def read(conf: str, priority_offset: int = 0) -> Instance | None:

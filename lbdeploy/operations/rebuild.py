@@ -24,6 +24,7 @@ from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.plan import Stage
+from lbdeploy.planning.preflight import UNHEARD
 from lbdeploy.rollout.loop import RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
 from lbdeploy.rollout.request import Options, Origin
@@ -67,7 +68,8 @@ class Rebuild:
         self.cluster = cluster
         self.name = options.limit[0]
         self.wording = wording(self.name)
-        self._run = Run(cluster, pool, emit, origin, options, wording=self.wording)
+        own = replace(options, ignore=(*options.ignore, UNHEARD))  # those that would not hear it are told: see `start`
+        self._run = Run(cluster, pool, emit, origin, own, wording=self.wording)
         self.context = self._run.context
 
     def rebuild(self, *, wait: bool) -> Rebuilt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from lbdeploy.common.debian import PACKAGES, SYSCTL_FOLDER, lists_packages
 from lbdeploy.config.model import Cluster, Node
@@ -14,12 +14,13 @@ from lbdeploy.node.health_probes import INSTALLED_IN, NO_IPV6, ROUTED
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import Packages
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.planning.vrrp.members import identity_changes
+from lbdeploy.planning.vrrp.members import Member, differing, identity_changes, member_of, strangers
 
 ROOM_KIB = 1024  # many times what the files, their old content and a journal need
 ROOM_INODES = 100
 PACKAGES_KIB = 65536  # what haproxy, keepalived and their dependencies take, plus a margin
 PACKAGES_INODES = 3000
+UNHEARD = "unheard"
 
 
 def preflight(cluster: Cluster, observation: Observation) -> Iterator[Finding]:
@@ -127,6 +128,30 @@ def left_out(cluster: Cluster, plans: Mapping[str, NodePlan]) -> Iterator[Findin
         detail = f"this changes what VRRP peers must agree on, and leaves out {' and '.join(others)}"
         fix = "change all nodes together, without --limit; if they are gone for good: --ignore agreement"
         yield Finding.failed(None, "agreement", detail, fix)
+
+
+def unlike_peers(
+    cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation], scope: Collection[str]
+) -> Iterator[Finding]:
+    """Nodes that would start beside running ones that they don't understand, and that are not to be changed."""
+    members = [member_of(cluster, plans[each.node.name], each) for each in observations if each.node.name in plans]
+    beside = [each for each in members if each.name not in scope]
+    for member in members if beside else ():
+        if member.name in scope and member.plan.changes and not identity_changes(cluster, member.plan):  # see left_out
+            for other in strangers(cluster, member, beside):
+                yield _unlike(cluster, member, other)
+
+
+def _unlike(cluster: Cluster, member: Member, other: Member) -> Finding:
+    name = other.name
+    if has := differing(cluster, other.plan):
+        then = "neither would hear the other, and both would hold the VIPs"
+        detail = f"{name} runs, is not to be changed, and has {'; '.join(has)}: {then}"
+        after = f"{member.name} is a member, without --limit: lbdeploy up"
+        fix = f"put that back in hosts.toml as {name} has it, and run this again; change it once {after}"
+        return Finding.failed(member.name, "agreement", detail, fix, subject=name)
+    detail = f"{name} runs, is not to be changed, and sends it no adverts: it would take the VIPs that others hold"
+    return Finding.failed(member.name, UNHEARD, detail, "change all nodes together, without --limit", subject=name)
 
 
 def refused_versions(plan: NodePlan) -> Iterator[Finding]:

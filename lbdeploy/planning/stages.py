@@ -25,6 +25,7 @@ from lbdeploy.planning.vrrp.members import (
     membership,
     reelected,
     regrouped,
+    strangers,
     winner,
 )
 
@@ -42,21 +43,24 @@ def _stages(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Seque
     changed = [member for member in members if member.plan.changes]
     if not is_live(cluster, observations):
         return _begin(changed)
-    changed.sort(key=lambda member: (_unheard(member, members, cluster), member.holds, member.plan.node.priority))
+    changed.sort(key=lambda member: (member.holds, member.plan.node.priority))
     simultaneous, way = _simultaneous(changed)
-    reload_only = {member.name: _reload_only(member) for member in changed}
-    single = [member for member in changed if member not in simultaneous and reload_only[member.name].changes]
-    disruptive = [(member, _disruptive(member)) for member in changed if member not in simultaneous]
-    stages = [
-        Stage(
-            Strategy.RELOAD, {each.name: reload_only[each.name]}, _reload_cost(cluster, each, members, single[:index])
-        )
-        for index, each in enumerate(single)
-    ]
+    rest = [member for member in changed if member not in simultaneous]
+    # What starts must hear those that run, and they must hear it, or both hold the VIPs: what they have comes first.
+    last = [member for member in rest if strangers(cluster, member, members)]
+    stages = _one_by_one(cluster, [member for member in rest if member not in last], members, ())
     if simultaneous:
         stages.append(
-            Stage(way, {each.name: each.plan for each in simultaneous}, _simultaneous_cost(cluster, way, simultaneous))
+            Stage(
+                way,
+                {each.name: each.plan for each in simultaneous},
+                _simultaneous_cost(
+                    cluster, way, simultaneous, others=[each for each in members if each not in simultaneous]
+                ),
+            )
         )
+    stages += _one_by_one(cluster, last, members, stages)
+    disruptive = [(member, _disruptive(member)) for member in rest]
     return stages + [
         Stage(Strategy.AWAY, {each.name: plan}, _away_cost(cluster, each, plan))
         for each, plan in disruptive
@@ -64,16 +68,22 @@ def _stages(cluster: Cluster, plans: Mapping[str, NodePlan], observations: Seque
     ]
 
 
+def _one_by_one(
+    cluster: Cluster, some: Sequence[Member], members: Sequence[Member], earlier: Sequence[Stage]
+) -> list[Stage]:
+    """Stages for the changes of these that clients don't notice, after the `earlier` stages."""
+    done = [member for member in members if any(member.name in stage.names for stage in earlier)]
+    stages = []
+    for each in some:
+        if (plan := _reload_only(each)).changes:
+            stages.append(Stage(Strategy.RELOAD, {each.name: plan}, _reload_cost(cluster, each, members, done)))
+            done = [*done, each]
+    return stages
+
+
 def _begin(changed: Sequence[Member]) -> tuple[Stage, ...]:
     plans = {member.name: member.plan for member in changed}
     return (Stage(Strategy.BEGIN, plans, "there are no clients yet"),) if plans else ()
-
-
-def _unheard(member: Member, members: Sequence[Member], cluster: Cluster) -> bool:
-    """Whether a running node sends it no adverts yet: it would take the VIPs at once. The others are changed first."""
-    address = str(member.plan.node.addresses[cluster.vrrp.network])
-    others = [before for each in members if each is not member and each.runs for before in each.instances]
-    return not member.runs and any(before.peers and address not in before.peers for before in others)
 
 
 def _simultaneous(changed: Sequence[Member]) -> tuple[list[Member], Strategy]:
@@ -166,15 +176,17 @@ def _taker(part: Cluster, members: Sequence[Member], done: Sequence[Member]) -> 
     return best if winning and held and winning.priority > max(held) else None
 
 
-def _simultaneous_cost(cluster: Cluster, way: Strategy, simultaneous: Sequence[Member]) -> str:
-    """What clients notice where nodes are changed at once."""
+def _simultaneous_cost(
+    cluster: Cluster, way: Strategy, simultaneous: Sequence[Member], others: Sequence[Member]
+) -> str:
+    """What clients notice where nodes are changed at once. `others`: those that are not."""
     if way is Strategy.REELECT:
-        return _reelect_cost(cluster, simultaneous)
+        return _reelect_cost(cluster, simultaneous, alone=not any(each.runs for each in others))
     gone = sorted(set().union(*map(_gone, simultaneous)))
     return f"connections to {', '.join(gone)} end; others notice nothing" if gone else NOTHING
 
 
-def _reelect_cost(cluster: Cluster, simultaneous: Sequence[Member]) -> str:
+def _reelect_cost(cluster: Cluster, simultaneous: Sequence[Member], *, alone: bool) -> str:
     parts = reelected(cluster, {each.name: each.plan for each in simultaneous})
     holding = {each.name for each in simultaneous for part in parts if each.parts[part.group].holds}
     if len(holding) == len(simultaneous) and cluster.vrrp.groups:
@@ -183,6 +195,8 @@ def _reelect_cost(cluster: Cluster, simultaneous: Sequence[Member]) -> str:
             "clients get no answer for some seconds; to spare them that, first: lbdeploy handover --to NODE"
         )
     whose = " and ".join(part.its_vips for part in parts)
+    if len(holding) == len(simultaneous) and alone:
+        return f"VRRP elects anew, and no other node takes {whose} meanwhile: clients get no answer for some seconds"
     delay = max(part.vrrp.preempt_delay for part in parts)
     return (
         f"VRRP elects anew: the standby takes {whose}, both hold them for about a second, and they return after "

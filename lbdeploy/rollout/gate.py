@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from lbdeploy.common.debian import DAEMONS
 from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError
@@ -15,6 +16,7 @@ from lbdeploy.health.verdict import Verdict
 from lbdeploy.planning.desired import FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.planning.stages import foreseen
+from lbdeploy.planning.vrrp.members import differing
 from lbdeploy.rollout.survey import Survey
 
 OF_ANSWERS = ("api", "frontend")
@@ -175,6 +177,9 @@ def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNo
     why = "".join(f"; {name} cannot take over: {reason}" for name, reason in (sick | lost).items())
     name = " and ".join(touched)
     first = "bring another node back first"
+    if has := _not_heard(stage, touched, survey, sick):
+        why += f"; and a node that starts must hear {name}, which has {'; '.join(has)}"
+        first += f": put that back in hosts.toml as {name} has it, then lbdeploy up; change it once that is done"
     force = typed("up", "--force-last", before=f"{first}; to change it anyway: ")
     return LastNodeError(
         f"no other node could take over while {name} is changed{why}",
@@ -182,3 +187,11 @@ def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNo
         state=f"{name} was left as it is",
         fix=first if stage.way is Strategy.AWAY else force,
     )
+
+
+def _not_heard(stage: Stage, touched: Collection[str], survey: Survey, sick: Collection[str]) -> list[str]:
+    """What those to be changed have, where sick nodes only wait to be started: with other settings, none would hear."""
+    stopped = [name for name in sick if not all(survey.seen[name].service(each).running for each in DAEMONS)]
+    if stage.way not in SIMULTANEOUS or not stopped:
+        return []
+    return [word for name in touched for word in differing(survey.cluster, stage.plans[name])]

@@ -24,6 +24,7 @@ from lbdeploy.node.resources.restored import restored
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.known_files import desired_of
 from lbdeploy.planning.plan import Plan, Stage
+from lbdeploy.planning.vrrp.members import member_of, strangers
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
@@ -177,6 +178,8 @@ class Run:
         new = [name for name in done if name not in names]
         if not names:
             return taken_back(error, (), new, self.wording.done(new))
+        if would_part(self.context.cluster, start, new):
+            return taken_back(error, (), done, self.wording.done(done))
         undone: list[str] = []
         self.context.emit(Note(None, f"also undoing the change on {' and '.join(names)}"))
         wanted = start.wanted
@@ -226,6 +229,12 @@ def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> lis
         for path, (mode, content) in each.removed(states[each.id]).items()
     }
     return restored([each.as_observed(states[each.id]) for each in resources], gone)
+
+
+def would_part(cluster: Cluster, start: Start, new: Sequence[str]) -> bool:
+    """Whether nodes that have joined would not hear the others any more, if these got back what they had."""
+    members = [member_of(cluster, start.wanted.plan(each), each) for each in start.found.values()]
+    return any(strangers(cluster, each, members) for each in members if each.name in new)
 
 
 def _had_files(observation: Observation) -> bool:

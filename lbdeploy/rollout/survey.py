@@ -20,7 +20,7 @@ from lbdeploy.planning.endings import wanted_files
 from lbdeploy.planning.occupants import occupants
 from lbdeploy.planning.ownership import ownership
 from lbdeploy.planning.plan import Plan
-from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
+from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions, unlike_peers
 from lbdeploy.planning.stages import staged
 from lbdeploy.rollout.progress import locked
 from lbdeploy.ssh.greeting import Greeting
@@ -151,6 +151,7 @@ class Survey:
         yield from foreigners(self.cluster, list(self.seen.values()))
         plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
         yield from left_out(self.cluster, plans)
+        yield from unlike_peers(self.cluster, self.plans, list(self.seen.values()), self.observations)
 
 
 def unfit(problems: list[Finding]) -> RemoteError:

@@ -155,6 +155,25 @@ def test_another_node_must_hold_the_vips_and_is_not_touched(fresh: Lab) -> None:
     assert fresh.on("lb2", "tail -n 1 /etc/keepalived/check-haproxy") == "# mine"
 
 
+def test_a_node_does_not_start_beside_a_holder_that_it_would_not_hear(fresh: Lab) -> None:
+    """hosts.toml has another router ID than the holder: neither `rebuild` nor `up` begins, until it is put back."""
+    fresh.edit("router_id = 101", "router_id = 102")
+    key = ("--host-key", fingerprint(fresh, "lb1"))
+    with traffic(fresh, *VIPS) as seen:
+        refused = fresh.do("rebuild", "lb1", *key, code=1)["error"]
+        assert refused["message"].startswith(
+            "lb2 runs, is not to be changed, and has virtual_router_id 101 instead of 102"
+        )
+        assert (refused["node"], refused["state"]) == ("lb1", "nothing was changed")
+        last = fresh.do("up", code=1)["error"]
+        assert last["state"] == "lb2 was left as it is"
+        assert "put that back in hosts.toml as lb2 has it" in last["fix"]
+        assert "No such file" in fresh.on("lb1", f"ls {CONF} 2>&1; true")
+        fresh.file.write_text(fresh.original)
+        assert fresh.do("rebuild", "lb1", *key)["ok"]
+    assert turned_away(seen) == []
+
+
 def test_the_holder_dies_while_a_node_that_comes_back_waits_to_be_confirmed(pair: Lab) -> None:
     """That node has taken the VIPs then, and nobody else could: what it got stays, and the run says who is lost.
 

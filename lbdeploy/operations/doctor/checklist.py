@@ -262,7 +262,16 @@ OF_NETWORKS = (
     ),
     Check(
         "agreement",
-        "with --limit: no setting that VRRP peers must agree on is changed on some nodes only",
+        "with --limit: no setting that VRRP peers must agree on is changed on some nodes only; also in `rebuild`: a "
+        "node that is started agrees with those that run",
+        "",
+        "lbdeploy up, without --limit",
+        up=True,
+        doctor=False,
+    ),
+    Check(
+        "unheard",
+        "with --limit: the nodes that run send their adverts to one that is started",
         "",
         "lbdeploy up, without --limit",
         up=True,

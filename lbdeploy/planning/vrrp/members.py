@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbdeploy.common.debian import DAEMONS
@@ -34,11 +34,12 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A node before and after, in each part of the cluster, by group."""
+    """A node before and after, in each part of the cluster, by group. `runs`: both daemons do; `speaks`: keepalived."""
 
     plan: NodePlan
     parts: Mapping[str, Membership]
     runs: bool
+    speaks: bool
 
     @property
     def name(self) -> str:
@@ -61,7 +62,8 @@ class Member:
 def member_of(cluster: Cluster, plan: NodePlan, seen: Observation) -> Member:
     """The node that was observed, in the whole cluster."""
     runs = all(seen.service(daemon).running for daemon in DAEMONS)
-    return Member(plan, {part.group: membership(part, plan, seen.of(part)) for part in cluster.parts}, runs)
+    parts = {part.group: membership(part, plan, seen.of(part)) for part in cluster.parts}
+    return Member(plan, parts, runs, seen.service("keepalived").running)
 
 
 def membership(part: Cluster, plan: NodePlan, seen: Observation) -> Membership:
@@ -111,6 +113,27 @@ def identity_changes(cluster: Cluster, plan: NodePlan) -> bool:
     """Whether this node and peers that are not changed with it would stop hearing each other."""
     pairs = [Membership(part, *instances(part, plan), holds=False) for part in cluster.parts]
     return bool(regrouped(plan)) or any(each.differs("identity") or each.differs("agreed") for each in pairs)
+
+
+def differing(cluster: Cluster, plan: NodePlan) -> list[str]:
+    """What a node has and is to have otherwise, of that which peers must agree on, in the words of keepalived.conf."""
+    pairs = (instances(part, plan) for part in cluster.parts)
+    moved = [f"{vip} with another virtual_router_id" for vip in sorted(regrouped(plan))]
+    return list(dict.fromkeys(word for a, b in pairs if a and b for word in a.apart(b))) or moved
+
+
+def strangers(cluster: Cluster, member: Member, others: Iterable[Member]) -> list[Member]:
+    """The others that run with what this node will not understand when it starts: then both would hold the VIPs."""
+    speaking = [each for each in others if each.speaks and each is not member]
+    if member.runs:
+        return []
+    return [each for each in speaking if identity_changes(cluster, each.plan) or unheard(cluster, member, each)]
+
+
+def unheard(cluster: Cluster, member: Member, other: Member) -> bool:
+    """Whether the other node sends this one no adverts yet."""
+    address = str(member.plan.node.addresses[cluster.vrrp.network])
+    return any(each.peers and address not in each.peers for each in other.instances)
 
 
 def reelected(cluster: Cluster, plans: Mapping[str, NodePlan]) -> tuple[Cluster, ...]:

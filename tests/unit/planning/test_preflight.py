@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans
+from builders import BIG, SEED, as_by, captured, cluster, links, observe, plans, stopped
 from clusters import WITH_SOURCES
 from goldens import GOOD, GROUPS
 
@@ -18,9 +18,10 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.parsers import Link, Neighbour, Room, parse_ip_a
+from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
-from lbdeploy.planning.desired import PACKAGES, apt_files, desired
-from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions
+from lbdeploy.planning.desired import KEEPALIVED_CONF, PACKAGES, apt_files, desired
+from lbdeploy.planning.preflight import foreigners, left_out, preflight, refused_versions, unlike_peers
 
 
 def lb1(seed: Cluster, **changes: Any) -> Observation:
@@ -177,6 +178,52 @@ def test_what_peers_must_agree_on_is_not_changed_on_some_only(
         (other,) = {"lb1", "lb2"} - set(names)
         assert each.detail.endswith(f"and leaves out {other}")
         assert "without --limit" in (each.fix or "")
+
+
+BARE = {f"service {each}": stopped() for each in ("haproxy", "keepalived")} | {
+    f"file {KEEPALIVED_CONF}": FileState("missing")
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "has"),
+    [
+        ("router_id = 101", "router_id = 102", "virtual_router_id 101 instead of 102"),
+        ('"192.168.0.10/24"', '"192.168.0.9/24"', "VIPs 192.168.0.10 and 192.168.1.10 instead of 192.168.0.9 and"),
+        ("advert_interval = 1", "advert_interval = 2", "advert_int 1 instead of 2"),
+        ('network = "management"', 'network = "external"', "unicast_src_ip 192.168.1.11 instead of 192.168.0.11"),
+        ("[vrrp]", '[vrrp]\nmode = "multicast"', "unicast_src_ip 192.168.1.11 instead of none; mcast_src_ip none"),
+        ("port = 6443", "port = 6444", ""),
+    ],
+)
+def test_a_node_is_not_started_beside_one_that_runs_with_other_settings(
+    tmp_path: Path, old: str, new: str, has: str
+) -> None:
+    """With --limit, or with `rebuild`, that one stays as it is: neither would hear the other."""
+    after, before = cluster(tmp_path, GOOD.replace(old, new)), reader.load(SEED)
+    holder = observe(after, after.node("lb1"), holds=True, states=as_by(before, "lb1"))
+    seen = [holder, observe(after, after.node("lb2"), states=BARE)]
+    found = list(unlike_peers(after, plans(after, *seen), seen, {"lb2"}))
+    assert [(each.node, each.check) for each in found] == ([("lb2", "agreement")] if has else [])
+    for each in found:
+        assert each.detail.startswith(f"lb1 runs, is not to be changed, and has {has}")
+        assert (each.fix or "").startswith("put that back in hosts.toml as lb1 has it, and run this again; change it")
+    assert list(unlike_peers(after, plans(after, *seen), seen, {"lb1", "lb2"})) == []
+    halted = [replace(holder, states=holder.states | {"service keepalived": stopped()}), seen[1]]
+    assert list(unlike_peers(after, plans(after, *halted), halted, {"lb2"})) == []
+
+
+def test_a_newcomer_is_not_started_alone_where_nobody_sends_to_it(seed: Cluster, tmp_path: Path) -> None:
+    """With --limit its peers would go on without it, and it would hear nobody."""
+    third = '[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 50\n[vrrp]'
+    after = cluster(tmp_path, GOOD.replace("[vrrp]", third))
+    pair = [observe(after, after.node(name), holds=name == "lb1", states=as_by(seed, name)) for name in ("lb1", "lb2")]
+    seen = [*pair, observe(after, after.node("lb3"), states=BARE)]
+    found = list(unlike_peers(after, plans(after, *seen), seen, {"lb3"}))
+    assert [(each.node, each.check, each.subject) for each in found] == [
+        ("lb3", "unheard", "lb1"),
+        ("lb3", "unheard", "lb2"),
+    ]
 
 
 @pytest.mark.parametrize(("ids", "told"), [((101, 102), False), ((110, 111), True)])

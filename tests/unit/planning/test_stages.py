@@ -15,6 +15,7 @@ from goldens import GOOD, GROUPS, OPTIONS
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
+from lbdeploy.errors import LastNodeError
 from lbdeploy.node.drift import diff
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import GroupState, Observation
@@ -28,8 +29,8 @@ from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, desired, fil
 from lbdeploy.planning.plan import Plan, Strategy
 from lbdeploy.planning.stages import NOTHING, foreseen, staged
 from lbdeploy.planning.vrrp.agreement import agreement
-from lbdeploy.planning.vrrp.members import hands_over, identity_changes, joins, winner
-from lbdeploy.rollout.gate import objections
+from lbdeploy.planning.vrrp.members import differing, hands_over, identity_changes, joins, winner
+from lbdeploy.rollout.gate import objections, refuse_the_last
 
 HAPROXY, KEEPALIVED = "service haproxy", "service keepalived"
 MOVED = "the VIPs move to {} after preempt_delay (30 s): open connections are cut, new ones go through"
@@ -327,6 +328,82 @@ def test_a_newcomer_that_is_known_already_is_no_holder_and_goes_first(change: Ch
     known = {name: as_by(scene.cluster, name) for name in ("lb1", "lb2")}
     known["lb1"] |= {f"file {HAPROXY_CFG}": FileState("file", "644", "root:root", 1.0, "old\n")}
     assert [names for _, names, _ in change(third, states=known).stages] == ["lb3", "lb1"]
+
+
+# What peers must agree on: how it is changed, and what is told of lb1, which has it as it was.
+AGREED = {
+    "router_id": (("router_id = 101", "router_id = 102"), "reelect", "virtual_router_id 101 instead of 102"),
+    "VIP list": (
+        ('"192.168.0.10/24"', '["192.168.0.10/24", "192.168.0.9/24"]'),
+        "together",
+        "VIPs 192.168.0.10 and 192.168.1.10 instead of 192.168.0.10 and 192.168.0.9 and 192.168.1.10",
+    ),
+    "advert_interval": (("advert_interval = 1", "advert_interval = 2"), "together", "advert_int 1 instead of 2"),
+    "network": (
+        ('network = "management"', 'network = "external"'),
+        "reelect",
+        "unicast_src_ip 192.168.1.11 instead of 192.168.0.11",
+    ),
+    "mode": (
+        ("[vrrp]", '[vrrp]\nmode = "multicast"'),
+        "reelect",
+        "unicast_src_ip 192.168.1.11 instead of none; mcast_src_ip none instead of 192.168.1.11",
+    ),
+}
+agreed = pytest.mark.parametrize(("edit", "way", "told"), AGREED.values(), ids=AGREED)
+
+
+@agreed
+def test_what_runs_is_changed_before_a_reinstalled_node_starts(
+    change: Change, tmp_path: Path, edit: tuple[str, str], way: str, told: str
+) -> None:
+    """Started first, it would not hear the holder: both would hold the VIPs. The last healthy node has to be forced."""
+    after = cluster(tmp_path, GOOD.replace(*edit))
+    scene = change(edit, states={"lb2": bare(after, "lb2")})
+    assert [each[:2] for each in scene.stages] == [(way, "lb1"), ("reload", "lb2")]
+    assert ("no other node takes the VIPs meanwhile" in scene.stages[0][2]) is (way == "reelect")
+    found = survey(scene.cluster, *scene.seen)
+    with pytest.raises(LastNodeError) as caught:
+        refuse_the_last(found.plan.stages[0], found, force=False)
+    assert f"must hear lb1, which has {told}" in caught.value.message
+    assert "put that back in hosts.toml as lb1 has it, then lbdeploy up; change it once" in (caught.value.fix or "")
+    refuse_the_last(found.plan.stages[0], found, force=True)
+
+
+@agreed
+def test_a_pair_that_changes_does_so_before_a_newcomer_starts(
+    change: Change, edit: tuple[str, str], way: str, told: str
+) -> None:
+    """One edit of hosts.toml may do both; the pair has a node to spare, so nothing is refused."""
+    scene = change(edit, ("[vrrp]", THIRD.format(50)))
+    assert [each[:2] for each in scene.stages] == [(way, "lb2 lb1"), ("reload", "lb3")]
+    assert told
+    found = survey(scene.cluster, *scene.seen)
+    refuse_the_last(found.plan.stages[0], found, force=False)
+
+
+@agreed
+def test_a_node_that_lies_still_with_the_new_files_waits_too(
+    change: Change, tmp_path: Path, edit: tuple[str, str], way: str, told: str
+) -> None:
+    """As after a run that was interrupted. It is enough that the other's keepalived runs, whatever its haproxy does."""
+    new = as_by(cluster(tmp_path, GOOD.replace(*edit)), "lb2")
+    scene = change(edit, states={"lb2": new | {HAPROXY: stopped(), KEEPALIVED: stopped()}})
+    assert [each[:2] for each in scene.stages] == [(way, "lb1"), ("reload", "lb2")]
+    half = change(edit, states={"lb2": new | {KEEPALIVED: stopped()}, "lb1": {HAPROXY: stopped()}})
+    assert [names for _, names, _ in half.stages] == ["lb1", "lb2"]
+    assert told
+
+
+def test_what_is_told_of_a_difference_has_no_password(change: Change) -> None:
+    """An adopted keepalived.conf may have one."""
+    scene = change()
+    has, plan = scene.seen[0].states[f"file {KEEPALIVED_CONF}"].content, scene.plan.nodes["lb1"]
+    secret = has.replace("unicast_src_ip", "authentication {\n auth_type PASS\n auth_pass hunter2\n }\n unicast_src_ip")
+    assert secret != has
+    scene = change(states={"lb1": {f"file {KEEPALIVED_CONF}": FileState("file", "644", "root:root", 1.0, secret)}})
+    assert differing(scene.cluster, plan) == []
+    assert differing(scene.cluster, scene.plan.nodes["lb1"]) == ["another authentication"]
 
 
 def test_a_node_that_leaves_is_forgotten_one_by_one(tmp_path: Path) -> None:

@@ -286,6 +286,17 @@ def test_the_last_healthy_node_is_not_changed_unless_it_is_forced(seed: Cluster,
     refuse_the_last(stage(found, way, "lb2"), found, force=False)
 
 
+def test_a_standby_that_runs_is_not_brought_back_by_other_settings(seed: Cluster, tmp_path: Path) -> None:
+    """What its keepalived tracks is in the way; only one that is to be started needs what the last one has."""
+    after = cluster(tmp_path, GOOD.replace("router_id = 101", "router_id = 102"))
+    fault = KeepalivedState(FAULT_STATE, 100, 1.0)
+    nodes = [observe(after, n, holds=n.name == "lb1", states=as_by(seed, n.name)) for n in after.nodes]
+    found = survey(after, nodes[0], replace(nodes[1], keepalived=fault))
+    with pytest.raises(LastNodeError) as caught:
+        refuse_the_last(found.plan.stages[0], found, force=False)
+    assert "hosts.toml" not in f"{caught.value.message} {caught.value.fix}"
+
+
 def test_where_another_node_has_to_take_the_vips_force_is_no_help(seed: Cluster) -> None:
     """Nobody could take them."""
     found = survey(seed, observe(seed, seed.node("lb1"), holds=True), lb2=ConnectError("no answer"))

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import SEED, as_by, cluster, has, observe, survey
+from builders import SEED, as_by, cluster, has, observe, stopped, survey
 from clusters import with_firewall, with_options
 from goldens import GOOD, RICH, beside
 
@@ -26,12 +26,12 @@ from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
-from lbdeploy.planning.desired import FIREWALL_SERVICE, HAPROXY_CFG, NOTIFY_SERVICE, desired
+from lbdeploy.planning.desired import FIREWALL_SERVICE, HAPROXY_CFG, KEEPALIVED_CONF, NOTIFY_SERVICE, desired
 from lbdeploy.planning.plan import Stage
 from lbdeploy.rollout.loop import RunLoop, Start
 from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.request import Origin
-from lbdeploy.rollout.run import Run, earlier
+from lbdeploy.rollout.run import Run, earlier, would_part
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task, Transaction
 
@@ -239,3 +239,34 @@ def test_a_node_that_goes_back_keeps_a_new_script_until_keepalived_has_read_its_
     scripts = [each for each in new if each.path.startswith("/etc/keepalived/")]
     assert scripts
     assert all(isinstance(gone := each.as_observed(FileState("missing")), Gone) and gone.late for each in scripts)
+
+
+@pytest.mark.parametrize(
+    ("joined", "edit", "parts"),
+    [
+        ("lb3", ("port = 6443", "port = 6444"), True),  # they would send it no adverts
+        ("lb2", ("port = 6443", "port = 6444"), False),
+        ("lb2", ("router_id = 101", "router_id = 102"), True),
+        ("", ("router_id = 101", "router_id = 102"), False),
+    ],
+)
+def test_nodes_do_not_go_back_to_what_one_that_has_joined_would_not_hear(
+    seed: Cluster, tmp_path: Path, joined: str, edit: tuple[str, str], parts: bool
+) -> None:
+    """It is new, and keeps what it got: both sides would hold the VIPs."""
+    third = '[nodes.lb3]\nexternal = "192.168.0.13"\nmanagement = "192.168.1.13"\npriority = 50\n[vrrp]'
+    after = cluster(tmp_path, GOOD.replace(*edit).replace("[vrrp]", third if joined == "lb3" else "[vrrp]"))
+    halted: dict[str, Any] = {f"service {each}": stopped() for each in ("haproxy", "keepalived")}
+    bare = halted | {f"file {KEEPALIVED_CONF}": FileState("missing")}
+    seen = [
+        observe(after, node, holds=node.name == "lb1", states=bare if node.name == joined else as_by(seed, node.name))
+        for node in after.nodes
+    ]
+    found = survey(after, *seen)
+    wanted = Wanted({node.name: desired(after, node) for node in after.nodes}, frozenset(found.seen))
+    start = Start(found, wanted, found.plan)
+    new = [joined] if joined else []
+    assert would_part(after, start, new) is parts
+    now = survey(after, *(observe(after, node, holds=node.name == "lb1") for node in after.nodes))
+    rebooted = Start(now, wanted, now.plan, earlier=start.found)
+    assert would_part(after, rebooted, new) is parts

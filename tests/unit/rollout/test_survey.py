@@ -16,7 +16,7 @@ from lbdeploy.node.parsers import Room
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.operations.exit_status import changed, planned, verified
-from lbdeploy.planning.desired import HAPROXY_CFG
+from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
 from lbdeploy.rollout.run import Outcome
 from lbdeploy.rollout.survey import Survey
 
@@ -121,6 +121,23 @@ def test_what_peers_must_agree_on_is_refused_where_some_are_left_out(tmp_path: P
         after, observe(after, after.node("lb1"), holds=True, states=as_by(reader.load(SEED), "lb1")), lb2=LOST
     )
     with pytest.raises(RemoteError, match="leaves out lb2"):
+        found.refuse()
+    found.refuse(["agreement"])
+
+
+def test_a_node_that_starts_beside_one_with_other_settings_is_refused(tmp_path: Path) -> None:
+    """A reinstalled node alone is to be changed, and the holder has another router ID than hosts.toml."""
+    after = cluster(tmp_path, SEED.read_text().replace("router_id = 101", "router_id = 102"))
+    bare = {f"file {KEEPALIVED_CONF}": FileState("missing"), "service keepalived": stopped()}
+    both = survey(
+        after,
+        observe(after, after.node("lb1"), holds=True, states=as_by(reader.load(SEED), "lb1")),
+        observe(after, after.node("lb2"), states=bare),
+    )
+    both.refuse()  # lb1 is changed first then
+    seen = both.observations
+    found = replace(both, observations={"lb2": seen["lb2"]}, beside={"lb1": seen["lb1"]})
+    with pytest.raises(RemoteError, match="lb1 runs, is not to be changed, and has virtual_router_id 101 instead"):
         found.refuse()
     found.refuse(["agreement"])
 
