@@ -22,7 +22,7 @@ from hand_made import (
     SECOND,
     by_hand,
 )
-from harness import VIPS, Lab, held_by, wait_for
+from harness import RELOADED, VIPS, Lab, held_by, wait_for
 
 # As the procedure that this project automates has them, in words of our own.
 SEED = """\
@@ -116,7 +116,7 @@ SECTIONS = "haproxy.d/sections.cfg"
 LOOK = (
     "stat -c '%a %U %G %n' /etc/keepalived/* /etc/haproxy/*; "
     "sha256sum /etc/keepalived/*.conf /etc/haproxy/*.cfg /etc/default/haproxy; "
-    "systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
+    f"{RELOADED}systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
 )
 
 

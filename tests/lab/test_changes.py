@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from clients import cut, smooth, traffic, turned_away
-from harness import TOP, VIPS, Lab, held_by, wait_for
+from harness import RELOADED, TOP, VIPS, Lab, held_by, wait_for
 
 TAKING = "VRRP elects anew"
 
@@ -286,7 +286,7 @@ def test_a_change_that_fails_is_undone_and_nobody_notices(live: Lab, change: Cal
     """Exit 7: files, modes, services and processes are as before, on all nodes, though one had been changed."""
     look = (
         "stat -c '%n %a %U' /etc/haproxy/* /etc/keepalived/*; cat /etc/haproxy/haproxy.cfg /etc/keepalived/*; "
-        "systemctl show -p MainPID,ActiveState,UnitFileState haproxy keepalived"
+        f"{RELOADED}systemctl show -p MainPID,ActiveState,UnitFileState haproxy keepalived"
     )
     before = [live.on(node, look) for node in ("lb1", "lb2")]
     templates = live.file.parent / "templates"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from clients import traffic, turned_away
-from harness import LBDEPLOY, VIPS, Lab, asked, held_by, wait_for
+from harness import LBDEPLOY, RELOADED, VIPS, Lab, asked, held_by, wait_for
 from runs import begin, looks
 
 # Everything but what is in memory, what is logged or cached, and what this test writes: kind, mode, owner, path and
@@ -22,7 +22,7 @@ sysctl net.ipv4.ip_nonlocal_bind net.ipv6.ip_nonlocal_bind
 ls /run/lbdeploy-handover 2>&1
 """
 PACKAGES = "dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\\n'"
-SERVICES = "systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
+SERVICES = f"{RELOADED}systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
 
 # What Debian's own packages leave behind when they are purged; and, where they stay, all that came with them.
 LEFT = ("/var/lib/haproxy", "/var/lib/ucf", "/etc/.pwd.lock")

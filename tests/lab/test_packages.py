@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aptrepo import FOLDER, Repository
 from clients import cut, traffic, turned_away
-from harness import VIPS, Lab
+from harness import RELOADED, VIPS, Lab
 
 NODES = ("lb1", "lb2")
 PROXY_HOST = "192.168.1.254"
@@ -72,7 +72,7 @@ key_file = "own.gpg"
     assert not cut(seen, 2)
     for node in NODES:
         assert version(pair, node) == "7.7.1-1"
-        assert pair.on(node, "systemctl is-active haproxy keepalived") == "active\nactive"
+        assert pair.on(node, f"{RELOADED}systemctl is-active haproxy keepalived") == "active\nactive"
         # apt itself, as an upgrade of everything by hand or by unattended-upgrades asks it.
         assert "haproxy" not in pair.on(node, "apt-get -s dist-upgrade | grep ^Inst || :")
         assert PROXY in pair.on(node, "apt-config dump Acquire::http::Proxy")

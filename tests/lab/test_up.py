@@ -7,7 +7,7 @@ import time
 
 import pytest
 from clients import traffic
-from harness import TOP, VIPS, Lab, asked, wait_for
+from harness import RELOADED, TOP, VIPS, Lab, asked, wait_for
 from strangers import stranger
 
 FILES = (
@@ -75,8 +75,10 @@ def test_bare_nodes_become_a_working_pair_and_a_second_up_changes_nothing(sessio
     for vip in VIPS:
         assert lab.answers(vip) == "ok"
     for node in ("lb1", "lb2"):
-        states = lab.on(node, "systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived").split()
-        assert states == ["active", "active", "enabled", "enabled"]
+        states = lab.on(
+            node, f"{RELOADED}systemctl is-active haproxy keepalived; systemctl is-enabled haproxy keepalived"
+        )
+        assert states.split() == ["active", "active", "enabled", "enabled"]
         assert lab.on(node, "keepalived -t -f /etc/keepalived/keepalived.conf 2>&1") == ""
         assert lab.on(node, "haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1") == "Configuration file is valid"
         assert lab.on(node, "cat /proc/sys/net/ipv4/ip_nonlocal_bind") == "1"

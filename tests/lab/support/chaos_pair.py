@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness import LBDEPLOY, TOP, Lab
+from harness import LBDEPLOY, RELOADED, TOP, Lab
 
 NODES = ("lb1", "lb2")
 FILES = (
@@ -37,6 +37,7 @@ done
 keepalived -t -f /etc/keepalived/keepalived.conf 2>&1 | sed 's/^/says keepalived: /'
 haproxy -c -f /etc/haproxy/haproxy.cfg 2>&1 | grep -v '^Configuration file is valid$' | sed 's/^/says haproxy: /'
 echo down $(echo 'show stat' | socat -t 2 stdio /run/haproxy/admin.sock | grep -c '^[^#,]*,master[0-9]*,.*,DOWN')
+{RELOADED}
 echo services $(systemctl is-active haproxy keepalived) $(systemctl is-enabled haproxy keepalived)
 """
 

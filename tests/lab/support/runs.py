@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from harness import LBDEPLOY, Lab
+from harness import LBDEPLOY, RELOADED, Lab
 
 
 def begin(lab: Lab, *args: str, **env: str) -> subprocess.Popen[str]:
@@ -25,7 +25,7 @@ def until(process: subprocess.Popen[str], text: str) -> None:
 
 LOOK = (
     "stat -c '%n %a %U' /etc/haproxy/* /etc/keepalived/*; cat /etc/haproxy/haproxy.cfg /etc/keepalived/*; "
-    "systemctl show -p ActiveState,UnitFileState haproxy keepalived"
+    f"{RELOADED}systemctl show -p ActiveState,UnitFileState haproxy keepalived"
 )
 
 
