@@ -25,8 +25,8 @@ from lbdeploy.lab.machine.nodes import leader
 
 TOP = Path(__file__).parents[3]
 VIPS = ("192.168.0.10", "192.168.1.10")
-# Before states are compared: to systemd, haproxy is "reloading" until its new worker says that it is ready, which may be
-# a moment after `systemctl reload` has ended.
+# Before states are compared: to systemd, haproxy is "reloading" until its new worker says that it is ready, which may
+# be a moment after `systemctl reload` has ended.
 RELOADED = (
     "for _ in $(seq 100); do systemctl is-active haproxy keepalived | grep -q reloading || break; sleep 0.1; done; "
 )
