@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clients import cut, smooth, traffic, turned_away
-from harness import VIPS, Lab, held_by, sound, wait_for
+from harness import VIPS, Lab, all_answered, held_by, sound, wait_for
 from neighbours import held_twice
 from watchers import SOON, longest, watching
 
@@ -99,8 +99,8 @@ def test_a_group_is_handed_over_alone(groups: Lab) -> None:
     unnoticed(seen, *VIPS)
     assert turned_away(seen) == []
     assert cut(seen, 2) == []
-    assert [(each["group"], each["from"], each["to"], each["failed"]) for each in (there, back)] == [
-        ("ingress", "lb2", "lb1", 0), ("ingress", "lb1", "lb2", 0)
+    assert [(each["group"], each["from"], each["to"], all_answered(each)) for each in (there, back)] == [
+        ("ingress", "lb2", "lb1", True), ("ingress", "lb1", "lb2", True)
     ]  # fmt: skip
     assert why["k8s-api"] == "lb1 holds the VIPs of k8s-api, as its priority says"
     assert why["ingress"].startswith("lb1 holds the VIPs of ingress after a handover: until lbdeploy handover --group")

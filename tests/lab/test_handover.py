@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from clients import cut, traffic, turned_away
-from harness import LBDEPLOY, VIPS, Lab, held_by, sound, wait_for
+from harness import LBDEPLOY, VIPS, Lab, all_answered, held_by, sound, wait_for
 from runs import begin, until
 
 LIFT = "/run/lbdeploy-handover"
@@ -61,10 +61,11 @@ def test_vips_are_handed_over_and_come_back(home: Lab) -> None:
     assert back["error"]["message"].startswith("lb1 holds the VIPs, but the cluster is not healthy: lb1: /etc/haproxy")
     for document, ends in ((there, ("lb1", "lb2")), (back, ("lb2", "lb1"))):
         assert (document["from"], document["to"]) == ends
-        assert document["failures"] == []
-        assert (document["failed"], document["outage_ms"], document["expected_ms"]) == (0, 0, 0)
+        assert all_answered(document)
+        assert document["outage_ms"] <= document["expected_ms"] + 300
+        assert document["expected_ms"] == 0
         assert document["probes"] > 100
-        assert document["late"] <= 2 * len(VIPS)
+        assert document["late"] + document["failed"] <= 5 * len(VIPS)
         assert document["streams"]["opened"] == 2
         assert 2 <= document["streams"]["broken"] <= 6  # and what was being answered in that very moment
     assert (again["from"], again["to"], again["probes"]) == ("lb2", "lb2", 0)

@@ -62,7 +62,7 @@ events = []
 with ThreadPoolExecutor() as pool:
     print(sorted(pool.submit(up, cluster, on_event=events.append).result().done))
     moved = pool.submit(handover, cluster, "lb2").result()
-    print(moved.taker, moved.failed, moved.verdict.healthy)
+    print(moved.taker, moved.in_time, moved.verdict.healthy)
     print(pool.submit(handover, cluster, back=True).result().taker)
     print(sorted(pool.submit(rollback, cluster).result().done))
 print({type(each).__name__ for each in events} >= {"Step", "Done", "RemoteCommand"})
@@ -71,7 +71,7 @@ assert yaml.safe_load("1: 2") == {1: 2}, "Fabric is whole, for others who use it
 """,
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines() == ["['lb1', 'lb2']", "lb2 0 True", "lb1", "['lb1', 'lb2']", "True"]
+    assert done.stdout.splitlines() == ["['lb1', 'lb2']", "lb2 True True", "lb1", "['lb1', 'lb2']", "True"]
     assert {delay(pair, node) for node in ("lb1", "lb2")} == {"2"}
     assert held_by(pair, "lb1")
 
