@@ -200,15 +200,6 @@ give_up_vips() {
     done
 }
 
-# still_standby VIP...: fails where VIPs have come to this node since the run has looked. A keepalived that elects anew
-# begins as BACKUP, so the only node that serves would let go of them.
-still_standby() {
-    if ! holds "$@"; then return; fi
-    step 'look who holds the VIPs'
-    printf 'they have come here since this run began: the node that held them has lost them\n'
-    fail standby
-}
-
 # why_deaf: why a program that listens to the network has ended: only perl itself is tried again.
 why_deaf() {
     if perl -e 1; then
