@@ -19,12 +19,11 @@ from typing import Any
 
 from lbdeploy.config.model import Address
 from lbdeploy.node.tls_hello import client_hello
-from lbdeploy.operations.outage.gaps import ProbeResult, by_vip
+from lbdeploy.operations.outage.gaps import PATIENCE, ProbeResult, by_vip
 from lbdeploy.operations.outage.watch import ALIVE, WatchClient
 
 WATCHES = 3  # of each VIP
 PERIOD = 0.02  # seconds between the probes of a VIP
-PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
 AGAIN = 1.9  # seconds for an answer to the second SYN
 SILENT = "no answer in time"
 LATE = "answered only when TCP had asked again"
@@ -119,7 +118,7 @@ class Prober:
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
             accepted |= error.errno == errno.ECONNRESET  # only what was accepted is reset, maybe before we see it
-        self.results.append(ProbeResult(vip, start, failure, accepted, 0.0 if failure else time.time() - start))
+        self.results.append(ProbeResult(vip, start, failure, accepted, time.time() - start))
 
     async def _stream(self, vip: Address, port: int) -> None:
         """Keep a connection alive, and make another when it breaks, as a client would."""

@@ -19,12 +19,14 @@ from operator import attrgetter
 
 from lbdeploy.config.model import Address
 
+PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """One probe of a VIP: when it started (s, Unix, the operator's clock), and why it failed: "" if it did not.
 
-    `accepted`: the TCP connection was established. `waited`: seconds until the answer, of a good probe.
+    `accepted`: the TCP connection was established. `waited`: seconds until the answer, or until it failed.
     """
 
     vip: Address
@@ -80,11 +82,18 @@ def cut(results: Iterable[ProbeResult]) -> list[ProbeResult]:
     SYN came when no node held the VIP, and the second one was answered.
 
     Such a probe fails between two good ones, and so may the next, which was being accepted. More failures in a row are
-    an outage.
+    an outage, unless all of these connections were open at one moment, as on a busy machine.
     """
     ordered = sorted(results, key=attrgetter("start"))
     runs = [list(run) for good, run in groupby(ordered, attrgetter("good")) if not good]
-    return [probe for run in runs if len(run) <= 2 and all(each.accepted for each in run) for probe in run]
+    return [probe for run in runs if _by_a_move(run) for probe in run]
+
+
+def _by_a_move(run: Sequence[ProbeResult]) -> bool:
+    """Whether the move of a VIP explains these failures, all in a row."""
+    at_once = run[-1].start <= min(each.start + each.waited for each in run)
+    ended_soon = all(each.waited < PATIENCE for each in run)  # what waits for longer was not cut
+    return all(each.accepted for each in run) and (len(run) <= 2 or (at_once and ended_soon))
 
 
 def longest(results: Iterable[ProbeResult]) -> Gap | None:

@@ -9,9 +9,9 @@ from math import ceil
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Address
 from lbdeploy.node import tls_hello
-from lbdeploy.operations.outage.client import PATIENCE, PERIOD, SILENT, ProbeTarget
+from lbdeploy.operations.outage.client import PERIOD, SILENT, ProbeTarget
 from lbdeploy.operations.outage.clocks import Clock
-from lbdeploy.operations.outage.gaps import ProbeResult
+from lbdeploy.operations.outage.gaps import PATIENCE, ProbeResult
 
 # For bash, whose /dev/tcp needs no program that a bare node may lack. A line is printed when a probe starts, and
 # another when it was answered. A timed `read` from a pipe that nothing writes to is a sleep that needs no process.

@@ -32,6 +32,13 @@ def test_a_connection_that_a_move_cut_is_no_outage(failed: str, lost: int) -> No
     assert len(cut([ProbeResult(VIP, 0), *run, ProbeResult(VIP, 9)])) == lost
 
 
+@pytest.mark.parametrize(("waited", "lost"), [(0.2, 5), (0.03, 0), (1.2, 0)])
+def test_what_was_open_at_one_moment_was_cut_by_one_move(waited: float, lost: int) -> None:
+    """On a busy machine, more than two are; those that wait for TCP to ask again were not cut."""
+    run = [ProbeResult(VIP, 1 + number * PERIOD, "reset", accepted=True, waited=waited) for number in range(5)]
+    assert len(cut([ProbeResult(VIP, 0), *run, ProbeResult(VIP, 9)])) == lost
+
+
 def test_what_was_begun_within_an_outage_does_not_end_it() -> None:
     """SYNs that were lost and sent again, early, at the new holder's first packets: answered, but only by then."""
     held = [ProbeResult(VIP, start, waited=0.38 - start) for start in (0.1, 0.2, 0.36)]
