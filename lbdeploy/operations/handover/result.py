@@ -19,8 +19,8 @@ class HandoverResult(Measured):
     """The result of a handover. `expected` is the outage (s) that the timers predict; `offsets` are those that remain.
 
     `began` is when the handover began, `moved_at` when the VIPs moved, at the earliest (s, Unix). `cut`: the probes
-    whose connections were open at that moment. `late`: those whose
-    SYN was on its way then, and that TCP asked for again.
+    whose connections were open at that moment. `late`: those whose SYN was on its way then, so that
+    TCP asked again.
     `group`: whose VIPs moved, where there are groups; those of others were probed, too.
     """
 

@@ -20,6 +20,7 @@ from operator import attrgetter
 from lbdeploy.config.model import Address
 
 PATIENCE = 0.9  # seconds for an answer: less than TCP waits before it sends a SYN again (RFC 6298 section 2.1)
+MOMENT = 0.1  # seconds within which probes may begin that one move has cut: what fails for longer is an outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def cut(results: Iterable[ProbeResult]) -> list[ProbeResult]:
     SYN came when no node held the VIP, and the second one was answered.
 
     Such a probe fails between two good ones, and so may the next, which was being accepted. More failures in a row are
-    an outage, unless all of these connections were open at one moment, as on a busy machine.
+    an outage, unless they began within a MOMENT, and all of these connections were open at once, as on a busy machine.
     """
     ordered = sorted(results, key=attrgetter("start"))
     runs = [list(run) for good, run in groupby(ordered, attrgetter("good")) if not good]
@@ -91,7 +92,7 @@ def cut(results: Iterable[ProbeResult]) -> list[ProbeResult]:
 
 def _by_a_move(run: Sequence[ProbeResult]) -> bool:
     """Whether the move of a VIP explains these failures, all in a row."""
-    at_once = run[-1].start <= min(each.start + each.waited for each in run)
+    at_once = run[-1].start <= min(run[0].start + MOMENT, *(each.start + each.waited for each in run))
     ended_soon = all(each.waited < PATIENCE for each in run)  # what waits for longer was not cut
     return all(each.accepted for each in run) and (len(run) <= 2 or (at_once and ended_soon))
 
