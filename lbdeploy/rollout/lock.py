@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -95,9 +95,10 @@ class Lock:
                     fix=fix,
                 )
 
-    def forget(self, name: str) -> None:
-        """Drop the lock of a node that rebooted: it is gone, and this run can continue without it."""
-        self._held.pop(name, None)
+    def take_again(self, node: Node, pool: SessionPool) -> None:
+        """Take the lock of a node that has rebooted, since it is gone. Raises LockedError and ConnectError."""
+        self._held.pop(node.name, None)
+        _raise_first(pool.each([node], self.take))
 
     def leave(self) -> None:
         """Stop the heartbeats without waiting: the nodes release the lock when their connections end."""
@@ -160,6 +161,10 @@ def _taken(about: str, pool: SessionPool, nodes: Sequence[Node]) -> Lock:
 def _take(lock: Lock, pool: SessionPool, nodes: Sequence[Node]) -> None:
     first, rest = sorted(nodes, key=lambda node: node.name)[:1], sorted(nodes, key=lambda node: node.name)[1:]
     for group in (first, rest):
-        for error in pool.each(group, lock.take).values():
-            if isinstance(error, LbdeployError):
-                raise error
+        _raise_first(pool.each(group, lock.take))
+
+
+def _raise_first(results: Mapping[str, object]) -> None:
+    for each in results.values():
+        if isinstance(each, LbdeployError):
+            raise each

@@ -22,13 +22,14 @@ from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking, waiting
 from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import Observer, Wanted
-from lbdeploy.rollout.outcome import going_on
+from lbdeploy.rollout.outcome import going_on, halfway
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
 
 FRESH_SECONDS = 1.0  # nothing is begun by a look at the nodes that is older
 UP, PLAN, FORCED = typed("up"), typed("plan"), typed("up", "--force-last")
+LOCK_AGAIN_SECONDS = 30.0  # until another run, which can't have the other nodes, has let go; or a task that has ended
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
 
@@ -214,8 +215,17 @@ class RunLoop:
 
     def _continue(self, error: LbdeployError, start: Start, done: tuple[str, ...], lock: Lock) -> tuple[str, ...]:
         if isinstance(error, RebootedError):
-            lock.forget(error.node or "")
+            self._lock_again(error, done, lock)
         return self._carry_out(self._purpose.recover(error, start, done), lock, done)
+
+    def _lock_again(self, error: RebootedError, done: Sequence[str], lock: Lock) -> None:
+        """Lock the node that has rebooted, unless another run has done so by now: then this one ends."""
+        context = self._context
+        node = context.cluster.node(error.node or "")
+        try:
+            waiting(lambda: lock.take_again(node, context.pool), LOCK_AGAIN_SECONDS, context.emit)
+        except LbdeployError as other:
+            raise halfway(other.but(state=error.state), self._purpose.wording.done(done), other.fix) from None
 
     def _safe_point(self, stages: Sequence[Stage], done: Sequence[str], lock: Lock) -> None:
         """Before these stages; a node that is `done` may have another one."""

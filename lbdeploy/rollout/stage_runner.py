@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from lbdeploy.common.typed import typed
@@ -157,7 +158,9 @@ class StageRunner:
         standby = [name for name in change.stage.names if name not in holding]
         # Should everything be undone, a standby keeps the VIPs until the former holder has them again.
         longer = 2 * confirm_seconds(self._cluster)
-        tasks = {name: replace(self._task(change, name), confirm=longer, linger=self._linger) for name in standby}
+        elsewhere = tuple(str(vip.ip) for part in parts for vip in part.vips) if holding else ()
+        of_standby = partial(replace, confirm=longer, linger=self._linger, without=elsewhere)
+        tasks = {name: of_standby(self._task(change, name)) for name in standby}
         self._tasks.begin(tasks)
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))

@@ -44,7 +44,8 @@ class Task:
     priority for that. A `rehearsal` writes the files beside their destinations, validates them, and removes them again.
     `free_vrid`: the virtual router ID that no other host may use when keepalived is started, the interface, and the
     addresses that may use it anyway. `joins`: a daemon is started, and until the end of the task the node leaves the
-    VIPs to others, also by `priority_offset`. `script`: steps that replace those of the plan; see `down_steps`.
+    VIPs to others, also by `priority_offset`. `without`: VIPs that must go away again within `away_seconds`, where they
+    have come meanwhile. `script`: steps that replace those of the plan; see `down_steps`.
     """
 
     plan: NodePlan
@@ -56,6 +57,7 @@ class Task:
     rehearsal: bool = False
     free_vrid: tuple[str, ...] = ()
     joins: bool = False
+    without: tuple[str, ...] = ()
     script: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
 
@@ -167,6 +169,7 @@ def _steps(task: Task) -> list[str]:
         *reload_units(early, late),
         *late.take(Phase.BRING_UP),
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
+        *([f"still_standby {task.away_seconds} {cmd(*task.without)}"] if task.without else []),
         *([f"vips_come {cmd(*came)}"] if came else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
         *([_reset_clients()] if moved else []),

@@ -58,6 +58,45 @@ def test_down_whose_unit_is_killed_puts_back_what_it_took_away(pair: Lab) -> Non
     sound(pair)
 
 
+# keepalived, for whoever starts it by its name, as validating does, and not by its path, as systemd.
+LINGERING = """\
+#!/bin/sh
+while [ -e /tmp/hold ]; do sleep 0.05; done
+exec /usr/sbin/keepalived "$@"
+"""
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_standby_that_has_become_the_holder_meanwhile_keeps_the_vips(pair: Lab, comes_back: bool) -> None:
+    """It would let go of them, as VRRP elects anew: it waits until they have gone back, or the change is undone."""
+    before = looks(pair)
+    pair.edit("router_id = 101", "router_id = 102")
+    pair.on("lb2", f"printf '%s' '{LINGERING}' > /usr/local/sbin/keepalived; chmod 755 /usr/local/sbin/keepalived")
+    with traffic(pair, *VIPS) as seen:
+        process = begin(pair, "--json", "up")
+        until(process, "lb1: validate")  # the rehearsal, before which it has looked
+        pair.on("lb2", "touch /tmp/hold")
+        until(process, "lb2: validate")
+        pair.on("lb1", "systemctl stop haproxy")
+        wait_for(lambda: pair.holder(VIPS[0]) == ["lb2"], 10)
+        pair.on("lb2", "rm /tmp/hold")
+        until(process, "wait for the VIPs")
+        if comes_back:
+            pair.on("lb1", "systemctl start haproxy")
+        answer = json.loads(process.communicate(timeout=90)[0])
+        pair.on("lb2", "rm /usr/local/sbin/keepalived")
+        if not comes_back:
+            assert pair.holder(VIPS[0]) == ["lb2"]
+            pair.on("lb1", "systemctl start haproxy")
+    assert process.returncode == (0 if comes_back else 7), answer
+    assert turned_away(seen) == []
+    if comes_back:
+        sound(pair)
+    else:
+        assert "the node that held them has lost them" in answer["error"]["message"]
+        assert looks(pair) == before
+
+
 # A command over another connection than the first one waits here, as a confirmation does that is still under way.
 HOLD = """\
 #!/bin/sh

@@ -200,6 +200,25 @@ give_up_vips() {
     done
 }
 
+# still_standby SECONDS VIP...: wait until VIPs that have come to this node since the run has looked have gone back; fails
+# where they stay. A keepalived that elects anew begins as BACKUP, so the only node that serves would let go of them.
+still_standby() {
+    limit=$1
+    shift
+    if ! holds "$@"; then return; fi
+    step 'wait for the VIPs, which have come here since this run began, to go back'
+    uptime
+    deadline=$((now + limit))
+    while holds "$@"; do
+        uptime
+        if [ "$now" -ge "$deadline" ]; then
+            printf 'they have stayed for %s s: the node that held them has lost them\n' "$limit"
+            fail standby
+        fi
+        sleep 0.2
+    done
+}
+
 # why_deaf: why a program that listens to the network has ended: only perl itself is tried again.
 why_deaf() {
     if perl -e 1; then

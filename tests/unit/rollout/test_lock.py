@@ -151,15 +151,6 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
     taken(shell, seed.preferred).check("again")
 
 
-def test_a_node_that_was_started_again_needs_no_lock(shell: Shell, seed: Cluster) -> None:
-    """The run goes on without it; the others are still locked."""
-    lock = taken(shell, seed.preferred)
-    shell.held[0].release()
-    lock.forget("lb1")
-    lock.forget("lb1")
-    lock.check("again")
-
-
 @pytest.mark.parametrize("about", ['it\'s $(id) `id` \\ %s "x"', "-n", "#"])
 def test_anybody_may_be_named_anything(shell: Shell, seed: Cluster, about: str) -> None:
     """Who it is comes through unharmed."""
@@ -214,6 +205,23 @@ def test_every_node_is_locked_for_the_time_of_a_run(pool: SessionPool, seed: Clu
         assert pool.order == ["lb1", "lb2"]
         assert pool.alive == ["lb1", "lb2"]
         assert lock.runs == {"lb1": "", "lb2": ""}
+    assert pool.alive == []
+
+
+def test_a_node_that_was_started_again_is_locked_again(pool: SessionPool, seed: Cluster) -> None:
+    """Its lock has gone with its power; another run may have taken it since, which is said."""
+    with locking(pool, seed.nodes, ANN, 0, silent) as lock:  # type: ignore[arg-type]
+        pool.sessions["lb1"].held[0].release()
+        with pytest.raises(LostError):
+            lock.check("again")
+        other = Lock(BOB)
+        pool.each(seed.nodes[:1], other.take)
+        with pytest.raises(LockedError, match="bob@desk"):
+            lock.take_again(seed.node("lb1"), pool)  # type: ignore[arg-type]
+        other.release()
+        lock.take_again(seed.node("lb1"), pool)  # type: ignore[arg-type]
+        lock.check("again")
+        assert pool.alive == ["lb1", "lb2"]
     assert pool.alive == []
 
 

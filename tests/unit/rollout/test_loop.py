@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lbdeploy.common.typed import Typed, typed
-from lbdeploy.config.model import Cluster
-from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError, RebootedError, RemoteError
+from lbdeploy.config.model import Cluster, Node
+from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError, RebootedError, RemoteError
 from lbdeploy.events import silent
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
@@ -81,11 +81,14 @@ class Locked:
 
     def __init__(self) -> None:
         self.runs = {"lb1": "1"}
-        self.forgotten: list[str] = []
+        self.again: list[str] = []
+        self.refusal: LbdeployError | None = None
         self.lost = False
 
-    def forget(self, name: str) -> None:
-        self.forgotten.append(name)
+    def take_again(self, node: Node, _: object) -> None:
+        self.again.append(node.name)
+        if self.refusal:
+            raise self.refusal
 
     def check(self, fix: str) -> None:
         if self.lost:
@@ -209,12 +212,26 @@ def test_a_lock_that_is_lost_stops_the_run_before_the_next_stage(context: RunCon
 
 
 def test_after_a_reboot_the_run_continues_with_what_is_left_to_do(context: RunContext, lock: Locked) -> None:
-    """The node's lock is gone with it."""
+    """The node's lock is gone with it, and is taken again."""
     purpose = Purposeful(plan("lb2", "lb1"), plan("lb1"))
     purpose.stop["lb1"] = raising(RebootedError("rebooted", node="lb1"))
     assert RunLoop(context, purpose).run().done == ("lb2", "lb1")
     assert purpose.said == ["start", "lb2 after start", "look", "lb1 after look", "reboot", "lb1 after reboot", "end"]
-    assert lock.forgotten == ["lb1"]
+    assert lock.again == ["lb1"]
+
+
+def test_a_node_that_another_run_has_locked_after_its_reboot_is_left_to_it(
+    context: RunContext, lock: Locked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for, and then the run ends, saying what it has done and how that node is."""
+    monkeypatch.setattr("lbdeploy.rollout.loop.LOCK_AGAIN_SECONDS", 0.0)
+    purpose = Purposeful(plan("lb2", "lb1"))
+    purpose.stop["lb1"] = raising(RebootedError("rebooted", node="lb1", state="what it had begun was interrupted"))
+    lock.refusal = LockedError("bob has it", node="lb1", fix="later")
+    with pytest.raises(LockedError) as caught:
+        RunLoop(context, purpose).run()
+    assert caught.value.state == "what it had begun was interrupted; lb2 done"
+    assert caught.value.fix == "later"
 
 
 def test_what_is_done_is_known_after_a_reboot(context: RunContext) -> None:
@@ -258,7 +275,7 @@ def test_a_stage_that_fails_ends_the_run_as_its_purpose_says(context: RunContext
     with pytest.raises(RemoteError, match="haproxy failed") as caught:
         RunLoop(context, purpose).run()
     assert caught.value.state == "lb2 done"
-    assert lock.forgotten == []
+    assert lock.again == []
 
 
 FORCED = typed("up", "--force-last", before="bring it back; or anyway: ")

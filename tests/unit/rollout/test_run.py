@@ -179,7 +179,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, l
 
     @contextmanager
     def taken(*_: object) -> Iterator[Any]:
-        yield SimpleNamespace(runs=looks[0].runs, forget=lambda _: None, check=lambda _: None)
+        yield SimpleNamespace(runs=looks[0].runs, take_again=lambda *_: None, check=lambda _: None)
 
     monkeypatch.setattr("lbdeploy.rollout.loop.locking", taken)
     before, after = cluster(tmp_path, GOOD), cluster(tmp_path, GOOD.replace("roundrobin", "leastconn"))
