@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 UNIT = "lbdeploy"  # the transient unit in which a change runs; its name serves as a lock
+DRILL_UNIT = "lbdeploy-drill"  # what undoes a drill by itself: a timer, which outlives the operator's connection
 STATE = "/var/lib/lbdeploy"  # what outlasts a reboot: the journal, the generations, and what the files were made from
 JOURNAL = f"{STATE}/journal"  # the last run, step by step
 UNDO = f"{STATE}/undo"  # what files held before the run in progress, until it is confirmed

@@ -2,7 +2,7 @@
 
 On each node a small process holds a lock file, and listens. It ends when the connection does, or when it has heard
 nothing for a while, so the lock of a dead run is released. A change that continues on a node without its operator also
-counts as a lock, until it ends.
+counts as a lock, until it ends; and so does a drill that was killed, until the node has undone what it broke.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.paths import JOURNAL, LOCK, UNIT
+from lbdeploy.node.paths import DRILL_UNIT, JOURNAL, LOCK, UNIT
 from lbdeploy.rollout.progress import MARK, locked
 from lbdeploy.ssh.pool import SessionPool
 
@@ -31,7 +31,7 @@ BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock
 RETRY_SECONDS = 1.0
 
-# Takes the lock for as long as descriptor 9 is open, or says who has it, and ends. Given: mark, unit, lock, about.
+# Takes the lock for as long as descriptor 9 is open, or says who has it, and ends. Given: mark, unit, drill, lock, about.
 TAKE = """\
 umask 077
 mkdir -p "${lock%/*}"
@@ -50,6 +50,10 @@ case $(systemctl is-active "$unit") in active | activating | deactivating)
         exit
     fi ;;
 esac
+if systemctl is-active "$drill.timer" "$drill.service" > /dev/null; then
+    printf '%s locked a drill that was killed (the node undoes by itself what it broke)\\n' "$mark"
+    exit
+fi
 printf '%s\\n' "$about" > "$lock"
 """
 _HOLD = """\
@@ -69,7 +73,7 @@ class Lock:
 
     def take(self, node: Node, session: Session) -> None:
         """Take the lock of one node. Raises LockedError and LostError."""
-        given = {"mark": MARK, "unit": UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
+        given = {"mark": MARK, "unit": UNIT, "drill": DRILL_UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
         given["silence"] = str(SILENCE_SECONDS)
         variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
         held, answer = session.hold(f"{PRELUDE}{variables}\n{TAKE}{_HOLD}", MARK)

@@ -9,14 +9,14 @@ from typing import Literal, get_args
 from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import UsageError, key_text
+from lbdeploy.node.paths import DRILL_UNIT
 
 Name = Literal["haproxy", "hang", "keepalived", "freeze", "path", "link", "power", "server", "drain"]
 NAMES: tuple[Name, ...] = get_args(Name)
 OUTSIDE: tuple[Name, ...] = ("link", "power")  # what cuts the node off, so that it can't be undone over SSH
 ON_SERVERS: tuple[Name, ...] = ("server", "drain")  # what happens to a server; outside the lab, by the operator's hand
 
-UNIT = "lbdeploy-drill"  # the armed repair: a timer on the node, which outlives the operator's connection
-BREAK_UNIT = "lbdeploy-drill-break"  # a break that ends the connection it came over
+BREAK_UNIT = f"{DRILL_UNIT}-break"  # a break that ends the connection it came over
 BREAK_DELAY = 1.0  # seconds by which such a break is delayed, so that its command is acknowledged first
 
 
@@ -112,10 +112,10 @@ def arm(kind: Kind, seconds: float) -> Raw:
 
     Exit status 5: the repair of an earlier drill is still armed there.
     """
-    timer = f"systemd-run --quiet --collect --unit={UNIT} --on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
+    timer = f"systemd-run --quiet --collect --unit={DRILL_UNIT} --on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
     return Raw(
-        f"systemctl is-active --quiet {UNIT}.timer {UNIT}.service && exit 5\n"
-        f"systemctl reset-failed {UNIT}.service 2>/dev/null\n"
+        f"systemctl is-active --quiet {DRILL_UNIT}.timer {DRILL_UNIT}.service && exit 5\n"
+        f"systemctl reset-failed {DRILL_UNIT}.service 2>/dev/null\n"
         f"{timer} /bin/sh -c {here(kind.repairing)}"
     )
 
@@ -135,7 +135,7 @@ def break_it(kind: Kind) -> Raw:
 
 def undo(kind: Kind, *, disarm: bool = True) -> Raw:
     """Undoes the break, then disarms the node's own repair. May be run at any time, and more than once."""
-    disarmed = f"systemctl stop {UNIT}.timer 2>/dev/null\n" if disarm else ""
+    disarmed = f"systemctl stop {DRILL_UNIT}.timer 2>/dev/null\n" if disarm else ""
     return Raw(f"{kind.repairing}\nstatus=$?\n{disarmed}exit $status")
 
 

@@ -11,6 +11,7 @@ from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteErro
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.answers import seconds, understood
 from lbdeploy.node.observation import PRELUDE
+from lbdeploy.node.paths import DRILL_UNIT
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import FaultTarget, Kind
 from lbdeploy.operations.outage.clocks import Clock
@@ -62,7 +63,7 @@ class OnNode:
                 "an earlier drill, which was killed, is not undone yet",
                 node=self._node.name,
                 state="nothing was broken",
-                fix=f"wait, it undoes it by itself; to see when: systemctl list-timers {faults.UNIT}.timer, there",
+                fix=f"wait, it undoes it by itself; to see when: systemctl list-timers {DRILL_UNIT}.timer, there",
             )
         _require(result, self._node, "the repair could not be armed", "nothing was broken")
         self._due = time.monotonic() + seconds

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from lbdeploy.common.shell import cmd
 from lbdeploy.node.answers import base64_text, count, seconds
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.paths import GENERATIONS, STATE, UNIT
-from lbdeploy.operations.drill.faults import UNIT as DRILL
+from lbdeploy.node.paths import DRILL_UNIT, GENERATIONS, STATE, UNIT
 from lbdeploy.operations.generations import Generation
 from lbdeploy.operations.outage.clocks import Clock
 
 MOST = 1000  # lines of a journal
-_UNITS = f"-u keepalived -u {UNIT} -u {DRILL}.timer"
+_UNITS = f"-u keepalived -u {UNIT} -u {DRILL_UNIT}.timer"
 _WANTED = f"Entering [A-Z]* STATE\\|: Started \\|{UNIT}[.]service: "
 _LINE = re.compile(r"^(?P<at>[0-9]{1,11}\.[0-9]{1,9}) \S+ (?P<by>[^ :\[]+)\S*: (?P<text>.*)$")
 _STARTED = re.compile(rf"Started (?:{UNIT}\.service - )?lbdeploy: (?P<about>.*?)\.?$")
@@ -124,5 +123,5 @@ class _Journal:
 
     def drills(self) -> Iterator[float]:
         for at, text in self._parsed("systemd"):
-            if text.startswith("Started ") and f"{DRILL}.timer" in text:
+            if text.startswith("Started ") and f"{DRILL_UNIT}.timer" in text:
                 yield at

@@ -151,6 +151,16 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
     taken(shell, seed.preferred).check("again")
 
 
+@pytest.mark.parametrize("left", ["timer", "service"])
+def test_a_drill_that_was_killed_is_a_lock_until_it_is_undone(shell: Shell, seed: Cluster, left: str) -> None:
+    """Its repair is still armed, or at work."""
+    shell.systemctl = f'case "$*" in *" lbdeploy-drill.{left}"*) return 0;; esac; return 3'
+    with pytest.raises(LockedError, match=r"a drill that was killed \(the node undoes by itself what it broke\)"):
+        taken(shell, seed.preferred)
+    shell.systemctl = "return 3"
+    taken(shell, seed.preferred).check("again")
+
+
 @pytest.mark.parametrize("about", ['it\'s $(id) `id` \\ %s "x"', "-n", "#"])
 def test_anybody_may_be_named_anything(shell: Shell, seed: Cluster, about: str) -> None:
     """Who it is comes through unharmed."""
