@@ -31,8 +31,7 @@ BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock
 RETRY_SECONDS = 1.0
 
-# Takes the lock for as long as descriptor 9 is open, or says who has it, and ends. Given: mark, unit, drill, lock, about.
-TAKE = """\
+_TAKE = """\
 umask 077
 mkdir -p "${lock%/*}"
 chmod 700 "${lock%/*}"
@@ -73,10 +72,8 @@ class Lock:
 
     def take(self, node: Node, session: Session) -> None:
         """Take the lock of one node. Raises LockedError and LostError."""
-        given = {"mark": MARK, "unit": UNIT, "drill": DRILL_UNIT, "about": self._about, "lock": LOCK, "journal": JOURNAL}
-        given["silence"] = str(SILENCE_SECONDS)
-        variables = "\n".join(f"{name}={cmd(value)}" for name, value in given.items())
-        held, answer = session.hold(f"{PRELUDE}{variables}\n{TAKE}{_HOLD}", MARK)
+        hold = f"journal={cmd(JOURNAL)}\nsilence={SILENCE_SECONDS}\n{_HOLD}"
+        held, answer = session.hold(f"{PRELUDE}{take(MARK, self._about)}{hold}", MARK)
         word, _, rest = answer.partition(" ")
         if word != "held":
             held.release()
@@ -118,6 +115,12 @@ class Lock:
         while not self._over.wait(BEAT_SECONDS):
             for held in list(self._held.values()):
                 held.beat()
+
+
+def take(mark: str, about: str) -> str:
+    """Shell text that takes a node's lock for as long as descriptor 9 is open, or says who has it, and ends."""
+    given = {"mark": mark, "about": about, "unit": UNIT, "drill": DRILL_UNIT, "lock": LOCK}
+    return "\n".join((*(f"{name}={cmd(value)}" for name, value in given.items()), _TAKE))
 
 
 def waiting(attempt: Callable[[], T], wait: float, emit: Emit) -> T:

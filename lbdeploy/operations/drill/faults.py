@@ -108,15 +108,11 @@ def on_a_node(name: Name, cluster: Cluster, server: str | None = None) -> UsageE
 
 
 def arm(kind: Kind, seconds: float) -> Raw:
-    """Schedules the repair to run on the node after `seconds`, whatever happens to the operator's machine.
-
-    Exit status 5: the repair of an earlier drill is still armed there.
-    """
-    timer = f"systemd-run --quiet --collect --unit={DRILL_UNIT} --on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
+    """Schedules the repair to run on the node after `seconds`, whatever happens to the operator's machine."""
+    when = f"--on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
     return Raw(
-        f"systemctl is-active --quiet {DRILL_UNIT}.timer {DRILL_UNIT}.service && exit 5\n"
         f"systemctl reset-failed {DRILL_UNIT}.service 2>/dev/null\n"
-        f"{timer} /bin/sh -c {here(kind.repairing)}"
+        f"systemd-run --quiet --collect --unit={DRILL_UNIT} {when} /bin/sh -c {here(kind.repairing)}"
     )
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from lbdeploy.config.model import Cluster, Node, Ssh
-from lbdeploy.errors import ConnectError, LbdeployError, LockedError, RemoteError
+from lbdeploy.errors import ConnectError, LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.answers import seconds, understood
 from lbdeploy.node.observation import PRELUDE
-from lbdeploy.node.paths import DRILL_UNIT
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import FaultTarget, Kind
 from lbdeploy.operations.outage.clocks import Clock
@@ -20,8 +19,6 @@ from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import CommandResult
-
-BUSY = 5  # exit status of the arming script where an earlier repair is still armed
 
 
 class FaultInjector(Protocol):
@@ -58,13 +55,6 @@ class OnNode:
 
     def arm(self, seconds: float) -> None:
         result = on(self._pool, self._node, faults.arm(self._kind, seconds))
-        if result.status == BUSY:
-            raise LockedError(
-                "an earlier drill, which was killed, is not undone yet",
-                node=self._node.name,
-                state="nothing was broken",
-                fix=f"wait, it undoes it by itself; to see when: systemctl list-timers {DRILL_UNIT}.timer, there",
-            )
         _require(result, self._node, "the repair could not be armed", "nothing was broken")
         self._due = time.monotonic() + seconds
 

@@ -16,11 +16,11 @@ from lbdeploy.node.answers import count, understood
 from lbdeploy.node.health_probes import show_stat
 from lbdeploy.node.observation import PRELUDE, ProbeScript
 from lbdeploy.node.parsers import ServerStat, parse_show_stat
-from lbdeploy.node.paths import HAPROXY_CFG, HAPROXY_SOCKET, LOCK, SERVER_STATE, STAGED, UNIT
+from lbdeploy.node.paths import HAPROXY_CFG, HAPROXY_SOCKET, SERVER_STATE, STAGED
 from lbdeploy.node.resources import ServerState
 from lbdeploy.node.resources.drains import Drain, Pair, Ports, parse
 from lbdeploy.operations.servers.names import Member, State
-from lbdeploy.rollout.lock import TAKE
+from lbdeploy.rollout.lock import take
 from lbdeploy.rollout.progress import MARK, locked
 
 LOADS = f"grep -qsx ' *server-state-file {SERVER_STATE}' {HAPROXY_CFG} && grep -qs 'load-server-state' {HAPROXY_CFG}"
@@ -108,14 +108,15 @@ class Tell:
 
     def script(self) -> str:
         """POSIX sh for root."""
-        given = {"mark": self._mark, "unit": UNIT, "about": self._about, "lock": LOCK, "file": SERVER_STATE}
-        given |= {"staged": SERVER_STATE + STAGED, "seen": self._view.record.rstrip("\n"), "socket": HAPROXY_SOCKET}
+        given = {"file": SERVER_STATE, "staged": SERVER_STATE + STAGED, "socket": HAPROXY_SOCKET}
+        given["seen"] = self._view.record.rstrip("\n")
         given["orders"] = "; ".join(
             f"set server {frontend.name}/{server.name} state {self._state}" for frontend, server in self._members
         )
         variables = "\n".join(f"{name}={here(value)}" for name, value in given.items())
         write = f"printf '%s' {here(self._record)} > \"$staged\""
-        return f"{PRELUDE}{variables}\n{TAKE}\n{_TELL.format(write=write)}\n{open_connections(self._members)}\n"
+        told = f"{_TELL.format(write=write)}\n{open_connections(self._members)}"
+        return f"{PRELUDE}{variables}\n{take(self._mark, self._about)}\n{told}\n"
 
     def read(self, output: str) -> dict[Pair, int] | None:
         """The open connections, once all was done; None where the record had changed since it was looked at.
