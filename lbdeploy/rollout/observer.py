@@ -17,7 +17,7 @@ from lbdeploy.node import surroundings
 from lbdeploy.node.drift import NodePlan, diff
 from lbdeploy.node.observation import NodeProbeScript, Observation
 from lbdeploy.node.resources.base import Resource
-from lbdeploy.planning.inherited_drains import inheriting
+from lbdeploy.planning.drained_servers import inheriting
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.greeting import Greeting, Question, asking
 from lbdeploy.ssh.pool import SessionPool

@@ -16,6 +16,7 @@ from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.planning import endings, writable
+from lbdeploy.planning.drained_servers import left_drained
 from lbdeploy.planning.endings import wanted_files
 from lbdeploy.planning.occupants import occupants
 from lbdeploy.planning.ownership import ownership
@@ -145,6 +146,7 @@ class Survey:
             yield from ownership(self.cluster, each)
             yield from occupants(self.cluster, each)
             yield from preflight(self.cluster, each)
+            yield from left_drained(self.cluster, each)
             yield from endings.findings(each, wanted_files(plan))
             yield from refused_versions(plan)
             yield from writable.findings(each, writable.written(plan))

@@ -128,7 +128,7 @@ def test_a_server_that_leaves_hosts_toml(home: Lab) -> None:
 
 
 def test_the_last_server_that_is_up(home: Lab) -> None:
-    """It is refused, unless it is told to be; one that is down is drained at once, whatever the others do."""
+    """It is refused, unless it is told to be; one that is down is drained at once, unless all others are drained."""
     home.lab("stop", "master3")
     wait_for(lambda: all(field(home, node, "master3", STATUS) == "DOWN" for node in NODES), 60)
     home.do("drain", "master1")
@@ -141,6 +141,8 @@ def test_the_last_server_that_is_up(home: Lab) -> None:
     home.do("undrain", "master1")
     home.do("drain", "master1")
     home.do("drain", "master2", "--force-last")
+    last = home.do("drain", "master3", code=1)["error"]
+    assert last["message"].startswith("master3 is the last server of k8s-api that is not drained: ")
     assert home.do("plan")["changes"] == []
     home.edit("fall = 2", "fall = 4")
     assert home.run("plan").code == 3

@@ -32,7 +32,7 @@ frontend_option = click.option(
     help="How long to wait for its open connections to end.",
 )
 @click.option("--shutdown", is_flag=True, help="Close the connections that are open then.")
-@click.option("--force-last", is_flag=True, help="Drain it even if its frontend has no other server that is up.")
+@click.option("--force-last", is_flag=True, help="Drain it even if its frontend has no other one left.")
 @lock_option
 @events_option
 @global_options
@@ -50,7 +50,7 @@ def drain(
     """Take a server out of use, before work on it.
 
     No node's haproxy gives it new connections any more; open ones go on. That lasts through reloads, reboots,
-    handovers, `up` and `rebuild`, until `lbdeploy undrain`. A frontend's last server that is up is refused.
+    handovers, `up` and `rebuild`, until `lbdeploy undrain`. A frontend's last server is refused.
 
     With --wait, open connections are waited for: watches never end by themselves, so --shutdown closes what is left.
     Exit code 1: it is drained, and connections are left. Exit code 4: a node could not be reached; the others did it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster, Frontend
@@ -64,15 +64,27 @@ def _unable(view: NodeServers, wanted: Sequence[Member]) -> Iterator[RemoteError
 
 
 def _last(frontend: Frontend, views: Sequence[NodeServers], wanted: Sequence[Member]) -> Iterator[RemoteError]:
-    """A node on which the frontend has no other server that is up. One that is down can't be missed."""
+    """Each node on which the frontend would be left without a server that is up, or without any that may come up.
+
+    Whether one is up says nothing about later: a server that is down, or of a haproxy that does not run, comes back.
+    """
     leaving = {server.name for each, server in wanted if each is frontend}
     for view in views:
         up = set(_usable(frontend, view))
+        named = [server.name for server in frontend.servers if server.weight != 0]
+        used = {name for name in named if not view.drain((frontend.name, name))}
         if up and up <= leaving:
-            why = _others(frontend, view, leaving)
-            message = f"{' and '.join(sorted(up))} is the last server of {frontend.name} that is up{why}"
-            fix = typed("verify", after=" says what the others lack; to drain it anyway: --force-last")
-            yield RemoteError(message, node=view.node.name, state=UNCHANGED, fix=fix)
+            yield _refusal(frontend, view, up, "up")
+        elif used and used <= leaving:
+            yield _refusal(frontend, view, used, "not drained")
+
+
+def _refusal(frontend: Frontend, view: NodeServers, last: Collection[str], how: str) -> RemoteError:
+    """`how`: what sets the last ones apart from the others."""
+    why = _others(frontend, view, last)
+    message = f"{' and '.join(sorted(last))} is the last server of {frontend.name} that is {how}{why}"
+    fix = typed("verify", after=" says what the others lack; to drain it anyway: --force-last")
+    return RemoteError(message, node=view.node.name, state=UNCHANGED, fix=fix)
 
 
 def _usable(frontend: Frontend, view: NodeServers) -> Iterator[str]:
@@ -83,7 +95,7 @@ def _usable(frontend: Frontend, view: NodeServers) -> Iterator[str]:
             yield server.name
 
 
-def _others(frontend: Frontend, view: NodeServers, leaving: set[str]) -> str:
+def _others(frontend: Frontend, view: NodeServers, leaving: Collection[str]) -> str:
     """How the other servers are, in a few words."""
     others = [server.name for server in frontend.servers if server.name not in leaving]
     words = [f"{name} is {_described(view, (frontend.name, name))}" for name in others]

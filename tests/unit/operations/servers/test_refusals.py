@@ -53,10 +53,41 @@ def test_the_last_one_that_is_up_is_refused(seed: Cluster) -> None:
     assert refused(seed, view(seed), last, state="ready") == ""
 
 
+def recorded(*names: str) -> str:
+    return render([Drain("k8s-api", name, 1, "ann") for name in names], {("k8s-api", name): 6443 for name in UP})
+
+
 def test_one_that_is_down_can_not_be_missed(seed: Cluster) -> None:
-    """Whether or not another one is up."""
+    """Whether or not another one is up, as long as another one may come up."""
     assert refused(seed, view(seed, up=("master2",)), what="master3") == ""
     assert refused(seed, view(seed, up=()), what="master3") == ""
+    assert refused(seed, view(seed, up=(), record=recorded("master1")), what="master3") == ""
+
+
+def test_the_last_one_that_is_not_drained_is_refused(seed: Cluster) -> None:
+    """Though it is down, or haproxy does not run: it would not come back."""
+    down = view(seed, "lb2", up=(), record=recorded("master1", "master2"))
+    message = "master3 is the last server of k8s-api that is not drained: master1 is drained, master2 is drained"
+    assert refused(seed, view(seed), down, what="master3") == message
+    assert refused(seed, replace(down, stats=(), answers=False), what="master3") == message
+    assert refused(seed, down, what="master3", force=True) == ""
+    assert refused(seed, down, what="master3", state="ready") == ""
+
+
+def test_drained_twice_is_drained_once(seed: Cluster) -> None:
+    """Also the last one, with --force-last before: nothing is taken any more."""
+    gone = view(seed, stats=(), answers=False, record=recorded(*UP))
+    assert refused(seed, gone, what="master3") == ""
+
+
+def test_one_that_gets_no_connections_by_its_weight_is_no_other(seed: Cluster) -> None:
+    """Of weight 0: neither can it be missed, nor does it take anything over."""
+    servers = tuple(replace(each, weight=0 if each.name == "master1" else None) for each in seed.frontends[0].servers)
+    weighed = replace(seed, frontends=(replace(seed.frontends[0], servers=servers),))
+    last = view(weighed, up=(), record=recorded("master2"))
+    message = "master3 is the last server of k8s-api that is not drained: master1 is DOWN, master2 is drained"
+    assert refused(weighed, last, what="master3") == message
+    assert refused(weighed, last, what="master1") == ""
 
 
 def test_a_haproxy_that_would_forget_it_is_refused(seed: Cluster) -> None:
