@@ -25,8 +25,9 @@ from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import LabError, LbdeployError, UsageError
 from lbdeploy.events import Emit, Event, silent
 from lbdeploy.health.awaited import Goal
-from lbdeploy.operations.arguments import chosen, fingerprint
+from lbdeploy.operations.arguments import chosen, fingerprint, require_templates
 from lbdeploy.operations.doctor.checklist import IGNORED_BY_UP
+from lbdeploy.operations.servers.names import members
 from lbdeploy.rollout.request import Options, Origin, origin, user
 from lbdeploy.rollout.run import Outcome, Run
 from lbdeploy.ssh.pool import SessionPool
@@ -137,6 +138,7 @@ def verify(
 def rollback(cluster: Cluster, to: str | None = None, *, on_event: Emit = silent, **asked: Unpack[Asked]) -> Outcome:
     """Restore the files as they were before the run `to`, or before the last one."""
     options = _options(cluster, asked)
+    require_templates(cluster)
     with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.rollback import Rollback, stored
 
@@ -157,6 +159,7 @@ def rebuild(
     options = _options(cluster, {**asked, "limit": [node]})
     if host_key:
         cluster.ssh.answers.stated[node] = fingerprint(host_key)
+    require_templates(cluster)
     with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.rebuild import Rebuild
 
@@ -179,6 +182,7 @@ def handover(
     if to is not None:
         _limit(cluster, to)
     _require_group(cluster, group)
+    require_templates(cluster)
     with _pool(cluster, on_event) as (pool, emit):
         from lbdeploy.operations.handover.handover import Handover
 
@@ -210,6 +214,7 @@ def drain(
 
     `errors` has the nodes that did not do it.
     """
+    members(cluster, server, frontend)
     with _servers(cluster, "drain", lock_wait, on_event) as servers:
         return servers.drain(server, frontend, wait=wait, shutdown=shutdown, force_last=force_last)
 
@@ -218,6 +223,7 @@ def undrain(
     cluster: Cluster, server: str, frontend: str | None = None, *, lock_wait: float = 0.0, on_event: Emit = silent
 ) -> ServerResult:
     """Have a server that was drained get new connections again."""
+    members(cluster, server, frontend)
     with _servers(cluster, "undrain", lock_wait, on_event) as servers:
         return servers.undrain(server, frontend)
 
@@ -243,6 +249,8 @@ def drill(
         _limit(cluster, node)
     if group is not None:
         _require_group(cluster, group)
+    if server is not None:
+        chosen([server], "server", [each.name for each in cluster.frontends[0].servers], f" in {shown(cluster.path)}")
     from lbdeploy.operations.drill.drill import Drill
     from lbdeploy.operations.drill.faults import ON_SERVERS, refuse_for_good, refuse_pointless
 
@@ -308,6 +316,7 @@ def _run(
     cluster: Cluster, options: Options, on_event: Emit, operation: str, limit: Iterable[str] = ()
 ) -> Iterator[Run]:
     """A run on all nodes, or on those of `limit`; the others are not even observed."""
+    require_templates(cluster)
     with _pool(cluster, on_event, limit) as (pool, emit):
         yield Run(cluster, pool, emit, _origin(cluster, operation), options)
 

@@ -6,6 +6,7 @@ mistaken for a directive or a command. Times are in seconds.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -400,6 +401,11 @@ class Cluster:
     def templates(self) -> Path:
         """The folder of the operator's own templates, if any: beside hosts.toml."""
         return templates_beside(self.path)
+
+    @property
+    def has_own_templates(self) -> bool:
+        """Whether files are made from templates or sections of the operator's own, which may be wrong."""
+        return bool(self.extra) or os.path.lexists(self.templates)
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError."""

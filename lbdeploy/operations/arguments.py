@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lbdeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from lbdeploy.config.model import Cluster
 
 
 def fingerprint(text: str) -> str:
@@ -25,3 +29,14 @@ def chosen(names: Sequence[str], what: str, known: Sequence[str], where: str = "
         if name not in known:
             raise UsageError(f"there is no {what} {name or repr(name)}{where}", fix=f"one of: {', '.join(known)}")
     return tuple(names)
+
+
+def require_templates(cluster: Cluster) -> None:
+    """Raise RenderError where templates or sections of the operator's own are wrong.
+
+    Built-in ones never are: they are rendered while nodes are being connected to, or, if known, not at all.
+    """
+    if cluster.has_own_templates:
+        from lbdeploy.planning.known_files import desired_of
+
+        desired_of(cluster, cluster.nodes)

@@ -19,8 +19,7 @@ T = TypeVar("T")
 def known_desired(cluster: Cluster, nodes: Sequence[Node], **asked: Any) -> dict[str, list[Resource[Any]]]:
     """`desired` of each of these nodes, by name. Raises RenderError, with all that is wrong in templates."""
     # A template of the operator's own may have secrets and read other files: what it makes is never kept.
-    own = bool(cluster.extra) or os.path.lexists(cluster.templates)
-    key = "" if own else cache.key("files", encoded(cluster))
+    key = "" if cluster.has_own_templates else cache.key("files", encoded(cluster))
     kept = cache.recall(key) if key else None
     texts: dict[str, str] = dict(kept) if isinstance(kept, dict) else {}
 

@@ -74,6 +74,16 @@ def test_what_cannot_be_asked_is_refused(seed: Cluster, asked: dict[str, Any]) -
     assert raised.value.fix
 
 
+@pytest.mark.parametrize("operation", [api.drain, api.undrain])
+def test_a_server_that_there_is_not_is_refused(seed: Cluster, operation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anybody is contacted."""
+    connected: list[object] = []
+    monkeypatch.setattr("lbdeploy.ssh.pool.SessionPool.__init__", lambda *_, **__: connected.append(True))
+    with pytest.raises(UsageError, match="there is no server master9"):
+        operation(seed, "master9")
+    assert connected == []
+
+
 @pytest.mark.parametrize("nodes", [["lb1"], {"lb1": "10.0.0.1", "lb2": "10.0.0.1"}, ["lb1", "ops@lb2"]])
 def test_what_can_not_be_a_pair_is_not_adopted(nodes: Any) -> None:
     """Before anybody is contacted."""

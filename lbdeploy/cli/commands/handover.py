@@ -12,6 +12,7 @@ from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import events_option, global_options, lock_option
 from lbdeploy.cli.shell_completion import groups, nodes
 from lbdeploy.errors import LbdeployError, UsageError
+from lbdeploy.operations.arguments import require_templates
 from lbdeploy.operations.exit_status import all_handed_over, handed_over
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def handover(app: App, *, group: str | None, to: str | None, back: bool, lock_wa
     if to is not None:
         app.node(to)
     names = _groups(app, group, decided=back or to is not None)
+    require_templates(app.cluster)
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:

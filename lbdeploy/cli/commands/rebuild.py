@@ -9,7 +9,7 @@ import click
 from lbdeploy.cli.app import App, end
 from lbdeploy.cli.parameters import events_option, global_options, ignore_option, lock_option
 from lbdeploy.cli.shell_completion import nodes
-from lbdeploy.operations.arguments import fingerprint
+from lbdeploy.operations.arguments import fingerprint, require_templates
 from lbdeploy.operations.exit_status import rebuilt
 from lbdeploy.rollout.request import Options
 
@@ -41,6 +41,7 @@ def rebuild(app: App, /, node: str, host_key: str | None, wait: bool, **how: Any
     app.node(node)
     if host_key:
         app.answers.stated[node] = fingerprint(host_key)
+    require_templates(app.cluster)
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:

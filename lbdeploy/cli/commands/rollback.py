@@ -22,6 +22,7 @@ from lbdeploy.cli.parameters import (
 from lbdeploy.cli.prompts import Terminal
 from lbdeploy.common.typed import typed
 from lbdeploy.errors import UsageError
+from lbdeploy.operations.arguments import require_templates
 from lbdeploy.operations.exit_status import changed
 from lbdeploy.rollout.request import Options
 
@@ -56,12 +57,14 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, limit: tuple
         raise UsageError(
             "--to needs a run", state="nothing was contacted", fix=typed("rollback", "--list", after=" shows them")
         )
+    options = Options(limit=app.limit(limit), **how)
+    if not listing:
+        require_templates(app.cluster)
     from lbdeploy.ssh.pool import SessionPool
 
     with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
         from lbdeploy.operations.rollback import Rollback, stored
 
-        options = Options(limit=app.limit(limit), **how)
         known = stored(pool, options.limit)
         if listing:
             _show(app, known)

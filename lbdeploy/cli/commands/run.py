@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from lbdeploy.rollout.request import Options
 
 if TYPE_CHECKING:
     from lbdeploy.health.awaited import Goal
+    from lbdeploy.node.resources.base import Resource
     from lbdeploy.planning.plan import Plan
     from lbdeploy.rollout.run import Run
 
@@ -148,18 +149,27 @@ def verify(app: App, limit: tuple[str, ...], wait: float, goal: Goal | None, kub
 def running(app: App, options: Options, *, everyone: bool = False) -> Iterator[Run]:
     """A run on the nodes; modules are imported while the connections are being made.
 
+    What nodes should have is rendered meanwhile, too; but before, where templates of one's own may be wrong.
     `everyone`: also observe the nodes that are not to be changed.
     """
+    limit = () if everyone else options.limit
+    wanted = _wanted(app, options, limit) if app.cluster.has_own_templates else None
     from lbdeploy.ssh.pool import SessionPool
 
-    with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=() if everyone else options.limit) as pool:
-        from lbdeploy.planning.known_files import known_desired
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=limit) as pool:
         from lbdeploy.rollout.run import Run
 
-        wanted = known_desired(app.cluster, pool.nodes, upgrade=options.upgrade, reinstall=options.reinstall)
-        run = Run(app.cluster, pool, app.emit, app.origin, options, wanted)
+        run = Run(app.cluster, pool, app.emit, app.origin, options, wanted or _wanted(app, options, limit))
         app.reporter.prepare()
         yield run
+
+
+def _wanted(app: App, options: Options, limit: Collection[str]) -> dict[str, list[Resource[Any]]]:
+    """What these nodes should have, all of them for (). Raises RenderError."""
+    from lbdeploy.planning.known_files import known_desired
+
+    nodes = [node for node in app.cluster.nodes if not limit or node.name in limit]
+    return known_desired(app.cluster, nodes, upgrade=options.upgrade, reinstall=options.reinstall)
 
 
 def approve(app: App, plan: Plan, *, whole: bool = False) -> bool:

@@ -13,6 +13,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.config.reader import load
 from lbdeploy.errors import LbdeployError, UsageError
 from lbdeploy.events import Emit
+from lbdeploy.operations.arguments import require_templates
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
 from lbdeploy.operations.watch.nodes import once
@@ -52,6 +53,8 @@ def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers
     limit = limited(job.options.limit, cluster, job.file)
     # As for one cluster: `up` looks at all nodes, also at those that it is not to change.
     looked_at = () if job.command == "up" else limit
+    if job.command != "status":
+        require_templates(cluster)
     with SessionPool(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as pool:
         if job.command == "status":
             return looked(once(cluster, pool))

@@ -62,6 +62,35 @@ def test_bad_usage_ends_with_exit_2(run: Run, args: tuple[str, ...]) -> None:
     assert done.json["error"]["state"] == "nothing was contacted"
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["plan", "up", "verify", "rebuild lb1", "handover --to lb2", "rollback", "-f hosts.toml other.toml plan"],
+)
+def test_a_template_that_is_wrong_is_found_before_anybody_is_contacted(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    """One of the operator's own; as its error says."""
+    connected: list[object] = []
+    monkeypatch.setattr("lbdeploy.ssh.pool.SessionPool.__init__", lambda *_, **__: connected.append(True))
+    (tmp_path / "other.toml").write_text((tmp_path / "hosts.toml").read_text())
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "haproxy.cfg.j2").write_text("{{ nodee.name }}\n")
+    document = run("--json", *typed.split()).json
+    error = document["clusters"][0]["error"] if "clusters" in document else document["error"]
+    assert (error["type"], error["state"]) == ("Render", "nothing was contacted")
+    assert connected == []
+
+
+def test_a_node_that_there_is_not_is_found_before_anybody_is_contacted(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a rollback, which looks at all nodes."""
+    connected: list[object] = []
+    monkeypatch.setattr("lbdeploy.ssh.pool.SessionPool.__init__", lambda *_, **__: connected.append(True))
+    assert run("rollback", "--limit", "lb9").code == 2
+    assert connected == []
+
+
 def test_a_document_is_printed_also_where_the_command_line_is_not_understood(run: Run) -> None:
     """--json counts wherever it stands, even behind what is wrong."""
     done = run("check", "--nonsense", "--json")
