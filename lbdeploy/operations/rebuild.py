@@ -126,7 +126,7 @@ class Rebuild:
 
     def _observed(self, wanted: Wanted) -> Survey:
         """Raises where the node can't be reached, besides what `up` refuses; other nodes may be down."""
-        survey = self.context.observer.survey(wanted)
+        survey = self.context.observer.survey_once_booted(wanted)
         for error in survey.errors.values():
             raise error
         self._run.refuse(survey)

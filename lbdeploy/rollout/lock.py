@@ -2,7 +2,7 @@
 
 On each node a small process holds a lock file, and listens. It ends when the connection does, or when it has heard
 nothing for a while, so the lock of a dead run is released. A change that continues on a node without its operator also
-counts as a lock, until it ends; and so does a drill that was killed, until the node has undone what it broke.
+counts as a lock, until it ends; and so does what a node undoes by itself, as it boots or after a drill that was killed.
 """
 
 from __future__ import annotations
@@ -32,27 +32,29 @@ SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the l
 RETRY_SECONDS = 1.0
 
 _TAKE = """\
+taken() {
+    printf '%s locked %s\\n' "$mark" "$*"
+    exit
+}
 umask 077
 mkdir -p "${lock%/*}"
 chmod 700 "${lock%/*}"
 exec 9>> "$lock"
-if ! flock -n 9; then
-    printf '%s locked %s\\n' "$mark" "$(cat "$lock")"
-    exit
-fi
-case $(systemctl is-active "$unit") in active | activating | deactivating)
+flock -n 9 || taken "$(cat "$lock")"
+set -- $(systemctl is-active "$unit.service" "$unit-undo.service" "$drill.service" "$drill.timer")
+case ${1-} in active | activating | deactivating)
     # One that was kept, and only watches its peers, gives way to this run: see launch.sh.
     if [ -z "$(find "${lock%/*}" -name '*.agreeing')" ]; then
         about=$(systemctl show -p Description --value "$unit")
-        about="${about#lbdeploy: } (its operator has disconnected; the node ends it by itself)"
-        printf '%s locked %s\\n' "$mark" "$about"
-        exit
+        taken "${about#lbdeploy: } (its operator has disconnected; the node ends it by itself)"
     fi ;;
 esac
-if systemctl is-active "$drill.timer" "$drill.service" > /dev/null; then
-    printf '%s locked a drill that was killed (the node undoes by itself what it broke)\\n' "$mark"
-    exit
-fi
+case ${2-} in activating)
+    taken 'what was under way when this node lost its power (it is being undone or completed)' ;;
+esac
+case " ${3-} ${4-} " in *' active '* | *' activating '*)
+    taken 'a drill that was killed (the node undoes by itself what it broke)' ;;
+esac
 printf '%s\\n' "$about" > "$lock"
 """
 _HOLD = """\

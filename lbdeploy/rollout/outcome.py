@@ -110,12 +110,19 @@ def going_on(work: NodeTask) -> str:
     return f"{name} goes on by itself with: {progress.step}; it finishes, or puts everything back ({look})"
 
 
-def cut_off(work: NodeTask, lost: LostError) -> RolledBackError:
+def but_for(name: str, changes: Sequence[str]) -> str:
+    """The state of a node that has got back what it had, except for these changes."""
+    return f"{name} is as before, but for: {', '.join(changes)}"
+
+
+def cut_off(work: NodeTask, lost: LostError) -> RemoteError:
     """The error for a change that has cut off the operator, and that the node has said it has undone."""
-    return RolledBackError(
+    installed = any(each.kind == "package" for each in work.transaction.task.plan.changes)
+    but = "; packages that were installed stay" if installed else ""
+    return (RemoteError if installed else RolledBackError)(
         f"the node could not be reached any more after the change ({lost.message})",
         node=work.node.name,
-        state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before",
+        state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before{but}",
         fix=typed("plan", before="fix the cause, then: "),
     )
 

@@ -17,6 +17,7 @@ from lbdeploy.events import Emit, Note
 from lbdeploy.health.awaited import Goal, missing
 from lbdeploy.health.certificates.judgement import questions
 from lbdeploy.health.verdict import Verdict
+from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.file import File
@@ -28,12 +29,13 @@ from lbdeploy.planning.vrrp.members import member_of, strangers
 from lbdeploy.rollout.former_peers import findings, former_peers
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
-from lbdeploy.rollout.outcome import halfway, taken_back, told
+from lbdeploy.rollout.outcome import but_for, halfway, taken_back, told
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
 from lbdeploy.ssh.pool import SessionPool
 
+MOMENTARY = ("reload", "restart", "daemon-reload", "repair")  # what daemons have read since is all that remains of it
 WORDING = Wording(
     changed="{} changed",
     declined_fix=typed("up", after=", once it is"),
@@ -164,7 +166,10 @@ class Run:
 
     def _after_reboot(self, error: RebootedError, start: Start, done: Sequence[str]) -> Start:
         self.context.emit(Note(None, f"{error.node} rebooted and is back: continuing with what is left to do"))
-        survey = self.context.observer.until_settled(start.wanted, start.wanted.scope)
+        # Also with what is for this run only, such as upgrades, but for those that have had it.
+        asked = {name: each for name, each in self.wanted.resources.items() if name not in done}
+        left = replace(start.wanted, resources={**start.wanted.resources, **asked})
+        _, survey = left.inheriting(self.context.observer.until_settled(left, left.scope))
         try:
             survey.refuse(self.context.options.ignore)
         except LbdeployError as unfit:  # which says that nothing was changed
@@ -184,14 +189,17 @@ class Run:
         self.context.emit(Note(None, f"also undoing the change on {' and '.join(names)}"))
         wanted = start.wanted
         resources = {name: earlier(wanted.resources[name], before[name]) for name in names}
+        kept = {name: stays(self.wanted.resources[name], resources[name], before[name]) for name in names}
+        others = [but_for(name, what) for name, what in kept.items() if what] + self.wording.done(new)
         try:
             self._undo(
                 replace(wanted, resources={**wanted.resources, **resources}, scope=frozenset(names)), names, undone
             )
         except LbdeployError as other:
             left = [name for name in names if name not in undone]
-            return taken_back(error, undone, [*left, *new], [*told(other, left), *self.wording.done(new)])
-        return taken_back(error, names, new, self.wording.done(new))
+            return taken_back(error, undone, [*left, *new], [*told(other, left), *others])
+        whole = [name for name in names if not kept[name]]
+        return taken_back(error, whole, [name for name in done if name not in whole], others)
 
     def _undo(self, wanted: Wanted, names: Sequence[str], undone: list[str]) -> None:
         """Bring nodes to what is wanted now; `undone` gets those that are. Raises the first one's error.
@@ -229,6 +237,18 @@ def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> lis
         for path, (mode, content) in each.removed(states[each.id]).items()
     }
     return restored([each.as_observed(states[each.id]) for each in resources], gone)
+
+
+def stays(resources: Sequence[Resource[Any]], back: Sequence[Resource[Any]], observation: Observation) -> list[str]:
+    """What of a node's change `back`, its earlier state, does not take back: for what it had been observed to have.
+
+    A link in a file's place, an owner, a service that was stopped; and packages, which stay once they are installed.
+    """
+    states = observation.states
+    changes = diff([each for each in back if each.id in states], observation).changes
+    lasting = [each for each in changes if each.action not in MOMENTARY and each.kind != "package"]
+    packages = [each for each in diff(resources, observation).changes if each.kind == "package"]
+    return [f"{each.action} {each.name}" for each in (*lasting, *packages)]
 
 
 def would_part(cluster: Cluster, start: Start, new: Sequence[str]) -> bool:

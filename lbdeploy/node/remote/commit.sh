@@ -82,14 +82,15 @@ peer_ended() { return 1; }
 moment() { :; }
 agree() { :; }
 
-# keep PATH...: save the present content of these files, before any of them changes.
+# keep PATH...: save the present content of these files, before any of them changes. What is in `paths` is on the disk.
 keep() {
     begun=yes
     mkdir -p "$kept/files" 2> /dev/null || unwritable "$kept/files"
     printf '%s\n' "$id" > "$kept/id"
     printf '%s\n' "$about" > "$kept/about"
+    cat "$kept/paths" > "$kept/new-paths" 2> /dev/null || :
     for path; do
-        printf '%s\n' "$path" >> "$kept/paths"
+        printf '%s\n' "$path" >> "$kept/new-paths"
         if [ -e "$path" ] || [ -L "$path" ]; then
             mkdir -p "$kept/files${path%/*}"
             cp -a -- "$path" "$kept/files$path" 2> /dev/null || unwritable "$kept/files$path"
@@ -106,7 +107,8 @@ arm() {
     cp -- "$run.sh" "$kept/script" 2> /dev/null || unwritable "$kept/script"
     if [ -e "$run.hosts" ]; then cp -- "$run.hosts" "$kept/new-hosts.toml"; fi
     run find "$kept" "$state/journal" ! -type l -exec sync -- {} +
-    run on_disk "$state" "${state%/*}"
+    run mv -f -- "$kept/new-paths" "$kept/paths"
+    run on_disk "$kept" "$state" "${state%/*}"
     mkdir -p "$units/multi-user.target.wants"
     cat > "$units/lbdeploy-undo.service" << END
 [Unit]
@@ -169,7 +171,6 @@ laptop_gone() { [ -e "$lock" ] && flock -n "$lock" true; }
 
 # keep_generation ID: keep what was there before run ID as a generation, so that it can be restored; five are kept.
 keep_generation() {
-    rm -f -- "$kept/script" "$kept/boot" "$kept/paths" "$kept/steps" "$kept/lasting" "$kept/new-hosts.toml"
     if [ -e "$state/generations/$1" ]; then
         rm -rf "$kept"
     else
@@ -178,6 +179,7 @@ keep_generation() {
         on_disk "$kept/number" "$kept" # or it might be empty after a power cut, and the latest count as the oldest
         mv -T "$kept" "$state/generations/$1"
     fi
+    for each in script boot paths new-paths steps lasting new-hosts.toml; do rm -f -- "$state/generations/$1/$each"; done
     in_order | head -n -5 | while read -r _ path; do rm -rf "$path"; done
 }
 
@@ -309,7 +311,12 @@ at_boot() {
     else
         hush
         put_back
-        secure
+        secure || bad=1
+        if [ "$bad" ]; then # the next boot tries again
+            record unrestored
+            record exit 1
+            exit 1
+        fi
         record restored
         disarm
         # shellcheck disable=SC2086
@@ -328,14 +335,16 @@ put_back() {
     while read -r path; do
         case $path in /etc/sysctl.d/*) settings=yes ;; esac
         if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
-            cp -a -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"
+            { cp -a -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"; } || bad=1
         else
-            rm -f -- "$path"
+            rm -f -- "$path" || bad=1
         fi
     done < "$kept/paths"
     if [ "$settings" ]; then sysctl -q --system || :; fi # they were not there when the node read these files
     if [ -e "$kept/lasting" ]; then
-        tac "$kept/lasting" | while read -r command; do eval "$command" || :; done
+        while read -r command; do eval "$command" || bad=1; done << END
+$(tac "$kept/lasting")
+END
         systemctl --no-block start multi-user.target # with what is enabled again, and was not as the node began to start
     fi
 }

@@ -53,7 +53,10 @@ begin_run() {
         [ "$word" != staged ] || rm -rf -- "$path"
     done < "$state/journal" || :
     disarm
-    if [ -d "$kept" ]; then keep_generation "$(cat "$kept/id" || echo interrupted)"; fi
+    if [ -e "$kept/paths" ] && [ ! -e "$kept/new-paths" ]; then
+        keep_generation "$(cat "$kept/id" || echo interrupted)"
+    fi
+    rm -rf -- "$kept" # a copy that was cut short
     find "${run%/*}" -name '*.log' ! -path "$run.log" -delete
     printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
         > "$state/journal" || unwritable "$state/journal"

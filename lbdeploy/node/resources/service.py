@@ -195,7 +195,8 @@ class Service(Resource[ServiceState]):
         """
         unit, haproxy = cmd(self.unit), self.unit == "haproxy"
         # Undone in reverse: keepalived, started last, is stopped first; and all before their unit files are removed.
-        undo = [] if state.running else [f"undo {here(f'systemctl stop {unit}')}"]
+        undo = [f"undo_lasting {here(f'systemctl mask --quiet {unit}')}"] if state.enabled == "masked" else []
+        undo += [] if state.running else [f"undo {here(f'systemctl stop {unit}')}"]
         before = ["old=$(worker)"] if haproxy else []
         acts = any(change.action in _ACTIONS for change in changes)
         healthy = ['takes_over "$old"'] if haproxy and acts else []

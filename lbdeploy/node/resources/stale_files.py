@@ -98,8 +98,9 @@ class Gone(Resource[Found]):
         return [replace(self, but=())]
 
     def _stop(self) -> str:
-        """Stop the unit while its unit file, which says how, still exists; undone once the file is back."""
+        """Stop the unit while its unit file, which says how, still exists; undone once the file is back, or at boot."""
         back = cmd("systemctl", "enable", "--quiet", "--now", self.unit)
+        lasting = f"undo_lasting {here(cmd('systemctl', 'enable', '--quiet', self.unit))}"
         stop = f"run systemctl disable --quiet --now {cmd(self.unit)}"
         known = f"systemctl cat {cmd(self.unit)} > /dev/null 2>&1"
-        return f"if {known}; then\nstep stop {cmd(self.unit)}\nundo_last {here(back)}\n{stop}\nfi"
+        return f"if {known}; then\nstep stop {cmd(self.unit)}\nundo_last {here(back)}\n{lasting}\n{stop}\nfi"

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.terminal
 
 ANN, BOB = "ann@laptop (process 7), since 2026-11-23: lbdeploy up", "bob@desk (process 8): lbdeploy up"
 
+ASKED = "is-active lbdeploy.service lbdeploy-undo.service lbdeploy-drill.service lbdeploy-drill.timer"
+
 
 class Shell:
     """A node's session that runs what is to hold the lock in a shell here. Only systemctl is stood in for."""
@@ -151,14 +153,25 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
     taken(shell, seed.preferred).check("again")
 
 
-@pytest.mark.parametrize("left", ["timer", "service"])
-def test_a_drill_that_was_killed_is_a_lock_until_it_is_undone(shell: Shell, seed: Cluster, left: str) -> None:
-    """Its repair is still armed, or at work."""
-    shell.systemctl = f'case "$*" in *" lbdeploy-drill.{left}"*) return 0;; esac; return 3'
-    with pytest.raises(LockedError, match=r"a drill that was killed \(the node undoes by itself what it broke\)"):
+@pytest.mark.parametrize(
+    ("states", "what"),
+    [
+        ("inactive activating inactive inactive", r"was under way when this node lost its power \(it is being undone"),
+        ("inactive inactive inactive active", r"a drill that was killed \(the node undoes by itself what it broke\)"),
+        ("inactive inactive active inactive", "a drill that was killed"),
+        ("inactive inactive activating inactive", "a drill that was killed"),
+    ],
+)
+def test_what_a_node_undoes_by_itself_is_a_lock_too(shell: Shell, seed: Cluster, states: str, what: str) -> None:
+    """As it boots, and after a drill that was killed; not once that is over."""
+    shell.systemctl = f'[ "$*" = "{ASKED}" ] && printf "%s\\n" {states}'
+    with pytest.raises(LockedError, match=what):
         taken(shell, seed.preferred)
-    shell.systemctl = "return 3"
-    taken(shell, seed.preferred).check("again")
+    for over in ("inactive inactive inactive inactive", "inactive failed inactive inactive"):
+        shell.systemctl = f'printf "%s\\n" {over}; return 3'
+        lock = taken(shell, seed.preferred)
+        lock.check("again")
+        lock.release()
 
 
 @pytest.mark.parametrize("about", ['it\'s $(id) `id` \\ %s "x"', "-n", "#"])

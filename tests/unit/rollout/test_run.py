@@ -30,8 +30,8 @@ from lbdeploy.planning.desired import FIREWALL_SERVICE, HAPROXY_CFG, KEEPALIVED_
 from lbdeploy.planning.plan import Stage
 from lbdeploy.rollout.loop import RunLoop, Start
 from lbdeploy.rollout.observer import Wanted
-from lbdeploy.rollout.request import Origin
-from lbdeploy.rollout.run import Run, earlier, would_part
+from lbdeploy.rollout.request import Options, Origin
+from lbdeploy.rollout.run import Run, earlier, lasting, stays, would_part
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.rollout.transaction import Task, Transaction
 
@@ -79,6 +79,42 @@ def test_a_node_that_goes_back_wants_what_was_observed(seed: Cluster) -> None:
     assert missing.patterns == ("/etc/missing",)
     assert (setting, unknown) == (Sysctl("net.a", "0"), Sysctl("net.none", "1"))
     assert (packages, service) == (Packages(("haproxy",)), Service("haproxy"))
+
+
+def test_what_a_node_does_not_get_back_is_known(seed: Cluster) -> None:
+    """Links and owners, services that did not run, and packages; not that daemons have read what was there anyway."""
+    resources: list[Resource[Any]] = [
+        Packages(("haproxy", "nftables"), upgrade=True),
+        File("/etc/there", "new\n"),
+        File("/etc/new", "new\n"),
+        File("/etc/link", "new\n"),
+        File("/etc/theirs", "new\n"),
+        Service("haproxy", watches=("/etc/there",)),
+        Service("keepalived"),
+    ]
+    running = ServiceState("loaded", "active", "running", "enabled", newest=2.0, loaded=1.0)
+    states = {
+        "packages haproxy, nftables": PackageState({"haproxy": "2.6"}),
+        "file /etc/there": FileState("file", "644", "root:root", 1.0, "old\n"),
+        "file /etc/new": FileState("missing"),
+        "file /etc/link": FileState("other"),
+        "file /etc/theirs": FileState("file", "644", "bob:bob", 1.0, "old\n"),
+        "service haproxy": running,
+        "service keepalived": ServiceState("loaded", "inactive", "dead", "disabled"),
+    }
+    found = observe(seed, seed.preferred, states=states)
+    assert stays(resources, earlier(resources, found), found) == [
+        "replace /etc/link",
+        "chmod /etc/theirs",
+        "enable keepalived",
+        "start keepalived",
+        "install nftables",
+    ]
+    states |= {each: running for each in states if each.startswith("service")}
+    states |= {each: states["file /etc/there"] for each in states if each.startswith("file")}
+    states["packages haproxy, nftables"] = PackageState({"haproxy": "2.6", "nftables": "1"})
+    found = observe(seed, seed.preferred, states=states)
+    assert stays(resources, earlier(resources, found), found) == []
 
 
 def undone(before: Cluster, after: Cluster) -> list[Resource[Any]]:
@@ -147,20 +183,25 @@ class Rebooting(Run):
     looks: list[Survey]
     then: Iterator[LbdeployError]
     back: dict[str, Sequence[Resource[Any]]] = field(default_factory=dict)
+    wants: list[Wanted] = field(default_factory=list)
 
-    def begin(self, after: Cluster) -> LbdeployError:
+    def begin(self, after: Cluster, options: Options | None = None) -> LbdeployError:
         """The error that the run ends with."""
         pool: Any = SimpleNamespace(nodes=after.nodes)
-        Run.__init__(self, after, pool, silent, Origin("id", "ann", ""))
+        Run.__init__(self, after, pool, silent, Origin("id", "ann", ""), options)
         watching: Any = self.context.observer
-        watching.until_settled = lambda *_: self.looks.pop(0)
+        watching.until_settled = self.settle
         with pytest.raises(LbdeployError) as caught:
             RunLoop(self.context, self).run()
         return caught.value
 
+    def settle(self, wanted: Wanted, *_: object) -> Survey:
+        self.wants.append(wanted)
+        return self.looks.pop(0)
+
     def start(self) -> Start:
         first = self.looks.pop(0)
-        return Start(first, self.wanted, first.plan)
+        return Start(first, lasting(self.wanted), first.plan)
 
     def perform(self, start: Start, stage: Stage, before: Survey) -> None:
         if stage.names == ("lb1",):
@@ -202,6 +243,21 @@ def test_earlier_stages_are_undone_also_after_a_reboot(changed: tuple[Cluster, l
     (cfg,) = (each for each in run.back["lb2"] if isinstance(each, File) and each.path == HAPROXY_CFG)
     assert cfg.content == was.states[cfg.id].content
     assert "roundrobin" in cfg.content
+
+
+def test_upgrades_are_done_after_a_reboot_too(changed: tuple[Cluster, list[Survey]]) -> None:
+    """But not again where they are done."""
+    after, looks = changed
+    run = Rebooting([*looks], iter([REBOOT] * 3))
+    run.begin(after, Options(upgrade=True))
+    upgrades = [
+        {
+            name: any(isinstance(each, Packages) and each.upgrade for each in wants)
+            for name, wants in one.resources.items()
+        }
+        for one in run.wants
+    ]
+    assert upgrades == [{"lb1": True, "lb2": False}] * 2
 
 
 def test_a_run_that_ends_after_reboots_says_what_is_done(changed: tuple[Cluster, list[Survey]]) -> None:

@@ -628,6 +628,7 @@ def test_a_run_tidies_up_what_an_interrupted_one_left(here: Here, shell: str) ->
     Path(f"{kept}{here.path('conf')}").parent.mkdir(parents=True)
     Path(f"{kept}{here.path('conf')}").write_text("before\n")
     (here.state / "undo/id").write_text("20260101T000000.000Z\n")
+    (here.state / "undo/paths").write_text(f"{here.path('conf')}\n")
     (here.state / "journal").write_text(
         f"run 20260101T000000.000Z\nstaged {here.path('conf')}.lbdeploy-new\nstaged {here.path('other')}.lbdeploy-new\n"
         "step reload haproxy\n"
@@ -877,6 +878,35 @@ def test_a_node_that_starts_again_undoes_what_was_not_kept(
     assert (here.state / "journal").read_text().splitlines()[-2:] == last
     assert (here.state / "hosts.toml").exists() is (conf == "new\n")
     assert list(here.generations) == ([ME.id] if conf == "new\n" else [])
+
+
+def test_a_node_that_can_not_put_back_what_there_was_says_so_and_tries_again(here: Here) -> None:
+    """Its disk is full as it starts: nothing claims that it is as before, and the next boot has all that it needs."""
+    run = Unfinished(here, "sh", *UNDONE["as it waits"])
+    script = here.state / "undo/script"
+    works = script.read_text()
+    script.write_text(works.replace("\nbegin\n", "\ncp() { return 1; }\nbegin\n"))
+    shutil.rmtree(here.run)
+    (here.state / "undo/boot").write_text("an earlier boot\n")
+    run.call("boot", 1, script)
+    assert here.path("conf").read_text() == "new\n"
+    assert (here.state / "journal").read_text().splitlines()[-2:] == ["unrestored", "exit 1"]
+    assert (here.units / "multi-user.target.wants/lbdeploy-undo.service").exists()
+    script.write_text(works)
+    run.boots()
+    assert here.path("conf").read_text() == "old\n"
+    assert (here.state / "journal").read_text().splitlines()[-2:] == ["restored", "exit 1"]
+
+
+@pytest.mark.parametrize("moment", ["cp() { kill -KILL $$; }", "mv() { kill -KILL $$; }"])
+def test_a_copy_of_what_there_was_that_was_cut_short_is_no_generation(here: Here, moment: str) -> None:
+    """Power was lost before anything was changed: what is kept may be empty, and a rollback must not offer it."""
+    run = Unfinished(here, "sh", moment, "")
+    assert here.path("conf").read_text() == "old\n"
+    shutil.rmtree(here.run)
+    assert here.apply(run.plan, origin=replace(ME, id="later"), confirm=30).exit == 0
+    assert list(here.generations) == ["later"]
+    assert here.kept("conf", "later").read_text() == "old\n"
 
 
 def test_a_run_that_is_killed_before_it_has_begun_has_touched_nothing(here: Here) -> None:
