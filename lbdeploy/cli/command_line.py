@@ -9,6 +9,7 @@ from contextlib import suppress
 import click
 
 from lbdeploy.cli.app import App
+from lbdeploy.cli.early_words import note_format
 from lbdeploy.cli.group import Commands
 from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
@@ -41,7 +42,7 @@ def run() -> None:
     """Whatever happens, the process ends with an exit code of the contract, and without a traceback."""
     prepare_streams()
     app = App()
-    app.json = "--json" in sys.argv
+    note_format(app, sys.argv[1:])
     try:
         app.exit_code = _ended(app)
     except KeyboardInterrupt:  # Ctrl-C while the end is being reported
@@ -76,10 +77,10 @@ def _call(app: App) -> int:
         return app.fail(error)
     except click.exceptions.Abort as abort:
         return app.fail(_interrupted(begun=isinstance(abort.__cause__, KeyboardInterrupt)))
-    except click.exceptions.NoArgsIsHelpError as error:
-        show(error.format_message(), err=True)
-        return error.exit_code
     except click.ClickException as error:
+        if isinstance(error, click.exceptions.NoArgsIsHelpError) and not app.for_programs:
+            show(error.format_message(), err=True)
+            return error.exit_code
         from lbdeploy.cli.failures.usage import in_words
 
         return app.fail(in_words(error, app.command))

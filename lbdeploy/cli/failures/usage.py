@@ -21,7 +21,9 @@ def in_words(error: click.ClickException, command: str) -> UsageError:
     context = getattr(error, "ctx", None)
     typed = context.command_path if context else f"lbdeploy {command}".rstrip()
     message, fix = error.format_message().rstrip("."), ""
-    if isinstance(error, click.NoSuchOption):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        message = f"{typed} needs a command"  # click's message is all of the help
+    elif isinstance(error, click.NoSuchOption):
         message, fix = _no_option(error, typed)
     elif isinstance(error, click.MissingParameter):
         message = f"{typed} needs {_name(error)}"

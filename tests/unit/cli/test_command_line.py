@@ -97,6 +97,53 @@ def test_a_document_is_printed_also_where_the_command_line_is_not_understood(run
     assert (done.code, done.json["error"]["type"]) == (2, "Usage")
 
 
+@pytest.mark.parametrize("group", ["lab", "export"])
+def test_a_group_without_a_command_has_a_document_too(run: Run, group: str) -> None:
+    """And its help, without --json."""
+    done = run("--json", group)
+    assert (done.code, done.json["error"]["message"]) == (2, f"lbdeploy {group} needs a command")
+    assert done.json["error"]["fix"] == f"lbdeploy {group} --help"
+    done = run(group)
+    assert (done.code, done.out, "Usage: " in done.err) == (2, "", True)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "verify --format nagios --bogus",
+        "verify --bogus --format=nagios",
+        "verify --limit= --format nagios",
+        "verify --wait nan --format nagios",
+        "-f nowhere.toml verify --format nagios",
+    ],
+)
+def test_a_plugin_that_is_called_wrongly_is_unknown(run: Run, typed: str) -> None:
+    """Not critical, and with its line, wherever --format stands."""
+    done = run(*typed.split())
+    assert (done.code, done.out.count("\n")) == (3, 1)
+    assert done.out.startswith("LBDEPLOY UNKNOWN - ")
+
+
+@pytest.mark.parametrize("form", ["prometheus", "junit"])
+def test_other_formats_tell_of_it_as_well(run: Run, form: str) -> None:
+    """With the exit code of the command."""
+    done = run("verify", "--bogus", "--format", form)
+    assert (done.code, bool(done.out)) == (2, True)
+
+
+def test_a_format_that_there_is_not_is_told_to_people(run: Run) -> None:
+    """Nobody knows how it would be written."""
+    done = run("verify", "--format", "yaml")
+    assert (done.code, done.out) == (2, "")
+
+
+def test_whoever_follows_events_gets_the_end_also_of_a_wrong_command_line(run: Run) -> None:
+    """As the last line, wherever --events stands."""
+    for typed in ("up --events --bogus", "up --bogus --events", "up --limit= --events"):
+        document = run(*typed.split()).json
+        assert (document["event"], document["error"]["type"], document["exit_code"]) == ("end", "Usage", 2)
+
+
 def test_the_version_is_printed(run: Run) -> None:
     """--version names the program and its version."""
     assert run("--version").out == f"lbdeploy, version {lbdeploy.__version__}\n"

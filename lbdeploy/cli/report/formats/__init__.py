@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 Document = Mapping[str, Any]
+NAMES = ("nagios", "prometheus", "junit", "markdown")
 
 
 @dataclass(frozen=True, slots=True)
