@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
+from lbdeploy.cli.early_words import own
+
 # The commands that take several files; they have no arguments of their own, or files.
 SEVERAL = ("check", "plan", "up", "verify", "status")
 
@@ -15,15 +17,14 @@ def spread(words: Sequence[str], commands: Container[str]) -> list[str]:
     A word belongs to the -f before it if it looks like a file (.toml, or a slash), is no command, and stands before the
     command, or after one of those that take several. The first word after -f is a file, whatever it looks like.
     """
-    return list(_spread(words, commands))
+    ours = own(words)
+    return [*_spread(ours, commands), *words[len(ours) :]]
 
 
 def _spread(words: Sequence[str], commands: Container[str]) -> Iterator[str]:
     command, taking, rest = "", False, iter(words)
     for word in rest:
-        if word == "--":
-            yield from (word, *rest)
-        elif word in ("-f", "--file"):
+        if word in ("-f", "--file"):
             taking = True
             yield from _each(word, next(rest, None))
         elif taking and (not command or command in SEVERAL) and _is_file(word) and word not in commands:

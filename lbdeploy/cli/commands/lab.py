@@ -98,9 +98,10 @@ def lab_status(app: App) -> None:
     app.finish(0, lab=status.to_json())
 
 
-@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@lab.command("exec", context_settings={"allow_interspersed_args": False})  # what follows the name is the command's
 @click.argument("where", metavar="NODE|SERVER|client|operator", shell_complete=places)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@global_options
 @click.pass_obj
 def lab_exec(app: App, where: str, command: tuple[str, ...]) -> None:
     """Run a command in a node, a server, the client or the operator.
