@@ -36,7 +36,7 @@ def history(app: App, *, html: Path | None, limit: tuple[str, ...]) -> None:
     with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=app.limit(limit)) as pool:
         from lbdeploy.operations.history.ask import look
 
-        found = look(app.cluster, pool, app.origin.about.partition(" ")[0])
+        found = look(app.cluster, pool, app.origin.about.partition(" ")[0], in_lab=app.lab)
     if html:
         from lbdeploy.cli.report.history.page import page
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lbdeploy.ssh.transport.session import Session
 
 
-def look(cluster: Cluster, pool: SessionPool, me: str) -> History:
-    """Ask every node once. `me`: who works on this machine, as nodes record it."""
+def look(cluster: Cluster, pool: SessionPool, me: str, *, in_lab: bool) -> History:
+    """Ask every node once. `me`: who works on this machine, as nodes record it. `in_lab`: the nodes are the lab's."""
 
     def ask(node: Node, session: Session) -> Past:
         reader = PastReader(_paths(cluster, node))
@@ -34,7 +34,7 @@ def look(cluster: Cluster, pool: SessionPool, me: str) -> History:
     found = pool.each(pool.nodes, ask)
     pasts = {name: each for name, each in found.items() if isinstance(each, Past)}
     errors = {name: each for name, each in found.items() if isinstance(each, LbdeployError)}
-    return History(cluster.name, story(pasts, sessions(logs_of(cluster.path)), me), errors)
+    return History(cluster.name, story(pasts, sessions(logs_of(cluster.path), in_lab=in_lab), me), errors)
 
 
 def _paths(cluster: Cluster, node: Node) -> list[str]:

@@ -20,7 +20,10 @@ _LINE = re.compile(r"^(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)\.(?P<ms>\d{3}) (?P<tex
 
 @dataclass(frozen=True, slots=True)
 class LoggedCommand:
-    """A command, as its log tells of it. `ended` is what is known of its end: see `endings`; `until`, its last line."""
+    """A command, as its log tells of it. `ended` is what is known of its end: see `endings`; `until`, its last line.
+
+    `in_lab`: it was a rehearsal, and did nothing to the real nodes.
+    """
 
     at: float
     until: float
@@ -28,15 +31,16 @@ class LoggedCommand:
     command: str
     typed: str
     ended: Mapping[str, Any] = field(default_factory=dict)
+    in_lab: bool = False
 
 
-def sessions(paths: Sequence[Path]) -> list[LoggedCommand]:
-    """Those of commands that act; a log that can't be read, or is none, is passed over."""
+def sessions(paths: Sequence[Path], *, in_lab: bool = False) -> list[LoggedCommand]:
+    """Those of commands that act, on the real nodes or in the lab; what can't be read, or is no log, is passed over."""
     found = []
     for path in paths:
         with suppress(OSError, ValueError, IndexError):
             session = read(path.read_text(encoding="utf-8", errors="replace"), _process(path))
-            found += [session] if session.command in ACTING else []
+            found += [session] if session.command in ACTING and session.in_lab == in_lab else []
     return sorted(found, key=lambda each: each.at)
 
 
@@ -51,8 +55,10 @@ def read(text: str, process: int) -> LoggedCommand:
     ended = next((endings.read(each["text"]) for each in reversed(told) if each["text"].startswith(endings.MARK)), {})
     until = _after(at, told[-1]) if told else at
     words = ["lbdeploy", *shlex.split(typed)[1:]]
-    command = str(ended.get("command") or next((word for word in words if word in ACTING), ""))
-    return LoggedCommand(at.timestamp(), until.timestamp(), process, command, shlex.join(words), ended)
+    command = str(ended.get("command") or next((word for word in words if word in (*ACTING, "lab")), ""))
+    return LoggedCommand(
+        at.timestamp(), until.timestamp(), process, command, shlex.join(words), ended, in_lab="--lab" in words
+    )
 
 
 def _after(began: datetime, line: re.Match[str]) -> datetime:

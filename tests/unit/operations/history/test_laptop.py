@@ -52,6 +52,17 @@ def test_only_commands_that_act_are_history(tmp_path: Path) -> None:
     assert [each.command for each in sessions(list(tmp_path.iterdir()))] == ["up", "drill"]
 
 
+def test_a_rehearsal_is_another_cluster_s_history(tmp_path: Path) -> None:
+    """In the lab there are other nodes, though the file is the same; `lab up` is no `up`, also where it died."""
+    typed = {1: "lbdeploy drill", 2: "lbdeploy --lab drill", 3: "lbdeploy up --lab", 4: "lbdeploy lab up"}
+    for process, words in typed.items():
+        text = LOG.replace("lbdeploy -f my.toml drill", words)
+        (tmp_path / f"20261129T235950-{process}.log").write_text(text[: text.index("00:00:30")])
+    paths = list(tmp_path.iterdir())
+    assert [each.process for each in sessions(paths)] == [1]
+    assert sorted(each.process for each in sessions(paths, in_lab=True)) == [2, 3]
+
+
 def test_changes_that_make_no_sense_are_passed_over() -> None:
     """A log may have been edited."""
     assert list(changes({"changes": [["lb1", "update x"], "y", [1]]})) == [("lb1", "update x")]
