@@ -84,7 +84,7 @@ def test_a_server_that_there_is_not_is_refused(seed: Cluster, operation: Any, mo
     assert connected == []
 
 
-@pytest.mark.parametrize("nodes", [["lb1"], {"lb1": "10.0.0.1", "lb2": "10.0.0.1"}, ["lb1", "ops@lb2"]])
+@pytest.mark.parametrize("nodes", [[], {"lb1": "10.0.0.1", "lb2": "10.0.0.1"}, ["lb1", "ops@lb2"]])
 def test_what_can_not_be_a_pair_is_not_adopted(nodes: Any) -> None:
     """Before anybody is contacted."""
     with pytest.raises(UsageError):

@@ -32,7 +32,7 @@ def adopt(app: App, /, nodes: tuple[str, ...], name: str | None, output: Path | 
 
     Reads what really runs on the nodes, and changes nothing there. NODE is what ssh connects to, unless =ADDRESS says
     so. The hosts.toml does what the nodes' keepalived.conf and haproxy.cfg do now; each of their lines is listed, with
-    what becomes of it. With --lab, --file is the lab's own.
+    what becomes of it. A node alone says which peers to name, too. With --lab, --file is the lab's own.
 
     \b
     lbdeploy adopt lb1 lb2

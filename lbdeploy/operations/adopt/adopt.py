@@ -9,7 +9,7 @@ from lbdeploy.config import reader
 from lbdeploy.config.model import Ssh
 from lbdeploy.errors import LbdeployError, Problem, RemoteError, together
 from lbdeploy.events import Emit
-from lbdeploy.operations.adopt.pair import UNTOUCHED, adopted, understood
+from lbdeploy.operations.adopt.pair import UNTOUCHED, adopted, alone, understood
 from lbdeploy.operations.adopt.reading import machine
 from lbdeploy.operations.adopt.reading.machine import DEFAULT, Daemon, Machine
 from lbdeploy.operations.adopt.result import Adopted
@@ -24,13 +24,16 @@ ROUNDS = 25  # of files that name other files
 def adopt(hosts: Mapping[str, str], cluster: str, ssh: Ssh, emit: Emit) -> Adopted:
     """What hosts.toml does the same as these nodes, {name: what SSH connects to}, do now.
 
-    Raises what a node that can't be asked raises, and RemoteError for a pair that hosts.toml can't express.
+    Raises what a node that can't be asked raises, RemoteError for a pair that hosts.toml can't express, and UsageError
+    for a single node, with the peers that it has.
     """
     seen = visit(hosts, ssh, emit, "read what runs, and its files", lambda name, on: _read(name, hosts[name], on))
     errors = [each.but(state=UNTOUCHED) for each in seen.values() if isinstance(each, LbdeployError)]
     if errors:
         raise together(errors)
     nodes = [understood(each) for each in seen.values() if isinstance(each, Machine)]
+    if len(nodes) == 1:
+        raise alone(nodes[0])
     found = adopted(nodes, cluster, None if ssh.in_lab else ssh.user)
     _refuse(reader.problems(found.draft, dict(found.files)))
     return found

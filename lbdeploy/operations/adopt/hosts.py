@@ -9,11 +9,14 @@ from lbdeploy.errors import UsageError
 
 
 def hosts(nodes: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
-    """By name, from names or NAME=ADDRESS words, if they are not a mapping already. Raises UsageError."""
+    """By name, from names or NAME=ADDRESS words, if they are not a mapping already. Raises UsageError.
+
+    One is enough to be asked who its peers are: see `alone`.
+    """
     found = dict(nodes) if isinstance(nodes, Mapping) else named(list(nodes), "lb")
     for host in (each for each in found.values() if "@" in each):
         user = host.partition("@")[0]
         raise UsageError(f"{host} has a login in it", fix=f"say who logs in in ~/.ssh/config: User {user}")
-    if len(found) < 2 or len(set(found.values())) < len(found):
-        raise UsageError("at least two different nodes are needed", fix="lbdeploy adopt lb1 lb2")
+    if not found or len(set(found.values())) < len(found):
+        raise UsageError("each node has to be named once", fix="lbdeploy adopt lb1 lb2")
     return found

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lbdeploy.common.shell import cmd
 from lbdeploy.common.typed import typed
 from lbdeploy.config.draft import Draft, finished
 from lbdeploy.config.model import Interface
-from lbdeploy.errors import RemoteError
+from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.node.paths import HOSTS
 from lbdeploy.operations.adopt.haproxy import explanations as haproxy_rows
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends
@@ -101,6 +102,21 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
     rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, kept[each.name], best)]
     said = notes([each.machine for each in nodes], _server_names(nodes), draft, merged_for)
     return Adopted(draft, files, merged(rows), tuple(said))
+
+
+def alone(node: HandMadeNode) -> UsageError:
+    """The error for a node whose peers were not named: they are asked by names, which only the operator knows."""
+    _refuse_ours(node)
+    name, host = node.name, node.machine.host
+    itself = name if name == host else f"{name}={host}"
+    peers = list(dict.fromkeys(str(peer) for each in node.instances for peer in each.peers))
+    if not peers:
+        message = f"{name} alone is no pair, and {node.machine.keepalived_file} there names no peer in unicast_peer"
+        return UsageError(
+            message, state=UNTOUCHED, fix=f"name the other node, too: {cmd('lbdeploy', 'adopt', itself)} NODE"
+        )
+    message = f"{name} alone is no pair; its keepalived sends adverts to {' and '.join(peers)}"
+    return UsageError(message, state=UNTOUCHED, fix=typed("adopt", itself, *peers, after="; NAME=ADDRESS gives a name"))
 
 
 def _refuse_ours(node: HandMadeNode) -> None:

@@ -94,9 +94,22 @@ def test_what_exists_is_not_overwritten_unasked(run: Run, tmp_path: Path) -> Non
     assert reader.load(tmp_path / "hosts.toml").name == "k8s-api"
 
 
-@pytest.mark.parametrize("nodes", [["lb1"], ["lb1", "lb1"], ["a=10.0.0.1", "b=10.0.0.1"], ["ops@lb1", "ops@lb2"]])
+@pytest.mark.parametrize("nodes", [["lb1", "lb1"], ["a=10.0.0.1", "b=10.0.0.1"], ["ops@lb1", "ops@lb2"]])
 def test_a_pair_has_two_different_nodes(run: Run, nodes: list[str]) -> None:
     assert run([], *nodes)["exit_code"] == 2
+
+
+def test_a_node_alone_says_whom_to_name_as_well(run: Run, tmp_path: Path) -> None:
+    """As its keepalived.conf has them; nothing is written."""
+    error = run(seed_pair()[:1], "lb1=192.168.1.11")["error"]
+    assert error["message"] == "lb1 alone is no pair; its keepalived sends adverts to 192.168.1.12"
+    assert error["fix_command"] == ["lbdeploy", "adopt", "lb1=192.168.1.11", "192.168.1.12"]
+    assert error["state"].startswith("nothing was written")
+    multicast = made.K3S_KEEPALIVED.replace("unicast_peer", "unicast_other")
+    error = run(pair_of(multicast, made.K3S_HAPROXY)[:1], "lb1")["error"]
+    assert error["message"].endswith("/etc/keepalived/keepalived.conf there names no peer in unicast_peer")
+    assert error["fix"] == "name the other node, too: lbdeploy adopt lb1 NODE"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_node_that_can_not_be_asked_is_an_error_and_nothing_is_written(run: Run, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ def test_names_addresses_and_mappings_say_the_same(nodes: Any) -> None:
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        (["lb1"], "at least two different nodes are needed"),
-        (["lb1", "lb2=lb1"], "at least two different nodes are needed"),
+        ([], "each node has to be named once"),
+        (["lb1", "lb2=lb1"], "each node has to be named once"),
         (["lb1", "ops@lb2"], "ops@lb2 has a login in it"),
     ],
 )
