@@ -9,8 +9,8 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.output import write_file
-from lbdeploy.cli.parameters import global_options
-from lbdeploy.errors import ConnectError
+from lbdeploy.cli.parameters import global_options, limit_option
+from lbdeploy.errors import ConnectError, UsageError
 
 if TYPE_CHECKING:
     from lbdeploy.operations.status import Status
@@ -22,13 +22,14 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--live", is_flag=True, help="Ask the nodes, and show the state of each part.")
 @click.option("--svg", type=_file, metavar="FILE.svg", help="Also write it as a picture.")
 @click.option("--html", type=_file, metavar="FILE.html", help="Also write it as a web page.")
+@limit_option
 @global_options
 @click.pass_obj
-def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
+def show(app: App, *, live: bool, svg: Path | None, html: Path | None, limit: tuple[str, ...]) -> None:
     """Draw the cluster: networks, VIPs, nodes, frontends, servers.
 
     Contacts nobody, unless --live asks for who holds what at this moment. Exit code 4 then: a node could not be
-    checked; it is shown as unreachable.
+    checked; it is shown as unreachable. With --limit, only these nodes are asked; the others' states are unknown.
 
     \b
     lbdeploy show
@@ -37,7 +38,9 @@ def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
     """
     from lbdeploy.operations.topology import topology
 
-    status = _look(app) if live else None
+    if limit and not live:
+        raise UsageError("--limit goes with --live: nobody is asked without it", fix="leave it out, or add --live")
+    status = _look(app, app.limit(limit)) if live else None
     shown = topology(app.cluster, status)
     app.reporter.topology(shown)
     if svg:
@@ -58,10 +61,10 @@ def show(app: App, *, live: bool, svg: Path | None, html: Path | None) -> None:
     )
 
 
-def _look(app: App) -> Status:
+def _look(app: App, limit: tuple[str, ...]) -> Status:
     from lbdeploy.ssh.pool import SessionPool
 
-    with SessionPool(app.cluster, app.emit, ssh=app.ssh) as pool:
+    with SessionPool(app.cluster, app.emit, ssh=app.ssh, limit=limit) as pool:
         from lbdeploy.operations.watch.nodes import once
 
         return once(app.cluster, pool)
