@@ -9,7 +9,7 @@ from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError
 from lbdeploy.health.finding import Excuses, Finding
-from lbdeploy.health.fitness import able, kept_by_tracking, unable
+from lbdeploy.health.fitness import able, kept_by_tracking, starting, unable
 from lbdeploy.health.placement import holders
 from lbdeploy.health.servers import lost_servers
 from lbdeploy.health.verdict import Verdict
@@ -169,6 +169,22 @@ def refuse_the_last(stage: Stage, survey: Survey, *, force: bool) -> None:
     if stage.way in SIMULTANEOUS and len(touched) > 1:
         return
     raise _last_node(stage, touched, survey)
+
+
+def refused_at_once(survey: Survey, seconds: float) -> Iterator[LastNodeError]:
+    """Why a run would not even begin with what is planned.
+
+    That is not known where some nodes were not looked at; and nodes that have started in the last `seconds` are waited
+    for.
+    """
+    unknown = len(survey.seen) + len(survey.unanswered) < len(survey.cluster.nodes)
+    if unknown or any(starting(each, seconds) for each in survey.seen.values()):
+        return
+    for stage in survey.plan.stages[:1]:
+        try:
+            refuse_the_last(stage, survey, force=False)
+        except LastNodeError as error:
+            yield error
 
 
 def _last_node(stage: Stage, touched: Collection[str], survey: Survey) -> LastNodeError:

@@ -27,8 +27,9 @@ from lbdeploy.planning.known_files import desired_of
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.planning.vrrp.members import member_of, strangers
 from lbdeploy.rollout.former_peers import findings, former_peers
+from lbdeploy.rollout.gate import refused_at_once
 from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
-from lbdeploy.rollout.observer import POLL_SECONDS, Wanted
+from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
 from lbdeploy.rollout.outcome import but_for, halfway, taken_back, told
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.stage_runner import StageChange, StageRunner
@@ -94,6 +95,8 @@ class Run:
     def plan(self) -> Outcome:
         """What `up` would do. Raises where it would refuse to begin."""
         survey = self.start().survey
+        for error in refused_at_once(survey, settle_seconds(self.context.cluster)):
+            self.context.emit(Note(error.node, f"up would refuse: {error.message}; {error.fix}"))
         return Outcome(survey.plan, survey.verdict, errors=survey.errors)
 
     def verify(self, wait: float = 0.0, goal: Goal | None = None) -> Outcome:

@@ -33,7 +33,7 @@ from lbdeploy.node.parsers import Answered, ServerStat
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.planning.desired import FIREWALL_SERVICE, desired
 from lbdeploy.planning.plan import Plan, Stage, Strategy
-from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
+from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last, refused_at_once
 from lbdeploy.rollout.survey import Survey
 
 NOBODY: frozenset[tuple[str | None, str]] = frozenset()
@@ -322,6 +322,23 @@ def test_of_nodes_that_are_changed_together_one_can_be_done_without(tmp_path: Pa
     alone = survey(made, *(observe(made, node, **({} if node.name == "lb-a" else SICK)) for node in made.nodes))
     with pytest.raises(LastNodeError, match="while lb-a is changed; lb-b cannot take over: haproxy is not"):
         refuse_the_last(stage(alone, Strategy.TOGETHER, "lb-a", "lb-b", "lb-c"), alone, force=False)
+
+
+def test_a_plan_tells_that_its_first_nodes_would_not_be_changed(seed: Cluster, tmp_path: Path) -> None:
+    """Not where a node was not looked at, or has just started: it may be able to take over."""
+    after = cluster(tmp_path, GOOD.replace("roundrobin", "leastconn"))
+    lb1 = observe(after, after.node("lb1"), holds=True, states=as_by(seed, "lb1"))
+    lb2 = observe(after, after.node("lb2"))
+    dead = survey(after, lb1, lb2=ConnectError("no answer"))
+    (error,) = refused_at_once(dead, 10)
+    assert error.message.startswith("no other node could take over while lb1 is changed")
+    assert list(refused_at_once(survey(after, lb1), 10)) == []
+    assert list(refused_at_once(survey(after, lb1, lb2), 10)) == []
+    fault = KeepalivedState(FAULT_STATE, 100, 1.0)
+    assert len(list(refused_at_once(survey(after, lb1, replace(lb2, keepalived=fault)), 10))) == 1
+    young = {f"service {name}": running(since=lb2.now - 5) for name in ("haproxy", "keepalived")}
+    waited_for = observe(after, after.node("lb2"), states=young, keepalived=fault)
+    assert list(refused_at_once(survey(after, lb1, waited_for), 10)) == []
 
 
 def test_a_node_that_is_not_to_be_changed_can_take_over(seed: Cluster) -> None:
