@@ -23,6 +23,7 @@ with stand_in("pydantic.plugin._loader", get_plugins=tuple):
     from lbdeploy.config import attachments, build
     from lbdeploy.config.attachments import certificates
     from lbdeploy.config.checks.cluster import check
+    from lbdeploy.config.checks.tables import Tables
     from lbdeploy.config.keys import joined
     from lbdeploy.config.schema import (
         BELOW,
@@ -118,7 +119,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads each table on its own; collects the well-formed ones, and the problems of the others."""
+    """Reads each table on its own; collects what is well-formed, and the problems of the rest."""
 
     def __init__(self, path: Path, data: dict[str, Any], texts: dict[str, str] | None = None) -> None:
         self.path = path
@@ -140,7 +141,7 @@ class _Reader:
                 example = f"[{section}]" if section in SINGLE else f"[{section}.NAME]"
                 self._add("missing", (section,), "is missing", f"add a table {example}")
         parsed = {section: self._section(section) for section in SECTIONS if section in self.data}
-        self.problems += check(parsed, self.data)
+        self.problems += check(Tables.of(parsed, self.data, [each.parts for each in self.problems]))
         self.problems += attachments.read(self.path.parent, parsed.get("vrrp"), self.texts)
         self.problems += attachments.read_sections(self.path.parent, parsed.get("haproxy"), self.texts)
         return parsed
@@ -209,13 +210,15 @@ class _Reader:
         return {name: table for name, table in tables.items() if table}
 
     def _named(self, section: str, name: str, value: Any) -> Table | None:
+        table = self._table(NAMED[section], (section, name), value)
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name):
             fix = "use letters, digits, dots, hyphens and underscores, beginning and ending with a letter or digit"
             self._add("plain", (section, name), "is not a plain name", fix)
             return None
-        return self._table(NAMED[section], (section, name), value)
+        return table
 
     def _table(self, kind: type[Table], table: Key, value: Any) -> Table | None:
+        """The table, without what is wrong in it."""
         try:
             return kind.model_validate(value)
         except ValidationError as error:
@@ -224,7 +227,9 @@ class _Reader:
                 inner = BELOW.get((table[0], where[1]), kind) if where[1:] else kind
                 inner = ServerTable if kind is FrontendTable and len(each["loc"]) > 1 else inner
                 self._add(each["type"], where, *_explain(each, inner))
-            return None
+            from lbdeploy.config.mistakes.remains import remains  # imported only for a file with a mistake
+
+            return remains(kind, value)
 
     def _add(self, rule: str, where: Key, message: str, fix: str) -> None:
         self.problems.append(Problem(rule, where, message, fix))

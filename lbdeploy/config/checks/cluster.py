@@ -1,6 +1,6 @@
-"""What must hold between the tables of hosts.toml, once each is well-formed by itself.
+"""What must hold between the tables of hosts.toml.
 
-Works on whatever is well-formed, so that one mistake does not hide another.
+Works on whatever is well-formed in each, so that one mistake does not hide another.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 
 from lbdeploy.config.checks.frontends import check_frontends
 from lbdeploy.config.checks.groups import check_groups
+from lbdeploy.config.checks.tables import Tables
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import Address, Interface
 from lbdeploy.config.schema import (
     ClusterTable,
-    FrontendTable,
     HaproxyTable,
     NetworkTable,
     NodeTable,
@@ -23,38 +23,29 @@ from lbdeploy.config.schema import (
 )
 from lbdeploy.errors import Problem, key_text
 
-Parsed = dict[str, Any]
+Interfaces = dict[tuple[str, str], str]
 NO_ADDRESS, NO_VIP = "no-address", "no-vip"  # ids of rules that `init` knows, since their answers come last
 
 
-def check(parsed: Parsed, data: dict[str, Any]) -> Iterator[Problem]:
-    """Every disagreement between the tables. `parsed` holds those that are well-formed, `data` all, as written."""
-    networks: dict[str, NetworkTable] = parsed.get("networks", {})
-    nodes: dict[str, NodeTable] = parsed.get("nodes", {})
-    frontends: dict[str, FrontendTable] = parsed.get("frontends", {})
-    vrrp: VrrpTable | None = parsed.get("vrrp")
-    written = _tables(data, "networks")
-    yield from _node_keys(_tables(data, "nodes"), list(written))
-    yield from _vrrp_network(vrrp, list(written))
-    yield from _some_vip(written)
-    yield from _network_names(list(written))
-    yield from _vips(networks)
-    yield from _enough_nodes(_tables(data, "nodes"))
-    yield from _priorities(nodes)
-    yield from _addresses(nodes, networks)
-    yield from _families(nodes, vrrp, networks, list(written))
-    yield from _initial_state(vrrp)
-    yield from _advert_interval(vrrp)
-    yield from check_groups(vrrp, networks, nodes, data)
-    yield from check_frontends(frontends, parsed.get("metrics"), vrrp, networks, written)
-    yield from _firewall(parsed.get("cluster"))
-    yield from _ports_between_nodes(parsed)
-    yield from _repositories(parsed.get("packages"))
-
-
-def _tables(data: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
-    tables = data.get(section)
-    return {k: v for k, v in tables.items() if isinstance(v, dict)} if isinstance(tables, dict) else {}
+def check(tables: Tables) -> Iterator[Problem]:
+    """Every disagreement between the tables."""
+    networks = tables.names("networks")
+    yield from _node_keys(tables.written("nodes"), networks)
+    yield from _vrrp_network(tables.single("vrrp", "network"), networks)
+    yield from _some_vip(tables)
+    yield from _network_names(networks)
+    yield from _vips(tables.named("networks", "vip"))
+    yield from _enough_nodes(tables.names("nodes"))
+    yield from _priorities(tables.named("nodes", "priority"))
+    yield from _addresses(tables.named("nodes"), tables.named("networks", "vip"), _interfaces(tables))
+    yield from _families(tables)
+    yield from _initial_state(tables.single("vrrp", "initial_state", "preempt"))
+    yield from _advert_interval(tables.single("vrrp", "advert_interval"))
+    yield from check_groups(tables)
+    yield from check_frontends(tables)
+    yield from _firewall(tables.single("cluster", "firewall", "firewall_allow"))
+    yield from _ports_between_nodes(tables)
+    yield from _repositories(tables.single("packages"))
 
 
 def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterator[Problem]:
@@ -81,8 +72,8 @@ def _vrrp_network(vrrp: VrrpTable | None, networks: list[str]) -> Iterator[Probl
         yield Problem("no-network", ("vrrp", "network"), message, near(vrrp.network, networks))
 
 
-def _some_vip(networks: dict[str, dict[str, Any]]) -> Iterator[Problem]:
-    if networks and not any(network.get("vip") for network in networks.values()):
+def _some_vip(tables: Tables) -> Iterator[Problem]:
+    if tables.complete("networks", "vip") and not any(network.vip for network in tables.named("networks").values()):
         yield Problem(NO_VIP, ("networks",), "no network has a VIP", 'add vip = "ADDRESS/PREFIX" to one')
 
 
@@ -116,7 +107,7 @@ def _unusable(vip: Interface) -> Iterator[tuple[str, str]]:
         yield f"{vip.ip} is the network or broadcast address of {net}", "give a host's address"
 
 
-def _enough_nodes(nodes: dict[str, dict[str, Any]]) -> Iterator[Problem]:
+def _enough_nodes(nodes: list[str]) -> Iterator[Problem]:
     if len(nodes) == 1:
         yield Problem("one-node", ("nodes",), "at least two nodes are needed", "add a second [nodes.NAME] table")
 
@@ -131,26 +122,28 @@ def _priorities(nodes: dict[str, NodeTable]) -> Iterator[Problem]:
         seen.setdefault(node.priority, name)
 
 
-def _addresses(nodes: dict[str, NodeTable], networks: dict[str, NetworkTable]) -> Iterator[Problem]:
+def _addresses(
+    nodes: dict[str, NodeTable], networks: dict[str, NetworkTable], interfaces: Interfaces
+) -> Iterator[Problem]:
     seen: dict[Address, str] = {vip.ip: f"VIP of network {n}" for n, net in networks.items() for vip in net.vip}
     sound = {name: network for name, network in networks.items() if not _doubtful(network, networks)}
-    strange = {name for name, network in sound.items() if _strange(name, network, nodes)}
-    for name in strange:
-        vips, near_it = ", ".join(map(str, networks[name].vip)), next(iter(nodes.values())).__pydantic_extra__[name]
-        fix = f"write a VIP of the network of {near_it}, or correct the prefix length"
+    strange = {name: own for name, network in sound.items() if (own := _strangers(name, network, nodes))}
+    for name, own in strange.items():
+        vips = ", ".join(map(str, networks[name].vip))
+        fix = f"write a VIP of the network of {own[0]}, or correct the prefix length"
         yield Problem("other-network", ("networks", name, "vip"), f"{vips}: no node has an address there", fix)
     for name, node in nodes.items():
-        own: dict[tuple[Address, str], str] = {}  # by address and interface
+        known: list[tuple[Address, str | None]] = []  # with its interface
         for network, address in node.__pydantic_extra__.items():
-            key = ("nodes", name, network)
-            there = (address, _interface(node, network, networks))
-            if there in own:
-                continue  # several networks of VIPs on one interface, on which the node needs no more than one address
-            own[there] = network
+            key, interface = ("nodes", name, network), interfaces.get((name, network))
+            others = [on for other, on in known if other == address]
+            # Several networks of VIPs may be on one interface, on which the node needs no more than one address.
+            if others and (interface in (None, *others) or None in others):
+                continue
+            known.append((address, interface))
             if address in seen:
                 message = f"{address} is already the {seen[address]}"
-                other = next((each for known, each in own if known == address and each != there[1]), None)
-                fix = f"give both networks the interface {other}, or this one another address" if other else ""
+                fix = f"give both networks the interface {others[0]}, or this one another address" if others else ""
                 yield Problem("address-twice", key, message, fix or "give each node addresses of its own")
             seen.setdefault(address, f"address of node {name}")
             if address.version == 6 and address.is_link_local:
@@ -173,15 +166,20 @@ def _only_on(network: str, node: NodeTable) -> list[Address]:
     return [own] if own and addresses.count(own) == 1 else []
 
 
-def _strange(name: str, network: NetworkTable, nodes: dict[str, NodeTable]) -> bool:
-    """Whether the VIP is the one that is elsewhere: several nodes have addresses there, and none is in its network."""
+def _strangers(name: str, network: NetworkTable, nodes: dict[str, NodeTable]) -> list[Address]:
+    """The nodes' addresses, if the VIP is the one that is elsewhere: several nodes have some, and none fits it."""
     own = [each for node in nodes.values() for each in _only_on(name, node)]
-    return len(own) > 1 and all([*_outside(address, network.vip)] for address in own)
+    return own if len(own) > 1 and all([*_outside(address, network.vip)] for address in own) else []
 
 
-def _interface(node: NodeTable, network: str, networks: dict[str, NetworkTable]) -> str:
-    """The interface of a network on a node; of one that is not well-formed, its own name, which is no other's."""
-    return node.interfaces.get(network) or (networks[network].interface if network in networks else f"of {network}")
+def _interfaces(tables: Tables) -> Interfaces:
+    """The interfaces that are known, by node and network."""
+    usual = tables.named("networks", "interface").items()
+    nodes, networks = tables.named("nodes", "interfaces").items(), set(tables.names("networks"))
+    sure = [node for node, table in nodes if networks.issuperset(table.interfaces)]
+    found = {(node, name): network.interface for node in sure for name, network in usual}
+    own = {(node, name): on for node, table in tables.named("nodes").items() for name, on in table.interfaces.items()}
+    return found | own
 
 
 def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[str, str]]:
@@ -193,18 +191,18 @@ def _outside(address: Address, vips: tuple[Interface, ...]) -> Iterator[tuple[st
         yield f"{address} is not in {where}, the network of its VIP", "correct the address, or the VIP's prefix length"
 
 
-def _families(
-    nodes: dict[str, NodeTable], vrrp: VrrpTable | None, networks: dict[str, NetworkTable], written: list[str]
-) -> Iterator[Problem]:
+def _families(tables: Tables) -> Iterator[Problem]:
+    vrrp: VrrpTable | None = tables.single("vrrp", "network")
     if not vrrp:
         return
+    nodes, networks = tables.named("nodes"), tables.named("networks")
     addresses = [node.__pydantic_extra__.get(vrrp.network) for node in nodes.values()]
     spoken = {address.version for address in addresses if address}
     vips = {vip.version for network in networks.values() for vip in network.vip}
     if len(spoken) > 1:
         message = f"mix IPv4 and IPv6 on {vrrp.network}, where VRRP speaks one"
         yield Problem("mixed-families", ("nodes",), message, "give all nodes one family there")
-    elif spoken and vips and not spoken & vips and len(networks) == len(written):
+    elif spoken and vips and not spoken & vips and tables.complete("networks", "vip"):
         # keepalived refuses an instance whose adverts carry no VIP, and they carry those of their own family alone.
         (own,), (other,) = spoken, vips
         message = f"has VRRP speak IPv{own}, in which it can't move VIPs that are all IPv{other}"
@@ -232,16 +230,19 @@ def _firewall(cluster: ClusterTable | None) -> Iterator[Problem]:
         yield Problem("no-firewall", ("cluster", "firewall_allow"), message, fix)
 
 
-def _ports_between_nodes(parsed: Parsed) -> Iterator[Problem]:
+def _ports_between_nodes(tables: Tables) -> Iterator[Problem]:
     """A port on which more than the nodes are let in, or which something else has at their addresses."""
-    haproxy: HaproxyTable = parsed.get("haproxy") or HaproxyTable()  # type: ignore[call-arg]
+    haproxy: HaproxyTable | None = tables.single("haproxy", "peers_port", "status_port")
+    if not haproxy and "haproxy" in tables.data:
+        return
+    haproxy = haproxy or HaproxyTable()  # type: ignore[call-arg]
     own = {haproxy.peers_port: "peers_port", haproxy.status_port: "status_port"}
     if len(own) < 2:
         yield Problem("peers-port", ("haproxy", "status_port"), "is peers_port, too", "give each its own port")
-    frontends = parsed.get("frontends", {}).items()
+    frontends = tables.named("frontends", "port").items()
     taken: list[tuple[tuple[str, ...], int]] = [(("frontends", name, "port"), each.port) for name, each in frontends]
-    taken += [((name, "port"), parsed[name].port) for name in ("metrics", "ssh") if parsed.get(name)]
-    if cluster := parsed.get("cluster"):
+    taken += [((name, "port"), each.port) for name in ("metrics", "ssh") if (each := tables.single(name, "port"))]
+    if cluster := tables.single("cluster"):
         taken += [(("cluster", "firewall_allow"), each) for each in cluster.firewall_allow]
     for key, port in (each for each in taken if each[1] in own):
         message = f"{port} is the port at which the nodes' haproxy talk to each other"

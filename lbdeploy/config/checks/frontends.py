@@ -3,55 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from lbdeploy.config.checks.groups import check_frontend_groups, places
+from lbdeploy.config.checks.tables import Tables
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import METRICS, STATUS, Address
-from lbdeploy.config.schema import FrontendTable, MetricsTable, NetworkTable, VrrpTable
+from lbdeploy.config.schema import FrontendTable, MetricsTable, VrrpTable
 from lbdeploy.errors import Problem, key_text
 
 _OF_HTTPS = ("check_path", "check_status", "check_ca_file", "check_host", "check_token_file", "check_certificate")
 
 
-def check_frontends(
-    frontends: dict[str, FrontendTable],
-    metrics: MetricsTable | None,
-    vrrp: VrrpTable | None,
-    networks: dict[str, NetworkTable],
-    written: dict[str, dict[str, Any]],
-) -> Iterator[Problem]:
-    """Every disagreement. `networks` are those that are well-formed, `written` all."""
-    yield from _frontend_networks(frontends, written)
-    yield from check_frontend_groups(frontends, vrrp, networks)
-    yield from _ports(frontends, vrrp, networks, list(written))
-    yield from _servers(frontends, networks)
-    yield from _shares(frontends)
-    yield from _https_only(frontends)
-    yield from _status(frontends)
-    yield from _metrics(metrics, frontends, list(written))
+def check_frontends(tables: Tables) -> Iterator[Problem]:
+    """Every disagreement."""
+    networks = tables.names("networks")
+    yield from _frontend_networks(tables, networks)
+    yield from check_frontend_groups(tables)
+    yield from _ports(tables, networks)
+    yield from _servers(tables)
+    yield from _shares(tables.named("frontends", "servers"))
+    yield from _https_only(tables.named("frontends", "check"))
+    yield from _names(tables)
+    yield from _metrics_network(tables.single("metrics", "network"), networks)
 
 
-def _frontend_networks(frontends: dict[str, FrontendTable], networks: dict[str, dict[str, Any]]) -> Iterator[Problem]:
-    for name, frontend in frontends.items():
+def _frontend_networks(tables: Tables, networks: list[str]) -> Iterator[Problem]:
+    bare = [name for name, network in tables.named("networks", "vip").items() if not network.vip]
+    for name, frontend in tables.named("frontends").items() if networks else ():
         key = ("frontends", name, "networks")
-        for network in frontend.networks if networks else ():
+        for network in frontend.networks:
             if network not in networks:
                 message = f"{network!r} is not a network of this file"
                 yield Problem("no-network", key, message, near(network, networks))
-            elif not networks[network].get("vip"):
+            elif network in bare:
                 fix = f"give networks.{key_text(network)} a vip, or leave it out"
                 yield Problem("network-without-vip", key, f"network {key_text(network)} has no VIP to listen on", fix)
 
 
-def _ports(
-    frontends: dict[str, FrontendTable], vrrp: VrrpTable | None, networks: dict[str, NetworkTable], written: list[str]
-) -> Iterator[Problem]:
+def _ports(tables: Tables, written: list[str]) -> Iterator[Problem]:
+    frontends: dict[str, FrontendTable] = tables.named("frontends", "port", "networks", "groups")
+    vrrp: VrrpTable | None = tables.single("vrrp", "groups")
     grouped = vrrp is not None and bool(vrrp.groups)
     seen: dict[tuple[str, str, int], str] = {}
     for name, frontend in frontends.items():
+        if frontend.groups and not grouped:
+            continue  # it is not known on which VIPs it listens
         of_groups = (
-            places(frontend, vrrp, networks) if grouped else ((each, "") for each in frontend.networks or written)
+            places(frontend, vrrp, tables.named("networks"))
+            if grouped
+            else ((each, "") for each in frontend.networks or written)
         )
         own = [(*place, frontend.port) for place in of_groups]
         others = [seen[place] for place in own if place in seen]
@@ -64,10 +64,11 @@ def _ports(
             seen.setdefault(place, name)
 
 
-def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTable]) -> Iterator[Problem]:
-    vips = {vip.ip for network in networks.values() for vip in network.vip}
-    for name, frontend in frontends.items():
-        seen: dict[tuple[Address, int], str] = {}
+def _servers(tables: Tables) -> Iterator[Problem]:
+    vips = {vip.ip for network in tables.named("networks").values() for vip in network.vip}
+    ports = {name: frontend.port for name, frontend in tables.named("frontends", "port").items()}
+    for name, frontend in tables.named("frontends").items():
+        seen: dict[tuple[Address, int | None], str] = {}
         for server, entry in frontend.servers.items():
             address, port = entry.address
             key = ("frontends", name, "servers", server)
@@ -79,7 +80,7 @@ def _servers(frontends: dict[str, FrontendTable], networks: dict[str, NetworkTab
             if (place := getattr(address, "ipv4_mapped", None) or address) in vips:
                 message = f"{place} is a VIP: connections would go in circles"
                 yield Problem("server-is-vip", key, message, "give the server's own address")
-            twin = seen.setdefault((address, port or frontend.port), server)
+            twin = seen.setdefault((address, port or ports.get(name)), server)
             if twin != server:
                 message = f"is the same address and port as {twin}"
                 yield Problem("server-twice", key, message, "give each server its own")
@@ -110,20 +111,15 @@ def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
                 yield Problem("https-only", ("frontends", name, key), message, fix)
 
 
-def _status(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
-    if STATUS in frontends:
-        message = "is what lbdeploy calls the place where the nodes ask each other for servers"
-        yield Problem("taken-name", ("frontends", STATUS), message, "choose another name")
+def _names(tables: Tables) -> Iterator[Problem]:
+    own = {STATUS: "the place where the nodes ask each other for servers"}
+    own |= {METRICS: "the place of the metrics"} if tables.single("metrics") else {}
+    for name, what in own.items():
+        if name in tables.names("frontends"):
+            yield Problem("taken-name", ("frontends", name), f"is what lbdeploy calls {what}", "choose another name")
 
 
-def _metrics(
-    metrics: MetricsTable | None, frontends: dict[str, FrontendTable], networks: list[str]
-) -> Iterator[Problem]:
-    if not metrics:
-        return
-    if networks and metrics.network not in networks:
+def _metrics_network(metrics: MetricsTable | None, networks: list[str]) -> Iterator[Problem]:
+    if metrics and networks and metrics.network not in networks:
         message = f"{metrics.network!r} is not a network of this file"
         yield Problem("no-network", ("metrics", "network"), message, near(metrics.network, networks))
-    if METRICS in frontends:
-        message = "is what lbdeploy calls the place of the metrics"
-        yield Problem("taken-name", ("frontends", METRICS), message, "choose another name")

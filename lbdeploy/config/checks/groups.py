@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from lbdeploy.config.checks.tables import Tables
 from lbdeploy.config.keys import near
 from lbdeploy.config.model import NOTIFIED, Address, instance_name
 from lbdeploy.config.schema import FrontendTable, GroupTable, NetworkTable, NodeTable, VrrpTable
@@ -14,38 +14,39 @@ Key = tuple[str, ...]
 Groups = dict[str, GroupTable]
 
 
-def check_groups(
-    vrrp: VrrpTable | None, networks: dict[str, NetworkTable], nodes: dict[str, NodeTable], data: dict[str, Any]
-) -> Iterator[Problem]:
-    """Every disagreement. `data`: the tables as written, and not only those that are well-formed."""
-    yield from _no_router_id(data.get("vrrp"))
+def check_groups(tables: Tables) -> Iterator[Problem]:
+    """Every disagreement."""
+    yield from _no_router_id(tables.data.get("vrrp"))
+    vrrp: VrrpTable | None = tables.single("vrrp")
     if not vrrp:
         return
     yield from _router_ids(vrrp)
     yield from _names(vrrp.groups)
-    written = data.get("networks")
-    if isinstance(written, dict) and set(written) == set(networks):
-        yield from _vips(vrrp.groups, networks)
+    if tables.complete("networks", "vip"):
+        yield from _vips(vrrp.groups, tables.named("networks"), whole=bool(tables.single("vrrp", "groups")))
     yield from _told(vrrp)
     for name, group in vrrp.groups.items():
-        yield from _priorities(("vrrp", "groups", name, "priorities"), group, nodes)
-        yield from _family(("vrrp", "groups", name, "vips"), group, vrrp, nodes)
+        yield from _priorities(("vrrp", "groups", name, "priorities"), group, tables)
+        if tables.single("vrrp", "network"):
+            yield from _family(("vrrp", "groups", name, "vips"), group, vrrp, tables.named("nodes"))
         if vrrp.initial_state == "MASTER" and group.preempt is False:
             message, fix = 'is false, which keepalived drops with initial_state = "MASTER"', "leave initial_state out"
             yield Problem("master-without-preempt", ("vrrp", "groups", name, "preempt"), message, fix)
 
 
-def check_frontend_groups(
-    frontends: dict[str, FrontendTable], vrrp: VrrpTable | None, networks: dict[str, NetworkTable]
-) -> Iterator[Problem]:
+def check_frontend_groups(tables: Tables) -> Iterator[Problem]:
     """The groups that frontends name, and whether there is any VIP on their networks."""
-    for name, frontend in frontends.items() if vrrp else ():
+    vrrp: VrrpTable | None = tables.single("vrrp", "groups")
+    with_vip = {name for name, network in tables.named("networks", "vip").items() if network.vip}
+    sure = tables.named("frontends", "networks") if tables.complete("networks", "vip") else {}
+    for name, frontend in tables.named("frontends").items() if vrrp else ():
         key = ("frontends", name, "groups")
         unknown = [each for each in frontend.groups if each not in vrrp.groups] if vrrp else []
         for group in unknown:
             fix = near(group, vrrp.groups) if vrrp and vrrp.groups else f"add [vrrp.groups.{key_text(group)}]"
             yield Problem("no-group", key, f"{group!r} is not a group of this file", fix)
-        if frontend.groups and not unknown and vrrp and not [*places(frontend, vrrp, networks)]:
+        judged = frontend.groups and not unknown and name in sure and with_vip.issuperset(frontend.networks)
+        if judged and not [*places(frontend, vrrp, tables.named("networks"))]:
             yield Problem("group-without-vip", key, "have no VIP on its networks", "correct groups, or networks")
 
 
@@ -96,8 +97,8 @@ def _names(groups: Groups) -> Iterator[Problem]:
             yield Problem("taken-name", ("vrrp", "groups", name), message, "choose another name")
 
 
-def _vips(groups: Groups, networks: dict[str, NetworkTable]) -> Iterator[Problem]:
-    """Every VIP is of one group, so that something moves it, and only one thing does."""
+def _vips(groups: Groups, networks: dict[str, NetworkTable], *, whole: bool) -> Iterator[Problem]:
+    """Every VIP is of one group, so that something moves it, and only one thing does. `whole`: these are all groups."""
     there = {vip.ip: network for network, table in networks.items() for vip in table.vip}
     seen: dict[Address, str] = {}
     for name, group in groups.items():
@@ -110,18 +111,19 @@ def _vips(groups: Groups, networks: dict[str, NetworkTable]) -> Iterator[Problem
                 message = f"{address} is already a VIP of {seen[address]}"
                 yield Problem("vip-twice", key, message, "put each VIP in one group")
             seen.setdefault(address, name)
-    for address, network in there.items() if groups else ():
+    for address, network in there.items() if groups and whole else ():
         if address not in seen:
             fix = f"add it to the vips of one: {', '.join(map(key_text, groups))}"
             yield Problem("vip-without-group", ("networks", network, "vip"), f"{address} is in no group", fix)
 
 
-def _priorities(key: Key, group: GroupTable, nodes: dict[str, NodeTable]) -> Iterator[Problem]:
+def _priorities(key: Key, group: GroupTable, tables: Tables) -> Iterator[Problem]:
+    written = tables.names("nodes")
     for name in group.priorities:
-        if nodes and name not in nodes:
-            yield Problem("no-node", (*key, name), f"{name!r} is not a node of this file", near(name, nodes))
+        if written and name not in written:
+            yield Problem("no-node", (*key, name), f"{name!r} is not a node of this file", near(name, written))
     seen: dict[int, str] = {}
-    for name, node in nodes.items():
+    for name, node in tables.named("nodes", "priority").items():
         priority = group.priorities.get(name, node.priority)
         twin = seen.setdefault(priority, name)
         if twin != name and group.priorities:
