@@ -246,6 +246,9 @@ def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, P
     context = error.get("ctx", {})
     value = _shown(error["input"])
     match error["type"]:
+        case "int_type" | "float_type" | "bool_type" | "string_type" | "literal_error" if _has_entries(error["input"]):
+            what, fix = ("list", "without brackets") if isinstance(error["input"], list) else ("table", "behind the =")
+            return f"is a {what}", f"write one value, {fix}"
         case "missing":
             field = kind.model_fields[error["loc"][-1]]
             return "is missing", f"add {error['loc'][-1]}: {(field.description or '').rstrip('.')}"
@@ -261,18 +264,34 @@ def _explain(error: Any, kind: type[Table]) -> tuple[str, str]:  # noqa: C901, P
             return f"{value} is not text", "write it in quotes"
         case "literal_error":
             return f"{value} is not known", f"write {context['expected']}"
+        case "list_type":
+            return f"{value} is not a list", _in_brackets(error["input"])
         case "greater_than_equal":
             return f"{value} is too small", f"write {context['ge']:.15g} or more"
         case "less_than_equal":
             return f"{value} is too large", f"write {context['le']:.15g} or less"
         case "too_long":
             return "has too many entries", f"write at most {context['max_length']}"
+        case "too_short" if isinstance(error["input"], list):
+            return "is empty", "write at least one entry, or leave the key out"
         case "too_short":
             return "is empty", "write at least one NAME = VALUE line"
         case "dict_type" | "model_type" | "model_attributes_type":
             return "is not a table", "write NAME = VALUE lines below a [table] header"
         case _:
             return error["msg"][:1].lower() + error["msg"][1:], context.get("fix", "")
+
+
+def _has_entries(value: object) -> bool:
+    return isinstance(value, list | dict)
+
+
+def _in_brackets(value: object) -> str:
+    """How to write as a list what is none."""
+    if isinstance(value, dict):
+        return "write the entries in brackets, with commas between them"
+    number = isinstance(value, str) and value.isdigit()
+    return f"write it in brackets: [{value if number else _shown(value)}]"
 
 
 def _shown(value: object) -> str:

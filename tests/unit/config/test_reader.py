@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Frontend, Network, Node, Server, Ssh, Vrrp
+from lbdeploy.config.schema import BELOW, NAMED, SINGLE, ServerTable, Table
 from lbdeploy.errors import HostsFileError, UsageError
 from lbdeploy.planning.desired import files
 
@@ -265,6 +267,33 @@ def test_any_text_is_read_or_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "hosts.toml").write_text(content, encoding="utf-8", newline="")
     with pytest.raises(UsageError):
         reader.load(tmp_path / "hosts.toml")
+
+
+ODD: list[Any] = [
+    True, -(10**30), 1.5, float("nan"), "", "x", "a b", date(2026, 1, 2), [], [1], ["x"], [[]], {}, {"a": 1}, {"": "x"},
+    {"a b": {"c": "x"}}, [*range(200)], ["a b"] * 200, {f"name{each}": {} for each in range(1200)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        *(((name,), kind) for name, kind in SINGLE.items()),
+        *(((name, "x"), kind) for name, kind in NAMED.items()),
+        *(((*name, "x"), kind) for name, kind in BELOW.items()),
+        (("frontends", "x", "servers", "m1"), ServerTable),
+    ],
+)
+def test_whatever_is_wrong_is_told_in_plain_words_with_its_remedy(table: tuple[str, ...], kind: type[Table]) -> None:
+    """Nothing is told in the words of pydantic's, whichever value any key has."""
+    for key in kind.model_fields:
+        for value in ODD:
+            data: Any = {key: value}
+            for part in reversed(table):
+                data = {part: data}
+            for problem in reader.problems(data):
+                assert problem.fix, (problem, value)
+                assert "should" not in problem.message, (problem, value)
 
 
 def test_reading_the_file_imports_only_what_it_needs() -> None:

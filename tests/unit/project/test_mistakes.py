@@ -218,7 +218,7 @@ IN_THE_FILE = [
     ("names of nodes as a list", "[cluster]", "nodes = [\"lb1\", \"lb2\"]\n[cluster]",
      "19: nodes has a value in line ", "["),
     ("a table for a value", "router_id = 101", "router_id = { id = 101 }",
-     "30: vrrp.router_id: {'id': 101} is not a whole number; write it without quotes and d", "{ id = 101 }"),
+     "30: vrrp.router_id: is a table; write one value, behind the =", "{ id = 101 }"),
 ]  # fmt: skip
 # What somebody typed; the message, and how the remedy begins.
 TYPED = [

@@ -188,7 +188,42 @@ BAD = {
     "table for text": (
         'name = "k8s-api"',
         "name = { a = 1 }",
-        "cluster.name: {'a': 1} is not text; write it in quotes",
+        "cluster.name: is a table; write one value, behind the =",
+    ),
+    "list for text": (
+        'name = "k8s-api"',
+        'name = ["k8s-api"]',
+        "cluster.name: is a list; write one value, without brackets",
+    ),
+    "list for a number": (
+        "port = 6443",
+        "port = [6443]",
+        "frontends.k8s-api.port: is a list; write one value, without brackets",
+    ),
+    "number for a list": (
+        "interval = 10",
+        "check_status = 401",
+        "frontends.k8s-api.check_status: 401 is not a list; write it in brackets: [401]",
+    ),
+    "number in quotes for a list": (
+        "interval = 10",
+        'check_status = "401"',
+        "frontends.k8s-api.check_status: '401' is not a list; write it in brackets: [401]",
+    ),
+    "text for a list": (
+        'user = "ops"',
+        'user = "ops"\n[haproxy]\nextra = "haproxy.d/x.cfg"',
+        "haproxy.extra: 'haproxy.d/x.cfg' is not a list; write it in brackets: ['haproxy.d/x.cfg']",
+    ),
+    "table for a list": (
+        'name = "k8s-api"',
+        'name = "k8s-api"\nfirewall_allow = { web = 80 }',
+        "cluster.firewall_allow: {'web': 80} is not a list; write the entries in brackets, with commas between them",
+    ),
+    "empty list": (
+        "interval = 10",
+        "check_status = []",
+        "frontends.k8s-api.check_status: is empty; write at least one entry, or leave the key out",
     ),
     "number for an address": (
         'external = "192.168.0.11"',
