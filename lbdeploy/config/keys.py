@@ -69,13 +69,14 @@ def _named(
     for key, value in table.items():
         parts = (*before, key)
         inner = isinstance(value, dict) and value and (values or all(isinstance(each, dict) for each in value.values()))
-        if inner and not any(_is_of(each, known) for each in value):
+        if inner and not any(is_near(each, known) for each in value):
             yield from _named(parts, value, known, values=values)
         else:
             yield parts, value
 
 
-def _is_of(key: str, known: Known) -> bool:
+def is_near(key: str, known: Known) -> bool:
+    """Whether it is one of the known keys, or nearly so."""
     if key in known:
         return True
     from difflib import get_close_matches  # only a file with problems needs it

@@ -11,7 +11,7 @@ from typing import Any
 from lbdeploy.config.checks.frontends import check_frontends
 from lbdeploy.config.checks.groups import check_groups
 from lbdeploy.config.checks.tables import Tables
-from lbdeploy.config.keys import near
+from lbdeploy.config.keys import is_near, near
 from lbdeploy.config.model import Address, Interface
 from lbdeploy.config.schema import (
     ClusterTable,
@@ -49,19 +49,20 @@ def check(tables: Tables) -> Iterator[Problem]:
 
 
 def _node_keys(nodes: dict[str, dict[str, Any]], networks: list[str]) -> Iterator[Problem]:
+    known = [*networks, *NodeTable.model_fields]
     for name, node in nodes.items():
         for key in node:
-            if key not in networks and key not in NodeTable.model_fields:
+            # Where there is no network at all, only that is told: each key that is not like another may be one of them.
+            if key not in known and (networks or is_near(key, known)):
                 from lbdeploy.config.mistakes.typos import where_to  # imported only for a file with a mistake
 
-                fix = where_to(key, [*networks, *NodeTable.model_fields])
-                yield Problem("unknown-key", ("nodes", name, key), "unknown key", fix)
+                yield Problem("unknown-key", ("nodes", name, key), "unknown key", where_to(key, known))
         for network in networks:
             if network not in node:
                 message = f"has no address on network {key_text(network)}"
                 yield Problem(NO_ADDRESS, ("nodes", name), message, f'add {key_text(network)} = "ADDRESS"')
         interfaces = node.get("interfaces")
-        for key in interfaces if isinstance(interfaces, dict) else ():
+        for key in interfaces if networks and isinstance(interfaces, dict) else ():
             if key not in networks:
                 yield Problem("no-network", ("nodes", name, "interfaces", key), "is not a network", near(key, networks))
 

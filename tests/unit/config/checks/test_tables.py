@@ -166,7 +166,7 @@ def found(data: dict[str, Any]) -> list[str]:
 def test_a_malformed_value_is_one_problem_wherever_it_is(data: dict[str, Any]) -> None:
     """Nothing is told that only follows from it."""
     assert found(data) == []
-    malformed = {path: replaced(data, path, date(2026, 1, 2)) for path in paths(data) if path != ("networks",)}
+    malformed = {path: replaced(data, path, date(2026, 1, 2)) for path in paths(data)}
     told = {path: each for path, changed in malformed.items() if len(each := found(changed)) != 1}
     assert told == {}
 
@@ -205,3 +205,22 @@ def test_a_misspelt_key_is_one_problem(old: str, new: str) -> None:
     """What its default would break is not told."""
     assert FULL.count(old) == 1
     (_,) = found(tomllib.loads(FULL.replace(old, new)))
+
+
+@pytest.mark.parametrize("section", ["cluster", "networks", "nodes", "vrrp", "frontends"])
+@pytest.mark.parametrize("written", [None, {}, 5])
+def test_a_section_that_is_missing_is_told_once(section: str, written: object) -> None:
+    """Nothing is told of what refers to it; and an empty table of named ones is as good as none."""
+    data: dict[str, Any] = tomllib.loads(GOOD)
+    data = (
+        {key: each for key, each in data.items() if key != section} if written is None else {**data, section: written}
+    )
+    told = found(data)
+    assert {each.partition(":")[0].partition(".")[0] for each in told} == {section}
+    assert len(told) == 1 or written == {}
+
+
+def test_a_misspelt_key_of_a_node_is_told_without_networks_too() -> None:
+    """It is like no network's name, but like a key of a node."""
+    data: dict[str, Any] = tomllib.loads(GOOD.replace("priority = 100", "prioritty = 100"))
+    assert found({**data, "networks": {}}) == ["networks: is missing", "nodes.lb2.prioritty: unknown key"]
