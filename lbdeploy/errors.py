@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from lbdeploy.common.typed import as_data
+from lbdeploy.common.typed import as_data, typed
 
 
 class LbdeployError(Exception):
@@ -156,7 +156,7 @@ class HostsFileError(UsageError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{path} has {count}",
-            fix=f"edit {path}, then: lbdeploy -f {path} check",
+            fix=typed("-f", str(path), "check", before=f"edit {path}, then: "),
         )
         self.path = path
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.key))

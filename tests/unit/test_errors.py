@@ -111,6 +111,13 @@ def needed(where: str, kind: type[LbdeployError]) -> set[str]:
     return {"fix"} | state | ({"node"} if of_node and not of_many(where) else set())
 
 
+def test_advice_about_a_wrong_file_is_a_command_whatever_its_name_is() -> None:
+    """A path with spaces is quoted in it, and programs get its words."""
+    told = errors.HostsFileError(Path("my hosts.toml"), []).to_json()
+    assert told["fix"] == "edit my hosts.toml, then: lbdeploy -f 'my hosts.toml' check"
+    assert told["fix_command"] == ["lbdeploy", "-f", "my hosts.toml", "check"]
+
+
 def test_what_is_usual_is_said() -> None:
     """An error of the command line has contacted nothing, unless it says so."""
     assert errors.UsageError("x").to_json()["state"] == "nothing was contacted"

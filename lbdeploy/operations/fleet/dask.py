@@ -21,6 +21,7 @@ from typing import Any
 
 from lbdeploy import __version__
 from lbdeploy.common.paths import absolute
+from lbdeploy.common.typed import typed
 from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster
 from lbdeploy.config.reader import load
@@ -98,7 +99,7 @@ class DaskWorkers:
         except CancelledError:
             return ended_by(job, _no_worker(state))
         except Exception as error:  # from the worker: it died each time, or its code has a bug
-            fix = f"see the worker's log; lbdeploy -f {job.file} plan shows what is left to do"
+            fix = typed("-f", job.file, "plan", before="see the worker's log; ", after=" shows what is left to do")
             return ended_by(job, RemoteError(f"no worker could do it: {error}", state=state, fix=fix))
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:

@@ -161,7 +161,7 @@ def test_problems_are_broken_between_words_and_paths_are_not(show: Show) -> None
         "    30 │ router_id = 300",
         "       │             ^^^",
         "  now: nothing was contacted",
-        "  next: edit 悪い設定.toml, then: lbdeploy -f 悪い設定.toml check",
+        "  next: edit 悪い設定.toml, then: lbdeploy -f '悪い設定.toml' check",
     ]
     assert widest(shown.sent) <= 80
     assert colours(shown.sent) <= MODEST
