@@ -6,7 +6,6 @@ A draft is the file's tables, as tomllib would read them; it is validated by the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from lbdeploy.config.keys import near
@@ -39,11 +38,10 @@ def named(answer: Sequence[str], prefix: str) -> dict[str, str]:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        ip_address(text.strip("[]") if text.count(":") != 1 else text.partition(":")[0])
-    except ValueError:
-        return False
-    return True
+    """Whether it is no name: it is an address, also with a port, or with more around it that its checks will tell."""
+    from lbdeploy.config.mistakes.addresses import meant  # imported only for a word that has no name
+
+    return meant(text) is not None
 
 
 def pairs(answer: Sequence[str], example: str) -> list[tuple[str, str]]:

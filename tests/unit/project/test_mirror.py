@@ -50,7 +50,6 @@ common/environment.py
 common/startup.py
 common/version.py
 config/credentials.py
-config/draft.py
 config/model.py
 config/schema.py
 events.py
