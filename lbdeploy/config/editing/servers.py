@@ -9,7 +9,7 @@ from typing import Any, cast
 import tomlkit
 from tomlkit.container import Container
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Table
+from tomlkit.items import Table, Whitespace
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Server
@@ -37,10 +37,31 @@ def _changed(text: str, added: Mapping[Edit, Server], removed: Collection[Edit])
     document = tomlkit.parse(text)
     frontends = cast("dict[str, Any]", document["frontends"])
     for frontend, name in removed:
-        del frontends[frontend]["servers"][name]
+        _remove(frontends[frontend]["servers"], name)
     for (frontend, name), server in added.items():
         _add(frontends[frontend]["servers"], name, _value(server, int(frontends[frontend]["port"])))
     return tomlkit.dumps(document)
+
+
+def _remove(servers: Any, name: str) -> None:
+    """Remove a server; what stands between the last line of its table and the next header is about that, and stays.
+
+    Raises TypeError where the servers' tables are among others, so that nothing would take such a comment.
+    """
+    below = "".join(_below(servers[name]))
+    if below.strip() and not isinstance(servers, Table):
+        raise TypeError(name)
+    places = [key and key.key for key, _ in servers.value.body] if below.strip() else []
+    del servers[name]
+    if places:
+        cast("Container", servers.value).body[places.index(name)] = (None, Whitespace(below))
+
+
+def _below(server: Any) -> list[str]:
+    """The comments and blank lines at the end of a server's table."""
+    body = server.value.body if isinstance(server, Table) else []
+    last = max((at for at, (key, _) in enumerate(body) if key), default=-1)
+    return [item.as_string() for _, item in body[last + 1 :]]
 
 
 def _value(server: Server, port: int) -> str:

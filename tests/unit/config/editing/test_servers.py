@@ -82,6 +82,53 @@ def test_every_form_of_servers(before: str) -> None:
     assert ("# inline" in after, "# first" in after) == ("# inline" in before, "# first" in before)
 
 
+TABLES = """\
+[frontends.api]
+port = 6443
+[frontends.api.servers.one]   # rack 1
+address = "192.168.1.21"
+
+# rack 2
+[frontends.api.servers.two]
+# the new one
+address = "192.168.1.22"
+weight = 5
+# rack 3
+
+[frontends.api.servers.three]
+address = "192.168.1.23"
+# what follows
+[frontends.web]
+port = 443
+servers = { w = "192.168.1.31" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [
+        ("one", '[frontends.api.servers.one]   # rack 1\naddress = "192.168.1.21"\n'),
+        ("two", '[frontends.api.servers.two]\n# the new one\naddress = "192.168.1.22"\nweight = 5\n'),
+        ("three", '[frontends.api.servers.three]\naddress = "192.168.1.23"\n'),
+    ],
+)
+def test_a_comment_below_a_server_is_not_its_own(name: str, gone: str) -> None:
+    """It stands above the next header, which it is about."""
+    mixed = TABLES.replace("port = 6443\n", 'port = 6443\n[frontends.api.servers]\nfirst = "192.168.1.20"\n')
+    for before in (TABLES, mixed):
+        assert before.count(gone) == 1
+        assert change(before, added=None, removed=(("api", name),)) == before.replace(gone, "")
+
+
+def test_a_comment_that_nothing_could_keep_is_not_lost() -> None:
+    """Where another frontend stands between the servers' tables: told, with what to do by hand."""
+    web = TABLES[TABLES.index("[frontends.web]") :]
+    before = TABLES.replace(web, "").replace("# rack 2\n", "# rack 2\n" + web)
+    with pytest.raises(UsageError, match="can't be edited as they stand") as caught:
+        change(before, added=None, removed=(("api", "two"),))
+    assert "remove two from those of api" in str(caught.value.fix)
+
+
 def test_what_would_be_no_valid_file_is_not_written() -> None:
     """Two servers of one name: told, with what to do by hand."""
     with pytest.raises(UsageError):
