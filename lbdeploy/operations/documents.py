@@ -34,7 +34,7 @@ PROBLEM = _object(
     fix=TEXT,
 )  # fmt: skip
 ERROR = _object(
-    "type message", type=TEXT, message=TEXT, node=TEXT, state=TEXT, fix=TEXT, fix_command=NAMES,
+    "type message", type=TEXT, message=TEXT, node=TEXT, file=TEXT, state=TEXT, fix=TEXT, fix_command=NAMES,
     problems=_list(PROBLEM),
 )  # fmt: skip
 SEVERITY: Schema = {"enum": ["ok", "warning", "error"]}
@@ -185,7 +185,8 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
         **MEASURED, "healthy": YES, "watches": WATCHES, "failed_after_out": COUNT, "groups": _list(DRILLED),
         "drills": _list(_object(" ".join((*MEASURED, "watches")), **MEASURED, watches=WATCHES))}),
 }  # fmt: skip
-MANY = ("plan", "up", "verify", "status")  # with several files, their document has `clusters` instead
+# With several files, their document has `clusters` instead; its `error` is that of the worst one, and says its `file`.
+MANY = ("plan", "up", "verify", "status")
 ENVELOPE: dict[str, Schema] = {
     "format_version": {"const": 1},
     "command": TEXT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +212,14 @@ def looked_back(history: History) -> ExitStatus:
     """The end of `history`: what is known is told, whatever is not."""
     document = history.to_json()
     return _unseen(history.errors.values(), document) if history.errors else ExitStatus(0, document)
+
+
+def of_many(entries: Iterable[Mapping[str, Any]], exit_code: int) -> dict[str, Any]:
+    """The `error` of a document of many files, by their entries: the first one that ends as all do, with its file."""
+    for each in entries:
+        if exit_code and each["exit_code"] == exit_code and "error" in each:
+            return {"error": {**each["error"], "file": each["file"]}}
+    return {}
 
 
 def _failed(error: LbdeployError, document: dict[str, Any], *, shown: bool = False) -> ExitStatus:

@@ -79,9 +79,10 @@ def _repair(app: App) -> list[str]:
 
 def _each(app: App, files: list[Path], *, fix: bool) -> None:
     """Check one file after the other; the worst result is that of all."""
-    from lbdeploy.operations.exit_status import linted
+    from lbdeploy.operations.exit_status import linted, of_many
     from lbdeploy.planning.lint.known import known_lints
 
+    app.files = [str(file) for file in files]
     results: list[dict[str, Any]] = []
     for file in files:
         one = _one(app, file)
@@ -96,7 +97,8 @@ def _each(app: App, files: list[Path], *, fix: bool) -> None:
             results.append({"file": str(file), "exit_code": error.exit_code, "error": error.to_json()})
     bad = [each for each in results if each["exit_code"]]
     app.reporter.say((f"{len(files) - len(bad)} of {len(files)} files are valid", "bad" if bad else "good"))
-    app.finish(max((each["exit_code"] for each in results), default=0), files=results)
+    code = max(each["exit_code"] for each in results)
+    app.finish(code, files=results, **of_many(results, code))
 
 
 def _one(app: App, file: Path) -> App:

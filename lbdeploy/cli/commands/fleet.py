@@ -14,11 +14,13 @@ from lbdeploy.cli.app import App
 from lbdeploy.cli.failures.crash import mistake
 from lbdeploy.cli.report.fleet import Sites
 from lbdeploy.common.environment import SUDO_VARIABLE
+from lbdeploy.common.typed import typed
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import UsageError
+from lbdeploy.errors import InterruptedRunError, UsageError
 from lbdeploy.events import Event, Note, Told
 from lbdeploy.health.awaited import Goal
+from lbdeploy.operations.exit_status import of_many
 from lbdeploy.operations.fleet.batches import carry_out
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by, labels, worst
 from lbdeploy.rollout.interrupt import Interrupt
@@ -57,8 +59,17 @@ def fleet(
         found = {each.file: each for each in _results(app, jobs, sites, interrupt)}
     results = [_advised(app, found[file]) for file in files]
     sites.summary(results)
-    code = 130 if interrupt.asked and None in [each.exit_code for each in results] else worst(results)
-    app.finish(code, clusters=[each.to_json() for each in results])
+    clusters = [each.to_json() for each in results]
+    if interrupt.asked and None in [each.exit_code for each in results]:
+        app.finish(InterruptedRunError.exit_code, clusters=clusters, error=_interrupted(app.command).to_json())
+        return
+    code = worst(results)
+    app.finish(code, clusters=clusters, **of_many(clusters, code))
+
+
+def _interrupted(command: str) -> InterruptedRunError:
+    state = "the clusters that were not begun are as they were"
+    return InterruptedRunError("interrupted", state=state, fix=typed(command, before="the same again: "))
 
 
 def _advised(app: App, result: ClusterResult) -> ClusterResult:

@@ -12,7 +12,16 @@ from lbdeploy.errors import AnswerError, ConnectError, LbdeployError, LostError,
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.operations.doctor.doctor import Diagnosis
-from lbdeploy.operations.exit_status import CHANGES_PENDING, MEANINGS, changed, examined, looked, planned, verified
+from lbdeploy.operations.exit_status import (
+    CHANGES_PENDING,
+    MEANINGS,
+    changed,
+    examined,
+    looked,
+    of_many,
+    planned,
+    verified,
+)
 from lbdeploy.operations.status import Status
 from lbdeploy.planning.plan import Plan
 from lbdeploy.rollout.run import Outcome
@@ -95,3 +104,16 @@ def test_what_has_looked_everywhere_ends_with_6_only_where_something_is_wrong(
     codes = [verified(outcome), changed(outcome), examined(Diagnosis(findings, {})), planned(outcome)]
     assert [each.exit_code for each in codes] == [wrong, wrong, wrong, 0]
     assert looked(Status(seed, {}, NOBODY)).exit_code == 0
+
+
+def test_many_files_fail_with_the_error_of_the_worst_one() -> None:
+    """The first that ends as all do, with its file; changes that are pending are no failure."""
+    entries = [
+        {"file": "a.toml", "exit_code": 2, "error": {"type": "HostsFile"}},
+        {"file": "b.toml", "exit_code": 4, "error": {"type": "Connect"}},
+        {"file": "c.toml", "exit_code": 4, "error": {"type": "Login"}},
+        {"file": "d.toml", "exit_code": 3},
+        {"file": "e.toml", "exit_code": None},
+    ]
+    assert of_many(entries, 4) == {"error": {"type": "Connect", "file": "b.toml"}}
+    assert of_many(entries[3:], CHANGES_PENDING) == of_many(entries[4:], 0) == {}

@@ -83,7 +83,23 @@ def test_many_files_are_checked_and_the_worst_counts(run: Run, tmp_path: Path) -
         done = run("--json", *words)
         assert (done.code, [each["exit_code"] for each in done.json["files"]]) == (2, [2, 0, 2])
         assert "1 of 3 files are valid" in done.err
+        assert done.json["file"] == "bad.toml, b.toml, nope.toml"
+        error = done.json["error"]
+        assert (error["type"], error["file"]) == ("HostsFile", "bad.toml")
+        assert error["fix_command"] == ["lbdeploy", "-f", "bad.toml", "check"]
     assert run("check", "b.toml").code == 0
+    assert "error" not in run("--json", "check", "b.toml", "hosts.toml").json
+
+
+def test_a_template_that_fails_is_the_error_of_its_file(run: Run, tmp_path: Path) -> None:
+    """Among several: what would not work on the nodes is a failure, as it is of one file."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/hosts.toml").write_text(READY)
+    (tmp_path / "site/templates").mkdir()
+    (tmp_path / "site/templates/haproxy.cfg.j2").write_text("")
+    document = run("--json", "check", "hosts.toml", "site/hosts.toml").json
+    assert (document["exit_code"], document["error"]["file"]) == (2, "site/hosts.toml")
+    assert document["error"]["message"].startswith("what would be written will not work")
 
 
 def test_typos_are_corrected_where_that_is_asked_for(run: Run, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ def test_a_bad_file_stops_no_other_and_is_named(run: Run, tmp_path: Path) -> Non
     assert (done.code, document["exit_code"], document["ok"]) == (2, 2, False)
     found = [(each["file"], each["name"], each["exit_code"], each["error"]["type"]) for each in document["clusters"]]
     assert found == [("bad.toml", None, 2, "HostsFile"), ("nowhere.toml", None, 2, "Usage")]
+    assert (document["error"]["type"], document["error"]["file"]) == ("HostsFile", "bad.toml")
+    assert document["error"]["fix_command"] == ["lbdeploy", "-f", "bad.toml", "check"]
     assert "nowhere: there is no nowhere.toml" in done.err
     assert "0 of 2 clusters" in done.err
 
