@@ -110,6 +110,7 @@ def target(generations: Mapping[str, Sequence[Generation]], run: str | None) -> 
     if run is not None and run not in known:
         raise UsageError(f"no node knows a run {run}", state="nothing was changed", fix=f"one of: {', '.join(known)}")
     chosen = run or _last(generations)
+    _refuse_forgotten(generations, chosen)
     nodes = {name: then for name, those in generations.items() if (then := _before(those, chosen, named=bool(run)))}
     bare = [name for name, each in nodes.items() if KEEPALIVED_CONF not in each.files]
     if bare:
@@ -157,6 +158,22 @@ def _last(generations: Mapping[str, Sequence[Generation]]) -> str:
     said = ", ".join(f"on {name} {run}" for name, run in first.items())
     fix = " or ".join(f"lbdeploy rollback --to {run}" for run in sorted(set(first.values()), reverse=True))
     raise RemoteError(f"the nodes do not agree which run was the last: {said}", state="nothing was changed", fix=fix)
+
+
+def _refuse_forgotten(generations: Mapping[str, Sequence[Generation]], run: str) -> None:
+    """Raise RemoteError where a node no longer has what it had before a run: it keeps its last generations only.
+
+    Where all that it has are later, and it had others before these, it may have taken part in that run, too.
+    """
+    for name, those in generations.items():
+        if those and those[-1].number > 1 and all(each.id > run for each in those):
+            message = (
+                f"it no longer has its state before run {run}: the oldest that it has is that before {those[-1].id}"
+            )
+            others = ",".join(each for each in generations if each != name)
+            without = f"; or without {name}: lbdeploy rollback --to {run} --limit {others}" if others else ""
+            fix = typed("rollback", "--to", those[-1].id, after=without)
+            raise RemoteError(message, node=name, state="nothing was changed", fix=fix)
 
 
 def _before(generations: Sequence[Generation], run: str, *, named: bool) -> Generation | None:

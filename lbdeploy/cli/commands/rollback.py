@@ -47,7 +47,8 @@ def rollback(app: App, /, to: str | None, listing: bool, ask: bool, limit: tuple
     The nodes keep the previous content of each file, hand edits included, for the last five runs that changed any. It
     is put back just as `up` makes a change: in the same order, with the same checks. hosts.toml is not touched, so the
     next `up` makes the change again unless you undo it there as well. What a node keeps counts for that node only: if
-    the nodes do not agree, you are asked; without a terminal, nothing is changed, and the exit code is 1.
+    the nodes do not agree, you are asked; without a terminal, nothing is changed, and the exit code is 1. So it is with
+    --to, where a node no longer has what it had before that run.
 
     \b
     lbdeploy rollback --list           list what can be undone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,19 @@ def test_one_goes_back_to_how_every_node_was_before_a_run(run: str, contents: di
     goal = target(NODES, run)
     assert (goal.id, goal.about) == (run, f"the run {run}")
     assert {name: each.files[HAPROXY_CFG][1] for name, each in goal.nodes.items()} == contents
+
+
+def test_a_node_that_no_longer_has_its_state_before_a_run_is_refused_a_later_one() -> None:
+    """It keeps its last generations only, and counts them: it may have taken part in that run."""
+    kept = [replace(generation(THIRD, "lb2 before 3"), number=7), replace(generation(SECOND, "lb2 before 2"), number=6)]
+    nodes = {"lb1": NODES["lb1"], "lb2": kept}
+    with pytest.raises(RemoteError, match=f"no longer has its state before run {FIRST}: .* before {SECOND}") as caught:
+        target(nodes, FIRST)
+    assert (caught.value.node, caught.value.state) == ("lb2", "nothing was changed")
+    assert str(caught.value.fix).endswith(f"or without lb2: lbdeploy rollback --to {FIRST} --limit lb1")
+    assert target(nodes, SECOND).nodes["lb2"] == kept[1]
+    first = {"lb1": NODES["lb1"], "lb2": [replace(kept[0], number=1)]}
+    assert target(first, FIRST).nodes["lb2"] == first["lb2"][0]  # it had no other before
 
 
 def test_the_last_run_is_the_last_on_the_nodes_that_it_changed_whatever_its_name() -> None:
