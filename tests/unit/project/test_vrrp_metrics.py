@@ -78,6 +78,23 @@ def test_there_are_no_metrics_without_keepalived_or_where_nobody_asks(
     assert run() == {}
 
 
+def test_a_link_that_the_owner_of_the_folder_puts_in_place_of_the_new_file_is_not_followed(
+    run: Run, tmp_path: Path
+) -> None:
+    """However early: root would write to what it points to, and make that readable for all."""
+    secret = tmp_path / "shadow"
+    secret.write_text("root:x\n")
+    secret.chmod(0o600)
+    made = tmp_path / "mktemp"
+    made.write_text(f'#!/bin/sh\nnew=$(/usr/bin/mktemp "$@")\nln -sf {secret} "$new"\necho "$new"\n')
+    made.chmod(0o755)
+    run()
+    assert (secret.read_text(), secret.stat().st_mode & 0o777) == ("root:x\n", 0o600)
+    made.unlink()
+    assert run() != {}
+    assert (tmp_path / "textfiles/lbdeploy-vrrp.prom").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.fixture
 def instances(tmp_path: Path) -> tuple[str, str]:
     """The names of the VRRP instances."""
