@@ -53,15 +53,13 @@ class InLab:
         self._name = name
         self._guard: subprocess.Popen[bytes] | None = None
 
-    def arm(self, seconds: float) -> None:
-        """Start a separate process that undoes it if this one is killed: a node without power can't."""
+    def break_it(self, seconds: float) -> float:
+        """A separate process undoes it if this one is killed: a node without power can't."""
         program = "import sys; from lbdeploy.lab.fault_injector import undo_later; undo_later(*sys.argv[1:])"
         given = [str(seconds + LATER), str(self._cluster.path), self._fault, self._name]
         null = subprocess.DEVNULL
         argv = [sys.executable, "-c", program, *given]
         self._guard = subprocess.Popen(argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
-
-    def break_it(self) -> float:
         at = time.time()
         break_it(self._cluster, self._fault, self._name)
         return at

@@ -7,6 +7,7 @@ counts as a lock, until it ends; and so does what a node undoes by itself, as it
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, Los
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import DRILL_UNIT, JOURNAL, LOCK, UNIT
-from lbdeploy.rollout.progress import MARK, locked
+from lbdeploy.rollout.progress import MARK, locked, outrun
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ mkdir -p "${lock%/*}"
 chmod 700 "${lock%/*}"
 exec 9>> "$lock"
 flock -n 9 || taken "$(cat "$lock")"
-set -- $(systemctl is-active "$unit.service" "$unit-undo.service" "$drill.service" "$drill.timer")
+set -- $(systemctl is-active "$unit.service" "$unit-undo.service" "$drill.service" "$drill.timer" \\
+    "$drill-break.service" "$drill-break.timer")
 case ${1-} in active | activating | deactivating)
     # One that was kept, and only watches its peers, gives way to this run: see launch.sh.
     if [ -z "$(find "${lock%/*}" -name '*.agreeing')" ]; then
@@ -52,10 +54,17 @@ esac
 case ${2-} in activating)
     taken 'what was under way when this node lost its power (it is being undone or completed)' ;;
 esac
-case " ${3-} ${4-} " in *' active '* | *' activating '*)
+case " ${3-} ${4-} ${5-} ${6-} " in *' active '* | *' activating '*)
     taken 'a drill that was killed (the node undoes by itself what it broke)' ;;
 esac
 printf '%s\\n' "$about" > "$lock"
+"""
+_OUTRUN = """\
+holder=$(cat "$lock" 2> /dev/null)
+case $holder in '' | "$about") ;; *)
+    printf '%s outrun %s\\n' "$mark" "$holder"
+    exit ;;
+esac
 """
 _HOLD = """\
 exec bash -c 'printf "%s held %s\\n" "$0" "$1"; while read -r -t "$2" _; do :; done' \
@@ -123,6 +132,20 @@ def take(mark: str, about: str) -> str:
     """Shell text that takes a node's lock for as long as descriptor 9 is open, or says who has it, and ends."""
     given = {"mark": mark, "about": about, "unit": UNIT, "drill": DRILL_UNIT, "lock": LOCK}
     return "\n".join((*(f"{name}={cmd(value)}" for name, value in given.items()), _TAKE))
+
+
+def unless_outrun(about: str) -> str:
+    """Shell text that ends its script where another run has had the node's lock since, as launch.sh does.
+
+    A laptop that slept has lost its own. See `refuse_outrun`.
+    """
+    return f"mark={cmd(MARK)}\nabout={cmd(about)}\nlock={cmd(LOCK)}\n{_OUTRUN}"
+
+
+def refuse_outrun(node: str, output: str) -> None:
+    """Raise LockedError where a script has ended so."""
+    if found := re.search(rf"^{MARK} outrun (.*)$", output, re.MULTILINE):
+        raise outrun(node, found[1])
 
 
 def waiting(attempt: Callable[[], T], wait: float, emit: Emit) -> T:

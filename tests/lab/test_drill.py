@@ -56,12 +56,12 @@ def unsettled(samples: list[tuple[float, list[str]]]) -> float:
     return max((run[-1][0] - run[0][0] for run in runs), default=0.0)
 
 
-def begin(lab: Lab, *args: str) -> subprocess.Popen[str]:
-    """Start a drill in the lab, and return when it has broken something."""
+def begin(lab: Lab, *args: str, until: str = "undone in") -> subprocess.Popen[str]:
+    """Start a drill in the lab, and return when it breaks something, or says something else."""
     argv = [LBDEPLOY, "-f", str(lab.file), "--lab", "drill", *args]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stderr
-    assert any("undone in" in line for line in process.stderr)
+    assert any(until in line for line in process.stderr)
     return process
 
 
@@ -253,6 +253,19 @@ def test_what_was_broken_is_undone_by_the_node_where_the_network_is_lost(pair: L
     out, said = process.communicate(timeout=90)
     assert process.returncode == 0, out + said
     assert "Outage" in out
+
+
+def test_a_laptop_that_sleeps_just_before_the_break_leaves_nothing_frozen(pair: Lab) -> None:
+    """The node's own repair comes after the break, however late that is."""
+    process = begin(pair, "freeze", "--hold", "5", until="probe the VIPs")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(9)
+    process.send_signal(signal.SIGCONT)
+    out, said = process.communicate(timeout=90)
+    assert process.returncode in (0, 6), out + said  # the probes slept, too
+    assert "enters MASTER" in out
+    wait_for(lambda: pair.run("verify").code == 0, 30)
+    assert pair.on("lb1", "ps -eo stat= | grep -c '^T'", check=False) == "0"
 
 
 def test_a_standby_node_is_not_missed(pair: Lab) -> None:

@@ -214,7 +214,9 @@ class Drill:
         if node is None:
             return OperatorInjector(target, hold, self._emit)
         clock = clocks[node.name]
-        return OnNode(what, node, cluster=self.cluster, ssh=self._ssh, pool=pool, clock=clock, emit=self._wire)
+        return OnNode(
+            what, node, self._about, cluster=self.cluster, ssh=self._ssh, pool=pool, clock=clock, emit=self._wire
+        )
 
 
 def _limits(predicted: Prediction) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Arm the repair, break it, wait, undo it: whatever happens, and whenever Ctrl-C comes.
+"""Break it with its repair armed, wait, undo it: whatever happens, and whenever Ctrl-C comes.
 
 See docs/decisions/017-a-drill-arms-its-repair-first.md.
 """
@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 
 from lbdeploy.common.typed import typed
-from lbdeploy.errors import ConnectError, InterruptedRunError, RemoteError
+from lbdeploy.errors import ConnectError, InterruptedRunError, LockedError, RemoteError
 from lbdeploy.events import Done, Emit, Note, Step
-from lbdeploy.operations.drill.faults import BREAK_DELAY, FaultTarget
+from lbdeploy.operations.drill.faults import FaultTarget
 from lbdeploy.operations.drill.injector import FaultInjector
 from lbdeploy.operations.outage.client import Prober
 from lbdeploy.rollout.interrupt import Interrupt
@@ -39,7 +39,6 @@ class Breaking:
         """
         try:
             with Interrupt(self.emit, "undoing it") as interrupt:
-                self.injector.arm(self.hold + BASELINE + (BREAK_DELAY if self.target.kind.cuts_off else MARGIN))
                 at = self._broken(here, interrupt)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted", state=f"{self.target.what}; {self._by_itself}", fix=LOOK) from None
@@ -50,9 +49,15 @@ class Breaking:
 
     def _broken(self, here: Prober, interrupt: Interrupt) -> float:
         """Break and undo it; returns when it was broken (s, Unix), or 0 if it was not."""
+        self._probe(here, interrupt)
+        if interrupt.asked:
+            return 0.0
+        self.emit(Step(self.target.name, f"{self.target.kind.what}; undone in {self.hold:.0f} s"))
         try:
-            at = self._begin(here, interrupt)
+            at = self.injector.break_it(self.hold + (0 if self.target.kind.cuts_off else MARGIN))
             _pause(at + self.hold - time.time(), interrupt)
+        except LockedError:  # nothing was broken
+            raise
         except Exception as error:
             # With any other error, the break may still be running on the node.
             self._undo(disarm=isinstance(error, RemoteError))
@@ -62,16 +67,12 @@ class Breaking:
         self._undo()
         return at
 
-    def _begin(self, here: Prober, interrupt: Interrupt) -> float:
+    def _probe(self, here: Prober, interrupt: Interrupt) -> None:
         self.emit(Step(self.target.name, "probe the VIPs"))
         _pause(BASELINE, interrupt)
         for vip in here.refused:
             note = f"{vip} refuses this machine: what the other nodes see of it counts (frontends.NAME.allow)"
             self.emit(Note(None, note))
-        if interrupt.asked:
-            return 0.0
-        self.emit(Step(self.target.name, f"{self.target.kind.what}; undone in {self.hold:.0f} s"))
-        return self.injector.break_it()
 
     def _undo(self, *, disarm: bool = True) -> None:
         """Undo it from here; if that fails, leave it to the armed repair."""
@@ -87,7 +88,7 @@ class Breaking:
 
     @property
     def _by_itself(self) -> str:
-        return f"it is undone automatically within {BASELINE + self.hold + MARGIN:.0f} s"
+        return f"it is undone automatically within {self.hold + MARGIN:.0f} s"
 
 
 def _pause(seconds: float, interrupt: Interrupt) -> None:

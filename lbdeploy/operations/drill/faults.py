@@ -107,32 +107,34 @@ def on_a_node(name: Name, cluster: Cluster, server: str | None = None) -> UsageE
     return None
 
 
-def arm(kind: Kind, seconds: float) -> Raw:
-    """Schedules the repair to run on the node after `seconds`, whatever happens to the operator's machine."""
-    when = f"--on-active={seconds:.1f} --timer-property=AccuracySec=100ms"
-    return Raw(
-        f"systemctl reset-failed {DRILL_UNIT}.service 2>/dev/null\n"
-        f"systemd-run --quiet --collect --unit={DRILL_UNIT} {when} /bin/sh -c {here(kind.repairing)}"
-    )
-
-
-def break_it(kind: Kind) -> Raw:
+def break_it(kind: Kind, seconds: float) -> Raw:
     """Breaks it, and prints the time (the node's clock, s, Unix).
 
-    What cuts the node off is delayed by BREAK_DELAY.
+    Before that, it arms the repair: it runs on the node after `seconds`, whatever happens to the operator's machine.
+    One script does both, and is read as a whole before it begins. However late it comes, since that machine was asleep,
+    the repair is still to come. What cuts the node off is delayed by BREAK_DELAY, and with it the arming.
     """
+    repair = f"systemctl reset-failed {DRILL_UNIT}.service 2>/dev/null\n{_later(DRILL_UNIT, seconds, kind.repairing)}"
     if not kind.cuts_off:
-        return Raw(f"date +%s.%N\n{kind.breaking}")
-    timer = (
-        f"systemd-run --quiet --collect --unit={BREAK_UNIT} --on-active={BREAK_DELAY} --timer-property=AccuracySec=10ms"
-    )
-    return Raw(f"date +%s.%N --date='+{BREAK_DELAY:.0f} second'\n{timer} /bin/sh -c {here(kind.breaking)}")
+        return Raw(f"{{\n{repair} || exit\ndate +%s.%N\n{kind.breaking}\n}}")
+    both = Raw(f"{repair} || exit\n{kind.breaking}")
+    when = f"date +%s.%N --date='+{BREAK_DELAY:.0f} second'"
+    return Raw(f"{{\n{when}\n{_later(BREAK_UNIT, BREAK_DELAY, both)}\n}}")
+
+
+def _later(unit: str, seconds: float, script: Raw) -> Raw:
+    """Has systemd run a script after `seconds`."""
+    when = f"--on-active={seconds:.1f} --timer-property=AccuracySec=10ms"
+    return Raw(f"systemd-run --quiet --collect --unit={unit} {when} /bin/sh -c {here(script)}")
 
 
 def undo(kind: Kind, *, disarm: bool = True) -> Raw:
-    """Undoes the break, then disarms the node's own repair. May be run at any time, and more than once."""
+    """Undoes the break, then disarms the node's own repair: not where this one fails, as the node's may succeed.
+
+    May be run at any time, and more than once.
+    """
     disarmed = f"systemctl stop {DRILL_UNIT}.timer 2>/dev/null\n" if disarm else ""
-    return Raw(f"{kind.repairing}\nstatus=$?\n{disarmed}exit $status")
+    return Raw(f"(\n{kind.repairing}\n) || exit\n{disarmed}true")
 
 
 def _start(unit: str) -> Raw:

@@ -12,8 +12,9 @@ from lbdeploy.events import Emit, Note
 from lbdeploy.node.answers import seconds, understood
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill import faults
-from lbdeploy.operations.drill.faults import FaultTarget, Kind
+from lbdeploy.operations.drill.faults import BREAK_DELAY, FaultTarget, Kind
 from lbdeploy.operations.outage.clocks import Clock
+from lbdeploy.rollout.lock import refuse_outrun, unless_outrun
 from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
 
@@ -24,48 +25,60 @@ if TYPE_CHECKING:
 class FaultInjector(Protocol):
     """How one thing is broken on one node, and undone. Every method raises LbdeployError."""
 
-    def arm(self, seconds: float) -> None:
-        """Have it undone in `seconds`, even if this process or its network should be gone by then."""
+    def break_it(self, seconds: float) -> float:
+        """Have it undone in `seconds`, even if this process or its network should be gone by then; then break it.
 
-    def break_it(self) -> float:
-        """Break it; returns when that was (s, Unix, the operator's clock)."""
+        Returns when that was (s, Unix, the operator's clock). Raises LockedError where nothing was broken, since the
+        node is in another run's hands.
+        """
 
     def undo(self, *, disarm: bool = True) -> None:
-        """Undo it now, and disarm the armed repair. May be called when nothing was broken, or armed.
+        """Undo it now, and disarm the armed repair. May be called when nothing was broken in the end.
 
         Without `disarm` the repair stays armed: for a break that may take effect only after this call.
         """
 
 
 class OnNode:
-    """Works over SSH. What cuts the node off is undone by the node itself, when the armed repair is due."""
+    """Works over SSH. What cuts the node off is undone by the node itself, when the armed repair is due.
+
+    `about`: what the drill's lock says.
+    """
 
     def __init__(
-        self, kind: Kind, node: Node, *, cluster: Cluster, ssh: Ssh, pool: SessionPool, clock: Clock, emit: Emit
+        self,
+        kind: Kind,
+        node: Node,
+        about: str,
+        *,
+        cluster: Cluster,
+        ssh: Ssh,
+        pool: SessionPool,
+        clock: Clock,
+        emit: Emit,
     ) -> None:
         self._kind = kind
         self._node = node
+        self._about = about
         self._cluster = cluster
         self._ssh = ssh
         self._pool = pool
         self._clock = clock
         self._emit = emit
-        self._due = 0.0  # when the armed repair runs, by this machine's monotonic clock; 0: it is not armed
-        self._begun = False
+        self._due = 0.0  # when the armed repair has run, by this machine's monotonic clock
 
-    def arm(self, seconds: float) -> None:
-        result = on(self._pool, self._node, faults.arm(self._kind, seconds))
-        _require(result, self._node, "the repair could not be armed", "nothing was broken")
-        self._due = time.monotonic() + seconds
-
-    def break_it(self) -> float:
-        self._begun = True
-        result = on(self._pool, self._node, faults.break_it(self._kind))
+    def break_it(self, seconds: float) -> float:
+        script = f"{unless_outrun(self._about)}{faults.break_it(self._kind, seconds)}"
+        try:
+            result = on(self._pool, self._node, script)
+        finally:
+            self._due = time.monotonic() + BREAK_DELAY + seconds
+        refuse_outrun(self._node.name, result.output)
         _require(result, self._node, f"{self._kind.name} could not be broken", "what was begun is undone")
         return self._clock.here(understood(self._node.name, "date", _first, result.output))
 
     def undo(self, *, disarm: bool = True) -> None:
-        if self._kind.cuts_off and self._begun:
+        if self._kind.cuts_off:
             time.sleep(max(0.0, self._due - time.monotonic()))
             return
         script = faults.undo(self._kind, disarm=disarm)
@@ -75,7 +88,8 @@ class OnNode:
             with SessionPool(self._cluster, self._emit, ssh=self._ssh, limit=(self._node.name,)) as pool:
                 result = on(pool, self._node, script)
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
-        _require(result, self._node, "the repair failed", f"{self._kind.what}, maybe still", fix)
+        state = f"{self._kind.what}, maybe still; the node tries to repair it once more within seconds"
+        _require(result, self._node, "the repair failed", state, fix)
 
 
 class OperatorInjector:
@@ -88,10 +102,8 @@ class OperatorInjector:
         self._emit = emit
         self._begun = False
 
-    def arm(self, seconds: float) -> None:
-        """Nothing would undo it."""
-
-    def break_it(self) -> float:
+    def break_it(self, seconds: float) -> float:
+        """Nothing would undo it by itself."""
         do = "cut its power" if self._kind.name == "server" else "let its /readyz fail, or shut its API server down"
         self._emit(Note(None, f"now, on {self._server}: {do}. What clients see is measured for {self._hold:.0f} s"))
         self._begun = True

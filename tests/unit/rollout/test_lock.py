@@ -14,13 +14,16 @@ import pytest
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, LbdeployError, LockedError, LostError
 from lbdeploy.events import Event, silent
-from lbdeploy.rollout.lock import Lock, locking
+from lbdeploy.rollout.lock import Lock, locking, refuse_outrun, unless_outrun
 
 pytestmark = pytest.mark.terminal
 
 ANN, BOB = "ann@laptop (process 7), since 2026-11-23: lbdeploy up", "bob@desk (process 8): lbdeploy up"
 
-ASKED = "is-active lbdeploy.service lbdeploy-undo.service lbdeploy-drill.service lbdeploy-drill.timer"
+ASKED = (
+    "is-active lbdeploy.service lbdeploy-undo.service lbdeploy-drill.service lbdeploy-drill.timer "
+    "lbdeploy-drill-break.service lbdeploy-drill-break.timer"
+)
 
 
 class Shell:
@@ -160,6 +163,7 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
         ("inactive inactive inactive active", r"a drill that was killed \(the node undoes by itself what it broke\)"),
         ("inactive inactive active inactive", "a drill that was killed"),
         ("inactive inactive activating inactive", "a drill that was killed"),
+        ("inactive inactive inactive inactive inactive active", "a drill that was killed"),
     ],
 )
 def test_what_a_node_undoes_by_itself_is_a_lock_too(shell: Shell, seed: Cluster, states: str, what: str) -> None:
@@ -284,3 +288,21 @@ def test_another_run_is_not_waited_for_longer_than_that(pool: SessionPool, seed:
         pytest.fail("it was locked")
     other.release()
     assert pool.alive == []
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_what_comes_late_is_done_only_where_no_other_run_has_had_the_lock_since(place: Path, shell: str) -> None:
+    """Nobody has, where the lock still says whose it was, or a reboot has cleared it."""
+
+    def done() -> str:
+        script = f"{unless_outrun(ANN)}echo done\n"
+        return subprocess.run([shell, "-s"], input=script, text=True, check=True, capture_output=True).stdout
+
+    assert done() == "done\n"
+    (place / "run").mkdir()
+    (place / "run/lock").write_text(f"{ANN}\n")
+    assert done() == "done\n"
+    refuse_outrun("lb1", done())
+    (place / "run/lock").write_text(f"{BOB}\n")
+    with pytest.raises(LockedError, match="another run has had the lock since: bob@desk"):
+        refuse_outrun("lb1", done())

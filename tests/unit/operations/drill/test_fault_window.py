@@ -13,13 +13,16 @@ import pytest
 from drills import raising
 
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import ConnectError, InterruptedRunError, LostError, RemoteError
+from lbdeploy.errors import ConnectError, InterruptedRunError, LockedError, LostError, RemoteError
 from lbdeploy.events import silent
 from lbdeploy.operations.drill import fault_window
+from lbdeploy.operations.drill import injector as injectors
 from lbdeploy.operations.drill.fault_window import Breaking
 from lbdeploy.operations.drill.faults import FaultTarget, kind, of_server
 from lbdeploy.operations.drill.injector import OperatorInjector
 from lbdeploy.operations.outage.client import Prober
+from lbdeploy.rollout.lock import unless_outrun
+from lbdeploy.ssh.transport.session import CommandResult
 
 
 def press(times: int = 1) -> None:
@@ -39,11 +42,8 @@ class Doing:
         self.during.get(name, lambda: None)()
         self.done.append(name)
 
-    def arm(self, seconds: float) -> None:
+    def break_it(self, seconds: float) -> float:
         assert seconds > 0.1
-        self._do("arm")
-
-    def break_it(self) -> float:
         self._do("break")
         return time.time()
 
@@ -61,22 +61,21 @@ def broken(cluster: Cluster, injector: Doing, monkeypatch: pytest.MonkeyPatch, h
 def test_what_was_broken_is_undone_after_a_while(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     injector = Doing()
     at, undone = broken(seed, injector, monkeypatch)
-    assert injector.done == ["arm", "break", "undo"]
+    assert injector.done == ["break", "undo"]
     assert 0.1 <= undone - at < 5
 
 
 @pytest.mark.parametrize(
     ("step", "done", "state"),
     [
-        ("arm", ["arm", "undo"], "nothing was broken"),
-        ("break", ["arm", "break", "undo"], "what was broken is undone (lb1: haproxy is stopped)"),
-        ("undo", ["arm", "break", "undo"], "what was broken is undone (lb1: haproxy is stopped)"),
+        ("break", ["break", "undo"], "what was broken is undone (lb1: haproxy is stopped)"),
+        ("undo", ["break", "undo"], "what was broken is undone (lb1: haproxy is stopped)"),
     ],
 )
 def test_ctrl_c_never_comes_in_the_middle(
     seed: Cluster, monkeypatch: pytest.MonkeyPatch, step: str, done: list[str], state: str
 ) -> None:
-    """What has begun on the node ends before it is undone; and what was armed for nothing is disarmed."""
+    """What has begun on the node ends before it is undone."""
     injector = Doing(**{step: press})
     with pytest.raises(InterruptedRunError) as caught:
         broken(seed, injector, monkeypatch, 0.1 if step == "undo" else 60)
@@ -93,8 +92,43 @@ def test_ctrl_c_ends_the_wait(seed: Cluster, monkeypatch: pytest.MonkeyPatch) ->
             broken(seed, injector, monkeypatch, 60)
     finally:
         key.cancel()
-    assert injector.done == ["arm", "break", "undo"]
+    assert injector.done == ["break", "undo"]
     assert time.monotonic() - began < 10
+
+
+def test_ctrl_c_before_it_has_nothing_broken(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor undone."""
+    injector = Doing()
+    monkeypatch.setattr(fault_window.Breaking, "_probe", lambda *_: press())
+    with pytest.raises(InterruptedRunError) as caught:
+        broken(seed, injector, monkeypatch, 60)
+    assert (injector.done, caught.value.state) == ([], "nothing was broken")
+
+
+def test_where_another_run_has_had_the_node_since_nothing_is_undone(
+    seed: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was broken; and what that run has stopped would be started."""
+    injector = Doing(**{"break": raising(LockedError("another run has had the lock since: bob"))})
+    with pytest.raises(LockedError):
+        broken(seed, injector, monkeypatch)
+    assert injector.done == []
+
+
+def test_a_node_that_another_run_has_had_since_is_not_broken(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that slept has lost its lock: the node itself looks whose it is, in the script that would break it."""
+    sent: list[str] = []
+
+    def on(pool: object, node: object, script: str) -> CommandResult:
+        sent.append(script)
+        return CommandResult("@@lbdeploy outrun bob: lbdeploy up\n", 0)
+
+    monkeypatch.setattr(injectors, "on", on)
+    given: Any = dict.fromkeys(("cluster", "ssh", "pool", "clock", "emit"))
+    drilled = injectors.OnNode(kind("hang", seed, seed.preferred), seed.preferred, "ann: lbdeploy drill", **given)
+    with pytest.raises(LockedError, match="another run has had the lock since: bob: lbdeploy up"):
+        drilled.break_it(8)
+    assert sent[0].startswith(unless_outrun("ann: lbdeploy drill"))
 
 
 def test_a_second_one_leaves_it_to_the_node(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +136,7 @@ def test_a_second_one_leaves_it_to_the_node(seed: Cluster, monkeypatch: pytest.M
     injector = Doing(**{"break": lambda: press(2)})
     with pytest.raises(InterruptedRunError) as caught:
         broken(seed, injector, monkeypatch, 60)
-    assert injector.done == ["arm"]
+    assert injector.done == []
     assert "lb1: haproxy is stopped; it is undone automatically within 60 s" in str(caught.value.state)
 
 
@@ -121,7 +155,7 @@ def test_where_it_may_still_be_at_work_it_stays_armed(
     injector = Doing(**{"break": raising(error)})
     with pytest.raises(type(error)) as caught:
         broken(seed, injector, monkeypatch)
-    assert injector.done == ["arm", undone]
+    assert injector.done == [undone]
     assert state in str(getattr(caught.value, "state", ""))
 
 
@@ -141,8 +175,7 @@ def test_what_only_a_hand_can_do_is_asked_for() -> None:
     hand = OperatorInjector(target, 60.0, lambda event: told.append(event.text))
     hand.undo()
     assert told == []
-    hand.arm(70.0)
-    assert hand.break_it() == pytest.approx(time.time(), abs=5)
+    assert hand.break_it(70.0) == pytest.approx(time.time(), abs=5)
     hand.undo()
     assert told == [
         "now, on master2: cut its power. What clients see is measured for 60 s",
