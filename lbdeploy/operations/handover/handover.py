@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lbdeploy.common.typed import typed
-from lbdeploy.config.model import Cluster, Node
-from lbdeploy.errors import InterruptedRunError, LbdeployError, RemoteError
+from lbdeploy.config.model import Address, Cluster, Node
+from lbdeploy.errors import InterruptedRunError, LbdeployError, LostError, RemoteError
 from lbdeploy.events import Done, Emit, Step
 from lbdeploy.node.observation import PRELUDE, Observation
 from lbdeploy.node.parsers import parse_ip_a
@@ -28,14 +28,14 @@ from lbdeploy.operations.outage.gaps import by_vip, cut
 from lbdeploy.operations.outage.views import HERE, views
 from lbdeploy.planning.desired import desired
 from lbdeploy.rollout.interrupt import Interrupt
-from lbdeploy.rollout.lock import locking
+from lbdeploy.rollout.lock import locking, refuse_outrun, unless_outrun
 from lbdeploy.rollout.observer import Observer, Wanted, settle_seconds
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.limits import LOOK
 from lbdeploy.ssh.pool import SessionPool
 
 if TYPE_CHECKING:
-    from lbdeploy.ssh.transport.session import Session
+    from lbdeploy.ssh.transport.session import CommandResult, Session
 
 BASELINE = 1.0  # seconds of probing before the move, and after it
 POLL_SECONDS = 0.25
@@ -99,7 +99,7 @@ class Handover:
         """
         nodes = [node for node in self.cluster.nodes if node.name in survey.seen]
         with locking(self._pool, nodes, self._about, self._lock_wait, self._emit):
-            self._run(dict.fromkeys(survey.seen, f"echo 0 > {HANDOVER}"), sure=True)
+            self._run(dict.fromkeys(survey.seen, f"echo 0 > {HANDOVER}"))
         return self._observer.survey(self._wanted)
 
     def _without_offset(self, seen: Observation) -> int:
@@ -123,11 +123,9 @@ class Handover:
             with prober, self._interrupt:
                 again = self.part.handover("--back" if back else f"--to {taker}")
                 moved_at = self._move(offsets, giver, taker, again)
-                self._write(last)
-                survey = self._settled(taker)
+                survey = self._kept(last, taker)
         elif offsets != last:
-            self._write(last)
-            survey = self._settled(taker)
+            survey = self._kept(last, taker)
         lost = {each for results in by_vip(prober.results).values() for each in cut(results)}
         return HandoverResult(
             views=views(
@@ -163,15 +161,35 @@ class Handover:
         self._emit(Step(taker, "probe the VIPs"))
         time.sleep(BASELINE)
         try:
-            self._prefer(taker, offsets)
-            return self._await(giver, taker, again)
+            try:
+                self._prefer(taker, offsets)
+                return self._await(giver, taker, list(offsets), again)
+            except LbdeployError as error:
+                raise error.but(state=self._taken_back(offsets, giver)) from None
         except KeyboardInterrupt:
-            state = f"{taker} takes the VIPs by itself, within {self._limit:.0f} s"
+            state = f"{taker} may take the VIPs by itself, within {self._limit:.0f} s"
             fix = typed("verify", after=f"; to undo it: {self.part.handover('--back')}")
             raise InterruptedRunError("interrupted", state=state, fix=fix) from None
-        except LbdeployError:
-            self._write(offsets, sure=False)
-            raise
+
+    def _taken_back(self, offsets: Offsets, giver: str) -> str:
+        """Restore the offsets, then look: how things are, as far as that is known."""
+        written = self._each(self._writing(offsets))
+        failed = {name: each.message for name, each in written.items() if isinstance(each, LbdeployError)}
+        changed = [f"{name}'s priority may still be another one than before ({why})" for name, why in failed.items()]
+        restored = [f"{name}'s priority is as before" for name in offsets if name not in failed]
+        told = [*changed, *restored] if changed else ["the priorities are as before"]
+        return "; ".join([self._whose(giver, list(offsets)), *told])
+
+    def _whose(self, giver: str, names: Sequence[str]) -> str:
+        """Which of the named nodes have VIPs, and which do not say."""
+        there = self._there()
+        holders = [name for name, vips in there.items() if vips]
+        silent = " and ".join(name for name in names if name not in there)
+        unknown = f"whether {silent} has VIPs is not known: no answer" if silent else ""
+        if holders == [giver] and not silent:
+            return f"{giver} holds the VIPs, as before"
+        known = f"{' and '.join(holders)} {'has' if len(holders) == 1 else 'have'} VIPs" if holders else ""
+        return "; ".join(each for each in (known, unknown) if each) or "no node has VIPs"
 
     def _prefer(self, taker: str, offsets: Offsets) -> None:
         """Have VRRP prefer a node to all others."""
@@ -181,34 +199,55 @@ class Handover:
         else:
             self._step_aside([name for name in offsets if name != taker], taker)
 
-    def _await(self, giver: str, taker: str, again: str) -> float:
+    def _await(self, giver: str, taker: str, names: Sequence[str], again: str) -> float:
+        """Wait until the taker alone has the VIPs, of the named nodes. Returns when, at the earliest (s, Unix)."""
         vrrp = self.part.vrrp
         delay = f" (preempt_delay is {vrrp.preempt_delay:g} s)" if vrrp.preempt else ""
         self._emit(Step(taker, f"take {self.part.its_vips} from {giver}{delay}"))
         deadline = time.monotonic() + self._limit
         before = looked = time.time()
-        while not self._alone(taker):
+        while lacking := self._lacking(taker, names):
             before = looked
-            self._interrupt.check(f"{giver} holds the VIPs, as before", f"to move them after all: {again}")
+            self._interrupt.check("", f"to move them after all: {again}")
             if time.monotonic() >= deadline:
                 fix = typed("verify", before=f"journalctl -u keepalived -n 20 on {taker}; then: ")
-                message = f"it did not take the VIPs within {self._limit:.0f} s"
-                raise RemoteError(message, node=taker, state="the priorities are as before", fix=fix)
+                raise RemoteError(f"{lacking} within {self._limit:.0f} s", node=taker, fix=fix)
             time.sleep(POLL_SECONDS)
             looked = time.time()
         self._emit(Done(taker, "has the VIPs"))
         return before
 
-    def _alone(self, taker: str) -> bool:
-        """Whether the taker holds every VIP, and no other node any."""
+    def _lacking(self, taker: str, names: Sequence[str]) -> str:
+        """What is still to be seen of the named nodes; "" once the taker holds every VIP, and no other node any.
+
+        One that does not answer may have VIPs.
+        """
+        there = self._there()
+        if there.get(taker) != {vip.ip for vip in self.part.vips}:
+            return "it did not take the VIPs" if taker in there else "it did not say whether it has the VIPs"
+        if holding := [name for name, vips in there.items() if vips and name != taker]:
+            return f"{' and '.join(holding)} did not let go of the VIPs"
+        silent = [name for name in names if name not in there]
+        return f"{' and '.join(silent)} did not say whether it has let go of the VIPs" if silent else ""
+
+    def _there(self) -> dict[str, set[Address]]:
+        """The VIPs that each node has; without nodes that do not answer."""
         vips = {vip.ip for vip in self.part.vips}
         found = self._each({node.name: "ip a" for node in self._pool.nodes})
-        there = {
+        return {
             name: vips & {address.ip for link in parse_ip_a(each) for address in link.addresses}
             for name, each in found.items()
             if isinstance(each, str)
         }
-        return there.get(taker) == vips and not any(each for name, each in there.items() if name != taker)
+
+    def _kept(self, last: Offsets, taker: str) -> Survey:
+        """The cluster, once the offsets that remain are written, and the new holder is stable."""
+        try:
+            self._write(last)
+        except LbdeployError as error:
+            state = f"{taker} has the VIPs; the priorities with which it keeps them are not all known to be written"
+            raise error.but(state=state, fix=typed("verify")) from None
+        return self._settled(taker)
 
     def _settled(self, taker: str) -> Survey:
         """The cluster, once the new holder is stable. Raises RemoteError where it is not."""
@@ -222,10 +261,17 @@ class Handover:
         self._emit(Done(taker, "holds the VIPs"))
         return after
 
-    def _write(self, offsets: Offsets, *, sure: bool = True) -> None:
-        """Write the offsets to the nodes. Raises the first node's error, if `sure`."""
-        file = candidates.handover_file(self.part)
-        self._run({name: f"printf '%s\\n' {each} > {file}" for name, each in offsets.items()}, sure=sure)
+    def _write(self, offsets: Offsets) -> None:
+        """Write the offsets to the nodes. Raises the first node's error."""
+        self._run(self._writing(offsets))
+
+    def _writing(self, offsets: Offsets) -> dict[str, str]:
+        """The script for each node that writes its offset; none where another run has had the lock since.
+
+        A laptop may sleep for longer than its lock lasts, and the other run goes by what it has written there itself.
+        """
+        file, ours = candidates.handover_file(self.part), unless_outrun(self._about)
+        return {name: f"{ours}printf '%s\\n' {each} > {file}" for name, each in offsets.items()}
 
     def _step_aside(self, names: Sequence[str], taker: str) -> None:
         """Without preempt, priorities move nothing: the nodes leave the election, and come back as standby nodes.
@@ -235,21 +281,39 @@ class Handover:
         seconds = self._gap(taker) + 2 * self.cluster.vrrp.advert_interval
         file = candidates.handover_file(self.part)
         script = f"trap 'echo 0 > {file}' EXIT\ntrap '' HUP PIPE\necho {FAULT} > {file}\nsleep {seconds:.2f}"
-        self._run(dict.fromkeys(names, script), sure=True, takes=seconds)
+        self._run(dict.fromkeys(names, unless_outrun(self._about) + script), takes=seconds)
 
     def _gap(self, taker: str) -> float:
         """Seconds until a node takes VIPs that no node holds: its Skew_Time."""
         return skew(self.part.vrrp, self.part.node(taker), self._priorities[taker])
 
-    def _run(self, scripts: Mapping[str, str], *, sure: bool, takes: float = 0.0) -> None:
+    def _run(self, scripts: Mapping[str, str], takes: float = 0.0) -> None:
+        """Run each node's script. Raises the first node's error."""
         for each in self._each(scripts, takes).values():
-            if sure and isinstance(each, LbdeployError):
+            if isinstance(each, LbdeployError):
                 raise each
 
     def _each(self, scripts: Mapping[str, str], takes: float = 0.0) -> dict[str, str | LbdeployError]:
-        """What each node's script printed, or its error; `takes`: seconds that a script takes by itself."""
+        """What each node's script printed, or its error; `takes`: seconds that a script takes by itself.
+
+        Where the connection is lost, it is run once more, over a new one.
+        """
 
         def run(node: Node, session: Session) -> str:
-            return session.run(f"{PRELUDE}{scripts[node.name]}\n", limits=LOOK.longer(takes)).output
+            script, limits = f"{PRELUDE}{scripts[node.name]}\n", LOOK.longer(takes)
+            try:
+                result = session.run(script, limits=limits)
+            except LostError:
+                result = self._pool.reopen(node).run(script, limits=limits)
+            return _printed(node, result)
 
         return self._pool.each([node for node in self._pool.nodes if node.name in scripts], run)
+
+
+def _printed(node: Node, result: CommandResult) -> str:
+    """What a script printed. Raises LockedError and RemoteError where it did not do what it should."""
+    refuse_outrun(node.name, result.output)
+    if result.status:
+        said = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
+        raise RemoteError(said[0], node=node.name, fix=typed("verify"), detail=result.output)
+    return result.output

@@ -31,7 +31,6 @@ lab/status.py
 lab/up.py
 operations/adopt/adopt.py
 operations/drill/injector.py
-operations/handover/handover.py
 operations/outage/node_streams.py
 operations/visit.py
 operations/servers/connections.py
