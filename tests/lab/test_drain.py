@@ -146,6 +146,10 @@ def test_the_last_server_that_is_up(home: Lab) -> None:
     assert home.do("plan")["changes"] == []
     home.edit("fall = 2", "fall = 4")
     assert home.run("plan").code == 3
+    home.edit('master3 = "192.168.1.23"\n', "")
+    kept = home.do("up", code=1)["error"]
+    assert kept["message"].startswith("k8s-api would lose master3, and its other servers are drained")
+    assert kept["state"] == "nothing was changed"
 
 
 def test_drains_at_once_leave_a_server(home: Lab) -> None:
