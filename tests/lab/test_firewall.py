@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 from clients import traffic
 from harness import TOP, VIPS, Lab, held_by, wait_for
+from runs import begin, until
 
 NODES = ("lb1", "lb2")
 LISTEN = (
@@ -78,6 +81,7 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
     assert [pair.on(node, TABLE) for node in NODES] == before
 
     pair.file.write_text(pair.original)
+    loses_power_as_it_drops_its_firewall(pair)
     with traffic(pair, *VIPS) as seen:
         pair.do("up")
         assert reaches(pair, 9101)
@@ -102,6 +106,21 @@ def test_only_what_is_meant_gets_in(pair: Lab) -> None:
     assert {(each["node"], each["severity"]) for each in said} == {("lb2", "warning")}
     opened = [each["fix"] for each in said]
     assert sum(each.startswith("nft insert rule inet planted input tcp dport 6443 accept") for each in opened) == 1
+
+
+def loses_power_as_it_drops_its_firewall(pair: Lab) -> None:
+    """As lb2 starts, it has the rules again: nobody had confirmed that they go."""
+    process = begin(pair, "up")
+    until(process, "lb2 changed")
+    process.send_signal(signal.SIGSTOP)
+    pair.lab("stop", "lb2")
+    process.kill()
+    process.communicate()
+    pair.lab("start", "lb2")
+    pair.on("lb2", "systemctl is-system-running --wait", check=False)
+    assert "policy drop" in pair.on("lb2", TABLE)
+    assert pair.on("lb2", "systemctl is-enabled lbdeploy-firewall") == "enabled"
+    wait_for(lambda: held_by(pair, "lb1"), 30)
 
 
 def _nowhere_on(node: str) -> str:
