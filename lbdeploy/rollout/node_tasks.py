@@ -64,8 +64,8 @@ class NodeTasks:
         self.under_way: dict[str, NodeTask] = {}
 
     @contextmanager
-    def confirmed(self, order: Sequence[str] = ()) -> Iterator[None]:
-        """What has begun in the block is confirmed after it; where anything fails, it is undone, in this order if any.
+    def confirmed(self) -> Iterator[None]:
+        """What has begun in the block is confirmed after it; where anything fails, it is undone.
 
         Raises the error that led to that, with the state that things are in then.
         """
@@ -73,7 +73,7 @@ class NodeTasks:
             yield
             self.confirm()
         except LbdeployError as error:
-            raise self.abandon(error, order) from None
+            raise self.abandon(error) from None
 
     def begin(self, tasks: Mapping[str, Task]) -> None:
         """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
@@ -129,11 +129,15 @@ class NodeTasks:
     ) -> Callable[[Node, Session], None]:
         return lambda node, _: self._end(node, sessions[node.name], decision, limit)
 
-    def abandon(self, cause: LbdeployError, order: Sequence[str] = ()) -> LbdeployError:
-        """Undo the waiting changes, in parallel or in an order. Returns the error to raise: cause and outcome."""
+    def abandon(self, cause: LbdeployError) -> LbdeployError:
+        """Undo the waiting changes. Returns the error to raise: cause and outcome.
+
+        In parallel where peers hear each other; otherwise those that may linger, as others depend on them, come last.
+        """
         waiting = self._waiting()
-        groups = [[node] for name in order for node in waiting if node.name == name] if order else [waiting]
-        for group in groups:
+        lingers = {node.name: self.under_way[node.name].transaction.task.linger > 0 for node in waiting}
+        last = sorted(waiting, key=lambda node: lingers[node.name])
+        for group in [[node] for node in last] if any(lingers.values()) else [waiting]:
             self._pool.each(group, self._abandon)
         works = list(self.under_way.values())
         self.under_way.clear()

@@ -80,9 +80,7 @@ class StageRunner:
         change = replace(change, tools=agreement(self._cluster, stage))
         if not change.back:
             change = self._once_another_is_able(change, force=force_last)
-        for name in stage.names:
-            if name not in change.before.seen:  # it answered at the beginning, but not since the stage before
-                raise change.before.unanswered[name]
+        _require_answers(stage, change.before)
         ways = {
             Strategy.BEGIN: self._begin,
             Strategy.RELOAD: self._change,
@@ -90,15 +88,8 @@ class StageRunner:
             Strategy.TOGETHER: self._change_all,
             Strategy.REELECT: self._reelect,
         }
-        # Peers that hear each other are undone in parallel; others in an order such that one always holds the VIPs.
-        with self._tasks.confirmed(self._holders_first(change) if stage.way is Strategy.REELECT else []):
+        with self._tasks.confirmed():
             ways[stage.way](change)
-
-    def _holders_first(self, change: StageChange) -> list[str]:
-        """The stage's nodes, those first that hold the VIPs for which VRRP elects anew."""
-        parts, seen = reelected(self._cluster, change.stage.plans), list(change.before.seen.values())
-        holding = {name for part in parts for name in holders(part, seen)}
-        return sorted(change.stage.names, key=lambda name: name not in holding)
 
     def _once_another_is_able(self, change: StageChange, *, force: bool) -> StageChange:
         """The stage, with a node that could take over meanwhile. Raises LastNodeError.
@@ -153,6 +144,9 @@ class StageRunner:
     def _reelect(self, change: StageChange) -> None:
         """Change the standby nodes, which then no longer hear the holder and take the VIPs; right after, the holder."""
         self._rehearse(change.stage)
+        # Who holds the VIPs may have changed by now, as where VRRP moves them back to the preferred node.
+        change = replace(change, before=self._observer.look(change.wanted))
+        _require_answers(change.stage, change.before)
         parts, seen = reelected(self._cluster, change.stage.plans), list(change.before.seen.values())
         holding = [name for name in change.stage.names if any(name in holders(part, seen) for part in parts)]
         standby = [name for name in change.stage.names if name not in holding]
@@ -212,6 +206,13 @@ class StageRunner:
         """Whether only nodes whose daemons this stage has started hold VIPs: undone, nobody would serve."""
         holding = {name for part in self._cluster.parts for name in holders(part, list(survey.seen.values()))}
         return bool(holding) and all(name in stage.names and joins(stage.plans[name]) for name in holding)
+
+
+def _require_answers(stage: Stage, survey: Survey) -> None:
+    """Raise the error of a node that answered at the beginning, but not since."""
+    for name in stage.names:
+        if name not in survey.seen:
+            raise survey.unanswered[name]
 
 
 def confirmed_task(cluster: Cluster, plan: NodePlan, *, away: bool = False) -> Task:

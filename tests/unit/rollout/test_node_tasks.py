@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,28 @@ def test_a_node_that_went_on_with_a_second_task_keeps_the_first_one(seed: Cluste
     assert (error.state or "").startswith("lb1 is as before; lb2 goes on by itself with: start keepalived")
     assert (error.state or "").endswith("; what it had done before stays")
     assert error.fix == "lbdeploy verify"
+
+
+def test_those_on_whom_others_depend_are_undone_last(seed: Cluster) -> None:
+    """A former holder has the VIPs again before the node that has taken them lets go."""
+    asked: list[str] = []
+
+    class Asked(Session):
+        def run(self, script: str, on_line: Callable[[str], None], limits: object) -> None:
+            asked.append(self.said[0])
+            super().run(script, on_line, limits)
+
+    pool = Pool(lb1=Asked(WAITS, f"step lb1|{UNDONE}"), lb2=Asked(WAITS, f"step lb2|{UNDONE}"), lb3=Session(FAILED))
+    lb1, lb2 = seed.nodes
+    lb3 = replace(lb2, name="lb3")
+    begun = [
+        {"lb1": task(lb1, START, confirm=30, linger=9)},
+        {"lb2": task(lb2, START, confirm=30)},
+        {"lb3": task(lb3, START)},
+    ]
+    error = ending(replace(seed, nodes=(lb1, lb2, lb3)), pool, *begun)
+    assert isinstance(error, RolledBackError)
+    assert asked[2:] == [f"step lb2|{UNDONE}", f"step lb1|{UNDONE}"]
 
 
 def test_a_rehearsal_leaves_nothing_behind(seed: Cluster) -> None:
