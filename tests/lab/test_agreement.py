@@ -58,10 +58,15 @@ def test_down_whose_unit_is_killed_puts_back_what_it_took_away(pair: Lab) -> Non
     sound(pair)
 
 
-# keepalived, for whoever starts it by its name, as validating does, and not by its path, as systemd.
+# keepalived, for whoever starts it by its name, as validating does, and not by its path, as systemd: after the rehearsal
+# it waits for as long as there is a file, but no longer than half a minute.
 LINGERING = """\
 #!/bin/sh
-while [ -e /tmp/hold ]; do sleep 0.05; done
+echo "$*" >> /run/validated
+for _ in $(seq 300); do
+    [ -e /run/hold ] && [ "$(grep -c "^-t " /run/validated)" -gt 1 ] || break
+    sleep 0.1
+done
 exec /usr/sbin/keepalived "$@"
 """
 
@@ -72,19 +77,19 @@ def test_a_standby_that_has_become_the_holder_meanwhile_keeps_the_vips(pair: Lab
     before = looks(pair)
     pair.edit("router_id = 101", "router_id = 102")
     pair.on("lb2", f"printf '%s' '{LINGERING}' > /usr/local/sbin/keepalived; chmod 755 /usr/local/sbin/keepalived")
+    pair.on("lb2", "touch /run/hold")
     with traffic(pair, *VIPS) as seen:
         process = begin(pair, "--json", "up")
-        until(process, "lb1: validate")  # the rehearsal, before which it has looked
-        pair.on("lb2", "touch /tmp/hold")
+        until(process, "lb2: validate")  # the rehearsal, after which it looks who holds the VIPs
         until(process, "lb2: validate")
         pair.on("lb1", "systemctl stop haproxy")
         wait_for(lambda: pair.holder(VIPS[0]) == ["lb2"], 10)
-        pair.on("lb2", "rm /tmp/hold")
+        pair.on("lb2", "rm /run/hold")
         until(process, "wait for the VIPs")
         if comes_back:
             pair.on("lb1", "systemctl start haproxy")
         answer = json.loads(process.communicate(timeout=90)[0])
-        pair.on("lb2", "rm /usr/local/sbin/keepalived")
+        pair.on("lb2", "rm /usr/local/sbin/keepalived /run/validated")
         if not comes_back:
             assert pair.holder(VIPS[0]) == ["lb2"]
             pair.on("lb1", "systemctl start haproxy")

@@ -335,7 +335,7 @@ put_back() {
     while read -r path; do
         case $path in /etc/sysctl.d/*) settings=yes ;; esac
         if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
-            { cp -a -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"; } || bad=1
+            { cp -a --remove-destination -- "$kept/files$path" "$path$suffix" && mv -fT -- "$path$suffix" "$path"; } || bad=1
         else
             rm -f -- "$path" || bad=1
         fi

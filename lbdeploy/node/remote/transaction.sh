@@ -89,11 +89,12 @@ rehearse() {
     done
 }
 
-# swap PATH: the staged file takes the place of PATH, whose old content is kept.
+# swap PATH: the staged file takes the place of PATH, whose old content is kept. What is put back beside it first replaces
+# what another user, whose folder it may be, has put there: a link would be followed.
 swap() {
     [ ! -d "$1" ] || [ -L "$1" ] || run rmdir -- "$1"
     if [ -e "$1" ] || [ -L "$1" ]; then
-        undo "{ cp -a -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"
+        undo "{ cp -a --remove-destination -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"
     else
         undo "rm -f -- '$1'"
     fi
@@ -112,7 +113,7 @@ not_from_future() {
 
 # drop PATH: delete it; its old content is kept.
 drop() {
-    undo "{ cp -a -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"
+    undo "{ cp -a --remove-destination -- '$kept/files$1' '$1$suffix' && mv -fT -- '$1$suffix' '$1'; }"
     run rm -f -- "$1"
 }
 
