@@ -211,7 +211,8 @@ class Handover:
             self._interrupt.check("", f"to move them after all: {again}")
             if time.monotonic() >= deadline:
                 fix = typed("verify", before=f"journalctl -u keepalived -n 20 on {taker}; then: ")
-                raise RemoteError(f"{lacking} within {self._limit:.0f} s", node=taker, fix=fix)
+                what, state = f"{lacking} within {self._limit:.0f} s", "they may still move"
+                raise RemoteError(what, node=taker, state=state, fix=fix)
             time.sleep(POLL_SECONDS)
             looked = time.time()
         self._emit(Done(taker, "has the VIPs"))
@@ -315,5 +316,6 @@ def _printed(node: Node, result: CommandResult) -> str:
     refuse_outrun(node.name, result.output)
     if result.status:
         said = result.output.strip().splitlines()[-1:] or [f"exit status {result.status}"]
-        raise RemoteError(said[0], node=node.name, fix=typed("verify"), detail=result.output)
+        state = "its priority may have been changed"
+        raise RemoteError(said[0], node=node.name, state=state, fix=typed("verify"), detail=result.output)
     return result.output

@@ -32,6 +32,7 @@ def drawn(rows: list[list[str]]) -> str:
 
 
 @example([["$0=0", "x"]])
+@example([["", "$0=0"]])
 @example([["$0", "=1"]])
 @given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1, max_size=4)))
 def test_it_is_what_rich_draws(rows: list[list[str]]) -> None:
