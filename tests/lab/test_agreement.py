@@ -58,8 +58,8 @@ def test_down_whose_unit_is_killed_puts_back_what_it_took_away(pair: Lab) -> Non
     sound(pair)
 
 
-# keepalived, for whoever starts it by its name, as validating does, and not by its path, as systemd: after the rehearsal
-# it waits for as long as there is a file, but no longer than half a minute.
+# keepalived, for whoever starts it by its name, as validating does, and not by its path, as systemd: after the
+# rehearsal it waits for as long as there is a file, but no longer than half a minute.
 LINGERING = """\
 #!/bin/sh
 echo "$*" >> /run/validated
