@@ -17,6 +17,7 @@ PRESENT = Raw("command -v apt-get")
 LISTS = Raw(f"ls {APT_LISTS} | grep -c _")  # a command that prints the number of package lists
 INSTALLED, HELD = "i", "h"  # letters of a package's status: the present state, and the wanted one (dpkg-query(1))
 HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending
+TORN, REINSTALL = "H", "R"  # of a package that dpkg was stopped at while it unpacked it: its state, and a third letter
 REPAIR = ("step dpkg --configure -a", "patiently dpkg --configure -a")
 
 
@@ -106,18 +107,22 @@ _REINSTALLABLE = (
 )
 
 # The lists are fetched only where apt does not know a package, or can't get the version that it knows.
+# What dpkg was killed at while it unpacked it, apt takes for installed, and does nothing about it unless it is told to
+# reinstall it (apt 2.6 on a node, with dpkg's status "half-installed").
 _INSTALL = """\
-if ! would=$({apt} --simulate --no-install-recommends install {options} {names} 2>/dev/null); then
+half=$(dpkg-query -W -f '${{db:Status-Abbrev}} ${{binary:Package}}\\n' | sed -n 's/^.H. //p; s/^..R //p' | sort -u)
+again=${{half:+--reinstall $half}}
+if ! would=$({apt} --simulate --no-install-recommends install {options} $again {names} 2>/dev/null); then
     step 'apt-get update'
     patiently {apt} update
-    would=$({apt} --simulate --no-install-recommends install {options} {names} 2>/dev/null) || :
+    would=$({apt} --simulate --no-install-recommends install {options} $again {names} 2>/dev/null) || :
 fi
 note_new "$would"
-step 'apt-get install' {options} {names}
-if ! patiently_or_not {apt} --no-install-recommends install {options} {names}; then
+step 'apt-get install' {options} $again {names}
+if ! patiently_or_not {apt} --no-install-recommends install {options} $again {names}; then
     step 'apt-get update, and once more'
     patiently {apt} update
-    patiently {apt} --no-install-recommends install {options} {names}
+    patiently {apt} --no-install-recommends install {options} $again {names}
 fi"""
 
 # apt itself says what nothing else needs (autoremove), and what would have to go along: `apt-get -s` only simulates.

@@ -83,6 +83,10 @@ def test_dpkg_that_was_interrupted_is_seen_and_repaired(pair: Lab) -> None:
     assert ("lb2", "dpkg", "repair") in [(each["node"], each["name"], each["action"]) for each in changes]
     assert pair.run("up").code == 0
     assert pair.on("lb2", "dpkg-query -W -f '${db:Status-Status}' socat") == "installed"
+    half = "sed -i '/^Package: keepalived$/,/^$/s/^Status: .*/Status: install reinstreq half-installed/'"
+    pair.on("lb2", f"{half} /var/lib/dpkg/status")  # as a dpkg leaves it that was killed while it unpacked
+    assert pair.run("up").code == 0
+    assert pair.on("lb2", "dpkg-query -W -f '${db:Status-Status}' keepalived") == "installed"
 
 
 @pytest.mark.usefixtures("unnoticed")

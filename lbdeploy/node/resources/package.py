@@ -22,7 +22,7 @@ class PackageState:
 
     `held`: those that apt may not upgrade (apt-mark(8)). `recorded`: the versions at the end of the last run.
     `candidates`: the versions that apt would install, where they were asked for. `table`: the versions that apt knows,
-    the highest first, and whether a source offers them.
+    the highest first, and whether a source offers them. `torn`: those that dpkg was stopped at while it unpacked them.
     """
 
     versions: Mapping[str, str]
@@ -31,6 +31,7 @@ class PackageState:
     recorded: Mapping[str, str] = field(default_factory=dict)
     candidates: Mapping[str, str] = field(default_factory=dict)
     table: Mapping[str, Sequence[tuple[str, bool]]] = field(default_factory=dict)
+    torn: frozenset[str] = frozenset()
 
     def offered(self, name: str) -> list[str]:
         """The versions that sources offer of a package, the highest first."""
@@ -70,12 +71,13 @@ class Packages(Resource[PackageState]):
         # The second letter is the state, a third says that the package must be reinstalled (dpkg-query(1)).
         half = ["interrupted"] in lines or any(words[1][1:2] in apt.HALF for words in mine)
         versions = {words[0]: words[2] for words in mine if len(words) == 3 and words[1][1:2] == apt.INSTALLED}
+        torn = frozenset(words[0] for words in mine if words[1][1:2] == apt.TORN or words[1][2:] == apt.REINSTALL)
         held = frozenset(words[0] for words in mine if words[1][:1] == apt.HELD)
         table = {
             name: [(each[2], each[3] == "offered") for each in lines if each[:2] == ["known", name] and len(each) == 4]
             for name, _ in self.pins
         }
-        return PackageState(versions, half, held, told["recorded"], told["candidate"], table)
+        return PackageState(versions, half, held, told["recorded"], told["candidate"], table, torn)
 
     def compare(self, state: PackageState, changing: Collection[str]) -> list[Change]:
         repair = [Change("package", "dpkg", "repair", "was interrupted")] if state.interrupted else []
@@ -96,6 +98,9 @@ class Packages(Resource[PackageState]):
 
     def _differences(self, name: str, state: PackageState, changing: Collection[str]) -> Iterator[tuple[str, str]]:
         version, pattern = state.versions.get(name), dict(self.pins).get(name)
+        if not version and name in state.torn and name in state.recorded:  # its daemon may run, and must be restarted
+            yield "reinstall", "dpkg was stopped as it unpacked it"
+            return
         if not version:
             yield "install", "is not installed"
             return
@@ -167,6 +172,9 @@ class Packages(Resource[PackageState]):
         if upgraded := [name for name in does["upgrade"] if name not in pinned]:
             lines.append(apt.install("--only-upgrade", upgraded))
         lines += apt.reinstall(does["reinstall"]) if does["reinstall"] else []
+        # Debian only starts what was torn, and so leaves a daemon that runs as it is.
+        torn = [name for name in does["reinstall"] if name in state.torn and name in self.daemons]
+        lines += [f"run systemctl try-restart {cmd(name)}" for name in torn]
         return Raw("\n".join(lines))
 
     def _to_version(self, name: str) -> str:

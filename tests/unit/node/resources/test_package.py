@@ -11,7 +11,7 @@ import pytest
 from builders import CAPTURED, captured, steps_of
 
 from lbdeploy.node.resources import Packages
-from lbdeploy.node.resources.base import Answer, Change
+from lbdeploy.node.resources.base import Answer, Change, Phase
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.planning.desired import PACKAGES
 
@@ -101,6 +101,22 @@ def test_packages_that_are_not_whole_are_installed(name: str, changes: list[str]
     state = HERE.read(Answer(captured(f"dpkg_query/bookworm_{name}"), 0))
     assert [f"{change.action} {change.name}" for change in HERE.compare(state, ())] == changes
     assert all(change.kind == "package" for change in HERE.compare(state, ()))
+
+
+def test_a_daemon_whose_package_dpkg_was_stopped_at_is_installed_anew_and_restarted() -> None:
+    """It may run, unlike on a node whose first installation was cut short; and apt takes the package for installed."""
+    answer = captured("dpkg_query/bookworm_half_installed")
+    state = HERE.read(Answer(f"{answer}\nrecorded haproxy 2.6.12-1+deb12u4", 0))
+    found = HERE.compare(state, ())
+    assert [f"{each.action} {each.name}" for each in found] == [
+        "repair dpkg",
+        "reinstall haproxy",
+        "install keepalived",
+        "unhold socat",
+    ]
+    assert [each.name for each in found if HERE.interrupts(each)] == ["haproxy"]
+    (installing,) = (text for phase, text in HERE.steps(state, found, ()) if phase is Phase.INSTALL)
+    assert installing.endswith("\nrun systemctl try-restart haproxy")
 
 
 def test_on_a_bare_node_everything_is_installed() -> None:
@@ -212,7 +228,7 @@ def test_what_is_repaired_and_released_comes_before_what_is_installed() -> None:
         "undo 'apt-mark -qq hold haproxy'",
     ]
     assert said[4] == "patiently apt-mark -qq unhold haproxy"
-    assert said[-2] == "step 'apt-get install'  socat"
+    assert said[-2] == "step 'apt-get install'  $again socat"
     assert "mask" not in fix
 
 
@@ -232,7 +248,7 @@ def test_what_is_renewed_is_what_was_asked_for(asked: dict[str, Any], option: st
     found = replace(HERE, **asked)
     state = packages(candidates={"haproxy": "3"} if found.upgrade else {})
     fix = steps_of(found, state)
-    assert f"step 'apt-get install' {option} haproxy" in fix
+    assert f"step 'apt-get install' {option} $again haproxy" in fix
     assert "--force-confold" in fix
     assert subprocess.run(["dash", "-n"], check=False, input=fix.encode()).returncode == 0
 
