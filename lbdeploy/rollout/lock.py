@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from lbdeploy.common.debian import UNITS_FOLDER
 from lbdeploy.common.shell import cmd
 from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
@@ -31,6 +32,7 @@ T = TypeVar("T")
 BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20  # a node that has heard nothing for so long releases the lock
 RETRY_SECONDS = 1.0
+ARMED = f"{UNITS_FOLDER}/{UNIT}-undo.service"  # what undoes a change at boot: see commit.sh
 
 _TAKE = """\
 taken() {
@@ -42,7 +44,7 @@ mkdir -p "${lock%/*}"
 chmod 700 "${lock%/*}"
 exec 9>> "$lock"
 flock -n 9 || taken "$(cat "$lock")"
-set -- $(systemctl is-active "$unit.service" "$unit-undo.service" "$drill.service" "$drill.timer" \\
+set -- $(systemctl is-active "$unit.service" "$drill.service" "$drill.timer" \\
     "$drill-break.service" "$drill-break.timer")
 case ${1-} in active | activating | deactivating)
     # One that was kept, and only watches its peers, gives way to this run: see launch.sh.
@@ -51,10 +53,13 @@ case ${1-} in active | activating | deactivating)
         taken "${about#lbdeploy: } (its operator has disconnected; the node ends it by itself)"
     fi ;;
 esac
-case ${2-} in activating)
-    taken 'what was under way when this node lost its power (it is being undone or completed)' ;;
-esac
-case " ${3-} ${4-} ${5-} ${6-} " in *' active '* | *' activating '*)
+# What is armed for the boot may be at work, or wait for its turn.
+if [ -e "$armed" ]; then
+    case $(systemctl show -p ActiveState -p Job --value "$unit-undo.service") in activating* | *[1-9]*)
+        taken 'what was under way when this node lost its power (it is being undone or completed)' ;;
+    esac
+fi
+case " ${2-} ${3-} ${4-} ${5-} " in *' active '* | *' activating '*)
     taken 'a drill that was killed (the node undoes by itself what it broke)' ;;
 esac
 printf '%s\\n' "$about" > "$lock"
@@ -130,7 +135,7 @@ class Lock:
 
 def take(mark: str, about: str) -> str:
     """Shell text that takes a node's lock for as long as descriptor 9 is open, or says who has it, and ends."""
-    given = {"mark": mark, "about": about, "unit": UNIT, "drill": DRILL_UNIT, "lock": LOCK}
+    given = {"mark": mark, "about": about, "unit": UNIT, "drill": DRILL_UNIT, "lock": LOCK, "armed": ARMED}
     return "\n".join((*(f"{name}={cmd(value)}" for name, value in given.items()), _TAKE))
 
 
@@ -142,10 +147,16 @@ def unless_outrun(about: str) -> str:
     return f"mark={cmd(MARK)}\nabout={cmd(about)}\nlock={cmd(LOCK)}\n{_OUTRUN}"
 
 
+def outran(output: str) -> str:
+    """Who has had the lock since, where a script has ended so; otherwise ""."""
+    found = re.search(rf"^{MARK} outrun (.*)$", output, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def refuse_outrun(node: str, output: str) -> None:
     """Raise LockedError where a script has ended so."""
-    if found := re.search(rf"^{MARK} outrun (.*)$", output, re.MULTILINE):
-        raise outrun(node, found[1])
+    if who := outran(output):
+        raise outrun(node, who)
 
 
 def waiting(attempt: Callable[[], T], wait: float, emit: Emit) -> T:

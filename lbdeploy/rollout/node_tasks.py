@@ -64,8 +64,10 @@ class NodeTasks:
         self.under_way: dict[str, NodeTask] = {}
 
     @contextmanager
-    def confirmed(self) -> Iterator[None]:
+    def confirmed(self, *, apart: bool = False) -> Iterator[None]:
         """What has begun in the block is confirmed after it; where anything fails, it is undone.
+
+        `apart`: peers do not hear each other meanwhile, so one is undone after another.
 
         Raises the error that led to that, with the state that things are in then.
         """
@@ -73,7 +75,7 @@ class NodeTasks:
             yield
             self.confirm()
         except LbdeployError as error:
-            raise self.abandon(error) from None
+            raise self.abandon(error, apart=apart) from None
 
     def begin(self, tasks: Mapping[str, Task]) -> None:
         """Do the tasks side by side, until each waits for a decision, or has ended. Raises the first one's error."""
@@ -129,15 +131,13 @@ class NodeTasks:
     ) -> Callable[[Node, Session], None]:
         return lambda node, _: self._end(node, sessions[node.name], decision, limit)
 
-    def abandon(self, cause: LbdeployError) -> LbdeployError:
+    def abandon(self, cause: LbdeployError, *, apart: bool = False) -> LbdeployError:
         """Undo the waiting changes. Returns the error to raise: cause and outcome.
 
-        In parallel where peers hear each other; otherwise those that may linger, as others depend on them, come last.
+        Where one is undone after another, those that linger come last: former holders have the VIPs again by then.
         """
-        waiting = self._waiting()
-        lingers = {node.name: self.under_way[node.name].transaction.task.linger > 0 for node in waiting}
-        last = sorted(waiting, key=lambda node: lingers[node.name])
-        for group in [[node] for node in last] if any(lingers.values()) else [waiting]:
+        waiting = sorted(self._waiting(), key=lambda node: self.under_way[node.name].transaction.task.linger > 0)
+        for group in [[node] for node in waiting] if apart else [waiting]:
             self._pool.each(group, self._abandon)
         works = list(self.under_way.values())
         self.under_way.clear()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lbdeploy.common.typed import typed
 from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
+from lbdeploy.node.resources.package import installs
 
 if TYPE_CHECKING:
     from lbdeploy.rollout.node_tasks import NodeTask
@@ -21,7 +22,7 @@ def outcome(cause: LbdeployError, works: Sequence[NodeTask]) -> LbdeployError:
     """
     fix = cause.fix or typed("plan", before="fix the cause, then: ")
     undone = [work for work in works if _as_before(work)]
-    installed = any(each.kind == "package" for work in undone for each in work.transaction.task.plan.changes)
+    installed = any(installs(each) for work in undone for each in work.transaction.task.plan.changes)
     kind: type[LbdeployError] = RemoteError
     if len(undone) == len(works):
         kind = RemoteError if installed else RolledBackError
@@ -117,7 +118,7 @@ def but_for(name: str, changes: Sequence[str]) -> str:
 
 def cut_off(work: NodeTask, lost: LostError) -> RemoteError:
     """The error for a change that has cut off the operator, and that the node has said it has undone."""
-    installed = any(each.kind == "package" for each in work.transaction.task.plan.changes)
+    installed = any(installs(each) for each in work.transaction.task.plan.changes)
     but = "; packages that were installed stay" if installed else ""
     return (RemoteError if installed else RolledBackError)(
         f"the node could not be reached any more after the change ({lost.message})",

@@ -10,6 +10,7 @@ from lbdeploy.common.typed import typed
 from lbdeploy.errors import LbdeployError, LockedError, LostError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.node.answers import unreadable
 from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.resources.package import installs
 
 _ACTS = ("start", "stop", "reload", "restart", "set")
 MARK = "@@lbdeploy"  # prefix of the lines that are meant for lbdeploy
@@ -146,13 +147,13 @@ class Progress:
 
     def _failure(self, plan: NodePlan) -> RemoteError:
         detail = "\n".join(self.output)
-        installs = any(change.kind == "package" for change in plan.changes)
+        installed = any(installs(change) for change in plan.changes)
         state = {
             True: "its files and services are as before",
             False: "not everything could be put back: see lbdeploy plan",
             None: "its files and services were not touched",
         }[self.restored]
-        if self.restored is not False and not installs:
+        if self.restored is not False and not installed:
             fix = typed("plan", before="fix the cause, then: ")
             return RolledBackError(self._what(), node=self.node, state=state, detail=detail, fix=fix)
         state += "; packages that were installed stay" if self.restored else ""

@@ -19,8 +19,9 @@ from lbdeploy.health.certificates.judgement import questions
 from lbdeploy.health.verdict import Verdict
 from lbdeploy.node.drift import diff
 from lbdeploy.node.observation import Observation
-from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.resources.file import File
+from lbdeploy.node.resources.package import Packages, installs
 from lbdeploy.node.resources.restored import restored
 from lbdeploy.planning.desired import KEEPALIVED_CONF
 from lbdeploy.planning.known_files import desired_of
@@ -83,6 +84,7 @@ class Run:
         asked: dict[str, Any] = {"upgrade": context.options.upgrade, "reinstall": context.options.reinstall}
         resources = resources or desired_of(cluster, context.observer.nodes, **asked)
         self.wanted = Wanted(resources, context.scope)
+        self._made: dict[str, list[Change]] = {}
         self._stages = StageRunner(cluster, context.tasks, context.observer, emit, context.options.ignore)
 
     def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
@@ -147,6 +149,8 @@ class Run:
         """Change the nodes of a stage, check that they are healthy, and confirm; otherwise undo it, and raise."""
         force = start.force_last or self.context.options.force_last
         self._stages.perform(StageChange(start.plan, stage, before, start.wanted), force_last=force)
+        for name, plan in stage.plans.items():
+            self._made[name] = [*self._made.get(name, ()), *plan.changes]
 
     def look(self, start: Start) -> Survey:
         """The nodes before the next stage."""
@@ -169,15 +173,19 @@ class Run:
 
     def _after_reboot(self, error: RebootedError, start: Start, done: Sequence[str]) -> Start:
         self.context.emit(Note(None, f"{error.node} rebooted and is back: continuing with what is left to do"))
-        # Also with what is for this run only, such as upgrades, but for those that have had it.
-        asked = {name: each for name, each in self.wanted.resources.items() if name not in done}
-        left = replace(start.wanted, resources={**start.wanted.resources, **asked})
-        _, survey = left.inheriting(self.context.observer.until_settled(left, left.scope))
+        found = start.wanted.resources
+        left = {name: each if name in done else self._asked(name, each) for name, each in found.items()}
+        survey = self.context.observer.until_settled(replace(start.wanted, resources=left), start.wanted.scope)
         try:
             survey.refuse(self.context.options.ignore)
         except LbdeployError as unfit:  # which says that nothing was changed
             raise halfway(unfit.but(state=error.state), self.wording.done(done), unfit.fix) from None
         return replace(start, survey=survey, plan=survey.plan, reboots=start.reboots - 1, earlier=start.found)
+
+    def _asked(self, name: str, resources: Sequence[Resource[Any]]) -> Sequence[Resource[Any]]:
+        """What a node should have, also with what is for this run only, such as upgrades."""
+        asked = {each.id: each for each in self.wanted.resources[name] if isinstance(each, Packages)}
+        return [asked.get(each.id, each) for each in resources]
 
     def _taken_back(self, error: RolledBackError, start: Start, done: Sequence[str]) -> LbdeployError:
         """Restore the nodes of earlier stages. Returns the error to raise."""
@@ -192,7 +200,7 @@ class Run:
         self.context.emit(Note(None, f"also undoing the change on {' and '.join(names)}"))
         wanted = start.wanted
         resources = {name: earlier(wanted.resources[name], before[name]) for name in names}
-        kept = {name: stays(self.wanted.resources[name], resources[name], before[name]) for name in names}
+        kept = {name: stays(self._made.get(name, ()), resources[name], before[name]) for name in names}
         others = [but_for(name, what) for name, what in kept.items() if what] + self.wording.done(new)
         try:
             self._undo(
@@ -242,16 +250,15 @@ def earlier(resources: Sequence[Resource[Any]], observation: Observation) -> lis
     return restored([each.as_observed(states[each.id]) for each in resources], gone)
 
 
-def stays(resources: Sequence[Resource[Any]], back: Sequence[Resource[Any]], observation: Observation) -> list[str]:
-    """What of a node's change `back`, its earlier state, does not take back: for what it had been observed to have.
+def stays(made: Sequence[Change], back: Sequence[Resource[Any]], observation: Observation) -> list[str]:
+    """What of a node's changes `back`, its earlier state, does not take back: for what it had been observed to have.
 
     A link in a file's place, an owner, a service that was stopped; and packages, which stay once they are installed.
     """
-    states = observation.states
-    changes = diff([each for each in back if each.id in states], observation).changes
-    lasting = [each for each in changes if each.action not in MOMENTARY and each.kind != "package"]
-    packages = [each for each in diff(resources, observation).changes if each.kind == "package"]
-    return [f"{each.action} {each.name}" for each in (*lasting, *packages)]
+    known = diff([each for each in back if each.id in observation.states], observation).changes
+    changed = {(each.kind, each.name) for each in made if each.kind != "package"}
+    lasting = [each for each in known if each.action not in MOMENTARY and (each.kind, each.name) in changed]
+    return [f"{each.action} {each.name}" for each in (*lasting, *filter(installs, made))]
 
 
 def would_part(cluster: Cluster, start: Start, new: Sequence[str]) -> bool:

@@ -88,7 +88,7 @@ class StageRunner:
             Strategy.TOGETHER: self._change_all,
             Strategy.REELECT: self._reelect,
         }
-        with self._tasks.confirmed():
+        with self._tasks.confirmed(apart=stage.way is Strategy.REELECT):
             ways[stage.way](change)
 
     def _once_another_is_able(self, change: StageChange, *, force: bool) -> StageChange:

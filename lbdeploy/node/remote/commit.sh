@@ -24,13 +24,16 @@ undo_last() {
     undo_then="$undo_then
 $1 || bad=1"
 }
-# undo_lasting COMMAND: the same for what outlasts a reboot and is no file of ours: the node undoes it at boot, too.
-undo_lasting() {
-    undo "$1"
+# lasting COMMAND: undo by this at boot, what outlasts a reboot and is no file of ours. undo_lasting COMMAND: then, too.
+lasting() {
     if [ -d "$kept" ]; then
         printf '%s\n' "$1" >> "$kept/lasting"
         run on_disk "$kept/lasting" "$kept"
     fi
+}
+undo_lasting() {
+    undo "$1"
+    lasting "$1"
 }
 at_last() {
     printf 'last %s\n' "$1" >> "$run.undo"
@@ -312,9 +315,8 @@ at_boot() {
         hush
         put_back
         secure || bad=1
-        if [ "$bad" ]; then # the next boot tries again
+        if [ "$bad" ]; then # it has not ended: the next boot tries again, `plan` shows it, and the next run cleans up
             record unrestored
-            record exit 1
             exit 1
         fi
         record restored

@@ -53,10 +53,13 @@ begin_run() {
         [ "$word" != staged ] || rm -rf -- "$path"
     done < "$state/journal" || :
     disarm
-    if [ -e "$kept/paths" ] && [ ! -e "$kept/new-paths" ]; then
+    if [ -e "$kept/paths" ]; then
+        while read -r path; do
+            grep -qxF -- "$path" "$kept/paths" || rm -rf -- "$kept/files$path" # it may have been cut short
+        done < "$kept/new-paths" || :
         keep_generation "$(cat "$kept/id" || echo interrupted)"
     fi
-    rm -rf -- "$kept" # a copy that was cut short
+    rm -rf -- "$kept"
     find "${run%/*}" -name '*.log' ! -path "$run.log" -delete
     printf 'run %s\nabout %s\nboot %s\n' "$id" "$about" "$(cat /proc/sys/kernel/random/boot_id)" \
         > "$state/journal" || unwritable "$state/journal"

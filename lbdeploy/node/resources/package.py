@@ -196,6 +196,11 @@ _TOLD = ("recorded", "candidate")
 _DONE_BY_APT = ("unhold", "install", "upgrade", "replace", "reinstall")
 
 
+def installs(change: Change) -> bool:
+    """Whether it puts a package, or another version of one, on a node, where it stays: nothing takes that back."""
+    return change.kind == "package" and change.action in ("install", *_RENEWING)
+
+
 def _matching(versions: Iterable[str], pattern: str) -> list[str]:
     return [version for version in versions if fnmatchcase(version, pattern)]
 

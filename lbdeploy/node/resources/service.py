@@ -195,8 +195,10 @@ class Service(Resource[ServiceState]):
         """
         unit, haproxy = cmd(self.unit), self.unit == "haproxy"
         # Undone in reverse: keepalived, started last, is stopped first; and all before their unit files are removed.
-        undo = [f"undo_lasting {here(f'systemctl mask --quiet {unit}')}"] if state.enabled == "masked" else []
-        undo += [] if state.running else [f"undo {here(f'systemctl stop {unit}')}"]
+        undo = [] if state.running else [f"undo {here(f'systemctl stop {unit}')}"]
+        if state.enabled == "masked":  # only once it reads its old files: a masked unit can't be reloaded
+            mask = here(f"systemctl mask --quiet {unit}")
+            undo += [f"undo_last {mask}", f"lasting {mask}"]
         before = ["old=$(worker)"] if haproxy else []
         acts = any(change.action in _ACTIONS for change in changes)
         healthy = ['takes_over "$old"'] if haproxy and acts else []

@@ -14,7 +14,7 @@ from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.drill import faults
 from lbdeploy.operations.drill.faults import BREAK_DELAY, FaultTarget, Kind
 from lbdeploy.operations.outage.clocks import Clock
-from lbdeploy.rollout.lock import refuse_outrun, unless_outrun
+from lbdeploy.rollout.lock import outran, refuse_outrun, unless_outrun
 from lbdeploy.ssh.limits import WORK
 from lbdeploy.ssh.pool import SessionPool
 
@@ -81,12 +81,15 @@ class OnNode:
         if self._kind.cuts_off:
             time.sleep(max(0.0, self._due - time.monotonic()))
             return
-        script = faults.undo(self._kind, disarm=disarm)
+        script = f"{unless_outrun(self._about)}{faults.undo(self._kind, disarm=disarm)}"
         try:
             result = on(self._pool, self._node, script)
         except ConnectError:  # the connection that it was broken over may be gone
             with SessionPool(self._cluster, self._emit, ssh=self._ssh, limit=(self._node.name,)) as pool:
                 result = on(pool, self._node, script)
+        if outran(result.output):  # this laptop slept: the node's own repair was due long before that
+            self._emit(Note(self._node.name, "another run has had the lock since: it was undone by the node itself"))
+            return
         fix = f"see what it says: systemctl status haproxy keepalived, on {self._node.name}"
         state = f"{self._kind.what}, maybe still; the node tries to repair it once more within seconds"
         _require(result, self._node, "the repair failed", state, fix)

@@ -163,7 +163,7 @@ class Handover:
         try:
             try:
                 self._prefer(taker, offsets)
-                return self._await(giver, taker, list(offsets), again)
+                return self._await(giver, taker, again)
             except LbdeployError as error:
                 raise error.but(state=self._taken_back(offsets, giver)) from None
         except KeyboardInterrupt:
@@ -199,14 +199,14 @@ class Handover:
         else:
             self._step_aside([name for name in offsets if name != taker], taker)
 
-    def _await(self, giver: str, taker: str, names: Sequence[str], again: str) -> float:
-        """Wait until the taker alone has the VIPs, of the named nodes. Returns when, at the earliest (s, Unix)."""
+    def _await(self, giver: str, taker: str, again: str) -> float:
+        """Wait until the taker alone has the VIPs. Returns when, at the earliest (s, Unix)."""
         vrrp = self.part.vrrp
         delay = f" (preempt_delay is {vrrp.preempt_delay:g} s)" if vrrp.preempt else ""
         self._emit(Step(taker, f"take {self.part.its_vips} from {giver}{delay}"))
         deadline = time.monotonic() + self._limit
         before = looked = time.time()
-        while lacking := self._lacking(taker, names):
+        while lacking := self._lacking(giver, taker):
             before = looked
             self._interrupt.check("", f"to move them after all: {again}")
             if time.monotonic() >= deadline:
@@ -218,18 +218,17 @@ class Handover:
         self._emit(Done(taker, "has the VIPs"))
         return before
 
-    def _lacking(self, taker: str, names: Sequence[str]) -> str:
-        """What is still to be seen of the named nodes; "" once the taker holds every VIP, and no other node any.
+    def _lacking(self, giver: str, taker: str) -> str:
+        """What is still to be seen of the nodes; "" once the taker holds every VIP, and no other node any.
 
-        One that does not answer may have VIPs.
+        A giver that does not answer may still have VIPs; of other standby nodes that is no reason to go back.
         """
         there = self._there()
         if there.get(taker) != {vip.ip for vip in self.part.vips}:
             return "it did not take the VIPs" if taker in there else "it did not say whether it has the VIPs"
         if holding := [name for name, vips in there.items() if vips and name != taker]:
             return f"{' and '.join(holding)} did not let go of the VIPs"
-        silent = [name for name in names if name not in there]
-        return f"{' and '.join(silent)} did not say whether it has let go of the VIPs" if silent else ""
+        return "" if giver in there else f"{giver} did not say whether it has let go of the VIPs"
 
     def _there(self) -> dict[str, set[Address]]:
         """The VIPs that each node has; without nodes that do not answer."""

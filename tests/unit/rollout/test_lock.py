@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,8 @@ pytestmark = pytest.mark.terminal
 
 ANN, BOB = "ann@laptop (process 7), since 2026-11-23: lbdeploy up", "bob@desk (process 8): lbdeploy up"
 
-ASKED = (
-    "is-active lbdeploy.service lbdeploy-undo.service lbdeploy-drill.service lbdeploy-drill.timer "
-    "lbdeploy-drill-break.service lbdeploy-drill-break.timer"
+ASKED = "is-active lbdeploy.service " + " ".join(
+    f"lbdeploy-drill{each}" for each in (".service", ".timer", "-break.service", "-break.timer")
 )
 
 
@@ -156,26 +156,33 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
     taken(shell, seed.preferred).check("again")
 
 
-@pytest.mark.parametrize(
-    ("states", "what"),
-    [
-        ("inactive activating inactive inactive", r"was under way when this node lost its power \(it is being undone"),
-        ("inactive inactive inactive active", r"a drill that was killed \(the node undoes by itself what it broke\)"),
-        ("inactive inactive active inactive", "a drill that was killed"),
-        ("inactive inactive activating inactive", "a drill that was killed"),
-        ("inactive inactive inactive inactive inactive active", "a drill that was killed"),
-    ],
-)
-def test_what_a_node_undoes_by_itself_is_a_lock_too(shell: Shell, seed: Cluster, states: str, what: str) -> None:
-    """As it boots, and after a drill that was killed; not once that is over."""
+@pytest.mark.parametrize("running", range(1, 5))
+@pytest.mark.parametrize("state", ["active", "activating"])
+def test_a_drill_that_was_killed_is_a_lock_until_it_is_undone(
+    shell: Shell, seed: Cluster, running: int, state: str
+) -> None:
+    """Whether its break or its repair still waits, or is at work."""
+    states = " ".join(state if place == running else "inactive" for place in range(5))
     shell.systemctl = f'[ "$*" = "{ASKED}" ] && printf "%s\\n" {states}'
-    with pytest.raises(LockedError, match=what):
+    with pytest.raises(LockedError, match=r"a drill that was killed \(the node undoes by itself what it broke\)"):
         taken(shell, seed.preferred)
-    for over in ("inactive inactive inactive inactive", "inactive failed inactive inactive"):
-        shell.systemctl = f'printf "%s\\n" {over}; return 3'
-        lock = taken(shell, seed.preferred)
-        lock.check("again")
-        lock.release()
+    shell.systemctl = "printf 'inactive\\n%.0s' 1 2 3 4 5; return 3"
+    taken(shell, seed.preferred).check("again")
+
+
+@pytest.mark.parametrize(("told", "locked"), [("activating\\n\\n", True), ("inactive\\n123\\n", True),
+                                              ("inactive\\n\\n", False), ("failed\\n\\n", False)])  # fmt: skip
+def test_what_a_node_undoes_as_it_boots_is_a_lock_too(
+    shell: Shell, seed: Cluster, place: Path, monkeypatch: pytest.MonkeyPatch, told: str, locked: bool
+) -> None:
+    """Also while it waits for its turn, as for the network; not where it has ended, or is armed for the next boot."""
+    armed = place / "lbdeploy-undo.service"
+    monkeypatch.setattr("lbdeploy.rollout.lock.ARMED", str(armed))
+    shell.systemctl = f'[ $1 != show ] || printf "{told}"'
+    taken(shell, seed.preferred).release()  # nothing is armed
+    armed.touch()
+    with pytest.raises(LockedError, match="when this node lost its power") if locked else nullcontext():
+        taken(shell, seed.preferred)
 
 
 @pytest.mark.parametrize("about", ['it\'s $(id) `id` \\ %s "x"', "-n", "#"])

@@ -57,13 +57,13 @@ def task(node: Node, *changes: Change, **how: Any) -> Task:
     return Task(NodePlan(node, (ResourceDiff(Service("keepalived"), ServiceState(), changes),)), **how)
 
 
-def ending(seed: Cluster, pool: Pool, *begun: Mapping[str, Task]) -> LbdeployError:
+def ending(seed: Cluster, pool: Pool, *begun: Mapping[str, Task], apart: bool = False) -> LbdeployError:
     """The error of a stage that begins these tasks, one group after another."""
     sessions: Any = pool
     tasks = NodeTasks(sessions, seed.nodes, Origin("id", "ann", ""), silent)
 
     def stage() -> None:
-        with tasks.confirmed():
+        with tasks.confirmed(apart=apart):
             for each in begun:
                 tasks.begin(each)
 
@@ -113,7 +113,7 @@ def test_those_on_whom_others_depend_are_undone_last(seed: Cluster) -> None:
         {"lb2": task(lb2, START, confirm=30)},
         {"lb3": task(lb3, START)},
     ]
-    error = ending(replace(seed, nodes=(lb1, lb2, lb3)), pool, *begun)
+    error = ending(replace(seed, nodes=(lb1, lb2, lb3)), pool, *begun, apart=True)
     assert isinstance(error, RolledBackError)
     assert asked[2:] == [f"step lb2|{UNDONE}", f"step lb1|{UNDONE}"]
 

@@ -32,7 +32,7 @@ class Begun:
     tasks: list[Mapping[str, Task]] = field(default_factory=list)
 
     @contextmanager
-    def confirmed(self) -> Iterator[None]:
+    def confirmed(self, *, apart: bool) -> Iterator[None]:
         yield
 
     def begin(self, tasks: Mapping[str, Task]) -> None:

@@ -890,7 +890,7 @@ def test_a_node_that_can_not_put_back_what_there_was_says_so_and_tries_again(her
     (here.state / "undo/boot").write_text("an earlier boot\n")
     run.call("boot", 1, script)
     assert here.path("conf").read_text() == "new\n"
-    assert (here.state / "journal").read_text().splitlines()[-2:] == ["unrestored", "exit 1"]
+    assert (here.state / "journal").read_text().splitlines()[-2:] == ["await 30", "unrestored"]
     assert (here.units / "multi-user.target.wants/lbdeploy-undo.service").exists()
     script.write_text(works)
     run.boots()

@@ -115,7 +115,9 @@ def test_where_another_run_has_had_the_node_since_nothing_is_undone(
     assert injector.done == []
 
 
-def test_a_node_that_another_run_has_had_since_is_not_broken(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_another_run_has_had_since_is_neither_broken_nor_repaired(
+    seed: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A laptop that slept has lost its lock: the node itself looks whose it is, in the script that would break it."""
     sent: list[str] = []
 
@@ -124,11 +126,15 @@ def test_a_node_that_another_run_has_had_since_is_not_broken(seed: Cluster, monk
         return CommandResult("@@lbdeploy outrun bob: lbdeploy up\n", 0)
 
     monkeypatch.setattr(injectors, "on", on)
-    given: Any = dict.fromkeys(("cluster", "ssh", "pool", "clock", "emit"))
+    notes: list[Any] = []
+    given: Any = {**dict.fromkeys(("cluster", "ssh", "pool", "clock")), "emit": notes.append}
     drilled = injectors.OnNode(kind("hang", seed, seed.preferred), seed.preferred, "ann: lbdeploy drill", **given)
     with pytest.raises(LockedError, match="another run has had the lock since: bob: lbdeploy up"):
         drilled.break_it(8)
-    assert sent[0].startswith(unless_outrun("ann: lbdeploy drill"))
+    drilled.undo()  # by the node itself, long before that run could begin
+    assert [note.text for note in notes] == ["another run has had the lock since: it was undone by the node itself"]
+    assert all(script.startswith(unless_outrun("ann: lbdeploy drill")) for script in sent)
+    assert len(sent) == 2
 
 
 def test_a_second_one_leaves_it_to_the_node(seed: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
