@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 
 from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP, effective
 
-_PART = re.compile(r"[{}]|[^\s{}]+")
+_PART = re.compile(r'"[^"]*"?|[{}]|[^\s{}"][^\s{}]*')  # between quotes, keepalived sees no braces
+_MEANT = re.compile(r'(?:[^"#!]|"[^"]*(?:"|$))*')
+_DEFINITION = re.compile(r"\s*\$\{?(\w+)\}?\s*=\s*(.*)")
+_USE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_LONGEST = 200  # characters of a definition that is put where it is used: a file may use one any number of times
+_UNREAD = re.compile(r"^\s*(?:include\w*\s|@)|\$[\w{]|~(?:SEQ|LST)\(")
 _ADDRESS = re.compile(r"^[0-9a-fA-F.:]+(/\d+)?$")
 DEEPEST = 20  # the deepest nesting of blocks that is read; keepalived itself has no more than five
 # RFC 5798, 7.1: an advert that differs in these is dropped; and one whose TTL is not what min_ttl asks for.
@@ -80,6 +87,9 @@ def _plain_vips(instance: Instance) -> str:
     return " and ".join(sorted({address.partition("/")[0] for address in instance.vips}))
 
 
+UNKNOWN = Instance({"virtual_router_id": "unknown"})  # one of which nothing is known: like no other that there may be
+
+
 def read(conf: str, priority_offset: int = 0) -> Instance | None:
     """The first instance of a keepalived.conf, or None. No text makes it raise."""
     return next((_instance(conf, name, priority_offset) for name in names(conf)), None)
@@ -138,7 +148,20 @@ def _instance(conf: str, name: str, priority_offset: int) -> Instance:
 def all_vips(conf: str) -> frozenset[str]:
     """The VIPs of all instances, without prefix length."""
     inside = ((path[1:], words) for path, words in _lines(conf) if path and path[0].startswith("vrrp_instance "))
-    return frozenset(words[0].partition("/")[0] for path, words in inside if _is_vip(path, words))
+    return frozenset(_canonical(words[0].partition("/")[0]) for path, words in inside if _is_vip(path, words))
+
+
+def _canonical(address: str) -> str:
+    """An address of IPv6 may be written in several ways."""
+    with suppress(ValueError):
+        return str(ip_address(address))
+    return address
+
+
+@lru_cache(maxsize=16)
+def unread(conf: str) -> tuple[str, ...]:
+    """The lines that mean more than is told here: they include files, or count on some nodes, or are generated."""
+    return tuple(line.strip() for line in _plain(conf).splitlines() if _UNREAD.search(re.sub(r'"[^"]*"?', "", line)))
 
 
 def defined(conf: str, *kinds: str) -> frozenset[str]:
@@ -193,5 +216,26 @@ def _told(path: list[str], words: list[str]) -> Iterator[tuple[tuple[str, ...], 
 
 
 def _plain(conf: str) -> str:
-    """The text without comments, and with each opening brace on the line of its block's name."""
-    return re.sub(r"(?<!\s)\s+\{", " {", "\n".join(re.split(r"[#!]", line)[0] for line in conf.splitlines()))
+    """The text without comments and definitions, and with each opening brace on the line of its block's name."""
+    return re.sub(r"(?<!\s)\s+\{", " {", "\n".join(_defined(conf)))
+
+
+def _defined(conf: str) -> Iterator[str]:
+    """The lines with what was defined before in the place of its name; a definition of several lines is left."""
+    known: dict[str, str] = {}
+    for line in map(_meant, conf.splitlines()):
+        definition = _DEFINITION.fullmatch(line)
+        text = _USE.sub(lambda use: known.get(use[1] or use[2], use[0]), definition[2] if definition else line)
+        if not definition:
+            yield text
+        elif len(text) > _LONGEST or text.endswith("\\"):
+            known.pop(definition[1], None)
+            yield line
+        else:
+            known[definition[1]] = text.strip()
+
+
+def _meant(line: str) -> str:
+    """The line without a comment, which begins with # or !, except between double quotes."""
+    found = _MEANT.match(line)
+    return found[0] if found else ""

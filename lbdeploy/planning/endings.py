@@ -47,9 +47,10 @@ def endings(seen: Observation, wanted: Mapping[str, str]) -> list[Ending]:
     """What ends on a node whose daemons run, once these files have the wanted contents."""
     if all(_content(seen, path) == content for path, content in wanted.items()):
         return []  # nothing is replaced, as in most runs
-    gone = _vips(_current(seen, "keepalived", KEEPALIVED_CONF), wanted.get(KEEPALIVED_CONF))
+    vrrp = _current(seen, "keepalived", KEEPALIVED_CONF), wanted.get(KEEPALIVED_CONF)
+    gone = _vips(*vrrp)
     ports = _ports(_current(seen, "haproxy", HAPROXY_CFG), wanted.get(HAPROXY_CFG), {each.what for each in gone})
-    return [*gone, *ports, *_shut(seen, wanted)]
+    return [*gone, *_unread(*vrrp), *ports, *_shut(seen, wanted)]
 
 
 def _shut(seen: Observation, wanted: Mapping[str, str]) -> list[Ending]:
@@ -139,6 +140,20 @@ def _vips(before: str, after: str | None) -> list[Ending]:
             for each in sorted(servers)
         ),
     ]
+
+
+def _unread(before: str, after: str | None) -> list[Ending]:
+    """What nobody can tell who reads this file alone, such as what it includes; it may have more VIPs."""
+    lines = keepalived_conf.unread(before)
+    if after is None or not lines or lines == keepalived_conf.unread(after):
+        return []
+    what = f"what {KEEPALIVED_CONF} means by {lines[0][:80]}"
+    why = "lbdeploy does not look that up here, and can't tell whether hosts.toml has the same"
+    fix = (
+        "have lbdeploy adopt write hosts.toml, which looks it up, or put what is meant into that file; if hosts.toml "
+        f"has all of it: --ignore {CHECK}, and VRRP elects anew"
+    )
+    return [Ending(KEEPALIVED_CONF, what, why, fix)]
 
 
 def _ports(before: str, after: str | None, gone: set[str]) -> list[Ending]:

@@ -59,7 +59,12 @@ def _held(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
     for vip in cluster.vips:
         if (interface := there.get(str(vip.ip))) and (why := _not_ours(seen, str(vip.ip))):
             detail = f"has the VIP {vip.ip} on {interface}, and keepalived did not put it there: {why}"
-            fix = f"find what did; then: ip addr del {vip.address} dev {interface}; or choose another VIP"
+            delete = f"ip addr del {vip.address} dev {interface}"
+            # One that may be MASTER may have had the VIP in its file when it read it: clients use it, then.
+            then = (
+                f"then: {delete}" if _has_none(seen) else f"a {KEEPALIVED_CONF} that was changed since must get it back"
+            )
+            fix = f"find what did; {then}; or choose another VIP"
             yield Finding.failed(seen.node.name, VIP_HELD, detail, fix, subject=str(vip.ip))
 
 
@@ -70,16 +75,25 @@ def _not_ours(seen: Observation, vip: str) -> str:
         return "it does not run" if service.active == "inactive" else ""
     state = seen.states.get(f"file {KEEPALIVED_CONF}")
     content = state.content if isinstance(state, FileState) and state.kind == "file" else None
-    if content is not None and vip not in keepalived_conf.all_vips(content):
+    if content is not None and not keepalived_conf.unread(content) and vip not in keepalived_conf.all_vips(content):
         return f"its {KEEPALIVED_CONF} has no such VIP"
+    return f"it is {vrrp_states(seen)[0]}" if _has_none(seen) else ""
+
+
+def _has_none(seen: Observation) -> bool:
+    """Whether the node's keepalived has no VIP, as it says itself, or does not run."""
     states = vrrp_states(seen)
-    return f"it is {states[0]}" if states and all(each in WITHOUT_VIPS for each in states) else ""
+    return all(each in WITHOUT_VIPS for each in states) if states else not seen.service("keepalived").running
 
 
 def _processes(seen: Observation) -> Iterator[Finding]:
     for each in processes(seen):
         if each.name == "keepalived" and each.knows != "none":
-            does = "has VIPs of hosts.toml in its file" if each.knows == "vips" else "has a file that can't be read"
+            does = (
+                "has VIPs of hosts.toml in its file"
+                if each.knows == "vips"
+                else "has a file that can't be read, or not by itself"
+            )
             detail = f"process {each.pid} ({_command(each)}) is not of keepalived.service, and {does}"
             fix = f"stop what starts it (systemctl status {each.pid} shows that), or choose other VIPs"
             yield Finding.failed(seen.node.name, VIP_HELD, detail, fix, subject=each.pid)

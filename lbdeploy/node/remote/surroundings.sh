@@ -66,6 +66,9 @@ for dir in /proc/[0-9]*; do
         if [ -f "$file" ] && [ -r "$file" ]; then
             knows=none
             conf=$(timeout 2 head -c 1000000 -- "$file" | tr '\0' ' ')
+            # What is in other files, or in addresses of several parts, only that keepalived can tell.
+            elsewhere='^[[:space:]]*include|[.:][$]|[$][{]?[A-Za-z0-9_]+[}]?[.:]|~(SEQ|LST)'
+            ! printf '%s\n' "$conf" | grep -qE "$elsewhere" || knows=unknown
             for vip in $vips; do ! printf '%s\n' "$conf" | grep -qwF -e "$vip" || knows=vips; done
         fi
     fi

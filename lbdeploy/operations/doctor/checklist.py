@@ -85,8 +85,9 @@ OF_NODES = (
     Check(
         "ends",
         "no port, VIP or set of servers ends that its haproxy and keepalived serve now, and none that is in use is "
-        "shut by the firewall that hosts.toml asks for, or for clients by `allow`: a problem where lbdeploy has "
-        "never changed the node, and otherwise a warning, which `plan` has as a cost",
+        "shut by the firewall that hosts.toml asks for, or for clients by `allow`; and its files tell all of "
+        "that, without those that keepalived.conf includes: a problem where lbdeploy has never changed the node, and "
+        "otherwise a warning, which `plan` has as a cost",
         "serves nothing that would end",
         "add it to hosts.toml; if nobody needs it: --ignore ends",
         up=True,

@@ -10,7 +10,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.health.placement import holders
 from lbdeploy.node import keepalived_conf
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.keepalived_conf import Instance
+from lbdeploy.node.keepalived_conf import UNKNOWN, Instance
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources import File
 from lbdeploy.planning.desired import KEEPALIVED_CONF
@@ -73,9 +73,17 @@ def membership(part: Cluster, plan: NodePlan, seen: Observation) -> Membership:
 
 
 def instances(part: Cluster, plan: NodePlan, priority_offset: int = 0) -> tuple[Instance | None, Instance | None]:
-    """A node's actual VRRP instance for a part of the cluster, and the desired one."""
+    """A node's actual VRRP instance for a part of the cluster, and the desired one.
+
+    Where the change is in lines that only keepalived on the node can read, nothing is known of the actual one.
+    """
     before, after = _files(plan)
-    return _instance(part, before, priority_offset), _instance(part, after, priority_offset)
+    known = _legible(before, after)
+    return _instance(part, before, priority_offset) if known else UNKNOWN, _instance(part, after, priority_offset)
+
+
+def _legible(before: str, after: str) -> bool:
+    return not before or keepalived_conf.unread(before) == keepalived_conf.unread(after)
 
 
 def _instance(part: Cluster, conf: str, priority_offset: int) -> Instance | None:
@@ -99,9 +107,10 @@ def regrouped(plan: NodePlan) -> frozenset[str]:
 
 
 def added(plan: NodePlan) -> list[str]:
-    """The VIPs that the node's keepalived has not had so far: where it is killed, and the change undone, they stay."""
-    before, after = (keepalived_conf.routers(conf) for conf in _files(plan))
-    return [vip for vip in after if vip not in before]
+    """The VIPs that its keepalived has surely not had so far: where it is killed, and the change undone, they stay."""
+    files = _files(plan)
+    before, after = map(keepalived_conf.routers, files)
+    return [vip for vip in after if vip not in before] if _legible(*files) else []
 
 
 def single(plan: NodePlan) -> bool:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from builders import BIG, cluster
-from goldens import GOOD, SIX
+from goldens import GOOD, GROUPS, SIX
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.node.keepalived_conf import Instance, read
+from lbdeploy.node.keepalived_conf import Instance, all_vips, read, unread
 from lbdeploy.planning.desired import HANDOVER, KEEPALIVED_CONF, files
 
 CONF = """\
@@ -213,3 +213,57 @@ def test_peers_of_ipv6_agree_on_the_hop_limit(tmp_path: Path) -> None:
     assert found(conf).agreed - found(conf.replace("    unicast_ttl 255\n", "")).agreed == {"unicast_ttl 255"}
     four = cluster(tmp_path, GOOD)
     assert "unicast_ttl" not in conf_of(four, four.preferred)
+
+
+def test_definitions_are_put_where_they_are_used() -> None:
+    """With or without braces, and one within another; a name that is not defined here stays."""
+    conf = "$NET = 10.0.0 ! the site's\n${VIP}=${NET}.9\n$ID=51\n" + (
+        "vrrp_instance A {\n virtual_router_id $ID\n virtual_ipaddress {\n ${VIP}/24 dev eth1\n }\n}\n"
+    )
+    assert (found := read(conf))
+    assert found.vips == {"10.0.0.9/24": "eth1"}
+    assert found.identity[0] == "51"
+    assert all_vips(conf) == {"10.0.0.9"}
+    assert unread(conf) == ()
+    assert unread(conf.replace("$ID=51\n", "")) == ("virtual_router_id $ID",)
+
+
+@pytest.mark.parametrize(
+    "line", ["include conf.d/*.conf", "  includer x", "@lb1 priority 200", "${_X}.1/24", "a ~SEQ(X, 1)", "$A=x\\\n y"]
+)
+def test_what_only_keepalived_can_read_is_told(line: str) -> None:
+    """Other files, lines for some nodes, and what is generated."""
+    assert unread(f"vrrp_instance A {{\n}}\n{line}\n")[0] in (line.strip(), "$A=x\\")
+
+
+@pytest.mark.parametrize(
+    "line", ["# include x", "script \"/bin/sh -c 'echo $1'\"", "! @lb1", "includes", 'auth_pass "@"']
+)
+def test_scripts_and_comments_are_no_riddle(line: str) -> None:
+    """keepalived leaves alone what stands there."""
+    assert unread(line) == ()
+
+
+def test_a_definition_that_grows_is_not_put_anywhere() -> None:
+    """A node may have any file."""
+    conf = "$A=0123456789\n" + "".join("$A=$A$A\n" for _ in range(60)) + "x $A\n"
+    assert len(unread(conf)[-1]) < 300
+
+
+def test_between_quotes_there_are_no_blocks_and_no_comments() -> None:
+    """A script may have braces, and a password any letter."""
+    conf = (
+        "vrrp_script chk {\n script \"/bin/sh -c 'test -f /x || { exit 1;'\"\n}\nvrrp_instance A {\n"
+        ' authentication {\n auth_pass "a#b"\n }\n virtual_ipaddress {\n FD00:0::9/64\n }\n}\n'
+    )
+    assert (found := read(conf))
+    assert found.settings["authentication"] == "auth_pass a#b"
+    assert all_vips(conf) == {"fd00::9"}
+
+
+@pytest.mark.parametrize("text", [GOOD, SIX, GROUPS])
+def test_lbdeploy_s_own_file_is_read_as_a_whole(tmp_path: Path, text: str) -> None:
+    """Otherwise each change of it would have VRRP elect anew."""
+    of = cluster(tmp_path, text)
+    for node in of.nodes:
+        assert unread(next(each.content for each in files(of, node) if each.path == KEEPALIVED_CONF)) == ()

@@ -16,6 +16,7 @@ from lbdeploy.node.resources.base import Answer
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.planning import endings
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
+from lbdeploy.planning.plan import Strategy
 from lbdeploy.planning.stages import staged
 
 HAPROXY = """\
@@ -107,3 +108,15 @@ def test_the_plan_has_it_as_a_cost_where_the_holder_is_changed(tmp_path: Path, s
         (("lb2",), "clients notice nothing"),
         (("lb1",), "192.168.0.10 port 8443, 192.168.1.10 port 8443 end; others notice nothing"),
     ]
+
+
+def test_what_is_in_other_files_may_end(seed: Cluster) -> None:
+    """Nobody can tell, who reads keepalived.conf alone: so VRRP elects anew, as where an instance is replaced."""
+    seen = by_hand(seed, keepalived="include /etc/keepalived/conf.d/*.conf\n")
+    assert ends(seed, seen)[0] == (
+        "what /etc/keepalived/keepalived.conf means by include /etc/keepalived/conf.d/*.conf",
+        "error",
+    )
+    (stage,) = staged(seed, plans(seed, seen), [seen]).stages
+    assert stage.way is Strategy.REELECT
+    assert "conf.d/*.conf" in stage.cost

@@ -684,3 +684,13 @@ def test_a_node_has_a_priority_in_each_group(tmp_path: Path) -> None:
     assert (api.priority, api.keepalived) == (199, KeepalivedState())
     assert (ingress.priority_offset, ingress.node.priority, ingress.offset_since) == (100, 100, 7.0)
     assert ingress.tracked == 1
+
+
+@pytest.mark.parametrize("told", ["include /etc/keepalived/conf.d/*.conf\n", "@lb1 priority 200\n"])
+def test_what_only_keepalived_can_read_is_replaced_by_an_election(change: Change, told: str) -> None:
+    """Peers may not know the new instance by the old one; where such lines stay, it is as with any other file."""
+    old = as_by(reader.load(SEED), "lb1")[f"file {KEEPALIVED_CONF}"]
+    states = {name: {f"file {KEEPALIVED_CONF}": replace(old, content=told)} for name in ("lb1", "lb2")}
+    scene = change(states=states)
+    assert [(way, names) for way, names, _ in scene.stages] == [("reelect", "lb2 lb1")]
+    assert all(identity_changes(scene.cluster, plan) for plan in scene.plan.nodes.values())
