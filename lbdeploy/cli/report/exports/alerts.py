@@ -153,9 +153,11 @@ def _about_versions(of: Selectors) -> Iterator[Alert]:
 
 
 def _about_verify(of: Selectors) -> Iterator[Alert]:
+    """A node that was looked at has versions, also where the VIPs may be on others, and nobody knows their holders."""
     yield Alert(
         "LbdeployNothingChecked",
-        f"lbdeploy_healthy{{{of.verified}}} == 0 unless on (cluster) lbdeploy_vip_holders{{{of.verified}}}",
+        f"lbdeploy_healthy{{{of.verified}}} == 0 unless on (cluster) "
+        f"(lbdeploy_vip_holders{{{of.verified}}} or lbdeploy_package_version{{{of.verified}}})",
         "3m", "critical",
         "no node of {{ $labels.cluster }} could be looked at",
         "Whether clients are served is not known. Which node says what: lbdeploy verify",

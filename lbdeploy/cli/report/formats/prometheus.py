@@ -34,8 +34,10 @@ def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[S
 
 
 def _holders(document: Mapping[str, Any]) -> Iterator[Sample]:
+    """None for a VIP that only nodes may hold which could not be looked at: 0 would say that clients reach nothing."""
     for vip in document.get("vips", ()):
-        yield {"vip": vip["address"], "network": vip["network"]}, len(vip["holders"])
+        if vip["holders"] or not vip["unknown"]:
+            yield {"vip": vip["address"], "network": vip["network"]}, len(vip["holders"])
 
 
 def _holder(document: Mapping[str, Any]) -> Iterator[Sample]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import cluster
-from documents import finding, server, verified
+from documents import VIP, finding, server, verified
 from goldens import BIG, GOOD
 from metrics import (
     INSTANCES,
@@ -133,6 +133,13 @@ def test_a_vip_that_is_not_on_one_node_raises_one(seed: Cluster, tmp_path: Path,
         },
     }
     told(tmp_path, text(seed), verify_says(vips=[vip]), "LbdeployVipHolders", expected)
+
+
+@pytest.mark.terminal
+def test_a_holder_that_can_not_be_reached_from_here_wakes_nobody(seed: Cluster, tmp_path: Path) -> None:
+    """The other node was looked at, and nobody knows whether clients are served: that the node is gone is told."""
+    said = verify_says(finding("error", "no answer", check="reach"), vips=[VIP | {"holders": [], "unknown": ["lb1"]}])
+    firing(tmp_path, text(seed), said, {"LbdeployProblem": ['node="lb1",check="reach"']})
 
 
 @pytest.mark.terminal

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from documents import failed, finding, verified
+import pytest
+from documents import VIP, failed, finding, verified
 
 from lbdeploy.cli.report.formats import Format
 
@@ -21,6 +22,15 @@ def test_holders_servers_and_findings_are_metrics() -> None:
     assert 'lbdeploy_server_up{cluster="k8s-api",node="lb2",frontend="k8s-api",server="master2"} 0' in lines
     assert 'lbdeploy_findings{cluster="k8s-api",node="lb1",check="service",severity="error"} 1' in lines
     assert [line for line in lines if not line.startswith("#") and not LINE.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize(("holders", "unknown", "said"), [([], [], 1), ([], ["lb1"], 0), (["lb2"], ["lb1"], 1)])
+def test_a_vip_that_an_unreachable_node_may_hold_is_not_on_none(
+    holders: list[str], unknown: list[str], said: int
+) -> None:
+    """Nobody is to be woken up because this machine can't reach the holder."""
+    text = PROMETHEUS.text(verified(vips=[VIP | {"holders": holders, "unknown": unknown}]))
+    assert text.count("lbdeploy_vip_holders{") == said
 
 
 def test_the_time_is_in_full() -> None:
