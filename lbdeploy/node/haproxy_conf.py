@@ -140,11 +140,23 @@ def _plain(host: str) -> str:
     return EVERYWHERE if address.is_unspecified else str(address)
 
 
+def host_and_port(server: str) -> tuple[str, str]:
+    """The host of a server, and its port, "" for none: what follows the last colon, also of IPv6 without brackets."""
+    host, _, port = server.rpartition(":")
+    if not host or "]" in port or (_is_address(server) and not _is_address(host)):
+        return server, ""
+    return host, port
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _with_port(server: str, port: str) -> str:
     """A server without a port is asked at the one that the client came to (haproxy's documentation of `server`)."""
-    bare = server.strip("[]")
-    try:
-        return f"{ip_address(bare)}:{port}"
-    except ValueError:
-        host, _, own = server.rpartition(":")
-        return f"{_plain(host)}:{own}" if host else f"{server}:{port}"
+    host, own = host_and_port(server)
+    return f"{_plain(host)}:{own or port}"

@@ -39,6 +39,24 @@ def test_binds_are_read_with_the_servers_behind_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("10.20.0.21", "10.20.0.21:443"),
+        ("ipv4@10.20.0.21:6443", "10.20.0.21:6443"),
+        ("w1.example.com", "w1.example.com:443"),
+        ("[fd00::21]", "fd00::21:443"),
+        ("[fd00::21]:6443", "fd00::21:6443"),
+        ("fd00::21:6443", "fd00::21:6443"),
+        ("fd00::0021:6443", "fd00::21:6443"),
+    ],
+)
+def test_a_server_is_the_same_in_each_of_its_forms(server: str, expected: str) -> None:
+    """The port is what follows the last colon, also of IPv6 without brackets; without one, it is the client's."""
+    (found,) = listeners(f"listen x\n  bind :443\n  server s {server} check\n")
+    assert found.servers == {expected}
+
+
+@pytest.mark.parametrize(
     ("text", "address", "port"),
     [
         (":80", "*", "80"),

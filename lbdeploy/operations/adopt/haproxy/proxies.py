@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from lbdeploy.config.model import Address
+from lbdeploy.node.haproxy_conf import host_and_port
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
 from lbdeploy.operations.adopt.reading.sources import HostNames
 
@@ -175,15 +176,14 @@ def _servers(section: Section, names: HostNames) -> list[HandMadeServer]:
 
 
 def _server(line: Directive, base: dict[str, str], names: HostNames) -> HandMadeServer | None:
-    text = line.words[2].rpartition("@")[2]
-    host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "")
+    host, port = host_and_port(line.words[2].rpartition("@")[2])
     own = server_options(line.words[3:])
     options = {key: value for key, value in (base | own).items() if f"no-{key}" not in own}
     number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 else None
     if port and number is None:
         return None
     with suppress(ValueError):
-        return HandMadeServer(line.words[1], ip_address(host.strip("[]") or port), number, options, line)
+        return HandMadeServer(line.words[1], ip_address(host.strip("[]")), number, options, line)
     address = names.address(host)
     return HandMadeServer(line.words[1], address, number, options, line, host) if address else None
 

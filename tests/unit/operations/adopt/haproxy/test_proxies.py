@@ -60,7 +60,10 @@ def test_sockets_are_no_ports() -> None:
         ("10.0.0.1:6443", "10.0.0.1", 6443),
         ("ipv4@10.0.0.1:6443", "10.0.0.1", 6443),
         ("[2001:db8::1]:6443", "2001:db8::1", 6443),
+        ("[2001:db8::1]", "2001:db8::1", None),
         ("2001:db8::1", "2001:db8::1", None),
+        ("fd00::21:6443", "fd00::21", 6443),
+        ("ipv6@fd00::1:2:6443", "fd00::1:2", 6443),
     ],
 )
 def test_servers_may_be_written_in_every_way(text: str, address: str, port: int | None) -> None:
