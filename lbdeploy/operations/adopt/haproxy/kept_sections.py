@@ -25,7 +25,6 @@ _NEEDED = (
     "crt-base",
     "issuers-chain",
 )
-_LEADS = ("default_backend", "use_backend")
 
 
 @dataclass(slots=True)
@@ -57,14 +56,24 @@ def kept_sections(node: str, sections: Sequence[Section], proxies: Sequence[Prox
     left = [each for each in sections if each.kind not in ("global", "defaults") and not _in(each, served)]
     if not any(each.kind in ("frontend", "listen") for each in left):
         return KeptSections()
-    named = {word for each in left for line in each.lines if line.words[0] in _LEADS for word in line.words[1:2]}
+    named = {name for each in left for name in _leads_to(each)}
+    anywhere = any("%[" in name for name in named)  # what clients send decides
     # lbdeploy's own section of this name does what the backend did.
-    shared = [each for each in served if each.kind != "frontend" and each.name in named - set(made.tables)]
+    others = [each for each in served if each.kind != "frontend" and each.name not in made.tables]
+    shared = [each for each in others if anywhere or each.name in named]
     kept = [each for each in sections if _in(each, left) or _in(each, shared)]
     wide = [line for each in sections if each.kind == "global" for line in each.lines]
     return KeptSections(
         kept, [each for each in wide if each.words[0].startswith(_NEEDED)], list(_needed_defaults(sections, kept))
     )
+
+
+def _leads_to(section: Section) -> Iterator[str]:
+    """The backends that a section names, its default one also by its section defaults."""
+    if section.kind in ("frontend", "listen"):
+        default = section.last("default_backend")
+        for line in (*section.own("use_backend"), *([default] if default else [])):
+            yield from line.words[1:2]
 
 
 def _in(section: Section, sections: Sequence[Section]) -> bool:

@@ -80,6 +80,23 @@ def test_sections_are_kept_with_what_they_depend_on() -> None:
     assert "    setenv SITE lan\n" in kept
 
 
+@pytest.mark.parametrize(
+    ("defaults", "own", "kept"),
+    [
+        ("    default_backend masters\n", "", True),
+        ("    default_backend masters\n", "    default_backend sites\n", False),
+        ("", "    use_backend %[req.hdr(host)]\n", True),
+        ("", "    default_backend sites\n", False),
+    ],
+    ids=["its defaults name it", "it has another one than its defaults", "what clients send names it", "none names it"],
+)
+def test_a_backend_is_kept_that_a_kept_section_may_lead_to(defaults: str, own: str, kept: bool) -> None:
+    haproxy = WEB.replace("    mode http\n", f"    mode http\n{defaults}").replace(
+        "    use_backend masters if { path /api }\n    default_backend sites\n", own
+    )
+    assert ("\nbackend masters\n" in adopted(haproxy).files[FILE]) == kept
+
+
 def test_what_lbdeploys_own_section_does_is_not_there_twice(tmp_path: Path) -> None:
     """A backend of the name that the frontend has in hosts.toml is that frontend's section."""
     found = adopted(WEB.replace("masters", "api"))
