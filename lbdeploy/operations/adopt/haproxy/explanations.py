@@ -9,7 +9,7 @@ from typing import Any
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends, name_in
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, KeptSections
 from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
-from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, Proxy, server_options
+from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, HandMadeServer, Proxy, server_options
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
 from lbdeploy.operations.adopt.reading.machine import Machine
 from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
@@ -123,9 +123,9 @@ def _proxy(side: HaproxySide, names: Sequence[str], line: Directive, *, default:
 def _looked_up(
     table: Mapping[str, Meaning], line: Directive, otherwise: str, default: Meaning | None = None
 ) -> Meaning:
-    """By the first two words, or the first; "no option x" is that of option x."""
+    """By the first two words, or the first; "no option x" is that of option x, where it has no meaning of its own."""
     words = line.words[1:] if line.words[0] == "no" else line.words
-    found = table.get(" ".join(words[:2])) or table.get(words[0])
+    found = table.get(" ".join(line.words[:3])) or table.get(" ".join(words[:2])) or table.get(words[0])
     return found or (default if default and default[1] else ("changes", otherwise))
 
 
@@ -214,10 +214,18 @@ def _server(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning
     lost = [text for option, value in own.items() if (text := _lost(side, names, option, value))]
     if found.host:
         lost.append(f"{found.host} is {found.address} for {side.machine.name} at present, which hosts.toml has")
+    if of and _backups_begin_to_share(side.tables(names)[0], of, found):
+        lost.append("all backups share the load: without option allbackups, the first of them alone has it now")
     if "check" not in found.options:
         lost.insert(0, "it is checked, which it is not now: while it does not answer, it gets no connections")
     key = f"frontends.{names[0]}.servers.{known[0]}"
     return ("changes", f"{key}; {'; '.join(lost)}") if lost else ("kept", key)
+
+
+def _backups_begin_to_share(table: dict[str, Any], proxy: Proxy, server: HandMadeServer) -> bool:
+    """Whether a server is one of several backups of which haproxy uses one at a time: lbdeploy's frontends use all."""
+    backups = [each for each in table["servers"].values() if isinstance(each, dict) and "backup" in each]
+    return "backup" in server.options and len(backups) > 1 and not proxy.back.has_option("allbackups")
 
 
 def _http_check(side: HaproxySide, names: Sequence[str], _: Directive) -> Meaning:

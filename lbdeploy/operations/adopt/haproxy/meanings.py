@@ -78,6 +78,7 @@ PROXY: dict[str, Meaning] = {
     "option log-health-checks": ("changes", "haproxy logs that a server went down or up, not each check"),
     "option tcpka": _OURS,
     "option allbackups": ("kept", "all backups share the load"),
+    "no option allbackups": ("equal", "what it means for several backups is said of each of these servers"),
     "option contstats": ("equal", "counts are those that haproxy has at the end of a connection"),
     "option tcp-smart-accept": ("equal", "haproxy's default"),
     "option tcp-smart-connect": ("equal", "haproxy's default"),

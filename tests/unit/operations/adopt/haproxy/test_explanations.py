@@ -67,3 +67,23 @@ def test_a_time_of_the_defaults_that_the_preferred_node_has_otherwise_changes() 
     other = haproxy.replace("50s", "60s")
     found = adopt_all(pair_of(made.K3S_KEEPALIVED, haproxy, other=other))
     assert told(found, "timeout client 60s", "lb2") == ("changes", "frontends.k3s-frontend.client_timeout = 50")
+
+
+@pytest.mark.parametrize(
+    ("backups", "more", "verdict"),
+    [
+        (2, "", "changes"),
+        (2, "    no option allbackups\n", "changes"),
+        (2, "    option allbackups\n", "kept"),
+        (1, "", "kept"),
+    ],
+)
+def test_backups_that_haproxy_uses_one_by_one_begin_to_share_the_load(backups: int, more: str, verdict: str) -> None:
+    """Those of lbdeploy's frontends all do; of a single one, or where they do so already, nothing changes."""
+    haproxy = made.K3S_HAPROXY + more
+    lines = [f"server b{n} 10.20.0.3{n}:6443 check backup" for n in range(backups)]
+    found = adopt_all(pair_of(made.K3S_KEEPALIVED, haproxy + "".join(f"    {each}\n" for each in lines)))
+    assert [(told(found, each)[0], "share" in told(found, each)[1]) for each in lines] == [
+        (verdict, verdict == "changes")
+    ] * backups
+    assert told(found, "server server-1 10.20.0.21:6443 check")[0] == "kept"
