@@ -16,7 +16,7 @@ from lbdeploy.operations.adopt.haproxy import explanations as haproxy_rows
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, PATTERN, KeptSections, file_of, kept_sections
 from lbdeploy.operations.adopt.haproxy.places import Places, placed
-from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, proxies
+from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, local_ports, proxies
 from lbdeploy.operations.adopt.keepalived import explanations as vrrp_rows
 from lbdeploy.operations.adopt.keepalived import scripts
 from lbdeploy.operations.adopt.keepalived import table as vrrp
@@ -77,7 +77,7 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
     best = vrrp.preferred(mains)
     found = _networks(nodes, mains)
     side = next(each for each in nodes if each.name == best)
-    own = scripts.scripts(side.entries, mains[best], side.machine.sources["keepalived"])
+    own = scripts.scripts(side.entries, mains[best], side.machine.sources["keepalived"], local_ports(side.proxies))
     grouped, merged_for = _groups(nodes, mains, found[0])
     in_groups = {each.name: {str(vip) for vip in each.vips} for each in grouped}
     networks, places = placed(found, in_groups, [each.proxies for each in nodes])

@@ -217,3 +217,9 @@ def bound(found: Collection[Proxy]) -> set[Address]:
         with suppress(ValueError):
             addresses.add(ip_address(each.address))
     return addresses
+
+
+def local_ports(found: Collection[Proxy]) -> set[int]:
+    """The ports at which haproxy answers the node itself at localhost."""
+    local = (ANY, "127.0.0.1", "::1", "localhost")
+    return {each.port for proxy in found for each in proxy.endpoints if each.address in local}

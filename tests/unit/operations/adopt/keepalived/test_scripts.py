@@ -30,17 +30,30 @@ UPLINK = "#!/bin/sh\nping -c 1 10.20.0.1\n"
         ("/etc/keepalived/uplink.sh", False),
         ("/usr/bin/ping -c 1 10.0.0.1", False),
         ("/etc/keepalived/none.sh", False),
+        ("/usr/bin/curl -sk https://localhost:8443/healthz", True),
+        ("/bin/nc -z -w 1 127.0.0.1 8443", True),
+        ("/etc/keepalived/variables.sh", True),
+        ("/etc/keepalived/more.sh", False),
+        ("/etc/keepalived/dns-too.sh", False),
+        ("/bin/nc -z 127.0.0.1 53", False),
+        ("/usr/bin/curl -sf http://localhost:2379/health", False),
+        ("/usr/bin/curl -sf http://localhost/healthz", False),
+        ("/usr/bin/curl -sf http://127.0.0.1:9100/haproxy", False),
+        ("/usr/bin/curl -sfk https://10.20.0.21:8443/healthz", False),
         ("", False),
     ],
 )
-def test_what_only_asks_for_haproxy_or_the_api_is_lbdeploys_own_check(command: str, expected: bool) -> None:
-    """By the command, or by what its script does."""
+def test_what_only_asks_for_haproxy_or_its_ports_is_lbdeploys_own_check(command: str, expected: bool) -> None:
+    """By the command, or by what its script does; haproxy has port 8443 at localhost."""
     files = {
         "/etc/keepalived/chk.sh": "#!/bin/sh\n# see if haproxy is there\npgrep -x haproxy >/dev/null\n",
         "/etc/keepalived/api.sh": made.CHECK_APISERVER,
+        "/etc/keepalived/variables.sh": "#!/bin/sh\nPORT=8443\ncurl -sfk https://$VIP:$PORT/healthz\n",
+        "/etc/keepalived/more.sh": "#!/bin/sh\npidof haproxy && ping -c 1 10.0.0.1\n",
+        "/etc/keepalived/dns-too.sh": "#!/bin/sh\npidof haproxy && nc -z localhost 53\n",
         "/etc/keepalived/uplink.sh": "#!/bin/sh\n# not of haproxy: curl localhost\nping -c 1 10.0.0.1\n",
     }
-    assert watches_haproxy(command, Sources({path: {path: text} for path, text in files.items()})) == expected
+    assert watches_haproxy(command, Sources({path: {path: text} for path, text in files.items()}), {8443}) == expected
 
 
 def tracking(script: str, more: str = "", notify: str = "") -> str:
@@ -64,6 +77,14 @@ def test_a_script_of_ones_own_lies_beside_hosts_toml() -> None:
 def test_a_command_becomes_a_script_that_runs_it() -> None:
     found = adopt_all(pair_of(tracking('"/usr/bin/ping -c 1 10.20.0.1"'), made.K3S_HAPROXY))
     assert found.files == {"scripts/up-link": "#!/bin/sh\nexec /usr/bin/ping -c 1 10.20.0.1\n"}
+
+
+@pytest.mark.parametrize(("bind", "own"), [("*:6443", False), ("10.20.0.10:6443", True)], ids=["haproxy", "another"])
+def test_who_answers_at_a_port_of_the_node_itself_decides_what_is_watched(bind: str, own: bool) -> None:
+    """haproxy that is open on the VIP alone is not what answers at localhost."""
+    conf = tracking('"/usr/bin/curl -sk https://localhost:6443/readyz"')
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY.replace("*:6443", bind)))
+    assert list(found.draft["vrrp"].get("track_scripts", {})) == (["up-link"] if own else [])
 
 
 def test_notifications_of_states_become_one_script(tmp_path: Path) -> None:
