@@ -9,7 +9,12 @@ from lbdeploy.config.model import instance_name
 from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
 from lbdeploy.operations.adopt.keepalived.instances import VIP_BLOCKS, HandMade, address, vip_of
 from lbdeploy.operations.adopt.keepalived.meanings import BLOCKS, GLOBALS, INSTANCE, OUTSIDE, VIP_WORDS
-from lbdeploy.operations.adopt.keepalived.script_explanations import script_head, script_line, weight_of_check
+from lbdeploy.operations.adopt.keepalived.script_explanations import (
+    notification,
+    script_head,
+    script_line,
+    weight_of_check,
+)
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
 from lbdeploy.operations.adopt.keepalived.table import trackable
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry, every
@@ -29,7 +34,7 @@ def _meaning(side: KeepalivedSide, around: tuple[ConfEntry, ...], entry: ConfEnt
     outer = around[0]
     match outer.key:
         case "global_defs":
-            return looked_up(GLOBALS, entry)
+            return _global(entry)
         case "vrrp_script":
             return script_line(side, outer, entry)
         case "vrrp_instance":
@@ -37,6 +42,12 @@ def _meaning(side: KeepalivedSide, around: tuple[ConfEntry, ...], entry: ConfEnt
         case "vrrp_track_file" | "track_file":
             return _track_file(side, outer, entry)
     return looked_up(OUTSIDE, outer)
+
+
+def _global(entry: ConfEntry) -> Meaning:
+    if entry.key == "script_user" and entry.words[1:2] != ("root",):
+        return "changes", "root runs the scripts"
+    return looked_up(GLOBALS, entry)
 
 
 def _head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
@@ -84,8 +95,8 @@ def _setting(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meanin
         return compared(side, side.own, f"nodes.{side.node}.{network}", entry)
     if of_key := _OF_KEY.get(entry.key):
         return of_key(side, outer, entry)
-    if entry.key in ("notify", "notify_master", "notify_backup", "notify_fault") and side.scripts.notify:
-        return "kept", f"vrrp.notify = {side.scripts.notify}, beside hosts.toml: root runs it at every change of state"
+    if entry.key in ("notify", "notify_master", "notify_backup", "notify_fault"):
+        return notification(side, entry)
     return looked_up(INSTANCE, entry)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
+from lbdeploy.operations.adopt.keepalived.scripts import command_of
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.rows import Meaning
@@ -55,3 +56,12 @@ def _own_script(side: KeepalivedSide, key: str, entry: ConfEntry) -> Meaning:
     if entry.key == "user":
         return "changes", "root runs it"
     return compared(side, table, f"vrrp.track_scripts.{key}.{entry.key}", entry)
+
+
+def notification(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    """A line of an instance that names a script for its changes of state."""
+    if side.scripts.notified.get(entry.key) != command_of(entry):
+        return "ends", f"{side.preferred} does not run it, and its scripts are those of all nodes"
+    what = f"vrrp.notify = {side.scripts.notify}, beside hosts.toml: root runs it at every change of state"
+    user, *group = entry.script_words[1:] or ("root",)
+    return ("kept", what) if user == "root" else ("changes", f"{what}, no longer {' '.join((user, *group))}")

@@ -6,7 +6,7 @@ hosts.toml names scripts by a file beside it. What can't be one becomes a script
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ _ASKS_PORT = re.compile(r"\b(curl|wget|nc)\b")
 _ASKS_MORE = re.compile(r"\b(ping6?|fping|arping|dig|nslookup|df|mountpoint)\b")
 _LOCAL_PORT = re.compile(r"(?:localhost|127\.0\.0\.1|\[?::1\]?)[: ]+([0-9]{1,5})\b")
 _ITSELF = re.compile(r"localhost|127\.0\.0\.1|\[::1\]|://\$")  # a variable stands for the node, or for a VIP
-_NOTIFY = ("notify_master", "notify_backup", "notify_fault", "notify_stop")
+_NOTIFY = ("notify", "notify_master", "notify_backup", "notify_fault", "notify_stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,15 @@ class Tracked:
 
 @dataclass(slots=True)
 class Scripts:
-    """What the scripts become: `tracked` by name in keepalived.conf, and `files` that lie beside hosts.toml."""
+    """What the scripts become: `tracked` by name in keepalived.conf, and `files` that lie beside hosts.toml.
+
+    `notify` is the one that runs what was `notified`: the commands by their keywords.
+    """
 
     tracked: dict[str, Tracked] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     notify: str = ""
+    notified: dict[str, str] = field(default_factory=dict)
 
     @property
     def check(self) -> Tracked | None:
@@ -67,13 +71,15 @@ def scripts(entries: Sequence[ConfEntry], instance: HandMade, sources: Sources, 
     for name, use in instance.tracked.items():
         entry = defined.get(name)
         if entry is not None:
-            key = "" if watches_haproxy(entry.get("script") or "", sources, ports) else _plain(name, found)
+            command = _script(entry)
+            key = "" if watches_haproxy(command, sources, ports) else _plain(name, found)
             found.tracked[name] = Tracked(entry, use, key)
             if key:
-                found.files[f"scripts/{key}"] = _text(entry.get("script") or "", sources)
-    if notify := _notify(instance.entry, sources):
+                found.files[f"scripts/{key}"] = _text(command, sources)
+    if commands := _notified(instance.entry):
+        found.notified = commands
         found.notify = "scripts/notify"
-        found.files[found.notify] = notify
+        found.files[found.notify] = _notify(commands, sources)
     return found
 
 
@@ -98,7 +104,7 @@ def missing(entries: Sequence[ConfEntry], sources: Sources) -> None:
         if each.block is not None:
             for line in each.block:
                 if line.key == "script" or line.key.startswith("notify"):
-                    _file(line.value, sources)
+                    _file(command_of(line), sources)
 
 
 def _file(command: str, sources: Sources) -> str | None:
@@ -112,20 +118,34 @@ def _file(command: str, sources: Sources) -> str | None:
     return text if text and (path != words[0] or text.startswith("#!")) else None
 
 
-def _text(command: str, sources: Sources) -> str:
+def command_of(notification: ConfEntry) -> str:
+    """The command of a notification, without the user and the group that may follow it."""
+    return next(iter(notification.script_words), "")
+
+
+def _script(entry: ConfEntry) -> str:
+    """The command of a vrrp_script."""
+    line = entry.last("script")
+    return " ".join(line.script_words) if line else ""
+
+
+def _text(command: str, sources: Sources, arguments: str = "") -> str:
     """The script beside hosts.toml: the file itself, or a line that runs the command on the node."""
     script = sources.file(command) if command.startswith("/") and not command.split()[1:] else None
-    return script if script and script.startswith("#!") else f"#!/bin/sh\nexec {command}\n"
+    return script if script and script.startswith("#!") else f"#!/bin/sh\nexec {command}{arguments}\n"
 
 
-def _notify(instance: ConfEntry, sources: Sources) -> str:
-    """One script for all of keepalived's notifications, or ""."""
-    every = _command(instance.get("notify"))
-    states = {key.removeprefix("notify_").upper(): _command(instance.get(key)) for key in _NOTIFY}
-    chosen = {state: command for state, command in states.items() if command}
-    if every and not chosen:
-        return _text(every, sources) if sources.file(every) else f'#!/bin/sh\nexec {every} "$@"\n'
-    return "".join(_by_state(every, chosen)) if chosen else ""
+def _notified(instance: ConfEntry) -> dict[str, str]:
+    """The commands of an instance's notifications, by their keywords."""
+    lines = ((key, instance.last(key)) for key in _NOTIFY)
+    return {key: command for key, line in lines if line and (command := command_of(line))}
+
+
+def _notify(commands: Mapping[str, str], sources: Sources) -> str:
+    """One script for all of keepalived's notifications."""
+    every = commands.get("notify", "")
+    states = {key.removeprefix("notify_").upper(): each for key, each in commands.items() if key != "notify"}
+    return "".join(_by_state(every, states)) if states else _text(every, sources, ' "$@"')
 
 
 def _by_state(every: str, chosen: dict[str, str]) -> Iterator[str]:
@@ -136,11 +156,6 @@ def _by_state(every: str, chosen: dict[str, str]) -> Iterator[str]:
     for state, command in chosen.items():
         yield f"    {state}) {command} ;;\n"
     yield "esac\n"
-
-
-def _command(value: str | None) -> str:
-    """A command of a notification; a second word may be the user that runs it, unless the command was quoted."""
-    return (value or "").strip()
 
 
 def _plain(name: str, found: Scripts) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from posixpath import dirname, join
 
-from lbdeploy.common.config_words import keepalived_words
+from lbdeploy.common.config_words import haproxy_words, keepalived_words
 from lbdeploy.operations.adopt.reading.sources import FilePlace, Sources
 
 DEEPEST = 20  # files that include each other, and blocks within blocks
@@ -25,13 +26,17 @@ _REPEATED = re.compile(r"~(?:SEQ|LST)\(")
 
 @dataclass(frozen=True, slots=True)
 class ConfEntry:
-    """A line, or a block with the lines in it. `unread`: what it means can't be told without keepalived itself."""
+    """A line, or a block with the lines in it. `unread`: what it means can't be told without keepalived itself.
+
+    `meant` is the line that it is in, without comments and definitions.
+    """
 
     words: tuple[str, ...]
     place: FilePlace
     text: str
     block: tuple[ConfEntry, ...] | None = None
     unread: bool = False
+    meant: str = ""
 
     @property
     def key(self) -> str:
@@ -41,14 +46,30 @@ class ConfEntry:
     def value(self) -> str:
         return " ".join(self.words[1:])
 
+    @property
+    def script_words(self) -> tuple[str, ...]:
+        """The words after the keyword as keepalived has them where a script is named: a command, its user and group.
+
+        There, single quotes count too, and escapes do.
+        """
+        words = [word for word, _ in haproxy_words(self.meant)]
+        if self.key not in words:
+            return self.words[1:]
+        return tuple(takewhile(lambda word: word != "}", words[words.index(self.key) + 1 :]))
+
     def inside(self, *keys: str) -> tuple[ConfEntry, ...]:
         """The lines of the blocks of this block that have one of these names."""
         return tuple(each for block in self.block or () if block.key in keys for each in block.block or ())
 
-    def get(self, key: str) -> str | None:
-        """The value of the last line of this name in this block: the one that counts. None where there is none."""
-        found = [each.value for each in self.block or () if each.key == key and each.block is None]
+    def last(self, key: str) -> ConfEntry | None:
+        """The last line of this name in this block: the one that counts."""
+        found = [each for each in self.block or () if each.key == key and each.block is None]
         return found[-1] if found else None
+
+    def get(self, key: str) -> str | None:
+        """The value of that line. None where there is none."""
+        line = self.last(key)
+        return line.value if line else None
 
     def has(self, key: str) -> bool:
         return any(each.key == key for each in self.block or ())
@@ -150,7 +171,7 @@ def _blocks(lines: Sequence[_Line]) -> tuple[ConfEntry, ...]:
                 levels.append([])
             elif words != ["}"]:
                 unread = bool(_REPEATED.search(line.meant) or _USE.search(line.meant))
-                levels[-1].append(ConfEntry(tuple(words), line.place, line.text, unread=unread))
+                levels[-1].append(ConfEntry(tuple(words), line.place, line.text, unread=unread, meant=line.meant))
             elif heads:
                 _close(levels, heads)
     return _closed(levels, heads)

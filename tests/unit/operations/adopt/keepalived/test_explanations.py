@@ -47,7 +47,12 @@ def test_blocks_of_an_instance(block: str, line: str, verdict: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "verdict"),
-    [("vrrp_strict", "changes"), ("smtp_server 10.0.0.1", "changes"), ("vrrp_garp_interval 0", "equal")],
+    [
+        ("vrrp_strict", "changes"),
+        ("smtp_server 10.0.0.1", "changes"),
+        ("vrrp_garp_interval 0", "equal"),
+        ("script_user nobody", "changes"),
+    ],
 )
 def test_keywords_of_global_defs(line: str, verdict: str) -> None:
     assert explained(line, old="  script_user root\n")[0] == verdict

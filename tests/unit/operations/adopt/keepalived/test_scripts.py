@@ -111,6 +111,43 @@ def test_one_notification_of_all_states_is_kept_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "text", "verdict"),
+    [
+        ("notify /opt/n.sh", "#!/bin/sh\necho $3\n", "kept"),
+        ("notify /opt/n.sh root", "#!/bin/sh\necho $3\n", "kept"),
+        ("notify /opt/n.sh nobody", "#!/bin/sh\necho $3\n", "changes"),
+        ('notify "/opt/other.sh a b" nobody nogroup', '#!/bin/sh\nexec /opt/other.sh a b "$@"\n', "changes"),
+        ("notify '/opt/other.sh a b' nobody", '#!/bin/sh\nexec /opt/other.sh a b "$@"\n', "changes"),
+        ("notify \"/opt/other.sh 'a b'\"", "#!/bin/sh\nexec /opt/other.sh 'a b' \"$@\"\n", "kept"),
+        (r'notify "/opt/other.sh \"a b\"" nobody', '#!/bin/sh\nexec /opt/other.sh "a b" "$@"\n', "changes"),
+    ],
+)
+def test_the_user_of_a_notification_is_no_argument_of_it(line: str, text: str, verdict: str) -> None:
+    """It is root that runs it from then on, which is said."""
+    conf = made.K3S_KEEPALIVED.replace("    track_script", f"    {line}\n    track_script")
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY, {"/opt/n.sh": "#!/bin/sh\necho $3\n"}))
+    assert found.files == {"scripts/notify": text}
+    assert (told(found, line)[0], "no longer nobody" in told(found, line)[1]) == (verdict, verdict == "changes")
+
+
+def test_the_users_of_notifications_of_states_are_no_arguments() -> None:
+    conf = made.K3S_KEEPALIVED.replace("    track_script", '    notify_fault "/opt/f.sh x" nobody\n    track_script')
+    assert "FAULT) /opt/f.sh x ;;" in adopt_all(pair_of(conf, made.K3S_HAPROXY)).files["scripts/notify"]
+
+
+def test_a_command_in_single_quotes_is_run_without_them() -> None:
+    found = adopt_all(pair_of(tracking("'/usr/bin/ping -c 1 10.20.0.1'"), made.K3S_HAPROXY))
+    assert found.files == {"scripts/up-link": "#!/bin/sh\nexec /usr/bin/ping -c 1 10.20.0.1\n"}
+
+
+def test_a_notification_that_only_the_other_node_has_ends() -> None:
+    """Scripts are the same on all nodes: those of the preferred one."""
+    conf = made.K3S_KEEPALIVED.replace("    track_script", "    notify /opt/OWN.sh\n    track_script")
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY))
+    assert (told(found, "notify /opt/11.sh")[0], told(found, "notify /opt/12.sh", "lb2")[0]) == ("kept", "ends")
+
+
+@pytest.mark.parametrize(
     ("path", "kept"), [("/run/uplink", True), ("/etc/uplink", False)], ids=["a folder that lasts", "another folder"]
 )
 def test_files_are_tracked_where_hosts_toml_allows_it(path: str, kept: bool) -> None:
