@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lbdeploy.operations.adopt.haproxy import http_checks
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends, name_in
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, KeptSections
 from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
@@ -44,7 +45,11 @@ class HaproxySide:
     def served(self, section: Section) -> list[str]:
         """The frontends of hosts.toml that do what a section does."""
         leading = [each for each in self.proxies if any(section is part for part in each.sections) and not each.why]
-        return [name for each in leading for name in self.frontends.of.get((self.machine.name, each.front.name), [])]
+        return [name for each in leading for name in self.names_of(each)]
+
+    def names_of(self, proxy: Proxy) -> list[str]:
+        """The frontends of hosts.toml that a section which listens became."""
+        return self.frontends.of.get((self.machine.name, proxy.front.name), [])
 
 
 def rows(side: HaproxySide) -> Iterator[LineRow]:
@@ -94,6 +99,8 @@ def _left_out(side: HaproxySide, section: Section) -> Meaning:
 def _default(side: HaproxySide, line: Directive) -> Meaning:
     """A line of a section defaults: it matters for the frontends that hosts.toml has."""
     names = list(side.frontends.tables)
+    if http_checks.is_of_check(line) and (checked := _checked_by(side, line)):
+        return _http_check(side, checked, line)
     match line.words[0]:
         case "defaults":
             return "kept", "each frontend has its settings in hosts.toml"
@@ -228,15 +235,31 @@ def _backups_begin_to_share(table: dict[str, Any], proxy: Proxy, server: HandMad
     return "backup" in server.options and len(backups) > 1 and not proxy.back.has_option("allbackups")
 
 
-def _http_check(side: HaproxySide, names: Sequence[str], _: Directive) -> Meaning:
+def _http_check(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
     table = side.tables(names)[0]
-    if table["check"] == "https":
-        return "kept", f'frontends.{names[0]}.check = "https", GET {table["check_path"]}: 200 is ready, nothing else'
-    return (
-        "changes",
-        f"frontends.{names[0]}.check = tcp: a server is up if it accepts connections; "
-        'check = "https" asks for a page, by TLS',
-    )
+    if table["check"] != "https":
+        return (
+            "changes",
+            f"frontends.{names[0]}.check = tcp: a server is up if it accepts connections; "
+            'check = "https" asks for a page, by TLS',
+        )
+    ready = ", ".join(str(each) for each in http_checks.statuses(table))
+    what = f'frontends.{names[0]}.check = "https", GET {table["check_path"]}: {ready} is ready, nothing else'
+    proxy = next(each for each in side.proxies if _is_of(each, line) and set(side.names_of(each)) & set(names))
+    lost = http_checks.lost(proxy, line, table)
+    return ("changes", f"{what}; {'; '.join(lost)}") if lost else ("kept", what)
+
+
+def _is_of(proxy: Proxy, line: Directive) -> bool:
+    """Whether a line is of the section, or of the defaults that it goes by."""
+    lines = (*proxy.front.lines, *proxy.back.lines, *proxy.back.defaults)
+    return any(line is each for each in lines)
+
+
+def _checked_by(side: HaproxySide, line: Directive) -> list[str]:
+    """The frontends whose servers are asked for a page as a line of the defaults says."""
+    asking = [each for each in side.proxies if not each.why and each.asks_for_a_page]
+    return [name for each in asking if each.back.last(*line.words[:2]) is line for name in side.names_of(each)]
 
 
 _OF_WORD = {

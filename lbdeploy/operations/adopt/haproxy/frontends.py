@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from lbdeploy.operations.adopt.haproxy import http_checks
 from lbdeploy.operations.adopt.haproxy.places import Places
 from lbdeploy.operations.adopt.haproxy.proxies import HandMadeServer, Proxy
 from lbdeploy.operations.adopt.keepalived.table import tidy
@@ -62,7 +63,12 @@ class Frontends:
         return plain if plain not in self.tables else f"{plain}-{port}"
 
     def _table(self, name: str, proxy: Proxy, port: int, sources: Sources) -> dict[str, Any]:
-        made = {"port": port, "balance": _balance(proxy)} | _checks(proxy) | dict(_times(proxy)) | dict(_options(proxy))
+        made = (
+            {"port": port, "balance": _balance(proxy)}
+            | http_checks.table(proxy)
+            | dict(_times(proxy))
+            | dict(_options(proxy))
+        )
         if made["check"] == "https":
             self._authority(made, name, proxy, sources)
         made["servers"] = server_tables(proxy, port)
@@ -81,24 +87,6 @@ class Frontends:
 def _balance(proxy: Proxy) -> str:
     line = proxy.back.last("balance")
     return _BALANCE.get(line.words[1] if line and len(line.words) > 1 else "roundrobin", "roundrobin")
-
-
-def _checks(proxy: Proxy) -> dict[str, Any]:
-    if not proxy.tls_check:
-        return {"check": "tcp"}
-    made = {"check": "https", "check_path": path(proxy)}
-    host = proxy.option("check-sni") or proxy.option("verifyhost")
-    return made | ({"check_host": host} if host else {})
-
-
-def path(proxy: Proxy) -> str:
-    """The page that a check asks for."""
-    line = proxy.back.last("option", "httpchk")
-    words = [each for each in (line.words[2:] if line else ()) if each.startswith("/")]
-    sent = proxy.back.last("http-check", "send")
-    if sent and "uri" in sent.words[:-1]:
-        words = [sent.words[sent.words.index("uri") + 1]]
-    return words[0] if words else "/"
 
 
 def _times(proxy: Proxy) -> Iterator[tuple[str, Any]]:

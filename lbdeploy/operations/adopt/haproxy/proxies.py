@@ -21,6 +21,7 @@ DECIDES = (
 )  # fmt: skip
 _HARMLESS = ("errorfile",)  # of no use to TCP
 _BIND_WORDS = {"name": 1, "v4v6": 0, "v6only": 0, "transparent": 0, "defer-accept": 0, "backlog": 1, "maxconn": 1}
+_KIND = re.compile(r"chk$|-check$")  # of a check: httpchk, tcp-check, mysql-check
 ANY = "*"
 
 
@@ -85,11 +86,20 @@ class Proxy:
         return any((each.address, each.port) == (server.address, server.port) for each in before)
 
     @property
+    def asks_for_a_page(self) -> bool:
+        """Whether servers are asked for a page: of the kinds of checks, the last one that is named counts."""
+        lines = (*self.back.defaults, *self.back.lines)
+        kinds = [
+            line.words[1] for line in lines if line.begins("option") and line.words[1:2] and _KIND.search(line.words[1])
+        ]
+        return self.back.has_option("httpchk") and kinds[-1:] == ["httpchk"]
+
+    @property
     def tls_check(self) -> bool:
         """Whether servers are asked over TLS for a page."""
         connect = self.back.last("http-check", "connect")
         tls = any("check-ssl" in each.options for each in self.servers) or bool(connect and "ssl" in connect.words)
-        return self.back.has_option("httpchk") and tls
+        return self.asks_for_a_page and tls
 
 
 def proxies(sections: Sequence[Section], names: HostNames) -> list[Proxy]:

@@ -39,6 +39,78 @@ def test_lines_of_a_backend(line: str, verdict: str, words: str) -> None:
     assert (found, words in meaning) == (verdict, True)
 
 
+def asking(*lines: str) -> str:
+    """A haproxy.cfg whose servers are asked over TLS for a page, as these lines say."""
+    more = "".join(f"    {each}\n" for each in lines)
+    return made.K3S_HAPROXY.replace("    option tcp-check\n", more).replace("check\n", "check check-ssl verify none\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict", "words"),
+    [
+        ("http-check expect status 401", "kept", "401 is ready, nothing else"),
+        ("http-check expect comment x status 200,401", "kept", "200, 401 is ready"),
+        ("http-check expect status 200-399", "changes", "not what this line lists"),
+        ("http-check expect ! status 500", "changes", "whatever else"),
+        ("http-check expect rstring ^ok$", "changes", "whatever else"),
+        ("http-check send meth GET uri /healthz ver HTTP/1.1", "kept", "GET /healthz"),
+        ("http-check send meth HEAD uri /healthz", "changes", "not HEAD"),
+        ("http-check send uri-lf /%[var(x)]", "changes", "without variables"),
+        ("http-check send meth POST uri / body x", "changes", "without a body"),
+        ("http-check send hdr Host api", "changes", "without the header Host: check_host"),
+        ("http-check connect ssl", "kept", "GET"),
+        ("http-check connect ssl port 6444", "changes", "the port that clients"),
+        ("http-check connect ssl sni api", "changes", "check_host"),
+        ("http-check connect ssl send-proxy", "changes", "PROXY"),
+        ("http-check send-state", "changes", "not told"),
+        ("http-check disable-on-404", "changes", "drained"),
+        ("http-check set-var(check.x) int(1)", "changes", "nothing like it"),
+        ("http-check comment x", "kept", "GET"),
+    ],
+)
+def test_lines_of_a_check_that_asks_for_a_page(line: str, verdict: str, words: str) -> None:
+    """What hosts.toml's check does not do is said of the line that has it."""
+    found, meaning = explained("", line, asking("option httpchk GET /healthz", line))
+    assert (found, words in meaning) == (verdict, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "verdict", "words"),
+    [
+        ("option httpchk GET /healthz", "http-check expect status 200", "kept", "GET /healthz: 200 is ready"),
+        ("option httpchk GET /healthz", "", "changes", "no longer every 2xx and 3xx"),
+        ("option httpchk /healthz", "http-check expect status 200", "changes", "not OPTIONS"),
+        ("option httpchk", "http-check send meth GET uri /x", "changes", "no longer every 2xx"),
+        (
+            r"option httpchk GET / HTTP/1.1\r\nHost:\ api\r\nX-Own:\ 1",
+            "http-check expect status 200",
+            "changes",
+            "without the header Host: check_host sends one; without the header X-Own",
+        ),
+    ],
+)
+def test_what_a_page_is_asked_for_with(line: str, more: str, verdict: str, words: str) -> None:
+    found, meaning = explained("", line, asking(line, *([more] if more else [])))
+    assert (found, words in meaning) == (verdict, True)
+
+
+def test_headers_of_a_check_are_said_to_be_lost_without_their_values() -> None:
+    line = 'http-check send meth GET uri /healthz hdr Authorization "Bearer hunter2"'
+    found = adopt_all(pair_of(made.K3S_KEEPALIVED, asking("option httpchk", line)))
+    row = next(each for each in found.rows if "hdr Authorization" in each.text)
+    assert (row.verdict, "check_token_file" in row.meaning) == ("changes", True)
+    assert "hunter2" not in f"{found.rows}{found.draft}"
+
+
+@pytest.mark.parametrize(
+    ("own", "verdict"),
+    [("", "changes"), ("    option tcp-check\n", "equal"), ("    no option httpchk\n", "equal")],
+)
+def test_a_check_of_the_defaults_counts_where_no_section_has_another(own: str, verdict: str) -> None:
+    haproxy = "defaults\n    option httpchk GET /healthz\n" + made.K3S_HAPROXY.replace("    option tcp-check\n", own)
+    assert explained("", "option httpchk GET /healthz", haproxy)[0] == verdict
+
+
 def test_a_port_that_is_open_everywhere_is_open_on_the_vips_alone() -> None:
     verdict, meaning = explained("", "bind *:6443")
     assert (verdict, "127.0.0.1" in meaning) == ("changes", True)
