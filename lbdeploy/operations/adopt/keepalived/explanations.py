@@ -10,9 +10,11 @@ from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
 from lbdeploy.operations.adopt.keepalived.instances import VIP_BLOCKS, HandMade, address, vip_of
 from lbdeploy.operations.adopt.keepalived.meanings import BLOCKS, GLOBALS, INSTANCE, OUTSIDE, VIP_WORDS
 from lbdeploy.operations.adopt.keepalived.script_explanations import (
+    NOTIFICATIONS,
     notification,
     script_head,
     script_line,
+    untracked,
     weight_of_check,
 )
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
@@ -37,8 +39,9 @@ def _meaning(side: KeepalivedSide, around: tuple[ConfEntry, ...], entry: ConfEnt
             return _global(entry)
         case "vrrp_script":
             return script_line(side, outer, entry)
-        case "vrrp_instance":
-            return _instance(side, outer, around[1:], entry)
+        case "vrrp_instance" | "vrrp_sync_group":
+            of_block = _instance if outer.key == "vrrp_instance" else _sync_group
+            return of_block(side, outer, around[1:], entry)
         case "vrrp_track_file" | "track_file":
             return _track_file(side, outer, entry)
     return looked_up(OUTSIDE, outer)
@@ -89,13 +92,27 @@ def _instance(side: KeepalivedSide, outer: ConfEntry, inner: tuple[ConfEntry, ..
     return looked_up(BLOCKS, inner[0]) if block else _setting(side, outer, entry)
 
 
+def _sync_group(side: KeepalivedSide, outer: ConfEntry, inner: tuple[ConfEntry, ...], entry: ConfEntry) -> Meaning:
+    """A line of a sync group, what it tracks and tells being that of the one instance which is left of it."""
+    block = inner[0].key if inner else ""
+    if block == "group":
+        return OUTSIDE["vrrp_sync_group"]
+    if outer is not side.main.together:
+        return "ends", f"{side.main.name}, whose settings are those of all VIPs, is not in this group"
+    if of_block := _OF_BLOCK.get(block):
+        return of_block(side, entry)
+    if entry.key in NOTIFICATIONS:
+        return notification(side, entry, of_group=True)
+    return looked_up(BLOCKS, inner[0]) if block else looked_up(INSTANCE, entry)
+
+
 def _setting(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     network = side.vrrp["network"]
     if entry.key in ("unicast_src_ip", "mcast_src_ip"):
         return compared(side, side.own, f"nodes.{side.node}.{network}", entry)
     if of_key := _OF_KEY.get(entry.key):
         return of_key(side, outer, entry)
-    if entry.key in ("notify", "notify_master", "notify_backup", "notify_fault"):
+    if entry.key in NOTIFICATIONS:
         return notification(side, entry)
     return looked_up(INSTANCE, entry)
 
@@ -182,10 +199,8 @@ def _peer(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
 
 def _tracked(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     tracked = side.scripts.tracked.get(entry.key)
-    if tracked is None and entry.key not in side.main.tracked and entry.key in side.defined:
-        return "ends", f"groups track what {side.main.name} tracks, and it does not track this one"
     if tracked is None:
-        return "equal", "there is no such vrrp_script: keepalived ignores it"
+        return untracked(side, entry.key)
     if tracked.key:
         return "kept", f"vrrp.track_scripts.{tracked.key}"
     return ("equal", "lbdeploy's own check_haproxy") if len(entry.words) == 1 else weight_of_check(side, tracked.weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_interface
 
 from lbdeploy.config.model import Address, Interface
@@ -24,9 +24,16 @@ class HandMadeVip:
 
 @dataclass(frozen=True, slots=True)
 class HandMade:
-    """A vrrp_instance; keepalived's defaults where it says nothing."""
+    """A vrrp_instance; keepalived's defaults where it says nothing. `together`: the vrrp_sync_group that it is in."""
 
     entry: ConfEntry
+    together: ConfEntry | None = None
+
+    @property
+    def with_group(self) -> ConfEntry:
+        """The instance as if it tracked and told itself what its sync group does; its own lines count before these."""
+        shared = (self.together.block if self.together else None) or ()
+        return replace(self.entry, block=(*shared, *(self.entry.block or ())))
 
     @property
     def name(self) -> str:
@@ -62,13 +69,19 @@ class HandMade:
     @property
     def tracked(self) -> dict[str, ConfEntry]:
         """The scripts that it tracks: the line of each, which may have a weight of its own."""
-        return {line.key: line for line in self.entry.inside("track_script")}
+        return {line.key: line for line in self.with_group.inside("track_script")}
 
 
 def instances(entries: Sequence[ConfEntry]) -> list[HandMade]:
     """Those that have a VIP."""
-    found = [HandMade(each) for each in entries if each.key == "vrrp_instance" and each.block is not None]
+    every = [each for each in entries if each.key == "vrrp_instance" and each.block is not None]
+    found = [HandMade(each, _sync_group(entries, each.value)) for each in every]
     return [each for each in found if each.vips]
+
+
+def _sync_group(entries: Sequence[ConfEntry], name: str) -> ConfEntry | None:
+    groups = (each for each in entries if each.key == "vrrp_sync_group")
+    return next((each for each in groups if any(name in line.words for line in each.inside("group"))), None)
 
 
 def main(found: Sequence[HandMade], bound: Set[Address]) -> HandMade | None:

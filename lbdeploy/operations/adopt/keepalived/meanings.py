@@ -77,6 +77,8 @@ INSTANCE: dict[str, Meaning] = {
     "notify_master_rx_lower_pri": ("ends", "lbdeploy's own script has its place"),
     "notify_*": ("ends", "hosts.toml has [vrrp] notify alone, for every change of state"),
     "lvs_sync_daemon*": _LVS,
+    "sync_group_tracking_weight": ("equal", "weights of scripts and files count"),
+    "global_tracking": ("equal", "weights of scripts and files count"),
 }
 BLOCKS: dict[str, Meaning] = {
     "authentication": (

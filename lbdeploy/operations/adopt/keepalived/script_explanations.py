@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
+
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
 from lbdeploy.operations.adopt.keepalived.scripts import command_of
 from lbdeploy.operations.adopt.keepalived.side import KeepalivedSide, compared, looked_up
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.rows import Meaning
 
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # or a word that no keepalived takes, and that may be anything
+NOTIFICATIONS = ("notify", "notify_master", "notify_backup", "notify_fault")
+
 
 def script_head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     """The line that begins it."""
     tracked = side.scripts.tracked.get(entry.value)
     if tracked is None:
-        return "equal", "the instance does not track it: nothing changes without it"
+        return untracked(side, entry.value)
     return ("kept", f"vrrp.track_scripts.{tracked.key}") if tracked.key else ("equal", "lbdeploy's own check_haproxy")
+
+
+def untracked(side: KeepalivedSide, name: str) -> Meaning:
+    """A script that hosts.toml does not have."""
+    if name not in side.tracked:
+        return "equal", "nothing tracks it: nothing changes without it"
+    if name not in side.defined:
+        return "equal", "there is no such vrrp_script: keepalived ignores it"
+    return "ends", f"all track what {side.main.name} does on {side.preferred}, and it does not track this one"
 
 
 def script_line(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     """A line of it; `outer` is the block."""
     tracked = side.scripts.tracked.get(outer.value)
     if tracked is None:
-        return "equal", "the instance does not track it"
+        return untracked(side, outer.value)
     if tracked.key:
         return _own_script(side, tracked.key, entry)
     if entry.key == "script" and "pidof" in entry.value:
@@ -58,10 +72,13 @@ def _own_script(side: KeepalivedSide, key: str, entry: ConfEntry) -> Meaning:
     return compared(side, table, f"vrrp.track_scripts.{key}.{entry.key}", entry)
 
 
-def notification(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
-    """A line of an instance that names a script for its changes of state."""
+def notification(side: KeepalivedSide, entry: ConfEntry, *, of_group: bool = False) -> Meaning:
+    """A line of an instance, or of its sync group, that names a script for changes of state."""
     if side.scripts.notified.get(entry.key) != command_of(entry):
-        return "ends", f"{side.preferred} does not run it, and its scripts are those of all nodes"
+        return "ends", f"what {side.main.name} runs on {side.preferred} is run on all nodes, and that is another script"
+    lost = ["its first argument is INSTANCE, no longer GROUP"] if of_group and entry.key == "notify" else []
+    user = next(iter(entry.script_words[1:]), "root")
+    if user != "root":
+        lost.append(f"no longer {user if _USER.fullmatch(user) else 'another user'} does")
     what = f"vrrp.notify = {side.scripts.notify}, beside hosts.toml: root runs it at every change of state"
-    user, *group = entry.script_words[1:] or ("root",)
-    return ("kept", what) if user == "root" else ("changes", f"{what}, no longer {' '.join((user, *group))}")
+    return ("changes", "; ".join((what, *lost))) if lost else ("kept", what)

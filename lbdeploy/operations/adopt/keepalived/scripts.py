@@ -76,7 +76,7 @@ def scripts(entries: Sequence[ConfEntry], instance: HandMade, sources: Sources, 
             found.tracked[name] = Tracked(entry, use, key)
             if key:
                 found.files[f"scripts/{key}"] = _text(command, sources)
-    if commands := _notified(instance.entry):
+    if commands := _notified(instance.with_group):
         found.notified = commands
         found.notify = "scripts/notify"
         found.files[found.notify] = _notify(commands, sources)

@@ -10,7 +10,7 @@ from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
 from lbdeploy.operations.adopt.keepalived.instances import HandMade
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
 from lbdeploy.operations.adopt.keepalived.scripts import Scripts
-from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
+from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry, every
 from lbdeploy.operations.adopt.rows import Meaning
 
 Vrrp = dict[str, Any]
@@ -41,6 +41,11 @@ class KeepalivedSide:
         """The scripts that it defines."""
         return {each.value for each in self.entries if each.key == "vrrp_script"}
 
+    @property
+    def tracked(self) -> set[str]:
+        """The scripts that any instance or sync group tracks."""
+        return {line.key for around, line in every(self.entries) if around and around[-1].key == "track_script"}
+
     def group_of(self, instance: ConfEntry) -> HandMadeGroup | None:
         """What an instance became; None where there are no groups."""
         parts = ((each, each.parts.get(self.node)) for each in self.groups)
@@ -55,11 +60,8 @@ class KeepalivedSide:
     @property
     def ignores_weights(self) -> bool:
         """Whether keepalived ignores scripts with a weight, as it does in a sync group unless told not to."""
-        together = (each for each in self.entries if each.key == "vrrp_sync_group" and each.block)
-        strict = (
-            each for each in together if not each.has("sync_group_tracking_weight") and not each.has("global_tracking")
-        )
-        return any(line.key == self.main.name for each in strict for line in each.inside("group"))
+        group = self.main.together
+        return group is not None and not group.has("sync_group_tracking_weight") and not group.has("global_tracking")
 
     @property
     def own(self) -> dict[str, Any]:

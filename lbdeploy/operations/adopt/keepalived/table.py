@@ -70,7 +70,7 @@ def preempts(instance: HandMade) -> bool:
 def track_files(instance: HandMade, files: Mapping[str, ConfEntry]) -> dict[str, Any]:
     """[vrrp.track_files]: those in a folder that hosts.toml allows."""
     found: dict[str, Any] = {}
-    for line in instance.entry.inside("track_file"):
+    for line in instance.with_group.inside("track_file"):
         entry = files.get(line.key)
         path = (entry.get("file") if entry else None) or ""
         if entry and trackable(path):
