@@ -244,7 +244,7 @@ def _http_check(side: HaproxySide, names: Sequence[str], line: Directive) -> Mea
             'check = "https" asks for a page, by TLS',
         )
     ready = ", ".join(str(each) for each in http_checks.statuses(table))
-    what = f'frontends.{names[0]}.check = "https", GET {table["check_path"]}: {ready} is ready, nothing else'
+    what = f'frontends.{names[0]}.check = "https", GET {http_checks.shown_path(table)}: {ready} is ready, nothing else'
     proxy = next(each for each in side.proxies if _is_of(each, line) and set(side.names_of(each)) & set(names))
     lost = http_checks.lost(proxy, line, table)
     return ("changes", f"{what}; {'; '.join(lost)}") if lost else ("kept", what)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lbdeploy.common.redact import hidden
 from lbdeploy.operations.adopt.haproxy.proxies import Proxy
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive
 
@@ -42,6 +43,11 @@ def table(proxy: Proxy) -> dict[str, Any]:
 def statuses(frontend: Mapping[str, Any]) -> list[int]:
     """The answers that mean ready to a frontend of hosts.toml."""
     return [*frontend.get("check_status", _DEFAULT)]
+
+
+def shown_path(frontend: Mapping[str, Any]) -> str:
+    """The page that a frontend's check asks for, for people: it may have a password in its query."""
+    return hidden(frontend["check_path"])
 
 
 def is_of_check(line: Directive) -> bool:
@@ -122,9 +128,9 @@ def _of_send(words: Sequence[str], frontend: Mapping[str, Any]) -> Iterator[str]
             case ("meth", method, *_):
                 yield from _method(method)
             case ("uri", path, *_) if path != frontend["check_path"]:
-                yield f"check_path = {frontend['check_path']}"
+                yield f"check_path = {shown_path(frontend)}"
             case ("uri-lf", *_):
-                yield f"check_path = {frontend['check_path']}, without variables"
+                yield f"check_path = {shown_path(frontend)}, without variables"
             case ("hdr", name, value):
                 yield from _header(name, value, frontend)
                 del rest[:1]

@@ -102,6 +102,13 @@ def test_headers_of_a_check_are_said_to_be_lost_without_their_values() -> None:
     assert "hunter2" not in f"{found.rows}{found.draft}"
 
 
+def test_a_password_in_the_address_of_a_page_is_not_shown() -> None:
+    """hosts.toml has it: the servers want it."""
+    found = adopt_all(pair_of(made.K3S_KEEPALIVED, asking("option httpchk GET /healthz?token=hunter2")))
+    assert "hunter2" not in f"{found.rows}"
+    assert found.draft["frontends"]["k3s-frontend"]["check_path"] == "/healthz?token=hunter2"
+
+
 @pytest.mark.parametrize(
     ("own", "verdict"),
     [("", "changes"), ("    option tcp-check\n", "equal"), ("    no option httpchk\n", "equal")],
