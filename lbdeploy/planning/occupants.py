@@ -12,6 +12,7 @@ from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import keepalived_conf
+from lbdeploy.node.network_files import gives
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
@@ -106,9 +107,8 @@ def _command(process: VipManager) -> str:
 def _network_files(cluster: Cluster, seen: Observation) -> Iterator[Finding]:
     """Files that give the node a VIP at its next boot, if not now."""
     for vip in cluster.vips:
-        own = re.compile(rf"(?<![\w.:]){re.escape(str(vip.ip))}(/\d+|\s*$|\")")
         for each in places(seen, "network"):
-            if own.search(each.text) and re.search(r"(?i)addr|^-|/\d", each.text):
+            if gives(each, str(vip.ip)):
                 detail = f"{each.file} line {each.number} gives the node the VIP {vip.ip}: {each.text[:80]}"
                 fix = "remove it there, and take the address off the interface; or choose another VIP"
                 yield Finding.failed(seen.node.name, VIP_HELD, detail, fix, subject=f"{each.file}:{each.number}")

@@ -75,10 +75,18 @@ for dir in /proc/[0-9]*; do
     printf 'process %s %s %s %s\n' "${dir#/proc/}" "$name" "$knows" "$command"
 done
 
+# The files of the network that are read, and none beside them, such as an old copy. NetworkManager reads those of any
+# name in /etc; ifupdown what its first file names (interfaces(5)), in a folder only plain names.
+# shellcheck disable=SC2086
 for vip in $vips; do
-    grep -rnHF -e "$vip" /etc/network/interfaces /etc/network/interfaces.d /etc/netplan /run/netplan \
-        /etc/systemd/network /run/systemd/network /etc/NetworkManager/system-connections | sed 's/^/network /'
-done
+    grep -nHF -e "$vip" -- /etc/netplan/*.yaml /run/netplan/*.yaml /etc/NetworkManager/system-connections/* \
+        /run/NetworkManager/system-connections/*.nmconnection /etc/systemd/network/*.network \
+        /etc/systemd/network/*.network.d/*.conf /run/systemd/network/*.network /run/systemd/network/*.network.d/*.conf
+    cd /etc/network || continue
+    grep -nHF -d skip -e "$vip" -- interfaces $(sed -n 's/^[[:space:]]*source[[:space:]]\{1,\}//p' interfaces)
+    folders=$(sed -n 's/^[[:space:]]*source-directory[[:space:]]\{1,\}//p' interfaces)
+    [ ! "$folders" ] || grep -rnHF --exclude='*[!a-zA-Z0-9_-]*' -e "$vip" -- $folders
+done | sed 's|^[^/]|/etc/network/&|; s/^/network /'
 for setting in $settings; do
     last=${setting##*.}
     grep -nH "$last" /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf \
