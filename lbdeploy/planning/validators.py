@@ -31,10 +31,14 @@ while case $1 in -*) ;; *) false ;; esac; do shift; done
 command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be run"
 """)
 
+# The processes of haproxy.service; another haproxy, such as that of a container, is as much in the way as any program.
+HAPROXY_PIDS = Raw(r"grep -ls '/haproxy\.service' /proc/[0-9]*/cgroup | tr -cd '0-9\n'")
+
 # `haproxy -c` does not bind. A reload that can't bind fails, and before that, it makes the old process pause for two
 # seconds (measured on 2.6). So check first whether another program listens on a port.
-_PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" '
-    !/"haproxy"/ {
+_PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" -v own="$own" '
+    { pid = match($6, /pid=[0-9]+/) ? substr($6, RSTART + 4, RLENGTH - 4) : "?" }
+    !index(" " own " ", " " pid " ") {
         port = $4; sub(/.*:/, "", port); host = substr($4, 1, length($4) - length(port) - 1); sub(/%.*/, "", host)
         busy[++count] = host; ports[count] = port; who[count] = $6
     }
@@ -80,7 +84,7 @@ $(tr '\0' '\n' 2> /dev/null < "/proc/$(systemctl show -p MainPID --value haproxy
 END
 [ -z "$own$others" ] || [ "$own$others" = yes ] || said=$(haproxy -c "$@" 2>&1) || printf '%s\n' "$said"
 """
-HAPROXY = Raw(f"{_CHECKED}\n{_PORTS_FREE}\n{_WITH_OTHERS}")
+HAPROXY = Raw(f"{_CHECKED}\nown=$(echo $({HAPROXY_PIDS}))\n{_PORTS_FREE}\n{_WITH_OTHERS}")
 
 # One of sshd's connections is the operator's: their local port must be among those that are allowed.
 _SSH_STAYS = """\

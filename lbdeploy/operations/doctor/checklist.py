@@ -169,7 +169,8 @@ OF_NODES = (
     ),
     Check(
         "port",
-        "no other program listens on a port of a frontend, of the metrics, or of the nodes' haproxy among themselves",
+        "no program but its haproxy.service listens on a port of a frontend, of the metrics, or of the nodes' haproxy "
+        "among themselves",
         "has its ports free",
         "stop that program, or choose another port",
     ),

@@ -22,6 +22,7 @@ from lbdeploy.operations.doctor.firewall import firewall
 from lbdeploy.operations.doctor.firewall.firewall import opening, shuts_out
 from lbdeploy.operations.doctor.firewall.packet_filter import Packet
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF
+from lbdeploy.planning.validators import HAPROXY_PIDS
 
 SKEW_SECONDS = 2.0  # beyond this, the logs and journals of nodes can't be put in order
 SKEW_LIMIT = 300.0  # beyond this, certificates and apt's lists may count as not valid yet
@@ -35,6 +36,7 @@ def probes(cluster: Cluster, node: Node) -> dict[str, Raw]:
     carriers = dict.fromkeys(node.interfaces[vip.network] for vip in cluster.vips)
     return {
         "listening": Raw("ss -Hltnp"),
+        "haproxy-pids": HAPROXY_PIDS,
         "networkd": Raw(_NETWORKD.format(interfaces=cmd(*carriers))),
         "ntp": Raw("systemd-detect-virt -cq && echo container\ntimeout 5 timedatectl show -p NTPSynchronized"),
         "leftover": Raw(
@@ -76,14 +78,14 @@ def _listeners(cluster: Cluster, node: Node) -> Iterator[Listener]:
 
 def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     wanted = list(_listeners(cluster, checkup.node))
-    reported = set()
+    reported, own = set(), checkup.lines("haproxy-pids")
     for words in map(str.split, checkup.lines("listening")):
         host, _, port = words[3].rpartition(":") if len(words) > 3 else ("", "", "")
         who = _LISTENER.search(words[-1]) if words else None
         address = host.partition("%")[0]
         same = [e for e in wanted if str(e.port) == port and address in (str(e.address), f"[{e.address}]", *EVERYWHERE)]
         name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
-        if same and name != "haproxy" and (port, pid) not in reported:
+        if same and pid not in own and (port, pid) not in reported:
             reported.add((port, pid))
             detail = f"port {port} of {same[0].what} is in use: {name} (process {pid}) listens on {host}"
             fix = f"stop it there, or choose another port: {same[0].key} in hosts.toml"

@@ -27,3 +27,23 @@ def test_one_word_of_an_old_keepalived_is_no_objection(tmp_path: Path, said: str
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     run = subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert (run.returncode, run.stdout.strip()) == (status, objection)
+
+
+@pytest.mark.parametrize(("pids", "objection"), [("4242", ""), ("", "*:6443 is in use: users:((")])
+def test_a_haproxy_of_another_unit_is_in_the_way(tmp_path: Path, pids: str, objection: str) -> None:
+    """That of a container on the host's network has the same name; both would share the port, or the reload fails."""
+    fakes = {
+        "ss": """echo 'LISTEN 0 4096 *:6443 *:* users:(("haproxy",pid=4242,fd=7),("haproxy",pid=4241,fd=7))'""",
+        "grep": f'case $* in *service*) [ -z "{pids}" ] || echo /proc/{pids}/cgroup ;; *) exec /bin/grep "$@" ;; esac',
+        "haproxy": "",
+        "systemctl": "echo 0",
+    }
+    for name, text in fakes.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "haproxy.cfg").write_text("frontend a\n    bind *:6443\n")
+    argv = ["sh", "-c", str(validators.HAPROXY), "lbdeploy", str(tmp_path / "haproxy.cfg")]
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run = subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, text=True)
+    assert run.stdout.startswith(objection)
+    assert bool(run.stdout) is bool(objection)

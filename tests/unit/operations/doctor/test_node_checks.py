@@ -99,7 +99,7 @@ def test_what_a_node_shows_is_found(
         {"ntp": "container\nNTPSynchronized=no"},
         {"ntp": "NTPSynchronized=yes"},
         {"networkd": "ens33 /etc/systemd/network/a.network static"},
-        {"listening": captured("ss_bookworm")},
+        {"listening": captured("ss_bookworm"), "haproxy-pids": "720\n722\n"},
         {"listening": 'LISTEN 0 511 192.168.1.11:6443 0.0.0.0:* users:(("kube-apiserver",pid=9,fd=5))'},
         {"listening": "nonsense\n\nLISTEN 0\n"},
         {"locks": "nonsense", "leftover": "nonsense", "networkd": "nonsense", "heard": "unreached", "ntp": "nonsense"},
@@ -206,3 +206,10 @@ def test_who_else_listens_is_told_with_what_for(rich: Cluster, listens: str, wha
     found = [each for each in node_checks.problems(rich, Checkup(seen, Heard())) if each.check == "port"]
     told = f"{what} is in use: nginx (process 9) listens on {listens.rpartition(':')[0]}"
     assert [each.detail for each in found] == ([told] if what else [])
+
+
+@pytest.mark.parametrize(("own", "found"), [("4242\n", []), ("4241\n", [("port", False)])])
+def test_only_the_haproxy_of_its_service_may_have_the_ports(seed: Cluster, own: str, found: list[object]) -> None:
+    """One in a container on the host's network has the same name."""
+    listening = 'LISTEN 0 4096 *:6443 *:* users:(("haproxy",pid=4242,fd=7))\n'
+    assert of_node(seed, looked(seed, listening=listening, **{"haproxy-pids": own})) == found
