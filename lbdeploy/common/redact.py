@@ -22,12 +22,16 @@ _NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
 _HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these, or an assignment, has a secret, once it is _plain. Words are quicker than a pattern.
 _WORDS = (
-    "auth", "pass", "pwd", "psk", "private", "key:", "shared:", "secret", "token", "apikey", "api-key", "api_key",
+    "auth", "pass", "pw", "psk", "private", "key:", "key=", "shared:", "shared-key", "shared_key", "secret", "token",
+    "apikey", "api-key", "api_key",
     "cook", "credential", "session",
     "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
+    "curl", "mysql", "mariadb", "redis-cli", "ldap", "set-var",
 )  # fmt: skip
 # At the beginning of a line, where that is _plain, or of what is quoted: scripts in Perl have them everywhere else.
-_ASSIGNMENT, _QUOTED_ASSIGNMENT = (rf"(?m){begin}[^\S\n]*\$\w+\s*=" for begin in ("^[-+ ]?", "'"))
+# keepalived may heed the line on some nodes only, those of @ID.
+_DEFINES = r"[^\S\n]*(?:@\S++[^\S\n]+)?\$\{?\w+\}?\s*="
+_ASSIGNMENT, _QUOTED_ASSIGNMENT = (rf"(?m){begin}{_DEFINES}" for begin in ("^[-+ ]?", "'"))
 # In any text, each followed by the secret; what ends in _file has the path of a file.
 # Before it: what of it a line has for certain, once it is _plain, since most
 # patterns need not even be compiled then.
@@ -44,12 +48,21 @@ _BEFORE = (
     ),
     ((":",), rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
     (("--",), r"(?<![\w-])--(?=[\w-]*(?:passw?|token|secret|auth|api-?key|credential))[\w-]++[=\s]+(?=[^\s-])"),
-    (("pass", "pwd", "psk", "private"), r"(?<!\w)\w*(?:pass|pwd|psk|private_?key)[\"'\\]*\s*[=:]\s*(?=\S)"),
+    (
+        ("pass", "pw", "psk", "private", "shared"),
+        r"(?<!\w)\w*(?:pass|pwd?|psk|private_?key|pre[-_]?shared[-_]key)[\"'\\]*\s*[=:]\s*(?=\S)",
+    ),
+    (("key=",), r"[?&]key=(?=\S)"),
     (("wpa-",), r"\bwpa-(?:psk|password)\s+(?=\S)"),
     (("key:", "private:", "shared:"), r"\b(?:key|private|shared)[\"']?:\s+(?=[\"']?[A-Za-z0-9+/]{43}=)"),  # WireGuard's
-    (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?[^\s:]+:(?=\S)"),
+    (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?+[^\s:]++:(?=\S)"),
+    (("curl",), r"(?<![\w-])-[a-z]{0,6}?u[= ]?+[\"']?+[^\s:]++:(?=\S)"),  # among other options of one letter
+    (("sshpass",), r"(?<![\w-])(?-i:-p)\s*(?=\S)"),
+    (("mysql", "mariadb"), r"(?<![\w-])(?-i:-p)(?=[^\s-])"),
+    (("redis-cli",), r"(?<![\w-])(?-i:-a)\s+(?=\S)"),
+    (("ldap",), r"(?<![\w-])(?-i:-w)\s+(?=\S)"),
     (("hmac(", "jwt_verify", "aes_"), r"(?:hmac|jwt_verify\w*|aes_\w+)\((?=\S)"),
-    (("$",), r"(?:^[-+ ]?|')\s*\$\w+\s*=\s*(?=\S)"),
+    (("$",), rf"(?:^[-+ ]?|'){_DEFINES}\s*(?=\S)"),
     (("eyj",), r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)"),  # a JSON Web Token (RFC 7519), as of service accounts
     (("password",), r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)"),
 )
@@ -57,6 +70,7 @@ _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
 _FETCH = (
     r"(?:(?:f?hdr|url_?p(?:aram)?)(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
 )
+_VARIABLE = rf"{_HEADER_NAMES}|pass|pw|psk|key$"
 _LOGS_IN = r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])"
 _LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
 _HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")
@@ -204,14 +218,25 @@ def _in_directive(words: Sequence[Word]) -> int | None:
 def _secret_after(values: Sequence[str], at: int) -> int | None:
     """The index of the word that is a secret because of the one at `at`; None without one."""
     value, following, *others = *values[at:], ""
-    if value in ("auth_pass", "insecure-password") or _fetches_one(value):
+    if value in ("auth_pass", "insecure-password", "dynamic-cookie-key") or _fetches_one(value):
         return at + 1
     if value == "user" and "password" in (others[:1] + others[2:3]):
         return values.index("password", at) + 1
+    if value.startswith("set-var"):
+        return _in_variable(values, at)
     sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
     sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
     header = value in _HEADERS and _pattern(_HEADER_NAMES).search(following) and not _named(others)
     return at + 2 if sets or sends or header else None
+
+
+def _in_variable(values: Sequence[str], at: int) -> int | None:
+    """The index of the constant that a variable with such a name gets: set-var(NAME) VALUE, or set-var NAME VALUE."""
+    kind, inside, name = values[at].partition("(")
+    index = at + 1 if inside else at + 2
+    name, value = name if inside else "".join(values[at + 1 : at + 2]), "".join(values[index : index + 1])
+    is_constant = not value.startswith("%[") if kind == "set-var-fmt" else value.startswith("str(")
+    return index if is_constant and _pattern(_VARIABLE).search(name.rstrip(")")) else None
 
 
 def _named(values: Sequence[str]) -> bool:
