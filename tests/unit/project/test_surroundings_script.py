@@ -76,3 +76,54 @@ def test_one_that_ends_meanwhile_is_none(tmp_path: Path, command: str, knows: st
     for name, text in {"comm": "keepalived\n", "cmdline": command, "cgroup": "0::/user.slice\n"}.items():
         (proc / "7" / name).write_text(text)
     assert found(str(proc)).get("7") == knows
+
+
+@pytest.mark.parametrize(
+    ("conf", "knows"),
+    [
+        ("include /etc/keepalived/conf.d/*.conf\n", "unknown"),
+        ("virtual_ipaddress {\n ${NET}.9/24\n}\n", "unknown"),
+        (f"include x\nvirtual_ipaddress {{\n {VIP}/24\n}}\n", "vips"),
+        (f"$VIP={VIP}\nvirtual_ipaddress {{\n $VIP/24\n}}\n", "vips"),
+        ('virtual_ipaddress {\n 192.0.2.8/24\n}\nvrrp_script a {\n script "test $x"\n}\n', "none"),
+    ],
+)
+def test_what_a_file_does_not_tell_by_itself_is_not_taken_for_nothing(tmp_path: Path, conf: str, knows: str) -> None:
+    """Other files, and addresses of several parts, may have a VIP."""
+    (tmp_path / "conf").write_text(conf)
+    with keepalived(tmp_path, "-f", str(tmp_path / "conf")) as pid:
+        assert found()[pid] == knows
+
+
+NETWORK = {
+    "netplan/a.yaml": True,
+    "netplan/a.yaml.bak": False,
+    "netplan/old/a.yaml": False,
+    "systemd/network/a.network": True,
+    "systemd/network/a.network.d/b.conf": True,
+    "systemd/network/a.network.old": False,
+    "NetworkManager/system-connections/Wired connection 1": True,
+    "network/interfaces": True,
+    "network/interfaces.d/a.cfg": True,
+    "network/interfaces.d/a.bak": False,
+    "network/plain/b": True,
+    "network/plain/b.bak": False,
+    "network/c": False,
+}
+
+
+def test_only_files_that_are_read_are_looked_at(tmp_path: Path) -> None:
+    """Each program has its own idea of which; ifupdown's is in its first file."""
+    etc = tmp_path / "etc"
+    for name in NETWORK:
+        (etc / name).parent.mkdir(parents=True, exist_ok=True)
+        (etc / name).write_text(f"{VIP}/24\n")
+    more = f"source {etc}/network/interfaces.d/*.cfg\nsource-directory plain\n"
+    (etc / "network/interfaces").write_text(f"{more}{VIP}/24\n")
+    text = remote_text("surroundings.sh")
+    part = text[text.index("\nfor vip in $vips; do\n    grep") : text.index("\nfor setting in")].replace(
+        "/etc/", f"{etc}/"
+    )
+    said = subprocess.run(["sh", "-c", f"vips={VIP}\n{part}"], check=False, capture_output=True, text=True, timeout=60)
+    files = [line.removeprefix(f"network {etc}/").partition(":")[0] for line in said.stdout.splitlines()]
+    assert sorted(files) == sorted(name for name, is_read in NETWORK.items() if is_read)
