@@ -31,6 +31,14 @@ SETTINGS = (*NONLOCAL_BIND.values(), "net.ipv4.conf.all.promote_secondaries")
 WRITTEN = (*FOLDERS, UNITS_FOLDER)  # folders in which files are replaced
 _EXEC = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+# By a part of the file's path: what is before an address that the node gets, and not before a gateway, a name server,
+# or the target of a route. netplan has addresses in lists only, with a prefix length, as name servers never are.
+_GIVES = {
+    "/netplan/": r"(?:^|-\s|[\[,])\s*[\"']?{address}/\d",
+    "/systemd/network/": r"^(?:Server)?Address\s*=\s*{address}",
+    "/NetworkManager/": r"^address(?:es)?\d*\s*=(?:.*;)?\s*{address}",
+    "": r"^address\s+{address}|\bip\s.*\ba\w*\s+(?:add|replace)\s+{address}|\bifconfig\s+\S+\s+(?:add\s+)?{address}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,13 @@ def places(seen: Observation, kind: str) -> Iterator[FileLine]:
         file, number, text = ([*line.split(":", 2), "", ""])[:3]
         if not text.lstrip().startswith(("#", ";")):
             yield FileLine(file, number, text.strip())
+
+
+def gives(line: FileLine, address: str) -> bool:
+    """Whether a line of a file gives the node this address; what is of no known folder is ifupdown's."""
+    pattern = next(pattern for folder, pattern in _GIVES.items() if folder in line.file)
+    whole = rf"(?<![\w.:]){re.escape(address)}(?![\w.:])"
+    return re.search(pattern.format(address=whole), line.text[:1000]) is not None
 
 
 def other_files(seen: Observation, daemon: str, path: str) -> tuple[list[str], bool]:

@@ -12,13 +12,13 @@ from lbdeploy.common.debian import DAEMONS
 from lbdeploy.config.model import Cluster
 from lbdeploy.health.finding import Finding
 from lbdeploy.node import keepalived_conf
-from lbdeploy.node.network_files import gives
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.sysctl import NONLOCAL_BIND
 from lbdeploy.node.surroundings import (
     UNDOES,
     VipManager,
+    gives,
     held,
     later_sysctl,
     lines,

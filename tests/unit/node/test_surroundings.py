@@ -14,7 +14,7 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.node import surroundings
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Answer
-from lbdeploy.node.surroundings import VipManager, later_sysctl, other_files, processes, vrrp_states
+from lbdeploy.node.surroundings import FileLine, VipManager, gives, later_sysctl, other_files, processes, vrrp_states
 from lbdeploy.planning.desired import HAPROXY_CFG, KEEPALIVED_CONF, SYSCTL_CONF
 from lbdeploy.planning.occupants import occupants
 
@@ -22,6 +22,8 @@ COMMAND = "/usr/sbin/haproxy -Ws -f $CONFIG $EXTRAOPTS"
 EXEC = f"unit haproxy ExecStart={{ path=/usr/sbin/haproxy ; argv[]={COMMAND} ; ignore_errors=no }}"
 UNIT = f'{EXEC}\nunit haproxy Environment=CONFIG=/etc/haproxy/haproxy.cfg "EXTRAOPTS=-S /run/haproxy-master.sock"\n'
 BIND = "net.ipv4.ip_nonlocal_bind"
+NETPLAN, NETWORKD = "/etc/netplan/a.yaml", "/etc/systemd/network/a.network"
+MANAGER, IFUPDOWN = "/etc/NetworkManager/system-connections/a.nmconnection", "/etc/network/interfaces.d/a"
 
 
 def told(seed: Cluster, output: str) -> Observation:
@@ -109,3 +111,57 @@ def test_a_node_that_is_just_taking_the_vips_is_no_stranger(seed: Cluster, later
     seen = told(seed, f"state BACKUP\nstate {later}\naddress 2: ens33    inet 192.168.0.10/24 scope global ens33")
     assert vrrp_states(seen) == ["BACKUP", later]
     assert len([each for each in occupants(seed, seen) if each.check == "vip-held"]) == found
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        (NETPLAN, "- 192.168.0.10/24"),
+        (NETPLAN, '- "192.168.0.10/24":'),
+        (NETPLAN, "addresses: [192.168.0.11/24,192.168.0.10/24]"),
+        (NETPLAN, "addresses: ['192.168.0.10/24']"),
+        (NETPLAN, "192.168.0.10/24]"),
+        (NETWORKD, "Address=192.168.0.10/24"),
+        (NETWORKD, "Address = 192.168.0.10"),
+        (f"{NETWORKD}.d/b.conf", "Address=192.168.0.10/24"),
+        (MANAGER, "address1=192.168.0.10/24,192.168.0.1"),
+        (MANAGER, "addresses=192.168.0.11/24;192.168.0.10/24;"),
+        (IFUPDOWN, "address 192.168.0.10"),
+        (IFUPDOWN, "address\t192.168.0.10/24"),
+        (IFUPDOWN, "up ip addr add 192.168.0.10/24 dev eth0"),
+        (IFUPDOWN, "post-up /sbin/ip -4 a add 192.168.0.10/24 dev eth0 || true"),
+        (IFUPDOWN, "up ifconfig eth0:0 192.168.0.10 netmask 255.255.255.0"),
+        ("interfaces.d/a", "address 192.168.0.10"),
+    ],
+)
+def test_an_address_is_found(file: str, line: str) -> None:
+    """As each of them writes it."""
+    assert gives(FileLine(file, "7", line), "192.168.0.10")
+    assert not gives(FileLine(file, "7", line), "192.168.0.1")
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        (NETPLAN, "- 192.168.0.10"),
+        (NETPLAN, "- to: 192.168.0.10/32"),
+        (NETPLAN, "via: 192.168.0.10"),
+        (NETPLAN, "gateway4: 192.168.0.10"),
+        (NETPLAN, "nameservers: {addresses: [192.168.0.10]}"),
+        (NETPLAN, "routes: [{to: 192.168.0.10/32, via: 192.168.0.1}]"),
+        (NETWORKD, "Gateway=192.168.0.10"),
+        (NETWORKD, "DNS=192.168.0.10"),
+        (NETWORKD, "Destination=192.168.0.10/32"),
+        (MANAGER, "address1=192.168.0.11/24,192.168.0.10"),
+        (MANAGER, "dns=192.168.0.10;"),
+        (MANAGER, "route1=192.168.0.10/32,192.168.0.1"),
+        (IFUPDOWN, "up ip route add 10.0.0.0/8 via 192.168.0.10"),
+        (IFUPDOWN, "up ip route add 192.168.0.10/32 dev eth1"),
+        (IFUPDOWN, "gateway 192.168.0.10"),
+        (IFUPDOWN, "dns-nameservers 192.168.0.10"),
+        (IFUPDOWN, "down ip addr del 192.168.0.10/24 dev eth0"),
+    ],
+)
+def test_what_only_names_one_does_not_give_it(file: str, line: str) -> None:
+    """Gateways, name servers and the targets of routes."""
+    assert not gives(FileLine(file, "7", line), "192.168.0.10")
