@@ -44,7 +44,7 @@ class NodeTask:
             self.deadline = time.monotonic() + (self.progress.awaiting or 0)
 
     def decide(self, session: Session, decision: str = "", limit: int = FOLLOW_SECONDS) -> None:
-        """Send a decision (confirm, abandon, agreed), if any; follow the task to its end, or for `limit` seconds."""
+        """Send a decision (go, confirm, abandon, agreed), if any; follow the task to its end, or for `limit` s."""
         self.told_to_keep = self.told_to_keep or decision == "confirm"
         self.tell(session, self.transaction.follow(self.progress.lines_read, decision, limit))
 
@@ -85,6 +85,13 @@ class NodeTasks:
             earlier = (*last.earlier, last) if last else ()
             self.under_way[node.name] = NodeTask(node, tasks[node.name], self._origin, self._emit, earlier)
         _raise_worst(self._pool.each(nodes, self._begin).values())
+
+    def go_on(self) -> None:
+        """Have all nodes that are ready take the step on which they must agree, at once. Raises the worst error."""
+        ready = [work for work in self.under_way.values() if work.progress.ready]
+        for work in ready:
+            work.deadline = 0.0  # it will say anew how long it waits
+        _raise_worst(self._pool.each([work.node for work in ready], self._go).values())
 
     def linger(self, names: Sequence[str]) -> None:
         """Tell waiting nodes that other nodes are about to depend on them. Raises the first one's error."""
@@ -164,18 +171,27 @@ class NodeTasks:
 
     def _begin(self, node: Node, session: Session) -> None:
         work = self.under_way[node.name]
+        self._told(work, lambda: work.tell(session, work.transaction.launch()))
+
+    def _go(self, node: Node, session: Session) -> None:
+        work = self.under_way[node.name]
+        self._told(work, lambda: work.decide(session, "go"), "go")
+
+    def _told(self, work: NodeTask, tell: Callable[[], None], decision: str = "") -> None:
+        """Tell a node something, over another connection where this one is lost. Raises what went wrong there."""
         try:
-            work.tell(session, work.transaction.launch())
+            tell()
         except LostError as lost:
             if lost.silent and not work.progress.acted:
                 raise lost.but(state=going_on(work)) from None
             # The node closed the connection, perhaps to reboot; or its change has cut it off, and it will undo that.
-            self._rejoin(work, time.monotonic() + RETURN_SECONDS)
+            self._rejoin(work, time.monotonic() + RETURN_SECONDS, decision)
             if work.progress.undecided and work.progress.restored:
                 raise cut_off(work, lost) from None
         if work.error:
             raise work.error
-        self._emit(Done(node.name, "rehearsed" if work.transaction.task.rehearsal else "changed"))
+        rehearsed, ready = work.transaction.task.rehearsal, work.progress.ready
+        self._emit(Done(work.node.name, "rehearsed" if rehearsed else "ready" if ready else "changed"))
 
     def _end(self, node: Node, session: Session, decision: str, limit: int) -> None:
         work = self.under_way[node.name]

@@ -20,7 +20,8 @@ MARK = "@@lbdeploy"  # prefix of the lines that are meant for lbdeploy
 class Progress:
     """Reads what an applying script prints, line by line; `on_step` is called with each step as it begins.
 
-    Marked lines: `step TEXT`, `failed COMMAND`, `await SECONDS` (it waits for the laptop), then `confirmed`,
+    Marked lines: `step TEXT`, `failed COMMAND`, `ready SECONDS` (to take the step on which peers must agree), `await
+    SECONDS` (it waits for the laptop, as when it is ready), then `confirmed`,
     `abandoned` or `unconfirmed SECONDS`; `killed`, where its process was; `kept`, `restored` or `unrestored`, `locked
     WHO`, `outrun WHO`, and finally `exit STATUS`. Between `kept` and that, nodes that must agree have `agree SECONDS`,
     and maybe `disagreed NODE` and `undoing`. Where a script's log is gone, its journal is read instead, which also has
@@ -32,6 +33,7 @@ class Progress:
     step: str = "start"
     lines_read: int = 0  # lines read so far, so that a new connection can continue where one was lost
     failed: str | None = None
+    ready: bool = False  # it waits until its peers are so, too
     awaiting: int | None = None
     undecided: str | None = None  # why the change was undone, though no step had failed
     dissenter: str = ""  # the peer that has undone the change
@@ -53,6 +55,8 @@ class Progress:
             self.output.append(text)
             return
         word, _, rest = text.removeprefix(MARK + " ").partition(" ")
+        self.ready = word == "ready"
+        self.acted = self.acted or self.ready
         match word:
             case "step":
                 self.step = rest
@@ -95,8 +99,10 @@ class Progress:
 
     @property
     def waits(self) -> bool:
-        """Whether all steps are done, and the node waits for the change to be confirmed."""
-        return self.awaiting is not None and self.exit is None and not self.boots and self.outrun is None
+        """Whether the node waits for its peers to be ready, or, all steps done, for the change to be confirmed."""
+        return (
+            (self.ready or self.awaiting is not None) and self.exit is None and not self.boots and self.outrun is None
+        )
 
     @property
     def rebooted(self) -> bool:

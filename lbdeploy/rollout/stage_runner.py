@@ -137,9 +137,15 @@ class StageRunner:
         self._gate(change)
 
     def _change_all(self, change: StageChange) -> None:
-        """Change all nodes or none: if one node would refuse the change, none gets it."""
+        """Change all nodes or none: if one node would refuse the change, none gets it.
+
+        The step on which they must agree is taken by all at once, when all are ready for it.
+        """
         self._rehearse(change.stage)
-        self._change(change)
+        together = len(change.stage.names) > 1
+        self._tasks.begin({name: replace(self._task(change, name), together=together) for name in change.stage.names})
+        self._tasks.go_on()
+        self._gate(change)
 
     def _reelect(self, change: StageChange) -> None:
         """Change the standby nodes, which then no longer hear the holder and take the VIPs; right after, the holder."""

@@ -31,6 +31,7 @@ from lbdeploy.rollout.request import Origin
 from lbdeploy.rollout.steps import Steps
 
 FOLLOW_SECONDS = 86400  # more than any task takes
+READY_SECONDS = 900  # how long a node that is ready waits for its peers, as while one installs packages
 _TOOLS = ("transaction", "commit", "apt", "original")  # what every applying script has, from node/remote/
 
 
@@ -45,7 +46,8 @@ class Task:
     `free_vrid`: the virtual router ID that no other host may use when keepalived is started, the interface, and the
     addresses that may use it anyway. `joins`: a daemon is started, and until the end of the task the node leaves the
     VIPs to others, also by `priority_offset`. `without`: VIPs that must go away again within `away_seconds`, where they
-    have come meanwhile. `script`: steps that replace those of the plan; see `down_steps`.
+    have come meanwhile. `together`: VRRP is changed only once the peers are ready for that, too. `script`: steps that
+    replace those of the plan; see `down_steps`.
     """
 
     plan: NodePlan
@@ -58,6 +60,7 @@ class Task:
     free_vrid: tuple[str, ...] = ()
     joins: bool = False
     without: tuple[str, ...] = ()
+    together: bool = False
     script: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
 
@@ -87,7 +90,7 @@ class Transaction:
     def follow(self, lines_read: int, decision: str = "", limit: int = FOLLOW_SECONDS) -> str:
         """Prints the output after `lines_read` lines, for at most `limit` seconds.
 
-        A `decision` (confirm, abandon, agreed) is passed to the task first.
+        A `decision` (go, confirm, abandon, agreed) is passed to the task first.
         """
         decide = f"[ ! -e {self.path}.undo ] || : > {self.path}.{decision}\n" if decision else ""
         return f"{PRELUDE}umask 077\n{decide}{self._follow(lines_read + 1, limit)}"
@@ -170,6 +173,7 @@ def _steps(task: Task) -> list[str]:
         *late.take(Phase.BRING_UP),
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
         *([f"still_standby {task.away_seconds} {cmd(*task.without)}"] if task.without else []),
+        *([f"ready {READY_SECONDS}"] if task.together else []),
         *([f"vips_come {cmd(*came)}"] if came else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
         *([_reset_clients()] if moved else []),

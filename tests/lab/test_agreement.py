@@ -71,13 +71,22 @@ exec /usr/sbin/keepalived "$@"
 """
 
 
+def lingering(lab: Lab) -> None:
+    """Have lb2 wait as it validates its new file, after the rehearsal."""
+    lab.on("lb2", f"printf '%s' '{LINGERING}' > /usr/local/sbin/keepalived; chmod 755 /usr/local/sbin/keepalived")
+    lab.on("lb2", ": > /run/hold")
+
+
+def no_longer(lab: Lab) -> None:
+    lab.on("lb2", "rm -f /usr/local/sbin/keepalived /run/validated /run/hold")
+
+
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_a_standby_that_has_become_the_holder_meanwhile_keeps_the_vips(pair: Lab, comes_back: bool) -> None:
     """It would let go of them, as VRRP elects anew: it waits until they have gone back, or the change is undone."""
     before = looks(pair)
     pair.edit("router_id = 101", "router_id = 102")
-    pair.on("lb2", f"printf '%s' '{LINGERING}' > /usr/local/sbin/keepalived; chmod 755 /usr/local/sbin/keepalived")
-    pair.on("lb2", "touch /run/hold")
+    lingering(pair)
     with traffic(pair, *VIPS) as seen:
         process = begin(pair, "--json", "up")
         until(process, "lb2: validate")  # the rehearsal, after which it looks who holds the VIPs
@@ -89,7 +98,7 @@ def test_a_standby_that_has_become_the_holder_meanwhile_keeps_the_vips(pair: Lab
         if comes_back:
             pair.on("lb1", "systemctl start haproxy")
         answer = json.loads(process.communicate(timeout=90)[0])
-        pair.on("lb2", "rm /usr/local/sbin/keepalived /run/validated")
+        no_longer(pair)
         if not comes_back:
             assert pair.holder(VIPS[0]) == ["lb2"]
             pair.on("lb1", "systemctl start haproxy")
@@ -117,6 +126,7 @@ CHANGES = {
     "VIPs": ('vip = "192.168.0.10/24"', 'vip = ["192.168.0.10/24", "192.168.0.20/24"]'),
 }
 CONF = "sha256sum < /etc/keepalived/keepalived.conf"
+READY = "grep -qsx 'ready [0-9]*' /var/lib/lbdeploy/journal"
 WAITS = "grep -qsx 'await [0-9]*' /var/lib/lbdeploy/journal"
 CONFIRMED = "grep -qsx confirmed /var/lib/lbdeploy/journal"
 
@@ -170,6 +180,24 @@ def one_more(*changes: str) -> list[Any]:
 def before(pair: Lab) -> None:
     """What the nodes have before the change."""
     BEFORE.update({node: pair.on(node, CONF) for node in ("lb1", "lb2")})
+
+
+def test_a_laptop_that_sleeps_between_two_beginnings_has_no_node_go_alone(pair: Lab) -> None:
+    """Whoever is ready waits for the others; the laptop's lock is gone after 20 s, and each undoes what it had done."""
+    before = looks(pair)
+    lingering(pair)
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, "VIPs")
+        wait_for(lambda: pair.on("lb1", f"{READY} && echo yes", check=False), 60)
+        process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: not active(pair, "lb1"), 30)
+        no_longer(pair)
+        wait_for(lambda: not active(pair, "lb2"), 30)
+        process.send_signal(signal.SIGCONT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 7, out
+    assert (seen["failures"], seen["broken"]) == ([], [])
+    assert looks(pair) == before
 
 
 @pytest.mark.parametrize("change", ["router ID", "VIPs", *one_more("network", "multicast", "version")])

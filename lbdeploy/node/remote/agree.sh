@@ -4,6 +4,7 @@
 # again listens). Replaces functions of commit.sh.
 #
 # What peers say, and what their adverts are like, decides. Whoever undoes wins, since everybody can:
+#   ready      says so. A peer takes the step on which they must agree: take it, too. The laptop is gone: undo it
 #   waits      says so. A peer says kept: keep it, too. A peer says undone, or the laptop is gone, or it takes too long:
 #              undo it; but in the last two cases keep it if a peer has come to the end, as while this node was paused
 #   has kept   says kept. A peer says undone: undo it. All have kept it: the end. A peer is heard with the old
@@ -28,9 +29,10 @@ $heeds
 END
     hears=$!
 }
-# prepare: before it waits, a node must be able to hear its peers; and what is to be undone is known after a reboot, too.
+# prepare [WORD]: before it waits, a node must be able to hear its peers; and what is to be undone is known after a reboot,
+# too. WORD is what it says of itself.
 prepare() {
-    say waits
+    say "${1:-waits}"
     if [ -d "$kept" ]; then
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"
@@ -106,6 +108,7 @@ peer_ended() {
 }
 
 peer_kept() { heard kept 0; }
+peer_goes() { heard goes 0 || heard waits 0 || peer_kept; }
 peer_undone() {
     heard undone 0 && dissenter=$from
 }

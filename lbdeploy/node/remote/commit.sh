@@ -77,6 +77,7 @@ say() { :; }
 let_go() { :; }
 hush() { :; }
 peer_kept() { return 1; }
+peer_goes() { return 1; }
 peer_undone() { return 1; }
 returned() { return 1; }
 disagree() { :; }
@@ -128,6 +129,29 @@ END
 disarm() {
     rm -f -- "$units/multi-user.target.wants/lbdeploy-undo.service" "$units/lbdeploy-undo.service"
     on_disk "$units/multi-user.target.wants" "$units"
+}
+
+# ready SECONDS: all is done but the step on which peers must agree. Take it once the laptop has said that all are ready, or
+# a peer is heard that takes it. If neither comes, or the laptop is gone, this fails: a node that took it alone would not be
+# heard by its peers, and both would hold the VIPs.
+ready() {
+    prepare ready
+    tell ready "$1"
+    uptime
+    deadline=$((now + $1))
+    until [ -e "$run.go" ] || peer_goes; do
+        if [ -e "$run.abandon" ]; then
+            tell abandoned
+            exit 1
+        fi
+        uptime
+        if laptop_gone || [ "$now" -ge "$deadline" ]; then
+            tell unconfirmed "$1"
+            exit 1
+        fi
+        sleep 0.05
+    done
+    say goes
 }
 
 # await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well, or a peer has kept its
@@ -266,7 +290,7 @@ stays() {
     agree
 }
 forget_run() {
-    for each in sh hosts confirm abandon linger heard heard-new says ask agreeing agreed undo; do rm -rf -- "$run.$each"; done
+    for each in sh hosts go confirm abandon linger heard heard-new says ask agreeing agreed undo; do rm -rf -- "$run.$each"; done
 }
 
 # killed: the run's process has ended. If it could not come to its end, by SIGKILL, do what was left: complete the change,

@@ -38,7 +38,7 @@ pid=$(systemctl show -p MainPID --value "$unit")
 if busy; then
     [ "${pid:-0}" != 0 ] || pid=none
     until_ended < /dev/null > /dev/null 2>&1 &
-    tail -n "+$from" -s 0.1 -f --pid=$! "$log" | sed -u "/^$mark \(await\|agree\|exit\) /q"
+    tail -n "+$from" -s 0.1 -f --pid=$! "$log" | sed -u "/^$mark \(ready\|await\|agree\|exit\) /q"
     kill $! 2> /dev/null
 else
     tail -n "+$from" "$log"

@@ -118,6 +118,28 @@ def test_those_on_whom_others_depend_are_undone_last(seed: Cluster) -> None:
     assert asked[2:] == [f"step lb2|{UNDONE}", f"step lb1|{UNDONE}"]
 
 
+READY = "step reload haproxy|ready 900"
+
+
+def test_nodes_that_must_agree_go_on_once_all_are_ready(seed: Cluster) -> None:
+    """Each is told so then, and says anew for how long it waits."""
+    sessions: Any = Pool(lb1=Session(READY, WAITS), lb2=Session(READY, WAITS))
+    tasks = NodeTasks(sessions, seed.nodes, Origin("id", "ann", ""), silent)
+    tasks.begin({node.name: task(node, START, confirm=30, together=True) for node in seed.nodes})
+    waits = [work.progress for work in tasks.under_way.values()]
+    assert [(each.ready, each.waits, each.awaiting) for each in waits] == [(True, True, None)] * 2
+    tasks.go_on()
+    assert [(each.ready, each.waits, each.awaiting) for each in waits] == [(False, True, 30)] * 2
+    tasks.go_on()  # nobody is only ready any more
+
+
+def test_a_node_that_is_ready_is_told_to_undo_where_its_peer_is_not(seed: Cluster) -> None:
+    lb1, lb2 = seed.nodes
+    pool = Pool(lb1=Session(READY, UNDONE), lb2=Session(FAILED))
+    error = ending(seed, pool, {node.name: task(node, START, confirm=30, together=True) for node in (lb1, lb2)})
+    assert (type(error), error.node, error.state) == (RolledBackError, "lb2", "lb1 and lb2: as before")
+
+
 def test_a_rehearsal_leaves_nothing_behind(seed: Cluster) -> None:
     lb1, lb2 = seed.nodes
     pool = Pool(lb1=Session("exit 0", WAITS, UNDONE), lb2=Session("exit 0", FAILED))

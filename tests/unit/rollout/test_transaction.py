@@ -984,6 +984,34 @@ def agreeing(here: Here, heard: str, decision: str = "", more: str = "", **task:
     return here.apply(plan, more=f"{heard}\n{more}", decision=decision, confirm=5, tools=tools, **task)
 
 
+GO = 'tell() { [ "$1" != ready ] || : > "$run.go"; printf "%s %s\\n" "$mark" "$*"; }'
+LOSES_THE_LAPTOP = "laptop_gone() { :; }"
+
+
+@pytest.mark.parametrize(
+    ("heard", "more", "taken"),
+    [((), GO, True), ((f"{LATER} goes lb2",), LOSES_THE_LAPTOP, True), ((f"{LATER} waits lb2",), "", True),
+     ((f"{LATER} ready lb2",), LOSES_THE_LAPTOP, False)],
+)  # fmt: skip
+def test_the_step_on_which_peers_must_agree_is_taken_by_all_or_none(
+    here: Here, heard: tuple[str, ...], more: str, taken: bool
+) -> None:
+    """Once the laptop says that all are ready, or a peer takes it; not by one alone, where the laptop is gone."""
+    here.path("conf").write_text("old\n")
+    wanted = here.file("conf", "new\n"), keepalived(here)
+    plan = here.plan(*wanted, keepalived=running())
+    tools = (GIVEN, remote_text("agree.sh"))
+    confirmed = 'peer_kept() { [ -e "$run.go" ] || heard goes 0 || heard waits 0; }'
+    progress = here.apply(
+        plan, more=f"{hearing(*heard)}\n{more}\n{confirmed}", decision="", confirm=5, tools=tools, together=True
+    )
+    assert (progress.exit, progress.restored) == ((0, None) if taken else (1, True))
+    reloads = [each for each in here.asked() if "keepalived" in each and "load" in each]
+    assert len(reloads) == 1  # here, or as the files are put back
+    assert here.path("conf").read_text() == ("new\n" if taken else "old\n")
+    assert ("keepalived" in progress.step) is taken
+
+
 def test_what_a_peer_has_kept_is_kept_without_the_laptop(here: Here) -> None:
     """Also where its lock is gone: a confirmation for one is one for all."""
     here.run.mkdir()
