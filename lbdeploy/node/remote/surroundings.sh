@@ -84,8 +84,9 @@ for vip in $vips; do
         /etc/systemd/network/*.network.d/*.conf /run/systemd/network/*.network /run/systemd/network/*.network.d/*.conf
     cd /etc/network || continue
     grep -nHF -d skip -e "$vip" -- interfaces $(sed -n 's/^[[:space:]]*source[[:space:]]\{1,\}//p' interfaces)
-    folders=$(sed -n 's/^[[:space:]]*source-directory[[:space:]]\{1,\}//p' interfaces)
-    [ ! "$folders" ] || grep -rnHF --exclude='*[!a-zA-Z0-9_-]*' -e "$vip" -- $folders
+    named=$(sed -n 's/^[[:space:]]*source-directory[[:space:]]\{1,\}//p' interfaces)
+    [ -e interfaces ] || named=interfaces.d # which the first file names as Debian installs it
+    [ ! "$named" ] || grep -rnHF --exclude='*[!a-zA-Z0-9_-]*' -e "$vip" -- $named
 done | sed 's|^[^/]|/etc/network/&|; s/^/network /'
 for setting in $settings; do
     last=${setting##*.}

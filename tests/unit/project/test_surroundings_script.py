@@ -120,10 +120,22 @@ def test_only_files_that_are_read_are_looked_at(tmp_path: Path) -> None:
         (etc / name).write_text(f"{VIP}/24\n")
     more = f"source {etc}/network/interfaces.d/*.cfg\nsource-directory plain\n"
     (etc / "network/interfaces").write_text(f"{more}{VIP}/24\n")
+    assert looked_at(etc) == sorted(name for name, is_read in NETWORK.items() if is_read)
+
+
+def test_a_folder_that_debian_names_by_default_is_looked_at(tmp_path: Path) -> None:
+    """Also where ifupdown's first file is not there, or not yet."""
+    etc = tmp_path / "etc"
+    for name in ("vip", "vip.bak"):
+        (etc / "network/interfaces.d").mkdir(parents=True, exist_ok=True)
+        (etc / "network/interfaces.d" / name).write_text(f"{VIP}/24\n")
+    assert looked_at(etc) == ["network/interfaces.d/vip"]
+
+
+def looked_at(etc: Path) -> list[str]:
+    """The files of the network in which the VIP is found."""
     text = remote_text("surroundings.sh")
-    part = text[text.index("\nfor vip in $vips; do\n    grep") : text.index("\nfor setting in")].replace(
-        "/etc/", f"{etc}/"
-    )
-    said = subprocess.run(["sh", "-c", f"vips={VIP}\n{part}"], check=False, capture_output=True, text=True, timeout=60)
-    files = [line.removeprefix(f"network {etc}/").partition(":")[0] for line in said.stdout.splitlines()]
-    assert sorted(files) == sorted(name for name, is_read in NETWORK.items() if is_read)
+    part = text[text.index("\nfor vip in $vips; do\n    grep") : text.index("\nfor setting in")]
+    script = f"vips={VIP}\n{part.replace('/etc/', f'{etc}/')}"
+    said = subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True, timeout=60)
+    return sorted(line.removeprefix(f"network {etc}/").partition(":")[0] for line in said.stdout.splitlines())
