@@ -166,11 +166,34 @@ class Session:
 
     def _start(self, channel: Channel, command: str, text: str, *, end: bool = False) -> None:
         """Start a command, and send its input; with `end`, that is all of it."""
-        channel.exec_command(command)
-        with suppress(OSError):  # the command has ended already, as when sudo refuses: its output tells
-            channel.sendall(text.encode(errors="surrogateescape"))
-            if end:
-                channel.shutdown_write()
+        with self._asking():
+            channel.exec_command(command)
+            with suppress(OSError):  # the command has ended already, as when sudo refuses: its output tells
+                channel.sendall(text.encode(errors="surrogateescape"))
+                if end:
+                    channel.shutdown_write()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask the node again and again whether it is still there, for what has no timeout. Raises LostError if not."""
+        over, lost = threading.Event(), list[LostError]()
+
+        def ask() -> None:
+            while not lost and not over.wait(QUIET_SECONDS):
+                try:
+                    self._keepalive()
+                except LostError as error:
+                    lost.append(error)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            asking.join(1.0)  # it may just have found out
+            if lost:
+                raise lost[0] from None
 
     @contextmanager
     def _watched(self, channel: Channel, limits: Limits) -> Iterator[Watchdog]:

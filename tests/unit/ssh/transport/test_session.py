@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -64,6 +65,22 @@ def test_a_node_that_accepts_no_command_is_given_up(tmp_path: Path) -> None:
     """It opens a channel, and then never says whether the command runs."""
     with hostile.session(tmp_path, hostile.silent, deaf=True) as session, given_up():
         session.run("true\n", limits=SHORT)
+
+
+def test_a_node_that_dies_before_it_accepts_a_command_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that dies later: long before an answer would have to be there."""
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.3)
+    with hostile.session(tmp_path, hostile.silent, deaf=True) as session:
+        monkeypatch.setattr(
+            session._connections.current.transport, "global_request", lambda *_: threading.Event().wait(5)
+        )
+        with given_up(10) as raised:
+            session.run("true\n", limits=Limits(60, 60))
+    assert raised.value.silent
+    assert raised.value.message == "the connection was lost: nothing was heard from it for 0 s"
 
 
 def test_a_node_that_does_not_read_is_given_up(tmp_path: Path) -> None:
