@@ -120,10 +120,11 @@ def cut_off(work: NodeTask, lost: LostError) -> RemoteError:
     """The error for a change that has cut off the operator, and that the node has said it has undone."""
     installed = any(installs(each) for each in work.transaction.task.plan.changes)
     but = "; packages that were installed stay" if installed else ""
+    later = "" if work.progress.awaiting is None else f" {work.progress.awaiting} s later"
     return (RemoteError if installed else RolledBackError)(
         f"the node could not be reached any more after the change ({lost.message})",
         node=work.node.name,
-        state=f"it has undone the change by itself {work.progress.awaiting} s later, and is as before{but}",
+        state=f"it has undone the change by itself{later}, and is as before{but}",
         fix=typed("plan", before="fix the cause, then: "),
     )
 

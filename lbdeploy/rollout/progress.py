@@ -21,7 +21,7 @@ class Progress:
     """Reads what an applying script prints, line by line; `on_step` is called with each step as it begins.
 
     Marked lines: `step TEXT`, `failed COMMAND`, `ready SECONDS` (to take the step on which peers must agree), `await
-    SECONDS` (it waits for the laptop, as when it is ready), then `confirmed`,
+    SECONDS` (it waits for the laptop, as when it is ready; `alone`: in vain), then `confirmed`,
     `abandoned` or `unconfirmed SECONDS`; `killed`, where its process was; `kept`, `restored` or `unrestored`, `locked
     WHO`, `outrun WHO`, and finally `exit STATUS`. Between `kept` and that, nodes that must agree have `agree SECONDS`,
     and maybe `disagreed NODE` and `undoing`. Where a script's log is gone, its journal is read instead, which also has
@@ -81,7 +81,7 @@ class Progress:
     def _decided(self, word: str, rest: str) -> None:
         """Read whether the change stays."""
         match word:
-            case "abandoned" | "unconfirmed" | "killed" | "disagreed":
+            case "abandoned" | "unconfirmed" | "alone" | "killed" | "disagreed":
                 self.undecided, self.dissenter = word, rest
             case "kept" | "undoing":
                 self.kept = word == "kept"
@@ -169,6 +169,8 @@ class Progress:
     def _what(self) -> str:
         if self.undecided == "unconfirmed":
             return f"no confirmation came within {self.awaiting} s"
+        if self.undecided == "alone":
+            return "it was ready for the step on which all nodes must agree, and heard no more from here or a peer"
         if self.undecided == "abandoned":
             return "it was told to undo the change"
         if self.undecided == "disagreed":

@@ -201,16 +201,18 @@ class Run:
         wanted = start.wanted
         resources = {name: earlier(wanted.resources[name], before[name]) for name in names}
         kept = {name: stays(self._made.get(name, ()), resources[name], before[name]) for name in names}
-        others = [but_for(name, what) for name, what in kept.items() if what] + self.wording.done(new)
         try:
             self._undo(
                 replace(wanted, resources={**wanted.resources, **resources}, scope=frozenset(names)), names, undone
             )
         except LbdeployError as other:
-            left = [name for name in names if name not in undone]
-            return taken_back(error, undone, [*left, *new], [*told(other, left), *others])
-        whole = [name for name in names if not kept[name]]
-        return taken_back(error, whole, [name for name in done if name not in whole], others)
+            known = told(other, [name for name in names if name not in undone])
+        else:
+            undone, known = names, []
+        whole = [name for name in undone if not kept[name]]
+        partly = [but_for(name, kept[name]) for name in undone if kept[name]]
+        states = [*known, *partly, *self.wording.done(new)]
+        return taken_back(error, whole, [name for name in done if name not in whole], states)
 
     def _undo(self, wanted: Wanted, names: Sequence[str], undone: list[str]) -> None:
         """Bring nodes to what is wanted now; `undone` gets those that are. Raises the first one's error.

@@ -196,6 +196,7 @@ def test_a_laptop_that_sleeps_between_two_beginnings_has_no_node_go_alone(pair: 
         process.send_signal(signal.SIGCONT)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 7, out
+    assert "it was ready for the step on which all nodes must agree" in out
     assert (seen["failures"], seen["broken"]) == ([], [])
     assert looks(pair) == before
 

@@ -146,7 +146,7 @@ ready() {
         fi
         uptime
         if laptop_gone || [ "$now" -ge "$deadline" ]; then
-            tell unconfirmed "$1"
+            tell alone
             exit 1
         fi
         sleep 0.05

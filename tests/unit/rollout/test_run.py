@@ -17,12 +17,12 @@ from goldens import GOOD, RICH, beside
 
 from lbdeploy.common.shell import Raw
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import LbdeployError, LoginError, RebootedError, RolledBackError
+from lbdeploy.errors import ConnectError, LbdeployError, LoginError, RebootedError, RemoteError, RolledBackError
 from lbdeploy.events import silent
 from lbdeploy.node.drift import diff
 from lbdeploy.node.paths import SERVER_STATE
 from lbdeploy.node.resources import File, Gone, Packages, Service, Sysctl
-from lbdeploy.node.resources.base import Resource
+from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.service import ServiceState
@@ -186,11 +186,13 @@ class Rebooting(Run):
     then: Iterator[LbdeployError]
     back: dict[str, Sequence[Resource[Any]]] = field(default_factory=dict)
     wants: list[Wanted] = field(default_factory=list)
+    installed: list[str] = field(default_factory=list)
 
     def begin(self, after: Cluster, options: Options | None = None) -> LbdeployError:
         """The error that the run ends with."""
         pool: Any = SimpleNamespace(nodes=after.nodes)
         Run.__init__(self, after, pool, silent, Origin("id", "ann", ""), options)
+        self._made = {"lb2": [Change("package", name, "install", "") for name in self.installed]}
         watching: Any = self.context.observer
         watching.until_settled = self.settle
         with pytest.raises(LbdeployError) as caught:
@@ -230,6 +232,31 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, l
     was = observe(after, after.node("lb2"), states=as_by(before, "lb2"))
     looks = [survey(after, lb1, was), *[survey(after, lb1, observe(after, after.node("lb2")))] * 2]
     return after, looks
+
+
+class Stuck(Rebooting):
+    """A run that can't take back what it has done on lb2."""
+
+    def _undo(self, wanted: Wanted, names: Sequence[str], undone: list[str]) -> None:
+        raise ConnectError("no answer", node="lb2", state="it is off")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        (Rebooting, "lb1: as before; lb2 is as before, but for: install nftables"),
+        (Stuck, "lb1: as before; lb2 was to undo its change, too: no answer; it is off"),
+    ],
+)
+def test_a_node_of_an_earlier_stage_is_as_before_only_where_that_is_so(
+    changed: tuple[Cluster, list[Survey]], kind: type[Rebooting], state: str
+) -> None:
+    """Not where a package stays; and nothing of the kind is said of one that could not be reached."""
+    after, looks = changed
+    run = kind(looks, iter([RolledBackError("no", node="lb1", state="lb1: as before")]))
+    run.installed = ["nftables"]
+    error = run.begin(after)
+    assert (type(error), error.state) == (RemoteError, state)
 
 
 REBOOT = RebootedError("rebooted", node="lb1", state="what it had begun was interrupted")

@@ -1010,6 +1010,10 @@ def test_the_step_on_which_peers_must_agree_is_taken_by_all_or_none(
     assert len(reloads) == 1  # here, or as the files are put back
     assert here.path("conf").read_text() == ("new\n" if taken else "old\n")
     assert ("keepalived" in progress.step) is taken
+    if not taken:
+        error = progress.error(plan)
+        assert isinstance(error, RolledBackError)
+        assert "ready for the step on which all nodes must agree" in error.message
 
 
 def test_what_a_peer_has_kept_is_kept_without_the_laptop(here: Here) -> None:
