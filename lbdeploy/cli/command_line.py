@@ -10,7 +10,7 @@ import click
 
 from lbdeploy.cli.app import App
 from lbdeploy.cli.early_words import note_format
-from lbdeploy.cli.group import Commands
+from lbdeploy.cli.group import CHANGING, Commands
 from lbdeploy.cli.output import show
 from lbdeploy.cli.parameters import global_options
 from lbdeploy.cli.streams import UnwrittenError, prepare_streams, unwritten
@@ -76,7 +76,7 @@ def _call(app: App) -> int:
     except LbdeployError as error:
         return app.fail(error)
     except click.exceptions.Abort as abort:
-        return app.fail(_interrupted(begun=isinstance(abort.__cause__, KeyboardInterrupt)))
+        return app.fail(_interrupted(app.command, asked=not isinstance(abort.__cause__, KeyboardInterrupt)))
     except click.ClickException as error:
         if isinstance(error, click.exceptions.NoArgsIsHelpError) and not app.for_programs:
             show(error.format_message(), err=True)
@@ -95,9 +95,11 @@ def _call(app: App) -> int:
     return app.exit_code
 
 
-def _interrupted(*, begun: bool) -> InterruptedRunError:
-    """The error for Ctrl-C in a run, or (not `begun`) at a question."""
-    if not begun:
+def _interrupted(command: str, *, asked: bool) -> InterruptedRunError:
+    """The error for Ctrl-C, at a question (`asked`) or while the command worked."""
+    if asked:
         return InterruptedRunError("interrupted", state="nothing was changed")
+    if command not in CHANGING:
+        return InterruptedRunError("interrupted", state="no node was changed")
     state = "a node that was being changed, if any was, ends its change or restores what was there, by itself"
     return InterruptedRunError("interrupted", state=state, fix=typed("plan", after=" shows what is left to do"))

@@ -69,6 +69,8 @@ SUMMARIES = {
 MODULES = {"plan": "run", "up": "run", "verify": "run", "undrain": "drain"}
 
 
+# Those that may be in the middle of changing something when they are interrupted; `lab` changes its own nodes.
+CHANGING = frozenset(("up", "rebuild", "handover", "drain", "undrain", "drill", "rollback", "down", "lab"))
 # What the same is called elsewhere.
 SYNONYMS = {
     "apply": "up",

@@ -165,6 +165,20 @@ def test_being_told_to_end_is_an_interruption(end: End, tmp_path: Path) -> None:
     assert str(SEED) in written(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("command", "state"), [("check", "now: no node was changed\n"), ("up", "now: a node that was being changed")]
+)
+def test_ctrl_c_is_told_as_what_it_can_mean(end: End, command: str, state: str) -> None:
+    """A command that only looks says nothing of a node that may be in change."""
+
+    def interrupted(_: App) -> None:
+        raise KeyboardInterrupt
+
+    code, said = end(interrupted, command)
+    assert code == 130
+    assert state in said
+
+
 def test_ctrl_c_at_the_last_words_is_no_traceback(end: End, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is impatient sees nothing of Python."""
 

@@ -73,6 +73,7 @@ def test_questions_are_asked_until_the_answers_are_right(terminal: pexpect.spawn
     answer(terminal, "VIP on management", "", "no network has a VIP yet")
     answer(terminal, "VIP on management", "127.0.0.10/24", "can't be a VIP")
     answer(terminal, "VIP on management", "127.0.0.10/24 x/24", "is not a VIP")
+    terminal.expect("VIP on management[^\n]*: $")  # a Ctrl-C between two questions is told in other words
     terminal.sendintr()
     terminal.expect_exact("nothing was changed")
     terminal.expect(pexpect.EOF)
