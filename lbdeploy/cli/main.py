@@ -11,6 +11,7 @@ def main() -> None:
     """The console script."""
     gc.disable()  # a short run ends before garbage collection pays off
     startup.lean = True  # in this process, nothing else uses the libraries that are stubbed
+    startup.import_little()
     startup.import_click()
     startup.compile_dataclasses_late()
     from lbdeploy.cli.command_line import run

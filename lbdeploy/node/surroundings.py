@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from lbdeploy.common.debian import UNITS_FOLDER
@@ -90,11 +91,20 @@ def probe(cluster: Cluster) -> dict[str, Raw]:
     return {NAME: Raw(f"{variables}\nvrrp() (\n{PROBE}\n)\n{remote_text('surroundings.sh')}")}
 
 
-def lines(seen: Observation, kind: str) -> list[str]:
+def lines(seen: Observation, kind: str) -> Sequence[str]:
     """The lines of a kind, without it."""
     answer = seen.marks.get(NAME)
-    found = answer.output.splitlines() if answer else []
-    return [line.removeprefix(f"{kind} ") for line in found if line.startswith(f"{kind} ")]
+    return _by_kind(answer.output).get(kind, []) if answer else []
+
+
+@lru_cache(maxsize=8)  # many questions are asked about each node
+def _by_kind(output: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in output.splitlines():
+        kind, space, rest = line.partition(" ")
+        if space:
+            found.setdefault(kind, []).append(rest)
+    return found
 
 
 def held(seen: Observation) -> dict[str, str]:
@@ -156,9 +166,11 @@ def _address(text: str) -> Address | None:
     return (address.version == 6 and address.ipv4_mapped) or address
 
 
-def places(seen: Observation, kind: str) -> Iterator[FileLine]:
-    """The lines of files that were found, without comments."""
+def places(seen: Observation, kind: str, word: str = "") -> Iterator[FileLine]:
+    """The lines of files that were found, without comments; with `word`, only those that have it."""
     for line in lines(seen, kind):
+        if word not in line:
+            continue
         file, number, text = ([*line.split(":", 2), "", ""])[:3]
         if not text.lstrip().startswith(("#", ";")):
             yield FileLine(file, number, text.strip())
@@ -194,12 +206,17 @@ def later_sysctl(seen: Observation, setting: str, value: str, own: str) -> FileL
 
     Both read the files of all folders in the order of their names; /etc/sysctl.conf comes last (sysctl(8)).
     """
-    pattern = re.compile(rf"-?\s*{re.escape(setting).replace(chr(92) + '.', '[./]')}\s*=\s*(\S+)")
-    found = [(each, match[1]) for each in places(seen, "sysctl") if (match := pattern.match(each.text))]
+    found = [(each, to) for each in places(seen, "sysctl", setting.rpartition(".")[2]) for to in _given(each, setting)]
     mine = own.rpartition("/")[2]
     after = [(each, to) for each, to in found if each.file == SYSCTL_CONF or each.file.rpartition("/")[2] > mine]
     after.sort(key=lambda pair: (pair[0].file == SYSCTL_CONF, pair[0].file.rpartition("/")[2]))
     return after[-1][0] if after and after[-1][1] != value else None
+
+
+def _given(line: FileLine, setting: str) -> list[str]:
+    """The value that a line gives a kernel setting, in whose name slashes may stand for dots; none for another one."""
+    name, _, value = line.text.removeprefix("-").partition("=")
+    return value.split()[:1] if name.strip().replace("/", ".") == setting else []
 
 
 def _argv(text: str) -> list[str]:

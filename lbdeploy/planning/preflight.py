@@ -134,9 +134,12 @@ def unlike_peers(
     cluster: Cluster, plans: Mapping[str, NodePlan], observations: Sequence[Observation], scope: Collection[str]
 ) -> Iterator[Finding]:
     """Nodes that would start beside running ones that they don't understand, and that are not to be changed."""
-    members = [member_of(cluster, plans[each.node.name], each) for each in observations if each.node.name in plans]
+    planned = [each for each in observations if each.node.name in plans]
+    if all(each.node.name in scope for each in planned):
+        return
+    members = [member_of(cluster, plans[each.node.name], each) for each in planned]
     beside = [each for each in members if each.name not in scope]
-    for member in members if beside else ():
+    for member in members:
         if member.name in scope and member.plan.changes and not identity_changes(cluster, member.plan):  # see left_out
             for other in strangers(cluster, member, beside):
                 yield _unlike(cluster, member, other)

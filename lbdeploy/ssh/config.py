@@ -223,7 +223,10 @@ def _known_line(words: list[str]) -> Known | None:
 def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
-        return subprocess.Popen(argv, stdin=null, stdout=pipe, stderr=pipe, text=True, env=environment())
+        return subprocess.Popen(
+            argv, stdin=null, stdout=pipe, stderr=pipe, env=environment(),
+            encoding="utf-8", errors="surrogateescape",  # a path in what it says may be of any bytes
+        )  # fmt: skip
     except FileNotFoundError:
         fix = "apt-get install openssh-client"
         raise ConnectError(f"there is no {argv[0]} here", state=NOT_BEGUN, fix=fix) from None

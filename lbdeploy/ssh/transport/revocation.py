@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from base64 import b64decode, b64encode
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from paramiko import PKey
 
@@ -33,13 +32,17 @@ def revoked(file: Path, key: PKey) -> str | None:
 
 def _in_krl(file: Path, key: PKey) -> bool:
     """Whether ssh-keygen finds it there; a certificate also by its serial number, key ID, and its authority's key."""
+    from tempfile import NamedTemporaryFile
+
     with NamedTemporaryFile("w", suffix=".pub") as shown:
         blob = key.public_blob
         kind, data = (blob.key_type, blob.key_blob) if blob else (key.get_name(), key.asbytes())
         shown.write(f"{kind} {b64encode(data).decode()}\n")
         shown.flush()
         argv = ["ssh-keygen", "-Q", "-f", str(file), shown.name]
-        asked = subprocess.run(argv, capture_output=True, check=False, text=True, env=environment())
+        asked = subprocess.run(
+            argv, capture_output=True, check=False, encoding="utf-8", errors="replace", env=environment()
+        )
     if asked.returncode and "REVOKED" not in asked.stdout:
         raise ValueError(asked.stderr)
     return asked.returncode != 0

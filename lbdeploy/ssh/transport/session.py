@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from lbdeploy.common import startup
 from lbdeploy.common.startup import stand_in, version_of
 from lbdeploy.common.typed import typed
 
@@ -22,6 +23,7 @@ with (
     stand_in("unittest.mock", Mock=None),
     stand_in("invoke.vendor.yaml"),
     stand_in("importlib.metadata", version=version_of),
+    stand_in("decorator", decorator=startup.decorator),
 ):
     import fabric  # noqa: F401 - imported first, with stand-ins: paramiko imports invoke, too
 from paramiko import Channel, ChannelException, SSHException
