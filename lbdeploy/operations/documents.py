@@ -157,7 +157,8 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, Schema]]] = {
     "schema": (("schema",), {"schema": _object("")}),
     "completion": (("script",), {"script": TEXT}),
     "plan": (("changes order stages",), {
-        "changes": _list(CHANGE), "order": _list(NAMES), "stages": _list(STAGE), "drained": _list(DRAINED)}),
+        "changes": _list(CHANGE), "order": _list(NAMES), "stages": _list(STAGE), "drained": _list(DRAINED),
+        "refused": _list(ERROR)}),
     "up": (("changes findings vips servers packages summary",), {"changes": _list(CHANGE), **HEALTH}),
     "verify": (("findings vips servers packages summary",), HEALTH),
     "status": (("nodes vips servers warnings summary",), {

@@ -80,6 +80,7 @@ def planned(outcome: Outcome) -> ExitStatus:
             {"node": node, "frontend": each.frontend, "server": each.server, **each.to_json()}
             for node, each in outcome.verdict.drains
         ],
+        "refused": [each.to_json() for each in outcome.refused],
     }
     if outcome.errors:
         return _unseen(outcome.errors.values(), document)

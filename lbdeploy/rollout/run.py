@@ -53,12 +53,16 @@ WORDING = Wording(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run found, and did. `done` are the nodes that were changed, `errors` has those that were left out."""
+    """What a run found, and did. `done` are the nodes that were changed, `errors` has those that were left out.
+
+    `refused`, of a plan: why `up` would not begin.
+    """
 
     plan: Plan
     verdict: Verdict
     done: tuple[str, ...] = ()
     errors: Mapping[str, LbdeployError] = field(default_factory=dict)
+    refused: tuple[LbdeployError, ...] = ()
 
 
 class Run:
@@ -97,9 +101,10 @@ class Run:
     def plan(self) -> Outcome:
         """What `up` would do. Raises where it would refuse to begin."""
         survey = self.start().survey
-        for error in refused_at_once(survey, settle_seconds(self.context.cluster)):
+        refused = tuple(refused_at_once(survey, settle_seconds(self.context.cluster)))
+        for error in refused:
             self.context.emit(Note(error.node, f"up would refuse: {error.message}; {error.fix}"))
-        return Outcome(survey.plan, survey.verdict, errors=survey.errors)
+        return Outcome(survey.plan, survey.verdict, errors=survey.errors, refused=refused)
 
     def verify(self, wait: float = 0.0, goal: Goal | None = None) -> Outcome:
         """The state of the running cluster; observed again for up to `wait` seconds, until the goal is reached.

@@ -342,6 +342,8 @@ def test_a_peer_that_is_down_is_left_out_where_that_is_safe(pair: Lab) -> None:
     planned = pair.do("plan", code=4)
     assert planned["error"]["node"] == "lb1"
     assert {each["node"] for each in planned["changes"]} == {"lb2"}
+    (foretold,) = planned["refused"]
+    assert (foretold["node"], foretold["message"][:30]) == ("lb2", "no other node could take over ")
     refused = pair.do("up", code=1)["error"]
     assert "no other node could take over while lb2 is changed" in refused["message"]
     assert "--force-last" in refused["fix"]

@@ -19,9 +19,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"### lbdeploy plan: {_cell(document['cluster'])}"
     yield ""
     if "error" in document:
-        error = document["error"]
-        where = f"{error['node']}: " if error.get("node") else ""
-        yield f"**Not all could be looked at:** {_cell(where + error['message'])}"
+        yield f"**Not all could be looked at:** {_cell(_told(document['error']))}"
         yield ""
     elif not changes:
         yield "Nothing to do: the nodes are as hosts.toml says."
@@ -30,12 +28,19 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     count = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
     yield f"{count} on {', '.join(map(_cell, nodes))}."
     yield ""
+    for each in document.get("refused", ()):
+        yield f"**`up` would refuse this:** {_cell('; '.join(filter(None, (_told(each), each.get('fix')))))}"
+        yield ""
     yield from _stages(document.get("stages", ()))
     yield from ("| node | action | what | why |", "| --- | --- | --- | --- |")
     for each in changes:
         what = f"{each['kind']} `{_code(each['name'])}`"
         yield f"| {_cell(each['node'])} | {_cell(each['action'])} | {what} | {_cell(each['reason'])} |"
     yield from _diffs(changes)
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    return f"{error['node']}: {error['message']}" if error.get("node") else str(error["message"])
 
 
 def _stages(stages: Any) -> Iterator[str]:

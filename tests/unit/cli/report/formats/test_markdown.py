@@ -46,6 +46,14 @@ def test_nothing_to_do_is_one_sentence() -> None:
     ]
 
 
+def test_what_up_would_refuse_is_told_before_the_steps() -> None:
+    """A reviewer who merges that gets a pipeline that fails."""
+    why = {"message": "the last healthy node", "node": "lb2", "fix": "bring lb1 up"}
+    lines = planned(change("lb2"), refused=[why]).splitlines()
+    told = lines.index("**`up` would refuse this:** lb2: the last healthy node; bring lb1 up")
+    assert told < lines.index("1. lb2: clients notice nothing")
+
+
 def test_text_is_no_markup() -> None:
     """What a node said ends no cell."""
     assert "its content \\| \\<b\\>" in planned({**change("lb1"), "reason": "its content | <b>"})
