@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
-from lbdeploy.errors import ConnectError, LbdeployError, LostError, RolledBackError
+from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
 from lbdeploy.events import Done, Emit, Step
+from lbdeploy.node.observation import PRELUDE
 from lbdeploy.rollout.outcome import cut_off, going_on, kept_by_others, lost_for_good, outcome, worst
 from lbdeploy.rollout.progress import Progress
 from lbdeploy.rollout.request import Origin
@@ -92,6 +93,11 @@ class NodeTasks:
         for work in ready:
             work.deadline = 0.0  # it will say anew how long it waits
         _raise_worst(self._pool.each([work.node for work in ready], self._go).values())
+
+    def prepare(self, scripts: Mapping[str, str]) -> None:
+        """Run a script on each of these nodes before they are changed. Raises the first one's error."""
+        nodes = [node for node in self._nodes if node.name in scripts]
+        _raise_worst(self._pool.each(nodes, lambda node, session: _run(node, session, scripts[node.name])).values())
 
     def linger(self, names: Sequence[str]) -> None:
         """Tell waiting nodes that other nodes are about to depend on them. Raises the first one's error."""
@@ -240,6 +246,13 @@ class NodeTasks:
                 time.sleep(RETRY_SECONDS)
             else:
                 return
+
+
+def _run(node: Node, session: Session, script: str) -> None:
+    done = session.run(PRELUDE + script, limits=WORK)
+    if done.status:
+        last = done.output.strip().splitlines()[-1:] or [f"exit status {done.status}"]
+        raise RemoteError(last[0], node=node.name, state="nothing was changed on it", detail=done.output)
 
 
 def _raise_worst(results: Iterable[object]) -> None:

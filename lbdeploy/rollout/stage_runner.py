@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,8 +17,9 @@ from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.vrrp_priority import FAULT, YIELD
-from lbdeploy.planning.desired import FIREWALL_SERVICE
+from lbdeploy.planning.desired import ANNOUNCE, FIREWALL_SERVICE
 from lbdeploy.planning.plan import Plan, Stage, Strategy
+from lbdeploy.planning.vrrp import shared_vips
 from lbdeploy.planning.vrrp.agreement import agreement
 from lbdeploy.planning.vrrp.members import hands_over, joins, reelected
 from lbdeploy.rollout.gate import excuses, objections, of_servers, refuse_the_last
@@ -161,6 +162,8 @@ class StageRunner:
         elsewhere = tuple(str(vip.ip) for part in parts for vip in part.vips) if holding else ()
         of_standby = partial(replace, confirm=longer, linger=self._linger, without=elsewhere)
         tasks = {name: of_standby(self._task(change, name)) for name in standby}
+        if standby:
+            self._tasks.prepare({name: self._watch(name, parts, longer) for name in holding})
         self._tasks.begin(tasks)
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
@@ -170,6 +173,11 @@ class StageRunner:
             self._tasks.linger(standby)
         self._tasks.begin({name: self._task(change, name) for name in holding})
         self._gate(change)
+
+    def _watch(self, name: str, parts: Iterable[Cluster], seconds: int) -> str:
+        """What has a holder announce its VIPs, should a standby die that has just taken them, too."""
+        vips = [vip for part in parts for vip in part.vips]
+        return shared_vips.watch(self._cluster.node(name), vips, ANNOUNCE, seconds)
 
     def _rehearse(self, stage: Stage) -> None:
         self._tasks.begin({name: Task(plan, rehearsal=True) for name, plan in stage.plans.items()})

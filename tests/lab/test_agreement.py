@@ -301,6 +301,27 @@ def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: L
     sound_again(pair)
 
 
+@pytest.mark.parametrize("change", ["multicast", *one_more("router ID")])
+def test_a_standby_that_dies_as_both_hold_the_vips_costs_no_more_than_a_holder_that_dies(
+    pair: Lab, change: str
+) -> None:
+    """To the holder's keepalived nothing has happened. Clients would ask the dead node for 8 s."""
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, change)
+        until(process, "waiting until lb2 also holds the VIPs")
+        wait_for(lambda: "lb2" in pair.holder(VIPS[0]), 15)
+        pair.lab("stop", "lb2")
+        answer = json.loads(process.communicate(timeout=120)[0])
+        wait_for(lambda: pair.holder(VIPS[0]) == pair.holder(VIPS[1]) == ["lb1"], 30)
+        time.sleep(2)
+    assert answer["exit_code"] in {1, 7}, answer
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 3.7 for begin, end in outages(lost)), outages(lost)
+    pair.lab("start", "lb2")
+    pair.on("lb2", "systemctl is-system-running --wait", check=False)
+    sound_again(pair)
+
+
 def sound_again(lab: Lab) -> None:
     """As hosts.toml was at first, with the next `up`."""
     lab.file.write_text(lab.original)

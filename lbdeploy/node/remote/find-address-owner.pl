@@ -1,6 +1,6 @@
 # Asks who has an address, three times within a second, without claiming it: ARP as a probe of RFC 5227, and neighbour
-# solicitations of RFC 4861. Prints "has ADDRESS MAC INTERFACE" for everybody who answers; the asking node does not. At the
-# end, "done who-has". For Debian's perl-base.   Usage: perl find-address-owner.pl SECONDS [INTERFACE ADDRESS]...
+# solicitations of RFC 4861. Prints "has ADDRESS MAC INTERFACE" for everybody who answers, or announces it meanwhile; the
+# asking node does not. At the end, "done who-has". For Debian's perl-base.   Usage: perl find-address-owner.pl SECONDS [INTERFACE ADDRESS]...
 use strict;
 use Socket;
 
@@ -56,8 +56,8 @@ sub arp {
     $reader{fileno $socket} = sub {
         my $from_whom = recv($socket, my $packet, 128, 0);
         return if !defined $from_whom || length($packet) < 28;
-        my ($operation, $from, $whose) = unpack('x6 n a6 a4', $packet);
-        has($whose, $from, $index) if $operation == 2 && $whose eq $address;
+        my ($from, $whose) = unpack('x8 a6 a4', $packet);
+        has($whose, $from, $index) if $whose eq $address; # who asks from the address has it, too (RFC 5227, 2.1.1)
     };
     my $question = pack('n n C C n a6 x4 x6 a4', 1, 0x0800, 6, 4, 1, $mac, $address);
     my $everybody = pack('S n i S C C H16', 17, 0x0806, $index, 1, 0, 6, 'ffffffffffff0000');
