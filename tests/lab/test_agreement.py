@@ -309,8 +309,11 @@ def test_a_standby_that_dies_as_both_hold_the_vips_costs_no_more_than_a_holder_t
     with traffic(pair, *VIPS) as seen:
         process = change_begun(pair, change)
         until(process, "waiting until lb2 also holds the VIPs")
+        process.send_signal(signal.SIGSTOP)  # the holder is not changed yet
         wait_for(lambda: "lb2" in pair.holder(VIPS[0]), 15)
         pair.lab("stop", "lb2")
+        time.sleep(10)
+        process.send_signal(signal.SIGCONT)
         answer = json.loads(process.communicate(timeout=120)[0])
         wait_for(lambda: pair.holder(VIPS[0]) == pair.holder(VIPS[1]) == ["lb1"], 30)
         time.sleep(2)

@@ -37,10 +37,23 @@ def watch_over(log: Logbook) -> None:
         log.write("".join(traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)))
 
     threading.excepthook = sys.unraisablehook = aside
+    _write_what_workers_meet(log)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:  # nohup makes the process ignore SIGHUP: that stays so
                 signal.signal(number, _end)
+
+
+def _write_what_workers_meet(log: Logbook) -> None:
+    """Ctrl-C may come as the main thread takes or gives back a lock that a worker needs then, to hand in its result.
+
+    concurrent.futures tells that its logger, and without a handler, logging would print it on the screen.
+    """
+    import logging
+
+    handler = logging.Handler()
+    handler.emit = lambda record: log.write(handler.format(record))  # type: ignore[method-assign]
+    logging.getLogger("concurrent.futures").handlers = [handler]
 
 
 def _end(number: int, frame: FrameType | None) -> None:

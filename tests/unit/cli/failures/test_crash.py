@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,24 @@ def test_a_mistake_in_a_thread_goes_to_the_log(end: End, tmp_path: Path) -> None
     assert "a mistake in lbdeploy: ValueError: and here" in said
     assert "ZeroDivisionError" in written(tmp_path)
     assert "ValueError: and here" in written(tmp_path)
+
+
+def test_what_goes_wrong_as_a_worker_hands_in_its_result_goes_to_the_log(
+    end: End, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second Ctrl-C may have taken the lock away that its future needs; chaos seed 70216."""
+
+    def broken(app: App) -> None:
+        app.emit(Note(None, "something"))
+        monkeypatch.setattr(Future, "set_result", lambda *_: 1 // 0)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(str)
+        raise KeyboardInterrupt
+
+    code, said = end(broken)
+    assert code == 130
+    assert "Traceback" not in said
+    assert "ZeroDivisionError" in written(tmp_path)
 
 
 def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
