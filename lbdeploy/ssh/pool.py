@@ -135,7 +135,12 @@ def _late(futures: Iterable[Future[T | LbdeployError]], patience: float | None) 
     pending = set(futures)
     while pending:
         answered = any(not isinstance(each.result(), LbdeployError) for each in done)
-        more, pending = wait(pending, patience if answered else None, FIRST_COMPLETED)
+        try:
+            more, pending = wait(pending, patience if answered else None, FIRST_COMPLETED)
+        except RuntimeError as error:  # Ctrl-C came between a lock and the block that gives it back
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
         if not more:
             break
         done |= more

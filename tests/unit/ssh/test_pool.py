@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import NoReturn
 
+import pytest
 from sessions import Connected
 
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import ConnectError, LbdeployError
 from lbdeploy.events import silent
+from lbdeploy.ssh import pool as module
 from lbdeploy.ssh.pool import SessionPool
 
 
@@ -53,3 +56,22 @@ def test_a_session_that_opens_when_nobody_wants_it_any_more_is_closed(seed: Clus
     while not late.result().closed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert late.result().closed
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, RuntimeError])
+def test_ctrl_c_in_the_middle_of_a_lock_is_a_ctrl_c(
+    seed: Cluster, dead: threading.Event, monkeypatch: pytest.MonkeyPatch, how: type[BaseException]
+) -> None:
+    """As the block around it ends, the lock is not held any more, which Python tells instead."""
+
+    def waits(*_: object) -> NoReturn:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            if how is RuntimeError:
+                threading.Lock().release()
+
+    monkeypatch.setattr(module, "wait", waits)
+    with SessionPool(seed, silent) as sessions, pytest.raises(KeyboardInterrupt):
+        sessions.each(sessions.nodes, lambda node, _: node.name)
+    dead.set()
