@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from lbdeploy.node.remote import remote_text
 
 VIP = "192.0.2.9"
+NETWORK_FILES = "\nset --\nfor vip in"
+TOLD = re.compile(r"(?m)^told\(\).*")
 SLEEP = "sleep 60; :"
 
 
@@ -35,7 +38,7 @@ def keepalived(folder: Path, *words: str) -> Iterator[str]:
 def found(proc: str = "/proc") -> dict[str, str]:
     """The processes that the script tells, by number, with what they know."""
     text = remote_text("surroundings.sh")
-    part = text[text.index("# config DIR WORD") : text.index("\nfor vip in $vips; do\n    grep")]
+    part = text[text.index("# config DIR WORD") : text.index(NETWORK_FILES)]
     part = part.replace("/proc", proc)
     said = subprocess.run(["sh", "-c", f"vips={VIP}\n{part}"], check=False, capture_output=True, text=True, timeout=60)
     rows = (line.split() for line in said.stdout.splitlines() if line.startswith("process "))
@@ -135,7 +138,7 @@ def test_a_folder_that_debian_names_by_default_is_looked_at(tmp_path: Path) -> N
 def looked_at(etc: Path) -> list[str]:
     """The files of the network in which the VIP is found."""
     text = remote_text("surroundings.sh")
-    part = text[text.index("\nfor vip in $vips; do\n    grep") : text.index("\nfor setting in")]
+    part = TOLD.search(text)[0] + text[text.index(NETWORK_FILES) : text.index("\nset --\nfor setting in")]
     script = f"vips={VIP}\n{part.replace('/etc/', f'{etc}/')}"
     said = subprocess.run(["sh", "-c", script], check=False, capture_output=True, text=True, timeout=60)
     return sorted(line.removeprefix(f"network {etc}/").partition(":")[0] for line in said.stdout.splitlines())
