@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
@@ -34,6 +35,9 @@ def stand_in(name: str, **attributes: object) -> Iterator[None]:
         del sys.modules[name]
 
 
+_replacing = allocate_lock()
+
+
 class _Late(ModuleType):
     """Stands for a module until something of it is used: then that is imported, and takes its place."""
 
@@ -44,8 +48,9 @@ class _Late(ModuleType):
 
     def used(self, name: str) -> Any:
         """What the module itself has of this name."""
-        if sys.modules.get(self.__name__) is self:
-            sys.modules.pop(self.__name__, None)
+        with _replacing:  # or one thread would take away what another one has begun to import
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
 
 

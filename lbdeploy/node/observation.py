@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from lbdeploy.common.shell import Raw, here
+from lbdeploy.common.shell import Raw, cmd, here
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.errors import AnswerError
 from lbdeploy.events import excerpt
@@ -29,16 +29,19 @@ from lbdeploy.node.parsers import (
     parse_room,
     parse_show_stat,
 )
+from lbdeploy.node.paths import JOURNAL
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Answer, Resource
 from lbdeploy.node.resources.drains import Drain, parse
 from lbdeploy.node.resources.file import FileState
+from lbdeploy.node.resources.last_run import Journal, begun_meanwhile
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.node.resources.server_state import ID as SERVER_STATE_ID
 from lbdeploy.node.resources.service import ServiceState
 from lbdeploy.node.vrrp_priority import effective
 
 FAULT_STATE = "FAULT"
+LAST_RUN = "the last run, at last"  # the name of the probe that ends a look
 T = TypeVar("T")
 
 PRELUDE = "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n"
@@ -224,9 +227,17 @@ class NodeProbeScript(ProbeScript):
     def __init__(
         self, cluster: Cluster, node: Node, resources: Sequence[Resource[Any]], more: Mapping[str, Raw] | None = None
     ) -> None:
-        super().__init__(node, resources, health(cluster, node) | dict(more or {}))
+        last = {LAST_RUN: cmd("cat", JOURNAL)}
+        super().__init__(node, resources, health(cluster, node) | dict(more or {}) | last)
         self.parts, self.tracks = cluster.parts, cluster.vrrp.tracks
         self.address, self.interface = node.addresses[cluster.vrrp.network], node.interfaces[cluster.vrrp.network]
+
+    def states(self, marks: Mapping[str, Answer]) -> dict[str, Any]:
+        """The same, where a run that has begun meanwhile is in the middle of its change."""
+        found = super().states(marks)
+        if (run := Journal().id) in found:
+            found[run] = begun_meanwhile(found[run], marks[run], marks[LAST_RUN])
+        return found
 
     def read(self, output: str) -> Observation:
         """The observation from the script's output. Raises AnswerError where that is incomplete, or makes no sense."""

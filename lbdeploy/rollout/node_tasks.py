@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lbdeploy.config.model import Node
-from lbdeploy.errors import ConnectError, LbdeployError, LostError, RemoteError, RolledBackError
-from lbdeploy.events import Done, Emit, Step
+from lbdeploy.errors import ConnectError, LbdeployError, LostError, RolledBackError
+from lbdeploy.events import Done, Emit, Note, Step
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.rollout.outcome import cut_off, going_on, kept_by_others, lost_for_good, outcome, worst
 from lbdeploy.rollout.progress import Progress
@@ -95,9 +95,16 @@ class NodeTasks:
         _raise_worst(self._pool.each([work.node for work in ready], self._go).values())
 
     def prepare(self, scripts: Mapping[str, str]) -> None:
-        """Run a script on each of these nodes before they are changed. Raises the first one's error."""
+        """Run a script on each of these nodes, which helps, and may fail. Raises the first one's error otherwise."""
         nodes = [node for node in self._nodes if node.name in scripts]
-        _raise_worst(self._pool.each(nodes, lambda node, session: _run(node, session, scripts[node.name])).values())
+        done = self._pool.each(nodes, lambda node, session: session.run(PRELUDE + scripts[node.name], limits=WORK))
+        _raise_worst(done.values())
+        for name, each in done.items():
+            if not isinstance(each, LbdeployError) and each.status:
+                said = each.output.strip() or f"exit status {each.status}"
+                self._emit(
+                    Note(name, f"would not announce the VIPs again, should the other node die now: {said[-200:]}")
+                )
 
     def linger(self, names: Sequence[str]) -> None:
         """Tell waiting nodes that other nodes are about to depend on them. Raises the first one's error."""
@@ -246,13 +253,6 @@ class NodeTasks:
                 time.sleep(RETRY_SECONDS)
             else:
                 return
-
-
-def _run(node: Node, session: Session, script: str) -> None:
-    done = session.run(PRELUDE + script, limits=WORK)
-    if done.status:
-        last = done.output.strip().splitlines()[-1:] or [f"exit status {done.status}"]
-        raise RemoteError(last[0], node=node.name, state="nothing was changed on it", detail=done.output)
 
 
 def _raise_worst(results: Iterable[object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from lbdeploy.health.finding import Excuses
 from lbdeploy.health.fitness import starting
 from lbdeploy.health.placement import holders
 from lbdeploy.node.drift import NodePlan
+from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.base import Change, Resource
 from lbdeploy.node.vrrp_priority import FAULT, YIELD
 from lbdeploy.planning.desired import ANNOUNCE, FIREWALL_SERVICE
@@ -163,7 +164,7 @@ class StageRunner:
         of_standby = partial(replace, confirm=longer, linger=self._linger, without=elsewhere)
         tasks = {name: of_standby(self._task(change, name)) for name in standby}
         if standby:
-            self._tasks.prepare({name: self._watch(name, parts, longer) for name in holding})
+            self._tasks.prepare({name: self._watch(name, parts, seen, longer) for name in holding})
         self._tasks.begin(tasks)
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))
@@ -174,9 +175,9 @@ class StageRunner:
         self._tasks.begin({name: self._task(change, name) for name in holding})
         self._gate(change)
 
-    def _watch(self, name: str, parts: Iterable[Cluster], seconds: int) -> str:
+    def _watch(self, name: str, parts: Iterable[Cluster], seen: Sequence[Observation], seconds: int) -> str:
         """What has a holder announce its VIPs, should a standby die that has just taken them, too."""
-        vips = [vip for part in parts for vip in part.vips]
+        vips = [vip for part in parts if name in holders(part, seen) for vip in part.vips]
         return shared_vips.watch(self._cluster.node(name), vips, ANNOUNCE, seconds)
 
     def _rehearse(self, stage: Stage) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -225,7 +226,7 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             argv, stdin=null, stdout=pipe, stderr=pipe, env=environment(),
-            encoding="utf-8", errors="surrogateescape",  # a path in what it says may be of any bytes
+            encoding=sys.getfilesystemencoding(), errors=sys.getfilesystemencodeerrors(),  # of paths in what it says
         )  # fmt: skip
     except FileNotFoundError:
         fix = "apt-get install openssh-client"

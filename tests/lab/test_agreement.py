@@ -325,6 +325,27 @@ def test_a_standby_that_dies_as_both_hold_the_vips_costs_no_more_than_a_holder_t
     sound_again(pair)
 
 
+RESTORED = "grep -qsx restored /var/lib/lbdeploy/journal && echo yes"
+
+
+def test_a_standby_that_has_undone_its_change_behind_a_cut_cable_is_heard_when_it_is_back(pair: Lab) -> None:
+    """The holder waits with the new configuration, which the standby's does not hear: it would take the VIPs, too."""
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, "version")
+        until(process, "lb2 and lb1 changed")
+        pair.lab("cut", "lb2")
+        wait_for(lambda: pair.on("lb2", RESTORED, check=False), 60)
+        time.sleep(3)  # what it says at its end, nobody has heard
+        assert pair.on("lb1", RESTORED, check=False) == ""
+        pair.lab("join", "lb2")
+        answer = json.loads(process.communicate(timeout=120)[0])
+        time.sleep(6)
+    assert (answer["exit_code"], answer["error"]["state"]) == (7, "lb1 and lb2: as before")
+    assert [*seen["failures"], *seen["late"]] == []
+    wait_for(lambda: not pair.on("lb2", "ls /run/lbdeploy | grep undone", check=False), 20)
+    sound_again(pair)
+
+
 def sound_again(lab: Lab) -> None:
     """As hosts.toml was at first, with the next `up`."""
     lab.file.write_text(lab.original)

@@ -36,6 +36,7 @@ def watch_over(log: Logbook) -> None:
     def aside(failure: Any) -> None:  # the hooks for threads and for destructors get objects with the same attributes
         log.write("".join(traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)))
 
+    _ = traceback.TracebackException  # imported now: it could not be where file descriptors have run out
     threading.excepthook = sys.unraisablehook = aside
     _write_what_workers_meet(log)
     if threading.current_thread() is threading.main_thread():

@@ -16,6 +16,7 @@
 
 hears='' said='' dissenter='' lingers=0
 late=15 # seconds within which a busy node must be able to listen
+say_seconds=300 # for which a node says that it has undone its change, where a peer has not said so
 grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
@@ -74,8 +75,38 @@ hush() {
             moment
         done
     fi
+    say_on
     kill -KILL "$hears"
 } 2> /dev/null
+# say_on: a peer that this node has not heard undoing its own change may still wait with that, as where a cable was pulled.
+# Once the two hear each other again, and VRRP's old and new configurations do not, both would hold the VIPs. So "undone"
+# is said for longer than any node waits, or until every peer has said so, too; by a unit of its own: this run is over.
+say_on() {
+    if [ "$(cat "$run.says")" != undone ] || undone_by_all; then return; fi
+    mkdir -p "$run-undone"
+    printf '%s\n' "$program" > "$run-undone/program"
+    printf '%s\n' "$heeds" > "$run-undone/heeds"
+    printf 'undone\n' > "$run-undone/run.says"
+    # shellcheck disable=SC2086
+    systemd-run --quiet --collect --no-block --unit="lbdeploy-undone-${run##*/}" --description="lbdeploy: $about" \
+        /bin/sh -c "$saying_on" say-on "$run-undone" "$say_seconds" $peers
+}
+undone_by_all() {
+    for each in $peers; do grep -qs " undone $each\$" "$run.heard" || return 1; done
+}
+# shellcheck disable=SC2016
+saying_on='
+here=$1 seconds=$2
+shift 2
+perl "$here/program" "$here/run" < "$here/heeds" &
+for _ in $(seq "$seconds"); do
+    sleep 1
+    for each in "$@"; do grep -qs " undone $each\$" "$here/run.heard" || continue 2; done
+    break
+done
+kill -KILL "$!"
+rm -rf -- "$here"
+'
 moment() {
     read -r moment _ < /proc/uptime
     moment=${moment%.*}${moment#*.}

@@ -6,12 +6,13 @@ use Socket;
 
 $| = 1;
 my ($seconds, @pairs) = @ARGV;
-my (@asked, %reader, %seen, %index);
+my (@asked, %reader, %seen, %index, %own);
 while (my ($interface, $address) = splice @pairs, 0, 2) {
     my ($index, $mac) = map { of($interface, $_) } 'ifindex', 'address';
     next if !defined $index || !defined $mac;
     my $packed = Socket::inet_pton($address =~ /:/ ? AF_INET6 : AF_INET, $address);
     $index{$index} = $interface;
+    $own{pack('H12', $mac =~ tr/://dr)} = 1; # what a node announces to a group of IPv6, it hears itself
     my $ask = (length($packed) == 4 ? \&arp : \&solicitation)->($index, pack('H12', $mac =~ tr/://dr), $packed);
     push @asked, $ask if $ask;
 }
@@ -42,6 +43,7 @@ sub of {
 
 sub has {
     my ($address, $mac, $index) = @_;
+    return if $own{$mac};
     my $family = length($address) == 4 ? AF_INET : AF_INET6;
     my $line = join ' ', 'has', Socket::inet_ntop($family, $address), join(':', unpack('(H2)*', $mac)), $index{$index};
     print "$line\n" if !$seen{$line}++;

@@ -24,13 +24,15 @@ reads() {
     [ "$pid" = 0 ] || printf 'unit %s Running=%s\n' "$1" "$(tr '\0' ' ' < "/proc/$pid/cmdline")"
     for file in $files; do
         [ -r "$file" ] || continue
-        while read -r text; do
+        while read -r text || [ "$text" ]; do # the last line may lack its end
+            case $text in [A-Za-z_]*=*) ;; *) continue ;; esac
             ! used "${text%%=*}" "$command" || printf 'unit %s Variable=%s\n' "$1" "$text"
         done < "$file"
     done
 }
 # used NAME COMMAND: whether a command line has a variable of this name.
 used() {
+    case $1 in *[!A-Za-z0-9_]*) return 1 ;; esac
     case $2 in
         *"\$$1"[!A-Za-z_]* | *"\$$1" | *"\${$1"[!A-Za-z_]*) return 0 ;;
     esac
@@ -120,7 +122,7 @@ if [ $# -gt 0 ]; then
     if cd /etc/network; then
         more='' named=''
         if [ -e interfaces ]; then
-            while read -r word rest; do
+            while read -r word rest || [ "$word" ]; do
                 case $word in
                     source) more="$more $rest" ;;
                     source-directory) named="$named $rest" ;;

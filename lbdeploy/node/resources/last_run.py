@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lbdeploy.common.shell import Raw
@@ -31,6 +31,20 @@ class JournalState:
         return self.active and not (self.ended or self.kept)
 
 
+def begun_meanwhile(found: JournalState, at_first: Answer, at_last: Answer) -> JournalState:
+    """The last run; one that has begun while the node was looked at counts as being in the middle of its change.
+
+    Such a look has half of that: files as they were before, and addresses as they are since (chaos seed 80053).
+    """
+    journal = at_last.output.strip()
+    if journal == at_first.output.partition("\n")[2].strip():
+        return found
+    now = Journal().read(Answer(f"active\n{journal}", 0))
+    if now.run == found.run and not found.ended:
+        return found  # it was under way already
+    return replace(now, ended=False, kept=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Journal(Resource[JournalState]):
     """The last run has ended. If it was cut short, the next run cleans up first (remote/transaction.sh)."""
@@ -42,7 +56,7 @@ class Journal(Resource[JournalState]):
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        # `show` is in observe.sh.
+        # `show` is in observe.sh. What begins after this is found by a look at the journal when all else was looked at.
         active = f'state=$(show {self.unit}.service)\nstate=${{state#*ActiveState=}}\necho "${{state%%[!a-z]*}}"'
         return Raw(f"{active}\ncat {JOURNAL}")
 

@@ -12,7 +12,7 @@ _ASK = f"timeout 3 socat -t 3 - UNIX-CONNECT:{HAPROXY_SOCKET}"
 _LOG = "journalctl -q --no-pager -o short-iso-precise"
 # What a daemon says against its configuration quotes words out of it, and no rule knows which of them are secret.
 _STATUS = "> /dev/null 2>&1; echo what it says of its configuration: exit status $?"
-_UNITS = "haproxy keepalived lbdeploy lbdeploy-undo lbdeploy-firewall lbdeploy-notify nftables ssh"
+_UNITS = "haproxy keepalived lbdeploy lbdeploy-undo lbdeploy-shared-vips lbdeploy-firewall lbdeploy-notify nftables ssh"
 
 # By the path in the archive below the node's folder.
 COMMANDS = {

@@ -26,5 +26,6 @@ def watch(node: Node, vips: Iterable[Vip], announce: str, seconds: int) -> Raw:
     variables = "\n".join(f"{name}={here(value)}" for name, value in given.items())
     script = f"{variables}\n{remote_text('keep-announced.sh')}"
     longest = f"RuntimeMaxSec={2 * seconds}"  # on a busy node, each round may take longer than its second
-    start = cmd("systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "-p", longest, "/bin/sh", "-c", script)
+    about = "--description=lbdeploy: announces the VIPs again, should a node die that has them, too"
+    start = cmd("systemd-run", "--quiet", "--collect", f"--unit={UNIT}", about, "-p", longest, "/bin/sh", "-c", script)
     return Raw(f"systemctl stop {UNIT}.service 2> /dev/null\n{start}")

@@ -98,6 +98,38 @@ def test_what_a_file_does_not_tell_by_itself_is_not_taken_for_nothing(tmp_path: 
         assert found()[pid] == knows
 
 
+SHOWN = """\
+MainPID=0
+ExecStart={{ path=/usr/sbin/haproxy ; argv[]=/usr/sbin/haproxy -f $CONFIG ${{EXTRA}}X $MORE ; ignore_errors=no }}
+EnvironmentFiles={folder}/one (ignore_errors=yes)
+EnvironmentFiles={folder}/two (ignore_errors=no)
+
+MainPID=0
+ExecStart={{ path=/usr/sbin/keepalived ; argv[]=/usr/sbin/keepalived $ARGS ; ignore_errors=no }}
+EnvironmentFiles={folder}/two (ignore_errors=yes)
+
+"""
+
+
+def test_variables_that_daemons_are_started_with_are_read_as_systemd_reads_them(tmp_path: Path) -> None:
+    """Of both units, from all files, also from a last line without an end; and what is no assignment is none."""
+    (tmp_path / "one").write_text(
+        " CONFIG=/etc/a.cfg\nCONFIG\nCONFIG = /etc/b.cfg\n\n#EXTRA=1\nCONF=1\nCONFIGS=1\nEXTRA=2"
+    )
+    (tmp_path / "two").write_text('ARGS="-D  -x"\nMORE=3\nexport MORE=4\n=5')
+    (tmp_path / "shown").write_text(SHOWN.format(folder=tmp_path))
+    text = remote_text("surroundings.sh")
+    script = f"systemctl() {{ cat {tmp_path}/shown; }}\n{text[: text.index('# The VIPs that the node has')]}"
+    said = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True, timeout=60).stdout
+    assert [line for line in said.splitlines() if "Variable=" in line] == [
+        "unit haproxy Variable=CONFIG=/etc/a.cfg",
+        "unit haproxy Variable=EXTRA=2",
+        "unit haproxy Variable=MORE=3",
+        'unit keepalived Variable=ARGS="-D  -x"',
+    ]
+    assert "unit keepalived MainPID=0" in said
+
+
 NETWORK = {
     "netplan/a.yaml": True,
     "netplan/a.yaml.bak": False,
@@ -121,8 +153,8 @@ def test_only_files_that_are_read_are_looked_at(tmp_path: Path) -> None:
     for name in NETWORK:
         (etc / name).parent.mkdir(parents=True, exist_ok=True)
         (etc / name).write_text(f"{VIP}/24\n")
-    more = f"source {etc}/network/interfaces.d/*.cfg\nsource-directory plain\n"
-    (etc / "network/interfaces").write_text(f"{more}{VIP}/24\n")
+    more = f"  source {etc}/network/interfaces.d/*.cfg\n{VIP}/24\nsource-directory plain"  # its last line has no end
+    (etc / "network/interfaces").write_text(more)
     assert looked_at(etc) == sorted(name for name, is_read in NETWORK.items() if is_read)
 
 

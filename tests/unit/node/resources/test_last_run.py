@@ -7,7 +7,7 @@ from builders import steps_of
 
 from lbdeploy.node.resources import Journal
 from lbdeploy.node.resources.base import Answer
-from lbdeploy.node.resources.last_run import JournalState
+from lbdeploy.node.resources.last_run import JournalState, begun_meanwhile
 
 JOURNAL = """\
 run 20261123T092201.123Z
@@ -73,3 +73,25 @@ def test_a_run_that_got_no_further_than_its_beginning_was_interrupted_too() -> N
 def test_a_change_is_undecided_until_the_node_keeps_it(state: str, words: str, *, undecided: bool) -> None:
     """See agree.sh for the words."""
     assert Journal().read(Answer(f"{state}\n{JOURNAL}{words}")).undecided is undecided
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "undecided"),
+    [
+        ("inactive\n" + JOURNAL + "exit 0\n", JOURNAL + "exit 0\n", False),
+        ("inactive\nrun 1\nexit 0\n", JOURNAL, True),
+        ("inactive\nrun 1\nexit 0\n", JOURNAL + "exit 0\n", True),  # and has ended
+        ("inactive\n" + JOURNAL + "exit 0\n", JOURNAL, True),  # its rehearsal, and then the change
+        ("inactive\n", JOURNAL, True),  # the first run of all
+        ("active\n" + JOURNAL + "await 30\n", JOURNAL + "await 30\nconfirmed\nkept\n", True),
+        ("active\n" + JOURNAL + "await 30\nconfirmed\nkept\n", JOURNAL + "await 30\nconfirmed\nkept\nexit 0\n", False),
+    ],
+)
+def test_a_run_that_begins_while_a_node_is_looked_at_is_in_the_middle_of_its_change(
+    first: str, last: str, undecided: bool
+) -> None:
+    """Files were looked at before, and addresses since; one that was under way is as it was at first."""
+    at_first = Answer(first)
+    found = begun_meanwhile(Journal().read(at_first), at_first, Answer(last))
+    assert found.undecided == undecided
+    assert Journal().compare(found, ()) == []

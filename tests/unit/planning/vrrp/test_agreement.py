@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from goldens import GOOD, GROUPS
 
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster
+from lbdeploy.node.remote import remote_text
 from lbdeploy.planning.plan import Stage, Strategy
 from lbdeploy.planning.stages import staged
 from lbdeploy.planning.vrrp.agreement import agreement
@@ -68,3 +70,35 @@ def test_others_need_no_agreement(tmp_path: Path, way: Strategy) -> None:
     assert agreement(of, Stage(way, made.plans, "")) == {}
     alone = {"lb1": made.plans["lb1"]}
     assert agreement(of, Stage(Strategy.REELECT, alone, "")) == {}
+
+
+@pytest.mark.parametrize(
+    ("says", "heard", "goes_on"),
+    [
+        ("undone", "7 hears all\n8 waits lb1\n", True),
+        ("undone", "7 undone lb1\n", False),
+        ("undone", "7 undone lb10\n", True),
+        ("kept", "7 waits lb1\n", False),
+    ],
+)
+def test_undone_is_said_until_every_peer_has_undone_its_change(
+    tmp_path: Path, says: str, heard: str, goes_on: bool
+) -> None:
+    """Behind a cable that was pulled, a peer still waits with its own: both would hold the VIPs (chaos seed 80057)."""
+    programs = {
+        "systemd-run": f'while [ "$1" != /bin/sh ]; do shift; done; echo saying >> {tmp_path}/told; exec "$@"',
+        # It says what it is told to; then the peer is heard.
+        "perl": f'cat "$1" "$2.says" - >> {tmp_path}/told; sleep 0.5; echo "9 undone lb1" > "$2.heard"; exec sleep 60',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for name, text in {"run.says": f"{says}\n", "run.heard": heard, "told": ""}.items():
+        (tmp_path / name).write_text(text)
+    given = f"run={tmp_path}/run\nprogram='the program'\nheeds='what it heeds'\npeers=lb1\nabout=ann\n"
+    script = f"{given}{remote_text('agree.sh')}\nsay_on\n"
+    path = f"{tmp_path}:/usr/bin:/bin"
+    subprocess.run(["sh"], input=script, text=True, check=True, env={"PATH": path}, timeout=30)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told == (["saying", "the program", "undone", "what it heeds"] if goes_on else [])
+    assert not (tmp_path / "run-undone").exists()

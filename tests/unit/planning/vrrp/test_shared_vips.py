@@ -41,9 +41,10 @@ def watched(folder: Path, *answers: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("answers", "announced"),
     [
-        ((NOBODY, HAS, NOBODY, HAS), "announced\n"),  # and ends: there is one holder again
+        ((NOBODY, HAS, NOBODY, NOBODY, HAS), "announced\n"),  # and ends: there is one holder again
+        ((HAS, NOBODY, HAS, NOBODY, HAS), ""),  # paused for a moment
         ((HAS, HAS), ""),
-        ((NOBODY, NOBODY), ""),
+        ((NOBODY, NOBODY, NOBODY), ""),
         ((HAS, ""), ""),  # it could not ask
     ],
 )
