@@ -212,9 +212,9 @@ def test_what_is_sent_in_hexadecimal_is_read() -> None:
 def test_a_text_that_is_made_to_be_slow_is_not(piece: str) -> None:
     """A node may send any text: a megabyte of it, in a line or in many, takes no longer than another."""
     for text in (piece * (100_000 // len(piece)), f"{piece * 20} auth\n" * (100_000 // (len(piece) * 20 + 6))):
-        began = time.monotonic()
+        began = time.thread_time()
         hidden_in_base64(hidden(text))
-        assert time.monotonic() - began < 10
+        assert time.thread_time() - began < 10
 
 
 @pytest.mark.parametrize("secret", SECRETS[:-1])
