@@ -208,7 +208,7 @@ def test_what_vrrp_strict_drops_is_said_first(bare: Lab) -> None:
         bare.on(node, "systemctl restart keepalived; nft delete table ip keepalived", check=False)
     wait_for(lambda: held_by(bare, "lb1"), 30)  # a run that begins before it has taken them back would be undone
     assert bare.run("up").code == 0
-    wait_for(lambda: bare.answers(VIPS[0]) == "ok", 30)
+    wait_for(lambda: held_by(bare, "lb1") and bare.answers(VIPS[0]) == "ok", 30)
     bare.run("handover")
     assert held_by(bare, "lb2")
     assert bare.answers(VIPS[0]) == "ok"
