@@ -115,9 +115,8 @@ def compile_dataclasses_late() -> None:
     really = getattr(dataclasses, "_create_fn", None)
     if really:
         vars(dataclasses)["_create_fn"] = partial(_late, really)
-        vars(dataclasses)["inspect"] = SimpleNamespace(
-            signature=lambda _: ""
-        )  # for the docstring of a class without one
+        # It makes the docstring of a class that has none.
+        vars(dataclasses)["inspect"] = SimpleNamespace(signature=lambda _: "")
 
 
 def _late(make: Callable[..., Callable[..., Any]], name: str, *text: Any, **scope: Any) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ class Advert:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A host that answered for an address, announced it, or asked from it: it has it."""
+    """A host that answered for an address, announced it, or asked from it."""
 
     ip: Address
     mac: str

@@ -116,7 +116,7 @@ def foreigners(cluster: Cluster, observations: Sequence[Observation]) -> Iterato
     for each in observations if not held else ():
         for neighbour in each.neighbours:
             if neighbour.mac not in ours and any(neighbour.ip == vip.ip for vip in cluster.vips):
-                detail = f"{neighbour.ip} is in use: {neighbour.mac} has it"
+                detail = f"{neighbour.ip} is in use: {neighbour.mac} answers for it"
                 fix = "find that host, or choose another VIP; to continue anyway: --ignore vip-in-use"
                 yield Finding.failed(each.node.name, "vip-in-use", detail, fix, subject=str(neighbour.ip))
 

@@ -94,8 +94,11 @@ class NodeTasks:
             work.deadline = 0.0  # it will say anew how long it waits
         _raise_worst(self._pool.each([work.node for work in ready], self._go).values())
 
-    def prepare(self, scripts: Mapping[str, str]) -> None:
-        """Run a script on each of these nodes, which helps, and may fail. Raises the first one's error otherwise."""
+    def watch(self, scripts: Mapping[str, str]) -> None:
+        """Have holders announce their VIPs, should a standby die that has them, too. One that can't is told of.
+
+        Raises the error of a connection that is lost.
+        """
         nodes = [node for node in self._nodes if node.name in scripts]
         done = self._pool.each(nodes, lambda node, session: session.run(PRELUDE + scripts[node.name], limits=WORK))
         _raise_worst(done.values())

@@ -164,7 +164,7 @@ class StageRunner:
         of_standby = partial(replace, confirm=longer, linger=self._linger, without=elsewhere)
         tasks = {name: of_standby(self._task(change, name)) for name in standby}
         if standby:
-            self._tasks.prepare({name: self._watch(name, parts, seen, longer) for name in holding})
+            self._tasks.watch({name: self._watch(name, parts, seen, longer) for name in holding})
         self._tasks.begin(tasks)
         if standby and holding:
             self._emit(Note(None, f"waiting until {' or '.join(standby)} also holds the VIPs"))

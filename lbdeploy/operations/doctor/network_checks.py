@@ -25,7 +25,7 @@ def _vips(cluster: Cluster, checkups: Sequence[Checkup]) -> Iterator[Finding]:
     """Other hosts that answer for a VIP; a node whose MACs are unknown may be the one that answers."""
     away = [node.name for node in cluster.nodes if node.name not in {each.node.name for each in checkups}]
     for claim in sorted(_claims(checkups), key=str):
-        detail = f"{claim.ip} is in use: {claim.mac} has it on {claim.interface}"
+        detail = f"{claim.ip} is in use: {claim.mac} has it, or answers for it, on {claim.interface}"
         if away:
             detail += f"; it may be {' or '.join(away)}, which was not looked at"
         fix = "find that host, or choose another VIP; to continue anyway: lbdeploy up --ignore vip-in-use"

@@ -30,14 +30,14 @@ class Begun:
     """Stands for the nodes' tasks: what was begun, in order."""
 
     tasks: list[Mapping[str, Task]] = field(default_factory=list)
-    prepared: list[str] = field(default_factory=list)
+    watching: list[str] = field(default_factory=list)
 
     @contextmanager
     def confirmed(self, *, apart: bool) -> Iterator[None]:
         yield
 
-    def prepare(self, scripts: Mapping[str, str]) -> None:
-        self.prepared += scripts
+    def watch(self, scripts: Mapping[str, str]) -> None:
+        self.watching += scripts
 
     def begin(self, tasks: Mapping[str, Task]) -> None:
         self.tasks.append(tasks)
@@ -146,7 +146,7 @@ def test_an_election_begins_on_who_does_not_hold_the_vips_of_its_group_now(
     rehearsed, begun = tasks.tasks
     assert set(rehearsed) == {"lb1", "lb2"}
     assert [(name, task.linger > 0, len(task.without)) for name, task in begun.items()] == [(first, True, 2)]
-    assert tasks.prepared == [name for name in ("lb1", "lb2") if name != first]  # to announce, should the other one die
+    assert tasks.watching == [name for name in ("lb1", "lb2") if name != first]  # to announce, should the other one die
 
 
 def joining(
