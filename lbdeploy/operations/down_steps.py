@@ -50,7 +50,7 @@ def leave(task: Task, vips: Sequence[str], *, purge: bool) -> Task:
         *late.take(Phase.CREATE, Phase.VALIDATE, Phase.SWAP, Phase.DROP, Phase.SET),
         *reload_units(early, late),
         *late.take(Phase.BRING_UP, Phase.VRRP, Phase.CHECK, Phase.ENABLE),
-        f"await {task.confirm} {task.linger}",
+        f"await {task.confirm}",
         *early.take(Phase.STOP, Phase.DROP),
         *late.take(Phase.LAST),
     )

@@ -40,14 +40,15 @@ class Task:
     """What a node is to do: its `plan`.
 
     `confirm`: how many seconds the node waits for a confirmation before it undoes everything; 0: none is needed. If the
-    laptop is gone, the node undoes everything at once, or `linger` seconds later if it was told to linger. `away`: the
-    VIPs that another node must have taken first, within `away_seconds`; `priority_offset` is added to this node's
-    priority for that. A `rehearsal` writes the files beside their destinations, validates them, and removes them again.
-    `free_vrid`: the virtual router ID that no other host may use when keepalived is started, the interface, and the
-    addresses that may use it anyway. `joins`: a daemon is started, and until the end of the task the node leaves the
-    VIPs to others, also by `priority_offset`. `without`: VIPs that must go away again within `away_seconds`, where they
-    have come meanwhile. `together`: VRRP is changed only once the peers are ready for that, too. `script`: steps that
-    replace those of the plan; see `down_steps`.
+    laptop is gone, the node undoes everything at once. `linger`: for how many seconds a node that was told to linger
+    leaves the VIPs to no peer that is not heard to be as before. `away`: the VIPs that another node must have taken
+    first, within `away_seconds`; `priority_offset` is added to this node's priority for that. A `rehearsal` writes the
+    files beside their destinations, validates them, and removes them again. `free_vrid`: the virtual router ID that no
+    other host may use when keepalived is started, the interface, and the addresses that may use it anyway. `joins`: a
+    daemon is started, and until the end of the task the node leaves the VIPs to others, also by `priority_offset`.
+    `without`: VIPs that must go away again within `away_seconds`, where they have come meanwhile. `together`: VRRP is
+    changed only once the peers are ready for that, too. `script`: steps that replace those of the plan; see
+    `down_steps`.
     """
 
     plan: NodePlan
@@ -96,8 +97,8 @@ class Transaction:
         return f"{PRELUDE}umask 077\n{decide}{self._follow(lines_read + 1, limit)}"
 
     def linger(self) -> str:
-        """From now on, if the laptop is gone, the task undoes its change only after a peer has undone its own."""
-        return f"{PRELUDE}umask 077\n: > {self.path}.linger\n"
+        """From now on, the task undoes its change only once a peer is heard that has undone its own."""
+        return f"{PRELUDE}umask 077\necho {self.task.linger} > {self.path}.linger\n"
 
     def _follow(self, line: int, limit: int = FOLLOW_SECONDS) -> str:
         given = _given(unit=UNIT, mark=MARK, run=self.path, log=self.log, **{"from": line}, journal=JOURNAL)
@@ -157,6 +158,7 @@ def _steps(task: Task) -> list[str]:
     script = [
         *_listen(task),
         "remember",
+        *(["hear"] if task.tools else []),
         *go_away(task),
         *([f"lower {task.priority_offset}"] if task.joins else []),
         *early.staged(),
@@ -174,10 +176,11 @@ def _steps(task: Task) -> list[str]:
         *([f"free_vrid {cmd(*task.free_vrid)}"] if task.free_vrid and late.has(Phase.VRRP) else []),
         *([f"still_standby {task.away_seconds} {cmd(*task.without)}"] if task.without else []),
         *([f"ready {READY_SECONDS}"] if task.together else []),
+        *(["heed"] if task.tools and late.has(Phase.VRRP) else []),
         *([f"vips_come {cmd(*came)}"] if came else []),
         *late.take(Phase.VRRP, Phase.DROP, Phase.CHECK, Phase.ENABLE),
         *([_reset_clients()] if moved else []),
-        *([f"await {task.confirm} {task.linger}"] if task.confirm else []),
+        *([f"await {task.confirm}"] if task.confirm else []),
     ]
     early.require_all_taken()
     late.require_all_taken()

@@ -71,14 +71,14 @@ exec /usr/sbin/keepalived "$@"
 """
 
 
-def lingering(lab: Lab) -> None:
-    """Have lb2 wait as it validates its new file, after the rehearsal."""
-    lab.on("lb2", f"printf '%s' '{LINGERING}' > /usr/local/sbin/keepalived; chmod 755 /usr/local/sbin/keepalived")
-    lab.on("lb2", ": > /run/hold")
+def lingering(lab: Lab, node: str = "lb2") -> None:
+    """Have the node wait as it validates its new file, after the rehearsal."""
+    lab.on(node, f"printf '%s' '{LINGERING}' > /usr/local/sbin/keepalived; chmod 755 /usr/local/sbin/keepalived")
+    lab.on(node, ": > /run/hold")
 
 
-def no_longer(lab: Lab) -> None:
-    lab.on("lb2", "rm -f /usr/local/sbin/keepalived /run/validated /run/hold")
+def no_longer(lab: Lab, node: str = "lb2") -> None:
+    lab.on(node, "rm -f /usr/local/sbin/keepalived /run/validated /run/hold")
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
@@ -87,12 +87,12 @@ def test_a_standby_that_has_become_the_holder_meanwhile_keeps_the_vips(pair: Lab
     before = looks(pair)
     pair.edit("router_id = 101", "router_id = 102")
     lingering(pair)
-    with traffic(pair, *VIPS) as seen:
-        process = begin(pair, "--json", "up")
-        until(process, "lb2: validate")  # the rehearsal, after which it looks who holds the VIPs
-        until(process, "lb2: validate")
-        pair.on("lb1", "systemctl stop haproxy")
-        wait_for(lambda: pair.holder(VIPS[0]) == ["lb2"], 10)
+    process = begin(pair, "--json", "up")
+    until(process, "lb2: validate")  # the rehearsal, after which it looks who holds the VIPs
+    until(process, "lb2: validate")
+    pair.on("lb1", "systemctl stop haproxy")
+    wait_for(lambda: all(pair.holder(vip) == ["lb2"] for vip in VIPS), 10)
+    with traffic(pair, *VIPS) as seen:  # from here on: what a haproxy that stops turns away is not the change's doing
         pair.on("lb2", "rm /run/hold")
         until(process, "wait for the VIPs")
         if comes_back:
@@ -326,6 +326,47 @@ def test_a_standby_that_dies_as_both_hold_the_vips_costs_no_more_than_a_holder_t
 
 
 RESTORED = "grep -qsx restored /var/lib/lbdeploy/journal && echo yes"
+STEPS_BACK = "Entering BACKUP STATE"
+
+
+def test_a_holder_whose_standby_has_undone_its_change_does_not_begin_its_own(pair: Lab) -> None:
+    """The standby's unit is killed as both hold the VIPs, and the holder's task has begun: nobody else would serve."""
+    lingering(pair, "lb1")
+    try:
+        with traffic(pair, *VIPS) as seen:
+            process = change_begun(pair, "router ID")
+            until(process, "waiting until lb2 also holds the VIPs")
+            until(process, "lb1: validate")
+            began = pair.on("lb2", "systemctl kill -s KILL lbdeploy; date +%s.%N")
+            wait_for(lambda: pair.on("lb2", RESTORED, check=False), 30)
+            no_longer(pair, "lb1")
+            answer = json.loads(process.communicate(timeout=90)[0])
+            time.sleep(2)
+    finally:
+        no_longer(pair, "lb1")
+    assert answer["exit_code"] == 7, answer
+    assert STEPS_BACK not in pair.on("lb1", f"journalctl -q -u keepalived --since @{began}")
+    assert turned_away(seen) == []
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
+
+
+def test_a_standby_that_undoes_its_change_serves_until_the_holder_does_again(pair: Lab) -> None:
+    """Its unit is killed just as the holder, which elects anew, has let go of the VIPs: they are on nobody else."""
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, "router ID")
+        until(process, "waiting until lb2 also holds the VIPs")
+        wait_for(lambda: pair.holder(VIPS[0]) == ["lb2"], 30)
+        pair.on("lb2", "systemctl kill -s KILL lbdeploy")
+        answer = json.loads(process.communicate(timeout=90)[0])
+        wait_for(lambda: pair.holder(VIPS[0]) == pair.holder(VIPS[1]) == ["lb1"], 30)
+        time.sleep(2)
+    assert answer["exit_code"] == 7, answer
+    assert turned_away(seen) == []
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
 
 
 HELD_UP = "pgrep -f '^/bin/sh /usr/local/bin/sudo' > /dev/null && echo yes"

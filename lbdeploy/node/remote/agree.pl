@@ -16,7 +16,7 @@ use Socket;
 
 my ($run) = @ARGV;
 chomp(my ($key, $name, $old, $new, @peers) = <STDIN>);
-my (%reader, $said, $asked, @holder);
+my (%reader, $says, $said, $asked, @holder);
 my ($began, $last_word) = (now(), 0);
 my %heard = ('hears all' => now());
 join_groups();
@@ -29,7 +29,7 @@ for (my $end = now() + 360000; now() < $end;) {
     if (select($waiting, undef, undef, 0.1) > 0) {
         $reader{$_}->() for grep { vec($waiting, $_, 1) } keys %reader;
     }
-    say_it() if now() > $said + 25;
+    say_it();
     ask_to_announce() if -e "$run.ask" && now() > $asked + 10;
 }
 
@@ -64,10 +64,10 @@ sub write_down {
 }
 
 sub say_it {
-    $said = now();
     open(my $file, '<', "$run.says") or return;
     chomp(my $word = <$file>);
-    return if $word eq '';
+    return if $word eq '' || ($word eq $says && now() < $said + 25);
+    ($says, $said) = ($word, now());
     for my $peer (@peers) {
         my $family = $peer =~ /:/ ? PF_INET6 : PF_INET;
         my $packed = Socket::inet_pton($family, $peer);

@@ -14,9 +14,10 @@
 #   undoes     says undone
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
-hears='' said='' dissenter='' lingers=0
+hears='' said='' dissenter=''
 late=15 # seconds within which a busy node must be able to listen
 say_seconds=300 # for which a node says that it has undone its change, where a peer has not said so
+margin=50 # for what is said to be heard, and a step that was begun before that to be seen (1/100 s)
 grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
@@ -38,6 +39,9 @@ prepare() {
         cp -- "$run.undo" "$kept/steps"
         run on_disk "$kept/steps" "$kept"
     fi
+    must_hear
+}
+must_hear() {
     uptime
     deadline=$((now + late))
     while kill -0 "$hears" && [ "$now" -lt "$deadline" ]; do
@@ -52,6 +56,14 @@ prepare() {
         printf 'could not listen to the other nodes: %s\n' "$(why_deaf)"
     fi
     fail listen
+}
+# heed: the step on which peers must agree comes next. One that has undone its change meanwhile would not hear this node.
+heed() {
+    must_hear
+    if peer_undone; then
+        disagree
+        exit 1
+    fi
 }
 say() {
     hear
@@ -143,8 +155,8 @@ peer_goes() { heard goes 0 || heard waits 0 || peer_kept; }
 peer_undone() {
     heard undone 0 && dissenter=$from
 }
-# returned: whether a peer is heard with the old configuration again, since it was last asked.
-returned() { heard old "$moment"; }
+# returned MOMENT: whether a peer is heard with the old configuration since then.
+returned() { heard old "$1"; }
 
 # agree: the change is kept here; watch the peers. Fails where it has to be undone after all.
 agree() {
@@ -162,7 +174,6 @@ agree() {
         if kept_by_all && ! heard undone 0; then break; fi
         if heard undone 0 || heard old "$since"; then
             disagree
-            linger
             undecided
             return 1
         fi
@@ -184,13 +195,14 @@ leave() {
     kill -KILL "$hears" || :
     exit 0
 }
-# linger: where the laptop has said so, a peer needs this node's VIPs until it has them again.
+# linger: where the laptop has said so, a peer that may have let go of the VIPs needs them here until it has them again: it
+# has heard that this node undoes its change, and is heard with the old configuration. RUN.linger has the most seconds.
 linger() {
     if [ ! -e "$run.linger" ]; then return; fi
-    moment
+    read -r seconds < "$run.linger"
     uptime
-    until_then=$((now + lingers))
-    while ! returned && [ "$now" -lt "$until_then" ]; do
+    until_then=$((now + seconds))
+    while ! returned "$((said + margin))" && [ "$now" -lt "$until_then" ]; do
         sleep 0.2
         uptime
     done

@@ -72,8 +72,11 @@ recorded() { grep -qsx "$1" "$state/journal"; }
 to_stay() { recorded kept && ! recorded undoing; }
 
 # Where no peers must agree on the change, there is nobody to listen to. See agree.sh, which replaces these.
+hear() { :; }
+heed() { :; }
 prepare() { :; }
 say() { :; }
+linger() { :; }
 let_go() { :; }
 hush() { :; }
 peer_kept() { return 1; }
@@ -82,8 +85,8 @@ peer_undone() { return 1; }
 returned() { return 1; }
 disagree() { :; }
 awake() { uptime; }
+moment() { moment=0; }
 peer_ended() { return 1; }
-moment() { :; }
 agree() { :; }
 
 # keep PATH...: save the present content of these files, before any of them changes. What is in `paths` is on the disk.
@@ -154,13 +157,12 @@ ready() {
     say goes
 }
 
-# await SECONDS LINGER: wait until the laptop confirms over a new connection that all is well, or a peer has kept its
-# change. If that does not come in time, or the laptop abandons the change, this fails, and everything is undone. If its
-# lock is gone, so is the laptop, and the wait ends soon. The same if a peer has undone its change. It ends at most LINGER
-# seconds later if the laptop has said that a peer needs this node until it has the VIPs again.
+# await SECONDS: wait until the laptop confirms over a new connection that all is well, or a peer has kept its change. If
+# that does not come in time, or the laptop abandons the change, this fails, and everything is undone. If its lock is gone,
+# so is the laptop, and the wait ends soon; at once if a peer is heard with the old configuration, which nobody can have
+# confirmed then. The same if a peer has undone its change.
 await() {
     prepare
-    lingers=$2
     tell await "$1"
     uptime
     deadline=$((now + $1)) last=$now
@@ -173,7 +175,7 @@ await() {
         fi
         if [ -z "$reason" ] && laptop_gone; then give_up_in "$grace" laptop; fi
         if [ "${reason:-laptop}" = laptop ] && peer_undone; then give_up_in 0 peer; fi
-        if [ "$now" -ge "$deadline" ] || { [ "$reason" ] && returned; }; then
+        if [ "$now" -ge "$deadline" ] || { [ "$reason" ] && returned "$given_up"; }; then
             case $reason in
                 abandoned) ;;
                 peer) disagree ;;
@@ -188,11 +190,11 @@ await() {
     done
     tell confirmed
 }
-# give_up_in SECONDS REASON: wait only so long any more; longer, if a peer needs this node until it has the VIPs.
+# give_up_in SECONDS REASON: wait only so long any more.
 give_up_in() {
     deadline=$((now + $1)) reason=$2
-    if [ -e "$run.linger" ]; then deadline=$((now + lingers)); fi
     moment
+    given_up=$moment
 }
 laptop_gone() { [ -e "$lock" ] && flock -n "$lock" true; }
 
@@ -238,6 +240,7 @@ restore() {
         printf '%s restored\n' "$mark"
     else
         say undone
+        linger
         eval "$undo_first"
         systemctl daemon-reload || bad=1
         eval "$undo_then"

@@ -1046,9 +1046,27 @@ def test_what_a_peer_has_undone_is_not_waited_for(here: Here) -> None:
 
 def test_a_node_whose_peer_needs_it_undoes_its_change_only_once_that_is_back(here: Here) -> None:
     """Also where it is told to: the former holder must be heard with the old configuration, and has the VIPs then."""
-    linger = f': > "$run.linger"\nsleep() {{ command sleep 0.2; echo {LATER} old 10.0.0.1 > $run.heard; }}'
-    progress = agreeing(here, hearing(), "abandon", linger, linger=60)
+    slept = here.folder / "slept"
+    waits = f"""
+echo 60 > "$run.linger"
+sleep() {{
+    printf '%s, %s\\n' "$(cat "$run.says")" "$(cat {here.path("conf")})" >> {slept}
+    command sleep 0.2
+    if grep -q undone "$run.says"; then echo {LATER} old 10.0.0.1 > "$run.heard"; fi
+}}"""
+    progress = agreeing(here, hearing(), "abandon", waits)
     assert (progress.undecided, progress.restored, progress.exit) == ("abandoned", True, 1)
+    assert slept.read_text().splitlines()[-1] == "undone, new"
+    assert here.path("conf").read_text() == "old\n"
+
+
+def test_who_has_heard_that_a_peer_has_undone_its_change_does_not_take_the_step(here: Here) -> None:
+    """Also where it need not wait for others to be ready: alone, it would not be heard by anybody."""
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
+    tools = (GIVEN, remote_text("agree.sh"))
+    progress = here.apply(plan, more=hearing(f"{LATER} undone lb2"), decision="confirm", confirm=5, tools=tools)
+    assert (progress.undecided, progress.dissenter, progress.exit) == ("disagreed", "lb2", 1)
+    assert [each for each in here.asked() if each.startswith("reload ")] == []
 
 
 def test_adverts_of_a_peer_that_is_not_changed_yet_are_no_objection(here: Here) -> None:
