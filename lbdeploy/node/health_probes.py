@@ -32,7 +32,7 @@ def health(cluster: Cluster, node: Node) -> dict[str, Raw]:
     """The probes of a node's health, by name."""
     return {
         **({"vrrp": keepalived_state.PROBE} if cluster.vrrp.tracks or cluster.vrrp.told else {}),
-        "now": Raw("date +%s.%N"),
+        "now": Raw('echo "$now"'),  # see observe.sh
         "hosts": Raw(f"cat {HOSTS}"),
         "apt": PRESENT,
         "ip a": Raw("ip a"),
@@ -76,19 +76,18 @@ def _lacks(cluster: Cluster, node: Node) -> Raw:
 
 
 def _answers(cluster: Cluster) -> Raw:
-    """Probe each frontend on its VIPs, in parallel, and print a line for each: address, port, first byte of the answer.
+    """Probe each frontend on its VIPs, in parallel, and print a line for each: address, port, first byte of an answer.
 
     haproxy accepts a connection even where no server is up, and then closes it: only an answer proves a server. So a
     TLS ClientHello is sent, which a TLS server answers, and which others answer with an error of their own.
     """
     pairs = [(vip, frontend) for vip in cluster.vips for frontend in cluster.frontends]
     there = [(vip, frontend) for vip, frontend in pairs if vip in cluster.vips_of(frontend)]
-    asks = "\n".join(f"ask {vip.ip} {frontend.port} &" for vip, frontend in there)
-    asks += "".join(f"\nown {frontend.name} {frontend_socket(frontend.name)} &" for frontend in cluster.frontends)
+    own = "".join(f"own {frontend.name} {frontend_socket(frontend.name)} &\n" for frontend in cluster.frontends)
+    words = cmd(*(word for vip, frontend in there for word in (vip.ip, frontend.port)))
     # Where keepalived does not run there is no VIP to probe yet, and probing would only wait for the timeout.
-    answer = f'$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$1" "$2")'
-    ask = f'ask() {{ printf "%s %s %s\\n" "$1" "$2" "{answer}"; }}'
-    return Raw(f"{_RUNNING} || exit 0\n{ask}\n{_OWN}\n{asks}\nwait")
+    ask = f'set -- {words}\nanswered=$(timeout {ANSWER_SECONDS} bash -c {here(_GREET)} bash "$@")\n{_ANSWERED}'
+    return Raw(f"{_RUNNING} || exit 0\n{_OWN}\n{own}{ask}\nwait")
 
 
 def _metrics(cluster: Cluster, node: Node) -> dict[str, Raw]:
@@ -135,11 +134,25 @@ _OWN = f"""own() {{
 
 # For bash, whose /dev/tcp needs no program that a minimal node may lack.
 _GREET = f"""\
-exec 3<>"/dev/tcp/$1/$2" || exit
-printf '{tls_hello.escaped()}' >&3
-read -r -N 1 -u 3 byte || exit
-printf %02x "'$byte"
+greet() {{
+    exec 3<>"/dev/tcp/$1/$2" || exit
+    printf '{tls_hello.escaped()}' >&3
+    read -r -N 1 -u 3 byte || exit
+    printf '=%s %s %02x\\n' "$1" "$2" "'$byte"
+}}
+while [ $# -gt 0 ]; do
+    greet "$1" "$2" &
+    shift 2
+done
+wait
 """
+_ANSWERED = """\
+while [ $# -gt 0 ]; do
+    found=${answered#*"=$1 $2 "}
+    [ "$found" != "$answered" ] || found=''
+    printf '%s %s %.2s\\n' "$1" "$2" "$found"
+    shift 2
+done"""
 
 _SCRAPE = """\
 exec 3<>"/dev/tcp/$1/$2" || exit

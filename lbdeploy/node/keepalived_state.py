@@ -14,29 +14,33 @@ from lbdeploy.node.answers import UNREADABLE
 LAST = 1e11  # the latest time (s, Unix) that is believed
 STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}  # VRRP_STATE_* of keepalived (measured on 2.2.7 and 2.3.3)
 
-# keepalived dumps its data on a certain signal. Its number is asked for, since a wrong one would end keepalived.
+# keepalived dumps its data on SIGRTMIN + 2 (SIGJSON in its source, since 2017), 36 in glibc. That ends a process that
+# does not expect it, so it is sent only to one that catches it or, as keepalived does, reads it from a signalfd(2), and
+# blocks it for that. `keepalived --signum=JSON` says the number, too, and takes 7 ms: a tenth of a look.
 # The dump is trusted only if it is owned by root, no link, and no older than the request: /tmp is world-writable.
 # Where that does not work, keepalived's journal has the last state that it entered.
 PROBE = Raw(r"""
 for file in /run/keepalived.pid /run/keepalived/keepalived.pid; do [ ! -e $file ] || read -r pid < $file; done
 [ -d "/proc/${pid:-none}" ] || exit 1
-asked=$(mktemp -p /run lbdeploy-status.XXXXXX) || exit 1
-trap 'rm -f "$asked"' EXIT
-signal=$(keepalived --signum=JSON)
-case $signal in
-    '' | *[!0-9]*) ;;
-    *)
-        kill -s "$signal" "$pid"
-        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-            for file in /proc/$pid/root/tmp/keepalived.json /proc/$pid/root/run/keepalived/keepalived.json; do
-                if [ -f $file ] && [ ! -L $file ] && [ -O $file ] && [ ! "$asked" -nt $file ]; then
-                    said=$(cat $file)
-                    case $said in *']') printf '%s\n' "$said"; exit ;; esac
-                fi
-            done
-            sleep 0.03
-        done ;;
-esac
+heeds=''
+while read -r key signals; do # a set, in hexadecimal: 36 is the highest bit of the ninth digit from the right
+    case $key$signals in SigBlk:*[89a-f]???????? | SigCgt:*[89a-f]????????) heeds=yes ;; esac
+done < "/proc/$pid/status"
+if [ "$heeds" ]; then
+    asked=/run/lbdeploy-status.$$ # only root can write there
+    : > "$asked" || exit 1
+    trap 'rm -f "$asked"' EXIT
+    kill -s 36 "$pid"
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+        for file in /proc/$pid/root/tmp/keepalived.json /proc/$pid/root/run/keepalived/keepalived.json; do
+            if [ -f $file ] && [ ! -L $file ] && [ -O $file ] && [ ! "$asked" -nt $file ]; then
+                said=$(cat $file)
+                case $said in *']') printf '%s\n' "$said"; exit ;; esac
+            fi
+        done
+        sleep 0.03
+    done
+fi
 journalctl -q -u keepalived -o cat -n 500 | sed -n 's/.*Entering \([A-Z]*\) STATE.*/\1/p' | tail -n 1""")
 
 

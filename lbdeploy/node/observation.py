@@ -175,7 +175,9 @@ class ProbeScript:
         """What comes before all probes: observe.sh, which asks once for what several resources' probes need."""
         units = [unit for each in self.resources for unit in each.units]
         files = [file for each in self.resources for file in each.files]
-        given = f"units={here(' '.join(units))}\nfiles={here(' '.join(files))}\n"
+        settings = [setting for each in self.resources for setting in each.settings]
+        lists = {"units": units, "files": files, "settings": settings}
+        given = "".join(f"{name}={here(' '.join(words))}\n" for name, words in lists.items())
         return f"{PRELUDE}{given}{remote_text('observe.sh')}"
 
     def sections(self) -> list[str]:

@@ -51,6 +51,11 @@ class RunContext:
         names = [node.name for node in self.observer.nodes]
         self.scope = frozenset(name for name in names if not options.limit or name in options.limit)
 
+    def locked(self, survey: Survey) -> AbstractContextManager[Lock]:
+        """The lock of all nodes that were seen. Raises LockedError where it is another run's for too long."""
+        nodes = [node for node in self.observer.nodes if node.name in survey.seen]
+        return locking(self.pool, nodes, self.origin.about, self.options.lock_wait, self.emit)
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -166,7 +171,7 @@ class RunLoop:
         start = waiting(self._purpose.start, self._context.options.lock_wait, self._context.emit)
         if not start.plan.changes and start.survey.undecided:
             # What there is to see is another run's, which may still undo it: whoever holds the lock knows the outcome.
-            with self._locked(start.survey):
+            with self._context.locked(start.survey):
                 start = self._purpose.start()
         looked = time.time()  # which goes on while a laptop sleeps
         if not start.plan.changes:
@@ -174,15 +179,10 @@ class RunLoop:
         if approve and not approve(start):
             fix = self._purpose.wording.declined_fix
             raise InterruptedRunError.said_no(fix)
-        with self._locked(start.survey) as lock, self._context.interrupt:
+        with self._context.locked(start.survey) as lock, self._context.interrupt:
             if lock.runs != start.survey.runs or abs(time.time() - looked) > FRESH_SECONDS:
                 start = self._still(start.plan, approved=approve is not None)
             return self._end(start, self._carry_out(start, lock))
-
-    def _locked(self, survey: Survey) -> AbstractContextManager[Lock]:
-        context = self._context
-        nodes = [node for node in context.observer.nodes if node.name in survey.seen]
-        return locking(context.pool, nodes, context.origin.about, context.options.lock_wait, context.emit)
 
     def _still(self, plan: Plan, *, approved: bool) -> Start:
         """What to begin with now that the lock is held. Raises RemoteError where a different plan was approved.

@@ -49,7 +49,7 @@ def captured(name: str) -> str:
 
 def alone(resource: Resource[Any]) -> str:
     """The probe of a resource as a script of its own, in which nothing was asked for others, too."""
-    return f"units='' files=''\n{remote_text('observe.sh')}(\n{resource.probe()}\n) 2>/dev/null </dev/null"
+    return f"units='' files='' settings=''\n{remote_text('observe.sh')}(\n{resource.probe()}\n) 2>/dev/null </dev/null"
 
 
 def running(**changes: Any) -> ServiceState:

@@ -165,7 +165,12 @@ class Resource(ABC, Generic[State]):
 
     @property
     def files(self) -> Sequence[str]:
-        """The files whose attributes its probe reads: they, too, are asked for once."""
+        """The files whose attributes, or digests, its probe reads: they, too, are asked for once."""
+        return ()
+
+    @property
+    def settings(self) -> Sequence[str]:
+        """The kernel settings whose values its probe reads, by their paths: the same."""
         return ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from lbdeploy.common.debian import lists_packages, of_apt, of_systemd
@@ -15,6 +16,8 @@ from lbdeploy.node.paths import STAGED
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.stale_files import Gone
 from lbdeploy.node.resources.text_diff import difference, digests
+
+SAME = "same\n"  # printed in place of a content that is as it should be: most of a look's answer would be such
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,14 @@ class File(Resource[FileState]):
         return self.path + STAGED
 
     def probe(self) -> Raw:
-        # `attributes` is in observe.sh. A mark follows the content, since the content's last newline is part of it.
+        # `attributes` and `same` are in observe.sh. A mark follows the content, whose last newline is part of it.
         path = cmd(self.path)
         content = Raw(f"printf '{SECRET_MARK}%s' \"$(base64 -w 0 {path})\"" if self.secret else f"cat {path}")
+        told = f"{{ {content} && echo '|'; }}"
+        if self._is_public:
+            told = f"{{ same {path} {self._digest} && echo same || {told}; }}"
         return Raw(
-            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && {content} && echo '|'\n"
+            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && {told}\n"
             f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
         )
 
@@ -72,9 +78,18 @@ class File(Resource[FileState]):
         if not head.startswith("file "):
             return FileState(head.strip() or "missing")
         _, mode, owner, changed = head.split()
-        return FileState(
-            "file", mode, owner, seconds(changed), self._content(rest.removesuffix("\n").removesuffix("|"))
-        )
+        same = self._is_public and rest == SAME
+        content = self.content if same else self._content(rest.removesuffix("\n").removesuffix("|"))
+        return FileState("file", mode, owner, seconds(changed), content)
+
+    @property
+    def _is_public(self) -> bool:
+        """Whether all may read it: then its digest may be sent. With that of another one, a password can be guessed."""
+        return not self.secret and self.mode.endswith(("4", "5", "6", "7"))
+
+    @property
+    def _digest(self) -> str:
+        return sha256(self.content.encode(errors="surrogateescape")).hexdigest()
 
     def _content(self, told: str) -> str:
         return base64_text(told.removeprefix(SECRET_MARK)) if self.secret else told

@@ -27,6 +27,10 @@ class Observed(Former[State]):
     def files(self) -> Sequence[str]:
         return self.of.files
 
+    @property
+    def settings(self) -> Sequence[str]:
+        return self.of.settings
+
     def probe(self) -> Raw:
         return self.of.probe()
 

@@ -99,9 +99,9 @@ class Service(Resource[ServiceState]):
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        # `show` and `attributes` are in observe.sh.
+        # `show`, `attributes` and `now` are in observe.sh.
         newest = "".join(f'\nfile=$(attributes {cmd(path)}) && echo "newest=${{file##* }}"' for path in self.watches)
-        newest += '\necho "now=$(date +%s.%N)"' if self.watches else ""
+        newest += '\necho "now=$now"' if self.watches else ""
         lost = f"\n{self.in_force} || echo InForce=no" if self.in_force else ""
         return Raw(f"state=$(show {self.unit}.service)\nprintf '%s\\n' \"$state\"\n{_PROGRAM}{newest}{lost}")
 

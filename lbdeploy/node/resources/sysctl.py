@@ -29,9 +29,12 @@ class Sysctl(Resource[str | None]):
     def id(self) -> str:
         return f"sysctl {self.name}"
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return (proc_path(self.name),)
+
     def probe(self) -> Raw:
-        # Not the shell's `read`, which reads byte by byte: the kernel gives the first digit of a number, then nothing.
-        return cmd("cat", proc_path(self.name))
+        return cmd("setting", proc_path(self.name))  # `setting` is in observe.sh
 
     def read(self, answer: Answer) -> str | None:
         return answer.output.strip() if answer.status == 0 else None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,7 @@ from lbdeploy.config.model import Cluster, Metrics
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import LAST_RUN, NodeProbeScript, Observation, ProbeScript
-from lbdeploy.node.parsers import parse_ip_a
+from lbdeploy.node.parsers import parse_answered, parse_ip_a
 from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.package import PackageState
@@ -232,9 +236,8 @@ def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
     script = NodeProbeScript(found, found.preferred, []).probes["vips"]
     for name in ("api", "ingress"):
         assert f"\nown {name} /run/haproxy/{name}.sock &\n" in f"{script}\n"
-    for vip in ("203.0.113.10", "2001:db8:17::10", "fd00:1::10"):
-        for port in (6443, 443):
-            assert f"\nask {vip} {port} &\n" in script
+    vips = ("203.0.113.10", "2001:db8:17::10", "fd00:1::10")
+    assert asked(script) == [f"{vip} {port}" for vip in vips for port in (6443, 443)]
     if not Path("/run/keepalived.pid").exists() and not Path("/run/keepalived/keepalived.pid").exists():
         assert run(script) == ""
 
@@ -255,28 +258,75 @@ def test_the_probe_asks_for_metrics(rich: Cluster, answer: bytes, ok: bool) -> N
     assert "metrics" not in NodeProbeScript(replace(rich, metrics=None), node, []).probes
 
 
+def asked(script: Raw) -> list[str]:
+    """The addresses and ports that a probe asks, in order."""
+    words = next(line for line in script.splitlines() if line.startswith("set -- ")).split()[2:]
+    return [" ".join(pair) for pair in zip(words[::2], words[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_each_address_gets_its_own_answer_in_time(seed: Cluster, shell: str) -> None:
+    """They are asked at once, by one program: one that says nothing, or is not there, takes nobody else's answer."""
+    with socket.create_server(("127.0.0.1", 0)) as talks, socket.create_server(("127.0.0.1", 0)) as silent:
+        ports = [talks.getsockname()[1], silent.getsockname()[1]]
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            ports.append(gone.getsockname()[1])
+        probe = NodeProbeScript(seed, seed.preferred, []).probes["vips"]
+        _, _, rest = probe.partition("\nset -- ")
+        pairs = " ".join(f"127.0.0.1 {port}" for port in (ports[2], ports[1], ports[0]))
+        thread = threading.Thread(target=answering, args=(talks, b"\x16\x03"))
+        thread.start()
+        began = time.monotonic()
+        told = run(f"exec 2> /dev/null\nset -- {pairs}\n{rest.partition(chr(10))[2]}", shell)
+        thread.join()
+    assert time.monotonic() - began < 10
+    assert [(each.port, each.first_byte) for each in parse_answered(told)] == [
+        (ports[2], ""), (ports[1], ""), (ports[0], "16")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "sent"), [("644", False), ("755", False), ("600", True), ("640", True)])
+def test_what_is_as_it_should_be_is_not_sent(seed: Cluster, tmp_path: Path, mode: str, sent: bool) -> None:
+    """Its digest is compared; but of what not all may read, which may hold a password, no digest is told."""
+    path = tmp_path / "file"
+    path.write_bytes(content := b"a\xff\n" * 1000)
+    file = File(str(path), content.decode(errors="surrogateescape"), mode)
+    seen = ProbeScript(seed.preferred, [file], {})
+    told = run(seen.script())
+    assert ("a\udcff" in told) is sent
+    assert (sha256(content).hexdigest() in seen.script()) is not sent
+    state = seen.states(seen.answers(told))[file.id]
+    assert (state.kind, state.content) == ("file", file.content)
+    path.write_text("same\n")
+    state = seen.states(seen.answers(run(seen.script())))[file.id]
+    assert state.content == "same\n"
+
+
+def test_what_is_no_file_is_not_waited_for(seed: Cluster, tmp_path: Path) -> None:
+    """A pipe in a file's place: whoever reads it waits for somebody to write."""
+    os.mkfifo(tmp_path / "pipe")
+    seen = ProbeScript(seed.preferred, [file := File(str(tmp_path / "pipe"), "")], {})
+    assert seen.states(seen.answers(run(seen.script())))[file.id].kind == "other"
+
+
 def answering(listener: socket.socket, answer: bytes) -> None:
     connection, _ = listener.accept()
-    with connection:
+    with connection, suppress(OSError):
         connection.recv(1024)
         connection.sendall(answer)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1024):  # closed with something unread, the answer would be lost
+            pass
 
 
 def test_frontends_are_asked_where_they_listen(rich: Cluster) -> None:
     """A frontend of one network is not asked on the VIPs of another."""
-    script = f"{NodeProbeScript(rich, rich.preferred, []).probes['vips']}\n"
-    asked = [line for line in script.splitlines() if line.startswith("ask 192")]
-    assert asked == [
-        "ask 192.168.0.10 6443 &", "ask 192.168.0.10 443 &", "ask 192.168.0.10 22623 &",
-        "ask 192.168.1.10 6443 &", "ask 192.168.1.10 443 &", "ask 192.168.1.10 22623 &",
+    assert asked(NodeProbeScript(rich, rich.preferred, []).probes["vips"]) == [
+        "192.168.0.10 6443", "192.168.0.10 443", "192.168.0.10 22623",
+        "192.168.1.10 6443", "192.168.1.10 443", "192.168.1.10 22623",
     ]  # fmt: skip
     alone = replace(rich, frontends=rich.frontends[1:2])
-    asked = [
-        line
-        for line in f"{NodeProbeScript(alone, rich.preferred, []).probes['vips']}\n".splitlines()
-        if "ask 192" in line
-    ]
-    assert asked == ["ask 192.168.0.10 443 &"]
+    assert asked(NodeProbeScript(alone, rich.preferred, []).probes["vips"]) == ["192.168.0.10 443"]
     assert alone.targets == ((ip_address("192.168.0.10"), 443),)
 
 

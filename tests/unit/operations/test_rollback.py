@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ from builders import SEED, cluster
 
 from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
-from lbdeploy.errors import InterruptedRunError, RemoteError
+from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, RemoteError
 from lbdeploy.events import Event, Note
 from lbdeploy.node.resources import File
 from lbdeploy.operations.generations import Generation, RollbackTarget, Stored
@@ -124,6 +126,30 @@ def test_the_last_run_is_the_same_once_the_lock_is_held(
     known["lb1"] = Stored([generation(RUN, FORGED)], HERE)
     with pytest.raises(RemoteError, match="may not be the one you mean"):
         run.start()
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_a_run_that_came_in_between_is_waited_for_while_it_is_at_work(
+    at_work: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends on one node after another, and what is stored there is not the same any more: exit code 5, not 1."""
+    known = {"lb1": HONEST, "lb2": HONEST}
+    run, _ = rollback(cluster(tmp_path, HERE), []).prepare(known, None)
+    survey = SimpleNamespace(runs={"lb1": "1"}, unended=False, seen={})
+    monkeypatch.setattr(Run, "start", lambda _: SimpleNamespace(survey=survey))
+    later = {"lb1": HONEST, "lb2": Stored([generation(LATE, HERE, 2), *HONEST.generations], HERE)}
+    monkeypatch.setattr("lbdeploy.operations.rollback.stored", lambda *_: later)
+
+    @contextmanager
+    def locking(*_: object) -> Iterator[None]:
+        if at_work:
+            raise LockedError("another run is at work", node="lb1", state="nothing was changed", fix="wait")
+        yield
+
+    monkeypatch.setattr("lbdeploy.rollout.loop.locking", locking)
+    with pytest.raises(LbdeployError) as caught:
+        run.start()
+    assert (caught.value.exit_code, caught.value.state) == (5 if at_work else 1, "nothing was changed")
 
 
 def test_all_that_a_rollback_advises_is_about_rollback() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from builders import alone, answer, captured, running, steps_of, stopped
 
+from lbdeploy.config.model import Cluster
+from lbdeploy.node.observation import ProbeScript
 from lbdeploy.node.resources import Service
 from lbdeploy.node.resources.base import Answer
 
@@ -199,11 +201,11 @@ def test_a_clock_that_was_set_back_is_called_that(now: float, reason: str) -> No
     assert change.reason.startswith(reason)
 
 
-def test_a_node_says_what_time_it_has() -> None:
+def test_a_node_says_what_time_it_has(seed: Cluster) -> None:
     """By the clock that its files' times are from."""
-    line = next(each for each in str(HAPROXY.probe()).splitlines() if "now=" in each)
-    told = subprocess.run(["sh", "-c", line], check=True, capture_output=True, text=True).stdout
-    assert abs(HAPROXY.read(Answer(told, 0)).now - time.time()) < 60
+    script = ProbeScript(seed.preferred, [HAPROXY], {})
+    told = subprocess.run(["sh", "-c", script.script()], check=True, capture_output=True, text=True).stdout
+    assert abs(script.states(script.answers(told))[HAPROXY.id].now - time.time()) < 60
 
 
 def test_files_from_the_future_get_the_present_time_before_they_are_read() -> None:
