@@ -275,7 +275,7 @@ finish() {
     hush
     eval "$at_the_end" # only now, or the node might take the VIPs while its change is being undone
     # shellcheck disable=SC2086
-    rm -rf -- $staged
+    remove_staged $staged
     record exit "$status"
     forget_run
 }
@@ -348,8 +348,9 @@ at_boot() {
         fi
         record restored
         disarm
+        rm -rf -- "$kept"
         # shellcheck disable=SC2086
-        rm -rf -- "$kept" $staged
+        remove_staged $staged
         record exit 1
     fi
     exit 0

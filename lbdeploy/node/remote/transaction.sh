@@ -50,7 +50,7 @@ begin_run() {
     mkdir -p "$state/generations" 2> /dev/null || unwritable "$state/generations"
     chmod 700 "$state"
     while read -r word path; do
-        [ "$word" != staged ] || rm -rf -- "$path"
+        [ "$word" != staged ] || remove_staged "$path"
     done < "$state/journal" || :
     disarm
     if [ -e "$kept/paths" ]; then
@@ -68,6 +68,11 @@ begin_run() {
     read -r was < "$handover" && case $was in -25[34]) at_last "echo 0 > $handover" ;; esac || :
 } 2> /dev/null
 
+# remove_staged STAGED...: and the copies of a rehearsal.
+remove_staged() {
+    for path; do rm -rf -- "$path" "$path-rehearsed"; done
+}
+
 # validate PATH STAGED COMMAND: fails where the validator fails or prints anything: any output is an objection.
 validate() {
     step "validate $1"
@@ -82,11 +87,10 @@ validate() {
 # is staged. Sets `judged` to that copy.
 rehearse() {
     judged=$1-rehearsed
-    staged="$staged $judged"
     cp -- "$1" "$judged" || unwritable "$judged"
     for each in $staged; do
         path=${each%"$suffix"}
-        if [ -e "$each" ] && [ "$path" != "$each" ] && [ ! -e "$path" ]; then
+        if [ -e "$each" ] && [ ! -e "$path" ]; then
             sed -i "s|$path\([^A-Za-z0-9._-]\)|$each\1|g; s|$path\$|$each|" "$judged"
         fi
     done

@@ -191,7 +191,7 @@ class Chaos:
         """The nodes by themselves, and after the next `up`. `known`: the files of earlier on, the latest last."""
         looks, wrong = judge.settle(self.pair, VIPS)
         between = {node: look.files for node, look in looks.items()}
-        report.wrong += [*wrong, *judge.of_files(looks)]
+        report.wrong += [*wrong, *judge.of_files(looks, recorded=True)]
         if change.agreed:
             report.wrong += judge.agreed(known[-1], between)
         unchanged = NODES if report.code == 7 else change.hopeless(self.pair)

@@ -85,10 +85,13 @@ def _unsettled(looks: dict[str, Look], vips: Iterable[str]) -> Iterator[str]:
             yield f"{node} finds {look.down} servers down"
 
 
-def of_files(looks: dict[str, Look]) -> Iterator[str]:
-    """No file is half written, and the nodes' validators find nothing."""
+def of_files(looks: dict[str, Look], *, recorded: bool = False) -> Iterator[str]:
+    """No file is half written, and the nodes' validators find nothing.
+
+    `recorded`: files may be left over whose removal is on record, as after a power cut in a rehearsal.
+    """
     for node, look in looks.items():
-        yield from (f"{node} has {path}" for path in look.staged)
+        yield from (f"{node} has {path}" for path in look.staged if not recorded or path not in look.recorded)
         yield from (f"{node}: {text}" for text in look.says)
 
 

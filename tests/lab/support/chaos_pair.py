@@ -25,12 +25,16 @@ FILES = (
     "/etc/systemd/system/haproxy.service.d/lbdeploy.conf",
     "/etc/systemd/system/keepalived.service.d/lbdeploy.conf",
 )
+JOURNAL = "/var/lib/lbdeploy/journal"
 UNIT = "lbdeploy"  # a node's transaction, as `systemctl` shows it
 
 _LOOK = f"""\
 echo unit $(systemctl is-active {UNIT})
 ip -o addr | sed -n 's|.* inet6* \\([^/ ]*\\)/.*|address \\1|p'
-find /etc -name '*.lbdeploy-new' | sed 's/^/staged /'
+find /etc -name '*.lbdeploy-new*' | sed 's/^/staged /'
+grep -qsE '^(exit|restored)' {JOURNAL} || for path in $(sed -n 's/^staged //p' {JOURNAL}); do
+    printf 'recorded %s\\n' $path $path-rehearsed
+done
 for file in {" ".join(FILES)}; do
     [ ! -e $file ] || echo file $file $(stat -c '%a:%u:%g' $file):$(sha256sum < $file)
 done
@@ -46,12 +50,14 @@ echo services $(systemctl is-active haproxy keepalived) $(systemctl is-enabled h
 class Look:
     """A node, as its own tools show it at one moment.
 
-    `says`: what its validators have against its files; `down`: how many servers its haproxy finds down.
+    `staged`: files that are left over; `recorded`: those that an unfinished run has on record, for the next one to
+    remove. `says`: what its validators have against its files; `down`: how many servers its haproxy finds down.
     """
 
     idle: bool
     addresses: frozenset[str]
     staged: tuple[str, ...]
+    recorded: tuple[str, ...]
     files: dict[str, str]
     says: tuple[str, ...]
     down: int
@@ -84,6 +90,7 @@ class Pair:
             idle=of.get("unit", ("off",))[0] in ("inactive", "failed"),
             addresses=frozenset(of.get("address", ())),
             staged=of.get("staged", ()),
+            recorded=of.get("recorded", ()),
             files=dict(line.split(" ", 1) for line in of.get("file", ())),
             says=of.get("says", ()),
             down=int(of.get("down", ("0",))[0]),

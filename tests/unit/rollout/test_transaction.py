@@ -704,6 +704,28 @@ def test_a_rehearsal_lacks_nothing_that_the_run_brings(here: Here, shell: str) -
     assert "rehearsed" not in error.message
 
 
+@pytest.mark.parametrize("after", ["ended", "boot"])
+def test_a_rehearsal_that_is_killed_leaves_no_copies(here: Here, after: str) -> None:
+    """systemd calls the script again; after a power cut, the next run removes what its journal has."""
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n", validate=Raw("true")))
+    transaction = here.transaction(plan, rehearsal=True)
+    here.run.mkdir()
+    script = Path(f"{transaction.path}.sh")
+    dies = 'if [ -z "$called" ]; then cp() { command cp "$@"; kill -KILL $$; }; fi'
+    script.write_text(here.text(lambda: body(transaction.launch()), ":", dies))
+    assert subprocess.run(["sh", script], check=False, capture_output=True).returncode == -signal.SIGKILL
+    left = {path.name for path in here.folder.rglob("*lbdeploy-new*")}
+    assert left == {"conf.lbdeploy-new", "conf.lbdeploy-new-rehearsed"}
+    if after == "ended":
+        subprocess.run(["sh", script, "ended"], check=False, capture_output=True)
+    else:
+        shutil.rmtree(here.run)
+        assert here.apply(here.plan(here.file("other", "x\n"))).exit == 0
+    assert [*here.folder.rglob("*lbdeploy-new*")] == []
+    assert here.path("conf").read_text() == "old\n"
+
+
 # Confirmation
 
 
