@@ -90,9 +90,8 @@ def _holder(state: ClusterState) -> Iterator[Finding]:
 def _preferred(state: ClusterState, holding: Observation) -> Finding:
     """Whether the one node that holds the VIPs is the one that VRRP prefers, of those that could hold them."""
     name, cluster = holding.node.name, state.cluster
-    better = [each for each in state.observations if each.priority > holding.priority]
-    fit = [each for each in better if able(each) and not lacking(each, holding)]
-    if fit:
+    better = _better(state, holding)
+    if fit := _fit(better, holding):
         return _waiting(cluster, holding, fit[0])
     if holding.priority_offset > 0:
         detail = f"{name} holds {cluster.its_vips} after a handover{_as_long_as(cluster)}"
@@ -101,6 +100,27 @@ def _preferred(state: ClusterState, holding: Observation) -> Finding:
     why += "".join(f"; {each.node.name} {_moved(each)}" for each in _outdone(holding, state.observations))
     detail = f"{name} holds {cluster.its_vips}" + (why or ", as its priority says")
     return Finding.passed(None, "holder", detail, subject=cluster.group)
+
+
+def _better(state: ClusterState, holding: Observation) -> list[Observation]:
+    """The nodes of higher priority than the one that holds the VIPs."""
+    return [each for each in state.observations if each.priority > holding.priority]
+
+
+def _fit(better: Sequence[Observation], holding: Observation) -> list[Observation]:
+    """Those that could hold the VIPs."""
+    return [each for each in better if able(each) and not lacking(each, holding)]
+
+
+def preempting(state: ClusterState) -> dict[str, float]:
+    """The nodes that are about to take VIPs from a holder of lower priority, and in how many seconds at most."""
+    found: dict[str, float] = {}
+    for part in state.parts:
+        fit = _fit(_better(part, part.holder), part.holder) if part.holder and part.cluster.vrrp.preempt else []
+        left = _until_preemption(part.cluster, part.holder, fit[0]) if part.holder and fit else 0.0
+        if left > 0:
+            found[fit[0].node.name] = max(left, found.get(fit[0].node.name, 0.0))
+    return found
 
 
 def _why_not(seen: Observation, holding: Observation) -> str:

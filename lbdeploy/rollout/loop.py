@@ -15,13 +15,13 @@ from typing import Protocol
 from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import InterruptedRunError, LbdeployError, RebootedError, RemoteError
-from lbdeploy.events import Emit
+from lbdeploy.events import Emit, Note
 from lbdeploy.node.observation import Observation
-from lbdeploy.planning.plan import Plan, Stage
+from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking, waiting
 from lbdeploy.rollout.node_tasks import NodeTasks
-from lbdeploy.rollout.observer import Observer, Wanted
+from lbdeploy.rollout.observer import POLL_SECONDS, Observer, Wanted
 from lbdeploy.rollout.outcome import going_on, halfway
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.survey import Survey
@@ -30,6 +30,8 @@ from lbdeploy.ssh.pool import SessionPool
 FRESH_SECONDS = 1.0  # nothing is begun by a look at the nodes that is older
 UP, PLAN, FORCED = typed("up"), typed("plan"), typed("up", "--force-last")
 LOCK_AGAIN_SECONDS = 30.0  # until another run, which can't have the other nodes, has let go; or a task that has ended
+PREEMPT_SECONDS = 30.0  # VIPs that move later than in so many seconds are not waited for: most runs are over by then
+MOVING = (Strategy.REELECT, Strategy.AWAY)  # ways in which it matters who holds the VIPs, and that they stay there
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
 
@@ -167,8 +169,7 @@ class RunLoop:
             raise error.but(fix=fix) from None
 
     def _run(self, approve: Callable[[Start], bool] | None) -> End:
-        # It may be refused because another run is in the middle of a change.
-        start = waiting(self._purpose.start, self._context.options.lock_wait, self._context.emit)
+        start = self._start()
         if not start.plan.changes and start.survey.undecided:
             # What there is to see is another run's, which may still undo it: whoever holds the lock knows the outcome.
             with self._context.locked(start.survey):
@@ -183,6 +184,25 @@ class RunLoop:
             if lock.runs != start.survey.runs or abs(time.time() - looked) > FRESH_SECONDS:
                 start = self._still(start.plan, approved=approve is not None)
             return self._end(start, self._carry_out(start, lock))
+
+    def _start(self) -> Start:
+        """What to begin with. VIPs that are about to move are waited for where their moving would disturb a change."""
+        context = self._context
+        # It may be refused because another run is in the middle of a change.
+        start = waiting(self._purpose.start, context.options.lock_wait, context.emit)
+        soon = {name: left for name, left in start.survey.preempting.items() if left <= PREEMPT_SECONDS}
+        if not soon or not any(stage.way in MOVING for stage in start.plan.stages):
+            return start
+        names = " and ".join(soon)
+        context.emit(
+            Note(None, f"waiting until {names} has the VIPs: it is about to take them, by its higher priority")
+        )
+        deadline = time.monotonic() + max(soon.values())
+        while not soon.keys().isdisjoint(context.observer.look(start.wanted).preempting):
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        return waiting(self._purpose.start, context.options.lock_wait, context.emit)
 
     def _still(self, plan: Plan, *, approved: bool) -> Start:
         """What to begin with now that the lock is held. Raises RemoteError where a different plan was approved.

@@ -11,7 +11,9 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import HostKeyError, LbdeployError, LoginError, RemoteError, SudoError, together
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders, is_live
+from lbdeploy.health.state import ClusterState
 from lbdeploy.health.verdict import Verdict, judge
+from lbdeploy.health.vips import preempting
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.resources.last_run import JournalState
@@ -65,6 +67,11 @@ class Survey:
     def verdict(self) -> Verdict:
         plans = {name: plan for name, plan in self.plans.items() if name in self.observations}
         return judge(self.cluster, list(self.observations.values()), plans, self.errors, self.greetings)
+
+    @property
+    def preempting(self) -> dict[str, float]:
+        """The nodes that are about to take VIPs from a holder of lower priority, and in how many seconds at most."""
+        return preempting(ClusterState(self.cluster, list(self.seen.values()), {}))
 
     @property
     def is_live(self) -> bool:

@@ -14,6 +14,7 @@ from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Cluster, Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError, RebootedError, RemoteError
 from lbdeploy.events import silent
+from lbdeploy.planning.plan import Strategy
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import Wanted
 from lbdeploy.rollout.request import Options
@@ -31,10 +32,11 @@ WORDING = Wording(
 WANTED = Wanted({}, frozenset())
 
 
-def plan(*names: str, text: str = "") -> Any:
+def plan(*names: str, text: str = "", way: Strategy = Strategy.RELOAD) -> Any:
     """A plan with a stage for each of the nodes."""
     stages = tuple(
-        SimpleNamespace(names=(name,), to_json=lambda name=name: {"nodes": name, "cost": text}) for name in names
+        SimpleNamespace(names=(name,), way=way, to_json=lambda name=name: {"nodes": name, "cost": text})
+        for name in names
     )
     order = tuple((name,) for name in names)
     return SimpleNamespace(changes=names, stages=stages, order=order, to_json=lambda: [*names, text])
@@ -51,11 +53,12 @@ class Purposeful:
         self.settles = settles
         self._plans = iter(plans)
         self._runs = runs
+        self.preempting: dict[str, float] = {}
 
     def survey(self, what: str) -> Any:
         self.said.append(what)
         found = {"runs": {"lb1": self._runs}, "undecided": self._runs == "under way"}
-        return SimpleNamespace(seen={"lb1": None}, what=what, **found)
+        return SimpleNamespace(seen={"lb1": None}, what=what, preempting=self.preempting, **found)
 
     def start(self) -> Start:
         return Start(self.survey("start"), WANTED, next(self._plans))
@@ -127,6 +130,33 @@ def test_stages_follow_each_other_and_each_knows_the_nodes_before_it(context: Ru
     end = RunLoop(context, purpose).run()
     assert purpose.said == ["start", "lb2 after start", "look", "lb1 after look", "end"]
     assert (end.done, end.survey.what) == (("lb2", "lb1"), "end")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("left", "way", "waits"),
+    [(2.0, Strategy.REELECT, True), (2.0, Strategy.AWAY, True), (0.1, Strategy.REELECT, True),
+     (31.0, Strategy.REELECT, False), (2.0, Strategy.RELOAD, False)],
+)  # fmt: skip
+def test_vips_that_are_about_to_move_are_waited_for(
+    left: float, way: Strategy, waits: bool, context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would move in the middle of a change, which is planned anew after that; not where that is far away."""
+    purpose = Purposeful(plan("lb2", way=way), plan("lb2", way=way))
+    purpose.preempting = {"lb1": left}
+
+    def look(_: object) -> Any:
+        purpose.preempting = {} if left > 1 else purpose.preempting  # or it does not take them after all
+        return purpose.survey("wait")
+
+    monkeypatch.setattr(context.observer, "look", look)
+    heard: list[Any] = []
+    context.emit = heard.append
+    end = RunLoop(context, purpose).run()
+    assert [each.text for each in heard] == [
+        "waiting until lb1 has the VIPs: it is about to take them, by its higher priority"
+    ] * waits
+    assert ("wait" in purpose.said, purpose.said.count("start")) == (waits, 1 + waits)
+    assert end.done == ("lb2",)
 
 
 def test_where_nothing_is_to_be_changed_nobody_is_asked_or_locked_out(
