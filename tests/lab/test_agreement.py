@@ -16,6 +16,8 @@ from clients import traffic, turned_away
 from harness import VIPS, Lab, sound, wait_for
 from runs import active, begin, looks, until
 
+from lbdeploy.node.remote import remote_text
+
 
 @pytest.fixture
 def pair(session_lab: Lab) -> Iterator[Lab]:
@@ -366,6 +368,48 @@ def test_a_standby_that_undoes_its_change_serves_until_the_holder_does_again(pai
     assert turned_away(seen) == []
     lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
     assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
+
+
+def test_a_standby_whose_unit_is_stopped_says_that_it_goes_back(pair: Lab) -> None:
+    """All its processes get SIGTERM. Deaf and mute, it would keep the VIPs beside a holder that has kept its change."""
+    before = looks(pair)
+    with traffic(pair, *VIPS) as seen:
+        process = change_begun(pair, "router ID")
+        until(process, "lb2 and lb1 changed")
+        pair.on("lb2", "systemctl stop lbdeploy")
+        answer = json.loads(process.communicate(timeout=90)[0])
+        assert agreed(pair) == [False, False]
+        time.sleep(2)
+    assert answer["exit_code"] == 7, answer
+    assert looks(pair) == before
+    assert turned_away(seen) == []
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
+
+
+# What a node says that has undone an earlier run's change, for 300 s: by VRRP's protocol, from where its adverts came.
+SAYS = """\
+mkdir -p /run/planted
+echo undone > /run/planted/run.says
+printf '%s\\n' 0123456789abcdef lb2 '' '' 192.168.0.11 192.168.1.11 > /run/planted/heeds
+cat > /run/planted/agree.pl <<'END'
+{program}
+END
+systemd-run -q --unit planted-words sh -c 'perl /run/planted/agree.pl /run/planted/run < /run/planted/heeds; exit'"""
+
+
+def test_words_of_an_earlier_run_are_no_adverts(pair: Lab) -> None:
+    """Where only the address of the adverts changes, all that comes from there would be taken for old ones."""
+    pair.on("lb2", SAYS.format(program=remote_text("agree.pl")))
+    try:
+        wait_for(lambda: pair.on("lb2", "cat /run/planted/run.heard", check=False))
+        pair.edit(*CHANGES["network"])
+        done = pair.run("up")
+    finally:
+        pair.on("lb2", "systemctl stop planted-words; rm -r /run/planted")
+    assert done.code == 0, done.err
     sound_again(pair)
 
 

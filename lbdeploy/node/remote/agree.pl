@@ -14,6 +14,9 @@
 use strict;
 use Socket;
 
+# The node's unit is ended with all of its processes: this one is needed for what comes then. It ends with its parent.
+$SIG{TERM} = 'IGNORE';
+my $parent = getppid();
 my ($run) = @ARGV;
 chomp(my ($key, $name, $old, $new, @peers) = <STDIN>);
 my (%reader, $says, $said, $asked, @holder);
@@ -23,7 +26,7 @@ join_groups();
 open_wire(0x0800, 9, sub { unpack('x8 C x3 a4 a4', $_[0]), substr($_[0], 4 * (ord($_[0]) & 15)) });
 open_wire(0x86dd, 6, sub { unpack('x7 C a16 a16', $_[0]), substr($_[0], 40) });
 write_down() if %reader;
-for (my $end = now() + 360000; now() < $end;) {
+while (getppid() == $parent) {
     my $waiting = '';
     vec($waiting, $_, 1) = 1 for keys %reader;
     if (select($waiting, undef, undef, 0.1) > 0) {
@@ -44,7 +47,7 @@ sub hear {
     if ($bytes =~ /^\x30\0{7}lbdeploy \Q$key\E (\w+) (\S+)$/) {
         return if $2 eq $name;
         $heard{"$1 $2"} = $last_word = now();
-    } else {
+    } elsif ((ord($bytes) & 15) == 1) { # RFC 5798, 5.2.2: an advert, and not what other runs' nodes say to each other
         my $advert = "$source $group " . unpack('H*', $bytes);
         if ($old ne '' && $advert =~ /^(?:$old)$/) {
             $heard{"old $source"} = now();

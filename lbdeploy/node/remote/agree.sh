@@ -14,10 +14,10 @@
 #   undoes     says undone
 #   starts     whoever is heard is followed; where nobody is, what was kept stays, and other changes are undone
 
-hears='' said='' dissenter=''
+hears='' said_at='' dissenter=''
 late=15 # seconds within which a busy node must be able to listen
 say_seconds=300 # for which a node says that it has undone its change, where a peer has not said so
-margin=50 # for what is said to be heard, and a step that was begun before that to be seen (1/100 s)
+margin=100 # for what is said to be heard, and a step that was begun before that to be seen (1/100 s)
 grace=3 # seconds for which a peer that has just been confirmed may still be writing that to its disk
 after='Wants=network-online.target
 After=network-online.target'
@@ -44,19 +44,22 @@ prepare() {
 must_hear() {
     uptime
     deadline=$((now + late))
-    while kill -0 "$hears" && [ "$now" -lt "$deadline" ]; do
-        if heard hears 0; then return; fi
+    until hears_now || deaf || [ "$now" -ge "$deadline" ]; do
         sleep 0.2
         uptime
     done
-    if heard hears 0; then return; fi
-    if kill -0 "$hears"; then
+    if hears_now; then return; fi
+    if ! deaf; then
         printf 'could not listen to the other nodes: perl has not begun within %s s; see uptime there\n' "$late"
+    elif heard hears 0; then
+        printf 'could not listen to the other nodes any more: perl, which did, has ended\n'
     else
         printf 'could not listen to the other nodes: %s\n' "$(why_deaf)"
     fi
     fail listen
 }
+hears_now() { ! deaf && heard hears 0; }
+deaf() { ! kill -0 "$hears"; } 2> /dev/null
 # heed: the step on which peers must agree comes next. One that has undone its change meanwhile would not hear this node.
 heed() {
     must_hear
@@ -69,20 +72,20 @@ say() {
     hear
     printf '%s\n' "$1" > "$run.says"
     moment
-    said=$moment
+    said_at=$moment
 }
 # let_go: the VIPs are let go of, if they were here; whoever has them, announces them.
 let_go() {
     : > "$run.ask"
     moment
-    said=$moment
+    said_at=$moment
 }
 # hush: say no more, but only after it has been said for a while; at the end.
 hush() {
     if [ -z "$hears" ]; then return; fi
-    if [ "$said" ]; then
+    if [ "$said_at" ]; then
         moment
-        while [ "$moment" -lt $((said + 150)) ]; do
+        while [ "$moment" -lt $((said_at + 150)) ]; do
             sleep 0.1
             moment
         done
@@ -201,9 +204,14 @@ linger() {
     if [ ! -e "$run.linger" ]; then return; fi
     read -r seconds < "$run.linger"
     uptime
-    until_then=$((now + seconds))
-    while ! returned "$((said + margin))" && [ "$now" -lt "$until_then" ]; do
-        sleep 0.2
+    until_then=$((now + seconds)) told=''
+    until deaf || [ "$now" -ge "$until_then" ]; do
+        if [ -z "$told" ] && hears_now; then # only from then on it can say anything
+            moment
+            told=$moment
+        fi
+        if [ "$told" ] && returned "$((told + margin))"; then break; fi
+        sleep 0.1
         uptime
     done
 }

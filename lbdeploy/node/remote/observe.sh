@@ -4,7 +4,7 @@
 line='
 '
 properties=LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,NRestarts,Job
-properties=$properties,ActiveEnterTimestamp,StateChangeTimestamp,ExecStart,Environment,EnvironmentFiles
+properties=$properties,ActiveEnterTimestamp,StateChangeTimestamp
 ask_systemd() { TZ=UTC systemctl show --timestamp=us -p "$properties" "$@"; }
 ask_files() { stat -c '%n file %a %U:%G %.Z' -- "$@"; }
 # ask_settings PATH...: not the shell's `read`, which reads byte by byte: of a number, the kernel then gives one digit only.

@@ -7,11 +7,11 @@
 told() { while IFS= read -r each; do printf '%s %s\n' "$1" "$each"; done; }
 
 # reads UNIT: how systemd starts it, how the running process was started, and the variables that both use. The standard
-# input has what systemd shows of it.
+# input has what systemd shows of it, up to an empty line.
 reads() {
     pid=0 command='' files=''
-    while IFS= read -r shown; do
-        case $shown in ExecStart=* | Environment=* | EnvironmentFiles=*) printf 'unit %s %s\n' "$1" "$shown" ;; esac
+    while IFS= read -r shown && [ "$shown" ]; do
+        printf 'unit %s %s\n' "$1" "$shown"
         case $shown in
             MainPID=*) pid=${shown#*=} ;;
             ExecStart=*) command=$command${shown#*=} ;;
@@ -38,14 +38,16 @@ used() {
     esac
     return 1
 }
-for unit in haproxy keepalived; do show "$unit.service" | reads "$unit"; done
+systemctl show -p ExecStart -p Environment -p EnvironmentFiles -p MainPID haproxy.service keepalived.service | {
+    for unit in haproxy keepalived; do reads "$unit"; done
+}
 
 # The VIPs that the node has, and what its keepalived says of itself right before. Where it says that it has none, it may
 # be just about to take them, or to let go of them: then it is asked again, and so is the kernel.
 look() {
     state=$(vrrp | tr '\n' ' ')
-    there=$(ip -o addr | while IFS= read -r each; do
-        for vip in $vips; do case $each in *" $vip/"*) printf 'address %s\n' "$each" ;; esac done
+    there=$(ip -o addr | while read -r number device family address rest; do
+        case " $vips " in *" ${address%/*} "*) printf 'address %s\n' "$number $device $family $address $rest" ;; esac
     done)
 }
 look

@@ -995,7 +995,9 @@ LATER = "99999999999"  # after any moment
 
 def hearing(*lines: str) -> str:
     """What stands in for agree.pl: it has heard this as soon as it runs."""
-    return f'perl() {{ printf "%s\\n" {" ".join(map(repr, ("1 hears all", *lines)))} > $run.heard; }}\nhush() {{ :; }}'
+    told = " ".join(map(repr, ("1 hears all", *lines)))
+    hears = f'perl() {{ printf "%s\\n" {told} > $run.heard; exec sleep 60 > /dev/null; }}'
+    return f'{hears}\nhush() {{ [ -z "$hears" ] || kill -KILL "$hears"; }} 2> /dev/null'
 
 
 def agreeing(here: Here, heard: str, decision: str = "", more: str = "", **task: Any) -> Progress:
@@ -1080,6 +1082,30 @@ sleep() {{
     assert (progress.undecided, progress.restored, progress.exit) == ("abandoned", True, 1)
     assert slept.read_text().splitlines()[-1] == "undone, new"
     assert here.path("conf").read_text() == "old\n"
+
+
+def test_whoever_goes_deaf_before_the_step_does_not_take_it(here: Here) -> None:
+    """As where the kernel has no memory left for perl: peers would take its silence for an end."""
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
+    tools = (GIVEN, remote_text("agree.sh"))
+    dies = 'step() { [ "$*" != "write the files" ] || { kill -KILL "$hears"; wait "$hears" || :; }; tell step "$@"; }'
+    progress = here.apply(plan, more=f"{hearing()}\n{dies}", decision="confirm", confirm=5, tools=tools)
+    assert (progress.failed, progress.exit) == ("listen", 1)
+    assert "any more: perl, which did, has ended" in "\n".join(progress.output)
+    assert [each for each in here.asked() if each.startswith("reload ")] == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_fails_before_anything_was_said_to_peers_ends_as_elsewhere(here: Here, shell: str) -> None:
+    """It listens by then, and has nothing to take back: the reason is told, and nothing is left over."""
+    here.path("conf").write_text("old\n")
+    plan = here.plan(here.file("conf", "new\n", validate=Raw("echo it objects")))
+    tools = (GIVEN, remote_text("agree.sh"))
+    listens = hearing().partition("\n")[0]
+    progress = here.apply(plan, shell=shell, more=listens, confirm=5, tools=tools)
+    assert (progress.failed, progress.undecided, progress.exit) == (f"validator of {here.path('conf')}", None, 1)
+    assert (here.state / "journal").read_text().splitlines()[-1] == "exit 1"
+    assert list(here.run.glob("*.heard")) == []
 
 
 def test_who_has_heard_that_a_peer_has_undone_its_change_does_not_take_the_step(here: Here) -> None:
