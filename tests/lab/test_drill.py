@@ -85,7 +85,8 @@ def test_an_outage_is_as_short_as_predicted_and_measured_as_others_see_it(pair: 
         assert drill["outage_ms"] <= drill["expected_ms"] + drill["tolerance_ms"], kind
         if kind == "power":  # whoever has none says no farewell: three adverts are missed, the first at once maybe
             assert drill["outage_ms"] > 2000 * float(advert)
-        assert drill["outage_ms"] == pytest.approx(gap(seen, VIPS[0]) * 1000, abs=200), kind
+        blurred = 200 + 1000 * seen["lag_s"]  # the other client had to wait for the machine, too
+        assert drill["outage_ms"] == pytest.approx(gap(seen, VIPS[0]) * 1000, abs=blurred), kind
         assert drill["one_holder_ms"] <= 5000, kind
         assert unsettled(samples) <= 5, kind
         assert {name for _, names in samples for name in names} == set(NODES), kind
