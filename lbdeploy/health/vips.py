@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from lbdeploy.common.debian import DAEMONS
@@ -116,10 +117,11 @@ def preempting(state: ClusterState) -> dict[str, float]:
     """The nodes that are about to take VIPs from a holder of lower priority, and in how many seconds at most."""
     found: dict[str, float] = {}
     for part in state.parts:
-        fit = _fit(_better(part, part.holder), part.holder) if part.holder and part.cluster.vrrp.preempt else []
-        left = _until_preemption(part.cluster, part.holder, fit[0]) if part.holder and fit else 0.0
-        if left > 0:
-            found[fit[0].node.name] = max(left, found.get(fit[0].node.name, 0.0))
+        if not (holding := part.holder) or not part.cluster.vrrp.preempt:
+            continue
+        for each in _fit(_better(part, holding), holding):
+            if (left := _until_preemption(part.cluster, holding, each)) > 0:
+                found[each.node.name] = max(left, found.get(each.node.name, 0.0))
     return found
 
 
@@ -202,7 +204,14 @@ def _until_preemption(cluster: Cluster, holding: Observation, better: Observatio
     changed = [(each, max(each.service("keepalived").loaded, each.offset_since)) for each in (holding, better)]
     passed = min(better.now - started, *(each.now - time for each, time in changed))
     silence = master_down(vrrp, better.node, better.priority)
-    return vrrp.check_interval * vrrp.check_rise + vrrp.preempt_delay + silence + 2 - passed
+    return vrrp.check_interval * vrrp.check_rise + _preempt_delay(cluster, better) + silence + 2 - passed
+
+
+def _preempt_delay(cluster: Cluster, seen: Observation) -> float:
+    """That (s) by which a node's keepalived goes now, which hosts.toml may be about to change."""
+    instance = _instance(seen, cluster)
+    text = instance.settings.get("preempt_delay", "") if instance else ""
+    return float(text) if re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,6})?", text) else cluster.vrrp.preempt_delay
 
 
 def _why_both(state: ClusterState, part: Cluster, names: Sequence[str]) -> str:

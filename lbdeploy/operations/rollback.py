@@ -54,10 +54,10 @@ class Restoring(Run):
         start = super().start()
         before, now = self._runs, start.survey.runs
         self._runs = now
-        # A second look is one that holds the lock: whatever is under way then only watches its peers.
+        # Once the lock is held, whatever is under way only watches its peers.
         others = self.last and before is not None and (before != now or start.survey.unended)
         if others or not self.meant():
-            if before is None:
+            if before is None or start.survey.undecided:
                 with self.context.locked(start.survey):
                     pass  # it has ended, and so it may be asked for by its name
             raise _another([name for name, run in now.items() if run != (before or now).get(name)] or list(now))

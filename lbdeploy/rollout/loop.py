@@ -31,7 +31,6 @@ FRESH_SECONDS = 1.0  # nothing is begun by a look at the nodes that is older
 UP, PLAN, FORCED = typed("up"), typed("plan"), typed("up", "--force-last")
 LOCK_AGAIN_SECONDS = 30.0  # until another run, which can't have the other nodes, has let go; or a task that has ended
 PREEMPT_SECONDS = 30.0  # VIPs that move later than in so many seconds are not waited for: most runs are over by then
-MOVING = (Strategy.REELECT, Strategy.AWAY)  # ways in which it matters who holds the VIPs, and that they stay there
 REBOOTS = 2  # how often a run continues after a node rebooted in the middle of it
 
 
@@ -186,12 +185,12 @@ class RunLoop:
             return self._end(start, self._carry_out(start, lock))
 
     def _start(self) -> Start:
-        """What to begin with. VIPs that are about to move are waited for where their moving would disturb a change."""
+        """What to begin with. Where VRRP is to elect anew, VIPs that are about to move are waited for."""
         context = self._context
         # It may be refused because another run is in the middle of a change.
         start = waiting(self._purpose.start, context.options.lock_wait, context.emit)
         soon = {name: left for name, left in start.survey.preempting.items() if left <= PREEMPT_SECONDS}
-        if not soon or not any(stage.way in MOVING for stage in start.plan.stages):
+        if not soon or not any(stage.way is Strategy.REELECT for stage in start.plan.stages):
             return start
         names = " and ".join(soon)
         context.emit(

@@ -371,22 +371,28 @@ def test_a_standby_that_undoes_its_change_serves_until_the_holder_does_again(pai
     sound_again(pair)
 
 
-def test_a_standby_whose_unit_is_stopped_says_that_it_goes_back(pair: Lab) -> None:
+def test_a_standby_whose_unit_is_stopped_says_that_it_goes_back(held: Lab) -> None:
     """All its processes get SIGTERM. Deaf and mute, it would keep the VIPs beside a holder that has kept its change."""
-    before = looks(pair)
-    with traffic(pair, *VIPS) as seen:
-        process = change_begun(pair, "router ID")
-        until(process, "lb2 and lb1 changed")
-        pair.on("lb2", "systemctl stop lbdeploy")
-        answer = json.loads(process.communicate(timeout=90)[0])
-        assert agreed(pair) == [False, False]
-        time.sleep(2)
+    before = looks(held)
+    held.on("lb2", f"cat > /usr/local/bin/sudo <<'END'\n{HOLD}END\nchmod 755 /usr/local/bin/sudo; : > /tmp/hold")
+    try:
+        with traffic(held, *VIPS) as seen:
+            process = change_begun(held, "router ID")
+            wait_for(lambda: all(held.on(node, HELD_UP, check=False) for node in ("lb1", "lb2")), 60)
+            held.on("lb2", "systemctl stop lbdeploy")
+            wait_for(lambda: all(held.on(node, RESTORED, check=False) for node in ("lb1", "lb2")), 30)
+            held.on("lb1", "rm /tmp/hold")
+            held.on("lb2", "rm /tmp/hold")
+            answer = json.loads(process.communicate(timeout=90)[0])
+            assert agreed(held) == [False, False]
+    finally:
+        held.on("lb2", "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
     assert answer["exit_code"] == 7, answer
-    assert looks(pair) == before
+    assert looks(held) == before
     assert turned_away(seen) == []
     lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
     assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
-    sound_again(pair)
+    sound_again(held)
 
 
 # What a node says that has undone an earlier run's change, for 300 s: by VRRP's protocol, from where its adverts came.

@@ -208,18 +208,21 @@ def test_an_upgrade_or_a_hold_by_somebody_else_is_shown_and_taken_note_of(live: 
 
 def test_vips_that_are_about_to_move_are_waited_for(live: Lab) -> None:
     """The preferred node has just come back as VRRP is to elect anew: in mid-change, it would not be the standby."""
+    live.edit("preempt_delay = 2", "preempt_delay = 10")
+    live.do("up")
     live.on("lb1", "systemctl stop keepalived")
     wait_for(lambda: live.holder(VIPS[0]) == ["lb2"])
-    live.on("lb1", "systemctl start keepalived")
-    wait_for(lambda: "Entering BACKUP" in live.on("lb1", "journalctl -q -u keepalived -n 3"))
     live.edit("router_id = 101", "router_id = 103")
     with traffic(live, *VIPS) as seen:
+        live.on("lb1", "systemctl start keepalived")
+        wait_for(lambda: "Entering BACKUP" in live.on("lb1", "journalctl -q -u keepalived -n 3"))
         done = live.run("up")
     assert done.code == 0, done.err
     assert "waiting until lb1 has the VIPs: it is about to take them, by its higher priority" in done.err
     assert turned_away(seen) == []
-    wait_for(lambda: held_by(live, "lb1"), 20)
+    wait_for(lambda: held_by(live, "lb1"), 30)
     live.edit("router_id = 103", "router_id = 101")
+    live.edit("preempt_delay = 10", "preempt_delay = 2")
     live.do("up")
 
 

@@ -14,7 +14,8 @@
 use strict;
 use Socket;
 
-# The node's unit is ended with all of its processes: this one is needed for what comes then. It ends with its parent.
+# The node's unit is ended with all of its processes: this one is needed for what comes then. It ends with its parent,
+# which may have ended already: then process 1 has taken its place.
 $SIG{TERM} = 'IGNORE';
 my $parent = getppid();
 my ($run) = @ARGV;
@@ -26,7 +27,7 @@ join_groups();
 open_wire(0x0800, 9, sub { unpack('x8 C x3 a4 a4', $_[0]), substr($_[0], 4 * (ord($_[0]) & 15)) });
 open_wire(0x86dd, 6, sub { unpack('x7 C a16 a16', $_[0]), substr($_[0], 40) });
 write_down() if %reader;
-while (getppid() == $parent) {
+while ($parent != 1 && getppid() == $parent) {
     my $waiting = '';
     vec($waiting, $_, 1) = 1 for keys %reader;
     if (select($waiting, undef, undef, 0.1) > 0) {

@@ -205,7 +205,7 @@ linger() {
     read -r seconds < "$run.linger"
     uptime
     until_then=$((now + seconds)) told=''
-    until deaf || [ "$now" -ge "$until_then" ]; do
+    while [ "$now" -lt "$until_then" ]; do
         if [ -z "$told" ] && hears_now; then # only from then on it can say anything
             moment
             told=$moment

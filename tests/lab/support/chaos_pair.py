@@ -32,7 +32,7 @@ _LOOK = f"""\
 echo unit $(systemctl is-active {UNIT})
 ip -o addr | sed -n 's|.* inet6* \\([^/ ]*\\)/.*|address \\1|p'
 find /etc -name '*.lbdeploy-new*' | sed 's/^/staged /'
-grep -qsE '^(exit|restored|kept|undoing|unrestored)' {JOURNAL} || for path in $(sed -n 's/^staged //p' {JOURNAL}); do
+grep -qsE '^(exit|restored|kept|undoing)' {JOURNAL} || for path in $(sed -n 's/^staged //p' {JOURNAL}); do
     printf 'recorded %s\\n' $path $path-rehearsed
 done
 for file in {" ".join(FILES)}; do

@@ -8,19 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import BIG, LONG_AGO, NOW, captured, cluster, links, observe, plans, running, server, stopped
+from builders import (
+    BIG,
+    LONG_AGO,
+    NOW,
+    captured,
+    cluster,
+    links,
+    observe,
+    plans,
+    running,
+    server,
+    stopped,
+    wanted_state,
+)
 from goldens import GOOD, GROUPS
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import ConnectError
 from lbdeploy.health.finding import Finding
 from lbdeploy.health.placement import holders, is_live
+from lbdeploy.health.state import ClusterState
 from lbdeploy.health.verdict import Verdict, judge
+from lbdeploy.health.vips import preempting
 from lbdeploy.node.observation import Observation
 from lbdeploy.node.parsers import Answered, parse_ip_a, parse_show_stat
 from lbdeploy.node.resources.file import FileState
 from lbdeploy.node.resources.last_run import JournalState
 from lbdeploy.node.resources.package import PackageState
+from lbdeploy.planning.desired import KEEPALIVED_CONF, desired
 
 HAPROXY, KEEPALIVED, PACKAGES = "service haproxy", "service keepalived", "packages haproxy, keepalived, socat"
 GROUP_HOLDERS = (("k8s-api", "lb1"), ("ingress_2", "lb2"))
@@ -244,6 +260,20 @@ def test_preempt_delay_begins_anew_where_a_priority_was_restored(seed: Cluster) 
     """As after a handover, or once a node that joined was confirmed, though its daemons have run for long by then."""
     found = verdict(seed, lb1(seed, holds=False, offset_since=NOW - 5), lb2(seed, holds=True))
     assert "it takes them in about 32 s, after preempt_delay" in holder(found).detail
+
+
+def test_the_delay_that_counts_is_that_which_runs(seed: Cluster) -> None:
+    """hosts.toml may be about to change it: the node that comes back goes by its own file until then."""
+    back = running(since=NOW - 10, loaded=NOW - 10)
+    conf = f"file {KEEPALIVED_CONF}"
+    theirs = wanted_state(next(each for each in desired(seed, seed.node("lb1")) if each.id == conf))
+    shorter = replace(theirs, content=theirs.content.replace("preempt_delay 30", "preempt_delay 12"))
+    returning = lb1(seed, holds=False, states={HAPROXY: back, conf: shorter})
+    assert "it takes them in about 9 s" in holder(verdict(seed, returning, lb2(seed, holds=True))).detail
+    state = ClusterState(seed, [returning, lb2(seed, holds=True)])
+    assert preempting(state) == {"lb1": pytest.approx(9.2, abs=0.1)}
+    assert preempting(ClusterState(seed, [lb1(seed, holds=False), lb2(seed, holds=True)])) == {}
+    assert preempting(ClusterState(seed, [lb1(seed), lb2(seed)])) == {}
 
 
 def test_the_skew_of_version_2_is_part_of_a_second(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_last_run_is_the_same_once_the_lock_is_held(
 
     def start(_: Run) -> Any:
         last, under_way = next(looks)
-        return SimpleNamespace(survey=SimpleNamespace(runs={"lb1": last}, unended=under_way))
+        return SimpleNamespace(survey=SimpleNamespace(runs={"lb1": last}, unended=under_way, undecided={}))
 
     monkeypatch.setattr(Run, "start", start)
     monkeypatch.setattr("lbdeploy.operations.rollback.stored", lambda *_: known)
@@ -128,15 +128,23 @@ def test_the_last_run_is_the_same_once_the_lock_is_held(
         run.start()
 
 
+@pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("at_work", [True, False])
 def test_a_run_that_came_in_between_is_waited_for_while_it_is_at_work(
-    at_work: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_work: bool, second: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends on one node after another, and what is stored there is not the same any more: exit code 5, not 1."""
+    """It ends on one node after another, and what is stored there is not the same any more: exit code 5, not 1.
+
+    Also at a second look without the lock, as after VIPs were waited for.
+    """
     known = {"lb1": HONEST, "lb2": HONEST}
     run, _ = rollback(cluster(tmp_path, HERE), []).prepare(known, None)
-    survey = SimpleNamespace(runs={"lb1": "1"}, unended=False, seen={})
+    survey = SimpleNamespace(runs={"lb1": "1"}, unended=False, seen={}, undecided={})
     monkeypatch.setattr(Run, "start", lambda _: SimpleNamespace(survey=survey))
+    if second:
+        monkeypatch.setattr("lbdeploy.operations.rollback.stored", lambda *_: known)
+        run.start()
+        survey.undecided = {"lb2": "ann"} if at_work else {}
     later = {"lb1": HONEST, "lb2": Stored([generation(LATE, HERE, 2), *HONEST.generations], HERE)}
     monkeypatch.setattr("lbdeploy.operations.rollback.stored", lambda *_: later)
 

@@ -134,8 +134,8 @@ def test_stages_follow_each_other_and_each_knows_the_nodes_before_it(context: Ru
 
 @pytest.mark.parametrize(
     ("left", "way", "waits"),
-    [(2.0, Strategy.REELECT, True), (2.0, Strategy.AWAY, True), (0.1, Strategy.REELECT, True),
-     (31.0, Strategy.REELECT, False), (2.0, Strategy.RELOAD, False)],
+    [(2.0, Strategy.REELECT, True), (0.1, Strategy.REELECT, True), (31.0, Strategy.REELECT, False),
+     (2.0, Strategy.AWAY, False), (2.0, Strategy.RELOAD, False)],
 )  # fmt: skip
 def test_vips_that_are_about_to_move_are_waited_for(
     left: float, way: Strategy, waits: bool, context: RunContext, monkeypatch: pytest.MonkeyPatch
