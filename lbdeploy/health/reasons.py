@@ -63,21 +63,24 @@ def reason(
     frontend: Frontend, server: Server, bad: Sequence[tuple[str, ServerStat | None]], good: Sequence[str]
 ) -> Reason:
     """Why some nodes do not see a server up: `bad` has what they say of it, `good` the nodes that see it up."""
-    stat = next((each for _, each in bad if each and not each.initial), None)
-    if stat is None:
+    told = [each for _, each in bad if each and not each.initial]
+    if not told:
         return Reason("", f"see whether {server.name} runs")
+    # While a check is being made, haproxy tells no status of HTTP: another node may.
+    alike = (each for each in told if each.check_status == told[0].check_status and STATUS.fullmatch(each.check_code))
+    stat = next(alike, told[0])
     where = f"[{server.address}]:{server.port}" if server.address.version == 6 else f"{server.address}:{server.port}"
     if stat.status.startswith(("MAINT", "DRAIN", "NOLB")):
         return Reason("somebody took it out of use on haproxy's socket", typed("undrain", server.name))
     if good and stat.check_status in OF_THE_WAY:
         return _of_the_way(server, where, [name for name, _ in bad], good)
     status = stat.check_code if STATUS.fullmatch(stat.check_code) else ""
-    told = {"where": where, "path": frontend.check_path, "status": status or "another status"}
-    told |= {"name": server.name, "port": str(server.port)}
+    given = {"where": where, "path": frontend.check_path, "status": status or "another status"}
+    given |= {"name": server.name, "port": str(server.port)}
     code = stat.check_status
     fix = _of_login(frontend, code, status) or FIXES.get(f"{code} {status}")
     fix = fix or FIXES.get(code, "see whether {name} runs")
-    return Reason(WORDS.get(code, "").format(**told), fix.format(**told))
+    return Reason(WORDS.get(code, "").format(**given), fix.format(**given))
 
 
 def _of_login(frontend: Frontend, code: str, status: str) -> str:

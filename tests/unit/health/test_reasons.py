@@ -57,6 +57,15 @@ def test_one_that_another_node_sees_up_is_not_at_fault(seed: Cluster, code: str)
     assert finding.fix == "on lb2: ip route get 192.168.1.21, and see what filters port 6443 on the way"
 
 
+def test_who_knows_the_status_tells_it(seed: Cluster) -> None:
+    """While a check is being made, haproxy has no status of HTTP to tell; another node may have seen it."""
+    finding = found(seed, down("L7STS"), replace(down("L7STS", "Unauthorized"), check_code="401"))
+    assert finding.detail.endswith(": it answers /readyz with 401")
+    assert finding.fix.startswith(LOGIN)
+    other = found(seed, down("L4CON"), replace(down("L7STS", "Unauthorized"), check_code="401"))
+    assert "nothing listens at" in other.detail
+
+
 def test_what_it_answers_is_its_own_matter(seed: Cluster) -> None:
     """Also where another node got another answer."""
     finding = found(seed, UP, replace(down("L7STS", "Internal Server Error"), check_code="500"))
