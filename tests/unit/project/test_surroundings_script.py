@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ def keepalived(folder: Path, *words: str) -> Iterator[str]:
     if not program.exists():
         shutil.copy(shutil.which("sh") or "/bin/sh", program)
     process = subprocess.Popen([program, "-c", SLEEP, *words], start_new_session=True)
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes():  # in the middle of execve(2) it has none yet
+        time.sleep(0.01)
     try:
         yield str(process.pid)
     finally:
