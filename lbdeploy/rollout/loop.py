@@ -189,8 +189,10 @@ class RunLoop:
         context = self._context
         # It may be refused because another run is in the middle of a change.
         start = waiting(self._purpose.start, context.options.lock_wait, context.emit)
+        if not any(stage.way is Strategy.REELECT for stage in start.plan.stages):
+            return start
         soon = {name: left for name, left in start.survey.preempting.items() if left <= PREEMPT_SECONDS}
-        if not soon or not any(stage.way is Strategy.REELECT for stage in start.plan.stages):
+        if not soon:
             return start
         names = " and ".join(soon)
         context.emit(
