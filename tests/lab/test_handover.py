@@ -122,8 +122,9 @@ def test_what_waited_for_it_goes_by_where_the_vips_are_then(home: Lab) -> None:
         there = begun(home)
         back = begin(home, "--json", "handover", "--to", "lb1", "--lock-wait", "60")
         until(back, "waiting for the lock")
-        home.edit("fall = 2", "fall = 3")
         assert there.wait(30) == 0
+        until(back, "probe the VIPs")  # it has the lock, and not the `up`
+        home.edit("fall = 2", "fall = 3")
         assert {each["node"] for each in home.do("up", "--lock-wait", "60")["changes"]} == {"lb1", "lb2"}
         moved = json.loads(back.communicate(timeout=30)[0])
         assert (moved["exit_code"], moved["from"], moved["to"]) == (0, "lb2", "lb1")
