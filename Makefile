@@ -23,7 +23,7 @@ test: lint unit terminal  ## style, types, tests, and tests on real nodes but fo
 	@tools/sh/setup lab
 	$(ROOT) tools/sh/labtests $(BIN)/pytest -m "lab and not slow"
 
-slow:            ## the tests on real nodes that wait for long timers, twenty minutes (needs root or sudo)
+slow:            ## the tests on real nodes that wait for long timers, and variants of others, twenty-five minutes (needs root or sudo)
 	@tools/sh/setup lab
 	$(ROOT) tools/sh/labtests $(BIN)/pytest -m "lab and slow"
 

@@ -28,6 +28,9 @@ LOCKS = (f"{DPKG_FOLDER}/lock-frontend", f"{DPKG_FOLDER}/lock", f"{APT_LISTS}/lo
 SYSCTL_FOLDER = "/etc/sysctl.d"
 SYSTEMD_FOLDER = "/etc/systemd"
 UNITS_FOLDER = f"{SYSTEMD_FOLDER}/system"  # the administrator's units, which take precedence over the packages'
+# The files of units that systemd-run(1) has made, which go with the units. Ask of no such unit without a look here:
+# systemd 252 writes an error to the node's journal each time that it is asked of one whose file has gone.
+TRANSIENT_UNITS_FOLDER = "/run/systemd/transient"
 
 
 def unit_file(unit: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from lbdeploy.common.debian import UNITS_FOLDER
+from lbdeploy.common.debian import TRANSIENT_UNITS_FOLDER, UNITS_FOLDER
 from lbdeploy.common.shell import cmd
 from lbdeploy.config.model import Node
 from lbdeploy.errors import InterruptedRunError, LbdeployError, LockedError, LostError
@@ -39,29 +39,30 @@ taken() {
     printf '%s locked %s\\n' "$mark" "$*"
     exit
 }
+# at_work UNIT: whether systemd runs what a run has begun there, or will run it.
+at_work() {
+    [ -e "$transient/$1" ] || return
+    case $(systemctl is-active "$1") in active | activating | deactivating) ;; *) return 1 ;; esac
+}
 umask 077
 mkdir -p "${lock%/*}"
 chmod 700 "${lock%/*}"
 exec 9>> "$lock"
 flock -n 9 || taken "$(cat "$lock")"
-set -- $(systemctl is-active "$unit.service" "$drill.service" "$drill.timer" \\
-    "$drill-break.service" "$drill-break.timer")
-case ${1-} in active | activating | deactivating)
-    # One that was kept, and only watches its peers, gives way to this run: see launch.sh.
-    if [ -z "$(find "${lock%/*}" -name '*.agreeing')" ]; then
-        about=$(systemctl show -p Description --value "$unit")
-        taken "${about#lbdeploy: } (its operator has disconnected; the node ends it by itself)"
-    fi ;;
-esac
+# One that was kept, and only watches its peers, gives way to this run: see launch.sh.
+if at_work "$unit.service" && [ -z "$(find "${lock%/*}" -name '*.agreeing')" ]; then
+    about=$(systemctl show -p Description --value "$unit")
+    taken "${about#lbdeploy: } (its operator has disconnected; the node ends it by itself)"
+fi
 # What is armed for the boot may be at work, or wait for its turn.
 if [ -e "$armed" ]; then
     case $(systemctl show -p ActiveState -p Job --value "$unit-undo.service") in activating* | *[1-9]*)
         taken 'what was under way when this node lost its power (it is being undone or completed)' ;;
     esac
 fi
-case " ${2-} ${3-} ${4-} ${5-} " in *' active '* | *' activating '*)
-    taken 'a drill that was killed (the node undoes by itself what it broke)' ;;
-esac
+for each in "$drill.service" "$drill.timer" "$drill-break.service" "$drill-break.timer"; do
+    if at_work "$each"; then taken 'a drill that was killed (the node undoes by itself what it broke)'; fi
+done
 printf '%s\\n' "$about" > "$lock"
 """
 _OUTRUN = """\
@@ -135,7 +136,8 @@ class Lock:
 
 def take(mark: str, about: str) -> str:
     """Shell text that takes a node's lock for as long as descriptor 9 is open, or says who has it, and ends."""
-    given = {"mark": mark, "about": about, "unit": UNIT, "drill": DRILL_UNIT, "lock": LOCK, "armed": ARMED}
+    units = {"unit": UNIT, "drill": DRILL_UNIT, "transient": TRANSIENT_UNITS_FOLDER, "armed": ARMED}
+    given = {"mark": mark, "about": about, "lock": LOCK, **units}
     return "\n".join((*(f"{name}={cmd(value)}" for name, value in given.items()), _TAKE))
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ def no_longer(lab: Lab, node: str = "lb2") -> None:
     lab.on(node, "rm -f /usr/local/sbin/keepalived /run/validated /run/hold")
 
 
-@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize("comes_back", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_standby_that_has_become_the_holder_meanwhile_keeps_the_vips(pair: Lab, comes_back: bool) -> None:
     """It would let go of them, as VRRP elects anew: it waits until they have gone back, or the change is undone."""
     before = looks(pair)
@@ -133,12 +134,36 @@ WAITS = "grep -qsx 'await [0-9]*' /var/lib/lbdeploy/journal"
 CONFIRMED = "grep -qsx confirmed /var/lib/lbdeploy/journal"
 
 
+@contextmanager
+def holding_up(lab: Lab, node: str) -> Iterator[None]:
+    """What confirms a change on the node is held up on its way, until /tmp/hold is removed there."""
+    lab.on(node, f"cat > /usr/local/bin/sudo <<'END'\n{HOLD}END\nchmod 755 /usr/local/bin/sudo; : > /tmp/hold")
+    try:
+        yield
+    finally:
+        lab.on(node, "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
+
+
 @pytest.fixture
 def held(pair: Lab) -> Iterator[Lab]:
-    """What confirms a change on lb1 is held up on its way."""
-    pair.on("lb1", f"cat > /usr/local/bin/sudo <<'END'\n{HOLD}END\nchmod 755 /usr/local/bin/sudo; : > /tmp/hold")
-    yield pair
-    pair.on("lb1", "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
+    """The pair, where lb1's confirmation is held up."""
+    with holding_up(pair, "lb1"):
+        yield pair
+
+
+@pytest.fixture
+def both_held(held: Lab) -> Iterator[Lab]:
+    """The pair, where both nodes' confirmations are held up."""
+    with holding_up(held, "lb2"):
+        yield held
+
+
+HELD_UP = "pgrep -f '^/bin/sh /usr/local/bin/sudo' > /dev/null && echo yes"
+
+
+def wait_to_be_confirmed(lab: Lab) -> None:
+    """Wait until both nodes are held up."""
+    wait_for(lambda: all(lab.on(node, HELD_UP, check=False) for node in ("lb1", "lb2")), 60)
 
 
 def change_begun(lab: Lab, change: str) -> subprocess.Popen[str]:
@@ -184,6 +209,7 @@ def before(pair: Lab) -> None:
     BEFORE.update({node: pair.on(node, CONF) for node in ("lb1", "lb2")})
 
 
+@pytest.mark.slow
 def test_a_laptop_that_sleeps_between_two_beginnings_has_no_node_go_alone(pair: Lab) -> None:
     """Whoever is ready waits for the others; the laptop's lock is gone after 20 s, and each undoes what it had done."""
     before = looks(pair)
@@ -234,7 +260,7 @@ def test_a_laptop_that_sleeps_between_two_confirmations_tells_what_came_of_it(he
     assert held.do("up")["changes"] == []
 
 
-@pytest.mark.parametrize("change", ["router ID", "version"])
+@pytest.mark.parametrize("change", ["router ID", *one_more("version")])
 def test_a_unit_that_is_killed_between_two_confirmations_has_its_peer_undo_the_change(held: Lab, change: str) -> None:
     """Its node undoes the change, and so does the one that had kept it: exit 7, since both say so."""
     process = change_begun(held, change)
@@ -285,7 +311,7 @@ def test_a_node_that_loses_its_power_between_two_confirmations_follows_its_peer(
     assert held.do("up")["changes"] == []
 
 
-@pytest.mark.parametrize("change", ["router ID", "multicast", *one_more("network")])
+@pytest.mark.parametrize("change", ["router ID", *one_more("multicast", "network")])
 def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: Lab, change: str) -> None:
     """The standby has taken them, the holder is not changed yet: the standby lets go, and clients find the holder."""
     with traffic(pair, *VIPS) as seen:
@@ -303,7 +329,7 @@ def test_a_laptop_that_dies_while_both_hold_the_vips_costs_no_connection(pair: L
     sound_again(pair)
 
 
-@pytest.mark.parametrize("change", ["multicast", *one_more("router ID")])
+@pytest.mark.parametrize("change", one_more("multicast", "router ID"))
 def test_a_standby_that_dies_as_both_hold_the_vips_costs_no_more_than_a_holder_that_dies(
     pair: Lab, change: str
 ) -> None:
@@ -371,28 +397,24 @@ def test_a_standby_that_undoes_its_change_serves_until_the_holder_does_again(pai
     sound_again(pair)
 
 
-def test_a_standby_whose_unit_is_stopped_says_that_it_goes_back(held: Lab) -> None:
+def test_a_standby_whose_unit_is_stopped_says_that_it_goes_back(both_held: Lab) -> None:
     """All its processes get SIGTERM. Deaf and mute, it would keep the VIPs beside a holder that has kept its change."""
-    before = looks(held)
-    held.on("lb2", f"cat > /usr/local/bin/sudo <<'END'\n{HOLD}END\nchmod 755 /usr/local/bin/sudo; : > /tmp/hold")
-    try:
-        with traffic(held, *VIPS) as seen:
-            process = change_begun(held, "router ID")
-            wait_for(lambda: all(held.on(node, HELD_UP, check=False) for node in ("lb1", "lb2")), 60)
-            held.on("lb2", "systemctl stop lbdeploy")
-            wait_for(lambda: all(held.on(node, RESTORED, check=False) for node in ("lb1", "lb2")), 30)
-            held.on("lb1", "rm /tmp/hold")
-            held.on("lb2", "rm /tmp/hold")
-            answer = json.loads(process.communicate(timeout=90)[0])
-            assert agreed(held) == [False, False]
-    finally:
-        held.on("lb2", "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
+    before = looks(both_held)
+    with traffic(both_held, *VIPS) as seen:
+        process = change_begun(both_held, "router ID")
+        wait_to_be_confirmed(both_held)
+        both_held.on("lb2", "systemctl stop lbdeploy")
+        wait_for(lambda: all(both_held.on(node, RESTORED, check=False) for node in ("lb1", "lb2")), 30)
+        for node in ("lb1", "lb2"):
+            both_held.on(node, "rm /tmp/hold")
+        answer = json.loads(process.communicate(timeout=90)[0])
+        assert agreed(both_held) == [False, False]
     assert answer["exit_code"] == 7, answer
-    assert looks(held) == before
+    assert looks(both_held) == before
     assert turned_away(seen) == []
     lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
     assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
-    sound_again(held)
+    sound_again(both_held)
 
 
 # What a node says that has undone an earlier run's change, for 300 s: by VRRP's protocol, from where its adverts came.
@@ -419,33 +441,26 @@ def test_words_of_an_earlier_run_are_no_adverts(pair: Lab) -> None:
     sound_again(pair)
 
 
-HELD_UP = "pgrep -f '^/bin/sh /usr/local/bin/sudo' > /dev/null && echo yes"
-
-
-def test_a_standby_that_has_undone_its_change_behind_a_cut_cable_is_heard_when_it_is_back(held: Lab) -> None:
+def test_a_standby_that_has_undone_its_change_behind_a_cut_cable_is_heard_when_it_is_back(both_held: Lab) -> None:
     """The holder has kept its own, which the standby's does not hear then: it would take the VIPs, too."""
-    held.on("lb2", f"cat > /usr/local/bin/sudo <<'END'\n{HOLD}END\nchmod 755 /usr/local/bin/sudo; : > /tmp/hold")
-    try:
-        with traffic(held, *VIPS) as seen:
-            process = change_begun(held, "version")
-            wait_for(lambda: all(held.on(node, HELD_UP, check=False) for node in ("lb1", "lb2")), 60)
-            held.lab("cut", "lb2")
-            held.on("lb1", "rm /tmp/hold")
-            wait_for(lambda: held.on("lb2", RESTORED, check=False), 60)
-            time.sleep(3)  # what it says at its end, nobody has heard
-            assert held.on("lb1", f"{CONFIRMED} && echo yes", check=False)
-            assert not held.on("lb1", RESTORED, check=False)
-            began = held.on("lb2", "rm /tmp/hold; date +%s.%N")
-            held.lab("join", "lb2")
-            assert agreed(held) == [False, False]
-            answer = json.loads(process.communicate(timeout=120)[0])
-    finally:
-        held.on("lb2", "rm -f /tmp/hold /tmp/first /usr/local/bin/sudo")
+    with traffic(both_held, *VIPS) as seen:
+        process = change_begun(both_held, "version")
+        wait_to_be_confirmed(both_held)
+        both_held.lab("cut", "lb2")
+        both_held.on("lb1", "rm /tmp/hold")
+        wait_for(lambda: both_held.on("lb2", RESTORED, check=False), 60)
+        time.sleep(3)  # what it says at its end, nobody has heard
+        assert both_held.on("lb1", f"{CONFIRMED} && echo yes", check=False)
+        assert not both_held.on("lb1", RESTORED, check=False)
+        began = both_held.on("lb2", "rm /tmp/hold; date +%s.%N")
+        both_held.lab("join", "lb2")
+        assert agreed(both_held) == [False, False]
+        answer = json.loads(process.communicate(timeout=120)[0])
     assert answer["exit_code"] in {1, 7}
-    assert "Entering MASTER" not in held.on("lb2", f"journalctl -q -u keepalived --since @{began}")
+    assert "Entering MASTER" not in both_held.on("lb2", f"journalctl -q -u keepalived --since @{began}")
     assert [*seen["failures"], *seen["late"], *seen["broken"]] == []
-    wait_for(lambda: not held.on("lb2", "ls /run/lbdeploy | grep undone", check=False), 20)
-    sound_again(held)
+    wait_for(lambda: not both_held.on("lb2", "ls /run/lbdeploy | grep undone", check=False), 20)
+    sound_again(both_held)
 
 
 def sound_again(lab: Lab) -> None:

@@ -104,6 +104,7 @@ def test_vrrp_moves_to_another_network(live: Lab) -> None:
     smooth(seen, 2)
 
 
+@pytest.mark.slow
 def test_vips_move_to_another_interface(live: Lab) -> None:
     """The nodes' network is on top of another device now: the holder lets the standby have the VIPs meanwhile."""
     for node in ("lb2", "lb1"):
@@ -128,7 +129,7 @@ def test_vips_move_to_another_interface(live: Lab) -> None:
     assert cut(seen, moves=4) == []
 
 
-@pytest.mark.parametrize("package", ["haproxy", "keepalived"])
+@pytest.mark.parametrize("package", [pytest.param("haproxy", marks=pytest.mark.slow), "keepalived"])
 def test_a_package_is_reinstalled_on_both_nodes(live: Lab, package: str) -> None:
     """Debian restarts the daemon: so the holder hands the VIPs over first, and takes them back afterwards."""
     stages = live.do("plan", "--reinstall", package, code=3)["stages"]

@@ -21,7 +21,7 @@ def chaos(session_lab: Lab) -> Iterator[Chaos]:
     chaos.pair.add_machines()
 
 
-@pytest.mark.parametrize("number", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2))])
 def test_whatever_fails_in_the_middle_of_a_change_the_pair_stays_sound(chaos: Chaos, number: int) -> None:
     """A random fault at a random moment of a random change costs clients no more than the table allows."""
     report = chaos.run(draw(SEED + number))

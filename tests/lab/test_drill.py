@@ -233,6 +233,7 @@ def more_routes(lab: Lab, node: str) -> Iterator[str]:
         lab.on(node, ADDED.replace(" add ", " del ").replace(" nodad", "").replace("\n", ";").strip(";"), check=False)
 
 
+@pytest.mark.slow
 def test_a_node_that_takes_its_own_links_down_takes_them_up_as_they_were(pair: Lab, tmp_path: Path) -> None:
     """As on a real node: the node is cut off, and comes back by itself, with its addresses, routes and settings."""
     with more_routes(pair, "lb1") as before:
@@ -256,6 +257,7 @@ def test_what_was_broken_is_undone_by_the_node_where_the_network_is_lost(pair: L
     assert "Outage" in out
 
 
+@pytest.mark.slow
 def test_a_laptop_that_sleeps_just_before_the_break_leaves_nothing_frozen(pair: Lab) -> None:
     """The node's own repair comes after the break, however late that is."""
     process = begin(pair, "freeze", "--hold", "5", until="probe the VIPs")

@@ -28,7 +28,7 @@ HOLDS = '[ "$(readlink "$f")" = /run/lbdeploy/lock ]'
 CONFIGS = "/etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf"
 
 
-@pytest.mark.parametrize("moment", ["apt-get install", "start keepalived"])
+@pytest.mark.parametrize("moment", ["apt-get install", pytest.param("start keepalived", marks=pytest.mark.slow)])
 def test_a_killed_laptop_leaves_nodes_that_finish_by_themselves(session_lab: Lab, moment: str) -> None:
     """SIGKILL at a step of a first `up`: the step ends on the node, and the next run completes the cluster."""
     lab = session_lab
@@ -124,8 +124,10 @@ def quick_dpkg(lab: Lab, node: str) -> None:
 @pytest.mark.parametrize(
     ("moment", "together"),
     [
-        ("lb2: validate", False), ("lb2: reload keepalived", False), ("lb2 changed", False), ("lb1: write", False),
+        ("lb2: reload keepalived", False), ("lb1: write", False),
         ("lb2: reload keepalived", True), ("lb2 and lb1 changed", True),
+        pytest.param("lb2: validate", False, marks=pytest.mark.slow),
+        pytest.param("lb2 changed", False, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("unnoticed")

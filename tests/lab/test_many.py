@@ -108,6 +108,7 @@ def test_the_preferred_of_three_is_rebuilt(trio: Trio) -> None:
     assert trio.do("plan")["changes"] == []
 
 
+@pytest.mark.slow
 def test_with_multicast_too_a_node_that_was_taken_out_is_told_of(trio: Trio) -> None:
     """It has the VIPs, and nobody sends to it by name: who there was is in the last run's file, on the nodes."""
     settle(trio, "lb3")

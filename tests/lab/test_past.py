@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from clients import traffic
 from hand_made import BY_MULTICAST, BY_UNICAST, HAPROXY, INGRESS, NODES, PACKAGES, SECOND, by_hand, put
 from harness import VIPS, Lab, held_by, wait_for
@@ -187,6 +188,7 @@ def test_a_file_that_undoes_a_kernel_setting_later_is_named(pair: Lab) -> None:
     assert pair.run("verify").code == 0
 
 
+@pytest.mark.slow
 def test_what_vrrp_strict_drops_is_said_first(bare: Lab) -> None:
     """While it is set, and while its table is left over after a reload; the advice leads to a pair that serves."""
     strict = BY_MULTICAST.replace("script_user root", "script_user root\n    vrrp_strict")

@@ -86,10 +86,13 @@ def test_bare_nodes_become_a_working_pair_and_a_second_up_changes_nothing(sessio
     generations = [lab.on(node, "ls /var/lib/lbdeploy/generations") for node in ("lb1", "lb2")]
     assert generations[0] == generations[1]  # of the same run
     before = fingerprint(lab)
+    since = lab.on("lb1", "date +%s.%N")
     again = lab.do("up")
     assert again["changes"] == []
     assert fingerprint(lab) == before
     assert lab.do("plan")["changes"] == []
+    assert lab.do("verify")["ok"]
+    assert lab.on("lb1", f"journalctl -q _PID=1 --since @{since} | grep lbdeploy", check=False) == ""
 
 
 def test_up_asks_where_that_is_wanted(pair: Lab) -> None:

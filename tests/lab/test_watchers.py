@@ -55,7 +55,9 @@ def test_a_planned_move_and_its_return(pair: Lab) -> None:
         assert longest(watches, talks=True) <= SOON
 
 
-@pytest.mark.parametrize("kind", ["haproxy", "hang", "keepalived", "power"])
+@pytest.mark.parametrize(
+    "kind", ["haproxy", "power", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("hang", "keepalived"))]
+)
 def test_the_holder_fails(pair: Lab, kind: str) -> None:
     """Whatever it dies of: the one that takes over ends watches, and they go on.
 

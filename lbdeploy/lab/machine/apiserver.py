@@ -156,6 +156,7 @@ class ApiListener(ThreadingMixIn, TCPServer):
         client_address = proxied(request) or client_address
         first = request.recv(1, socket.MSG_PEEK)
         if first and first[0] != _HANDSHAKE:
+            request.recv(65536)  # what is unread has the connection reset, maybe before the answer is read
             request.sendall(_NOT_TLS)
             request.shutdown(socket.SHUT_WR)
         elif first:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lbdeploy.common.debian import TRANSIENT_UNITS_FOLDER
 from lbdeploy.common.shell import Raw
 from lbdeploy.node.paths import JOURNAL, UNIT
 from lbdeploy.node.resources.base import Answer, Change, Resource, Step
@@ -56,8 +57,9 @@ class Journal(Resource[JournalState]):
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        # `show` is in observe.sh. What begins after this is found by a look at the journal when all else was looked at.
-        active = f'state=$(show {self.unit}.service)\nstate=${{state#*ActiveState=}}\necho "${{state%%[!a-z]*}}"'
+        # What begins after this is found by a look at the journal when all else was looked at.
+        unit = f"{self.unit}.service"
+        active = f'echo "$([ -e {TRANSIENT_UNITS_FOLDER}/{unit} ] && systemctl is-active {unit})"'
         return Raw(f"{active}\ncat {JOURNAL}")
 
     def read(self, answer: Answer) -> JournalState:
@@ -78,10 +80,6 @@ class Journal(Resource[JournalState]):
         if state.ended or state.active:
             return []
         return [Change("service", self.unit, "repair", f"was interrupted at: {state.step} (a run of {state.about})")]
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        return (f"{self.unit}.service",)
 
     def steps(self, state: JournalState, changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
         """No commands of its own: every applying script begins with that cleanup."""

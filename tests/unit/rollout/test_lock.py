@@ -21,9 +21,8 @@ pytestmark = pytest.mark.terminal
 
 ANN, BOB = "ann@laptop (process 7), since 2026-11-23: lbdeploy up", "bob@desk (process 8): lbdeploy up"
 
-ASKED = "is-active lbdeploy.service " + " ".join(
-    f"lbdeploy-drill{each}" for each in (".service", ".timer", "-break.service", "-break.timer")
-)
+RUN = "lbdeploy.service"
+DRILLS = [f"lbdeploy-drill{each}" for each in (".service", ".timer", "-break.service", "-break.timer")]
 
 
 class Shell:
@@ -72,6 +71,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("lbdeploy.rollout.lock.LOCK", str(tmp_path / "run/lock"))
     monkeypatch.setattr("lbdeploy.rollout.lock.JOURNAL", str(tmp_path / "journal"))
     monkeypatch.setattr("lbdeploy.rollout.lock.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("lbdeploy.rollout.lock.TRANSIENT_UNITS_FOLDER", str(tmp_path))
     return tmp_path
 
 
@@ -144,8 +144,9 @@ def test_silence_frees_it_and_a_word_now_and_then_keeps_it(
         lock.release()
 
 
-def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Cluster) -> None:
+def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Cluster, place: Path) -> None:
     """Its operator has disconnected, but the node has not come to the end of it."""
+    (place / RUN).touch()
     state = '[ "$1" != is-active ] && echo "lbdeploy: $OLD" || echo $STATE'.replace("$OLD", BOB)
     for each in ("active", "activating", "deactivating"):
         shell.systemctl = state.replace("$STATE", each)
@@ -156,17 +157,24 @@ def test_a_change_that_goes_on_by_itself_is_a_lock_too(shell: Shell, seed: Clust
     taken(shell, seed.preferred).check("again")
 
 
-@pytest.mark.parametrize("running", range(1, 5))
+@pytest.mark.parametrize("unit", DRILLS)
 @pytest.mark.parametrize("state", ["active", "activating"])
 def test_a_drill_that_was_killed_is_a_lock_until_it_is_undone(
-    shell: Shell, seed: Cluster, running: int, state: str
+    shell: Shell, seed: Cluster, place: Path, unit: str, state: str
 ) -> None:
     """Whether its break or its repair still waits, or is at work."""
-    states = " ".join(state if place == running else "inactive" for place in range(5))
-    shell.systemctl = f'[ "$*" = "{ASKED}" ] && printf "%s\\n" {states}'
+    for each in (RUN, *DRILLS):
+        (place / each).touch()
+    shell.systemctl = f'[ "$*" = "is-active {unit}" ] && echo {state} || echo inactive'
     with pytest.raises(LockedError, match=r"a drill that was killed \(the node undoes by itself what it broke\)"):
         taken(shell, seed.preferred)
-    shell.systemctl = "printf 'inactive\\n%.0s' 1 2 3 4 5; return 3"
+    shell.systemctl = "echo inactive; return 3"
+    taken(shell, seed.preferred).check("again")
+
+
+def test_a_unit_whose_file_has_gone_is_not_asked_of(shell: Shell, seed: Cluster) -> None:
+    """systemd 252 writes an error to the node's journal, each time."""
+    shell.systemctl = "echo active"
     taken(shell, seed.preferred).check("again")
 
 
