@@ -7,7 +7,7 @@ only some nodes go, one of the others must hold the VIPs before anything is stop
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lbdeploy.common.typed import typed
 from lbdeploy.config.model import Cluster
@@ -15,7 +15,7 @@ from lbdeploy.errors import LbdeployError, RemoteError
 from lbdeploy.events import Emit, Note
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.operations import down_steps
-from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, successors, whole
+from lbdeploy.operations.down_plan import RemovalPlan, hands_over, plan_removal, purges, rivals, successors, whole
 from lbdeploy.planning.ownership import refuse_to_remove
 from lbdeploy.planning.plan import Plan, Stage
 from lbdeploy.rollout.loop import RunContext, RunLoop, Start, Wording
@@ -78,7 +78,14 @@ class Removal:
                 raise error.but(state=error.state or "nothing was changed")
         for seen in survey.observations.values():
             refuse_to_remove(self.cluster, seen)
-        return Start(survey, self._wanted, plan_removal(self.cluster, survey).plan)
+        wanted, survey = self._without_rivals(survey)
+        return Start(survey, wanted, plan_removal(self.cluster, survey).plan)
+
+    def _without_rivals(self, survey: Survey) -> tuple[Wanted, Survey]:
+        """What nodes should have, where an old keepalived must not run again, too; and the survey with it."""
+        rests = {name: down_steps.resting(self._wanted.resources[name]) for name in rivals(self.cluster, survey)}
+        wanted = replace(self._wanted, resources={**self._wanted.resources, **rests})
+        return wanted, replace(survey, plans={name: wanted.plan(each) for name, each in survey.seen.items()})
 
     def perform(self, start: Start, stage: Stage, before: Survey) -> None:
         """Take one node out, and confirm if all is well; or, in the last stage, purge all: this can't be undone."""

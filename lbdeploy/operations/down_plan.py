@@ -9,8 +9,16 @@ from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, RemoteError
 from lbdeploy.health.fitness import able, unable
 from lbdeploy.node.drift import NodePlan
-from lbdeploy.node.keepalived_conf import read, routers
-from lbdeploy.node.resources.original import UNKNOWN, OriginalFile, OriginalFileState, OriginalService
+from lbdeploy.node.keepalived_conf import all_vips, read, unread
+from lbdeploy.node.resources.original import (
+    NONE,
+    UNKNOWN,
+    Content,
+    OriginalFile,
+    OriginalFileState,
+    OriginalService,
+    Unit,
+)
 from lbdeploy.node.resources.purge import Purge, PurgeState
 from lbdeploy.operations.down_steps import leaving, purging
 from lbdeploy.planning.desired import KEEPALIVED_CONF
@@ -27,15 +35,18 @@ BESIDE = (
 class RemovalPlan:
     """A plan, and what an operator should know before it is carried out.
 
-    `vips` will be gone, but the keepalived from before lbdeploy has those in `back` again; `sessions` (by node) will
-    end. `unreached` are nodes that are left out, `unknown` those
-    without a record of what was there before lbdeploy. `staying`: packages that are not purged though others are.
+    `vips` will be gone, but the keepalived from before lbdeploy has those in `back` again, and may have those in
+    `perhaps`; `sessions` (by node) will end. `resting` are the nodes where it stays stopped, `unreached` those that are
+    left out, `unknown` those without a record of what was there before lbdeploy. `staying`: packages that are not
+    purged though others are.
     """
 
     plan: Plan
     vips: tuple[str, ...]
     back: tuple[str, ...]
+    perhaps: tuple[str, ...]
     sessions: Mapping[str, int]
+    resting: tuple[str, ...]
     unreached: tuple[str, ...]
     unknown: tuple[str, ...]
     staying: Mapping[str, tuple[str, ...]]
@@ -48,27 +59,59 @@ def plan_removal(cluster: Cluster, survey: Survey) -> RemovalPlan:
         _refuse_the_last(cluster, survey)
         _refuse_needed(plan)
     vips = tuple(str(vip.ip) for vip in cluster.vips) if whole(cluster, survey) else ()
+    back = _again(cluster, survey)
+    again = [_may_have_again(cluster, each) for each in survey.plans.values()]
     return RemovalPlan(
         plan,
         vips,
-        tuple(each for each in vips if each in _before(survey)),
+        tuple(each for each in vips if each in back),
+        tuple(each for each in vips if each not in back and any(each in some for some in again)),
         {name: sum(each.sessions for each in seen.servers) for name, seen in survey.observations.items()},
+        rivals(cluster, survey),
         tuple(survey.errors),
         tuple(name for name, each in survey.plans.items() if any(file.record == UNKNOWN for file in _files(each))),
         {name: state.staying for name in survey.observations for state in _purged(survey.plans[name]) if state.staying},
     )
 
 
-def _before(survey: Survey) -> set[str]:
-    """The VIPs that nodes' own keepalived had before lbdeploy, where it ran."""
-    return {vip for plan in survey.plans.values() for vip in _own_before(plan)}
+def rivals(cluster: Cluster, survey: Survey) -> tuple[str, ...]:
+    """The nodes that go while others stay, and whose keepalived from before lbdeploy may have VIPs that these serve.
+
+    It may not hear the others, or be preferred to them: so it must not run again.
+    """
+    if whole(cluster, survey):
+        return ()
+    return tuple(name for name in survey.observations if _may_have_again(cluster, survey.plans[name], boots=True))
 
 
-def _own_before(plan: NodePlan) -> set[str]:
-    """The same for a node."""
+def _again(cluster: Cluster, survey: Survey) -> set[str]:
+    """The VIPs that the keepalived from before lbdeploy has again, on any node."""
+    before = [_keepalived_before(plan) for plan in survey.plans.values()]
+    return {vip for unit, conf in before if unit.running and _tells(conf) for vip in _vips_in(cluster, conf)}
+
+
+def _may_have_again(cluster: Cluster, plan: NodePlan, *, boots: bool = False) -> set[str]:
+    """The VIPs that a node's keepalived from before lbdeploy may have again; `boots`: also after the next boot."""
+    unit, conf = _keepalived_before(plan)
+    if not unit.running and not (boots and unit.enabled == "enabled"):
+        return set()
+    return _vips_in(cluster, conf) if _tells(conf) else {str(vip.ip) for vip in cluster.vips}
+
+
+def _keepalived_before(plan: NodePlan) -> tuple[Unit, Content]:
+    """What systemd said of keepalived before lbdeploy, and its file; where lbdeploy is not on the node: nothing."""
     states = {part.resource.id: part.state for part in plan.parts}
     service, conf = states.get(OriginalService("keepalived").id), states.get(OriginalFile(KEEPALIVED_CONF).id)
-    return set(routers(conf.was.content)) if service and conf and service[1].running else set()
+    return (service[1], conf.was) if service and conf and conf.record != NONE else (Unit(), Content())
+
+
+def _tells(conf: Content) -> bool:
+    """Whether a keepalived.conf says by itself which VIPs it has: of a link, only the target is on record."""
+    return conf.kind != "link" and not unread(conf.content)
+
+
+def _vips_in(cluster: Cluster, conf: Content) -> set[str]:
+    return {str(vip.ip) for vip in cluster.vips} & all_vips(conf.content)
 
 
 def whole(cluster: Cluster, survey: Survey) -> bool:
@@ -117,10 +160,10 @@ def _plan(cluster: Cluster, survey: Survey) -> Plan:
 
 def _cost(cluster: Cluster, survey: Survey, name: str) -> str:
     if not survey.seen[name].holds_any(cluster):
-        again = {str(vip.ip) for vip in cluster.vips} & _own_before(survey.plans[name])
-        return BESIDE if again else "clients notice nothing"
+        beside = whole(cluster, survey) and _may_have_again(cluster, survey.plans[name])
+        return BESIDE if beside else "clients notice nothing"
     if whole(cluster, survey):
-        back = {str(vip.ip) for vip in cluster.vips} <= _before(survey)
+        back = {str(vip.ip) for vip in cluster.vips} <= _again(cluster, survey)
         return "the VIPs are gone" + (", until the keepalived from before lbdeploy has them again" if back else "")
     if not hands_over(survey.plans[name]):
         return "its keepalived.conf has no track_file for a handover: connections fail for about a second"

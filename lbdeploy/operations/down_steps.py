@@ -15,6 +15,7 @@ from lbdeploy.config.model import Cluster, Node
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources.base import Phase, Resource
+from lbdeploy.node.resources.original import OriginalService
 from lbdeploy.planning.desired import former
 from lbdeploy.rollout.steps import Steps
 from lbdeploy.rollout.transaction import Task, go_away, reload_units
@@ -23,6 +24,15 @@ from lbdeploy.rollout.transaction import Task, go_away, reload_units
 def original(cluster: Cluster, node: Node, *, purge: bool) -> list[Resource[Any]]:
     """What a node should have once lbdeploy is gone; what can't be undone only where it is asked for (`purge`)."""
     return [each for each in former(cluster, node) if purge or each.undoable]
+
+
+def resting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
+    """The same for a node whose keepalived from before lbdeploy must not run again."""
+    keepalived = OriginalService("keepalived").id
+    return [
+        replace(each, rests=True) if isinstance(each, OriginalService) and each.id == keepalived else each
+        for each in resources
+    ]
 
 
 def leaving(plan: NodePlan) -> NodePlan:

@@ -75,7 +75,7 @@ def _not_ours(seen: Observation, vip: str) -> str:
     if not service.running:
         return "it does not run" if service.active == "inactive" else ""
     state = seen.states.get(f"file {KEEPALIVED_CONF}")
-    content = state.content if isinstance(state, FileState) and state.kind == "file" else None
+    content = state.content if isinstance(state, FileState) and state.kind in ("file", "link") else None
     if content is not None and not keepalived_conf.unread(content) and vip not in keepalived_conf.all_vips(content):
         return f"its {KEEPALIVED_CONF} has no such VIP"
     return f"it is {vrrp_states(seen)[0]}" if _has_none(seen) else ""

@@ -276,7 +276,7 @@ def would_part(cluster: Cluster, start: Start, new: Sequence[str]) -> bool:
 
 def _had_files(observation: Observation) -> bool:
     """Whether a node had its files before; one without them was no member yet, and need not be restored."""
-    return bool(observation.states[f"file {KEEPALIVED_CONF}"].kind == "file")
+    return observation.states[f"file {KEEPALIVED_CONF}"].kind in ("file", "link")
 
 
 def _lasting(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:

@@ -34,8 +34,13 @@ def test_another_clusters_nodes_are_not_taken(pair: Lab) -> None:
 
 
 def test_what_a_pair_made_by_hand_serves_besides_is_said_first(bare: Lab) -> None:
-    """Another port and another instance's VIP are problems that doctor, plan and up name; --ignore passes them."""
+    """Another port and another instance's VIP are problems that doctor, plan and up name; --ignore passes them.
+
+    So it is where the files lie elsewhere, and links lead to them.
+    """
     by_hand(bare, BY_UNICAST + SECOND, HAPROXY + INGRESS)
+    for path in ("/etc/keepalived/keepalived.conf", "/etc/haproxy/haproxy.cfg"):
+        bare.on("lb1", f"mkdir -p /srv/cfg; mv {path} /srv/cfg; ln -s /srv/cfg/{path.rpartition('/')[2]} {path}")
     wait_for(lambda: bare.holder("192.168.0.77"))
     found = {(node, text.partition(" ends: ")[0]) for node, text in problems(bare, "ends")}
     assert found == {(node, what) for node in NODES for what in ("port 443", "192.168.0.77")}

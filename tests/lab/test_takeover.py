@@ -25,3 +25,18 @@ def test_a_pair_made_by_hand_is_taken_over_without_a_failed_request(bare: Lab, w
         wait_for(lambda: held_by(bare, "lb1"), 60)
     smooth(seen, moves=2)
     assert bare.do("up")["changes"] == []
+    one_retires(bare)
+
+
+def one_retires(lab: Lab) -> None:
+    """Its keepalived of before would hear nobody, and take the VIPs that the other serves: it does not run again."""
+    with traffic(lab, *VIPS) as seen:
+        done = lab.run("down", "--limit", "lb1", "--yes")
+        assert done.code == 0, done.out + done.err
+        assert "the keepalived from before lbdeploy stays stopped and disabled" in done.out
+        wait_for(lambda: held_by(lab, "lb2"))
+    smooth(seen, moves=1)
+    states = "systemctl is-active keepalived; systemctl is-enabled keepalived"
+    assert lab.on("lb1", states, check=False).split() == ["inactive", "disabled"]
+    assert "auth_pass" in lab.on("lb1", "cat /etc/keepalived/keepalived.conf")
+    assert "Nothing to do" in lab.run("down", "--limit", "lb1", "--yes").out

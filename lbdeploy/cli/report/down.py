@@ -12,12 +12,18 @@ from lbdeploy.operations.down_plan import RemovalPlan
 
 def warnings(planned: RemovalPlan) -> Iterator[Line]:
     """Warnings to show with the plan, before it is carried out."""
-    if gone := [each for each in planned.vips if each not in planned.back]:
+    if gone := [each for each in planned.vips if each not in (*planned.back, *planned.perhaps)]:
         yield ("! ", "warn"), f"{listed(gone)} will be gone: nothing will answer there any more"
     if planned.back:
         yield (
             ("! ", "warn"),
             f"{listed(planned.back)} will be gone until the keepalived from before lbdeploy has them again",
+        )
+    if planned.perhaps:
+        unread = "its keepalived.conf is a link, or includes others, and is not read here"
+        yield (
+            ("! ", "warn"),
+            f"{listed(planned.perhaps)} will be gone, unless the keepalived from before lbdeploy has them: {unread}",
         )
     if any(planned.sessions.values()):
         sessions = ", ".join(f"{count} on {name}" for name, count in planned.sessions.items())
@@ -26,6 +32,7 @@ def warnings(planned: RemovalPlan) -> Iterator[Line]:
         yield ("haproxy has no open sessions",)
     for name in planned.unreached:
         yield ("! ", "warn"), (name, "name"), ": can't be reached, and is skipped: it takes the VIPs if it runs"
+    yield from _resting(planned)
     yield from _unknown(planned)
 
 
@@ -35,6 +42,7 @@ def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
         yield ("Nothing to do: ", "good"), f"nothing of lbdeploy's is left on {listed(removed.planned.sessions)}"
         return
     yield ("Removed: ", "good"), (listed(removed.done), "name"), ": as before lbdeploy"
+    yield from _resting(removed.planned)
     yield from _unknown(removed.planned)
     for name, packages in removed.planned.staying.items():
         yield (name, "name"), f": {listed(packages)} not purged, since lbdeploy has no record of installing them"
@@ -43,6 +51,12 @@ def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
         yield "Packages and lbdeploy's own records stay. To remove them: ", (f"lbdeploy down {only}--purge", "next")
     if limited:
         yield ("Next: ", "next"), f"take {listed(removed.done)} out of hosts.toml, then: lbdeploy up"
+
+
+def _resting(planned: RemovalPlan) -> Iterator[Line]:
+    for name in planned.resting:
+        what = ": the keepalived from before lbdeploy stays stopped and disabled: it may have VIPs that others serve"
+        yield ("! ", "warn"), (name, "name"), what
 
 
 def _unknown(planned: RemovalPlan) -> Iterator[Line]:

@@ -22,7 +22,10 @@ SAME = "same\n"  # printed in place of a content that is as it should be: most o
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """`kind` is file, missing or other (a symlink, a folder); `changed` the time of its last change (s, Unix)."""
+    """What is at a path. `changed`: the time of its last change (s, Unix).
+
+    `kind` is file; link: to a file, of which `content` is; missing; or other (a folder, a link that leads nowhere).
+    """
 
     kind: str
     mode: str = ""
@@ -65,22 +68,24 @@ class File(Resource[FileState]):
         # `attributes` and `same` are in observe.sh. A mark follows the content, whose last newline is part of it.
         path = cmd(self.path)
         content = Raw(f"printf '{SECRET_MARK}%s' \"$(base64 -w 0 {path})\"" if self.secret else f"cat {path}")
-        told = f"{{ {content} && echo '|'; }}"
+        linked = told = f"{{ {content} && echo '|'; }}"
         if self._is_public:
             told = f"{{ same {path} {self._digest} && echo same || {told}; }}"
         return Raw(
             f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && {told}\n"
+            f"elif [ -f {path} ]; then echo link && {linked}\n"
             f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
         )
 
     def read(self, answer: Answer) -> FileState:
         head, _, rest = answer.output.partition("\n")
+        if head == "link":
+            return FileState(head, content=self._content(rest))
         if not head.startswith("file "):
             return FileState(head.strip() or "missing")
         _, mode, owner, changed = head.split()
         same = self._is_public and rest == SAME
-        content = self.content if same else self._content(rest.removesuffix("\n").removesuffix("|"))
-        return FileState("file", mode, owner, seconds(changed), content)
+        return FileState("file", mode, owner, seconds(changed), self.content if same else self._content(rest))
 
     @property
     def _is_public(self) -> bool:
@@ -92,15 +97,16 @@ class File(Resource[FileState]):
         return sha256(self.content.encode(errors="surrogateescape")).hexdigest()
 
     def _content(self, told: str) -> str:
+        told = told.removesuffix("\n").removesuffix("|")
         return base64_text(told.removeprefix(SECRET_MARK)) if self.secret else told
 
     def compare(self, state: FileState, changing: Collection[str]) -> list[Change]:
-        if state.kind == "file" and state.content != self.content:
-            return [self._change("update", "its content differs", state.content)]
         if state.kind == "missing":
             return [self._change("create", "does not exist", "")]
-        if state.kind == "other":
-            return [self._change("replace", "is not a regular file", "")]
+        if state.kind != "file":
+            return [self._change("replace", "is not a regular file", state.content)]
+        if state.content != self.content:
+            return [self._change("update", "its content differs", state.content)]
         wrong = [f"{have}, should be {want}" for have, want in self._attributes(state) if have != want]
         return [Change("file", self.path, "chmod", "is " + " and ".join(wrong))] if wrong else []
 
@@ -124,6 +130,8 @@ class File(Resource[FileState]):
     def as_observed(self, state: FileState) -> Resource[Any]:
         if state.kind == "file":
             return replace(self, content=state.content, mode=state.mode)
+        if state.kind == "link":
+            return replace(self, content=state.content)
         if state.kind != "missing":
             return self
         # Late, as all that a daemon reads: it still goes by this file until it has read those of then.

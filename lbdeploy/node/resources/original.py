@@ -7,7 +7,7 @@ has no record, and nothing to change. A node first set up by an earlier version 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lbdeploy.common.debian import at_boot
 from lbdeploy.common.shell import Raw, cmd, here
@@ -178,10 +178,12 @@ class OriginalService(Former[tuple[Unit, Unit]]):
     """A service as it was before lbdeploy: running or not, enabled or not. `reads`: files whose change needs a restart.
 
     The state is (unit now, unit before). A unit that was not there before, or is not on record, counts as not running.
+    `rests`: it is to be stopped and disabled, whatever it was: others serve what it did.
     """
 
     unit: str
     reads: tuple[str, ...] = ()
+    rests: bool = False
 
     @property
     def id(self) -> str:
@@ -201,6 +203,8 @@ class OriginalService(Former[tuple[Unit, Unit]]):
         now, was = state
         if now.load == "not-found":
             return []
+        if self.rests:
+            was = replace(was, active="inactive", enabled="disabled")
         return [self._change(action, was) for action in self._actions(now, was, changing)]
 
     def steps(self, state: tuple[Unit, Unit], changes: Sequence[Change], changing: Collection[str]) -> Iterator[Step]:
@@ -232,6 +236,8 @@ class OriginalService(Former[tuple[Unit, Unit]]):
         return run + ([] if enabled == (now.enabled == "enabled") else ["enable"] if enabled else ["disable"])
 
     def _change(self, action: str, was: Unit) -> Change:
+        if self.rests:
+            return Change("service", self.unit, action, "what it served before lbdeploy is served by other nodes")
         before = "was not there" if was.load == "not-found" else f"was {was.active}, {was.enabled or was.load}"
         return Change("service", self.unit, action, f"{before} before lbdeploy")
 

@@ -28,7 +28,7 @@ from lbdeploy.errors import RemoteError
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import LAST_RUN, NodeProbeScript, Observation, ProbeScript
 from lbdeploy.node.parsers import parse_answered, parse_ip_a
-from lbdeploy.node.resources import File, Journal, Packages, Service, Sysctl
+from lbdeploy.node.resources import File, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.package import PackageState
 from lbdeploy.planning.desired import desired
@@ -98,15 +98,14 @@ def test_what_is_asked_once_is_what_each_probe_would_have_asked(seed: Cluster, t
     fakes = f'systemctl() {{ echo "$#" >> {asked}; {tell}; }}\nstat() {{ echo stat >> {asked}; command stat "$@"; }}\n'
     files = [File(str(tmp_path / name), "") for name in ("none", "a", "link", "late")]
     daemons = [Service("haproxy", (files[1].path, files[0].path)), Service("keepalived")]
-    seen = ProbeScript(seed.preferred, [*files, Journal(), *daemons], {})
+    seen = ProbeScript(seed.preferred, [*files, *daemons], {})
     answers = seen.answers(run(fakes + seen.script(), shell))
     states = {each.id: each.read(answers[each.id]) for each in seen.resources}
-    assert [states[each.id].kind for each in files] == ["missing", "file", "file", "other"]
-    assert [states[each.id].content for each in files] == ["", "a\n", "link\n", ""]
+    assert [states[each.id].kind for each in files] == ["missing", "file", "file", "link"]
+    assert [states[each.id].content for each in files] == ["", "a\n", "link\n", "a\n"]
     assert [states[each.id].load for each in daemons] == ["haproxy.service", "keepalived.service"]
     assert states["service haproxy"].newest == states[files[1].id].changed > 0
-    assert states["service lbdeploy"].active
-    assert asked.read_text().split() == ["7", "stat", "stat"]  # again only for what was not there
+    assert asked.read_text().split() == ["6", "stat", "stat"]  # again only for what was not there
 
 
 def test_what_the_probes_print_is_sent_in_few_pieces(seed: Cluster) -> None:

@@ -9,9 +9,9 @@ from removals import OFF, RUNS, file_state, known, survey, untouched
 from lbdeploy.cli.report.down import warnings
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LastNodeError, LbdeployError, RemoteError
-from lbdeploy.node.resources.original import OriginalFile, Unit
+from lbdeploy.node.resources.original import Content, OriginalFile, OriginalFileState, Unit
 from lbdeploy.node.resources.purge import PurgeState
-from lbdeploy.operations.down_plan import BESIDE, RemovalPlan, plan_removal, purges, successors
+from lbdeploy.operations.down_plan import BESIDE, RemovalPlan, plan_removal, purges, rivals, successors
 
 CONF = OriginalFile("/etc/haproxy/haproxy.cfg")
 
@@ -51,6 +51,50 @@ def test_vips_that_nodes_had_before_lbdeploy_come_back(seed: Cluster) -> None:
         "192.168.1.10 will be gone: nothing will answer there any more",
         "192.168.0.10 will be gone until the keepalived from before lbdeploy has them again",
     ]
+
+
+OLD = "vrrp_instance OLD {\n    virtual_ipaddress {\n        192.168.0.10/24 dev ens33\n    }\n}\n"
+KEEPALIVED = "original /etc/keepalived/keepalived.conf"
+LINK = OriginalFileState("known", Content("file", "644,root:root", "ours"), "/kept", Content("link", "-", "/srv/x"))
+
+
+@pytest.mark.parametrize("conf", [file_state(was="include /etc/keepalived/vips.conf\n"), LINK])
+def test_where_the_old_file_does_not_tell_its_vips_they_may_all_come_back(
+    seed: Cluster, conf: OriginalFileState
+) -> None:
+    """What it includes, or what a link led to, may have any."""
+    states = {KEEPALIVED: conf, "original keepalived": (RUNS, RUNS)}
+    planned = plan_removal(seed, survey(seed, known(seed, "lb1", holds=True, **states), known(seed, "lb2", **states)))
+    assert (planned.back, planned.perhaps) == ((), planned.vips)
+    assert [stage.cost for stage in planned.plan.stages] == [BESIDE, "the VIPs are gone"]
+    [gone] = [text for line in warnings(planned) for text in line if "gone" in text]
+    assert "will be gone, unless the keepalived from before lbdeploy has them: its keepalived.conf is a link" in gone
+
+
+@pytest.mark.parametrize(
+    ("conf", "was", "rests"),
+    [
+        (file_state(was=OLD), RUNS, True),
+        (file_state(was=OLD), Unit("loaded", "inactive", "enabled"), True),
+        (LINK, RUNS, True),
+        (file_state(was=OLD), OFF, False),
+        (file_state(was=OLD.replace("192.168.0.10", "192.168.0.77")), RUNS, False),
+        (file_state("none", was=OLD), RUNS, False),
+    ],
+)
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_keepalived_whose_vips_other_nodes_serve_is_a_rival(
+    seed: Cluster, conf: OriginalFileState, was: Unit, rests: bool, holds: bool
+) -> None:
+    """Of a node that goes alone: it may not hear the others. Where all go, it is to serve again."""
+    states = {KEEPALIVED: conf, "original keepalived": (RUNS, was)}
+    lb1, lb2 = known(seed, "lb1", holds=holds, **states), known(seed, "lb2", holds=not holds)
+    alone = survey(seed, lb1, beside=(lb2,))
+    assert rivals(seed, alone) == (("lb1",) if rests else ())
+    planned = plan_removal(seed, alone)
+    assert BESIDE not in [stage.cost for stage in planned.plan.stages]
+    assert any("stays stopped and disabled" in str(line) for line in warnings(planned)) is rests
+    assert rivals(seed, survey(seed, lb1, lb2)) == ()
 
 
 def test_a_holder_that_goes_alone_hands_over(seed: Cluster) -> None:

@@ -67,6 +67,16 @@ def test_on_a_node_that_lbdeploy_has_changed_it_is_a_warning(seed: Cluster) -> N
     assert ends(seed, by_hand(seed, marks=RECORD)) == [("192.168.0.77", "warning"), ("port 443", "warning")]
 
 
+def test_what_a_link_leads_to_ends_too(seed: Cluster) -> None:
+    """Configuration is often kept elsewhere, and daemons follow links."""
+    seen = by_hand(seed)
+    links = {
+        f"file {path}": FileState("link", content=seen.states[f"file {path}"].content)
+        for path in (KEEPALIVED_CONF, HAPROXY_CFG)
+    }
+    assert ends(seed, by_hand(seed, states=seen.states | links)) == ends(seed, seen)
+
+
 def test_daemons_that_do_not_run_serve_nobody(seed: Cluster) -> None:
     """What nobody uses does not end."""
     states = by_hand(seed).states | {"service haproxy": stopped(), "service keepalived": stopped()}

@@ -395,6 +395,14 @@ def test_a_node_that_lies_still_with_the_new_files_waits_too(
     assert told
 
 
+def test_a_link_is_judged_by_what_it_leads_to(change: Change) -> None:
+    """keepalived follows it, so that peers may stop hearing each other."""
+    name = f"file {KEEPALIVED_CONF}"
+    links = {each.node.name: {name: FileState("link", content=each.states[name].content)} for each in change().seen}
+    assert change(("router_id = 101", "router_id = 102"), states=links).stages == REELECT
+    assert change(states=links).stages == ONE_BY_ONE
+
+
 def test_what_is_told_of_a_difference_has_no_password(change: Change) -> None:
     """An adopted keepalived.conf may have one."""
     scene = change()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_mode_owner_and_time_of_a_file_are_read(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_told_from_what_is_missing(tmp_path: Path) -> None:
-    """A folder, a symlink (also a dangling one) and a FIFO are something else; nothing at all is missing."""
+    """A folder, a dangling symlink and a FIFO are something else; nothing at all is missing."""
     (tmp_path / "real").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
@@ -62,13 +63,27 @@ def test_what_is_no_file_is_told_from_what_is_missing(tmp_path: Path) -> None:
     kinds = {name: look(File(str(tmp_path / name), "")).kind for name in names}
     assert kinds == {
         "real": "file",
-        "link": "other",
+        "link": "link",
         "dangling": "other",
         "folder": "other",
         "fifo": "other",
         "nothing": "missing",
         "real/below": "missing",
     }
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_what_a_link_leads_to_is_read_as_daemons_do(tmp_path: Path, *, secret: bool) -> None:
+    """They follow it, and may live by it: but a file of its own takes its place, with that content if it is undone."""
+    (tmp_path / "real").write_text("old\n")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    link = File(str(tmp_path / "link"), "new\n", secret=secret)
+    state = look(link)
+    assert (state.kind, state.content) == ("link", "old\n")
+    assert [(each.action, each.reason) for each in link.compare(state, ())] == [("replace", "is not a regular file")]
+    assert link.as_observed(state) == replace(link, content="old\n")
+    same = replace(link, content="old\n")
+    assert [each.action for each in same.compare(look(same), ())] == ["replace"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from builders import steps_of
 
@@ -43,6 +46,20 @@ def test_a_run_that_did_not_come_to_its_end_is_to_be_repaired(
     assert (found.ended, found.active) == (state.ended, state.active)
     assert [change.reason for change in Journal().compare(found, ())] == changes
     assert all((each.kind, each.action) == ("service", "repair") for each in Journal().compare(found, ()))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_systemd_is_asked_of_a_unit_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    """systemd 252 writes an error to the node's journal for one whose file has gone."""
+    monkeypatch.setattr("lbdeploy.node.resources.last_run.TRANSIENT_UNITS_FOLDER", str(tmp_path))
+    if there:
+        (tmp_path / "lbdeploy.service").touch()
+    probe = f'systemctl() {{ [ "$*" = "is-active lbdeploy.service" ] && echo active; }}\n{Journal().probe()}'
+    told = subprocess.run(["sh", "-c", probe], capture_output=True, text=True, check=False).stdout
+    assert Journal().read(Answer(told)).active is there
+    assert told.startswith("active\n" if there else "\n")
 
 
 @pytest.mark.parametrize("output", ["", "inactive\n", "inactive\n\n", "unknown\ngarbage\n", "inactive"])

@@ -64,6 +64,15 @@ def test_a_service_becomes_what_it_was(now: Unit, was: Unit, actions: list[str])
     assert [change.action for change in service.compare((now, was), {CONF.path})] == actions
 
 
+@pytest.mark.parametrize(("now", "actions"), [(RUNS, ["stop", "disable"]), (OFF, [])])
+def test_a_service_of_which_others_serve_what_it_did_rests(now: Unit, actions: list[str]) -> None:
+    """Though it ran, and was enabled."""
+    service = OriginalService("keepalived", reads=(CONF.path,), rests=True)
+    changes = service.compare((now, RUNS), {CONF.path})
+    assert [change.action for change in changes] == actions
+    assert {change.reason for change in changes} <= {"what it served before lbdeploy is served by other nodes"}
+
+
 def test_what_a_node_says_of_services_and_settings_is_read() -> None:
     """Where nothing is remembered they stay as they are, unless they are known to be lbdeploy's."""
     now = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
