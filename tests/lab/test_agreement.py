@@ -355,6 +355,7 @@ def test_a_standby_that_dies_as_both_hold_the_vips_costs_no_more_than_a_holder_t
 
 RESTORED = "grep -qsx restored /var/lib/lbdeploy/journal && echo yes"
 STEPS_BACK = "Entering BACKUP STATE"
+FAULTY = "Entering FAULT STATE"
 
 
 def test_a_holder_whose_standby_has_undone_its_change_does_not_begin_its_own(pair: Lab) -> None:
@@ -377,6 +378,32 @@ def test_a_holder_whose_standby_has_undone_its_change_does_not_begin_its_own(pai
     assert turned_away(seen) == []
     lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
     assert all(end - begin < 0.5 for begin, end in outages(lost)), lost
+    sound_again(pair)
+
+
+def test_a_holder_whose_standby_has_let_go_of_the_vips_does_not_begin_its_own_change(pair: Lab) -> None:
+    """Its haproxy is stopped as both hold the VIPs, and the holder's task has begun: that costs what a move does."""
+    lingering(pair, "lb1")
+    try:
+        with traffic(pair, *VIPS) as seen:
+            process = change_begun(pair, "multicast")
+            until(process, "waiting until lb2 also holds the VIPs")
+            until(process, "lb1: validate")
+            began = pair.on("lb2", "date +%s.%N; systemctl stop haproxy")
+            wait_for(
+                lambda: FAULTY in pair.on("lb2", f"journalctl -q --sync; journalctl -u keepalived --since @{began}")
+            )
+            no_longer(pair, "lb1")
+            answer = json.loads(process.communicate(timeout=90)[0])
+            time.sleep(2)
+    finally:
+        no_longer(pair, "lb1")
+        pair.on("lb2", "systemctl start haproxy")
+    assert answer["exit_code"] == 7, answer
+    assert "which was to have the VIPs meanwhile, has let go of them" in answer["error"]["message"]
+    assert STEPS_BACK not in pair.on("lb1", f"journalctl -q -u keepalived --since @{began}")
+    lost = [each["at"] for each in [*seen["failures"], *seen["late"]]]
+    assert all(end - begin < 3.7 for begin, end in outages(lost)), outages(lost)
     sound_again(pair)
 
 

@@ -7,6 +7,7 @@
 # RUN.says has the word that is said, several times a second. RUN.heard gets a line for each thing that was heard: when
 # last (uptime in 1/100 s), the word, or "old" or "new", and who it was from; first "hears all", once it listens. New
 # adverts of somebody who has said nothing for 2 s are "ended", too: a node says something for as long as its unit runs.
+# Whose last new advert had priority 0 has "left" (RFC 5798, 6.4.3): it had the VIPs, and has let go of them.
 # Once there is RUN.ask, this node has let go of the VIPs: whoever is heard with the old configuration gets an advert of the
 # lowest priority, at which keepalived announces its VIPs to all (garp_lower_prio_repeat in keepalived.conf(5)).
 # Standard input has a line each: KEY, the own NAME, a regular expression for old adverts, one for new ones ("" for none),
@@ -56,6 +57,7 @@ sub hear {
         }
         return write_down() if $new eq '' || $advert !~ /^(?:$new)$/;
         $heard{"new $source"} = now();
+        if (ord(substr($bytes, 2, 1))) { delete $heard{"left $source"} } else { $heard{"left $source"} = now() }
         $heard{"ended $source"} = now() if now() > 200 + ($last_word > $began ? $last_word : $began);
     }
     write_down();

@@ -60,12 +60,17 @@ must_hear() {
 }
 hears_now() { ! deaf && heard hears 0; }
 deaf() { ! kill -0 "$hears"; } 2> /dev/null
-# heed: the step on which peers must agree comes next. One that has undone its change meanwhile would not hear this node.
+# heed: the step on which peers must agree comes next. One that has undone its change meanwhile would not hear this node;
+# and where the one that has taken the VIPs beside this node has let go of them, nobody would have them.
 heed() {
     must_hear
     if peer_undone; then
         disagree
         exit 1
+    fi
+    if heard left 0; then
+        printf 'the node at %s, which was to have the VIPs meanwhile, has let go of them\n' "$from"
+        fail standby
     fi
 }
 say() {

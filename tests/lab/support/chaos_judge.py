@@ -24,10 +24,11 @@ Files = dict[str, dict[str, str]]
 def allowed_outage(change: Change, fault: Fault, target: str) -> float:
     """For how long (s) new connections may fail.
 
-    While VRRP elects anew, the standby does not hear that the holder gives up, and takes the VIPs when it misses it.
+    While VRRP elects anew, nodes don't hear each other: the standby takes the VIPs when it misses the holder, and the
+    holder lets go of them though the standby, which had taken them, has just failed.
     """
     lost = fault.outage and (target == HOLDER or change.breaks)
-    unheard = change.agreed and change.breaks and target == HOLDER
+    unheard = change.agreed and change.breaks
     longest = max(fault.outage, PEER_LOST) if unheard else fault.outage
     return longest * change.slower + change.alone if lost else 0.0
 

@@ -1117,6 +1117,16 @@ def test_who_has_heard_that_a_peer_has_undone_its_change_does_not_take_the_step(
     assert [each for each in here.asked() if each.startswith("reload ")] == []
 
 
+def test_who_has_heard_that_a_peer_has_let_go_of_the_vips_does_not_take_the_step(here: Here) -> None:
+    """It was to have them meanwhile; keepalived begins anew as BACKUP, so nobody would (chaos seed 140294)."""
+    plan = here.plan(here.file("conf", "new\n"), keepalived(here), keepalived=running())
+    tools = (GIVEN, remote_text("agree.sh"))
+    progress = here.apply(plan, more=hearing("7 left 10.0.0.2"), decision="confirm", confirm=5, tools=tools)
+    assert (progress.failed, progress.exit) == ("standby", 1)
+    assert "the node at 10.0.0.2, which was to have the VIPs meanwhile, has let go" in "\n".join(progress.output)
+    assert [each for each in here.asked() if each.startswith("reload ")] == []
+
+
 def test_adverts_of_a_peer_that_is_not_changed_yet_are_no_objection(here: Here) -> None:
     """As long as nobody has confirmed anything, peers with the old configuration are still to be changed."""
     progress = agreeing(
