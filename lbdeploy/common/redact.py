@@ -258,8 +258,8 @@ def _in_header(values: Sequence[str], at: int) -> int | None:
     if (is_asked and values[max(at - 1, 0)] not in ("hdr", "fhdr")) or (kind == "hdr" and name == "name"):
         return None
     made_of = rest[: 2 if is_asked or kind.startswith("replace-") else 1]
-    secret = not _named(rest) if is_secret(name) else not is_harmless(name) and any(map(_is_constant, made_of))
-    return at + 2 + skipped if secret else None
+    secret = is_secret(name) or (not is_harmless(name) and any(map(_is_constant, made_of)))
+    return at + 2 + skipped if secret and not _named(rest) else None
 
 
 def _is_constant(value: str) -> bool:

@@ -113,6 +113,7 @@ HARMLESS = (
     "frontends.api.check_token_file: is of no use to a tcp check",
     '    "check_token_file": {',
     "    http-check send meth GET uri /readyz hdr Authorization %[str(Authorization),map(/etc/haproxy/a-token.map)]",
+    "    http-check send meth GET uri /readyz hdr X-Own-Key %[str(any),map(/etc/haproxy/a-key.map)]",
     "auth_type PASS",
     "sudo: a password is required",
     "ops@192.168.1.11 password changed",
