@@ -11,20 +11,20 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
+from lbdeploy.common.header_names import HARMLESS_HEADERS, SECRET_HEADERS, SECRET_NAMES, is_harmless, is_secret
 
 HIDDEN = "(hidden)"
 # Lines of sh that do nothing, around what is secret.
 SECRET_BEGINS, SECRET_ENDS = ": lbdeploy-secret-begins", ": lbdeploy-secret-ends"
 SECRET_MARK = "secret "  # noqa: S105  begins a line of a probe's answer whose other word is base64 of what is not to be shown
 
-# In names of headers, variables and options whose values are secrets; the first ones wherever they stand.
-_NAMES = r"auth|passw|passphrase|secret|token|api[-_]?key|cookie|credential"
-_HEADER_NAMES = rf"{_NAMES}|session|jwt|signature"
 # No line without one of these, or an assignment, has a secret, once it is _plain. Words are quicker than a pattern.
 _WORDS = (
     "auth", "pass", "pw", "psk", "private", "key:", "key=", "shared:", "shared-key", "shared_key", "secret", "token",
     "apikey", "api-key", "api_key",
+    "access-key", "access_key", "accesskey",
     "cook", "credential", "session",
+    "header", "hdr", "early-hint", "-h", "httpchk", "http/1", "reqadd", "rspadd", "sig=", "set-query",
     "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
     "curl", "mysql", "mariadb", "redis-cli", "ldap", "set-var",
 )  # fmt: skip
@@ -36,6 +36,12 @@ _ASSIGNMENT, _QUOTED_ASSIGNMENT = (rf"(?m){begin}{_DEFINES}" for begin in ("^[-+
 # Before it: what of it a line has for certain, once it is _plain, since most
 # patterns need not even be compiled then.
 _GAP = r"[\"'\\]*[ \t]+"
+# Where a line "NAME: VALUE" of a request begins: after the end of another one, an option of a command, a directive.
+_HEADER_AFTER = (
+    r"\\(?:n|x0a)|(?-i:(?<![\w-])-[a-zA-Z]{0,6}?H)[= \t]*|--(?:proxy-)?header[= \t]+|\bheader\s*=\s*"
+    rf"|\btcp-check{_GAP}[\"'\\]*send(?:-lf)?{_GAP}|\b(?:req|rsp)add{_GAP}"
+)
+_URL_NAMES = r"key|pass(?:code)?|pwd?|sig(?:nature)?|auth|jwt|session"
 _BEFORE = (
     (("auth_pass",), rf"\bauth_pass{_GAP}"),
     (("insecure-password",), rf"\binsecure-password{_GAP}"),
@@ -43,16 +49,23 @@ _BEFORE = (
     (("password",), rf"\buser{_GAP}\S+[ \t]+(?:groups[ \t]+\S+[ \t]+)?[\"']?password{_GAP}"),
     (("authorization",), r"authorization[:\"'\\ \t]+(?:basic|bearer|token|digest|negotiate)[\\ \t]+"),
     (
-        ("pass", "secret", "token", "api", "credential"),
-        r"(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
+        ("pass", "secret", "token", "api", "access", "credential"),
+        r"(?:passw(?:or)?d|passphrase|passcode|secret|token|(?:api|access)[-_]?key|credentials?)(?!\w*_file\b)\w*[\"'\\]*\s*[=:]\s*(?=\S)",
     ),
-    ((":",), rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
-    (("--",), r"(?<![\w-])--(?=[\w-]*(?:passw?|token|secret|auth|api-?key|credential))[\w-]++[=\s]+(?=[^\s-])"),
+    ((":",), rf"(?<![\w-])(?![\w-]*_file\b)[\w-]*(?:{SECRET_NAMES})[\w-]*[\"'\\]*:[\\ \t]*(?=[^\s/:])"),
+    (
+        ("--",),
+        r"(?<![\w-])--(?=[\w-]*(?:passw?|token|secret|auth|(?:api|access)-?key|credential))[\w-]++[=\s]+(?=[^\s-])",
+    ),
     (
         ("pass", "pw", "psk", "private", "shared"),
         r"(?<!\w)\w*(?:pass|pwd?|psk|private_?key|pre[-_]?shared[-_]key)[\"'\\]*\s*[=:]\s*(?=\S)",
     ),
-    (("key=",), r"[?&]key=(?=\S)"),
+    (
+        ("-h", "curl", "header", "httpchk", "http/1", "tcp-check", "reqadd", "rspadd"),
+        rf"(?:{_HEADER_AFTER})[$\"'\\]*(?!{HARMLESS_HEADERS}[\\ \t]*:)[\w.-]++[\\ \t]*:(?!//)[\"'\\ \t]*(?=\S)",
+    ),
+    (("=",), rf"(?:[?&]|\bset-query{_GAP}[\"'\\]*)[\w.-]*(?:{_URL_NAMES})=(?=\S)"),
     (("wpa-",), r"\bwpa-(?:psk|password)\s+(?=\S)"),
     (("key:", "private:", "shared:"), r"\b(?:key|private|shared)[\"']?:\s+(?=[\"']?[A-Za-z0-9+/]{43}=)"),  # WireGuard's
     (("-u",), r"(?<![\w-])(?:-u|--user)[= ][\"']?+[^\s:]++:(?=\S)"),
@@ -68,9 +81,13 @@ _BEFORE = (
 )
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
 _FETCH = (
-    r"(?:(?:f?hdr|url_?p(?:aram)?)(?:_\w+)?\((?P<header>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer))"
+    r"f?hdr(?P<how>_\w+)?\((?P<header>[^),]*)|url_?p(?:aram)?(?:_\w+)?\((?P<parameter>[^),]*)"
+    r"|(?<![\w-])var\((?P<variable>[^),]*)|s?cook(?:ie)?(?:_\w+)?\(|http_auth_(?:pass|bearer)"
 )
-_VARIABLE = rf"{_HEADER_NAMES}|pass|pw|psk|key$"
+_VARIABLE = rf"{SECRET_HEADERS}|pass|pw|psk|key$"
+# In a log format: what haproxy puts there by itself, and the samples and converters whose arguments may be a secret.
+_SAMPLE = r"%(?:\{[^}%]*\})?(?:\[[^]%]*\]|[a-z]+)"
+_LITERAL = r"\b(?:str|bin|concat|add_item|iif|regsub)\("
 _LOGS_IN = r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])"
 _LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
 _HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")
@@ -218,16 +235,36 @@ def _in_directive(words: Sequence[Word]) -> int | None:
 def _secret_after(values: Sequence[str], at: int) -> int | None:
     """The index of the word that is a secret because of the one at `at`; None without one."""
     value, following, *others = *values[at:], ""
-    if value in ("auth_pass", "insecure-password", "dynamic-cookie-key") or _fetches_one(value):
+    if value in ("auth_pass", "insecure-password", "dynamic-cookie-key"):
+        return at + 1
+    if _fetches_one(value) or _compares_one(values, at):
         return at + 1
     if value == "user" and "password" in (others[:1] + others[2:3]):
         return values.index("password", at) + 1
     if value.startswith("set-var"):
         return _in_variable(values, at)
+    if value in _HEADERS:
+        return _in_header(values, at)
     sets = value in ("setenv", "presetenv") or (value == "stats" and following == "auth")
     sends = value == "tcp-check" and following.startswith("send") and _logs_in(others)
-    header = value in _HEADERS and _pattern(_HEADER_NAMES).search(following) and not _named(others)
-    return at + 2 if sets or sends or header else None
+    return at + 2 if sets or sends else None
+
+
+def _in_header(values: Sequence[str], at: int) -> int | None:
+    """The index of a header's value: set-header NAME VALUE, hdr NAME VALUE, or hdr name [-m HOW] NAME value VALUE."""
+    kind, *words = values[at:]
+    is_asked, skipped = kind == "name", 2 if kind == "name" and words[:1] == ["-m"] else 0
+    name, *rest = words[skipped:] or [""]
+    if (is_asked and values[max(at - 1, 0)] not in ("hdr", "fhdr")) or (kind == "hdr" and name == "name"):
+        return None
+    made_of = rest[: 2 if is_asked or kind.startswith("replace-") else 1]
+    secret = is_secret(name) or (not is_harmless(name) and any(map(_is_constant, made_of)))
+    return at + 2 + skipped if secret and not _named(rest) else None
+
+
+def _is_constant(value: str) -> bool:
+    """Whether a log format has more in it than what haproxy puts there by itself, such as %ci and %[src]."""
+    return bool(re.search(r"\w", _pattern(_SAMPLE).sub("", value)) or _pattern(_LITERAL).search(value))
 
 
 def _in_variable(values: Sequence[str], at: int) -> int | None:
@@ -236,7 +273,7 @@ def _in_variable(values: Sequence[str], at: int) -> int | None:
     index = at + 1 if inside else at + 2
     name, value = name if inside else "".join(values[at + 1 : at + 2]), "".join(values[index : index + 1])
     is_constant = not value.startswith("%[") if kind == "set-var-fmt" else value.startswith("str(")
-    return index if is_constant and _pattern(_VARIABLE).search(name.rstrip(")")) else None
+    return index if is_constant and _pattern(_VARIABLE).search(name.rstrip(")").partition(",")[0]) else None
 
 
 def _named(values: Sequence[str]) -> bool:
@@ -245,9 +282,25 @@ def _named(values: Sequence[str]) -> bool:
 
 
 def _fetches_one(word: str) -> bool:
-    """Whether haproxy's word fetches what may be a secret, so that what it is compared with is one."""
+    """Whether haproxy's word fetches what is a secret by its name, so that what it is compared with is one."""
     found = _pattern(_FETCH).search(word)
-    return found is not None and (found["header"] is None or bool(_pattern(_HEADER_NAMES).search(found["header"])))
+    if not found or found["variable"] is not None:
+        return False
+    if found["header"] is not None:
+        return is_secret(found["header"])
+    return found["parameter"] is None or bool(_pattern(_VARIABLE).search(found["parameter"]))
+
+
+def _compares_one(values: Sequence[str], at: int) -> bool:
+    """Whether an ACL compares, in `acl NAME FETCH VALUE` or `{ FETCH VALUE }`, what may be a secret with a constant."""
+    found = _pattern(_FETCH).search(values[at])
+    begins = values[max(at - 1, 0)].lstrip("!") == "{" or (at > 1 and values[at - 2].endswith("acl"))
+    if not found or not begins or values[at + 1 : at + 3] == ["-m", "found"]:
+        return False
+    if found["variable"] is not None:
+        return bool(_pattern(_VARIABLE).search(found["variable"]))
+    is_counted = found["how"] in ("_cnt", "_ip", "_len")
+    return found["header"] is not None and not is_counted and not is_harmless(found["header"])
 
 
 def _logs_in(words: Sequence[str]) -> bool:

@@ -34,10 +34,14 @@ class Bind:
     allowed: frozenset[str] = frozenset()
 
     def serves(self, address: str, port: str) -> bool:
-        """Whether clients of this address and port, of all ports where it is a range, reach this section."""
+        """Whether clients of this address and port, of all ports where it is a range, reach this section.
+
+        An address that only the node knows, by a variable or a name, may be any, as "*" is.
+        """
         own, asked = self.ports, _ports(port)
         has = bool(asked) and asked[0] in own and asked[-1] in own
-        return (has or self.port == port) and (self.address == address or EVERYWHERE in (self.address, address))
+        known = _is_address(self.address) and _is_address(address)
+        return (has or self.port == port) and (self.address == address or not known)
 
     def meets(self, port: str) -> bool:
         """Whether it has a port in common with this port or range."""

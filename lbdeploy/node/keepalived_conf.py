@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 
 from lbdeploy.node.vrrp_priority import HANDOVER, OF_GROUP, effective
 
@@ -28,6 +28,7 @@ _HEARD = ("virtual_router_id", "unicast_src_ip", "mcast_src_ip", "VIPs", *_AGREE
 class Instance:
     """A vrrp_instance: its `settings` by keyword, `vips` with the interface that each is on, and the `peers`.
 
+    All addresses are as `ipaddress` writes them, however the file does; VIPs have their prefix length.
     `priority_offset` is what the files for handovers add to its priority; `hands_over`: it tracks that of the node, and
     `own_handover`: it also tracks that of a group.
     """
@@ -129,7 +130,7 @@ def _instance(conf: str, name: str, priority_offset: int) -> Instance:
     lines = _lines(conf)
     version = next((words[-1] for _, words in lines if words[0] == "vrrp_version"), "2")
     own = [(path[1:], words) for path, words in lines if path[:1] == (f"vrrp_instance {name}",)]
-    settings = {words[0]: " ".join(words[1:]) for path, words in own if not path}
+    settings = {words[0]: _setting(words) for path, words in own if not path}
     files = {
         path[0].partition(" ")[2]: words[1] for path, words in lines if path and words[:1] == ["file"] and words[1:]
     }
@@ -137,8 +138,8 @@ def _instance(conf: str, name: str, priority_offset: int) -> Instance:
     secret = ", ".join(" ".join(words) for path, words in own if path == ("authentication",))
     return Instance(
         {"version": version, "authentication": secret} | settings,
-        {words[0]: _device(words, settings) for path, words in own if _is_vip(path, words)},
-        frozenset(words[0] for path, words in own if path == ("unicast_peer",)),
+        {_vip(words[0]): _device(words, settings) for path, words in own if _is_vip(path, words)},
+        frozenset(_canonical(words[0]) for path, words in own if path == ("unicast_peer",)),
         HANDOVER in tracked_files,
         priority_offset,
         any(file.startswith(OF_GROUP) for file in tracked_files),
@@ -148,14 +149,27 @@ def _instance(conf: str, name: str, priority_offset: int) -> Instance:
 def all_vips(conf: str) -> frozenset[str]:
     """The VIPs of all instances, without prefix length."""
     inside = ((path[1:], words) for path, words in _lines(conf) if path and path[0].startswith("vrrp_instance "))
-    return frozenset(_canonical(words[0].partition("/")[0]) for path, words in inside if _is_vip(path, words))
+    return frozenset(_vip(words[0]).partition("/")[0] for path, words in inside if _is_vip(path, words))
+
+
+@lru_cache(maxsize=1024)
+def _vip(text: str) -> str:
+    """A VIP with its prefix length: without one, keepalived takes it for a single address."""
+    with suppress(ValueError):
+        return str(ip_interface(text))
+    return text
 
 
 def _canonical(address: str) -> str:
-    """An address of IPv6 may be written in several ways."""
+    """An address of IPv6 may be written in several ways, and all that is told here is compared as text."""
     with suppress(ValueError):
         return str(ip_address(address))
     return address
+
+
+def _setting(words: Sequence[str]) -> str:
+    value = " ".join(words[1:])
+    return _canonical(value) if words[0] in ("unicast_src_ip", "mcast_src_ip") else value
 
 
 @lru_cache(maxsize=16)

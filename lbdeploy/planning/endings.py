@@ -25,6 +25,11 @@ from lbdeploy.planning.shut_out import Shut, by_allow, by_firewall
 CHECK = "ends"
 OURS = "# Written by lbdeploy"
 FILES = (KEEPALIVED_CONF, HAPROXY_CFG, FIREWALL)  # the files that say what clients can use
+_NOT_LOOKED_UP = "lbdeploy does not look that up here, and can't tell whether hosts.toml has the same"
+_HAVE_IT_READ = (
+    "have lbdeploy adopt write hosts.toml, which looks it up, or put what is meant into that file; if hosts.toml "
+    f"has all of it: --ignore {CHECK}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +153,7 @@ def _unread(before: str, after: str | None) -> list[Ending]:
     if after is None or not lines or lines == keepalived_conf.unread(after):
         return []
     what = f"what {KEEPALIVED_CONF} means by {lines[0][:80]}"
-    why = "lbdeploy does not look that up here, and can't tell whether hosts.toml has the same"
-    fix = (
-        "have lbdeploy adopt write hosts.toml, which looks it up, or put what is meant into that file; if hosts.toml "
-        f"has all of it: --ignore {CHECK}, and VRRP elects anew"
-    )
-    return [Ending(KEEPALIVED_CONF, what, why, fix)]
+    return [Ending(KEEPALIVED_CONF, what, _NOT_LOOKED_UP, f"{_HAVE_IT_READ}, and VRRP elects anew")]
 
 
 def _ports(before: str, after: str | None, gone: set[str]) -> list[Ending]:
@@ -169,6 +169,8 @@ def _ports(before: str, after: str | None, gone: set[str]) -> list[Ending]:
 def _port(listener: Bind, later: Sequence[Bind]) -> Ending | None:
     """What ends for the clients of a port: all of it, or only the servers that it led to."""
     port = f"port {listener.port}" if listener.address == EVERYWHERE else f"{listener.address} port {listener.port}"
+    if not later and not listener.ports:
+        return Ending(HAPROXY_CFG, f"what {HAPROXY_CFG} means by {port}", _NOT_LOOKED_UP, _HAVE_IT_READ)
     if not later:
         why = f"haproxy serves {listener.section} there, and hosts.toml has nothing for it"
         fix = f"add a frontend with port = {listener.port} to hosts.toml; if nobody needs it: --ignore {CHECK}"

@@ -35,11 +35,15 @@ command -v "$1" > /dev/null || echo "this node has no $1, by which it is to be r
 HAPROXY_PIDS = Raw(r"grep -ls '/haproxy\.service' /proc/[0-9]*/cgroup | tr -cd '0-9\n'")
 
 # `haproxy -c` does not bind. A reload that can't bind fails, and before that, it makes the old process pause for two
-# seconds (measured on 2.6). So check first whether another program listens on a port.
+# seconds (measured on 2.6). So check first whether another program listens on a port. `ss` shows as * who listens on
+# all addresses of both families, as [::] who has those of IPv6 alone, and as [::ffff:...] who has one of IPv4.
+# haproxy's * is IPv4 alone (its documentation of `bind`); its :: has both, where the node's bindv6only is 0. The same
+# rule, where doctor knows the addresses already: `takes` in operations/doctor/system_checks.py.
 _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" -v own="$own" '
     { pid = match($6, /pid=[0-9]+/) ? substr($6, RSTART + 4, RLENGTH - 4) : "?" }
     !index(" " own " ", " " pid " ") {
         port = $4; sub(/.*:/, "", port); host = substr($4, 1, length($4) - length(port) - 1); sub(/%.*/, "", host)
+        if (sub(/^\[::ffff:/, "", host)) sub(/\]$/, "", host)
         busy[++count] = host; ports[count] = port; who[count] = $6
     }
     END {
@@ -48,14 +52,16 @@ _PORTS_FREE = r"""ss -Hltnp | awk -v cfg="$1" -v own="$own" '
             if (words < 2 || word[1] != "bind") continue
             split(word[2], addresses, ",")
             for (each in addresses) {
-                address = addresses[each]; sub(/^ipv[46]@/, "", address)
+                address = addresses[each]; six = address ~ /^ipv6@/; sub(/^ipv[46]@/, "", address)
                 if (address ~ /^(\/|[a-z]+@)/) continue
                 port = address; sub(/.*:/, "", port); host = substr(address, 1, length(address) - length(port) - 1)
-                every = host == "" || host == "*" || host == "0.0.0.0" || host == "::" || host == "[::]"
+                four = !six && (host == "" || host == "*" || host == "0.0.0.0")
+                both = host == "::" || host == "[::]" || (six && (host == "" || host == "*"))
                 for (i = 1; i <= count; i++) {
                     same = busy[i] == host || busy[i] == "[" host "]" || busy[i] == "*"
                     same = same || (busy[i] == "0.0.0.0" && host !~ /:/) || (busy[i] == "[::]" && host ~ /:/)
-                    if (ports[i] == port && (same || every)) print address " is in use: " who[i]
+                    same = same || both || (four && busy[i] !~ /:/)
+                    if (ports[i] == port && same) print address " is in use: " who[i]
                 }
             }
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config.model import Address, Cluster, Node, Subnet
@@ -27,7 +27,6 @@ from lbdeploy.planning.validators import HAPROXY_PIDS
 SKEW_SECONDS = 2.0  # beyond this, the logs and journals of nodes can't be put in order
 SKEW_LIMIT = 300.0  # beyond this, certificates and apt's lists may count as not valid yet
 MANAGERS = ("corosync", "pacemaker", "heartbeat", "ucarp", "vrrpd")  # programs other than keepalived that manage VIPs
-EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104  as `ss` shows who listens on all addresses
 _LISTENER = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
 
 
@@ -82,14 +81,30 @@ def _ports(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:
     for words in map(str.split, checkup.lines("listening")):
         host, _, port = words[3].rpartition(":") if len(words) > 3 else ("", "", "")
         who = _LISTENER.search(words[-1]) if words else None
-        address = host.partition("%")[0]
-        same = [e for e in wanted if str(e.port) == port and address in (str(e.address), f"[{e.address}]", *EVERYWHERE)]
+        same = [each for each in wanted if str(each.port) == port and takes(host, each.address)]
         name, pid = (who["name"], who["pid"]) if who else ("somebody", "?")
         if same and pid not in own and (port, pid) not in reported:
             reported.add((port, pid))
             detail = f"port {port} of {same[0].what} is in use: {name} (process {pid}) listens on {host}"
             fix = f"stop it there, or choose another port: {same[0].key} in hosts.toml"
             yield Finding.failed(checkup.node.name, "port", detail, fix, subject=port)
+
+
+def takes(host: str, address: Address) -> bool:
+    """Whether who listens on a host, as `ss` shows it, has this address of the node; up's validator has the same rule.
+
+    "*" is of both families, "0.0.0.0" of IPv4 and "[::]" of IPv6 alone, "[::ffff:192.0.2.1]" is an address of IPv4.
+    """
+    bare = host.partition("%")[0]
+    if bare == "*":
+        return True
+    try:
+        own = ip_address(bare.strip("[]"))
+    except ValueError:
+        return False
+    mapped = own.ipv4_mapped if own.version == 6 else None
+    there = mapped or own
+    return there == address or (there.is_unspecified and there.version == address.version)
 
 
 def _networkd(cluster: Cluster, checkup: Checkup) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 
 from lbdeploy.operations.generations import Generation
 from lbdeploy.operations.generations import runs as in_order
@@ -49,7 +50,7 @@ def _runs(pasts: Mapping[str, Past], here: Sequence[LoggedCommand], me: str) -> 
             changed or tuple(changes(session.ended) if session else ()),
             session.ended if session else {},
             run,
-            until=session.until if session else _ended(pasts, at),
+            until=session.until if session else _ended(pasts, about, at),
         )
 
 
@@ -126,10 +127,17 @@ def _as_counted(pasts: Mapping[str, Past], acts: Sequence[PastEvent]) -> dict[st
     return found
 
 
-def _ended(pasts: Mapping[str, Past], at: float) -> float:
-    """When a run that began at `at` had ended on all nodes, as far as they remember."""
-    ends = [min((end for end in past.ended if end >= at), default=at) for past in pasts.values()]
-    return max(ends, default=at)
+def _ended(pasts: Mapping[str, Past], about: str, at: float) -> float:
+    """When a run that began at `at` had ended on the nodes that took part, as far as they remember."""
+    return max((end for past in pasts.values() for end in _ends(past, about)), default=at)
+
+
+def _ends(past: Past, about: str) -> Iterator[float]:
+    """When each stage of a run ended on a node: before its next one begins. As it began, where that is not known."""
+    for start, said in past.started:
+        if _same(said, about):
+            following = min((each for each, _ in past.started if each > start), default=inf)
+            yield min((end for end in past.ended if start <= end < following), default=start)
 
 
 def _command(typed: str) -> str:

@@ -23,7 +23,14 @@ from lbdeploy.operations.servers.names import Member, State
 from lbdeploy.rollout.lock import take
 from lbdeploy.rollout.progress import MARK, locked
 
-LOADS = f"grep -qsx ' *server-state-file {SERVER_STATE}' {HAPROXY_CFG} && grep -qs 'load-server-state' {HAPROXY_CFG}"
+
+def _has(directive: str, value: str) -> str:
+    """Whether haproxy.cfg has a directive, with any white space and a comment behind it, since it may be hand-made."""
+    line = rf'[[:space:]]*{directive}[[:space:]]+"?{value}"?[[:space:]]*(#.*)?'
+    return cmd("grep", "-Eqsx", line, HAPROXY_CFG)
+
+
+LOADS = f"{_has('server-state-file', SERVER_STATE)} && {_has('load-server-state-from-file', 'global')}"
 MASTER_SOCKET = "/run/haproxy-master.sock"  # Debian's unit has haproxy's master process listen there
 
 

@@ -92,6 +92,15 @@ def test_a_range_has_all_its_ports(port: str, asked: str, serves: bool, meets: b
     assert (bind.serves("10.0.0.1", asked), bind.meets(asked)) == (serves, meets)
 
 
+@pytest.mark.parametrize("address", ["*", "${VIP}", "lb.example.com", "10.0.0.1"])
+def test_an_address_that_only_the_node_knows_may_be_any(address: str) -> None:
+    """As that of a variable, or of a name; so may that of whom is asked for."""
+    assert Bind("x", address, "6443", frozenset()).serves("10.0.0.1", "6443")
+    assert Bind("x", "10.0.0.1", "6443", frozenset()).serves(address, "6443")
+    assert not Bind("x", address, "6443", frozenset()).serves("10.0.0.1", "6444")
+    assert Bind("x", address, "6443", frozenset()).serves("10.0.0.2", "6443") == (address != "10.0.0.1")
+
+
 @given(st.text())
 def test_no_text_makes_the_reader_raise(text: str) -> None:
     """A node may have anything there."""

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lbdeploy.config.model import Cluster, Node
-from lbdeploy.node.keepalived_conf import Instance, all_vips, read, unread
+from lbdeploy.node.keepalived_conf import Instance, all_vips, read, routers, unread
 from lbdeploy.planning.desired import HANDOVER, KEEPALIVED_CONF, files
 
 CONF = """\
@@ -104,6 +104,30 @@ vrrp_instance VI   # the only one
 """
     assert found(on_few) == found(on_many)
     assert found(on_many).vips == {"10.0.0.1/24": "a"}
+
+
+def test_an_address_is_the_same_in_each_of_its_forms() -> None:
+    """That of a VIP, of a peer, and of the node itself; without a prefix length, it is a single one."""
+    plain = """\
+vrrp_instance VI {
+    interface a
+    virtual_router_id 7
+    unicast_src_ip 2001:db8::11
+    unicast_peer {
+        2001:db8::12
+    }
+    virtual_ipaddress {
+        2001:db8::10/64
+        10.0.0.1/32 dev b
+    }
+}
+"""
+    other = plain.replace("2001:db8::", "2001:DB8:0:0::00").replace("/32", "")
+    assert found(other) == found(plain)
+    assert found(other).vips == {"2001:db8::10/64": "a", "10.0.0.1/32": "b"}
+    assert routers(other) == routers(plain) == {"2001:db8::10": "7", "10.0.0.1": "7"}
+    assert all_vips(other) == all_vips(plain) == {"2001:db8::10", "10.0.0.1"}
+    assert found(other).apart(found(plain)) == []
 
 
 def test_the_first_instance_counts() -> None:

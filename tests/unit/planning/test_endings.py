@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,27 @@ def test_servers_of_which_none_stays_are_named(seed: Cluster) -> None:
     assert ("what port 6443 led to", "error") in ends(seed, by_hand(seed, other))
     named = HAPROXY.replace("192.168.1.21:6443", "cp1.example.com:6443")
     assert [subject for subject, _ in ends(seed, by_hand(seed, named))] == ["192.168.0.77", "port 443"]
+
+
+@pytest.mark.parametrize("address", ["${VIP}", "$VIP", "lb.example.com"])
+def test_an_address_that_only_the_node_knows_may_be_any(seed: Cluster, address: str) -> None:
+    """A port that hosts.toml has goes on; one that it lacks ends, and nothing untrue is said of the other."""
+    conf = re.sub(r"bind \*:(\d+)", rf'bind "{address}:\1"', HAPROXY)
+    ending = [subject for subject, _ in ends(seed, by_hand(seed, conf))]
+    assert ending == ["192.168.0.77", f"{address} port 443"]
+
+
+@pytest.mark.parametrize(
+    ("bind", "told"),
+    [("${VIP}:${PORT}", "${VIP} port ${PORT}"), ("*:${PORT}", "port ${PORT}"), ("${BIND}", "port ${BIND}")],
+)
+def test_a_port_that_only_the_node_knows_may_end(seed: Cluster, bind: str, told: str) -> None:
+    """Nobody can tell, so nothing is said of what hosts.toml has."""
+    seen = by_hand(seed, HAPROXY.replace("*:6443", f'"{bind}"').replace("    bind *:443\n", ""))
+    found = list(endings.findings(seen, endings.wanted_files(plans(seed, seen)["lb1"])))
+    assert [each.subject for each in found] == ["192.168.0.77", f"what {HAPROXY_CFG} means by {told}"]
+    assert "can't tell whether hosts.toml has the same" in found[1].detail
+    assert "hosts.toml has nothing for it" not in found[1].detail
 
 
 def test_virtual_servers_of_keepalived_end(seed: Cluster) -> None:

@@ -652,6 +652,18 @@ def test_vips_that_another_virtual_router_is_to_move_are_changed_together(
     assert all(identity_changes(will_be, plan.nodes[name]) for name in ("lb1", "lb2"))
 
 
+def test_a_vip_that_is_written_otherwise_is_the_same(tmp_path: Path) -> None:
+    """As on a pair that somebody has set up by hand: no VIP ends, and no peer has to agree on anything."""
+    made = cluster(tmp_path, PLAIN)
+    key, nodes = f"file {KEEPALIVED_CONF}", []
+    for node in made.nodes:
+        states = as_by(made, node.name)
+        by_hand = replace(states[key], content=states[key].content.replace("2001:db8::9/", "2001:DB8:0:0::9/"))
+        nodes.append(observe(made, node, holds=node is made.preferred, states=states | {key: by_hand}))
+    plan = staged(made, plans(made, *nodes), nodes)
+    assert steps(plan) == [(Strategy.RELOAD, name, "clients notice nothing") for name in ("lb2", "lb1")]
+
+
 def test_groups_of_vips_that_stay_can_come_to_one_node_alone(tmp_path: Path) -> None:
     """The group with the router ID goes on, and the VIPs of the other one are new: nobody has to agree on anything."""
     will_be, plan = regrouped(tmp_path, GOOD, GROUPS)

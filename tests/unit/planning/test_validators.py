@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from listening import MEETINGS
 
 from lbdeploy.planning import validators
 
@@ -32,8 +33,44 @@ def test_one_word_of_an_old_keepalived_is_no_objection(tmp_path: Path, said: str
 @pytest.mark.parametrize(("pids", "objection"), [("4242", ""), ("", "*:6443 is in use: users:((")])
 def test_a_haproxy_of_another_unit_is_in_the_way(tmp_path: Path, pids: str, objection: str) -> None:
     """That of a container on the host's network has the same name; both would share the port, or the reload fails."""
+    said = objections(tmp_path, "*:6443", "*:6443", pids)
+    assert said.startswith(objection)
+    assert bool(said) is bool(objection)
+
+
+@pytest.mark.parametrize(("host", "address", "meets"), MEETINGS)
+def test_who_listens_on_the_other_family_is_not_in_the_way(
+    tmp_path: Path, host: str, address: str, meets: bool
+) -> None:
+    """The same as doctor says of it."""
+    bind = f"[{address}]:6443" if ":" in address else f"{address}:6443"
+    assert bool(objections(tmp_path, f"{host}:6443", bind)) is meets
+
+
+@pytest.mark.parametrize(
+    ("listens", "bind", "meets"),
+    [
+        ("[::]", "*", False),
+        ("[::]", "ipv4@", False),
+        ("[::]", "ipv6@", True),
+        ("[::]", "::", True),
+        ("192.168.0.10", "*", True),
+        ("192.168.0.10", "", True),
+        ("192.168.0.10", "[::]", True),
+        ("0.0.0.0", "[::]", True),
+        ("[::ffff:192.168.0.10]", "0.0.0.0", True),
+        ("*", "*", True),
+    ],
+)
+def test_haproxy_everywhere_meets_who_listens_anywhere(tmp_path: Path, listens: str, bind: str, meets: bool) -> None:
+    """haproxy's "*" is IPv4 alone; its "::" may be both, as the node's bindv6only says."""
+    assert bool(objections(tmp_path, f"{listens}:6443", f"{bind}:6443")) is meets
+
+
+def objections(tmp_path: Path, listens: str, bind: str, pids: str = "") -> str:
+    """What the check of a haproxy.cfg with this bind says where a haproxy of these processes has that port."""
     fakes = {
-        "ss": """echo 'LISTEN 0 4096 *:6443 *:* users:(("haproxy",pid=4242,fd=7),("haproxy",pid=4241,fd=7))'""",
+        "ss": f"""echo 'LISTEN 0 4096 {listens} *:* users:(("haproxy",pid=4242,fd=7),("haproxy",pid=4241,fd=7))'""",
         "grep": f'case $* in *service*) [ -z "{pids}" ] || echo /proc/{pids}/cgroup ;; *) exec /bin/grep "$@" ;; esac',
         "haproxy": "",
         "systemctl": "echo 0",
@@ -41,9 +78,7 @@ def test_a_haproxy_of_another_unit_is_in_the_way(tmp_path: Path, pids: str, obje
     for name, text in fakes.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "haproxy.cfg").write_text("frontend a\n    bind *:6443\n")
+    (tmp_path / "haproxy.cfg").write_text(f"frontend a\n    bind {bind}\n")
     argv = ["sh", "-c", str(validators.HAPROXY), "lbdeploy", str(tmp_path / "haproxy.cfg")]
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    run = subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, text=True)
-    assert run.stdout.startswith(objection)
-    assert bool(run.stdout) is bool(objection)
+    return subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, text=True).stdout

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from builders import SEED, captured, cluster, observe
 from checkups import looked, of_node
+from goldens import GOOD
+from listening import MEETINGS
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.node.network_listener import Heard
@@ -19,6 +21,7 @@ from lbdeploy.operations.doctor import node_checks
 from lbdeploy.operations.doctor.checkup import Checkup
 from lbdeploy.operations.doctor.examination import Examination
 
+ON_EXTERNAL = 'port = 6443\nnetworks = "external"'
 NONE = PackageState({})
 MISSING = PackageState(
     {"haproxy": "1", "socat": "1"}, candidates={"haproxy": "1", "socat": "1", "keepalived": "(none)"}
@@ -206,6 +209,18 @@ def test_who_else_listens_is_told_with_what_for(rich: Cluster, listens: str, wha
     found = [each for each in node_checks.problems(rich, Checkup(seen, Heard())) if each.check == "port"]
     told = f"{what} is in use: nginx (process 9) listens on {listens.rpartition(':')[0]}"
     assert [each.detail for each in found] == ([told] if what else [])
+
+
+@pytest.mark.parametrize(("host", "address", "meets"), MEETINGS)
+def test_who_listens_on_the_other_family_is_not_in_the_way(
+    tmp_path: Path, host: str, address: str, meets: bool
+) -> None:
+    """The same as the node's own check of haproxy.cfg says."""
+    there = GOOD.replace('"192.168.0.10/24"', f'"{address}/24"').replace("port = 6443", ON_EXTERNAL)
+    made = cluster(tmp_path, there)
+    line = f'LISTEN 0 511 {host}:6443 *:* users:(("nginx",pid=9,fd=5))'
+    found = [each for each in of_node(made, looked(made, listening=line)) if each[0] == "port"]
+    assert found == ([("port", False)] if meets else [])
 
 
 @pytest.mark.parametrize(("own", "found"), [("4242\n", []), ("4241\n", [("port", False)])])

@@ -99,6 +99,29 @@ def test_moves_are_told_with_what_they_came_of() -> None:
     assert [each.moves for each in events if each.kind == "drill"] == [2]
 
 
+DAY = 86400.0
+
+
+def test_a_run_ends_on_the_nodes_that_took_part() -> None:
+    """What another node did on a later day is no end of it, so failovers until then are nobody's doing."""
+    only_lb1 = Past(
+        started=[(T, FIRST)], ended=[T + 30], states=[(T - 50, "MASTER", "VI"), (T + 3 * DAY, "MASTER", "VI")]
+    )
+    other = Past(started=[(T + 4 * DAY, SECOND)], ended=[T + 4 * DAY + 20], states=[(T + 2 * DAY, "MASTER", "VI")])
+    events = story({"lb1": only_lb1, "lb2": other}, [], ME)
+    assert [(each.until, each.moves) for each in events if each.kind != "move"] == [(T + 30, 0), (T + 4 * DAY + 20, 0)]
+    assert [each.during for each in events if each.kind == "move"] == ["", "", ""]
+
+
+def test_a_run_of_several_stages_ends_with_its_last_one() -> None:
+    """One whose end is not in the journal, as after a power cut, does not end with the next run."""
+    past = Past(
+        started=[(T, FIRST), (T + 60, FIRST), (T + DAY, SECOND), (T + 2 * DAY, FIRST.replace("up", "down"))],
+        ended=[T + 30, T + 90, T + 2 * DAY + 9],
+    )
+    assert [each.until for each in story({"lb1": past}, [], ME)] == [T + 90, T + DAY, T + 2 * DAY + 9]
+
+
 def test_documents_leave_out_what_is_not_known() -> None:
     """And have what programs need: a time with its zone, the id that rollback takes."""
     (up, *_) = story({"lb1": remembered()}, [], ME)

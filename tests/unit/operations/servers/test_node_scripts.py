@@ -10,8 +10,16 @@ import pytest
 
 from lbdeploy.config.model import Cluster
 from lbdeploy.errors import LockedError, RemoteError
+from lbdeploy.node.paths import HAPROXY_CFG, SERVER_STATE
 from lbdeploy.operations.servers.names import members
-from lbdeploy.operations.servers.node_scripts import NodeServers, ServersProbe, Tell, close_connections, parse_open
+from lbdeploy.operations.servers.node_scripts import (
+    LOADS,
+    NodeServers,
+    ServersProbe,
+    Tell,
+    close_connections,
+    parse_open,
+)
 
 PORTS = {("k8s-api", "master1"): 6443}
 
@@ -32,6 +40,32 @@ def test_scripts_are_valid(seed: Cluster, shell: str) -> None:
     ):
         done = subprocess.run([shell, "-n"], check=False, capture_output=True, input=script.encode())
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+FILE, LOADED = f"server-state-file {SERVER_STATE}", "load-server-state-from-file global"
+
+
+@pytest.mark.parametrize(
+    ("conf", "loads"),
+    [
+        (f"global\n    {FILE}\ndefaults\n    {LOADED}\n", True),
+        (f"global\n\t{FILE}\ndefaults\n\t{LOADED}\n", True),
+        (f"{FILE.replace(' ', '   ')} # drains\n{LOADED.replace(' ', chr(9))}  # too\n", True),
+        (f'server-state-file "{SERVER_STATE}"\n{LOADED}#', True),
+        (f"#{FILE}\n{LOADED}\n", False),
+        (f"{FILE}\n# {LOADED}\n", False),
+        (f"{FILE}\nload-server-state-from-file none\n", False),
+        (f"{FILE}2\n{LOADED}\n", False),
+        (f"{FILE}\n", False),
+        ("", False),
+    ],
+)
+def test_a_haproxy_cfg_is_read_as_haproxy_does(tmp_path: Path, conf: str, loads: bool) -> None:
+    """Any white space between words, and comments behind them: a template is the operator's own."""
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(conf)
+    done = subprocess.run(["sh", "-c", LOADS.replace(HAPROXY_CFG, str(file))], check=False, capture_output=True)
+    assert ((done.returncode == 0), done.stdout, done.stderr) == (loads, b"", b"")
 
 
 def answered(seed: Cluster, *told: str) -> object:
