@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SLICES, NODES, PODS, ENDPOINTS = "endpointslices", "nodes", "pods", "endpoints/kubernetes"
+SLICES, NODES, ENDPOINTS = "endpointslices", "nodes", "endpoints/kubernetes"
 FORBIDDEN = (
     'Error from server (Forbidden): nodes is forbidden: User "dev" cannot list resource "nodes" in API group "" at '
     "the cluster scope"
@@ -18,7 +18,6 @@ for last; do :; done
 case $last in
     *endpointslices*) name=endpointslices ;;
     */nodes*) name=nodes ;;
-    */namespaces/kube-system/pods*) name=pods ;;
     *) name=endpoints ;;
 esac
 [ -e "{folder}/$name.error" ] && {{ cat "{folder}/$name.error" >&2; exit 1; }}
@@ -43,25 +42,10 @@ def _node(name: str, own: Sequence[str]) -> dict[str, Any]:
     return {"metadata": {"name": name}, "status": {"addresses": addresses}}
 
 
-def pods(*nodes: str, static: bool = True) -> str:
-    """The API servers' pods on these nodes: static ones, of which the API has a mirror, or others."""
-    mirror = {"kubernetes.io/config.mirror": "a1b2"} if static else {}
-    made = [
-        {"metadata": {"name": f"kube-apiserver-{each}", "annotations": mirror}, "spec": {"nodeName": each}}
-        for each in nodes
-    ]
-    return json.dumps({"kind": "PodList", "items": made})
-
-
-def kubectl(folder: Path, endpoint_slices: str, control_plane: str, api_pods: str | None = None) -> Path:
-    """A folder for PATH with a kubectl that answers this; a text that is no JSON is its error.
-
-    Where nothing is said of the API servers' pods, each node of the control plane has one, as with kubeadm.
-    """
+def kubectl(folder: Path, endpoint_slices: str, control_plane: str) -> Path:
+    """A folder for PATH with a kubectl that answers this; a text that is no JSON is its error."""
     folder.mkdir(exist_ok=True)
-    own = json.loads(control_plane)["items"] if "NodeList" in control_plane else []
-    api_pods = api_pods or pods(*(each["metadata"]["name"] for each in own))
-    for name, text in ((SLICES, endpoint_slices), (NODES, control_plane), (PODS, api_pods)):
+    for name, text in ((SLICES, endpoint_slices), (NODES, control_plane)):
         (folder / name).write_text(text)
         (folder / f"{name}.error").unlink(missing_ok=True)
         if not text.startswith("{"):

@@ -22,7 +22,6 @@ SINCE = "2026-01-01T00:00:00Z"
 ROLE = "node-role.kubernetes.io/control-plane"
 SLICES = "/apis/discovery.k8s.io/v1"
 VERSION = "v1.30.0-lab"
-MIRROR = "kubernetes.io/config.mirror"
 
 
 def path_of(place: Place) -> Path:
@@ -47,7 +46,6 @@ def objects(place: Place, cluster: Cluster, servers: Sequence[Host]) -> dict[str
     return {
         **_discovery(),
         "/api/v1/nodes": nodes,
-        "/api/v1/namespaces/kube-system/pods": _list("v1", "PodList", [_pod(name) for name, _ in members]),
         "/api/v1/endpoints": endpoints,
         "/api/v1/namespaces/default/endpoints": endpoints,
         f"{SLICES}/endpointslices": slices,
@@ -82,13 +80,6 @@ def _node(name: str, server: Server) -> Object:
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
     status = {"addresses": addresses, "conditions": [ready], "nodeInfo": {"kubeletVersion": VERSION}}
     return {"kind": "Node", "apiVersion": "v1", "metadata": _metadata(name, {ROLE: ""}), "spec": {}, "status": status}
-
-
-def _pod(node: str) -> Object:
-    """The mirror of the API server's static pod, as with kubeadm."""
-    labels = {"component": "kube-apiserver", "tier": "control-plane"}
-    metadata = _metadata(f"kube-apiserver-{node}", labels, "kube-system") | {"annotations": {MIRROR: "lab"}}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"nodeName": node}}
 
 
 def _slice(name: str, group: Sequence[Member], pids: dict[str, str]) -> Object:

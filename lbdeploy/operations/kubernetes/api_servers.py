@@ -1,16 +1,13 @@
 """The API servers of a cluster, as it names them itself.
 
 Each kube-apiserver announces itself in the EndpointSlices of the service `kubernetes`, and is taken out of them within
-15 seconds when it dies. So the slices are who serves now, and the control-plane nodes who belongs to the cluster, where
-each API server has a node. That is certain of static pods only (kubeadm, RKE2, Talos), which a node's kubelet runs: k0s
-and k3s run API servers as processes, whose host is a node or not, as its operator likes (--enable-worker,
---disable-agent). Of a static pod the API has a mirror (Kubernetes documentation, Create static Pods).
+15 seconds when it dies. So the slices are who serves now, and the control-plane nodes who belongs to the cluster.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -23,8 +20,6 @@ IN_DEFAULT = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 SLICES = f"{IN_DEFAULT}?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"  # of clusters before 1.21
 NODES = "/api/v1/nodes?labelSelector=node-role.kubernetes.io%2Fcontrol-plane"
-PODS = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver"
-MIRROR = "kubernetes.io/config.mirror"  # the annotation of a mirror pod
 EMPTY = (
     "the cluster names no API server: its EndpointSlices have none but the VIPs, and no node is of its control plane"
 )
@@ -47,16 +42,15 @@ class ApiServer:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """What a cluster says. `complete`: its API servers are all run by nodes of it, so that who is no node is gone.
+    """What a cluster says. `complete`: its nodes include those of its API servers, so that who is no node is gone.
 
-    `shadowed`: addresses that it announces, but that are VIPs: who asks them asks the load balancer. `withheld`: why
-    its nodes, or the pods of its API servers, are not known.
+    `shadowed`: addresses that it announces, but that are VIPs: who asks them asks the load balancer.
     """
 
     servers: tuple[ApiServer, ...]
     complete: bool
     shadowed: tuple[Address, ...] = ()
-    withheld: ApiError | None = None
+    without_nodes: ApiError | None = None
 
 
 Endpoint = tuple[Address, int | None]
@@ -67,29 +61,19 @@ def control_plane(kubectl: Kubectl, vips: Iterable[Address]) -> ControlPlane:
     """The API servers that the cluster names. Raises ApiError and UsageError."""
     slices = kubectl.get(SLICES)
     endpoints = list(_endpoints(slices if slices is not None else kubectl.get(ENDPOINTS) or "{}"))
-    withheld = None
+    without = None
     nodes: Nodes = {}
-    pods: list[str] = []
     try:
         nodes = dict(_nodes(kubectl.get(NODES) or "{}"))
-        pods += _static_pods(kubectl.get(PODS) or "{}") if nodes else ()
     except ApiError as error:
-        withheld = error
-    return combined(endpoints, nodes, vips, withheld, pods=pods)
+        without = error
+    return combined(endpoints, nodes, vips, without)
 
 
 def combined(
-    endpoints: Iterable[Endpoint],
-    nodes: Nodes,
-    vips: Iterable[Address],
-    withheld: ApiError | None = None,
-    *,
-    pods: Collection[str] = (),
+    endpoints: Iterable[Endpoint], nodes: Nodes, vips: Iterable[Address], without: ApiError | None = None
 ) -> ControlPlane:
-    """What slices and nodes say together. `pods`: the nodes whose kubelet runs an API server.
-
-    Raises ApiError where that is nothing.
-    """
+    """What slices and nodes say together. Raises ApiError where that is nothing."""
     reserved = set(vips)
     announced = sorted({each for each in endpoints if each[0] not in reserved}, key=_by_address)
     shadowed = sorted({each[0] for each in endpoints if each[0] in reserved}, key=_order)
@@ -98,9 +82,9 @@ def combined(
     seen = {server.node for server in servers}
     silent = [_silent(name, own, trusted=not servers) for name, own in nodes.items() if own and name not in seen]
     if not servers and not silent:
-        raise withheld or ApiError(EMPTY, fix="name the servers in hosts.toml by hand, as they are")
-    complete = bool(servers) and all(server.node in pods for server in servers)
-    return ControlPlane((*servers, *silent), complete, tuple(shadowed), withheld)
+        raise without or ApiError(EMPTY, fix="name the servers in hosts.toml by hand, as they are")
+    complete = bool(servers) and all(server.node for server in servers)
+    return ControlPlane((*servers, *silent), complete, tuple(shadowed), without)
 
 
 def _server(endpoint: Endpoint, nodes: Nodes) -> ApiServer:
@@ -134,15 +118,6 @@ def _nodes(text: str) -> Iterator[tuple[str, list[Address]]]:
         own = [address for kind in ("InternalIP", "ExternalIP") for of, address in given if of == kind]
         if isinstance(name, str):
             yield name, list(_addresses(own))
-
-
-def _static_pods(text: str) -> Iterator[str]:
-    """The nodes of the static pods in a list."""
-    for each in _objects(_object(text).get("items")):
-        annotations = _mapping(_mapping(each.get("metadata")).get("annotations"))
-        name = _mapping(each.get("spec")).get("nodeName")
-        if MIRROR in annotations and isinstance(name, str):
-            yield name
 
 
 def _object(text: str) -> dict[str, Any]:

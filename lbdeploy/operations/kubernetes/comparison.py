@@ -17,7 +17,7 @@ from lbdeploy.operations.arguments import chosen
 from lbdeploy.operations.kubernetes.api_servers import ApiServer, ControlPlane
 
 # "same": in both. "missing": hosts.toml lacks it. "gone": of no node of the control plane any more. "silent": of one
-# that announces no API server now. "unknown": not announced, and of a node that is gone, or of no node from the first.
+# that announces no API server now. "unknown": not announced, and the cluster does not say who is its control plane.
 State = Literal["same", "missing", "gone", "silent", "unknown"]
 
 
@@ -65,11 +65,11 @@ class Comparison:
 
     def to_json(self) -> dict[str, object]:
         """The keys of the JSON document."""
-        withheld = self.plane.withheld
+        without = self.plane.without_nodes
         return {
             "servers": [row.to_json() for row in self.rows],
             "vips_announced": [str(each) for each in self.plane.shadowed],
-            **({"nodes_error": withheld.to_json()} if withheld else {}),
+            **({"nodes_error": without.to_json()} if without else {}),
         }
 
 

@@ -32,14 +32,8 @@ def lines(comparison: Comparison, file: str, then: str, *, written: bool) -> Ite
     if plane.shadowed:
         vips = listed([str(each) for each in plane.shadowed])
         yield ("! ", "warn"), f"the cluster announces {vips} as an API server: a VIP, which is not taken for one"
-    if plane.withheld:
-        yield (
-            ("! ", "warn"),
-            f"it does not say who belongs to it, so no server is taken for gone: {plane.withheld.message}",
-        )
-    for server in dict.fromkeys(row.server for row in comparison.rows if row.state == "unknown"):
-        why = "the API can't tell whether it is down or gone"
-        yield ("! ", "warn"), f"{server} is not announced, and {why}: if it is gone for good, remove it from {file}"
+    if plane.without_nodes:
+        yield ("! ", "warn"), f"its nodes are not known, so no server is taken for gone: {plane.without_nodes.message}"
     for frontend in comparison.strange:
         yield ("! ", "warn"), f"it names none of the servers of {frontend}: it may be another cluster"
     if not comparison.differences:

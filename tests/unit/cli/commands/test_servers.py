@@ -21,11 +21,11 @@ def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_same(run: Run, bin_: Path) -> None:
-    """Exit code 0; three questions, and nothing is written."""
+    """Exit code 0; two questions, and nothing is written."""
     done = run("servers")
     assert (done.code, done.err) == (0, "")
     assert "Nothing to do: hosts.toml has the API servers that the cluster names." in done.out
-    assert len((bin_ / "asked").read_text().splitlines()) == 3
+    assert len((bin_ / "asked").read_text().splitlines()) == 2
 
 
 def test_a_replaced_server(run: Run, bin_: Path, tmp_path: Path) -> None:
@@ -45,16 +45,6 @@ def test_a_replaced_server(run: Run, bin_: Path, tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o640
     assert run("servers").code == 0
     assert run("--json", "servers", "--write").json["written"] is False
-
-
-def test_a_server_that_may_be_down_stays(run: Run, bin_: Path, tmp_path: Path) -> None:
-    """As one of k0s, whose controllers need not be nodes: it is told, and the operator knows whether it is gone."""
-    before = (tmp_path / "hosts.toml").read_text()
-    kube.kubectl(bin_, kube.slices(ONE, THREE), kube.nodes({"c1": [ONE], "c3": [THREE]}), kube.pods())
-    done = run("servers", "--write")
-    assert done.code == 0
-    assert "master2 is not announced" in " ".join(done.out.split())
-    assert (tmp_path / "hosts.toml").read_text() == before
 
 
 def test_line_ends_and_links_stay(run: Run, bin_: Path, tmp_path: Path) -> None:

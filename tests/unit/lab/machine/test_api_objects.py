@@ -15,7 +15,6 @@ from lbdeploy.lab.host.paths import Place
 from lbdeploy.lab.machine import api_objects
 from lbdeploy.lab.machine.apiserver import find
 from lbdeploy.lab.machine.topology import topology
-from lbdeploy.operations.kubernetes.api_servers import PODS, _static_pods
 
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
@@ -49,9 +48,6 @@ def test_who_is_stopped_is_a_node_and_no_endpoint(file: str) -> None:
     assert endpoints is not None
     assert [each["ip"] for each in endpoints["subsets"][0]["addresses"]] == ["192.168.1.21", "192.168.1.23"]
     assert "while" not in json.dumps([nodes, slices, endpoints])
-    pods = find(file, PODS.partition("?")[0])
-    assert pods is not None
-    assert [*_static_pods(json.dumps(pods))] == ["master1", "master2", "master3"]
 
 
 def test_objects_by_name_and_those_that_there_are_not(file: str, place: Place) -> None:

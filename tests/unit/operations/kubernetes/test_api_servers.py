@@ -27,10 +27,8 @@ def named(plane: ControlPlane) -> list[tuple[str | None, str, int | None, bool]]
     return [(each.node, str(each.address), each.port, each.announced) for each in plane.servers]
 
 
-def asked(
-    folder: Path, slices: str, nodes: str, vips: tuple[Address, ...] = (VIP,), pods: str | None = None
-) -> ControlPlane:
-    kube.kubectl(folder, slices, nodes, pods)
+def asked(folder: Path, slices: str, nodes: str, vips: tuple[Address, ...] = (VIP,)) -> ControlPlane:
+    kube.kubectl(folder, slices, nodes)
     return control_plane(Kubectl(), vips)
 
 
@@ -61,34 +59,11 @@ def test_controllers_that_are_no_nodes(folder: Path) -> None:
     assert not plane.complete
 
 
-@pytest.mark.parametrize("pods", [kube.pods(), kube.pods("c1"), kube.pods("c1", "c3", static=False)])
-def test_controllers_of_which_only_some_are_nodes(folder: Path, pods: str) -> None:
-    """As with k0s's --enable-worker: another one that is down was perhaps never a node, and is not gone."""
-    nodes = kube.nodes({"c1": ["192.168.1.21"], "c3": ["192.168.1.23"]})
-    plane = asked(folder, kube.slices("192.168.1.21", "192.168.1.23"), nodes, pods=pods)
-    assert [each.node for each in plane.servers] == ["c1", "c3"]
-    assert not plane.complete
-
-
-def test_api_servers_that_kubelets_run(folder: Path) -> None:
-    """As with kubeadm, RKE2 and Talos: each host of an API server is a node, or was."""
-    nodes = kube.nodes({"m1": [ONE], "m2": [TWO]})
-    assert asked(folder, kube.slices(ONE), nodes, pods=kube.pods("m1")).complete
-
-
-def test_pods_that_may_not_be_listed(folder: Path) -> None:
-    """Then nobody is taken for gone, and the refusal is kept."""
-    refusal = kube.FORBIDDEN.replace("nodes", "pods")
-    plane = asked(folder, kube.slices(ONE), kube.nodes({"m1": [ONE]}), pods=refusal)
-    assert (named(plane), plane.complete) == ([("m1", ONE, 6443, True)], False)
-    assert "pods is forbidden" in str(plane.withheld)
-
-
 def test_nodes_that_may_not_be_listed(folder: Path) -> None:
     """The slices are enough to go on with; the refusal is kept."""
     plane = asked(folder, kube.slices(ONE), kube.FORBIDDEN)
     assert (len(plane.servers), plane.complete) == (1, False)
-    assert "Forbidden" in str(plane.withheld)
+    assert "Forbidden" in str(plane.without_nodes)
 
 
 def test_a_cluster_of_before_1_21(folder: Path) -> None:

@@ -18,7 +18,7 @@ HOME = "192.168.1."
 def plane(*announced: str, nodes: dict[str, str] | None = None, port: int = 6443) -> ControlPlane:
     """A cluster that announces servers with these last numbers."""
     own = {name: [ip_address(HOME + last)] for name, last in (nodes or {}).items()}
-    return combined([(ip_address(HOME + last), port) for last in announced], own, (), pods=own)
+    return combined([(ip_address(HOME + last), port) for last in announced], own, ())
 
 
 def states(found: Comparison) -> dict[str, str]:
@@ -90,7 +90,7 @@ def test_another_cluster(seed: Cluster) -> None:
 
 def test_the_document(seed: Cluster) -> None:
     """Every server, and what the cluster did not tell."""
-    refused = replace(plane("21"), withheld=ApiError("no"), shadowed=(ip_address("192.168.0.10"),))
+    refused = replace(plane("21"), without_nodes=ApiError("no"), shadowed=(ip_address("192.168.0.10"),))
     document = compared(seed, refused).to_json()
     assert document["vips_announced"] == ["192.168.0.10"]
     assert document["nodes_error"] == ApiError("no").to_json()

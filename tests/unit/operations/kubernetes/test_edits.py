@@ -34,7 +34,7 @@ def test_the_text_follows(seed: Cluster) -> None:
     """New ones are added, and those that are gone removed."""
     nodes = {name: [ip_address(f"192.168.1.2{last}")] for last, name in enumerate(("m1", "m2", "m4"), 1) if last < 3}
     nodes["m4"] = [ip_address("192.168.1.24")]
-    plane = combined([(own[0], 6443) for own in nodes.values()], nodes, (), pods=nodes)
+    plane = combined([(own[0], 6443) for own in nodes.values()], nodes, ())
     old = seed.path.read_text()
     new = followed(seed.path, old, compared(seed, plane))
     assert new == old.replace('master3 = "192.168.1.23"', 'm4 = "192.168.1.24"')

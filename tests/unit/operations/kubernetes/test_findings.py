@@ -17,7 +17,7 @@ from lbdeploy.operations.kubernetes.findings import findings, unknown
 
 def comparison(seed: Cluster, *announced: str) -> Comparison:
     nodes = {f"node{last}": [ip_address(f"192.168.1.{last}")] for last in announced}
-    return compared(seed, combined([(own[0], 6443) for own in nodes.values()], nodes, (), pods=nodes))
+    return compared(seed, combined([(own[0], 6443) for own in nodes.values()], nodes, ()))
 
 
 def test_a_difference_is_a_warning(seed: Cluster) -> None:

@@ -16,7 +16,7 @@ THEN = "lbdeploy servers --write"
 
 def comparison(seed: Cluster, *announced: str) -> Comparison:
     nodes = {f"node{last}": [ip_address(f"192.168.1.{last}")] for last in announced}
-    return compared(seed, combined([(own[0], 6443) for own in nodes.values()], nodes, (), pods=nodes))
+    return compared(seed, combined([(own[0], 6443) for own in nodes.values()], nodes, ()))
 
 
 def said(found: Comparison, *, written: bool = False) -> list[str]:
@@ -49,7 +49,7 @@ def test_no_difference(seed: Cluster) -> None:
 def test_what_is_not_known(seed: Cluster) -> None:
     """VIPs that are announced, nodes that may not be listed, and what may be another cluster."""
     found = comparison(seed, "77")
-    plane = replace(found.plane, shadowed=(ip_address("192.168.0.10"),), withheld=ApiError("Forbidden"))
+    plane = replace(found.plane, shadowed=(ip_address("192.168.0.10"),), without_nodes=ApiError("Forbidden"))
     first, second, third, *_ = said(replace(found, plane=plane))
     assert first.startswith("! the cluster announces 192.168.0.10 as an API server: a VIP")
     assert second.endswith("no server is taken for gone: Forbidden")
