@@ -66,7 +66,7 @@ def understood(machine: Machine) -> HandMadeNode:
     found = [each for each in proxies(sections, machine.names) if each.front.head.place.file not in stay]
     for path in {path for each in found if (path := each.option("ca-file"))}:
         machine.sources["haproxy"].file(path)
-    return HandMadeNode(machine, entries, sections, found, instances(entries))
+    return HandMadeNode(machine, entries, sections, found, instances(entries, machine.links))
 
 
 def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None) -> Adopted:
@@ -96,7 +96,7 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
         frontends.files[FILE] = file_of({name: each.text() for name, each in kept.items()}, draft["nodes"])
     draft = finished(draft)
     files = own.files | frontends.files
-    made = (own, draft, best, tuple(grouped))
+    made = (own, draft, best, tuple(grouped), {each.name: each.machine.addresses for each in nodes})
     sides = [KeepalivedSide(each.name, each.entries, mains[each.name], *made) for each in nodes]
     rows = [row for each in sides for row in vrrp_rows.rows(each)]
     rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, kept[each.name], best)]
@@ -166,7 +166,7 @@ def _networks(nodes: Sequence[HandMadeNode], mains: Mapping[str, HandMade]) -> l
             str(error),
             node=error.node,
             state=UNTOUCHED,
-            fix=f"give the node an address on {error.interface or 'that interface'}, which hosts.toml needs",
+            fix=error.fix,
         ) from None
 
 
