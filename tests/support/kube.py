@@ -32,14 +32,14 @@ def slices(*addresses: str, port: int = 6443) -> str:
     return json.dumps({"kind": "EndpointSliceList", "items": [{"endpoints": endpoints, "ports": ports}]})
 
 
-def nodes(of: Mapping[str, Sequence[str]]) -> str:
+def nodes(of: Mapping[str, Sequence[str]], **labels: str) -> str:
     """The control plane's nodes with their addresses."""
-    return json.dumps({"kind": "NodeList", "items": [_node(name, own) for name, own in of.items()]})
+    return json.dumps({"kind": "NodeList", "items": [_node(name, own, labels) for name, own in of.items()]})
 
 
-def _node(name: str, own: Sequence[str]) -> dict[str, Any]:
+def _node(name: str, own: Sequence[str], labels: Mapping[str, str]) -> dict[str, Any]:
     addresses = [{"type": "Hostname", "address": name}, *({"type": "InternalIP", "address": each} for each in own)]
-    return {"metadata": {"name": name}, "status": {"addresses": addresses}}
+    return {"metadata": {"name": name, "labels": labels}, "status": {"addresses": addresses}}
 
 
 def kubectl(folder: Path, endpoint_slices: str, control_plane: str) -> Path:

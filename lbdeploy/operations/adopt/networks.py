@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lbdeploy.config.model import Address, Interface
 from lbdeploy.node.parsers import Link
-from lbdeploy.operations.adopt.keepalived.instances import HandMade
+from lbdeploy.operations.adopt.keepalived.instances import HandMade, is_link_local
 
 
 @dataclass(slots=True)
@@ -35,14 +35,12 @@ class NodeSide:
 
 
 class UnplacedError(Exception):
-    """A node has no address of its own where a VIP is: `node`, `interface`."""
+    """A node does not say where something is, or has no address of its own there: `node`, and the `fix`."""
 
-    def __init__(self, node: str, interface: str, vip: str) -> None:
-        super().__init__(
-            f"{node} has no address of its own on {interface or 'the interface of its instance'} for {vip}"
-        )
+    def __init__(self, node: str, message: str, fix: str) -> None:
+        super().__init__(message)
         self.node = node
-        self.interface = interface
+        self.fix = fix
 
 
 def found_networks(sides: Mapping[str, NodeSide]) -> list[FoundNetwork]:
@@ -73,8 +71,22 @@ def _vips(sides: Mapping[str, NodeSide]) -> list[Interface]:
 
 def _vrrp_place(sides: Mapping[str, NodeSide], vips: set[Address]) -> FoundNetwork:
     interfaces = {name: side.main.interface for name, side in sides.items()}
-    addresses = {name: side.main.source or _primary(name, side, vips) for name, side in sides.items()}
+    for name in (each for each, interface in interfaces.items() if not interface):
+        instance = f"vrrp_instance {sides[name].main.name}"
+        message = f"{instance} names no interface, nor do unicast_src_ip, a peer, default_interface or a VIP tell which"
+        raise UnplacedError(name, message, f"write interface INTERFACE into {instance} on {name}; then lbdeploy adopt")
+    addresses = {name: _source(side) or _primary(name, side, vips) for name, side in sides.items()}
     return FoundNetwork(interfaces, addresses)
+
+
+def _source(side: NodeSide) -> Address | None:
+    """The address that adverts come from, where it is given, and hosts.toml can have it."""
+    return None if is_link_local(side.main.source) else side.main.source
+
+
+def _no_address(node: str, interface: str, vip: Address) -> UnplacedError:
+    fix = f"give the node an address on {interface}, which hosts.toml needs"
+    return UnplacedError(node, f"{node} has no address of its own on {interface} for {vip}", fix)
 
 
 def _primary(name: str, side: NodeSide, vips: set[Address]) -> Address:
@@ -82,7 +94,7 @@ def _primary(name: str, side: NodeSide, vips: set[Address]) -> Address:
     version = side.main.vips[0].address.version
     own = [each.ip for each in _own(side.links, side.main.interface, vips) if each.version == version]
     if not own:
-        raise UnplacedError(name, side.main.interface, str(side.main.vips[0].address.ip))
+        raise _no_address(name, side.main.interface, side.main.vips[0].address.ip)
     return own[0]
 
 
@@ -95,7 +107,7 @@ def _own(links: Sequence[Link], interface: str, vips: set[Address]) -> list[Inte
 
 def _put(found: list[FoundNetwork], vip: Interface, sides: Mapping[str, NodeSide], vips: set[Address]) -> None:
     """Adds a VIP to the network that it is on, which may be a new one."""
-    interfaces = {name: _interface(side, vip.ip) or _any_interface(sides, vip.ip) for name, side in sides.items()}
+    interfaces = {name: _interface(side, vip.ip) or _any_interface(sides, vip) for name, side in sides.items()}
     there = [each for each in found if each.interfaces == interfaces]
     fitting = [each for each in there if all(_fits(address, vip, each) for address in each.addresses.values())]
     if not fitting:
@@ -108,7 +120,7 @@ def _put(found: list[FoundNetwork], vip: Interface, sides: Mapping[str, NodeSide
         elif there:
             fitting = there  # keepalived needs no address in the VIP's subnet; hosts.toml says if it minds
         else:
-            raise UnplacedError(missing, interfaces[missing], str(vip.ip))
+            raise _no_address(missing, interfaces[missing], vip.ip)
     fitting[0].vips.append(vip)
 
 
@@ -128,6 +140,11 @@ def _interface(side: NodeSide, vip: Address) -> str:
     return found[0] if found else ""
 
 
-def _any_interface(sides: Mapping[str, NodeSide], vip: Address) -> str:
-    """For a node whose file lacks the VIP: the interface that it is on elsewhere."""
-    return next(name for side in sides.values() if (name := _interface(side, vip)))
+def _any_interface(sides: Mapping[str, NodeSide], vip: Interface) -> str:
+    """For a node whose file lacks the VIP, or its interface: the one that it is on elsewhere."""
+    found = next((name for side in sides.values() if (name := _interface(side, vip.ip))), "")
+    if not found:
+        message = f"VIP {vip} is on no interface that is named: neither dev, interface nor default_interface says one"
+        node = next(iter(sides))
+        raise UnplacedError(node, message, f"write {vip} dev INTERFACE on {node}; then lbdeploy adopt")
+    return found

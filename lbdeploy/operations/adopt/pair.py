@@ -13,7 +13,8 @@ from lbdeploy.config.model import Interface
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.node.paths import HOSTS
 from lbdeploy.operations.adopt.haproxy import explanations as haproxy_rows
-from lbdeploy.operations.adopt.haproxy.frontends import Frontends
+from lbdeploy.operations.adopt.haproxy import http_checks
+from lbdeploy.operations.adopt.haproxy.frontends import Frontends, leave_to_each
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, PATTERN, KeptSections, file_of, kept_sections
 from lbdeploy.operations.adopt.haproxy.places import Places, placed
 from lbdeploy.operations.adopt.haproxy.proxies import Proxy, bound, local_ports, proxies
@@ -64,9 +65,9 @@ def understood(machine: Machine) -> HandMadeNode:
     sections = haproxy_cfg.parse(machine.haproxy_files(), machine.environment_of("haproxy"))
     stay = machine.files_that_stay()
     found = [each for each in proxies(sections, machine.names) if each.front.head.place.file not in stay]
-    for path in {path for each in found if (path := each.option("ca-file"))}:
-        machine.sources["haproxy"].file(path)
-    return HandMadeNode(machine, entries, sections, found, instances(entries))
+    for server in (each for proxy in found for each in proxy.servers):
+        http_checks.certificates(server, machine.sources["haproxy"])
+    return HandMadeNode(machine, entries, sections, found, instances(entries, machine.links))
 
 
 def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None) -> Adopted:
@@ -96,7 +97,7 @@ def adopted(nodes: Sequence[HandMadeNode], cluster: str, user: str | None = None
         frontends.files[FILE] = file_of({name: each.text() for name, each in kept.items()}, draft["nodes"])
     draft = finished(draft)
     files = own.files | frontends.files
-    made = (own, draft, best, tuple(grouped))
+    made = (own, draft, best, tuple(grouped), {each.name: each.machine.addresses for each in nodes})
     sides = [KeepalivedSide(each.name, each.entries, mains[each.name], *made) for each in nodes]
     rows = [row for each in sides for row in vrrp_rows.rows(each)]
     rows += [row for each in nodes for row in _haproxy_rows(each, nodes, frontends, kept[each.name], best)]
@@ -166,7 +167,7 @@ def _networks(nodes: Sequence[HandMadeNode], mains: Mapping[str, HandMade]) -> l
             str(error),
             node=error.node,
             state=UNTOUCHED,
-            fix=f"give the node an address on {error.interface or 'that interface'}, which hosts.toml needs",
+            fix=error.fix,
         ) from None
 
 
@@ -194,6 +195,7 @@ def _nodes(
 def _frontends(nodes: Sequence[HandMadeNode], best: str, places: Places) -> Frontends:
     """Those of the preferred node, then what only another node has."""
     made = Frontends(places)
+    leave_to_each({each.name: each.proxies for each in nodes}, places)
     ordered = sorted(nodes, key=lambda each: each.name != best)
     for each in ordered:
         for proxy in (one for one in each.proxies if not one.why):
@@ -210,7 +212,8 @@ def _no_frontend(node: HandMadeNode) -> RemoteError:
         f"haproxy serves nothing that a frontend of hosts.toml could: {there}",
         node=node.name,
         state=UNTOUCHED,
-        fix=typed("init", after=" writes a hosts.toml for a pair that is built anew"),
+        fix=f"{'change that section on the nodes; or ' if why else ''}"
+        f"{typed('init', after=' writes a hosts.toml for a pair that is built anew')}",
     )
 
 

@@ -20,6 +20,9 @@ IN_DEFAULT = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 SLICES = f"{IN_DEFAULT}?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"  # of clusters before 1.21
 NODES = "/api/v1/nodes?labelSelector=node-role.kubernetes.io%2Fcontrol-plane"
+# The beginning of a label of k0s's controllers that are nodes, too; others of the same cluster may be none
+# (k0s documentation, Configuration options for worker nodes: --enable-worker).
+OF_K0S = "node.k0sproject.io/"
 EMPTY = (
     "the cluster names no API server: its EndpointSlices have none but the VIPs, and no node is of its control plane"
 )
@@ -42,7 +45,7 @@ class ApiServer:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """What a cluster says. `complete`: its nodes include those of its API servers, so that who is no node is gone.
+    """What a cluster says. `complete`: the host of each of its API servers is a node, so that who is no node is gone.
 
     `shadowed`: addresses that it announces, but that are VIPs: who asks them asks the load balancer.
     """
@@ -63,17 +66,27 @@ def control_plane(kubectl: Kubectl, vips: Iterable[Address]) -> ControlPlane:
     endpoints = list(_endpoints(slices if slices is not None else kubectl.get(ENDPOINTS) or "{}"))
     without = None
     nodes: Nodes = {}
+    all_are_nodes = True
     try:
-        nodes = dict(_nodes(kubectl.get(NODES) or "{}"))
+        told = kubectl.get(NODES) or "{}"
+        nodes, all_are_nodes = dict(_nodes(told)), not _is_of_k0s(told)
     except ApiError as error:
         without = error
-    return combined(endpoints, nodes, vips, without)
+    return combined(endpoints, nodes, vips, without, all_are_nodes=all_are_nodes)
 
 
 def combined(
-    endpoints: Iterable[Endpoint], nodes: Nodes, vips: Iterable[Address], without: ApiError | None = None
+    endpoints: Iterable[Endpoint],
+    nodes: Nodes,
+    vips: Iterable[Address],
+    without: ApiError | None = None,
+    *,
+    all_are_nodes: bool = True,
 ) -> ControlPlane:
-    """What slices and nodes say together. Raises ApiError where that is nothing."""
+    """What slices and nodes say together. `all_are_nodes`: every API server's host is one, once it has joined.
+
+    Raises ApiError where that is nothing.
+    """
     reserved = set(vips)
     announced = sorted({each for each in endpoints if each[0] not in reserved}, key=_by_address)
     shadowed = sorted({each[0] for each in endpoints if each[0] in reserved}, key=_order)
@@ -83,7 +96,7 @@ def combined(
     silent = [_silent(name, own, trusted=not servers) for name, own in nodes.items() if own and name not in seen]
     if not servers and not silent:
         raise without or ApiError(EMPTY, fix="name the servers in hosts.toml by hand, as they are")
-    complete = bool(servers) and all(server.node for server in servers)
+    complete = all_are_nodes and bool(servers) and all(server.node for server in servers)
     return ControlPlane((*servers, *silent), complete, tuple(shadowed), without)
 
 
@@ -118,6 +131,12 @@ def _nodes(text: str) -> Iterator[tuple[str, list[Address]]]:
         own = [address for kind in ("InternalIP", "ExternalIP") for of, address in given if of == kind]
         if isinstance(name, str):
             yield name, list(_addresses(own))
+
+
+def _is_of_k0s(text: str) -> bool:
+    """Whether any node of a list has a label of k0s's."""
+    metadata = [_mapping(each.get("metadata")) for each in _objects(_object(text).get("items"))]
+    return any(label.startswith(OF_K0S) for each in metadata for label in _mapping(each.get("labels")))
 
 
 def _object(text: str) -> dict[str, Any]:

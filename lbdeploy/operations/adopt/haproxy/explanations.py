@@ -9,14 +9,13 @@ from typing import Any
 from lbdeploy.operations.adopt.haproxy import http_checks
 from lbdeploy.operations.adopt.haproxy.frontends import Frontends, name_in
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE, KeptSections
-from lbdeploy.operations.adopt.haproxy.meanings import DEFAULTS, GLOBALS, PROXY, SERVER
-from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, HandMadeServer, Proxy, server_options
+from lbdeploy.operations.adopt.haproxy.meanings import BIND, DEFAULTS, GLOBALS, PROXY
+from lbdeploy.operations.adopt.haproxy.proxies import ANY, Endpoint, HandMadeServer, Proxy, bind_options, server_options
+from lbdeploy.operations.adopt.haproxy.server_options import Served, lost_of_many
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive, Section, seconds
 from lbdeploy.operations.adopt.reading.machine import Machine
 from lbdeploy.operations.adopt.rows import UNREAD, LineRow, Meaning, row
 
-_TIMES = {"inter": "interval", "fastinter": "fast_interval", "downinter": "fast_interval", "slowstart": "slow_start"}
-_COUNTS = {"rise": "rise", "fall": "fall"}
 _TIMEOUTS = {
     "connect": ["connect_timeout"],
     "client": ["client_timeout"],
@@ -24,6 +23,7 @@ _TIMEOUTS = {
     "check": ["check_timeout"],
     "tunnel": ["client_timeout", "server_timeout"],
 }
+_NO_LIMIT = "max_connections is not set: it would be one limit of all addresses together"
 _OF_HTTP: Meaning = ("equal", "of HTTP only: frontends of hosts.toml pass TCP on")
 
 
@@ -139,12 +139,26 @@ def _looked_up(
 def _bind(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
     own = [end for each in side.proxies for end in each.endpoints if end.line is line]
     key = ", ".join(f"frontends.{name}" for name in names)
+    lost = _words_of_bind(side, names, line)
     if any(each.address == ANY for each in own):
-        return "changes", f"{key}: open on the VIPs alone, no longer at the nodes' own addresses nor at 127.0.0.1"
+        alone = f"{key}: open on the VIPs alone, no longer at the nodes' own addresses nor at 127.0.0.1"
+        return "changes", "; ".join((alone, *lost))
     elsewhere = [each.address for each in own if each.address not in side.vips]
     if elsewhere:
         return "ends", f"{', '.join(elsewhere)} is no VIP: frontends of hosts.toml are open on VIPs alone"
-    return _on_vip(side, names, own, key)
+    verdict, meaning = _on_vip(side, names, own, key)
+    return ("changes", "; ".join((meaning, *lost))) if lost else (verdict, meaning)
+
+
+def _words_of_bind(side: HaproxySide, names: Sequence[str], line: Directive) -> list[str]:
+    """What the frontends do otherwise than the words behind the addresses say."""
+    options = bind_options(line)
+    lost = [BIND[word] for word in options if BIND.get(word)]
+    limit = options.get("maxconn", "0")
+    there = [str(table.get("max_connections", 0)) for table in side.tables(names)]
+    if limit != "0" and {*there} != {limit}:
+        lost.append(f"max_connections = {', '.join(there)}" if {*there} != {"0"} else _NO_LIMIT)
+    return lost
 
 
 def _on_vip(side: HaproxySide, names: Sequence[str], own: Sequence[Endpoint], key: str) -> Meaning:
@@ -189,47 +203,45 @@ def _all(side: HaproxySide, names: Sequence[str], key: str, value: str) -> Meani
 
 
 def _options(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
-    """Options of all servers: kept if hosts.toml has the value of each."""
-    lost = [
-        text for option, value in server_options(line.words[1:]).items() if (text := _lost(side, names, option, value))
-    ]
+    """Options of all servers: kept if hosts.toml has the value of each for each of these."""
+    of = (each for each in side.proxies if not each.why and _is_of(each, line))
+    served = [each for proxy in of for server in proxy.servers for each in _served(side, names, proxy, server)]
+    lost = lost_of_many(served, server_options(line.words[1:]))
+    if lost is None:
+        return "equal", "no server has these from here"
     return ("changes", "; ".join(lost)) if lost else ("kept", f"interval, rise, fall and so on of frontends.{names[0]}")
 
 
-def _lost(side: HaproxySide, names: Sequence[str], option: str, value: str) -> str:
-    """What is not as an option of a server says; "" if it is."""
-    table = side.tables(names)[0]
-    if option in _TIMES:
-        return "" if seconds(value) == table.get(_TIMES[option]) else f"{_TIMES[option]} = {table.get(_TIMES[option])}"
-    if option in _COUNTS:
-        return "" if value == str(table[option]) else f"{option} = {table[option]}"
-    if option == "verify":
-        kept = value == "none" or table["check"] != "https" or "check_ca_file" in table
-        return "" if kept else "the check does not verify who answers: give check_ca_file"
-    if option == "check-ssl":
-        return "" if table["check"] == "https" else "the check does not speak TLS: it connects"
-    return SERVER.get(option, f"without {option}")
+def _served(side: HaproxySide, names: Sequence[str], proxy: Proxy, server: HandMadeServer) -> Iterator[Served]:
+    """What each frontend that a section became has in place of a server, unless that is another server's."""
+    sources = side.machine.sources["haproxy"]
+    for table in side.tables([each for each in side.names_of(proxy) if each in names]):
+        name = name_in(table, server)
+        if name is not None and not proxy.has_before(server):
+            entry = table["servers"][name]
+            trusted = http_checks.certificates_in(side.frontends.files.get(table.get("check_ca_file", ""), ""))
+            own = http_checks.certificates(server, sources)
+            yield Served(proxy, server, table, entry if isinstance(entry, dict) else {}, own, trusted)
 
 
 def _server(side: HaproxySide, names: Sequence[str], line: Directive) -> Meaning:
-    of = next((proxy for proxy in side.proxies if any(each.line is line for each in proxy.servers)), None)
-    found = next((each for each in of.servers if each.line is line), None) if of else None
-    known = [name_in(table, found) for table in side.tables(names)] if found else []
-    if found is None or None in known or (of and of.has_before(found)):
+    pairs = ((proxy, each) for proxy in side.proxies for each in proxy.servers if each.line is line)
+    served = [each for proxy, server in pairs for each in _served(side, names, proxy, server)]
+    if not served:
         return "ends", "it is the same address and port as another server, or no address"
-    own = server_options(line.words[3:])
-    lost = [text for option, value in own.items() if (text := _lost(side, names, option, value))]
+    found = served[0].server
+    lost = list(dict.fromkeys(text for each in served for text in each.lost_of_line(found.own)))
     if found.host:
         lost.append(f"{found.host} is {found.address} for {side.machine.name} at present, which hosts.toml has")
-    if of and _backups_begin_to_share(side.tables(names)[0], of, found):
+    if any(_backups_begin_to_share(each.table, each.proxy, found) for each in served):
         lost.append("all backups share the load: without option allbackups, the first of them alone has it now")
     if "check" not in found.options:
         lost.insert(0, "it is checked, which it is not now: while it does not answer, it gets no connections")
-    key = f"frontends.{names[0]}.servers.{known[0]}"
+    key = f"frontends.{names[0]}.servers.{name_in(side.tables(names)[0], found)}"
     return ("changes", f"{key}; {'; '.join(lost)}") if lost else ("kept", key)
 
 
-def _backups_begin_to_share(table: dict[str, Any], proxy: Proxy, server: HandMadeServer) -> bool:
+def _backups_begin_to_share(table: Mapping[str, Any], proxy: Proxy, server: HandMadeServer) -> bool:
     """Whether a server is one of several backups of which haproxy uses one at a time: lbdeploy's frontends use all."""
     backups = [each for each in table["servers"].values() if isinstance(each, dict) and "backup" in each]
     return "backup" in server.options and len(backups) > 1 and not proxy.back.has_option("allbackups")

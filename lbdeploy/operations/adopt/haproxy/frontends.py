@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -17,7 +17,6 @@ from lbdeploy.operations.adopt.reading.sources import Sources
 
 _BALANCE = {"roundrobin": "roundrobin", "static-rr": "roundrobin", "leastconn": "leastconn", "source": "source"}
 _LONGEST = 86400.0 * 20
-_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -67,7 +66,7 @@ class Frontends:
             {"port": port, "balance": _balance(proxy)}
             | http_checks.table(proxy)
             | dict(_times(proxy))
-            | dict(_options(proxy))
+            | dict(_options(proxy, port))
         )
         if made["check"] == "https":
             self._authority(made, name, proxy, sources)
@@ -76,12 +75,27 @@ class Frontends:
 
     def _authority(self, made: dict[str, Any], name: str, proxy: Proxy, sources: Sources) -> None:
         """The CA that servers are checked with, copied beside hosts.toml."""
-        path = proxy.option("ca-file") or ""
-        text = sources.file(path) if path and proxy.option("verify") == "required" else None
-        certificates = _CERTIFICATE.findall(text or "")
-        if certificates:
+        if found := http_checks.authorities(proxy, sources):
             made["check_ca_file"] = f"ca/{name}.pem"
-            self.files[made["check_ca_file"]] = "".join(f"{each}\n" for each in certificates)
+            self.files[made["check_ca_file"]] = "".join(f"{each}\n" for each in found)
+
+
+def leave_to_each(nodes: Mapping[str, Sequence[Proxy]], places: Places) -> None:
+    """Sets `why` of each section at whose port another node does what no frontend can: a node would have it twice."""
+    every = [(name, proxy, _open(places, proxy, of_node)) for name, of_node in nodes.items() for proxy in of_node]
+    left = [each for each in every if each[1].why]
+    while left:
+        node, cause, there = left.pop()
+        for other in every:
+            name, proxy, ports = other
+            if name != node and not proxy.why and (common := ports & there):
+                port = min(port for _, port in common)
+                proxy.why = f"{node} has {cause.front.kind} {cause.front.name} at port {port}: {cause.why}"
+                left.append(other)
+
+
+def _open(places: Places, proxy: Proxy, beside: Sequence[Proxy]) -> set[tuple[str, int]]:
+    return {(vip, port) for port, vips in places.reached(proxy, beside).items() for vip in vips}
 
 
 def _balance(proxy: Proxy) -> str:
@@ -97,8 +111,8 @@ def _times(proxy: Proxy) -> Iterator[tuple[str, Any]]:
     yield "rise", _count(proxy.option("rise"), 2)
     yield "fall", _count(proxy.option("fall"), 3)
     yield from _timeouts(proxy, interval)
-    if "slowstart" in {key for each in proxy.servers for key in each.options}:
-        yield "slow_start", _seconds(proxy.option("slowstart"), 1)
+    if start := proxy.option("slowstart"):
+        yield "slow_start", _seconds(start, 1)
 
 
 def _timeouts(proxy: Proxy, interval: float) -> Iterator[tuple[str, Any]]:
@@ -111,14 +125,13 @@ def _timeouts(proxy: Proxy, interval: float) -> Iterator[tuple[str, Any]]:
     yield "check_timeout", bounded(check) if check else interval
 
 
-def _options(proxy: Proxy) -> Iterator[tuple[str, Any]]:
-    if all("send-proxy-v2" in each.options for each in proxy.servers):
+def _options(proxy: Proxy, port: int) -> Iterator[tuple[str, Any]]:
+    if any("send-proxy-v2" in each.options for each in proxy.servers):  # all of them, or it would be no frontend
         yield "proxy_protocol", True
     if proxy.option("on-marked-down") == "shutdown-sessions":
         yield "when_down", "close"
-    line = proxy.front.last("maxconn")
-    if line and len(line.words) > 1 and re.fullmatch(r"[1-9][0-9]{0,6}", line.words[1]):
-        yield "max_connections", int(line.words[1])
+    if limit := proxy.limit(port):
+        yield "max_connections", limit
 
 
 def _seconds(text: str | None, default: float) -> float:

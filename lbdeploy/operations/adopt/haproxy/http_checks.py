@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lbdeploy.common.redact import hidden
-from lbdeploy.operations.adopt.haproxy.proxies import Proxy
+from lbdeploy.operations.adopt.haproxy.proxies import HandMadeServer, Proxy
 from lbdeploy.operations.adopt.reading.haproxy_cfg import Directive
+from lbdeploy.operations.adopt.reading.sources import Sources
 
 _MOST = 20  # that hosts.toml takes
 _DEFAULT = (200,)
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_DNS_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 # Words of http-check expect that a value follows, and that do not say which answer is expected.
 _ASIDE = frozenset((
     *("comment", "min-recv", "ok-status", "error-status", "tout-status", "status-code", "on-success", "on-error"),
@@ -36,8 +39,42 @@ def table(proxy: Proxy) -> dict[str, Any]:
     made: dict[str, Any] = {"check": "https", "check_path": _path(proxy)}
     ready = _ready(proxy)
     made |= {"check_status": ready} if ready != [*_DEFAULT] else {}
-    host = proxy.option("check-sni") or proxy.option("verifyhost")
+    host = _host(proxy)
     return made | ({"check_host": host} if host else {})
+
+
+def verified(server: HandMadeServer) -> bool:
+    """Whether haproxy verifies who answers a check by TLS: it does, unless it is told not to."""
+    return server.options.get("verify", "required") == "required" and "ca-file" in server.options
+
+
+def name_asked(server: HandMadeServer) -> str | None:
+    """The name that a check asks for: haproxy compares a certificate with the SNI that it sent, or else verifyhost."""
+    return server.options.get("check-sni") or (server.options.get("verifyhost") if verified(server) else None)
+
+
+def certificates(server: HandMadeServer, sources: Sources) -> list[str]:
+    """Those of its ca-file, whatever else is in there."""
+    path = server.options.get("ca-file")
+    return certificates_in(sources.file(path) or "") if path else []
+
+
+def certificates_in(text: str) -> list[str]:
+    """The certificates of a PEM file."""
+    return _CERTIFICATE.findall(text)
+
+
+def authorities(proxy: Proxy, sources: Sources) -> list[str]:
+    """The CAs of all servers; none where a server is not verified, and might be down if it were."""
+    found = [certificates(each, sources) if verified(each) else [] for each in proxy.servers]
+    return list(dict.fromkeys(each for of_server in found for each in of_server)) if all(found) else []
+
+
+def _host(proxy: Proxy) -> str | None:
+    """check_host: the name of all servers, if they have one that hosts.toml takes."""
+    names = {name_asked(each) for each in proxy.servers}
+    name = names.pop() if len(names) == 1 else None
+    return name if name and _DNS_NAME.fullmatch(name) else None
 
 
 def statuses(frontend: Mapping[str, Any]) -> list[int]:

@@ -69,6 +69,11 @@ DEFAULTS: dict[str, Meaning] = {
     "option httpchk": _OF_HTTP,
     "option http-use-htx": _OF_HTTP,
 }
+BIND = {  # words behind the addresses of a bind that no frontend has
+    "backlog": "the queue of connections that are not accepted yet is haproxy's default",
+    "transparent": "nothing is intercepted that is sent to other addresses",
+    "defer-accept": "a connection counts at once, not with its first data",
+}
 PROXY: dict[str, Meaning] = {
     **DEFAULTS,
     "default_backend": ("equal", "the frontend's servers are in its own section"),
@@ -96,17 +101,15 @@ PROXY: dict[str, Meaning] = {
     "dispatch": ("ends", "frontends have servers"),
     "errorfile": _OF_HTTP,
     "disabled": ("changes", "the frontend is open"),
-    "backlog": ("equal", "haproxy's default"),
+    "backlog": ("changes", BIND["backlog"]),
 }
-SERVER = {  # options of a server: "" if hosts.toml has them
-    **dict.fromkeys(
-        ("check", "weight", "backup", "maxconn", "send-proxy-v2", "check-send-proxy", "on-marked-down"), ""
-    ),
-    **dict.fromkeys(("no-check-ssl", "no-ssl", "no-backup", "enabled", "ca-file", "verifyhost", "check-sni"), ""),
+SERVER = {  # options that no table of hosts.toml is compared with; "" where nothing is lost
+    **dict.fromkeys(("check", "no-check", "no-check-ssl", "no-ssl", "no-backup", "no-send-proxy-v2", "enabled"), ""),
+    **dict.fromkeys(("no-send-proxy", "no-check-send-proxy", "no-verifyhost", "no-disabled", "no-agent-check"), ""),
     "id": "",
     "init-addr": "",
-    "tcp-ut": "",
     "send-proxy": "version 2 of the PROXY protocol, or none",
+    "crt": "the check shows no certificate of its own: check_certificate has one",
     "port": "the check asks at the port that clients' connections go to",
     "addr": "the check asks at the address that clients' connections go to",
     "minconn": "the limit does not grow with the load",

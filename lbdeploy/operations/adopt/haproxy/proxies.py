@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -22,6 +22,7 @@ DECIDES = (
 _HARMLESS = ("errorfile",)  # of no use to TCP
 _BIND_WORDS = {"name": 1, "v4v6": 0, "v6only": 0, "transparent": 0, "defer-accept": 0, "backlog": 1, "maxconn": 1}
 _KIND = re.compile(r"chk$|-check$")  # of a check: httpchk, tcp-check, mysql-check
+_HEADER = re.compile(r"send-proxy(-v2(-ssl(-cn)?)?)?")
 ANY = "*"
 
 
@@ -36,12 +37,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class HandMadeServer:
-    """A server: its options by name, with those of default-server. `host`: the name that stands for its address."""
+    """A server: its options by name, with those of default-server, and its `own` ones alone.
+
+    `host`: the name that stands for its address.
+    """
 
     name: str
     address: Address
     port: int | None
     options: dict[str, str]
+    own: dict[str, str]
     line: Directive
     host: str = ""
 
@@ -80,6 +85,17 @@ class Proxy:
         values = Counter(each.options.get(name) for each in self.servers)
         return values.most_common(1)[0][0] if values else None
 
+    def limit(self, port: int) -> int | None:
+        """How many connections a port may have, its section or its bind saying so.
+
+        Where a port has several addresses, what a bind says is the limit of each for itself: no frontend has such ones.
+        """
+        section = self.front.last("maxconn")
+        there = [each.line for each in self.endpoints if each.port == port]
+        of_bind = bind_options(there[0]).get("maxconn") if len(there) == 1 else None
+        given = [section.words[1] if section and len(section.words) > 1 else "", of_bind or ""]
+        return min((int(each) for each in given if re.fullmatch(r"[1-9][0-9]{0,6}", each)), default=None)
+
     def has_before(self, server: HandMadeServer) -> bool:
         """Whether an earlier server has the same address and port."""
         before = self.servers[: self.servers.index(server)]
@@ -96,23 +112,26 @@ class Proxy:
 
     @property
     def tls_check(self) -> bool:
-        """Whether servers are asked over TLS for a page."""
+        """Whether all servers are asked over TLS for a page; a line that says how to connect counts before options."""
         connect = self.back.last("http-check", "connect")
-        tls = any("check-ssl" in each.options for each in self.servers) or bool(connect and "ssl" in connect.words)
-        return self.asks_for_a_page and tls
+        if connect and "default" not in connect.words:
+            return self.asks_for_a_page and "ssl" in connect.words
+        return self.asks_for_a_page and all("check-ssl" in each.options for each in self.servers)
 
 
 def proxies(sections: Sequence[Section], names: HostNames) -> list[Proxy]:
     """Every section that listens."""
     backs = {each.name: each for each in sections if each.kind in ("backend", "listen")}
-    return [_proxy(each, backs, names) for each in sections if each.kind in ("frontend", "listen")]
+    wide = [line for each in sections if each.kind == "global" for line in each.lines]
+    usual = {"verify": "none"} if any(each.begins("ssl-server-verify", "none") for each in wide) else {}
+    return [_proxy(each, backs, names, usual) for each in sections if each.kind in ("frontend", "listen")]
 
 
-def _proxy(front: Section, backs: dict[str, Section], names: HostNames) -> Proxy:
+def _proxy(front: Section, backs: dict[str, Section], names: HostNames, usual: dict[str, str]) -> Proxy:
     default = front.last("default_backend")
     named = default.words[1] if default and len(default.words) > 1 else ""
     back = backs.get(named, front) if front.kind == "frontend" or named else front
-    found = Proxy(front, back, list(_endpoints(front)), _servers(back, names))
+    found = Proxy(front, back, list(_endpoints(front)), _servers(back, names, usual))
     found.why = next(iter(_obstacles(found, named, backs)), "")
     return found
 
@@ -136,18 +155,39 @@ def _obstacles(proxy: Proxy, named: str, backs: dict[str, Section]) -> Iterator[
         yield "some of its servers have no address: hosts.toml takes addresses, and their names have none"
     if any("ssl" in each.options for each in proxy.servers):
         yield "server ssl: frontends of hosts.toml pass TCP on, and begin no TLS of their own"
+    yield from _proxy_headers(proxy.servers)
+
+
+def _proxy_headers(servers: Sequence[HandMadeServer]) -> Iterator[str]:
+    """What is sent to servers before their clients' data: one that expects such a header refuses all without it."""
+    for word in dict.fromkeys(option for each in servers for option in each.options if _HEADER.fullmatch(option)):
+        names = [each.name for each in servers if word in each.options]
+        if len(names) < len(servers):
+            alone = f"{word} of {', '.join(names)} alone"
+            yield f"{alone}: a frontend of hosts.toml sends a PROXY header to all of its servers, or to none"
+        elif word != "send-proxy-v2":
+            yield f"server {word}: frontends of hosts.toml send version 2 of the PROXY header, and no more in it"
 
 
 def _bind_words(section: Section) -> Iterator[str]:
     """The words of bind that change what clients meet."""
     for line in section.own("bind"):
-        words = list(line.words[2:])
-        while words:
-            word = words.pop(0)
-            if word not in _BIND_WORDS:
-                yield word
-                return
-            del words[: _BIND_WORDS[word]]
+        yield from (word for word in bind_options(line) if word not in _BIND_WORDS)
+
+
+def bind_options(line: Directive) -> dict[str, str]:
+    """The words of a bind after its addresses, as far as the first that no frontend of hosts.toml could do without.
+
+    Of those that have no value, the value is "".
+    """
+    found: dict[str, str] = {}
+    words = list(line.words[2:])
+    while words and found.keys() <= _BIND_WORDS.keys():
+        word = words.pop(0)
+        count = _BIND_WORDS.get(word, 0)
+        found[word] = " ".join(words[:count])
+        del words[:count]
+    return found
 
 
 def _endpoints(section: Section) -> Iterator[Endpoint]:
@@ -175,27 +215,40 @@ def _host(text: str) -> str:
     return ANY if bare in ("", "*") else bare
 
 
-def _servers(section: Section, names: HostNames) -> list[HandMadeServer]:
-    """Those that have an address, in the order of the file."""
-    base: dict[str, str] = {}
+def _servers(section: Section, names: HostNames, usual: dict[str, str]) -> list[HandMadeServer]:
+    """Those that have an address, in the order of the file. What a default-server says is for servers after it."""
+    found: list[HandMadeServer | None] = []
+    base = usual
     for line in [*section.defaults, *section.lines]:
         if line.begins("default-server"):
-            base |= server_options(line.words[1:])
-    found = (_server(line, base, names) for line in section.own("server") if len(line.words) > 2)
+            base = _with(base, server_options(line.words[1:]))
+        elif line.begins("server") and len(line.words) > 2:
+            found.append(_server(line, base, names))
     return [each for each in found if each]
 
 
-def _server(line: Directive, base: dict[str, str], names: HostNames) -> HandMadeServer | None:
+def _with(base: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Options and later ones, which may take earlier ones back."""
+    gone = {_opposite(each) for each in more}
+    return {key: value for key, value in base.items() if key not in gone} | dict(more)
+
+
+def _opposite(option: str) -> str:
+    known = {"enabled": "disabled", "disabled": "enabled"}.get(option)
+    return known or (option[3:] if option.startswith("no-") else f"no-{option}")
+
+
+def _server(line: Directive, base: Mapping[str, str], names: HostNames) -> HandMadeServer | None:
     host, port = host_and_port(line.words[2].rpartition("@")[2])
     own = server_options(line.words[3:])
-    options = {key: value for key, value in (base | own).items() if f"no-{key}" not in own}
+    options = _with(base, own)
     number = int(port) if re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 else None
     if port and number is None:
         return None
     with suppress(ValueError):
-        return HandMadeServer(line.words[1], ip_address(host.strip("[]")), number, options, line)
+        return HandMadeServer(line.words[1], ip_address(host.strip("[]")), number, options, own, line)
     address = names.address(host)
-    return HandMadeServer(line.words[1], address, number, options, line, host) if address else None
+    return HandMadeServer(line.words[1], address, number, options, own, line, host) if address else None
 
 
 _WITH_VALUE = frozenset((
@@ -206,7 +259,8 @@ _WITH_VALUE = frozenset((
     *("on-marked-down", "on-marked-up", "pool-low-conn", "pool-max-conn", "pool-purge-delay", "port", "proto"),
     *("redir", "resolve-opts", "resolve-prefer", "resolvers", "rise", "shard", "slowstart", "sni", "socks4"),
     *("source", "ssl-max-ver", "ssl-min-ver", "tcp-ut", "track", "usesrc", "verify", "verifyhost", "weight"),
-    *("ws"),
+    *("ws", "client-sigalgs", "curves", "idle-ping", "init-state", "log-bufsize", "proxy-v2-options", "resolve-net"),
+    *("sigalgs", "tcp-md5sig"),
 ))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lbdeploy.config.model import instance_name
 from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
-from lbdeploy.operations.adopt.keepalived.instances import VIP_BLOCKS, HandMade, address, vip_of
+from lbdeploy.operations.adopt.keepalived.instances import VIP_BLOCKS, HandMade, address, is_link_local, vip_of
 from lbdeploy.operations.adopt.keepalived.meanings import BLOCKS, GLOBALS, INSTANCE, OUTSIDE, VIP_WORDS
 from lbdeploy.operations.adopt.keepalived.script_explanations import (
     NOTIFICATIONS,
@@ -56,21 +56,28 @@ def _global(entry: ConfEntry) -> Meaning:
 def _head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     """The line that begins a block of its own."""
     match entry.key:
-        case "vrrp_instance" if group := side.group_of(entry):
-            return _group(side, group)
-        case "vrrp_instance" if entry is side.main.entry:
-            return "equal", f"the instance gets the name of the cluster, {side.draft['cluster']['name']}"
         case "vrrp_instance":
-            vips = ", ".join(str(vip.address.ip) for vip in HandMade(entry).vips)
-            return (
-                "changes",
-                f"one instance moves all VIPs: {vips or 'what it has'} moves together with those of {side.main.name}",
-            )
+            return _instance_head(side, entry)
         case "vrrp_script":
             return script_head(side, entry)
         case "global_defs":
             return "kept", "lbdeploy's file has this block, too"
     return looked_up(OUTSIDE, entry)
+
+
+def _instance_head(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
+    if group := side.group_of(entry):
+        return _group(side, group)
+    if entry is side.main.entry:
+        return "equal", f"the instance gets the name of the cluster, {side.draft['cluster']['name']}"
+    vips = ", ".join(str(vip.address.ip) for vip in HandMade(entry).vips)
+    if not vips:
+        return _without_vips(entry)
+    return "changes", f"one instance moves all VIPs: {vips} moves together with those of {side.main.name}"
+
+
+def _without_vips(instance: ConfEntry) -> Meaning:
+    return "ends", f"vrrp_instance {instance.value} has no VIP that hosts.toml can have"
 
 
 def _group(side: KeepalivedSide, group: HandMadeGroup) -> Meaning:
@@ -85,6 +92,8 @@ def _instance(side: KeepalivedSide, outer: ConfEntry, inner: tuple[ConfEntry, ..
     block = inner[0].key if inner else ""
     if block in VIP_BLOCKS:
         return _vip(side, outer, entry)
+    if not HandMade(outer).vips:
+        return _without_vips(outer)
     if outer is not side.main.entry and not side.group_of(outer):
         return "changes", f"goes with its instance; its VIPs have the settings of {side.main.name}"
     if of_block := _OF_BLOCK.get(block):
@@ -169,6 +178,8 @@ def _preempt(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meanin
 
 def _vip(side: KeepalivedSide, outer: ConfEntry, entry: ConfEntry) -> Meaning:
     found = vip_of(entry, outer.get("interface") or "")
+    if is_link_local(address(entry.key)):
+        return "ends", "link-local: haproxy can't bind to it. keepalived may want such a VIP first, and works without"
     if not found:
         return "ends", "this is no address that hosts.toml can have"
     network = next(name for name, each in side.draft["networks"].items() if str(found.address.ip) in _vips(each))
@@ -194,6 +205,8 @@ def _peer(side: KeepalivedSide, entry: ConfEntry) -> Meaning:
     peer = address(entry.key)
     if str(peer) in nodes:
         return "kept", f"nodes.{nodes[str(peer)]}.{network}"
+    if peer and (holder := next((name for name, there in side.addresses.items() if peer in there), None)):
+        return "changes", f"nodes.{holder}.{network} = {side.draft['nodes'][holder][network]}"
     return "ends", f"{entry.key} is no node that adopt was given: name it, too, or it goes on holding VIPs by itself"
 
 

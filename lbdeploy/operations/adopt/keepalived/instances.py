@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_interface
 
 from lbdeploy.config.model import Address, Interface
+from lbdeploy.node.parsers import Link
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 
 VIP_BLOCKS = ("virtual_ipaddress", "virtual_ipaddress_excluded")
@@ -24,10 +25,16 @@ class HandMadeVip:
 
 @dataclass(frozen=True, slots=True)
 class HandMade:
-    """A vrrp_instance; keepalived's defaults where it says nothing. `together`: the vrrp_sync_group that it is in."""
+    """A vrrp_instance; keepalived's defaults where it says nothing. `together`: the vrrp_sync_group that it is in.
+
+    Where it names no interface, its adverts are on `adverts`, and VIPs without one of their own on `default`; "" for
+    one that nothing says.
+    """
 
     entry: ConfEntry
     together: ConfEntry | None = None
+    adverts: str = ""
+    default: str = ""
 
     @property
     def with_group(self) -> ConfEntry:
@@ -41,7 +48,7 @@ class HandMade:
 
     @property
     def interface(self) -> str:
-        return self.entry.get("interface") or ""
+        return self.entry.get("interface") or self.adverts
 
     @property
     def router_id(self) -> int:
@@ -54,7 +61,8 @@ class HandMade:
     @property
     def vips(self) -> tuple[HandMadeVip, ...]:
         lines = (line for line in self.entry.inside(*VIP_BLOCKS) if line.block is None)
-        return tuple(each for line in lines if (each := vip_of(line, self.interface)))
+        interface = self.entry.get("interface") or self.default
+        return tuple(each for line in lines if (each := vip_of(line, interface)))
 
     @property
     def source(self) -> Address | None:
@@ -72,11 +80,27 @@ class HandMade:
         return {line.key: line for line in self.with_group.inside("track_script")}
 
 
-def instances(entries: Sequence[ConfEntry]) -> list[HandMade]:
-    """Those that have a VIP."""
+def instances(entries: Sequence[ConfEntry], links: Sequence[Link]) -> list[HandMade]:
+    """Those that have a VIP, on a node with these links."""
     every = [each for each in entries if each.key == "vrrp_instance" and each.block is not None]
-    found = [HandMade(each, _sync_group(entries, each.value)) for each in every]
-    return [each for each in found if each.vips]
+    default = _default_interface(entries, links)
+    found = [HandMade(each, _sync_group(entries, each.value), default=default) for each in every]
+    return [replace(each, adverts=_adverts_on(each, links)) for each in found if each.vips]
+
+
+def _default_interface(entries: Sequence[ConfEntry], links: Sequence[Link]) -> str:
+    """default_interface of global_defs: eth0, if there is one, where it says nothing. See keepalived.conf(5)."""
+    given = [name for each in entries if each.key == "global_defs" and (name := each.get("default_interface"))]
+    return given[-1] if given else next((each.name for each in links if each.name == "eth0"), "")
+
+
+def _adverts_on(instance: HandMade, links: Sequence[Link]) -> str:
+    """The interface of unicast adverts that the kernel chooses: that of their source, or on the way to a peer."""
+    source, peers = instance.source, instance.peers
+    of_source = (each.name for each in links if any(own.ip == source for own in each.addresses))
+    to_peers = (each.name for each in links if any(peer in own.network for own in each.addresses for peer in peers))
+    of_vips = (each.interface for each in instance.vips if each.interface)
+    return next((name for name in (*of_source, *to_peers, instance.default, *of_vips) if name), "")
 
 
 def _sync_group(entries: Sequence[ConfEntry], name: str) -> ConfEntry | None:
@@ -99,12 +123,22 @@ def same(found: Sequence[HandMade], as_: HandMade) -> HandMade | None:
 
 
 def vip_of(line: ConfEntry, interface: str) -> HandMadeVip | None:
-    """The VIP of a line such as `192.168.0.10/24 dev ens33`; without a prefix length, it is a host's route alone."""
+    """The VIP of a line such as `192.168.0.10/24 dev ens33`; without a prefix length, it is a host's route alone.
+
+    None for what hosts.toml can't have: any other word, or a link-local address of IPv6.
+    """
     with suppress(ValueError):
         found = ip_interface(line.key)
+        if is_link_local(found.ip):
+            return None
         after = line.words[line.words.index("dev") + 1 :] if "dev" in line.words else ()
         return HandMadeVip(found, after[0] if after else interface)
     return None
+
+
+def is_link_local(found: Address | None) -> bool:
+    """Whether an address is IPv6's of a link alone: neither haproxy, SSH nor VRRP is told which link."""
+    return found is not None and found.version == 6 and found.is_link_local
 
 
 def address(text: str) -> Address | None:

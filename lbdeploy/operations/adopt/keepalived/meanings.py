@@ -42,6 +42,7 @@ GLOBALS: dict[str, Meaning] = {
     "enable_traps": ("changes", "no SNMP: use [metrics], and `lbdeploy verify --format nagios`"),
     "enable_snmp*": ("changes", "no SNMP: use [metrics], and `lbdeploy verify --format nagios`"),
     "max_auto_priority": _HERE,
+    "default_interface": ("equal", "hosts.toml names the interface of each network"),
     "dynamic_interfaces": ("changes", "an interface that is not there is a failure: `doctor` says so"),
 }
 SCRIPT: dict[str, Meaning] = {

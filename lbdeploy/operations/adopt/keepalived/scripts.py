@@ -12,14 +12,10 @@ from typing import Any
 
 from lbdeploy.common.config_words import keepalived_words
 from lbdeploy.operations.adopt.keepalived.instances import HandMade, number
+from lbdeploy.operations.adopt.keepalived.watching import asks_for_haproxy_alone
 from lbdeploy.operations.adopt.reading.keepalived_conf import ConfEntry
 from lbdeploy.operations.adopt.reading.sources import Sources
 
-_ASKS_FOR = re.compile(r"\b(pidof|pgrep|pkill|killall|kill|systemctl|service|ps|ss|netstat|lsof|socat|nc|curl|wget)\b")
-_ASKS_PORT = re.compile(r"\b(curl|wget|nc)\b")
-_ASKS_MORE = re.compile(r"\b(ping6?|fping|arping|dig|nslookup|df|mountpoint)\b")
-_LOCAL_PORT = re.compile(r"(?:localhost|127\.0\.0\.1|\[?::1\]?)[: ]+([0-9]{1,5})\b")
-_ITSELF = re.compile(r"localhost|127\.0\.0\.1|\[::1\]|://\$")  # a variable stands for the node, or for a VIP
 _NOTIFY = ("notify", "notify_master", "notify_backup", "notify_fault", "notify_stop")
 
 
@@ -67,12 +63,13 @@ class Scripts:
 def scripts(entries: Sequence[ConfEntry], instance: HandMade, sources: Sources, ports: Set[int]) -> Scripts:
     """The scripts of an instance; `ports` are those at which haproxy answers the node itself."""
     found = Scripts()
+    vips = {str(each.address.ip) for each in instance.vips}
     defined = {each.value: each for each in entries if each.key == "vrrp_script" and each.block is not None}
     for name, use in instance.tracked.items():
         entry = defined.get(name)
         if entry is not None:
             command = _script(entry)
-            key = "" if watches_haproxy(command, sources, ports) else _plain(name, found)
+            key = "" if watches_haproxy(command, sources, ports, vips) else _plain(name, found)
             found.tracked[name] = Tracked(entry, use, key)
             if key:
                 found.files[f"scripts/{key}"] = _text(command, sources)
@@ -83,19 +80,9 @@ def scripts(entries: Sequence[ConfEntry], instance: HandMade, sources: Sources, 
     return found
 
 
-def watches_haproxy(command: str, sources: Sources, ports: Set[int]) -> bool:
+def watches_haproxy(command: str, sources: Sources, ports: Set[int], vips: Set[str] = frozenset()) -> bool:
     """Whether a command only asks whether haproxy runs, or what it has at these ports: as lbdeploy's own check does."""
-    script = _file(command, sources)
-    text = "\n".join(line.split("#")[0] for line in script.splitlines()) if script else command
-    if _ASKS_MORE.search(text) or any(int(port) not in ports for port in _LOCAL_PORT.findall(text)):
-        return False
-    return ("haproxy" in text and bool(_ASKS_FOR.search(text))) or _asks_itself(text, ports)
-
-
-def _asks_itself(text: str, ports: Set[int]) -> bool:
-    """Whether the node is asked at one of these ports, which a variable may have."""
-    named = {int(each) for each in re.findall(r"\b[0-9]{1,5}\b", text)}
-    return bool(_ASKS_PORT.search(text) and _ITSELF.search(text) and named & ports)
+    return asks_for_haproxy_alone(_file(command, sources) or command, ports, vips)
 
 
 def missing(entries: Sequence[ConfEntry], sources: Sources) -> None:

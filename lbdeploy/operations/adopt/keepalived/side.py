@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Any
 
+from lbdeploy.config.model import Address
 from lbdeploy.operations.adopt.keepalived.groups import HandMadeGroup
 from lbdeploy.operations.adopt.keepalived.instances import HandMade
 from lbdeploy.operations.adopt.keepalived.meanings import SCRIPT
@@ -20,7 +21,7 @@ Vrrp = dict[str, Any]
 class KeepalivedSide:
     """A node's keepalived.conf, and what hosts.toml has in its place. `preferred`: whose settings count.
 
-    `groups`: what the instances became, unless one instance moves all VIPs.
+    `groups`: what the instances became, unless one instance moves all VIPs. `addresses`: those of each node at present.
     """
 
     node: str
@@ -30,6 +31,7 @@ class KeepalivedSide:
     draft: dict[str, Any]
     preferred: str
     groups: tuple[HandMadeGroup, ...] = ()
+    addresses: Mapping[str, Set[Address]] = field(default_factory=dict)
 
     @property
     def vrrp(self) -> Vrrp:

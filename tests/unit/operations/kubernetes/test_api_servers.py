@@ -59,6 +59,14 @@ def test_controllers_that_are_no_nodes(folder: Path) -> None:
     assert not plane.complete
 
 
+def test_controllers_of_which_some_are_nodes(folder: Path) -> None:
+    """As k0s has them with --enable-worker: one that is only down may be no node."""
+    k0s = kube.nodes({"m1": [ONE], "m2": [TWO]}, **{"node.k0sproject.io/role": "control-plane"})
+    plane = asked(folder, kube.slices(ONE, TWO), k0s)
+    assert [each.node for each in plane.servers] == ["m1", "m2"]
+    assert not plane.complete
+
+
 def test_nodes_that_may_not_be_listed(folder: Path) -> None:
     """The slices are enough to go on with; the refusal is kept."""
     plane = asked(folder, kube.slices(ONE), kube.FORBIDDEN)

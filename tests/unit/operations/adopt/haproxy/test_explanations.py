@@ -126,6 +126,53 @@ def test_a_port_that_is_open_everywhere_is_open_on_the_vips_alone() -> None:
     assert (verdict, "127.0.0.1" in meaning) == ("changes", True)
 
 
+@pytest.mark.parametrize(
+    ("words", "verdict", "lost"),
+    [
+        ("name x v6only", "kept", ""),
+        ("backlog 10000", "changes", "the queue of connections that are not accepted yet is haproxy's default"),
+        ("transparent", "changes", "nothing is intercepted that is sent to other addresses"),
+        ("defer-accept name x", "changes", "a connection counts at once, not with its first data"),
+    ],
+)
+def test_words_of_a_bind_that_no_frontend_has(words: str, verdict: str, lost: str) -> None:
+    line = f"bind 10.20.0.10:6443 {words}"
+    found, meaning = explained("", line, made.K3S_HAPROXY.replace("bind *:6443", line))
+    assert (found, meaning.partition("; ")[2]) == (verdict, lost)
+    wide = f"bind *:6443 {words}"
+    found, meaning = explained("", wide, made.K3S_HAPROXY.replace("bind *:6443", wide))
+    assert (found, meaning.partition("; ")[2]) == ("changes", lost)
+
+
+@pytest.mark.parametrize(
+    ("lines", "limit", "verdict"),
+    [
+        (["bind 10.20.0.10:6443 maxconn 200"], 200, "kept"),
+        (["bind *:6443 maxconn 200"], 200, "changes"),
+        (["bind 10.20.0.10:6443 maxconn 200", "maxconn 500"], 200, "kept"),
+        (["bind 10.20.0.10:6443 maxconn 200", "maxconn 100"], 100, "changes"),
+        (["bind 10.20.0.10:6443 maxconn 200", "bind 10.20.0.77:6443"], None, "changes"),
+        (["bind 10.20.0.10:6443,10.20.0.77:6443 maxconn 200"], None, "changes"),
+        (["bind 10.20.0.10:6443 maxconn 0"], None, "kept"),
+    ],
+)
+def test_the_limit_of_the_only_address_of_a_frontend_is_its_own(
+    lines: list[str], limit: int | None, verdict: str
+) -> None:
+    """Of several addresses, each has its limit for itself, which a frontend can't have."""
+    haproxy = made.K3S_HAPROXY.replace("bind *:6443", "\n    ".join(lines))
+    keepalived = made.K3S_KEEPALIVED.replace("10.20.0.10/24", "10.20.0.10/24\n        10.20.0.77/24")
+    found = adopt_all(pair_of(keepalived, haproxy))
+    (frontend,) = found.draft["frontends"].values()
+    assert frontend.get("max_connections") == limit
+    said, meaning = told(found, lines[0])
+    assert (said, "max_connections" in meaning) == (verdict, "bind 10" in lines[0] and verdict == "changes")
+
+
+def test_a_queue_of_connections_that_are_not_accepted_yet_is_haproxys() -> None:
+    assert explained("backlog 10000")[0] == "changes"
+
+
 def test_sections_of_other_kinds_end() -> None:
     haproxy = made.K3S_HAPROXY + "resolvers dns\n    nameserver a 10.0.0.1:53\nuserlist u\n"
     assert explained("user x insecure-password y", "user x insecure-password (hidden)", haproxy)[0] == "ends"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import handmade_files as made
-from handmade_files import adopt_all, hand_made, links, pair_of, seed_pair
+from handmade_files import adopt_all, hand_made, links, pair_of, seed_pair, told
 
 from lbdeploy.operations.adopt.haproxy.kept_sections import FILE
 from lbdeploy.operations.adopt.result import Adopted
@@ -68,6 +68,29 @@ def test_ports_of_the_nodes_own_addresses_are_not_of_the_vips() -> None:
     assert list(found.draft["frontends"]) == ["k3s-frontend"]
     row = next(each for each in found.rows if each.text == "listen local")
     assert (row.verdict, row.meaning.partition(":")[0]) == ("kept", FILE)
+
+
+def test_a_port_that_one_node_serves_as_no_frontend_can_is_left_to_each() -> None:
+    """Or that node would have the port twice, or no longer do what it does there."""
+    first = made.RKE2_HAPROXY
+    second = first.replace("10.20.0.22:6443 check", "10.20.0.22:6443 check send-proxy-v2")
+    for haproxy, other in ((first, second), (second, first)):
+        found = adopt_all(pair_of(made.K3S_KEEPALIVED, haproxy, other=other))
+        assert list(found.draft["frontends"]) == ["rke2-register"]
+        assert found.files[FILE].count("frontend k3s-frontend\n") == 2
+        assert told(found, "frontend k3s-frontend") == told(found, "frontend k3s-frontend", "lb2")
+        assert told(found, "frontend k3s-frontend")[0] == "kept"
+
+
+def test_ports_that_are_left_to_each_take_those_of_the_same_section_with_them() -> None:
+    """What serves another port of it on the other node, too."""
+    several = "listen {}\n bind 10.20.0.10:{}\n server s 10.20.0.21:1{}\n"
+    first = several.format("a", "1000,10.20.0.10:2000", " check")
+    second = several.format("a", "1000", " check send-proxy") + several.format("b", "2000", " check")
+    own = made.K3S_HAPROXY
+    found = adopt_all(pair_of(made.K3S_KEEPALIVED, own + first, other=own + second))
+    assert list(found.draft["frontends"]) == ["k3s-frontend"]
+    assert [told(found, "listen a", "lb2")[0], told(found, "listen b", "lb2")[0]] == ["kept", "kept"]
 
 
 def test_ipv6_has_brackets_where_it_has_a_port() -> None:

@@ -74,6 +74,15 @@ def test_a_script_of_ones_own_lies_beside_hosts_toml() -> None:
     assert told(found, "user nobody") == ("changes", "root runs it")
 
 
+def test_a_script_of_haproxy_that_looks_for_more_is_kept() -> None:
+    """It is what an operator takes a node out with."""
+    script = "#!/bin/sh\n[ ! -e /etc/keepalived/maintenance ] || exit 1\nsystemctl is-active --quiet haproxy\n"
+    conf = made.K3S_KEEPALIVED.replace("'killall -0 haproxy'", "/opt/chk.sh")
+    found = adopt_all(pair_of(conf, made.K3S_HAPROXY, {"/opt/chk.sh": script}))
+    assert found.files == {"scripts/chk_haproxy": script}
+    assert told(found, "script /opt/chk.sh")[0] == "kept"
+
+
 def test_a_command_becomes_a_script_that_runs_it() -> None:
     found = adopt_all(pair_of(tracking('"/usr/bin/ping -c 1 10.20.0.1"'), made.K3S_HAPROXY))
     assert found.files == {"scripts/up-link": "#!/bin/sh\nexec /usr/bin/ping -c 1 10.20.0.1\n"}
