@@ -7,6 +7,7 @@ condition. All else, be it a file that says "maintenance" or a gateway, is the o
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +20,7 @@ _UNSEEN = r"(?:/dev/(?:null|stdout|stderr)(?![\w./-])|&[0-9-])"
 _REDIRECTED = re.compile(rf"(?:[0-9]?>>?|&>>?|[0-9]?<)\s*{_UNSEEN}")
 _FUNCTION = re.compile(r"(?:\bfunction\s+)?\b([A-Za-z_]\w*)\s*\(\s*\)")
 _BETWEEN = re.compile(r"&&|\|\||\$\(|[;|&()`\n]")
-_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=([^\s;|&()`]*)")
+_ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)=([^\s;|&()`]*)")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _AROUND = frozenset(("if", "then", "elif", "else", "fi", "!", "{", "}", "export", "local", "readonly"))
 
@@ -27,7 +28,7 @@ _HAPROXY = re.compile(r"(/\S*/)?(haproxy|\[h\]aproxy)(\.service)?(_-\S*)?")  # p
 _ITS_FILE = re.compile(r"(unix(-connect)?:)?(/var)?/run/(haproxy/)?[\w-]+\.(sock|pid)", re.IGNORECASE)
 _ITSELF = re.compile(r"localhost|127\.0\.0\.1|::1|\$\{?\w+\}?")  # a variable stands for the node, or for a VIP
 _OPTION = re.compile(r"-\S*")
-_OF_TEST = re.compile(r"-(eq|ne|gt|lt|ge|le|z|n)|[!=]?=|!|\]\]?|\$\?|\w*[$?]?\{?\w*\}?")
+_OF_TEST = re.compile(r"-(eq|ne|gt|lt|ge|le|z|n)|[!=]?=|!|\]\]?|\$\?|\w*([$?]\{?\w*\}?)?")
 _OF_CURL = re.compile(
     r"-[sSfkLIgm46ow]+[0-9.]*|--(silent|show-error|fail|insecure|location|head|max-time|connect-timeout|output|retry"
     r"|retry-delay|ipv[46]|write-out)(=\S*)?|%\{\w+\}\S*|[0-9]+(\.[0-9]+)?|/dev/null"
@@ -53,7 +54,7 @@ class _Here:
 
     def has_port(self, word: str) -> bool:
         """Whether a word is of one of these ports alone, such as :6443."""
-        number = re.fullmatch(r"(?:-i|sport|=|[\w.]*:)*([0-9]{1,5})[\s_]?", word)
+        number = re.fullmatch(r"(?:-i|sport_?=_?)?(?:[\w.]*:)?([0-9]{1,5})_?", word)
         return bool(number) and int(number[1]) in self.ports if number else False
 
 
@@ -103,8 +104,8 @@ def _unquoted(found: re.Match[str]) -> str:
 def _commands(text: str) -> Iterator[list[str]]:
     """The words of each command, without those around it; variables by their values, as far as these are sure."""
     assigned = _ASSIGNED.findall(text)
-    names = [name for name, _ in assigned]
-    sure = {name: value for name, value in assigned if value and "$" not in value and names.count(name) == 1}
+    names = Counter(name for name, _ in assigned)
+    sure = {name: value for name, value in assigned if value and "$" not in value and names[name] == 1}
     values = {name: sure.get(name, f"?{name}") for name in names}
     for part in _BETWEEN.split(text):
         words = part.split()
@@ -116,25 +117,25 @@ def _commands(text: str) -> Iterator[list[str]]:
 
 def _asks(words: Sequence[str], here: _Here) -> bool | None:
     """Whether a command asks for haproxy; False for what is around such a question, None for all else."""
-    name = words[0].rpartition("/")[2]
-    if name == "timeout":
-        return _asks_in_time(words[1:], here)
-    if name == "env":
-        return _asks(words[1:], here) if words[1:] else None
+    name, *rest = _run(words) or [""]
     if name in ("set", "exit", "return", "echo", "printf", "true", "false", ":") or name in here.functions:
         return False
-    if _is_test(words):
+    if _is_test([name, *rest]):
         return False
-    asking = _ASKING.get(name)
-    return asking(words[1:], here) if asking else None
+    asking = _ASKING.get(name.rpartition("/")[2])
+    return asking(rest, here) if asking else None
 
 
-def _asks_in_time(words: Sequence[str], here: _Here) -> bool | None:
-    """The command that `timeout` runs."""
-    rest = [*words]
-    while rest and re.fullmatch(r"-\S*|[0-9.]+[smhd]?", rest[0]):
-        del rest[0]
-    return _asks(rest, here) if rest else None
+def _run(words: Sequence[str]) -> Sequence[str]:
+    """The command that env and timeout run."""
+    at, timed = 0, False
+    while at < len(words):
+        name = words[at].rpartition("/")[2]
+        if name not in ("env", "timeout") and not (timed and re.fullmatch(r"-\S*|[0-9.]+[smhd]?", name)):
+            break
+        timed = name == "timeout" or (timed and name != "env")
+        at += 1
+    return words[at:]
 
 
 def _is_test(words: Sequence[str]) -> bool:

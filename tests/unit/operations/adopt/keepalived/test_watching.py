@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lbdeploy.operations.adopt.keepalived.watching import asks_for_haproxy_alone
@@ -105,3 +107,23 @@ def test_questions_about_haproxy_are_lbdeploys_own(text: str) -> None:
 def test_what_asks_for_anything_else_or_does_more_is_not(text: str) -> None:
     """The operator's switch for maintenance, or a gateway, would not be watched any more."""
     assert not alone(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ss -lnt " + "sport:" * 40 + "x",
+        "[ " + "a" * 200_000 + "- ]",
+        "env " * 5_000 + "pidof haproxy",
+        "timeout " * 5_000 + "pidof haproxy",
+        "".join(f"a{number}=1\n" for number in range(20_000)) + "exit 0",
+        "echo " + '"$(' * 20_000,
+        "f" + " " * 200_000 + "x",
+    ],
+    ids=["word", "test", "env", "timeout", "variables", "quotes", "spaces"],
+)
+def test_a_script_of_a_node_takes_no_ones_time(text: str) -> None:
+    """It is data, and may be anything."""
+    begun = time.process_time()
+    alone(text)
+    assert time.process_time() - begun < 2
