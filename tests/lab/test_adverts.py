@@ -30,7 +30,7 @@ print(*seen)
 
 def moves(lab: Lab) -> list[str]:
     """How often each node has become MASTER."""
-    count = "journalctl -q -u keepalived -o cat | grep -c 'Entering MASTER STATE'"
+    count = "journalctl --sync; journalctl -q -u keepalived -o cat | grep -c 'Entering MASTER STATE'"
     return [lab.on(node, count, check=False) for node in OWN]
 
 

@@ -67,7 +67,8 @@ def test_vips_are_handed_over_and_come_back(home: Lab) -> None:
         assert document["probes"] > 100
         assert document["late"] + document["failed"] <= 5 * len(VIPS)
         assert document["streams"]["opened"] == 2
-        assert 2 <= document["streams"]["broken"] <= 6  # and what was being answered in that very moment
+        # And what was being answered in that very moment: five new connections of each VIP at most (gaps.MOMENT).
+        assert 2 <= document["streams"]["broken"] <= 2 + 5 * len(VIPS)
     assert (again["from"], again["to"], again["probes"]) == ("lb2", "lb2", 0)
     assert there["held"]
     assert not back["held"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import VIPS, Lab, held_by, wait_for
+from harness import SSHD_ANEW, VIPS, Lab, held_by, wait_for
 
 SSHD = "/etc/ssh/sshd_config.d/00-hard.conf"
 # One session a connection, no terminal, a banner that speaks lbdeploy's own words, a sudo that logs all it does, a
@@ -34,7 +34,7 @@ printf 'Authorized users only\n@@lbdeploy exit 0\n' > /etc/issue.net
 printf 'Defaults %s\n' use_pty umask=0077 umask_override lecture=always logfile=/var/log/sudo.log log_input,log_output \
     timestamp_timeout=0 > /etc/sudoers.d/hard
 chmod 440 /etc/sudoers.d/hard
-systemctl reload ssh
+systemctl restart ssh
 """
 
 
@@ -51,7 +51,7 @@ def test_hardened_nodes_become_a_pair_that_can_be_changed_and_drilled(bare: Lab)
     bare.file.write_text(bare.original)
     for sessions in (1, 2):
         for node in ("lb1", "lb2"):
-            bare.on(node, f"sed -i 's/^MaxSessions.*/MaxSessions {sessions}/' {SSHD}; systemctl reload ssh")
+            bare.on(node, f"sed -i 's/^MaxSessions.*/MaxSessions {sessions}/' {SSHD}; {SSHD_ANEW}")
         wait_for(lambda: held_by(bare, "lb1"))
         drilled = bare.do("drill", "haproxy")
         assert (drilled["in_time"], drilled["two_holders_ms"]) == (True, 0)
@@ -59,10 +59,10 @@ def test_hardened_nodes_become_a_pair_that_can_be_changed_and_drilled(bare: Lab)
 
 def test_a_sshd_that_opens_no_session_is_said_to_do_so(pair: Lab) -> None:
     """MaxSessions 0: the login succeeds, and that is all; nothing has begun."""
-    pair.on("lb2", "echo 'MaxSessions 0' > /etc/ssh/sshd_config.d/00-hard.conf; systemctl reload ssh")
+    pair.on("lb2", f"echo 'MaxSessions 0' > /etc/ssh/sshd_config.d/00-hard.conf; {SSHD_ANEW}")
     try:
         error = pair.do("verify", code=4)["error"]
         assert (error["node"], "see MaxSessions in its sshd_config" in error["message"]) == ("lb2", True)
     finally:
-        pair.on("lb2", "rm /etc/ssh/sshd_config.d/00-hard.conf; systemctl reload ssh")
+        pair.on("lb2", f"rm /etc/ssh/sshd_config.d/00-hard.conf; {SSHD_ANEW}")
     assert held_by(pair, "lb1", *VIPS)

@@ -119,7 +119,7 @@ def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:
         assert moved["failed"] + moved["late"] <= ON_THEIR_WAY * len(vips(six))
         assert held_by(six, "lb2")
         time.sleep(2)
-    smooth(seen, 1, on_their_way=ON_THEIR_WAY)
+    smooth(seen, 1)
     assert ends(watches) == [1] * len(ends(watches))
     assert longest(watches) <= SOON
 

@@ -71,9 +71,10 @@ def test_whoever_has_enough_of_waiting_leaves_at_once(session_lab: Lab, tmp_path
         terminal.sendintr()
         terminal.expect_exact("nothing was changed")
         terminal.expect(pexpect.EOF)
+        took = time.monotonic() - begun
         terminal.close()
     finally:
         session_lab.lab("join", "lb1", "--network", "management")
-    assert time.monotonic() - begun < 3
+    assert took < 3
     assert terminal.exitstatus == 130
     assert list(tmp_path.iterdir()) == []

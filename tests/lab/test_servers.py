@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from harness import Lab, wait_for
+from harness import SSHD_ANEW, Lab, wait_for
 
 SERVERS = ("master1", "master2", "master3")
 TOKEN_FILE, CLIENT_FILE = (f"/etc/haproxy/lbdeploy-k8s-api-{name}" for name in ("token.map", "client.pem"))
@@ -157,12 +157,12 @@ def certificates(lab: Lab) -> set[tuple[bool, str]]:
 def nobody_forwards(lab: Lab) -> None:
     """Where sshd forwards no connections, that is said, and is no problem."""
     for node in ("lb1", "lb2"):
-        lab.on(node, "echo 'AllowTcpForwarding no' > /etc/ssh/sshd_config.d/none.conf && systemctl reload ssh")
+        lab.on(node, f"echo 'AllowTcpForwarding no' > /etc/ssh/sshd_config.d/none.conf && {SSHD_ANEW}")
     try:
         found = lab.do("verify")["findings"]
     finally:
         for node in ("lb1", "lb2"):
-            lab.on(node, "rm /etc/ssh/sshd_config.d/none.conf && systemctl reload ssh")
+            lab.on(node, f"rm /etc/ssh/sshd_config.d/none.conf && {SSHD_ANEW}")
     (of,) = [each for each in found if each["check"] == "certificate"]
     assert (of["ok"], of["detail"][:37]) == (True, "not looked at: sshd on the nodes forw")
 

@@ -42,13 +42,14 @@ class Operator:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         state = Path(lab.known_hosts).parent
-        keys = f'connect_timeout = 1\nidentity_file = "{state}/id_ed25519"\nknown_hosts_file = "{state}/known_hosts"\n'
+        keys = f'identity_file = "{state}/id_ed25519"\nknown_hosts_file = "{state}/known_hosts"\n'
         text = lab.file.read_text().replace("[ssh]", f"[ssh]\n{keys}#", 1).replace("#\n", "\n")
         self.network = f"--net=/run/netns/lbdeploy-{lab.id}:operator"
         self.good, self.gone, self.away = (str(folder / f"{name}.toml") for name in ("good", "gone", "away"))
         Path(self.good).write_text(text)
         for name, path in (("gone", self.gone), ("away", self.away)):
             nobody = re.sub(r'"192\.168\.1\.1([12])"', r'"192.168.1.9\1"', text)
+            nobody = nobody.replace("[ssh]\n", "[ssh]\nconnect_timeout = 1\n", 1)
             Path(path).write_text(nobody.replace('name = "k8s-api"', f'name = "{name}"'))
 
     def argv(self, *argv: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pexpect
 import pyte
 import pytest
-from harness import LBDEPLOY, Lab, wait_for
+from harness import LBDEPLOY, SSHD_ANEW, Lab, wait_for
 
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node
@@ -93,7 +93,7 @@ class Operator:
 
     def sshd(self, node: str, *lines: str) -> None:
         """Settings of a node's sshd besides its own."""
-        self.lab.on(node, f"printf '%s\\n' {' '.join(repr(line) for line in lines)} > {SSHD}; systemctl reload ssh")
+        self.lab.on(node, f"printf '%s\\n' {' '.join(repr(line) for line in lines)} > {SSHD}; {SSHD_ANEW}")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def nodes_sshd(operator: Operator) -> Iterator[Operator]:
     """For a test that changes the nodes' sshd."""
     yield operator
     for node in NODES:
-        operator.lab.on(node, f"rm -f {SSHD}; systemctl reload ssh")
+        operator.lab.on(node, f"rm -f {SSHD}; {SSHD_ANEW}")
 
 
 def finish(child: pexpect.spawn) -> int:
@@ -393,7 +393,7 @@ def test_host_certificates(nodes_sshd: Operator) -> None:
         for node in nodes:
             operator.keygen("-s", by, "-h", "-I", node, *how, operator.folder / f"{node}.pub")
             text = (operator.folder / f"{node}-cert.pub").read_text().strip()
-            operator.lab.on(node, f"echo '{text}' > /etc/ssh/host-cert.pub; systemctl reload ssh")
+            operator.lab.on(node, f"echo '{text}' > /etc/ssh/host-cert.pub; {SSHD_ANEW}")
 
     operator.config()
     certify("-n", ",".join(NODES.values()), "-V", "-1h:+1h", nodes=("lb1", "lb2"))

@@ -31,7 +31,7 @@ TABLE = "echo 'show table lbdeploy/clients data.gpt0 eq {}' | socat -t 5 - UNIX-
 def moved_at(lab: Lab, node: str, since: float) -> float:
     """When the node has last become MASTER, in the time that clients go by."""
     log = f"journalctl -q -u keepalived --since=@{since:.0f} -o short-monotonic | grep 'Entering MASTER'"
-    found = re.findall(r"^\[ *([0-9.]+)\]", lab.on(node, log), re.MULTILINE)
+    found = re.findall(r"^\[ *([0-9.]+)\]", lab.on(node, f"journalctl --sync; {log}"), re.MULTILINE)
     return float(found[-1])
 
 
@@ -47,7 +47,7 @@ def test_a_planned_move_and_its_return(pair: Lab) -> None:
             told = pair.do("handover", *args)["watches"]
             wait_for(lambda: held_by(pair, holder), 30)  # noqa: B023
             time.sleep(2)
-        smooth(seen, 1, on_their_way=3)
+        smooth(seen, 1)
         assert (told["opened"], told["ended"]) == (6, 6)
         assert told["silence_ms"] <= SOON * 1000
         assert ends(watches) == [1] * len(ends(watches))
@@ -247,17 +247,19 @@ def moves(lab: Lab, since: float) -> list[str]:
 
 def test_the_node_that_can_serve_holds_the_vips(pair: Lab) -> None:
     """The holder alone loses its way to all servers: within 15 s the other one has the VIPs, and gives them back."""
+    since = time.time()
     with traffic(pair, *VIPS) as seen, watching(pair, *VIPS) as watches:
         with without_a_way(pair, *SERVERS):
             began = time.monotonic()
-            wait_for(lambda: held_by(pair, "lb2"), 15)
+            wait_for(lambda: held_by(pair, "lb2"), 30)
+            assert moved_at(pair, "lb2", since) - began <= 15  # by its own journal: looking takes its time, too
             time.sleep(10)
             assert held_by(pair, "lb2")
             ended = time.monotonic()
         wait_for(lambda: held_by(pair, "lb1"), 30)
         time.sleep(2)
     failed = [each["at"] for each in seen["failures"] if began < each["at"] < ended]
-    assert 1 < max(failed) - began <= 15
+    assert 1 < max(failed) - began <= 15 + seen["lag_s"]
     assert 1 < longest(watches) <= 17
 
 

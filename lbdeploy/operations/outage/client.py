@@ -1,6 +1,7 @@
 """A client of every VIP, on the operator's machine: short connections at 50 Hz, a long one that talks, and watches.
 
-It has a thread and an event loop of its own, so that nothing the drill does delays it.
+It has a thread and an event loop of its own, so that nothing the drill does delays it. A busy machine does all the
+same: what the kernel had in time counts as in time, however late it is found here.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import errno
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +51,8 @@ class Stream:
 class Prober:
     """Probes the targets while it is open as a context manager; `results`, `streams` and `watches` grow meanwhile.
 
-    `watches`: how many there are of each VIP. `patience`: seconds that a probe waits. What is answered after PATIENCE
-    has failed all the same, but is known to have been LATE.
+    `watches`: how many there are of each VIP. `patience`: seconds that a probe waits for its connection, and for the
+    answer. What is there after PATIENCE has failed all the same, but is known to have been LATE.
     """
 
     def __init__(self, targets: Sequence[ProbeTarget], watches: int = 0, patience: float = PATIENCE) -> None:
@@ -69,7 +71,7 @@ class Prober:
 
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
-        self._thread.join(self._patience + STREAM_PATIENCE + ALIVE)
+        self._thread.join(2 * self._patience + STREAM_PATIENCE + ALIVE)
 
     @property
     def refused(self) -> list[Address]:
@@ -110,15 +112,30 @@ class Prober:
     async def _probe_once(self, vip: Address, port: int) -> None:
         start, accepted = time.time(), False
         try:
-            async with asyncio.timeout(self._patience), _connected(vip, port) as connection:
+            with _unconnected(vip) as connection:
+                loop = asyncio.get_running_loop()
+                late = await self._late(loop.sock_connect(connection, (str(vip), port)))
                 accepted = True
-                failure = await _ask(connection) or (LATE if time.time() - start > PATIENCE else "")
+                late |= time.time() - start > PATIENCE and _asked_again(connection)
+                late |= await self._late(_ask(connection))
+                failure = LATE if late else ""
         except TimeoutError:
             failure = SILENT
         except OSError as error:
             failure = os.strerror(error.errno) if error.errno else str(error)
             accepted |= error.errno == errno.ECONNRESET  # only what was accepted is reset, maybe before we see it
         self.results.append(ProbeResult(vip, start, failure, accepted, time.time() - start))
+
+    async def _late(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do this; whether it took longer than PATIENCE. Raises TimeoutError, and what it raises itself."""
+        task = asyncio.create_task(work)
+        in_time = await _ended(task, PATIENCE)
+        if in_time or await _ended(task, self._patience - PATIENCE):
+            await task
+            return not in_time
+        task.cancel()
+        await asyncio.wait({task})  # it lets go of its connection, which is closed next
+        raise TimeoutError
 
     async def _stream(self, vip: Address, port: int) -> None:
         """Keep a connection alive, and make another when it breaks, as a client would."""
@@ -140,20 +157,36 @@ class Prober:
                 self.streams[self.streams.index(stream)] = Stream(stream.vip, stream.opened, time.time())
 
 
-@asynccontextmanager
-async def _connected(vip: Address, port: int) -> AsyncIterator[socket.socket]:
-    family = socket.AF_INET6 if vip.version == 6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as connection:
-        connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, (str(vip), port))
-        yield connection
+def _unconnected(vip: Address) -> socket.socket:
+    connection = socket.socket(socket.AF_INET6 if vip.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    return connection
 
 
-async def _ask(connection: socket.socket) -> str:
-    """Send a ClientHello; why no byte of an answer came, or "". haproxy also accepts while it has no server."""
+async def _ended(task: asyncio.Task[None], seconds: float) -> bool:
+    """Whether it has ended by then. Unlike asyncio.timeout, this looks before it judges: where this machine had no time
+    for the prober, what it waited for may have come long since."""
+    await asyncio.wait({task}, timeout=seconds)
+    return task.done()
+
+
+def _asked_again(connection: socket.socket) -> bool:
+    """Whether TCP sent its SYN twice, where nothing else was sent yet: tcpi_total_retrans of Linux's `struct tcp_info`.
+
+    Other systems don't say; there, whoever waited for longer than TCP does is taken to know.
+    """
+    if not hasattr(socket, "TCP_INFO"):
+        return True
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return bool(struct.unpack_from("=I", info, 100)[0])
+
+
+async def _ask(connection: socket.socket) -> None:
+    """Send a ClientHello. Raises OSError if no byte of an answer came: haproxy also accepts while it has no server."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(connection, client_hello())
-    return "" if await loop.sock_recv(connection, 1) else "closed without an answer"
+    if not await loop.sock_recv(connection, 1):
+        raise OSError("closed without an answer")
 
 
 async def _exchange(host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

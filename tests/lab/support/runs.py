@@ -14,12 +14,12 @@ def begin(lab: Lab, *args: str, **env: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
 
 
-def until(process: subprocess.Popen[str], text: str) -> None:
-    """Read the progress of a run until it says `text`."""
+def until(process: subprocess.Popen[str], text: str) -> str:
+    """Read the progress of a run until it says `text`; the line in which it does."""
     assert process.stderr
     for line in process.stderr:
         if text in line:
-            return
+            return line
     raise AssertionError(f"it never said {text!r}")
 
 

@@ -5,7 +5,7 @@ as they come, without any timeout, and one more client sends a request each 200 
 Whatever ends is opened again at once. It says "ready" once everything was answered, and ends on a line (or the end) of
 standard input with one JSON document, a list: for each watch {vip, talks, events, silences: [[from, to]], ends: [[at,
 why]]}, with the silences that were longer than 0.4 s, and the ends of its connections. Times are the system's monotonic
-time (s).
+time (s). What the client itself had to wait for the machine is no silence: one begins later by as much.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ SOON = 1.5  # s; how long a watch may be silent after the VIPs have moved
 READERS = 3  # a VIP
 EVERY = 0.2  # s between the requests of who talks; the events of the stand-ins come each 100 ms
 NOTED = 0.4  # s; shorter silences are a busy machine's
+NOTICED = 0.02  # s between two looks at how late this process itself is
 AGAIN = 0.05  # s until a connection that could not be opened is tried again
 CONNECT = 2.0  # s for TCP, which asks again after 1 s
 ANSWER = 10.0  # s for TLS, as in Go's clients: haproxy may try another server meanwhile
@@ -64,15 +65,34 @@ def ends(seen: list[dict[str, Any]]) -> list[int]:
 
 
 @dataclass
+class Waits:
+    """How long (s) this process has had to wait for the machine, which it notices by being late itself."""
+
+    before: float = 0.0
+    due: float = field(default_factory=time.monotonic)
+
+    @property
+    def so_far(self) -> float:
+        return self.before + max(0.0, time.monotonic() - self.due)
+
+    async def note_for_ever(self) -> None:
+        while True:
+            self.before, self.due = self.so_far, time.monotonic() + NOTICED
+            await asyncio.sleep(NOTICED)
+
+
+@dataclass
 class Watch:
     """One client of a VIP, and what it has seen so far."""
 
     vip: str
     talks: bool
+    waits: Waits
     events: int = 0
     silences: list[tuple[float, float]] = field(default_factory=list)
     ends: list[tuple[float, str]] = field(default_factory=list)
     _last: float = 0.0
+    _waited: float = 0.0
 
     async def go_on(self, port: int, context: ssl.SSLContext) -> None:
         """Watch; when it ends, note that, and watch again."""
@@ -105,10 +125,11 @@ class Watch:
 
     def event(self) -> None:
         """Something was read; what came before it was silence."""
-        now = time.monotonic()
-        if self._last and now - self._last > NOTED:
-            self.silences.append((round(self._last, 3), round(now, 3)))
-        self._last, self.events = now, self.events + 1
+        now, waited = time.monotonic(), self.waits.so_far
+        silent_since = self._last + waited - self._waited
+        if self._last and now - silent_since > NOTED:
+            self.silences.append((round(silent_since, 3), round(now, 3)))
+        self._last, self._waited, self.events = now, waited, self.events + 1
 
     def _end(self, why: str) -> None:
         self.ends.append((round(time.monotonic(), 3), why))
@@ -134,8 +155,10 @@ async def main(port: int, vips: list[str]) -> list[Watch]:
     context.verify_mode = ssl.CERT_NONE  # the test is about the way there
     over = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
-    watches = [Watch(vip, talks) for vip in vips for talks in (*[False] * READERS, True)]
+    waits = Waits()
+    watches = [Watch(vip, talks, waits) for vip in vips for talks in (*[False] * READERS, True)]
     work = [asyncio.create_task(each.go_on(port, context)) for each in watches]
+    work.append(asyncio.create_task(waits.note_for_ever()))
     while not all(each.events for each in watches):
         await asyncio.sleep(0.05)
     print("ready", flush=True)

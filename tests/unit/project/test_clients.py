@@ -33,9 +33,15 @@ def test_what_was_open_at_a_move_is_cut_and_nothing_after_it() -> None:
     assert cut({"failures": open_then + lost((1.5, 1.51)), "late": []}, moves=2) == []
 
 
-def test_two_that_tcp_asked_for_again_are_what_a_move_may_cost() -> None:
-    assert cut({"failures": [], "late": lost((1, 2), (1.02, 2.02))}, moves=1) == []
-    assert cut({"failures": [], "late": lost((1, 2), (1.02, 2.02), (1.04, 2.04))}, moves=1) != []
+def test_those_that_tcp_asked_for_again_were_begun_in_the_moment_of_a_move() -> None:
+    """However many that are on a busy machine; one VIP's moment is not another one's."""
+    moment = lost(*((1 + n / 100, 2.0) for n in range(10)))
+    later = lost((1.2, 2.2))
+    other = [{**each, "vip": "192.168.1.10"} for each in later]
+    assert cut({"failures": [], "late": moment + other}, moves=1) == []
+    assert cut({"failures": [], "late": moment + later}, moves=1) == moment + later
+    assert cut({"failures": [], "late": moment + later}, moves=2) == []
+    assert cut({"failures": [], "late": later}, moves=0) == later
 
 
 def test_without_a_failure_there_is_no_gap() -> None:

@@ -41,7 +41,7 @@ class Node:
         self.folder = folder
         (folder / "hook").write_text(HOOK.format(folder=folder))
         (folder / "hook").chmod(0o755)
-        keys = 'notify_master = "hook"\nnotify_backup = "hook"\nnotify_retry = 1\nnotify_timeout = 3\n'
+        keys = 'notify_master = "hook"\nnotify_backup = "hook"\nnotify_retry = 1\nnotify_timeout = 60\n'
         found = cluster(folder, SEED.read_text().replace("[vrrp]\n", f"[vrrp]\n{keys}"))
         texts = {each.path: each.content for each in files(found, found.preferred)}
         for path, name in ((TELL_STATE, "tell"), (DELIVER_STATE, "deliver")):
@@ -132,10 +132,8 @@ def test_one_that_hangs_is_superseded_by_another_state_at_once(node: Node) -> No
         time.sleep(0.05)
     assert node.text("attempts").split() == ["MASTER"]
     (node.folder / "slow").unlink()
-    began = time.monotonic()
     node.tell("BACKUP", "true")
-    node.until(["BACKUP"])
-    assert time.monotonic() - began < 2.5
+    node.until(["BACKUP"])  # within 20 s, of the 60 that a script has
 
 
 def test_a_much_earlier_tell_with_a_greater_pid_drops_nothing(node: Node) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from ipaddress import ip_address
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from ipaddress import IPv4Address, ip_address
 
 import pytest
 from drills import VIP
 
 from lbdeploy.operations.outage import client
 from lbdeploy.operations.outage.client import LATE, SILENT, Prober, Stream
+from lbdeploy.operations.outage.gaps import ProbeResult
 
 
 @pytest.fixture
@@ -42,12 +45,11 @@ def test_the_prober_tells_what_answers_from_what_does_not(server: socket.socket)
     with socket.create_server(("127.0.0.2", 0)) as mute:
         targets = [(here, server.getsockname()[1]), (ip_address("127.0.0.2"), mute.getsockname()[1])]
         with Prober([*targets, (ip_address("127.0.0.3"), 1)]) as prober:
-            time.sleep(0.4)
+            wait_for(lambda: [probe.vip for probe in prober.results].count(here) >= 10)
     seen = {str(vip): {probe.failure for probe in prober.results if probe.vip == vip} for vip, _ in targets}
     assert "" in seen["127.0.0.1"]
     assert seen["127.0.0.2"] == {"no answer in time"}
     assert {probe.failure for probe in prober.results if str(probe.vip) == "127.0.0.3"} == {"Connection refused"}
-    assert len([probe for probe in prober.results if probe.vip == here]) >= 10
 
 
 @pytest.mark.parametrize(("patience", "said"), [(0.1, SILENT), (10.0, LATE)])
@@ -60,6 +62,74 @@ def test_one_who_waits_longer_knows_what_was_late(
     with Prober([(ip_address("127.0.0.1"), server.getsockname()[1])], patience=patience) as prober:
         time.sleep(0.3)
     assert said in {probe.failure for probe in prober.results}
+
+
+class Pausing(IPv4Address):
+    """A VIP at which the prober stops for a while, as on a busy machine, once it has begun to connect."""
+
+    pause = 0.5
+
+    def __str__(self) -> str:
+        with suppress(RuntimeError):  # outside of the prober
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, time.sleep, self.pause)  # the task that connects is next
+        return super().__str__()
+
+
+def probed(vip: IPv4Address, server: socket.socket, patience: float = 0.2) -> ProbeResult:
+    """The first probe of that server."""
+    with Prober([(vip, server.getsockname()[1])], patience=patience) as prober:
+        wait_for(lambda: prober.results)
+    return prober.results[0]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 0.2)
+    monkeypatch.setattr(client, "PERIOD", 5.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_that_is_found_late_was_there_in_time(server: socket.socket) -> None:
+    """A busy machine here is no outage there."""
+    threading.Thread(target=answer, args=(server,), daemon=True).start()
+    found = probed(Pausing("127.0.0.1"), server)
+    assert (found.failure, found.waited > 0.4) == ("", True)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_is_found_late_was_there_in_time(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    hello = client.client_hello()
+
+    def ask() -> bytes:
+        asyncio.get_running_loop().call_later(0.01, time.sleep, 0.5)
+        return hello
+
+    monkeypatch.setattr(client, "client_hello", ask)
+    threading.Thread(target=answer, args=(server, 0.05), daemon=True).start()
+    found = probed(ip_address("127.0.0.1"), server)
+    assert (found.failure, found.waited > 0.4) == ("", True)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_that_tcp_had_to_ask_for_again_is_late_however_late_the_prober_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel has counted the SYNs; when the prober looks, the second one was answered long since."""
+    monkeypatch.setattr(Pausing, "pause", 1.5)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        first = socket.create_connection(server.getsockname())  # there is no room for another, whose SYN is lost
+        room = threading.Timer(0.5, lambda: (first.close(), answer(server)))
+        room.daemon = True
+        room.start()
+        assert probed(Pausing("127.0.0.1"), server, 1.9).failure == LATE
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
