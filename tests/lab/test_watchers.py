@@ -239,10 +239,8 @@ def without_a_way(lab: Lab, *servers: str, node: str = "lb1") -> Iterator[None]:
 
 def moves(lab: Lab, since: float) -> list[str]:
     """What keepalived said of changes of state since then."""
-    log = (
-        f"journalctl -q -u keepalived --since=@{since:.0f} -o short-monotonic | grep -E 'Entering (MASTER|FAULT)'; true"
-    )
-    return [line for node in ("lb1", "lb2") for line in lab.on(node, log).splitlines()]
+    log = f"journalctl -q -u keepalived --since=@{since:.0f} -o short-monotonic | grep -E 'Entering (MASTER|FAULT)'"
+    return [line for node in ("lb1", "lb2") for line in lab.on(node, f"journalctl --sync; {log}; true").splitlines()]
 
 
 def test_the_node_that_can_serve_holds_the_vips(pair: Lab) -> None:

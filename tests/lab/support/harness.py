@@ -126,7 +126,7 @@ class Lab:
         """The end of what daemons and lbdeploy logged since a time (s, Unix), with times like those of `traffic`."""
         log = f"journalctl -q -u haproxy -u keepalived -u lbdeploy --since=@{since:.0f} -o short-monotonic 2>&1"
         connections = r"\[[0-9]+/[A-Z][a-z]+/20"  # each has a line
-        return self.on(node, f"{log} | grep -vE '{connections}' | tail -n 60", check=False)
+        return self.on(node, f"journalctl --sync; {log} | grep -vE '{connections}' | tail -n 60", check=False)
 
     def root(self, node: str) -> Path:
         """A node's file system, as it is seen from here."""
