@@ -29,9 +29,8 @@ class Seconds(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = re.fullmatch(r"([0-9.]+) ?(s|m|min|h)", value) if isinstance(value, str) else None
-        in_seconds = float(found[1]) * UNITS[found[2][0]] if found and found[1].count(".") < 2 else value
         try:
-            seconds = float(in_seconds)
+            seconds = float(found[1]) * UNITS[found[2][0]] if found else float(value)
         except ValueError:
             seconds = math.nan
         if not math.isfinite(seconds):

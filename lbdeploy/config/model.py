@@ -32,6 +32,9 @@ def instance_name(name: str) -> str:
     return "VI_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
+ADMIN = "admin"  # the name of haproxy's own socket, beside those of the frontends
+
+
 def frontend_socket(frontend: str) -> str:
     """The socket of a frontend on its own node, usable whichever node holds the VIPs."""
     return f"/run/haproxy/{frontend}.sock"

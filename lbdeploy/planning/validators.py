@@ -92,9 +92,14 @@ END
 """
 HAPROXY = Raw(f"{_CHECKED}\nown=$(echo $({HAPROXY_PIDS}))\n{_PORTS_FREE}\n{_WITH_OTHERS}")
 
-# One of sshd's connections is the operator's: their local port must be among those that are allowed.
+# One of sshd's connections is the operator's: their local port must be among those that are allowed. Connections that
+# sshd has made itself, as it forwards others, are from ports at which nobody listens.
 _SSH_STAYS = """\
-for port in $(ss -Htnp state established | awk '/"sshd/ {sub(/.*:/, "", $3); print $3}' | sort -u); do
+for port in $({ ss -Htln; ss -Htnp state established; } | awk '
+    $1 == "LISTEN" {sub(/.*:/, "", $4); listens[$4] = 1; next}
+    /"sshd/ {sub(/.*:/, "", $3); reached[$3] = 1}
+    END {for (port in reached) if (port in listens) print port}
+'); do
     grep -q "dport.*\\<$port\\>" "$1" || echo "sshd is reached at port $port: set port in [ssh], or firewall_allow"
 done"""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lbdeploy.config.checks.groups import check_frontend_groups, places
 from lbdeploy.config.checks.tables import Tables
 from lbdeploy.config.keys import near
-from lbdeploy.config.model import METRICS, STATUS, Address
+from lbdeploy.config.model import ADMIN, METRICS, STATUS, Address
 from lbdeploy.config.schema import FrontendTable, MetricsTable, VrrpTable
 from lbdeploy.errors import Problem, key_text
 
@@ -112,7 +112,7 @@ def _https_only(frontends: dict[str, FrontendTable]) -> Iterator[Problem]:
 
 
 def _names(tables: Tables) -> Iterator[Problem]:
-    own = {STATUS: "the place where the nodes ask each other for servers"}
+    own = {STATUS: "the place where the nodes ask each other for servers", ADMIN: "haproxy's own socket"}
     own |= {METRICS: "the place of the metrics"} if tables.single("metrics") else {}
     for name, what in own.items():
         if name in tables.names("frontends"):

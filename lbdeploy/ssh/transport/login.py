@@ -23,6 +23,7 @@ from lbdeploy.ssh.transport.host_keys import KnownHosts, Verified, algorithms
 from lbdeploy.ssh.transport.identities import Identities, identities
 
 ANSWER_SECONDS = 15  # for the SSH banner, and for the answer to a key
+MORE = "it requires more than a key"
 
 
 def login(node: Node, target: Target, answers: Answers, dialled: socket.socket) -> tuple[Connection, str]:
@@ -131,18 +132,22 @@ class Keys(AuthStrategy):  # type: ignore[misc]
             if not transport.is_active():
                 return f"it ended the connection: {error}"
             return str(error)
-        return f"it requires more than a key: {', '.join(wanted)}" if wanted else None
+        return f"{MORE}: {', '.join(wanted)}" if wanted else None
 
     def _error(self, found: Identities, reason: str) -> LoginError:
         hop = self.hop
         tried = ", ".join(dict.fromkeys(name for name, _ in found.keys)) or "none"
         gone = "".join(f"; {path}, which hosts.toml names, is not there" for path in hop.missing)
         gone += "".join(f"; PubkeyAcceptedAlgorithms does not list that of {name}" for name in found.left_out)
-        locked = ", ".join(map(str, found.locked))
+        asked = [] if reason.startswith(MORE) else found.locked  # another key would not do, either
+        locked = ", ".join(map(str, asked))
         what = f"{where(hop)} refused the login of {hop.user}: {reason}"
         fix = hop.by_hand.copy_key()
-        if locked:
+        if locked and found.keys:
+            what += f"; {locked} has a passphrase, and was not tried"
+        elif locked:
             what = f"no key for {hop.user} on {where(hop)} is without a passphrase, and {locked} has one"
-            fix = f"ssh-add {found.locked[0]}; or run it on a terminal, where it asks"
+        if locked:
+            fix = f"ssh-add {asked[0]}; or run it on a terminal, where it asks"
         state = f"nothing was changed on it; keys tried: {tried}{gone}"
-        return LoginError(what, node=self.node.name, state=state, fix=fix, locked=found.locked)
+        return LoginError(what, node=self.node.name, state=state, fix=fix, locked=asked)

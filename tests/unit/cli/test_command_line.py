@@ -29,6 +29,7 @@ from lbdeploy.events import Note, RemoteCommand
         ("verify", "--wait", "-1"),
         ("verify", "--wait", "nan"),
         ("verify", "--wait", "inf"),
+        ("verify", "--wait", ".s"),
         ("up", "--lock-wait", "nan"),
         ("drill", "hang", "--hold", "nan"),
         ("up", "--limit", ""),

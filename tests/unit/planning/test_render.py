@@ -309,8 +309,9 @@ def test_the_port_of_sshd_must_be_let_in(tmp_path: Path, port: str, said: str) -
     staged = tmp_path / "staged"
     staged.write_text(file.content)
     row = f'0 0 192.168.1.11:{port} 192.168.1.1:50000 users:(("sshd",pid=1,fd=4))'
+    listens = f"LISTEN 0 128 0.0.0.0:{port} 0.0.0.0:*"
     other = '0 0 192.168.1.11:9999 192.168.1.1:50000 users:(("perl",pid=2,fd=4))'
-    fakes = f"nft() {{ :; }}\nss() {{ printf '%s\\n' '{row}' '{other}'; }}\n"
+    fakes = f"nft() {{ :; }}\nss() {{ printf '%s\\n' '{listens}' '{row}' '{other}'; }}\n"
     done = subprocess.run(
         ["sh", "-c", f"{fakes}{file.validate}", "x", staged], check=False, capture_output=True, text=True
     )

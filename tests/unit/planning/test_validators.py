@@ -82,3 +82,31 @@ def objections(tmp_path: Path, listens: str, bind: str, pids: str = "") -> str:
     argv = ["sh", "-c", str(validators.HAPROXY), "lbdeploy", str(tmp_path / "haproxy.cfg")]
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     return subprocess.run(argv, check=False, env=path, stdout=subprocess.PIPE, text=True).stdout
+
+
+SS = """#!/bin/sh
+case $* in
+    -Htln) echo 'LISTEN 0 128 0.0.0.0:22 0.0.0.0:*'; echo 'LISTEN 0 128 [::]:2222 [::]:*' ;;
+    *) cat "${0%/*}/established" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("local", "objection"),
+    [
+        ("192.168.1.11:22", ""),
+        ("[fd00::11]:2222", "sshd is reached at port 2222: set port in [ssh], or firewall_allow"),
+        ("192.168.1.11:48122", ""),
+    ],
+)
+def test_a_firewall_shuts_no_port_at_which_sshd_is_reached(tmp_path: Path, local: str, objection: str) -> None:
+    """What sshd has connected to by itself, as a jump host does, is no way in."""
+    (tmp_path / "established").write_text(f'0 0 {local} 192.168.1.9:50000 users:(("sshd",pid=7,fd=4))\n')
+    for name, text in {"ss": SS, "nft": "#!/bin/sh\n"}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "rules").write_text("tcp dport { 22, 6443 } accept\n")
+    argv = ["sh", "-c", str(validators.NFT), "lbdeploy", tmp_path / "rules"]
+    run = subprocess.run(argv, check=False, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == (objection, "")

@@ -26,7 +26,7 @@ for last; do :; done
 case $last in
     *admin.sock) cat > "{folder}/asked"; cat "{folder}/haproxy" ;;
     *192.168.1.12*) who=lb2 ;;
-    *) who=own ;;
+    *) who=. ;;
 esac
 [ -n "$who" ] || exit 0
 tr -d '\\0' | grep -aoE 'k8s-api|ingress' | sed "s/^/$who /" | grep -xFf "{folder}/answers" | head -c 1
@@ -36,9 +36,9 @@ tr -d '\\0' | grep -aoE 'k8s-api|ingress' | sed "s/^/$who /" | grep -xFf "{folde
 class Node:
     """lb1, whose haproxy and peers say what a test has them say."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosts: str = TWO) -> None:
         self.folder = folder
-        found = cluster(folder, TWO)
+        found = cluster(folder, hosts)
         (text,) = (each.content for each in files(found, found.preferred) if each.path == CHECK_HAPROXY)
         for path in (LACKS_SERVERS, VRRP_STATE, HAPROXY_STOPPED):
             text = text.replace(path, str(folder / path.rpartition("/")[2]))
@@ -119,12 +119,25 @@ def test_servers_that_come_back_are_waited_for(node: Node) -> None:
 
 def test_a_server_that_answers_after_all_counts(node: Node) -> None:
     """haproxy's check may be slow; what a client would get is what matters."""
-    assert all(node.check(API_LOST, "own k8s-api", "lb2 k8s-api", "lb2 ingress") for _ in range(3))
+    assert all(node.check(API_LOST, ". k8s-api", "lb2 k8s-api", "lb2 ingress") for _ in range(3))
 
 
 def test_a_node_that_reaches_others_but_not_these_is_not_better(node: Node) -> None:
     """Or both would give up the VIPs, and nobody held them."""
     assert all(node.check(API_DOWN, "lb2 k8s-api") for _ in range(4))
+
+
+@pytest.mark.parametrize("name", ["own", "esac"])
+def test_names_mean_nothing_to_the_script(tmp_path: Path, name: str) -> None:
+    """Neither a peer's nor a frontend's."""
+    text = TWO.replace("[nodes.lb2", f"[nodes.{name}").replace("[frontends.ingress", f"[frontends.{name}")
+    node = Node(tmp_path, text)
+    servers = API_DOWN.replace("ingress", name)
+    (tmp_path / "bin/socat").write_text(
+        SOCAT.format(folder=tmp_path).replace("who=lb2", f"who={name}").replace("ingress", name)
+    )
+    answers = [node.check(servers, f"{name} k8s-api", f"{name} {name}") for _ in range(3)]
+    assert answers == [True, True, False]
 
 
 def test_a_node_in_fault_state_is_not_fit(node: Node) -> None:

@@ -105,6 +105,16 @@ def test_a_packet_is_a_whole_one(perl: Perl, client: str, vip: str) -> None:
     assert total == 0xFFFF
 
 
+def test_a_state_that_was_noted_long_ago_is_no_later_one(perl: Perl, tmp_path: Path) -> None:
+    """PIDs begin anew: a node in FAULT would stay so for whoever asks."""
+    state = tmp_path / "state"
+    wrapped = (
+        f"open(my $f, '>', '{state}'); print {{$f}} 'FAULT ', $$ + 2; close $f; utime(time - 31, time - 31, '{state}')"
+    )
+    perl(f"{wrapped}; note('BACKUP', '{state}')")
+    assert state.read_text().split()[0] == "BACKUP"
+
+
 def test_of_two_states_the_later_one_is_noted(perl: Perl, tmp_path: Path) -> None:
     """Processes that keepalived starts at once may come to it in another order."""
     state = tmp_path / "state"

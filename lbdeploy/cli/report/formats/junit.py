@@ -13,8 +13,13 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def text(document: Mapping[str, Any]) -> str:
-    """One test suite. Where nothing could be checked, its only case is an error."""
-    findings = document.get("findings", ())
+    """One test suite. Where nothing could be checked, its only case is an error.
+
+    Where no finding is an error and it has failed all the same, as what was waited for has not come, a case says so.
+    """
+    findings = [*document.get("findings", ())]
+    if findings and document["exit_code"] and all(each["severity"] != "error" for each in findings):
+        findings.append(_of_whole(document.get("error", {})))
     suite = Element(
         "testsuite", name=_legal(f"lbdeploy verify {document['cluster']}"), time=str(document["duration_s"])
     )
@@ -29,6 +34,11 @@ def text(document: Mapping[str, Any]) -> str:
     root.append(suite)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode")
+
+
+def _of_whole(error: Mapping[str, Any]) -> dict[str, Any]:
+    said = {"node": error.get("node"), "detail": error.get("message", "failed"), "fix": error.get("fix")}
+    return {**said, "check": "verify", "severity": "error"}
 
 
 def _case(suite: Element, finding: Mapping[str, Any]) -> None:

@@ -130,6 +130,11 @@ BAD = {
         "[frontends.lbdeploy-metrics]",
         "frontends.lbdeploy-metrics: is what lbdeploy calls the place of the metrics; choose another name",
     ),
+    "a frontend whose socket would be haproxy's own": (
+        "[frontends.machine-config]",
+        "[frontends.admin]",
+        "frontends.admin: is what lbdeploy calls haproxy's own socket; choose another name",
+    ),
 }  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
+from paramiko import PKey
 from sshkeys import CERT, HOST, NODE, certificate_line, target
 
 from lbdeploy.config.credentials import Answers
@@ -41,6 +43,27 @@ def test_a_missing_key_is_told_where_a_login_fails(tmp_path: Path) -> None:
     error = Keys(NODE, hop, Answers())._error(Identities(), "there is no key to log in with")
     assert f"{tmp_path}/id, which hosts.toml names, is not there" in error.state
     assert error.fix == "ssh-copy-id lb1"
+
+
+@pytest.mark.parametrize(
+    ("reason", "tried", "said", "locked"),
+    [
+        ("refused", False, "no key for ops on lb1 is without a passphrase, and {} has one", True),
+        ("refused", True, "lb1 refused the login of ops: refused; {} has a passphrase, and was not tried", True),
+        (
+            "it requires more than a key: keyboard-interactive", True,
+            "lb1 refused the login of ops: it requires more than a key: keyboard-interactive", False,
+        ),
+    ],
+)  # fmt: skip
+def test_a_key_with_a_passphrase_is_the_reason_only_where_no_other_was_refused(
+    tmp_path: Path, reason: str, said: str, *, tried: bool, locked: bool
+) -> None:
+    """The host's own words are told, and nobody is asked for a passphrase that would not help."""
+    found = Identities(keys=[("work (agent)", PKey())] if tried else [], locked=[tmp_path / "id_rsa"])
+    error = Keys(NODE, target(), Answers())._error(found, reason)
+    assert error.message == said.format(tmp_path / "id_rsa")
+    assert (error.locked, error.fix.startswith("ssh-add")) == ((*found.locked,) if locked else (), locked)
 
 
 def test_logging_in_imports_only_what_it_needs() -> None:

@@ -24,6 +24,18 @@ def test_each_finding_is_a_case_and_errors_are_failures() -> None:
     assert (failure.attrib["message"], failure.text) == ("no VIP", "lbdeploy up")
 
 
+def test_what_was_waited_for_and_has_not_come_is_a_failure() -> None:
+    """Though each finding is a warning at the most."""
+    error = {"message": "what was waited for has not come about", "node": None, "fix": "lbdeploy verify"}
+    document = verified(finding("warning", "a server is down"), code=6, error=error)
+    suite = ElementTree.fromstring(JUNIT.text(document)).find("testsuite")
+    assert suite is not None
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("2", "1")
+    failure = suite.findall("testcase")[1].find("failure")
+    assert failure is not None
+    assert failure.attrib["message"] == "what was waited for has not come about"
+
+
 def test_what_could_not_be_checked_is_an_error() -> None:
     """An empty suite would pass."""
     suite = ElementTree.fromstring(JUNIT.text(failed("no answer"))).find("testsuite")
