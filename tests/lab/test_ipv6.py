@@ -114,6 +114,7 @@ def test_a_cluster_with_ipv6_lives_through_its_days(six: Lab) -> None:
     smooth(seen, 0)
     assert six.do("up")["changes"] == []
     with traffic(six, *vips(six)) as seen, watching(six, *vips(six)) as watches:
+        time.sleep(8)  # both haproxys were reloaded: they are connected again within 7 s, and know each other's clients
         moved = six.do("handover", "--to", "lb2")
         assert all_answered(moved)
         assert moved["failed"] + moved["late"] <= ON_THEIR_WAY * len(vips(six))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,24 @@ def test_a_node_in_fault_state_is_not_fit(node: Node) -> None:
     (node.folder / "lbdeploy-vrrp-state").write_text("BACKUP\n")
     assert node.check(WELL)
     assert node.fit
+
+
+@pytest.mark.parametrize(("seconds", "stopped"), [(0, "1"), (10, "0"), (-3600, "0")])
+def test_one_that_was_stopped_a_moment_ago_stays_stopped(node: Node, seconds: int, stopped: str) -> None:
+    """It has answered just before; the node would keep the VIPs until the next check. Later, it was started by hand."""
+    file = node.folder / HAPROXY_STOPPED.rpartition("/")[2]
+    file.write_text("1\n")
+    os.utime(file, (time.time() - seconds, time.time() - seconds))
+    assert node.check(WELL)
+    assert file.read_text() == f"{stopped}\n"
+
+
+def test_where_nothing_says_whether_it_is_stopped_it_is_not(node: Node) -> None:
+    """As after a boot, where haproxy was started by hand."""
+    file = node.folder / HAPROXY_STOPPED.rpartition("/")[2]
+    file.unlink()
+    assert node.check(WELL)
+    assert file.read_text() == "0\n"
 
 
 def test_a_haproxy_that_does_not_answer_is_not_well(node: Node) -> None:
