@@ -41,7 +41,8 @@ def outcome(removed: Removed, *, purge: bool, limited: bool) -> Iterator[Line]:
     if not removed.done:
         yield ("Nothing to do: ", "good"), f"nothing of lbdeploy's is left on {listed(removed.planned.sessions)}"
         return
-    yield ("Removed: ", "good"), (listed(removed.done), "name"), ": as before lbdeploy"
+    but = f", but for keepalived on {listed(removed.planned.resting)}" if removed.planned.resting else ""
+    yield ("Removed: ", "good"), (listed(removed.done), "name"), f": as before lbdeploy{but}"
     yield from _resting(removed.planned)
     yield from _unknown(removed.planned)
     for name, packages in removed.planned.staying.items():
