@@ -35,7 +35,7 @@ class Note:
 class RemoteCommand:
     """A script was run on the node `who`: given to `command` over SSH, it ended after `seconds` with `status`.
 
-    It contains no passwords, neither those that were sent nor those in the nodes' files.
+    It contains no passwords, neither those that were sent nor those in the nodes' files. `output` is its beginning.
     `status` -1: the node did not report it, or the script is still running.
     """
 
@@ -52,8 +52,14 @@ Event = Told | RemoteCommand
 
 
 def excerpt(text: str, limit: int) -> str:
-    """The beginning of a text, and how much is left out."""
-    return text if len(text) <= limit else f"{text[:limit]}\n... {len(text) - limit} characters more"
+    """The beginning of a text, of at most `limit` characters, and how much is left out.
+
+    No word is cut: its end may be what tells that it is a secret, as in a URL with a password.
+    """
+    if len(text) <= limit:
+        return text
+    end = max(text.rfind(blank, 0, limit) for blank in " \n") + 1
+    return f"{text[:end]}\n... {len(text) - end} characters more"
 
 
 Emit = Callable[[Event], None]

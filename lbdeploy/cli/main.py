@@ -13,7 +13,9 @@ def main() -> None:
     startup.lean = True  # in this process, nothing else uses the libraries that are stubbed
     startup.import_little()
     startup.import_click()
-    startup.compile_dataclasses_late()
+    from lbdeploy.common.quick_dataclasses import replace_dataclasses
+
+    replace_dataclasses()
     from lbdeploy.cli.command_line import run
 
     run()

@@ -25,7 +25,7 @@ from lbdeploy.events import Event, RemoteCommand, excerpt
 from lbdeploy.node.remote import readable
 
 KEPT = 50  # logs are kept; older ones are deleted
-LIMIT = 6000  # characters of a script, or of its output, that are logged
+LIMIT = 6000  # characters of a script that are logged; of its output, the transport tells about as many
 CLOSE_SECONDS = 2.0
 
 
@@ -63,9 +63,8 @@ class Logbook:
 
     def _told(self, event: Event) -> Iterator[str]:
         if isinstance(event, RemoteCommand):
-            size = f"{len(event.output)} characters"
-            yield f"{event.who}: {event.command}: {event.seconds:.2f} s, exit status {event.status}, {size}"
-            yield from _indented("> ", self._once(readable(event.script)))
+            yield f"{event.who}: {event.command}: {event.seconds:.2f} s, exit status {event.status}"
+            yield from _indented("> ", excerpt(self._once(readable(event.script)), LIMIT))
             yield from _indented("< ", event.output)
         else:
             yield f"{event.who}: {event.text}" if event.who else event.text
@@ -109,7 +108,7 @@ class Logbook:
 
 
 def _indented(mark: str, text: str) -> Iterator[str]:
-    yield from (f"    {mark}{line}" for line in excerpt(text.rstrip("\n"), LIMIT).splitlines())
+    yield from (f"    {mark}{line}" for line in text.rstrip("\n").splitlines())
 
 
 def _now() -> str:

@@ -18,18 +18,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lbdeploy.common.paths import PACKAGE, shipped
+from lbdeploy.common.paths import PACKAGE, of_user, shipped
 from lbdeploy.common.version import __version__
 
-KEPT = 200  # entries; the oldest are deleted
+KEPT = 2500  # entries, most of some kB; the oldest are deleted
 LARGEST = 1_000_000  # bytes of an entry
 WORKED_OUT_BY = ("common", "config", "planning", "node")  # the packages that decide what is kept
 
 
 def folder() -> Path:
-    """Where entries are kept (XDG Base Directory Specification: a relative path does not count)."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "lbdeploy")
+    """Where entries are kept."""
+    return of_user("XDG_CACHE_HOME", "~/.cache")
 
 
 def key(*facts: object) -> str:

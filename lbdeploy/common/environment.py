@@ -14,7 +14,7 @@ MEANINGS = {
     FILE: "The hosts.toml to use, where no -f names one.",
     SUDO_VARIABLE: "The password for sudo on the nodes, where sudo wants one.",
     APT_WAIT: f"Seconds to wait on a node for another apt or dpkg, such as unattended-upgrades [{APT_WAIT_SECONDS}].",
-    "XDG_STATE_HOME": "The folder of the folder with the logs [~/.local/state].",  # platformdirs reads it
+    "XDG_STATE_HOME": "The folder of the folder with the logs [~/.local/state].",
     "XDG_CACHE_HOME": "The folder of the folder with what a valid hosts.toml was found to say [~/.cache].",
     PAGER: "What shows a plan that is longer than the terminal [less]; empty or cat: nothing does.",
     NO_COLOR: "No colours, whatever the output goes to.",

@@ -21,11 +21,18 @@ def home_expanded(name: str) -> Path:
     return Path(os.path.expanduser(name))
 
 
-def logs() -> Path:
-    """The folder with the logs of runs. Not absolute for a user without HOME and passwd entry."""
-    from platformdirs import user_state_path
+def of_user(variable: str, otherwise: str) -> Path:
+    """The folder of lbdeploy's in one of the user's (XDG Base Directory Specification: a relative path does not count).
 
-    return user_state_path("lbdeploy", appauthor=False)
+    Not absolute for a user without HOME and passwd entry.
+    """
+    base = os.environ.get(variable, "")
+    return Path(base if os.path.isabs(base) else os.path.expanduser(otherwise), "lbdeploy")
+
+
+def logs() -> Path:
+    """The folder with the logs of runs."""
+    return of_user("XDG_STATE_HOME", "~/.local/state")
 
 
 def shown(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 
@@ -11,11 +12,25 @@ class Raw(str):
     __slots__ = ()
 
 
-def cmd(*words: object) -> Raw:
+class Command(Raw):
+    """One command, which leaves the shell that runs it as it is: no directory, option or variable of it changes."""
+
+    __slots__ = ()
+
+
+def cmd(*words: object) -> Command:
     """One command made of these words, each quoted unless it is Raw."""
-    return Raw(" ".join(word if isinstance(word, Raw) else shlex.quote(str(word)) for word in words))
+    return Command(" ".join(word if isinstance(word, Raw) else shlex.quote(str(word)) for word in words))
 
 
 def here(text: str) -> Raw:
     """The text as one quoted word, whatever it contains, newlines included."""
     return Raw(shlex.quote(text))
+
+
+def nonce() -> str:
+    """16 hexadecimal digits that nobody can guess, for a mark that nothing else can be taken for.
+
+    As `secrets.token_hex`, which imports the generators of random numbers first: 0.8 ms.
+    """
+    return os.urandom(8).hex()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
 from importlib import import_module
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 lean = False  # set by the command line: other programs may use these libraries themselves, in full
@@ -33,6 +33,27 @@ def stand_in(name: str, **attributes: object) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+class _Unused(ModuleType):
+    """Stands for a module of which nothing is used: whatever is imported from it is an empty class."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what the import system asks for
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+@contextmanager
+def unused(*names: str) -> Iterator[None]:
+    """Within the block, these modules are stubs, unless they are already imported: packages import all they have."""
+    modules = {name: _Unused(name) for name in names if lean and name not in sys.modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
 
 
 _replacing = allocate_lock()
@@ -76,8 +97,10 @@ def import_little() -> None:
     import_late("traceback", "format_exception")
     import_late("textwrap", "dedent")
     import_late("pprint", "pformat")
-    for name in ("locale", "pty", "glob"):
+    for name in ("locale", "pty", "glob", "random"):
         import_late(name)
+    # hashlib and hmac do without OpenSSL, which takes 2 ms to load, where this can't be imported.
+    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
     if inspect := import_late("inspect", "cleandoc"):
         really = vars(inspect)["cleandoc"]
         vars(inspect).update(
@@ -103,32 +126,6 @@ def version_of(package: str) -> str:
     found = (each for place in sys.path if os.path.isdir(place) for each in os.listdir(place))
     head, tail = f"{package}-", ".dist-info"
     return next((each[len(head) : -len(tail)] for each in found if each.startswith(head) and each.endswith(tail)), "")
-
-
-def compile_dataclasses_late() -> None:
-    """Let the methods of dataclasses be compiled when they are first called: 40 ms of an `up`, whose classes are many.
-
-    Most of them are never called. What makes them is the same until Python 3.12; later ones compile a class at once.
-    """
-    import dataclasses
-
-    really = getattr(dataclasses, "_create_fn", None)
-    if really:
-        vars(dataclasses)["_create_fn"] = partial(_late, really)
-        # It makes the docstring of a class that has none.
-        vars(dataclasses)["inspect"] = SimpleNamespace(signature=lambda _: "")
-
-
-def _late(make: Callable[..., Callable[..., Any]], name: str, *text: Any, **scope: Any) -> Callable[..., Any]:
-    made: list[Callable[..., Any]] = []
-
-    def method(*args: Any, **named: Any) -> Any:
-        if not made:
-            made.append(make(name, *text, **scope))
-        return made[0](*args, **named)
-
-    method.__name__ = name
-    return method
 
 
 def import_click() -> None:

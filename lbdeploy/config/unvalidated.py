@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
+
+from lbdeploy.common import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,19 @@ def _vip(text: object) -> str:
 
 @lru_cache(maxsize=8)  # the nodes of a cluster usually have the same file, and several questions are asked about it
 def _parsed(text: str) -> dict[str, Any]:
+    key = cache.key("toml", text)
+    kept = cache.recall(key)
+    if isinstance(kept, dict):
+        return kept
+    import tomllib  # which takes 2 ms, and the file is that of the last run, as a rule
+
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
     except (ValueError, RecursionError):
         return {}
+    with suppress(TypeError):  # it has dates: that is no file of lbdeploy's
+        cache.keep(key, data)
+    return data
 
 
 def members(text: str) -> dict[str, str]:

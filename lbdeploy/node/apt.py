@@ -13,7 +13,7 @@ _APT_GET = (
     "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 )
 
-PRESENT = Raw("command -v apt-get")
+PRESENT = cmd("command", "-v", "apt-get")
 LISTS = Raw(f"ls {APT_LISTS} | grep -c _")  # a command that prints the number of package lists
 INSTALLED, HELD = "i", "h"  # letters of a package's status: the present state, and the wanted one (dpkg-query(1))
 HALF = ("F", "H", "U", "W", "t")  # half configured, half installed, unpacked, triggers awaited or pending

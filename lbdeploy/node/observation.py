@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.common.shell import Command, Raw, cmd, here, nonce
 from lbdeploy.config.model import Address, Cluster, Node
 from lbdeploy.errors import AnswerError
 from lbdeploy.events import excerpt
@@ -162,7 +161,7 @@ class ProbeScript:
         self.node = node
         self.resources = resources
         self.probes = {resource.id: resource.probe() for resource in resources} | dict(more)
-        self.nonce = secrets.token_hex(8)  # so that no file content can be mistaken for a mark
+        self.nonce = nonce()  # so that no file content can be mistaken for a mark
 
     def script(self) -> str:
         """POSIX sh, to be run as root; it changes nothing.
@@ -181,10 +180,10 @@ class ProbeScript:
         return f"{PRELUDE}{given}{remote_text('observe.sh')}"
 
     def sections(self) -> list[str]:
-        """The script, probe by probe."""
+        """The script, probe by probe. What is more than a command gets a shell of its own, which it may end."""
         return [
             f"echo {self.nonce} begin {index}\n"
-            f"(\n{probe}\n) 2>/dev/null </dev/null\n"
+            f"{_apart(probe)} 2>/dev/null </dev/null\n"
             f"printf '\\n%s end %d\\n' {self.nonce} $?\n"
             for index, probe in enumerate(self.probes.values())
         ]
@@ -221,6 +220,10 @@ class ProbeScript:
     def now(self, marks: Mapping[str, Answer]) -> float:
         """The node's clock (s, Unix). Raises AnswerError."""
         return self.understood("date", lambda answer: seconds(answer.output or "0"), marks["now"])
+
+
+def _apart(probe: Raw) -> str:
+    return probe if isinstance(probe, Command) else f"(\n{probe}\n)"
 
 
 class NodeProbeScript(ProbeScript):

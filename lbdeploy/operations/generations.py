@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lbdeploy.common.shell import cmd
+from lbdeploy.common.shell import cmd, nonce
 from lbdeploy.common.typed import typed
 from lbdeploy.errors import RemoteError, UsageError
 from lbdeploy.node.answers import base64_text, count
@@ -50,7 +49,7 @@ class Reader:
     """The script that prints what a node has stored, and the reader of what it prints."""
 
     def __init__(self) -> None:
-        self.nonce = secrets.token_hex(8)
+        self.nonce = nonce()
 
     def script(self) -> str:
         """POSIX sh for root: a line for each file of each generation, with its mode and its content in base64.

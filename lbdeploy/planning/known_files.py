@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from lbdeploy.common import cache
+from lbdeploy.common.redact import holds_password, remember
 from lbdeploy.config.loading.encoding import encoded
 from lbdeploy.config.model import Cluster, Node, OwnSections
 from lbdeploy.errors import RenderError
@@ -21,17 +22,20 @@ def known_desired(cluster: Cluster, nodes: Sequence[Node], **asked: Any) -> dict
     # A template of the operator's own may have secrets and read other files: what it makes is never kept.
     key = "" if cluster.has_own_templates else cache.key("files", encoded(cluster))
     kept = cache.recall(key) if key else None
-    texts: dict[str, str] = dict(kept) if isinstance(kept, dict) else {}
+    made: dict[str, list[Any]] = dict(kept) if isinstance(kept, dict) else {}  # the text, and whether it has a secret
+    for each in made.values():
+        remember(*each)
 
     def text(cluster: Cluster, node: Node, template: str | OwnSections, **values: Any) -> str:
         name = f"{node.name} {template.path if isinstance(template, OwnSections) else template}"
-        if name not in texts:
-            texts[name] = rendered(cluster, node, template, **values)
-        return texts[name]
+        if name not in made:
+            text = rendered(cluster, node, template, **values)
+            made[name] = [text, holds_password(text)]
+        return str(made[name][0])
 
     found = desired_of(cluster, nodes, text, **asked)
-    if key and texts != kept and not os.path.lexists(cluster.templates):  # nor has it come meanwhile
-        cache.keep(key, texts)
+    if key and made != kept and not os.path.lexists(cluster.templates):  # nor has it come meanwhile
+        cache.keep(key, made)
     return found
 
 

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from lbdeploy.common.typed import Typed, typed
 from lbdeploy.config.model import Cluster
@@ -20,12 +21,14 @@ from lbdeploy.node.observation import Observation
 from lbdeploy.planning.plan import Plan, Stage, Strategy
 from lbdeploy.rollout.interrupt import Interrupt
 from lbdeploy.rollout.lock import Lock, locking, waiting
-from lbdeploy.rollout.node_tasks import NodeTasks
 from lbdeploy.rollout.observer import POLL_SECONDS, Observer, Wanted
 from lbdeploy.rollout.outcome import going_on, halfway
 from lbdeploy.rollout.request import Options, Origin
 from lbdeploy.rollout.survey import Survey
 from lbdeploy.ssh.pool import SessionPool
+
+if TYPE_CHECKING:
+    from lbdeploy.rollout.node_tasks import NodeTasks
 
 FRESH_SECONDS = 1.0  # nothing is begun by a look at the nodes that is older
 UP, PLAN, FORCED = typed("up"), typed("plan"), typed("up", "--force-last")
@@ -47,10 +50,16 @@ class RunContext:
         self.origin = origin
         self.options = options
         self.observer = Observer(cluster, pool, emit)
-        self.tasks = NodeTasks(pool, self.observer.nodes, origin, emit)
         self.interrupt = Interrupt(emit)
         names = [node.name for node in self.observer.nodes]
         self.scope = frozenset(name for name in names if not options.limit or name in options.limit)
+
+    @cached_property
+    def tasks(self) -> NodeTasks:
+        """What changes the nodes; most runs find nothing to change."""
+        from lbdeploy.rollout.node_tasks import NodeTasks
+
+        return NodeTasks(self.pool, self.observer.nodes, self.origin, self.emit)
 
     def locked(self, survey: Survey) -> AbstractContextManager[Lock]:
         """The lock of all nodes that were seen. Raises LockedError where it is another run's for too long."""

@@ -33,7 +33,6 @@ from lbdeploy.rollout.loop import End, RunContext, RunLoop, Start, Wording
 from lbdeploy.rollout.observer import POLL_SECONDS, Wanted, settle_seconds
 from lbdeploy.rollout.outcome import but_for, halfway, taken_back, told
 from lbdeploy.rollout.request import Options, Origin
-from lbdeploy.rollout.stage_runner import StageChange, StageRunner
 from lbdeploy.rollout.survey import Survey, unfit
 from lbdeploy.ssh.pool import SessionPool
 
@@ -89,7 +88,6 @@ class Run:
         resources = resources or desired_of(cluster, context.observer.nodes, **asked)
         self.wanted = Wanted(resources, context.scope)
         self._made: dict[str, list[Change]] = {}
-        self._stages = StageRunner(cluster, context.tasks, context.observer, emit, context.options.ignore)
 
     def up(self, approve: Callable[[Plan], bool] | None = None) -> Outcome:
         """Bring every node to the state that hosts.toml describes. Raises the first node's error where one fails.
@@ -153,7 +151,7 @@ class Run:
     def perform(self, start: Start, stage: Stage, before: Survey) -> None:
         """Change the nodes of a stage, check that they are healthy, and confirm; otherwise undo it, and raise."""
         force = start.force_last or self.context.options.force_last
-        self._stages.perform(StageChange(start.plan, stage, before, start.wanted), force_last=force)
+        self._perform(start.plan, stage, before, start.wanted, force_last=force)
         for name, plan in stage.plans.items():
             self._made[name] = [*self._made.get(name, ()), *plan.changes]
 
@@ -219,6 +217,15 @@ class Run:
         states = [*known, *partly, *self.wording.done(new)]
         return taken_back(error, whole, [name for name in done if name not in whole], states)
 
+    def _perform(
+        self, plan: Plan, stage: Stage, before: Survey, wanted: Wanted, *, back: bool = False, force_last: bool = False
+    ) -> None:
+        from lbdeploy.rollout.stage_runner import StageChange, StageRunner  # most runs find nothing to change
+
+        context = self.context
+        runner = StageRunner(context.cluster, context.tasks, context.observer, context.emit, context.options.ignore)
+        runner.perform(StageChange(plan, stage, before, wanted, back=back), force_last=force_last)
+
     def _undo(self, wanted: Wanted, names: Sequence[str], undone: list[str]) -> None:
         """Bring nodes to what is wanted now; `undone` gets those that are. Raises the first one's error.
 
@@ -230,7 +237,7 @@ class Run:
             raise error
         plan = survey.plan
         for stage in plan.stages:
-            self._stages.perform(StageChange(plan, stage, survey, wanted, back=True))
+            self._perform(plan, stage, survey, wanted, back=True)
             later = {name for each in plan.stages[plan.stages.index(stage) + 1 :] for name in each.names}
             undone += [name for name in names if name in stage.names and name not in later]
             survey = self.context.observer.look(wanted)

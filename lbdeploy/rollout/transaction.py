@@ -10,14 +10,13 @@ files and has the services reload them. See docs/decisions/003-node-side-transac
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from lbdeploy.common import environment
 from lbdeploy.common.debian import UNITS_FOLDER
-from lbdeploy.common.shell import cmd, here
+from lbdeploy.common.shell import cmd, here, nonce
 from lbdeploy.node.drift import NodePlan
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import HAPROXY_SOCKET, JOURNAL, LOCK, RUN, STAGED, STATE, UNIT
@@ -72,7 +71,7 @@ class Transaction:
     def __init__(self, task: Task, origin: Origin) -> None:
         self.task = task
         self.origin = origin
-        self.nonce = secrets.token_hex(8)
+        self.nonce = nonce()
         self.path = f"{RUN}/{self.nonce}"
 
     @property

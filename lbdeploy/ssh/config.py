@@ -8,20 +8,23 @@ any host.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lbdeploy.common.environment import SUDO_VARIABLE
 from lbdeploy.config.model import Ssh
 from lbdeploy.errors import ConnectError
+from lbdeploy.ssh import known_settings
 from lbdeploy.ssh.config_values import Values
 from lbdeploy.ssh.known_hosts import known_name, plain_lines
 from lbdeploy.ssh.manual_commands import ByHand
+
+if TYPE_CHECKING:
+    import subprocess
 
 NOT_BEGUN = "nobody has logged in"
 CONNECT_SECONDS = 10.0  # unless hosts.toml or ConnectTimeout says otherwise
@@ -89,12 +92,15 @@ class Target:
 
 
 class Resolving:
-    """A lookup of one host in progress: `ssh -G` runs in the background."""
+    """A lookup of one host in progress: `ssh -G` runs in the background, unless it is known what it says."""
 
     def __init__(self, ssh: Ssh, host: str) -> None:
         self.ssh = ssh
         self.host = host
-        self._process = _start(["ssh", *_options(ssh), "-G", "--", host])
+        argv = ["ssh", *_options(ssh), "-G", "--", host]
+        self._key = known_settings.key(argv, ssh.config_file)
+        self._known = known_settings.recall(self._key)
+        self._process = _start(argv) if self._known is None else None
 
     def result(self) -> Target:
         """The resolved host, including its jump hosts. Raises ConnectError."""
@@ -103,16 +109,26 @@ class Resolving:
 
     def hops(self, after: tuple[str, ...] | None) -> tuple[Target, ...]:
         """The jump hosts, then the host; `after` are the ProxyJump values that led to it, None ignores its own."""
-        output, error = self._process.communicate()
-        if self._process.returncode:
-            message, fix = f"ssh -G {self.host} failed: {error.strip()}", "fix ~/.ssh/config, or [ssh] in hosts.toml"
-            raise ConnectError(message, state=NOT_BEGUN, fix=fix)
-        values = Values(output)
+        values = Values(self._settings())
         jump = self.ssh.jump or values.first("proxyjump", "none")
         direct = jump == "none" and after is not None
         command = values.proxy_command() if direct else None
         target = replace(_target(self.ssh, self.host, values), proxy_command=command)
         return (target,) if jump == "none" or after is None else (*_jumps(self.ssh, jump, after), target)
+
+    def _settings(self) -> str:
+        """What `ssh -G` says. Raises ConnectError."""
+        if self._known is None and self._process:
+            output, error = self._process.communicate()
+            if self._process.returncode:
+                message, fix = (
+                    f"ssh -G {self.host} failed: {error.strip()}",
+                    "fix ~/.ssh/config, or [ssh] in hosts.toml",
+                )
+                raise ConnectError(message, state=NOT_BEGUN, fix=fix)
+            known_settings.keep(self._key, output)
+            self._known = output
+        return self._known or ""
 
 
 def _options(ssh: Ssh) -> list[str]:
@@ -222,6 +238,8 @@ def _known_line(words: list[str]) -> Known | None:
 
 
 def _start(argv: Sequence[str]) -> subprocess.Popen[str]:
+    import subprocess  # 2 ms, and mostly all is known
+
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
         return subprocess.Popen(

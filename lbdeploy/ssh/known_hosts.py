@@ -14,12 +14,13 @@ import fcntl
 import hashlib
 import hmac
 import os
-import secrets
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from lbdeploy.common.shell import nonce
 
 HASHED = "|1|"
 SPECIAL = b"|@*?!"  # hashed names, markers, wildcards and negations have one of these
@@ -93,7 +94,7 @@ def keys_of(file: Path, host: str, port: int = 22) -> set[str]:
 
 def hash_name(name: str, salt: bytes | None = None) -> str:
     """A name, hashed as by HashKnownHosts: |1|salt|HMAC-SHA1."""
-    salt = salt or secrets.token_bytes(20)
+    salt = salt or os.urandom(20)
     digest = hmac.digest(salt, name.encode(), "sha1")
     return f"{HASHED}{b64encode(salt).decode()}|{b64encode(digest).decode()}"
 
@@ -179,7 +180,7 @@ def _replace(file: Path, content: bytes) -> None:
     """Replace the whole file by a rename, keeping mode and owner; a symbolic link stays one."""
     target = file.resolve()
     before = target.stat()
-    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    new = target.with_name(f".{target.name}.{nonce()}")
     try:
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             out.write(content)

@@ -27,7 +27,6 @@ from lbdeploy.cli.parameters import (
     package_options,
 )
 from lbdeploy.cli.prompts import approved
-from lbdeploy.cli.report.plan import is_new
 from lbdeploy.errors import UsageError
 from lbdeploy.health.awaited import GOALS
 from lbdeploy.operations.exit_status import changed, planned, verified
@@ -177,5 +176,7 @@ def approve(app: App, plan: Plan, *, whole: bool = False) -> bool:
     app.reporter.plan(plan, whole=whole)
     if not sys.stdin.isatty():
         raise UsageError("--ask needs a terminal", state="nothing was changed", fix="lbdeploy up, without --ask")
+    from lbdeploy.cli.report.plan import is_new
+
     more = not whole and any(is_new(change) for _, change in plan.changes)
     return approved("Make these changes?", (lambda: app.reporter.plan(plan, whole=True)) if more else None)

@@ -15,7 +15,6 @@ from typing import Any
 
 from lbdeploy.common import cache
 from lbdeploy.common.paths import absolute, home_expanded
-from lbdeploy.config.attachments import matching
 from lbdeploy.config.loading.encoding import decoded, encoded
 from lbdeploy.config.model import NOTIFIED, Cluster, Frontend
 
@@ -37,8 +36,13 @@ def load(path: Path, text: str) -> Cluster:
 
 def _matching(path: Path, text: str) -> list[list[str]]:
     """The files that there are for whatever in the text may be a pattern: another one makes another cluster."""
-    patterns = re.findall(r"""["']([\w.+/-]*\*[\w.+*-]*)["']""", text)
-    return [matching(path.parent, each) for each in patterns if "*" not in each.rpartition("/")[0]]
+    found = re.findall(r"""["']([\w.+/-]*\*[\w.+*-]*)["']""", text)
+    patterns = [each for each in found if "*" not in each.rpartition("/")[0]]
+    if not patterns:
+        return []
+    from lbdeploy.config.attachments import matching
+
+    return [matching(path.parent, each) for each in patterns]
 
 
 def _known(path: Path, kept: Any) -> Cluster:

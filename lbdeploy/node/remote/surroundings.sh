@@ -176,9 +176,9 @@ for path in "$@"; do
 done
 
 # Who listens here, and whose connections are open now, of those that a firewall or `allow` may shut out.
-[ ! "$firewall" ] || ss -Hltunp | told listens
+[ ! "$firewall" ] || ss --no-header -ltunp | told listens
 for port in $restricted; do
-    ss -Htn state established "( sport = :$port )" | awk -v port="$port" '
+    ss --no-header -tn state established "( sport = :$port )" | awk -v port="$port" '
         { sub(/:[0-9]+$/, "", $4) }
         !($4 in seen) && n++ < 500 { seen[$4]; print "client", port, $4 }'
 done

@@ -19,7 +19,7 @@ _HEAD = "1\n# Written by lbdeploy drain and undrain: haproxy reads it whenever i
 _RECORD = re.compile(r"# drained ([A-Za-z0-9._-]+)/([A-Za-z0-9._-]+) since ([0-9]{1,11}) by (.*)")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Drain:
     """A server of a frontend that gets no new connections, since when (s, Unix, by the operator's clock), by whom."""
 
@@ -51,7 +51,12 @@ def parse(text: str) -> tuple[Drain, ...]:
 
 def render(drains: Iterable[Drain], ports: Ports) -> str:
     """The file for these servers, without those that hosts.toml does not have."""
-    return _HEAD + "".join(line for each in sorted(drains) if each.pair in ports for line in _lines(each, ports))
+    return _HEAD + "".join(
+        line
+        for each in sorted(drains, key=lambda each: each.pair)
+        if each.pair in ports
+        for line in _lines(each, ports)
+    )
 
 
 def _lines(drain: Drain, ports: Ports) -> Iterator[str]:

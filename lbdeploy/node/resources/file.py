@@ -65,17 +65,8 @@ class File(Resource[FileState]):
         return self.path + STAGED
 
     def probe(self) -> Raw:
-        # `attributes` and `same` are in observe.sh. A mark follows the content, whose last newline is part of it.
-        path = cmd(self.path)
-        content = Raw(f"printf '{SECRET_MARK}%s' \"$(base64 -w 0 {path})\"" if self.secret else f"cat {path}")
-        linked = told = f"{{ {content} && echo '|'; }}"
-        if self._is_public:
-            told = f"{{ same {path} {self._digest} && echo same || {told}; }}"
-        return Raw(
-            f"if [ -f {path} ] && [ ! -L {path} ]; then attributes {path} && {told}\n"
-            f"elif [ -f {path} ]; then echo link && {linked}\n"
-            f"elif [ -e {path} ] || [ -L {path} ]; then echo other\nelse echo missing\nfi"
-        )
+        how = "coded" if self.secret else "plain"
+        return cmd("look_at", self.path, how, *([self._digest] if self._is_public else []))  # these are in observe.sh
 
     def read(self, answer: Answer) -> FileState:
         head, _, rest = answer.output.partition("\n")

@@ -23,12 +23,6 @@ _ACTIONS = ("start", "reload", "restart")
 # How a daemon that ran gets its old files back, also if it died meanwhile: systemctl(1) reloads only what is active.
 _BACK = {"reload": "reload-or-restart", "restart": "restart"}
 
-# What the kernel says of the file that the process was started from: proc(5), /proc/pid/exe.
-_PROGRAM = """\
-pid=${state#*MainPID=}
-pid=${pid%%[!0-9]*}
-[ "${pid:-0}" = 0 ] || echo "Program=$(readlink "/proc/$pid/exe")\""""
-
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
@@ -99,11 +93,8 @@ class Service(Resource[ServiceState]):
         return f"service {self.unit}"
 
     def probe(self) -> Raw:
-        # `show`, `attributes` and `now` are in observe.sh.
-        newest = "".join(f'\nfile=$(attributes {cmd(path)}) && echo "newest=${{file##* }}"' for path in self.watches)
-        newest += '\necho "now=$now"' if self.watches else ""
-        lost = f"\n{self.in_force} || echo InForce=no" if self.in_force else ""
-        return Raw(f"state=$(show {self.unit}.service)\nprintf '%s\\n' \"$state\"\n{_PROGRAM}{newest}{lost}")
+        told = cmd("service", self.unit, *self.watches)  # in observe.sh
+        return Raw(f"{told}\n{self.in_force} || echo InForce=no") if self.in_force else told
 
     def read(self, answer: Answer) -> ServiceState:
         pairs = [line.partition("=") for line in answer.output.splitlines()]

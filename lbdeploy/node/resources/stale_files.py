@@ -14,14 +14,6 @@ from lbdeploy.node.paths import STAGED
 from lbdeploy.node.resources.base import RELOAD_UNITS, Answer, Change, Given, Phase, Resource, Step
 from lbdeploy.node.resources.text_diff import difference
 
-_LOOK = """\
-for path in {patterns}; do
-    case $path in *{staged}) continue ;; esac
-    if [ -f "$path" ] || [ -L "$path" ]; then
-        printf '%s %s %s\\n' "$path" "$(stat -L -c %a "$path" || echo 600)" "$(base64 -w 0 "$path")"
-    fi
-done"""
-
 Found = Mapping[str, tuple[str, str]]  # (mode, content) by path
 
 
@@ -47,7 +39,7 @@ class Gone(Resource[Found]):
         return f"file {self.name}"
 
     def probe(self) -> Raw:
-        return Raw(_LOOK.format(patterns=" ".join(self.patterns), staged=STAGED))
+        return cmd("leftovers", STAGED, *map(Raw, self.patterns))  # in observe.sh
 
     def read(self, answer: Answer) -> dict[str, tuple[str, str]]:
         lines = (line.split(" ", 2) for line in answer.output.splitlines())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from lbdeploy.common.redact import is_program
-from lbdeploy.common.shell import Raw, cmd
+from lbdeploy.common.shell import Raw, cmd, nonce
 from lbdeploy.node.answers import base64_text
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.operations.bundle.contents import Entry, Missing, Part, is_safe, plain
@@ -20,7 +19,7 @@ class Questions:
     def __init__(self, name: str, rendered: Mapping[str, str]) -> None:
         self.name = name
         self.rendered = rendered
-        self.nonce = secrets.token_hex(8)  # so that no text can pass for the beginning of another
+        self.nonce = nonce()  # so that no text can pass for the beginning of another
 
     def script(self) -> str:
         """POSIX sh for root; it changes nothing."""

@@ -7,7 +7,6 @@ known_hosts and passwords are the worker's own.
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Any
 
 from lbdeploy import __version__
 from lbdeploy.common.paths import absolute
+from lbdeploy.common.shell import nonce
 from lbdeploy.common.typed import typed
 from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster
@@ -46,7 +46,7 @@ class DaskWorkers:
     def __init__(self, client: Any, tell: Tell) -> None:
         self._client = client
         self._tell = tell
-        self._run = secrets.token_hex(8)
+        self._run = nonce()
         self._begun: dict[str, str] = {}
         self._under_way: set[Future[Any]] = set()
         self._seen = time.monotonic()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lbdeploy.common.shell import cmd
+from lbdeploy.common.shell import cmd, nonce
 from lbdeploy.node.answers import base64_text, count, seconds
 from lbdeploy.node.observation import PRELUDE
 from lbdeploy.node.paths import DRILL_UNIT, GENERATIONS, STATE, UNIT
@@ -55,7 +54,7 @@ class PastReader:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = paths
-        self.nonce = secrets.token_hex(8)
+        self.nonce = nonce()
 
     def script(self) -> str:
         """POSIX sh for root; it changes nothing."""

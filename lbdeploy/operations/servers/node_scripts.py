@@ -5,11 +5,10 @@ The record is written before haproxy is told, so that a reload at that moment go
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lbdeploy.common.shell import Raw, cmd, here
+from lbdeploy.common.shell import Raw, cmd, here, nonce
 from lbdeploy.config.model import Node, Server
 from lbdeploy.errors import RemoteError
 from lbdeploy.node.answers import count, understood
@@ -111,7 +110,7 @@ class Tell:
         self._members = members
         self._state = state
         self._about = about
-        self._mark = f"{MARK}-{secrets.token_hex(8)}"
+        self._mark = f"{MARK}-{nonce()}"
 
     def script(self) -> str:
         """POSIX sh for root."""

@@ -5,11 +5,10 @@ See docs/decisions/053-peers-agree-by-themselves.md, and remote/agree.sh, which 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lbdeploy.common.shell import cmd, here
+from lbdeploy.common.shell import cmd, here, nonce
 from lbdeploy.node.adverts import advert_seconds, distinguishing, source
 from lbdeploy.node.remote import remote_text
 from lbdeploy.planning.plan import Stage, Strategy
@@ -36,7 +35,7 @@ def agreement(cluster: Cluster, stage: Stage) -> dict[str, tuple[str, ...]]:
     nodes = {name: plan.node for name, plan in stage.plans.items()}
     changes = {name: pairs for name, plan in stage.plans.items() if (pairs := _pairs(cluster, plan))}
     network = cluster.vrrp.network
-    key = secrets.token_hex(8)
+    key = nonce()
     alone = all(map(single, stage.plans.values()))
     return {name: _tools(key, name, nodes, changes, network, alone=alone) for name in stage.names}
 

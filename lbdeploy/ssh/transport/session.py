@@ -7,7 +7,6 @@ connections; a script goes through a plain channel, since Fabric's own input is 
 from __future__ import annotations
 
 import logging
-import secrets
 import socket
 import threading
 import time
@@ -16,7 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from lbdeploy.common import startup
-from lbdeploy.common.startup import stand_in, version_of
+from lbdeploy.common.shell import nonce
+from lbdeploy.common.startup import stand_in, unused, version_of
 from lbdeploy.common.typed import typed
 
 with (
@@ -24,6 +24,19 @@ with (
     stand_in("invoke.vendor.yaml"),
     stand_in("importlib.metadata", version=version_of),
     stand_in("decorator", decorator=startup.decorator),
+    unused(  # how tasks are found and called
+        *(f"invoke.{name}" for name in ("collection", "executor", "loader", "parser", "program", "tasks")),
+        *(f"fabric.{name}" for name in ("auth", "executor", "group", "tasks", "transfer")),
+    ),
+    unused(  # file transfers, and what a server needs
+        *(f"paramiko.sftp{part}" for part in ("", "_attr", "_client", "_file", "_handle", "_server", "_si")),
+        "paramiko.server",
+    ),
+    unused(  # all but what signs with Ed25519
+        *(f"nacl.bindings.crypto_{name}" for name in ("aead", "box", "generichash", "kx", "pwhash")),
+        *(f"nacl.bindings.crypto_{name}" for name in ("secretbox", "secretstream", "shorthash")),
+        "nacl.public",
+    ),
 ):
     import fabric  # noqa: F401 - imported first, with stand-ins: paramiko imports invoke, too
 from paramiko import Channel, ChannelException, SSHException
@@ -47,7 +60,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())  # otherwise par
 
 QUIET_SECONDS = 5.0  # seconds of silence after which a node is asked whether it is still there
 DEADLINE_SECONDS = 9.0  # seconds that it has to answer: together under 15 s
-TOLD = 64_000  # characters of an answer that are passed on to the log
+TOLD = 6_000  # characters of an answer that are passed on to the log: looking for secrets in all takes 2 ms a look
 
 
 class Session:
@@ -107,7 +120,7 @@ class Session:
         self._connections.close()
 
     def _run(self, script: str, on_line: Callable[[str], None] | None, limits: Limits) -> CommandResult:
-        started = secrets.token_hex(8)  # marks where the script's output begins; missing if it did not run
+        started = nonce()  # marks where the script's output begins; missing if it did not run
         result = self._exchange(*self._root.way, f"echo {started}\n{script}", limits, OutputLines(on_line, started))
         _, ran, output = result.output.partition(f"{started}\n")
         if ran:

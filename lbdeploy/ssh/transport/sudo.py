@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-
 from lbdeploy.common.environment import SUDO_VARIABLE
+from lbdeploy.common.shell import nonce
 from lbdeploy.config.credentials import Answers
 from lbdeploy.config.model import Node
 from lbdeploy.errors import ConnectError, LoginError, SudoError
@@ -26,7 +25,7 @@ class Root:
         self.node = node
         self.user = user
         self.answers = answers
-        self._mark = secrets.token_hex(8)  # sudo's prompt, and the line that ends what is for sudo
+        self._mark = nonce()  # sudo's prompt, and the line that ends what is for sudo
 
     @property
     def way(self) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from goldens import GOOD
 
 # What takes longer than all that `check` has to do.
-SLOW = {"pydantic", "tomllib", "jinja2", "rich", "paramiko", "fabric", "tree_sitter", "cryptography", "platformdirs"}
+SLOW = {"pydantic", "tomllib", "jinja2", "rich", "paramiko", "fabric", "tree_sitter", "cryptography"}
 # Of the standard library, what click and pathlib import for features that are not used here.
 NEEDLESS = {
     "uuid",

@@ -47,7 +47,7 @@ def test_what_nodes_run_needs_nothing_that_a_bare_debian_lacks() -> None:
         each for each in (resources.files("lbdeploy") / "node" / "remote").iterdir() if each.name.endswith(".pl")
     ]
     used = {name for each in programs for name in re.findall(r"^use ([^;\s]+)", each.read_text(), re.MULTILINE)}
-    assert len(programs) == 5
+    assert len(programs) == 6
     assert used == {"strict", "Socket"}
     for each in programs:
         done = subprocess.run(["perl", "-cw", "-"], check=False, capture_output=True, input=each.read_bytes())

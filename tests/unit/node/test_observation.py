@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import threading
@@ -25,9 +26,11 @@ from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Metrics
 from lbdeploy.errors import RemoteError
+from lbdeploy.node import health_probes
+from lbdeploy.node.health_probes import greet, internet, local
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import LAST_RUN, NodeProbeScript, Observation, ProbeScript
-from lbdeploy.node.parsers import parse_answered, parse_ip_a
+from lbdeploy.node.parsers import parse_answered, parse_greeted, parse_ip_a
 from lbdeploy.node.resources import File, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.package import PackageState
@@ -233,8 +236,8 @@ def test_every_frontend_is_asked_on_every_vip(tmp_path: Path) -> None:
     """The asking script names each pair of VIP and port, and asks nothing where keepalived does not run."""
     found = cluster(tmp_path, BIG)
     script = NodeProbeScript(found, found.preferred, []).probes["vips"]
-    for name in ("api", "ingress"):
-        assert f"\nown {name} /run/haproxy/{name}.sock &\n" in f"{script}\n"
+    own = [(f"own {name}", "1", f"/run/haproxy/{name}.sock".encode().hex()) for name in ("api", "ingress")]
+    assert greeted(script)[-2:] == own
     vips = ("203.0.113.10", "2001:db8:17::10", "fd00:1::10")
     assert asked(script) == [f"{vip} {port}" for vip in vips for port in (6443, 443)]
     if not Path("/run/keepalived.pid").exists() and not Path("/run/keepalived/keepalived.pid").exists():
@@ -259,29 +262,68 @@ def test_the_probe_asks_for_metrics(rich: Cluster, answer: bytes, ok: bool) -> N
 
 def asked(script: Raw) -> list[str]:
     """The addresses and ports that a probe asks, in order."""
-    words = next(line for line in script.splitlines() if line.startswith("set -- ")).split()[2:]
-    return [" ".join(pair) for pair in zip(words[::2], words[1::2], strict=True)]
+    return [text for text, _, _ in greeted(script) if not text.startswith("own ")]
+
+
+def greeted(script: Raw) -> list[tuple[str, str, str]]:
+    """What a probe greets: what is printed of it, its address family, and its address, in hexadecimal."""
+    _, _, command = script.partition("|| exit 0\n")
+    words = shlex.split(command)[5:]
+    return [*zip(words[::3], words[1::3], words[2::3], strict=True)]
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
-def test_each_address_gets_its_own_answer_in_time(seed: Cluster, shell: str) -> None:
+def test_each_address_gets_its_own_answer_in_time(shell: str) -> None:
     """They are asked at once, by one program: one that says nothing, or is not there, takes nobody else's answer."""
     with socket.create_server(("127.0.0.1", 0)) as talks, socket.create_server(("127.0.0.1", 0)) as silent:
         ports = [talks.getsockname()[1], silent.getsockname()[1]]
         with socket.create_server(("127.0.0.1", 0)) as gone:
             ports.append(gone.getsockname()[1])
-        probe = NodeProbeScript(seed, seed.preferred, []).probes["vips"]
-        _, _, rest = probe.partition("\nset -- ")
-        pairs = " ".join(f"127.0.0.1 {port}" for port in (ports[2], ports[1], ports[0]))
-        thread = threading.Thread(target=answering, args=(talks, b"\x16\x03"))
-        thread.start()
+        threading.Thread(target=answering, args=(talks, b"\x16\x03"), daemon=True).start()
+        here = ip_address("127.0.0.1")
         began = time.monotonic()
-        told = run(f"exec 2> /dev/null\nset -- {pairs}\n{rest.partition(chr(10))[2]}", shell)
-        thread.join()
+        told = run(greet((f"{here} {port}", *internet(here, port)) for port in (ports[2], ports[1], ports[0])), shell)
     assert time.monotonic() - began < 10
     assert [(each.port, each.first_byte) for each in parse_answered(told)] == [
         (ports[2], ""), (ports[1], ""), (ports[0], "16")
     ]  # fmt: skip
+
+
+def test_a_local_socket_that_is_not_there_is_not_told_of(tmp_path: Path) -> None:
+    """Its haproxy.cfg has none: that is no failure. One that nobody listens at any more gives no answer."""
+    with socket.socket(socket.AF_UNIX) as talks, socket.socket(socket.AF_UNIX) as left:
+        for name, each in (("talks", talks), ("left", left)):
+            each.bind(str(tmp_path / name))
+        talks.listen()
+        threading.Thread(target=answering, args=(talks, b"\x16\x03"), daemon=True).start()
+        told = run(greet((f"own {name}", *local(str(tmp_path / name))) for name in ("none", "left", "talks")))
+    assert parse_greeted(told) == {"left": False, "talks": True}
+
+
+def test_ipv6_is_greeted_too() -> None:
+    """Where this machine has it."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    here = ip_address("::1")
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as talks:
+        threading.Thread(target=answering, args=(talks, b"\x16\x03"), daemon=True).start()
+        port = talks.getsockname()[1]
+        told = run(greet([(f"{here} {port}", *internet(here, port))]))
+    assert [(each.port, each.first_byte) for each in parse_answered(told)] == [(port, "16")]
+
+
+@pytest.mark.parametrize("answer", [b"# pxname,svname\nk8s-api,FRONTEND\n", b"", None])
+def test_haproxys_socket_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes | None) -> None:
+    """What it says is printed, however long it is; nothing of one that hangs, or that is not there."""
+    monkeypatch.setattr(health_probes, "HAPROXY_SOCKET", path := str(tmp_path / "admin.sock"))
+    script = f"{health_probes.show_stat()} || true"
+    assert run(script) == ""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        if answer is not None:
+            threading.Thread(target=answering, args=(listener, answer * 10_000), daemon=True).start()
+        assert run(f"exec 2> /dev/null\n{script}") == (answer or b"").decode() * 10_000
 
 
 @pytest.mark.parametrize(("mode", "sent"), [("644", False), ("755", False), ("600", True), ("640", True)])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import BIG, SEED, cluster, running, steps_of
+from builders import BIG, SEED, alone, cluster, running, steps_of
 from clusters import (
     GONE,
     REPOSITORY_KEY,
@@ -305,7 +305,7 @@ def test_what_hosts_toml_asks_for_no_more_is_removed(tmp_path: Path) -> None:
     (tmp_path / "lbdeploy-d.asc").chmod(0o600)
     (tmp_path / "lbdeploy-ab.asc").chmod(0o644)
     gone = Gone("x", (f"{tmp_path}/lbdeploy-*.asc", f"{tmp_path}/none"), but=(f"{tmp_path}/lbdeploy-c.asc",))
-    said = subprocess.run(["sh", "-c", gone.probe()], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(["sh", "-c", alone(gone)], check=True, capture_output=True, text=True).stdout
     seen = gone.read(Answer(said))
     assert seen == {
         f"{tmp_path}/lbdeploy-ab.asc": ("644", "a b\n"),
