@@ -10,11 +10,11 @@ tests/unit/common/test_quick_dataclasses.py shows of every dataclass of lbdeploy
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import MISSING, Field, FrozenInstanceError
 from functools import cache
 from itertools import islice
-from types import SimpleNamespace
+from types import MemberDescriptorType, SimpleNamespace
 from typing import Any
 
 _really = dataclasses.dataclass
@@ -41,7 +41,8 @@ def _is_rare(cls: type) -> bool:
     bases = (base.__dict__ for base in cls.__mro__)
     notes = _notes(cls)
     return (
-        hasattr(cls, "__post_init__")
+        not _notes(cls)  # none of its own; or Python 3.14 has not made them yet
+        or hasattr(cls, "__post_init__")
         or any("__dataclass_fields__" in base and "_given" not in base for base in bases)
         or any(kind in str(note) for note in notes.values() for kind in ("ClassVar", "InitVar", "KW_ONLY"))
         or any(not given.init or given.hash is not None or given.kw_only is True for given in _fields(cls, notes))
@@ -53,12 +54,18 @@ def _notes(cls: type) -> dict[str, Any]:
     return found
 
 
+def _given(cls: type, name: str) -> Any:
+    """What a class has for a field: a default, a Field, or MISSING, also where a slot of this name is there already."""
+    given = getattr(cls, name, MISSING)
+    return MISSING if isinstance(given, MemberDescriptorType) else given
+
+
 def _fields(cls: type, names: Any) -> Iterator[Field[Any]]:
-    return (given for name in names if isinstance(given := cls.__dict__.get(name), Field))
+    return (given for name in names if isinstance(given := _given(cls, name), Field))
 
 
 def _with_shared_methods(cls: type, *, frozen: bool = False, slots: bool = False, eq: bool = True) -> type:
-    own = {name: cls.__dict__.get(name, MISSING) for name in _notes(cls)}
+    own = {name: _given(cls, name) for name in _notes(cls)}
     inherited = {
         name: given for base in reversed(cls.__mro__) for name, given in base.__dict__.get("_given", {}).items()
     }
@@ -66,6 +73,7 @@ def _with_shared_methods(cls: type, *, frozen: bool = False, slots: bool = False
         **_METHODS,
         **(_COMPARING if eq else {}),
         **(_FROZEN if frozen else {}),
+        **(_PICKLED if frozen and slots else {}),
         "__hash__": (_hash if frozen else None) if eq else cls.__hash__,
         "_given": inherited | own,  # by name of a field: its default, a Field, or MISSING
         "__match_args__": (*(inherited | own),),
@@ -96,11 +104,19 @@ _put = object.__setattr__
 
 
 def _init(self: Any, /, *values: Any, **named: Any) -> None:
+    _fill(self, setattr, values, named)
+
+
+def _init_frozen(self: Any, /, *values: Any, **named: Any) -> None:
+    _fill(self, _put, values, named)
+
+
+def _fill(self: Any, put: Callable[[Any, str, Any], None], values: tuple[Any, ...], named: dict[str, Any]) -> None:
     fields = self._given
     for name, value in zip(fields, values, strict=False):
-        _put(self, name, value)
+        put(self, name, value)
     for name in islice(fields, len(values), None):
-        _put(self, name, named.pop(name) if name in named else _default(self, name, fields[name]))
+        put(self, name, named.pop(name) if name in named else _default(self, name, fields[name]))
     if named or len(values) > len(fields):
         what = f"unexpected arguments {', '.join(named)}" if named else f"{len(values)} arguments"
         raise TypeError(f"{type(self).__qualname__}() has {len(fields)} fields, and got {what}")
@@ -181,4 +197,9 @@ _METHODS = {
     "__dataclass_params__": _Params(),
 }
 _COMPARING = {"__eq__": _eq}
-_FROZEN = {"__setattr__": _set, "__delattr__": _delete, "__getstate__": _state, "__setstate__": _restore}
+_FROZEN = {
+    "__init__": _init_frozen,
+    "__setattr__": _set,
+    "__delattr__": _delete,
+}
+_PICKLED = {"__getstate__": _state, "__setstate__": _restore}

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbdeploy.common.paths import absolute, shown
-from lbdeploy.common.startup import stand_in
+from lbdeploy.common.startup import import_core_schema, stand_in, unused
 from lbdeploy.config.attachments import KeyFileError, armored
 from lbdeploy.config.loading.text import read
 from lbdeploy.config.model import Cluster, Ssh
 from lbdeploy.errors import HostsFileError, Problem
 
-with stand_in("pydantic.plugin._loader", get_plugins=tuple):
+with (
+    stand_in("pydantic.plugin._loader", get_plugins=tuple),
+    unused("fractions", "uuid", "zoneinfo"),  # types of values that no hosts.toml has
+):
+    import_core_schema()
     from pydantic import ValidationError
 
     from lbdeploy.config import attachments, build

@@ -2,9 +2,9 @@
 
 This is the one place where a key is defined: the checks of a file, docs/hosts-toml.md, the JSON Schema and the
 defaults of the model all come from here.
-"""
 
-from __future__ import annotations
+Annotations are no text here (`from __future__ import annotations`): pydantic would compile each: 2 ms of `check`.
+"""
 
 from typing import Annotated, Literal
 

@@ -143,14 +143,13 @@ class Plain(Like):
 
     def __init__(self, pattern: str, what: str, example: str) -> None:
         super().__init__(pattern)
-        self._compiled = re.compile(pattern)
         self._hint = {"what": what, "fix": f'write one like "{example}"'}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: str) -> str:
-        if self._compiled.fullmatch(value):
+        if re.fullmatch(self.pattern, value):
             return value
         raise PydanticCustomError("plain", "{value} is not {what}", {"value": repr(value), **self._hint})
 

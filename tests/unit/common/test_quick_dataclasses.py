@@ -11,9 +11,15 @@ if sys.argv[1] == "quick":
     from lbdeploy.common.quick_dataclasses import replace_dataclasses
     replace_dataclasses()
 
-import copy, dataclasses, importlib, pickle, pkgutil
+import copy, dataclasses, importlib, pickle, pkgutil, re
 from dataclasses import MISSING, FrozenInstanceError, asdict, astuple, fields, is_dataclass, replace
 import lbdeploy
+
+# Those that the command line may import, and that have dataclasses.
+LIBRARIES = (
+    "annotated_types", "cryptography.hazmat.primitives.serialization.ssh", "cryptography.x509", "dask", "distributed",
+    "invoke", "jinja2", "paramiko", "pydantic.main", "rich.console", "rich.live", "rich.syntax", "rich.table", "tomlkit"
+)
 
 def outcome(called):
     try:
@@ -35,7 +41,7 @@ def described(cls):
     yield outcome(lambda: cls(*(f"{name} a" for name in names)) == one)
     yield outcome(lambda: hash(one) == hash(same)), outcome(lambda: replace(one, **{names[-1]: 1}) == one)
     yield outcome(lambda: asdict(one)), outcome(lambda: astuple(one)), copy.copy(one) == one
-    yield outcome(lambda: pickle.loads(pickle.dumps(one)) == one)
+    yield outcome(lambda: pickle.loads(pickle.dumps(one)) == one), outcome(lambda: one.__reduce_ex__(4)[2])
     for field in each:
         changed = replace(one, **{field.name: "changed"})
         yield field.name, getattr(changed, field.name), changed == one, outcome(lambda: setattr(one, field.name, "set"))
@@ -53,16 +59,23 @@ def described(cls):
 
     yield Derived.__match_args__, repr(Derived(**dict.fromkeys(names)))
 
+for name in LIBRARIES:
+    importlib.import_module(name)
 for module in pkgutil.walk_packages(lbdeploy.__path__, "lbdeploy."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 seen = quick = 0
 for name, module in sorted(sys.modules.items()):
-    for cls in vars(module).values() if name.startswith("lbdeploy") else ():
+    for cls in [*vars(module).values()]:
         if isinstance(cls, type) and cls.__module__ == name and "__dataclass_fields__" in vars(cls):
             seen, quick = seen + 1, quick + ("_given" in vars(cls))
-            for each in described(cls):
-                print(name, cls.__name__, each)
+            try:
+                for each in described(cls):
+                    print(name, cls.__name__, re.sub(" at 0x[0-9a-f]+", "", str(each)))
+            except Exception as error:
+                if name.startswith("lbdeploy"):
+                    raise
+                print(name, cls.__name__, type(error).__name__)
 print(seen, file=sys.stderr)
 print(quick, file=sys.stderr)
 """
@@ -75,9 +88,12 @@ def told(kind: str) -> tuple[list[str], int, int]:
 
 
 def test_they_behave_as_pythons_own() -> None:
-    """Fields, defaults, comparison, hashes, what is shown, what can be set, pickling, and what is refused."""
+    """Fields, defaults, comparison, hashes, what is shown, what can be set, pickling, and what is refused.
+
+    Also those of the libraries, which get them, too.
+    """
     python, seen, none = told("python")
     quick, as_many, most = told("quick")
     assert (seen, none) == (as_many, 0)
-    assert most > 0.9 * seen > 200
+    assert most > 0.8 * seen > 200
     assert [pair for pair in zip(python, quick, strict=True) if pair[0] != pair[1]] == []
