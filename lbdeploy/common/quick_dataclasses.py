@@ -10,11 +10,12 @@ tests/unit/common/test_quick_dataclasses.py shows of every dataclass of lbdeploy
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, FrozenInstanceError
 from functools import cache
+from importlib import import_module
 from itertools import islice
-from types import MemberDescriptorType, SimpleNamespace
+from types import MemberDescriptorType
 from typing import Any
 
 _really = dataclasses.dataclass
@@ -24,7 +25,18 @@ def replace_dataclasses() -> None:
     """Let `from dataclasses import dataclass` give these from now on."""
     vars(dataclasses)["dataclass"] = dataclass
     # It makes the docstring of a class that has none, as some of our libraries' have: importing it takes 3 ms.
-    vars(dataclasses)["inspect"] = SimpleNamespace(signature=lambda _: "")
+    vars(dataclasses)["inspect"] = _Inspect()
+
+
+class _Inspect:
+    """The module inspect, but for what makes docstrings."""
+
+    @staticmethod
+    def signature(_: object) -> str:
+        return ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module("inspect"), name)
 
 
 def dataclass(cls: type | None = None, /, **options: Any) -> Any:
@@ -45,8 +57,16 @@ def _is_rare(cls: type) -> bool:
         or hasattr(cls, "__post_init__")
         or any("__dataclass_fields__" in base and "_given" not in base for base in bases)
         or any(kind in str(note) for note in notes.values() for kind in ("ClassVar", "InitVar", "KW_ONLY"))
-        or any(not given.init or given.hash is not None or given.kw_only is True for given in _fields(cls, notes))
+        or any(_is_rare_field(_given(cls, name)) for name in notes)
+        or bool(getattr(cls, "__abstractmethods__", ()))
     )
+
+
+def _is_rare_field(given: Any) -> bool:
+    """Whether it has an option that is rare, or a default that Python refuses, since objects would share it."""
+    if isinstance(given, Field):
+        return not given.init or given.hash is not None or given.kw_only is True or _is_rare_field(given.default)
+    return type(given).__hash__ is None
 
 
 def _notes(cls: type) -> dict[str, Any]:
@@ -58,10 +78,6 @@ def _given(cls: type, name: str) -> Any:
     """What a class has for a field: a default, a Field, or MISSING, also where a slot of this name is there already."""
     given = getattr(cls, name, MISSING)
     return MISSING if isinstance(given, MemberDescriptorType) else given
-
-
-def _fields(cls: type, names: Any) -> Iterator[Field[Any]]:
-    return (given for name in names if isinstance(given := _given(cls, name), Field))
 
 
 def _with_shared_methods(cls: type, *, frozen: bool = False, slots: bool = False, eq: bool = True) -> type:
@@ -151,20 +167,28 @@ def _repr(self: Any) -> str:
 
 
 def _set(self: Any, name: str, value: object) -> None:
-    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    _refuse_if_frozen(self, f"cannot assign to field {name!r}", name)
+    _put(self, name, value)
 
 
 def _delete(self: Any, name: str) -> None:
-    raise FrozenInstanceError(f"cannot delete field {name!r}")
+    _refuse_if_frozen(self, f"cannot delete field {name!r}", name)
+    object.__delattr__(self, name)
+
+
+def _refuse_if_frozen(self: Any, why: str, name: str) -> None:
+    """A class derived of a frozen one, and no dataclass itself, may have attributes that are no fields."""
+    if "_given" in type(self).__dict__ or name in self._given:
+        raise FrozenInstanceError(why)
 
 
 def _state(self: Any) -> list[Any]:
-    return [getattr(self, name) for name in self._given]
+    return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
 
 def _restore(self: Any, state: list[Any]) -> None:
-    for name, value in zip(self._given, state, strict=True):
-        _put(self, name, value)
+    for field, value in zip(dataclasses.fields(self), state, strict=True):
+        _put(self, field.name, value)
 
 
 class _Fields:

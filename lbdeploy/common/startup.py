@@ -100,14 +100,25 @@ def import_little() -> None:
     import_late("urllib.parse", "quote_from_bytes")
     for name in ("locale", "pty", "glob", "random"):
         import_late(name)
-    # hashlib and hmac do without OpenSSL, which takes 2 ms to load, where this can't be imported.
-    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
+    _import_digests()
     if inspect := import_late("inspect", "cleandoc"):
         really = vars(inspect)["cleandoc"]
         vars(inspect).update(
             cleandoc=lambda text: really(text) if "\n" in text else text.strip(),  # click: each option's help
             isclass=lambda value: isinstance(value, type),  # paramiko: what it does with an unknown host key
         )
+
+
+def _import_digests() -> None:
+    """Let hashlib and hmac do without OpenSSL, which takes 2 ms to load, where Python has the digests itself."""
+    try:
+        import_module("_md5")
+        import_module("_sha1")
+        for name in ("_sha256", "_sha512") if sys.version_info < (3, 12) else ("_sha2",):
+            import_module(name)
+    except ImportError:
+        return
+    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]  # so that it can't be imported
 
 
 def decorator(caller: Callable[..., Any]) -> Callable[..., Any]:

@@ -156,7 +156,9 @@ alarm $seconds;
 socket(my $haproxy, $family, 1, 0) or exit 1;
 connect($haproxy, pack("S a*", $family, $path)) or exit 1;
 syswrite $haproxy, "show stat\\n";
-print <$haproxy>;
+my @answer = <$haproxy>;
+alarm 0;
+print @answer;
 """
 
 _SCRAPE = """\

@@ -20,6 +20,7 @@ STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}  # VRRP_STATE_* of ke
 # The dump is trusted only if it is owned by root, no link, and no older than the request: /tmp is world-writable.
 # Where that does not work, keepalived's journal has the last state that it entered.
 PROBE = Raw(r"""
+pid=''
 for file in /run/keepalived.pid /run/keepalived/keepalived.pid; do [ ! -e $file ] || read -r pid < $file; done
 [ -d "/proc/${pid:-none}" ] || exit 1
 heeds=''

@@ -223,7 +223,8 @@ class ProbeScript:
 
 
 def _apart(probe: Raw) -> str:
-    return probe if isinstance(probe, Command) else f"(\n{probe}\n)"
+    """In braces, so that what is redirected includes what the shell itself says, as bash does of a signal."""
+    return f"{{\n{probe}\n}}" if isinstance(probe, Command) else f"(\n{probe}\n)"
 
 
 class NodeProbeScript(ProbeScript):

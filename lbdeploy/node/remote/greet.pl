@@ -12,8 +12,8 @@ my ($writing, $reading) = ('', '');
 
 while (my ($text, $family, $address) = splice @servers, 0, 3) {
     next if $family == 1 && !-S pack('H*', $address); # AF_UNIX
+    socket(my $socket, $family, 1, 0) or next; # SOCK_STREAM; what can't be asked is not told of
     push @texts, $text;
-    socket(my $socket, $family, 1, 0) or next; # SOCK_STREAM
     fcntl $socket, 4, 2048; # F_SETFL, O_NONBLOCK
     connect $socket, pack('S H*', $family, $address);
     $socket{fileno $socket} = [$socket, $text];

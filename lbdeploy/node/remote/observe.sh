@@ -55,9 +55,9 @@ attributes() {
 service() {
     unit "$1.service"
     printf '%s\n' "$told"
-    pid=${told#*MainPID=}
-    pid=${pid%%[!0-9]*}
-    [ "${pid:-0}" = 0 ] || echo "Program=$(readlink "/proc/$pid/exe")"
+    process=${told#*MainPID=}
+    process=${process%%[!0-9]*}
+    [ "${process:-0}" = 0 ] || echo "Program=$(readlink "/proc/$process/exe")"
     shift
     for each; do
         if attributes "$each"; then echo "newest=${told##* }"; fi

@@ -26,11 +26,12 @@ from lbdeploy.common.shell import Raw, cmd
 from lbdeploy.config import reader
 from lbdeploy.config.model import Cluster, Metrics
 from lbdeploy.errors import RemoteError
-from lbdeploy.node import health_probes
+from lbdeploy.node import health_probes, keepalived_state
 from lbdeploy.node.health_probes import greet, internet, local
 from lbdeploy.node.keepalived_state import KeepalivedState
 from lbdeploy.node.observation import LAST_RUN, NodeProbeScript, Observation, ProbeScript
 from lbdeploy.node.parsers import parse_answered, parse_greeted, parse_ip_a
+from lbdeploy.node.remote import remote_text
 from lbdeploy.node.resources import File, Packages, Service, Sysctl
 from lbdeploy.node.resources.base import Resource
 from lbdeploy.node.resources.package import PackageState
@@ -310,6 +311,14 @@ def test_ipv6_is_greeted_too() -> None:
         port = talks.getsockname()[1]
         told = run(greet([(f"{here} {port}", *internet(here, port))]))
     assert [(each.port, each.first_byte) for each in parse_answered(told)] == [(port, "16")]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_no_probe_takes_another_ones_process_for_keepalived(shell: str) -> None:
+    """What a service's probe finds stays in the shell that all probes run in."""
+    told = f"units='' files='' settings=''\n{remote_text('observe.sh')}shown='MainPID={os.getpid()}'\nunits=x.service\n"
+    for before in ("pid=$$", "process=$$", f"{told}service x > /dev/null"):
+        assert run(f"{before}\n(\n{keepalived_state.PROBE}\n) || echo none", shell) == "none\n"
 
 
 @pytest.mark.parametrize("answer", [b"# pxname,svname\nk8s-api,FRONTEND\n", b"", None])
