@@ -52,14 +52,14 @@ Event = Told | RemoteCommand
 
 
 def excerpt(text: str, limit: int) -> str:
-    """The beginning of a text, of at most `limit` characters, and how much is left out.
+    """The beginning of a text, lines of at most `limit` characters together, and how much is left out.
 
-    No word is cut: its end may be what tells that it is a secret, as in a URL with a password.
+    No line is cut: its end may be what tells that there is a secret in it, as in a URL, or by the name of a program.
     """
     if len(text) <= limit:
         return text
-    end = max(text.rfind(blank, 0, limit) for blank in " \n") + 1
-    return f"{text[:end]}\n... {len(text) - end} characters more"
+    end = text.rfind("\n", 0, limit) + 1
+    return f"{text[:end]}... {len(text) - end} characters more"
 
 
 Emit = Callable[[Event], None]

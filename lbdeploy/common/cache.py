@@ -21,7 +21,7 @@ from typing import Any
 from lbdeploy.common.paths import PACKAGE, of_user, shipped
 from lbdeploy.common.version import __version__
 
-KEPT = 2500  # entries, most of some kB; the oldest are deleted
+KEPT = 1000  # entries, most of some kB; the oldest are deleted
 LARGEST = 1_000_000  # bytes of an entry
 WORKED_OUT_BY = ("common", "config", "planning", "node")  # the packages that decide what is kept
 

@@ -24,10 +24,12 @@ _WORDS = (
     "apikey", "api-key", "api_key",
     "access-key", "access_key", "accesskey",
     "cook", "credential", "session",
-    "header", "hdr", "early-hint", "-h", "httpchk", "http/1", "reqadd", "rspadd", "sig=", "set-query",
-    "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj", "-u ", "-u=", "--user ", "--user=",
+    "header", "hdr", "early-hint", "httpchk", "http/1", "reqadd", "rspadd", "sig=", "set-query",
+    "jwt", "signature", "hmac(", "aes_", "://", "setenv", "tcp-check", "eyj",
     "curl", "mysql", "mariadb", "redis-cli", "ldap", "set-var",
 )  # fmt: skip
+# Options; but no end of another word, which is asked apart: a pattern that begins with this is searched for faster.
+_OPTION = r"-(?:(?-i:[a-zA-Z]{0,6}?H)|u[= ]|-user[= ])"
 # At the beginning of a line, where that is _plain, or of what is quoted: scripts in Perl have them everywhere else.
 # keepalived may heed the line on some nodes only, those of @ID.
 _DEFINES = r"[^\S\n]*(?:@\S++[^\S\n]+)?\$\{?\w+\}?\s*="
@@ -75,7 +77,6 @@ _BEFORE = (
     (("eyj",), r"(?=\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.)"),  # a JSON Web Token (RFC 7519), as of service accounts
     (("password",), r"(?:^[-+ ]?|')\s*password\s+(?=(?:\"[^\"]*\"?|\S+)['\"]*\s*$)"),
 )
-_HEADER_WORDS = ("-h", "curl", "header", "httpchk", "http/1", "tcp-check", "reqadd", "rspadd")
 _HEADER = rf"(?:{_HEADER_AFTER})[$\"'\\]*(?!{HARMLESS_HEADERS}[\\ \t]*:)[\w.-]++[\\ \t]*:(?!//)[\"'\\ \t]*(?=\S)"
 _URL = r"(?P<user>://[^/\s:@]*:)[^/\s]+(?=@)"
 _FETCH = (
@@ -160,8 +161,9 @@ def _suspects(text: str) -> set[int]:
     plain = _plain(text)
     places = [at for word in _WORDS for at in _places(plain, word)]
     places += _matches(_ASSIGNMENT, plain)
-    quoted = sorted([*_places(text, "\\x"), *_matches(_QUOTED_ASSIGNMENT, text)])
-    return {*_numbers(text, quoted), *_numbers(plain, sorted(places))}
+    quoted = [*_places(text, "\\x"), *_matches(_QUOTED_ASSIGNMENT, text)]
+    options = [at for at in _matches(_OPTION, text) if not re.match(r"[\w-]", text[max(at - 1, 0)]) or not at]
+    return {*_numbers(text, sorted(quoted + options)), *_numbers(plain, sorted(places))}
 
 
 def _matches(pattern: str, text: str) -> list[int]:
@@ -178,14 +180,11 @@ _PLAIN = {**dict.fromkeys(map(ord, "\"'\\")), 0x130: "i", 0x131: "i", 0x17F: "s"
 
 
 def _places(text: str, word: str) -> Iterator[int]:
-    """Where a word first stands in each line that has it; an option is one only where no other word ends in it."""
-    at, is_option = text.find(word), word.startswith("-")
+    """Where a word first stands in each line that has it."""
+    at = text.find(word)
     while at >= 0:
-        if is_option and at and (text[at - 1].isalnum() or text[at - 1] in "_-"):
-            end = at + 1
-        else:
-            yield at
-            end = text.find("\n", at)
+        yield at
+        end = text.find("\n", at)
         at = text.find(word, end) if end >= 0 else -1
 
 
@@ -227,7 +226,7 @@ def _line(line: str) -> str:
 
 def _in_text(line: str, plain: str) -> int | None:
     patterns = [pattern for words, pattern in _BEFORE if any(word in plain for word in words)]
-    if ":" in plain and any(word in plain for word in _HEADER_WORDS) and _pattern(_HEADER_AFTER).search(line):
+    if ":" in plain and _pattern(_HEADER_AFTER).search(line):
         patterns.append(_HEADER)  # its list of names takes 1.5 ms to compile
     return min((found.end() for each in patterns if (found := _pattern(each).search(line))), default=None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_interface
@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lbdeploy.common import cache
+
+LARGEST = 100_000  # characters of a file of which something is kept: a node may have any
+# A key of many tables, as no hosts.toml has: tomllib takes memory by the square of their number.
+_NESTED = re.compile(r"""[\w"'-]\s*+(?:\.\s*+[\w"'-]++\s*+){64}""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +27,51 @@ class Deployed:
 
 def deployed(text: str) -> Deployed | None:
     """The cluster that a hosts.toml describes; None where it names none."""
+    facts = _facts(text)
+    if facts["name"] is None:
+        return None
+    return Deployed(facts["name"], frozenset(facts["vips"]), frozenset(facts["router_ids"]))
+
+
+def members(text: str) -> dict[str, str]:
+    """The name of each node by its address on the VRRP network, as far as these can be read."""
+    return dict(_facts(text)["members"])
+
+
+@lru_cache(maxsize=8)  # the nodes of a cluster usually have the same file, and several questions are asked about it
+def _facts(text: str) -> dict[str, Any]:
+    """What is asked of it. That is kept: as a rule the file is that of the last run, and tomllib takes 2 ms."""
+    key = cache.key("deployed", text)
+    kept = cache.recall(key)
+    if isinstance(kept, dict):
+        return kept
     data = _parsed(text)
     name, vrrp = _table(data, "cluster").get("name"), _table(data, "vrrp")
-    if not isinstance(name, str):
-        return None
-    networks = _table(data, "networks")
+    facts = {
+        "name": name if isinstance(name, str) else None,
+        "vips": _vips(_table(data, "networks")),
+        "router_ids": _router_ids(vrrp),
+        "members": _members(_table(data, "nodes"), str(vrrp.get("network"))),
+    }
+    if len(text) < LARGEST:
+        cache.keep(key, facts)
+    return facts
+
+
+def _vips(networks: dict[str, Any]) -> list[str]:
     vips = [each for network in networks for each in _texts(_table(networks, network).get("vip"))]
-    found = frozenset(address for each in vips if (address := _vip(each)))
+    return [address for each in vips if (address := _vip(each))]
+
+
+def _router_ids(vrrp: dict[str, Any]) -> list[int]:
     groups = _table(vrrp, "groups")
     numbers = [each.get("router_id") for each in (vrrp, *(_table(groups, group) for group in groups))]
-    return Deployed(name, found, frozenset(each for each in numbers if isinstance(each, int)))
+    return [each for each in numbers if isinstance(each, int) and 0 < each < 256]
+
+
+def _members(nodes: dict[str, Any], network: str) -> dict[str, str]:
+    found = {name: each.get(network) for name, each in nodes.items() if isinstance(each, dict)}
+    return {address: name for name, text in found.items() if (address := _address(text))}
 
 
 def _texts(value: object) -> list[object]:
@@ -46,31 +85,15 @@ def _vip(text: object) -> str:
         return ""
 
 
-@lru_cache(maxsize=8)  # the nodes of a cluster usually have the same file, and several questions are asked about it
 def _parsed(text: str) -> dict[str, Any]:
-    key = cache.key("toml", text)
-    kept = cache.recall(key)
-    if isinstance(kept, dict):
-        return kept
-    import tomllib  # which takes 2 ms, and the file is that of the last run, as a rule
+    if _NESTED.search(text):
+        return {}
+    import tomllib
 
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError):
         return {}
-    with suppress(TypeError):  # it has dates: that is no file of lbdeploy's
-        cache.keep(key, data)
-    return data
-
-
-def members(text: str) -> dict[str, str]:
-    """The name of each node by its address on the VRRP network, as far as these can be read."""
-    data = _parsed(text)
-    nodes, vrrp = data.get("nodes"), data.get("vrrp")
-    if not isinstance(nodes, dict) or not isinstance(vrrp, dict):
-        return {}
-    found = {name: each.get(str(vrrp.get("network"))) for name, each in nodes.items() if isinstance(each, dict)}
-    return {address: name for name, text in found.items() if (address := _address(text))}
 
 
 def _address(text: object) -> str:

@@ -97,10 +97,10 @@ class Resolving:
     def __init__(self, ssh: Ssh, host: str) -> None:
         self.ssh = ssh
         self.host = host
-        argv = ["ssh", *_options(ssh), "-G", "--", host]
-        self._key = known_settings.key(argv, ssh.config_file)
+        self._argv = ["ssh", *_options(ssh), "-G", "--", host]
+        self._key = known_settings.key(self._argv, ssh.config_file)
         self._known = known_settings.recall(self._key)
-        self._process = _start(argv) if self._known is None else None
+        self._process = _start(self._argv) if self._known is None else None
 
     def result(self) -> Target:
         """The resolved host, including its jump hosts. Raises ConnectError."""
@@ -126,7 +126,8 @@ class Resolving:
                     "fix ~/.ssh/config, or [ssh] in hosts.toml",
                 )
                 raise ConnectError(message, state=NOT_BEGUN, fix=fix)
-            known_settings.keep(self._key, output)
+            if known_settings.key(self._argv, self.ssh.config_file) == self._key:  # no file has changed meanwhile
+                known_settings.keep(self._key, output)
             self._known = output
         return self._known or ""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,20 +16,28 @@ from lbdeploy.common.redact import holds_password
 
 SYSTEM = Path("/etc/ssh/ssh_config")
 USUAL = "include /etc/ssh/ssh_config.d/*.conf"  # Debian's, in SYSTEM
-# Lines with these may make it depend on more: on further files, commands, the networks of this machine, or DNS.
-_MORE = ("include", "match", "canonicalize")
+PROGRAM = "/usr/bin/ssh"  # another one may have its files elsewhere, or be a script that goes by anything
+# Lines with these may make it depend on more: further files, commands, the networks of this machine, DNS, variables.
+_MORE = ("include", "match", "canonicalize", "$")
 
 
 def key(argv: Sequence[str], config: Path | None) -> str:
     """The key of what `ssh -G` says, called like this, with `config` for -F; "" where it must be asked each time."""
-    program = next(filter(os.path.isfile, (os.path.join(each, argv[0]) for each in os.get_exec_path())), "")
+    places = (os.path.join(each, argv[0]) for each in os.get_exec_path())
+    program = next((each for each in places if os.access(each, os.X_OK)), "")
+    if os.path.realpath(program) != PROGRAM:
+        return ""
     try:
         user = pwd.getpwuid(os.getuid())  # ssh goes by his home, whatever HOME is
         seen = os.stat(program)
+        with open(program, "rb") as file:
+            if file.read(2) == b"#!":
+                return ""
         files = [*_files(Path(user.pw_dir) if config is None else config, config is None)]
     except (KeyError, OSError, ValueError):
         return ""
-    return cache.key("ssh -G", *argv, user.pw_name, program, seen.st_size, seen.st_mtime_ns, files)
+    here = os.uname().nodename, user.pw_name, user.pw_uid  # which files may be named after
+    return cache.key("ssh -G", *argv, *here, program, seen.st_size, seen.st_mtime_ns, files)
 
 
 def recall(key: str) -> str | None:
@@ -49,6 +58,8 @@ def _files(path: Path, is_home: bool) -> Iterator[tuple[str, list[object]]]:
         yield _file(path)
         return
     yield _file(path / ".ssh" / "config")
+    if not SYSTEM.exists():
+        raise ValueError  # this ssh has its files elsewhere
     yield _file(SYSTEM, USUAL)
     yield from map(_file, sorted(Path(USUAL.split()[1]).parent.glob("*.conf")))
 
@@ -56,10 +67,14 @@ def _files(path: Path, is_home: bool) -> Iterator[tuple[str, list[object]]]:
 def _file(path: Path, usual: str = "") -> tuple[str, list[object]]:
     """A file by what matters of it: its text, and who may write it, since ssh refuses what others may."""
     try:
-        with open(path, "rb") as file:
-            seen, text = os.fstat(file.fileno()), file.read()
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would be waited for otherwise
     except FileNotFoundError:
         return str(path), []
+    with open(number, "rb") as file:
+        seen = os.fstat(number)
+        if not stat.S_ISREG(seen.st_mode):
+            raise ValueError
+        text = file.read()
     lines = (" ".join(line.split()) for line in text.decode(errors="replace").lower().splitlines())
     if any(word in line for line in lines if line[:1] != "#" and line != usual for word in _MORE):
         raise ValueError

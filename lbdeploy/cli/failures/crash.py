@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from types import FrameType, TracebackType
+import traceback
+from types import FrameType
 from typing import Any
 
 from lbdeploy.cli.run_log import Logbook
@@ -15,7 +16,7 @@ from lbdeploy.errors import LbdeployError
 
 def crashed(error: Exception, log: Logbook) -> LbdeployError:
     """The error to show for an unexpected exception, with the path of the log that has its traceback."""
-    log.write(_told(error, error.__traceback__))
+    log.write("".join(traceback.format_exception(error)))
     path, _ = log.close()
     return mistake(error, f"{path or 'this line'}")
 
@@ -33,28 +34,15 @@ def watch_over(log: Logbook) -> None:
     """From now on tracebacks go to the log, and SIGTERM and SIGHUP end a run as a second Ctrl-C does."""
 
     def aside(failure: Any) -> None:  # the hooks for threads and for destructors get objects with the same attributes
-        log.write(_told(failure.exc_value or failure.exc_type(), failure.exc_traceback))
+        log.write("".join(traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)))
 
+    _ = traceback.TracebackException  # imported now: it could not be where file descriptors have run out
     threading.excepthook = sys.unraisablehook = aside
     _write_what_workers_meet(log)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:  # nohup makes the process ignore SIGHUP: that stays so
                 signal.signal(number, _end)
-
-
-def _told(error: BaseException, at: TracebackType | None) -> str:
-    """The error with its traceback; only where it was, if no more can be imported, as without file descriptors."""
-    try:
-        import traceback
-
-        return "".join(traceback.format_exception(type(error), error, at))
-    except (ImportError, OSError):
-        places = []
-        while at:
-            places.append(f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}\n")
-            at = at.tb_next
-        return f"{''.join(places)}{type(error).__name__}: {error}"
 
 
 def _write_what_workers_meet(log: Logbook) -> None:

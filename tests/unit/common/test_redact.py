@@ -333,3 +333,20 @@ def test_a_file_of_any_length_is_compared_in_time() -> None:
     diff = difference("/f", "a\n" * 1_000_000, "a\nb\n" * 50)
     assert time.monotonic() - began < 5
     assert "(1000000 lines, too many to compare)" in diff
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'run([tool, b"-u bob:s3cret"])', "check = f'-H X-Api: s3cret'", 'a = r"--user bob:s3cret"',
+        'r"-HX-Foo: s3cret"', "wrap -u bob:s3cret",
+    ],
+)  # fmt: skip
+def test_an_option_begins_behind_a_quote(line: str) -> None:
+    """Whatever stands before that, as in a string of Python."""
+    assert "s3cret" not in hidden(f"first\n{line}\nlast")
+
+
+def test_what_ends_in_an_option_is_none() -> None:
+    """Nearly all files have such words, and would be searched line by line."""
+    assert not redact._suspects("/etc/keepalived/check-haproxy: see\nsystem-u x\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,10 +56,16 @@ def test_it_is_asked_once(started: list[str], file: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["Include more", "  include=more", '"Include" more', "Match exec true", "MATCH all", "CanonicalizeHostname no"],
-)
-def test_what_may_depend_on_more_is_asked_each_time(started: list[str], file: Path, line: str) -> None:
-    """Other files, commands, the networks of this machine, DNS."""
+    [
+        "Include more", "  include=more", '"Include" more', "Match exec true", "MATCH all", "CanonicalizeHostname no",
+        "IdentityAgent ${AGENT}",
+    ],
+)  # fmt: skip
+def test_what_may_depend_on_more_is_asked_each_time(
+    started: list[str], file: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other files, commands, the networks of this machine, DNS, variables."""
+    monkeypatch.setenv("AGENT", "/run/agent")
     file.write_text(f"{line}\n{file.read_text()}")
     assert (user(file), user(file), started.count("ssh")) == ("one", "one", 2)
 
@@ -96,7 +103,7 @@ def test_the_usual_files_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     system.write_text(f"# Debian's\n  Include   {system}.d/*.conf\nHost *\n  HashKnownHosts yes\n")
     monkeypatch.setattr(known_settings, "SYSTEM", system)
     monkeypatch.setattr(known_settings, "USUAL", usual)
-    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="me", pw_dir=str(home)))
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="me", pw_uid=1, pw_dir=str(home)))
     seen = [known_settings.key(["ssh", "lb1"], None)]
     for path in (home / ".ssh" / "config", Path(f"{system}.d/new.conf"), system):
         with path.open("a") as more:
@@ -117,3 +124,38 @@ def test_without_ssh_or_a_user_nothing_is_known(tmp_path: Path, monkeypatch: pyt
         assert known_settings.key(["ssh"], None) == ""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert known_settings.key(["ssh"], None) == ""
+
+
+def test_another_ssh_is_asked_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """A script, or one that was built here: it may have its files elsewhere."""
+    own = tmp_path / "bin" / "ssh"
+    own.parent.mkdir()
+    own.write_text('#!/bin/sh\nexec /usr/bin/ssh "$@"\n')
+    monkeypatch.setenv("PATH", f"{own.parent}:/usr/bin")
+    assert known_settings.key(["ssh"], file) != ""  # nobody can run it
+    own.chmod(0o755)
+    assert known_settings.key(["ssh"], file) == ""
+    monkeypatch.setattr(known_settings, "PROGRAM", str(own))
+    assert known_settings.key(["ssh"], file) == ""
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setattr(known_settings, "PROGRAM", "/usr/bin/ssh")
+    monkeypatch.setattr(known_settings, "SYSTEM", tmp_path / "none")
+    assert known_settings.key(["ssh"], None) == ""
+
+
+def test_a_pipe_in_place_of_the_file_is_left_to_ssh(tmp_path: Path) -> None:
+    """Whoever reads it waits for somebody to write, and takes it away from others."""
+    os.mkfifo(tmp_path / "pipe")
+    assert known_settings.key(["ssh"], tmp_path / "pipe") == ""
+
+
+def test_a_file_that_changes_while_ssh_reads_it_is_not_kept(
+    started: list[str], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was before may come back."""
+    before = file.read_text()
+    resolving = Resolving(Ssh(config_file=file), "lb1")
+    file.write_text("Host lb1\n  User two\n")
+    resolving.result()
+    file.write_text(before)
+    assert (user(file), started.count("ssh")) == ("one", 2)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -67,27 +64,3 @@ def test_a_mistake_of_its_own_leaves_a_log_and_no_traceback(
     assert log.stat().st_mode & 0o777 == 0o600
     assert "ZeroDivisionError: nobody expected this" in log.read_text()
     assert str(log) in done.json["error"]["fix"]
-
-
-def test_without_file_descriptors_it_is_still_said_where(tmp_path: Path) -> None:
-    """Nothing can be imported then, not even what shows tracebacks."""
-    code = (
-        "import resource, sys, threading\n"
-        "from pathlib import Path\n"
-        "from lbdeploy.cli.failures.crash import watch_over\n"
-        "from lbdeploy.cli.run_log import Logbook\n"
-        "log = Logbook(['lbdeploy'])\n"
-        "watch_over(log)\n"
-        "log.write('begun')\n"
-        "while not (path := next(Path(sys.argv[1]).glob('lbdeploy/*.log'), None)):\n"
-        "    pass\n"
-        "sys.modules.pop('traceback', None)\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
-        "thread = threading.Thread(target=lambda: 1 // 0)\n"
-        "thread.start()\n"
-        "thread.join()\n"
-        "log.close()\n"
-    )
-    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60, env=env)
-    assert "<string>:12\nZeroDivisionError: integer division or modulo by zero" in written(tmp_path)

@@ -127,15 +127,15 @@ def test_an_answer_in_time_is_passed_on(tmp_path: Path) -> None:
 
 
 def test_where_an_answer_is_cut_no_secret_is_torn(tmp_path: Path) -> None:
-    """The end of a word may be what tells that there is a password in it."""
+    """The end of a line may be what tells that there is a password in it."""
     told: list[Event] = []
-    text = "x" * (module.TOLD - 40) + " http://me:s3cret" + "t" * 40 + "@proxy\n"
+    text = "x" * (module.TOLD - 60) + f"\nOPTS=-ps3cret; {'x' * 40}; mysqldump $OPTS http://me:s3cret@proxy\n"
     with hostile.session(tmp_path, hostile.answers(text), told=told) as session:
         assert session.run("true\n", limits=SHORT.longer(30)).output == text
     (event,) = told
     assert isinstance(event, RemoteCommand)
     assert "s3cret" not in event.output
-    assert event.output.partition("... ")[0].endswith("xxx \n")
+    assert event.output.partition("... ")[0].endswith("xxx\n")
 
 
 def test_a_session_ends_while_its_node_talks(tmp_path: Path) -> None:
