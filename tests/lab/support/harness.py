@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -104,13 +105,13 @@ class Lab:
         assert done.json["exit_code"] == code
         return done.json
 
-    def on(self, where: str, command: str, *, check: bool = True) -> str:
+    def on(self, where: str, command: str, *, check: bool = True, seconds: float = 60) -> str:
         """The output of a shell command, run as root in a node, or in the network of a server, client or operator.
 
         It is what `lab exec` does, without a start of Python for each of the thousands of looks that the tests take.
         """
         argv = [*self._entry(where), "sh", "-c", command]
-        run = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+        run = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=seconds, env=ENVIRONMENT)
         assert not check or run.returncode == 0, f"{where}: {command}: {run.stdout}{run.stderr}"
         return run.stdout.strip()
 
@@ -169,8 +170,13 @@ class Lab:
         Path(self.known_hosts).write_text(text)
 
     def holder(self, vip: str) -> list[str]:
-        """The nodes whose kernel has the VIP."""
-        return [node for node in ("lb1", "lb2") if f" {vip}/" in self.on(node, "ip -4 -o addr", check=False)]
+        """The nodes whose kernel has the VIP. Where a node is just going down, nsenter may hang: then it has none."""
+        return [node for node in ("lb1", "lb2") if f" {vip}/" in self._addresses(node)]
+
+    def _addresses(self, node: str) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            return self.on(node, "ip -4 -o addr", check=False, seconds=10)
+        return ""
 
     def answers(self, vip: str) -> str:
         """What the API answers through a VIP to the client: the body of /readyz, or "" where there is no answer."""
