@@ -2,9 +2,8 @@
 
 `dataclasses` writes the methods of each class as a text, and compiles it: 0.4 ms a class, when it is defined. These
 have methods that all classes share, and that look up the names of the fields: a class takes 0.05 ms, an object 2 us
-more.
-Only the command line has them, in place of the others (docs/decisions/005-start-up.md). They behave the same, which
-tests/unit/common/test_quick_dataclasses.py shows of every dataclass of lbdeploy's.
+more. Only the command line has them, in place of the others (docs/decisions/005-start-up.md). They behave the same,
+which tests/unit/common/test_quick_dataclasses.py shows of lbdeploy's and of its libraries'.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def _is_rare(cls: type) -> bool:
     bases = (base.__dict__ for base in cls.__mro__)
     notes = _notes(cls)
     return (
-        not _notes(cls)  # none of its own; or Python 3.14 has not made them yet
+        not notes  # none of its own; or Python 3.14 has not made them yet
         or hasattr(cls, "__post_init__")
         or any("__dataclass_fields__" in base and "_given" not in base for base in bases)
         or any(kind in str(note) for note in notes.values() for kind in ("ClassVar", "InitVar", "KW_ONLY"))

@@ -162,7 +162,7 @@ def _suspects(text: str) -> set[int]:
     places = [at for word in _WORDS for at in _places(plain, word)]
     places += _matches(_ASSIGNMENT, plain)
     quoted = [*_places(text, "\\x"), *_matches(_QUOTED_ASSIGNMENT, text)]
-    options = [at for at in _matches(_OPTION, text) if not re.match(r"[\w-]", text[max(at - 1, 0)]) or not at]
+    options = [at for at in _matches(_OPTION, text) if not re.match(r"[\w-]", text[at - 1 : at])]
     return {*_numbers(text, sorted(quoted + options)), *_numbers(plain, sorted(places))}
 
 

@@ -121,11 +121,8 @@ class Resolving:
         if self._known is None and self._process:
             output, error = self._process.communicate()
             if self._process.returncode:
-                message, fix = (
-                    f"ssh -G {self.host} failed: {error.strip()}",
-                    "fix ~/.ssh/config, or [ssh] in hosts.toml",
-                )
-                raise ConnectError(message, state=NOT_BEGUN, fix=fix)
+                fix = "fix ~/.ssh/config, or [ssh] in hosts.toml"
+                raise ConnectError(f"ssh -G {self.host} failed: {error.strip()}", state=NOT_BEGUN, fix=fix)
             if known_settings.key(self._argv, self.ssh.config_file) == self._key:  # no file has changed meanwhile
                 known_settings.keep(self._key, output)
             self._known = output

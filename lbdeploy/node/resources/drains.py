@@ -51,12 +51,8 @@ def parse(text: str) -> tuple[Drain, ...]:
 
 def render(drains: Iterable[Drain], ports: Ports) -> str:
     """The file for these servers, without those that hosts.toml does not have."""
-    return _HEAD + "".join(
-        line
-        for each in sorted(drains, key=lambda each: each.pair)
-        if each.pair in ports
-        for line in _lines(each, ports)
-    )
+    kept = sorted((each for each in drains if each.pair in ports), key=lambda each: each.pair)
+    return _HEAD + "".join(line for each in kept for line in _lines(each, ports))
 
 
 def _lines(drain: Drain, ports: Ports) -> Iterator[str]:
