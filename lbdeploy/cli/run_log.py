@@ -7,7 +7,6 @@ host have none. See docs/decisions/032-the-log.md.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import queue
 import shlex
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lbdeploy import __version__
+from lbdeploy.common.cache import digest
 from lbdeploy.common.paths import logs
 from lbdeploy.common.sanitize import safe_text
 from lbdeploy.events import Event, RemoteCommand, excerpt
@@ -71,7 +71,7 @@ class Logbook:
 
     def _once(self, script: str) -> str:
         """The script, or a reference where the same one, nonces aside, was written before."""
-        key = hashlib.sha256(script.encode(errors="surrogateescape")).hexdigest()
+        key = digest(script.encode(errors="surrogateescape"))
         if key in self._known:
             return f"(the same script as at {self._known[key]})"
         self._known[key] = _now()
@@ -108,7 +108,8 @@ class Logbook:
 
 
 def _indented(mark: str, text: str) -> Iterator[str]:
-    yield from (f"    {mark}{line}" for line in text.rstrip("\n").splitlines())
+    start, lines = f"    {mark}", text.rstrip("\n")
+    yield from [start + lines.replace("\n", f"\n{start}")] if lines else []
 
 
 def _now() -> str:

@@ -7,7 +7,7 @@ quoted, nor in what, such as a script or a diff. Directives are read as haproxy 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 
 from lbdeploy.common.config_words import Word, haproxy_words, keepalived_words
@@ -89,6 +89,7 @@ _SAMPLE = r"%(?:\{[^}%]*\})?(?:\[[^]%]*\]|[a-z]+)"
 _LITERAL = r"\b(?:str|bin|concat|add_item|iif|regsub)\("
 _LOGS_IN = r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])"
 _LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
+_KEPT, _KEPT_LENGTH = 4096, 200  # lines without a secret that are kept, and their characters
 _HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")
 
 
@@ -98,8 +99,30 @@ def hidden(text: str) -> str:
         text = _without_blocks(text)
     if "PRIVATE KEY" in text:
         text = _without_keys(text)
-    suspects = _suspects(text)  # the full check of a line takes fifty times as long
-    return "\n".join(_lines(text, suspects)) if suspects else text
+    lines = text.split("\n")
+    new = [line for line in lines if line not in _harmless]
+    secret = _secret_lines(new)
+    _keep_harmless(new, secret)
+    return "\n".join(_shown(lines, secret)) if secret else text
+
+
+_harmless: set[str] = (
+    set()
+)  # lines in which there is no secret: nodes have the same ones, and are sent the same scripts
+
+
+def _keep_harmless(lines: Sequence[str], secret: Collection[str]) -> None:
+    short = [line for line in lines if line not in secret and len(line) <= _KEPT_LENGTH]
+    if len(_harmless) + len(short) > _KEPT:
+        _harmless.clear()
+    if len(short) <= _KEPT:
+        _harmless.update(short)
+
+
+def _secret_lines(lines: Sequence[str]) -> dict[str, str]:
+    """Those of the lines that have a secret, and what is shown instead."""
+    suspects = {lines[number] for number in _suspects("\n".join(lines))}  # the full check takes fifty times as long
+    return {line: shown for line in suspects if (shown := _line(line)) != line}
 
 
 def holds_password(text: str) -> bool:
@@ -202,11 +225,11 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
-def _lines(text: str, suspects: Collection[int]) -> Iterator[str]:
+def _shown(lines: Iterable[str], secret: Mapping[str, str]) -> Iterator[str]:
     """Each line without its secrets. A secret whose line ends in a backslash goes on in the next one."""
     goes_on = False
-    for number, line in enumerate(text.split("\n")):
-        shown = HIDDEN if goes_on and line.strip() else _line(line) if number in suspects else line
+    for line in lines:
+        shown = HIDDEN if goes_on and line.strip() else secret.get(line, line)
         goes_on = shown != line and line.rstrip().endswith("\\")
         yield shown
 

@@ -141,9 +141,11 @@ class Observation:
         """Why an address that the node has can't be used, as the kernel's flag; "" where it can."""
         return next((why for link in self.links for address, why in link.doubtful.items() if address == ip), "")
 
-    def holds(self, ip: object) -> list[str]:
+    def holds(self, ip: Address) -> list[str]:
         """The interfaces on which this node has the address."""
-        return [link.name for link in self.links for address in link.addresses if address.ip == ip]
+        number = int(ip)  # compared first: each address without its prefix would be an object of its own
+        found = [(link.name, each) for link in self.links for each in link.addresses if int(each) == number]
+        return [name for name, each in found if each.ip == ip]
 
     def holds_any(self, cluster: Cluster) -> bool:
         """Whether this node has any of the cluster's VIPs."""

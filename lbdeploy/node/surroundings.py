@@ -192,7 +192,7 @@ def other_files(seen: Observation, daemon: str, path: str) -> tuple[list[str], b
     values = [(key, value) for key, _, value in told]
     variables = dict(_variables(values))
     to_start = [_expanded(words, variables) for key, value in values if key == "ExecStart" for words in _argv(value)]
-    running = [value.split() for key, value in values if key == "Running"]
+    running = [tuple(value.split()) for key, value in values if key == "Running"]
     for commands, only_running in ((to_start, False), (running, True)):
         for words in commands:
             files = _files(words) or [each for each in [DEFAULT.get(daemon)] if each]
@@ -232,15 +232,16 @@ def _variables(values: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
                 yield name, text
 
 
-def _expanded(command: str, variables: dict[str, str]) -> list[str]:
+def _expanded(command: str, variables: dict[str, str]) -> tuple[str, ...]:
     return _split(_VARIABLE.sub(lambda found: variables.get(found[1] or found[2], ""), command))
 
 
-def _split(text: str) -> list[str]:
+@lru_cache(maxsize=64)  # packages give all nodes of a fleet the same units
+def _split(text: str) -> tuple[str, ...]:
     try:
-        return shlex.split(text)
+        return tuple(shlex.split(text))
     except ValueError:
-        return text.split()
+        return tuple(text.split())
 
 
 def _files(words: Collection[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lbdeploy.common import cache
@@ -20,7 +22,8 @@ T = TypeVar("T")
 def known_desired(cluster: Cluster, nodes: Sequence[Node], **asked: Any) -> dict[str, list[Resource[Any]]]:
     """`desired` of each of these nodes, by name. Raises RenderError, with all that is wrong in templates."""
     # A template of the operator's own may have secrets and read other files: what it makes is never kept.
-    key = "" if cluster.has_own_templates else cache.key("files", encoded(cluster))
+    anywhere = replace(cluster, path=Path())  # Dask's workers have it in a folder that is new each time
+    key = "" if cluster.has_own_templates else cache.key("files", encoded(anywhere))
     kept = cache.recall(key) if key else None
     made: dict[str, list[Any]] = dict(kept) if isinstance(kept, dict) else {}  # the text, and whether it has a secret
     for each in made.values():

@@ -62,4 +62,4 @@ def user() -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)[:500]
+    return "".join(char if char.isprintable() else "?" for char in text[:500])

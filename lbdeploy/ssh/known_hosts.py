@@ -18,6 +18,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from lbdeploy.common.shell import nonce
@@ -44,13 +45,24 @@ def fingerprint(key: str) -> str:
 def plain_lines(file: Path, name: str) -> list[str] | None:
     """The lines about a host; None where the file has more than plain names before its keys, or can't be read."""
     try:
-        lines = [line for line in file.read_bytes().split(b"\n") if line.strip() and line.strip()[:1] != b"#"]
+        by_name = _by_name(file.read_bytes())
     except OSError:
         return None
-    written = b"".join(line.split(maxsplit=1)[0] for line in lines)
-    if name != name.lower() or any(each in written for each in SPECIAL):
+    return None if by_name is None or name != name.lower() else by_name.get(name, [])
+
+
+@lru_cache(maxsize=4)  # a fleet's hosts are in one file, which would be read line by line for each of them
+def _by_name(content: bytes) -> dict[str, list[str]] | None:
+    """The lines of each name; None where the file has more than plain names before its keys."""
+    lines = [line for line in content.split(b"\n") if line.strip() and line.strip()[:1] != b"#"]
+    written = [line.split(maxsplit=1)[0] for line in lines]
+    if any(each in b"".join(written) for each in SPECIAL):
         return None
-    return [line.decode(errors="replace") for line in lines if _names(line, name)]
+    found: dict[str, list[str]] = {}
+    for line, names in zip(lines, written, strict=True):
+        for name in dict.fromkeys(names.decode(errors="replace").lower().split(",")):
+            found.setdefault(name, []).append(line.decode(errors="replace"))
+    return found
 
 
 def remember(file: Path, host: str, port: int, kind: str, key: str, *, hashed: bool = False) -> None:

@@ -9,6 +9,7 @@ from lbdeploy.cli.report.terminal import coloured, lively
 from lbdeploy.common.sanitize import safe_text
 
 WIDEST = 160  # columns; rich breaks cells of a wider one
+NARROW = str.maketrans(dict.fromkeys("✓✗", " "))  # marks that take one column, as a character of ASCII does
 WHOLE = 10  # words of up to so many characters are not broken where a terminal is narrow
 
 
@@ -19,7 +20,7 @@ def plain(stream: IO[str]) -> bool:
 
 def plain_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table whose first row has the headings; none where it takes more than counting characters."""
-    if not all(each.isascii() and each.isprintable() for row in rows for each in row):
+    if not all(each.translate(NARROW).isascii() and each.isprintable() for row in rows for each in row):
         return []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     inner = sum(widths) + 3 * (len(widths) - 1)

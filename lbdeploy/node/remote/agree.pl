@@ -88,7 +88,7 @@ sub say_it {
 # The holder's own advert, with priority 1 and a new checksum: of the message alone in version 2, and in version 3 of the
 # addresses, too (RFC 5798, 5.2.8). The kernel adds that of IPv6: option IPV6_CHECKSUM (7), at byte 6.
 sub ask_to_announce {
-    $asked = now();
+    ($asked) = now();
     return if !@holder || now() > 300 + ($heard{"old $holder[0]"} // 0);
     my ($source, $group, $bytes, $index) = @holder;
     my $family = $source =~ /:/ ? PF_INET6 : PF_INET;
@@ -111,7 +111,7 @@ sub ask_to_announce {
     $checked .= "\0" if length($checked) % 2;
     my $sum = 0;
     $sum += $_ for unpack('n*', $checked);
-    $sum = ($sum & 0xffff) + ($sum >> 16) while $sum >> 16;
+    $sum -= 0xffff * ($sum >> 16) while $sum >> 16;
     substr($bytes, 6, 2) = pack('n', ~$sum & 0xffff);
     send($socket, $bytes, 0);
 }

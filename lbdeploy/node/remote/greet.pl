@@ -5,8 +5,8 @@
 use strict;
 
 $SIG{PIPE} = 'IGNORE';
-my ($left, $greeting, @servers) = @ARGV;
-$greeting = pack 'H*', $greeting;
+my ($left, $hello, @servers) = @ARGV;
+my $greeting = pack 'H*', $hello;
 my (@texts, %answer, %socket);
 my ($writing, $reading) = ('', '');
 

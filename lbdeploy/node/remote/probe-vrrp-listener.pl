@@ -37,7 +37,7 @@ sub listen_for {
 # To whom the packet was sent that an error speaks of, if it says that nobody there wants protocol 112.
 sub unwanted {
     my ($packet) = @_;
-    $packet = substr($packet, 4 * (ord($packet) & 15)) if $family == PF_INET; # only IPv4 comes with its own header
+    substr($packet, 0, 4 * (ord($packet) & 15), "") if $family == PF_INET; # only IPv4 comes with its own header
     my ($type, $code) = unpack('C C', $packet);
     return undef if "$type $code" ne ($family == PF_INET ? '3 2' : '4 1') || length($packet) < 48 - 20 * ($family == PF_INET);
     my $sent = substr($packet, 8);

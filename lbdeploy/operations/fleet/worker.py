@@ -16,7 +16,7 @@ from lbdeploy.events import Emit
 from lbdeploy.operations.arguments import require_templates
 from lbdeploy.operations.exit_status import ExitStatus, changed, looked, planned, verified
 from lbdeploy.operations.fleet.job import ClusterResult, Job, ended_by
-from lbdeploy.operations.watch.nodes import once
+from lbdeploy.planning.known_files import known_desired
 from lbdeploy.rollout.request import Origin, origin
 from lbdeploy.rollout.run import Run
 from lbdeploy.ssh.pool import SessionPool
@@ -57,8 +57,11 @@ def _run(job: Job, cluster: Cluster, asked: Origin, emit: Emit, answers: Answers
         require_templates(cluster)
     with SessionPool(cluster, emit, ssh=replace(cluster.ssh, answers=answers), limit=looked_at) as pool:
         if job.command == "status":
+            from lbdeploy.operations.watch.nodes import once  # which no other command needs
+
             return looked(once(cluster, pool))
-        return RUNS[job.command](Run(cluster, pool, emit, asked, job.options), job)
+        wanted = known_desired(cluster, pool.nodes, upgrade=job.options.upgrade, reinstall=job.options.reinstall)
+        return RUNS[job.command](Run(cluster, pool, emit, asked, job.options, wanted), job)
 
 
 def limited(limit: tuple[str, ...], cluster: Cluster, file: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -69,7 +70,12 @@ def identities(hop: Target, answers: Answers) -> Identities:
 
 def unlock(path: Path, passphrase: str | None) -> PKey:
     """The key in a file, in any format that OpenSSH writes. Raises LockedKeyError, OSError, and ValueError."""
-    data, password = path.read_bytes(), passphrase.encode() if passphrase else None
+    return _key(path.read_bytes(), passphrase)
+
+
+@lru_cache(maxsize=8)  # a fleet's nodes take the same key
+def _key(data: bytes, passphrase: str | None) -> PKey:
+    password = passphrase.encode() if passphrase else None
     openssh = b"BEGIN OPENSSH PRIVATE KEY" in data
     try:
         key = (load_ssh_private_key if openssh else load_pem_private_key)(data, password)

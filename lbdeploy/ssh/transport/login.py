@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fabric import Config, Connection
@@ -70,11 +70,11 @@ def _open_stated(
 def _open(
     node: Node, hop: Target, policy: KnownHosts, gateway: Connection | None, dialled: socket.socket | None
 ) -> Connection:
-    connection = Connection(
+    connection = _Connection(
         hop.host,
         user=hop.user,
         port=hop.port,
-        config=Config(lazy=True, ssh_config=SSHConfig()),  # neither fabric.yml nor ~/.ssh/config: `ssh -G` was asked
+        config=_config(),
         gateway=gateway or False,
         connect_timeout=hop.connect_timeout,
         connect_kwargs=_how(node, hop, policy.answers) | ({"sock": dialled} if dialled else {}),
@@ -91,6 +91,21 @@ def _open(
             raise
         raise unreachable(node, hop, error) from None
     return connection
+
+
+class _Connection(Connection):  # type: ignore[misc]
+    """One whose attributes are its own. Fabric's would be settings where its class does not have them.
+
+    They would be written to the settings that all share, merged with the rest, and looked for in `dir()` each time.
+    """
+
+    __setattr__ = object.__setattr__
+
+
+@cache  # connections only read it
+def _config() -> Config:
+    """Neither fabric.yml nor ~/.ssh/config: `ssh -G` was asked."""
+    return Config(lazy=True, ssh_config=SSHConfig())
 
 
 def _how(node: Node, hop: Target, answers: Answers) -> dict[str, Any]:

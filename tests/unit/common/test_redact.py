@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from lbdeploy.common import redact
 from lbdeploy.common.redact import hidden, hidden_in_base64, holds_password
+from lbdeploy.common.shell import here
+from lbdeploy.node.remote import FOLDER
 from lbdeploy.node.resources import File
 from lbdeploy.node.resources.base import Answer, Phase
 from lbdeploy.node.resources.original import OriginalFile
@@ -350,3 +353,38 @@ def test_an_option_begins_behind_a_quote(line: str) -> None:
 def test_what_ends_in_an_option_is_none() -> None:
     """Nearly all files have such words, and would be searched line by line."""
     assert not redact._suspects("/etc/keepalived/check-haproxy: see\nsystem-u x\n")
+
+
+LINES = st.sampled_from([*SECRETS, "global", "", "    daemon", "next \\", "s3cret", "$a", "=b"])
+
+
+@given(st.lists(st.lists(LINES, max_size=8), max_size=4))
+def test_what_was_looked_at_before_makes_no_difference(texts: list[list[str]]) -> None:
+    """Lines in which there was nothing are kept; also where a secret of the line before goes on in one."""
+    redact._harmless.clear()
+    one_after_the_other = [hidden("\n".join(lines)) for lines in texts]
+    alone = []
+    for lines in texts:
+        redact._harmless.clear()
+        alone.append(hidden("\n".join(lines)))
+    assert one_after_the_other == alone
+
+
+def test_no_more_lines_are_kept_than_a_few_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many nodes there are, and however long what they say is."""
+    monkeypatch.setattr(redact, "_KEPT", 10)
+    for number in range(30):
+        assert hidden(f"global {number}\nauth_pass s3cret") == f"global {number}\nauth_pass {redact.HIDDEN}"
+        assert len(redact._harmless) <= 10
+    assert hidden("\n".join(f"line {number}" for number in range(100))).endswith("line 99")
+    assert hidden("x" * 1000) == "x" * 1000
+    assert len(redact._harmless) <= 10
+    assert not any(len(each) > redact._KEPT_LENGTH or "auth_pass" in each for each in redact._harmless)
+
+
+@pytest.mark.parametrize("program", sorted(FOLDER.glob("*.[sp][hl]")), ids=lambda path: path.name)
+def test_no_line_of_a_shipped_program_is_taken_for_a_secret(program: Path) -> None:
+    """Or a log would show it whole, since it shows the name of what is as it was shipped."""
+    text = program.read_text()
+    assert hidden(text) == text
+    assert hidden(here(text)) == here(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,19 @@ def test_what_was_rendered_is_not_rendered_again(tmp_path: Path, renderings: lis
         node.name: desired(of, node, upgrade=True) for node in of.nodes
     }
     assert renderings == []
+
+
+def test_where_the_file_lies_makes_no_difference(tmp_path: Path, renderings: list[str]) -> None:
+    """Dask's workers have it in a new folder each time; but templates beside it are heeded."""
+    of = cluster(tmp_path, GOOD)
+    known_desired(of, of.nodes)
+    renderings.clear()
+    elsewhere = replace(of, path=tmp_path / "elsewhere" / "hosts.toml")
+    assert known_desired(elsewhere, of.nodes) == known_desired(of, of.nodes)
+    assert renderings == []
+    elsewhere.templates.mkdir(parents=True)
+    known_desired(elsewhere, of.nodes)
+    assert renderings
 
 
 def test_a_node_that_was_left_out_is_rendered_alone(tmp_path: Path, renderings: list[str]) -> None:

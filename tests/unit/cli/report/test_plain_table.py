@@ -16,7 +16,7 @@ from lbdeploy.cli.report.printer import Printer
 from lbdeploy.common.redact import HIDDEN
 from lbdeploy.common.sanitize import safe_text
 
-CELLS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+CELLS = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("✓✗"), max_size=30)
 
 
 class Utf8(io.StringIO):
@@ -36,7 +36,7 @@ def drawn(rows: list[list[str]]) -> str:
 @example([["$0", "=1"]])
 @given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1, max_size=4)))
 def test_it_is_what_rich_draws(rows: list[list[str]]) -> None:
-    """Whatever is in the cells, as long as it is ASCII, no secret, and there is room for it."""
+    """Whatever is in the cells, as long as it is ASCII or a mark, no secret, and there is room for it."""
     rows = [[each.strip() or "x" for each in row] for row in rows]
     found = drawn(rows)
     with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +46,8 @@ def test_it_is_what_rich_draws(rows: list[list[str]]) -> None:
 
 
 def test_what_takes_more_than_counting_is_left_to_rich() -> None:
-    """Wide characters, those that steer a terminal, and tables that do not fit."""
+    """Wide characters, those that steer a terminal, and tables that do not fit; but not marks."""
+    assert plain_table([["file", ""], ["lb1", "✓"]])
     assert plain_table([["名"]]) == plain_table([["\x1b[2J"]]) == plain_table([["x" * 200]]) == []
 
 

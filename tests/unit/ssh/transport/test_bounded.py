@@ -14,6 +14,7 @@ import hostile
 import pytest
 
 from lbdeploy.errors import ConnectError
+from lbdeploy.ssh.transport.bounded import ReadAhead
 
 GREETING = b"SSH-2.0-OpenSSH_9.2\r\n"
 
@@ -65,3 +66,23 @@ def test_a_host_that_is_no_ssh_server_is_left(tmp_path: Path, serve: Callable[[s
     assert why in raised.value.message
     assert time.monotonic() - began < 15
     assert peak < 16 << 20
+
+
+def test_what_has_come_is_read_at_once() -> None:
+    """And handed on in the parts that are asked for; then the next is waited for, as long as the socket's timeout."""
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(0.05)
+        reader = ReadAhead(here)
+        there.sendall(b"0123456789")
+        assert reader.recv(4) == b"0123"
+        there.sendall(b"abc")
+        assert (reader.recv(4), reader.recv(4)) == (b"4567", b"89")
+        assert (reader.recv(2), reader.recv(9)) == (b"ab", b"c")
+        with pytest.raises(TimeoutError):
+            reader.recv(1)
+        there.sendall(b"last")
+        there.close()
+        assert (reader.recv(1), reader.recv(9), reader.recv(9)) == (b"l", b"ast", b"")
+        reader.close()
+        assert here.fileno() == -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ from paramiko import PKey
 from sshkeys import CERT, HOST, NODE, certificate_line, target
 
 from lbdeploy.config.credentials import Answers
+from lbdeploy.ssh.transport import login
 from lbdeploy.ssh.transport.identities import Identities, identities
 from lbdeploy.ssh.transport.login import Keys
 
@@ -75,3 +77,19 @@ def test_logging_in_imports_only_what_it_needs() -> None:
     )
     out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert out == f"\n{metadata.version('paramiko')}\n"
+
+
+def test_connections_share_their_settings_and_write_none() -> None:
+    """Several threads read them at once: while invoke merges what was written, there are none."""
+    before = copy.deepcopy(dict(login._config()))
+    first, second = (
+        login._Connection(host, user="ops", port=port, config=login._config(), connect_timeout=3)
+        for host, port in (("lb1", 22), ("lb2", 2222))
+    )
+    assert [(each.host, each.user, each.port, each.connect_timeout) for each in (first, second)] == [
+        ("lb1", "ops", 22, 3),
+        ("lb2", "ops", 2222, 3),
+    ]
+    first.whatever = "its own"
+    assert not hasattr(second, "whatever")
+    assert dict(login._config()) == before
