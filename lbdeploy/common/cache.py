@@ -15,14 +15,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from lbdeploy.common.paths import PACKAGE, of_user, shipped
 from lbdeploy.common.version import __version__
 
-KEPT = 1000  # entries, most of some kB; the oldest are deleted
+KEPT = 5000  # entries, most of some kB: three a cluster of a fleet; the oldest are deleted
+EVERY = 100  # entries that a run adds before it looks for too many again: that reads the whole folder
 LARGEST = 1_000_000  # bytes of an entry
+_added = count()
 WORKED_OUT_BY = ("common", "config", "planning", "node")  # the packages that decide what is kept
 
 
@@ -64,7 +67,8 @@ def keep(key: str, value: Any) -> None:
         _make(folder())
         with _opened(folder()) as place:
             _write(place, key, data)
-            _delete_oldest(place)
+            if next(_added) % EVERY == 0:
+                _delete_oldest(place)
 
 
 @contextmanager

@@ -86,6 +86,7 @@ def _results(app: App, jobs: Sequence[Job], sites: Sites, interrupt: Interrupt) 
             sites.event(file, event)
 
     with _engine(app, tell) as (begin, parallel, check):
+        gc.freeze()  # what was imported stays: it need not be looked through each time
 
         def stop() -> bool:
             check()

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -116,9 +117,12 @@ def test_a_large_value_is_not_kept(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_only_the_newest_are_kept(folder: Path) -> None:
+def test_only_the_newest_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go, also what a killed run left half written."""
+    monkeypatch.setattr(cache, "KEPT", 50)
+    monkeypatch.setattr(cache, "_added", count())
     cache.keep("new", VALUE)
+    monkeypatch.setattr(cache, "_added", count())
     for number in range(cache.KEPT + 5):
         (folder / f"old-{number}").touch()
         os.utime(folder / f"old-{number}", (number, number))
@@ -126,6 +130,17 @@ def test_only_the_newest_are_kept(folder: Path) -> None:
     assert len(list(folder.iterdir())) == cache.KEPT
     assert (cache.recall("new"), cache.recall("newest")) == (VALUE, VALUE)
     assert not (folder / "old-0").exists()
+
+
+def test_a_run_over_many_clusters_looks_seldom_for_too_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each entry, which would read all names each time; so there may be some more meanwhile."""
+    monkeypatch.setattr(cache, "KEPT", 20)
+    monkeypatch.setattr(cache, "EVERY", 10)
+    monkeypatch.setattr(cache, "_added", count())
+    found = [(cache.keep(f"entry-{number}", VALUE), len(list(folder.iterdir())))[1] for number in range(100)]
+    assert found[:20] == list(range(1, 21))
+    assert max(found) == 29
+    assert set(found[20::10]) == {20}
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "/proc/1"])
