@@ -32,7 +32,7 @@ _WORDS = (
 _OPTION = r"-(?:(?-i:[a-zA-Z]{0,6}?H)|u[= ]|-user[= ])"
 # At the beginning of a line, where that is _plain, or of what is quoted: scripts in Perl have them everywhere else.
 # keepalived may heed the line on some nodes only, those of @ID.
-_DEFINES = r"[^\S\n]*(?:@\S++[^\S\n]+)?\$\{?\w+\}?\s*="
+_DEFINES = r"[^\S\n]*(?:@\S++[^\S\n]+)?\$\{?\w+\}?[^\S\n]*="
 _ASSIGNMENT, _QUOTED_ASSIGNMENT = (rf"(?m){begin}{_DEFINES}" for begin in ("^[-+ ]?", "'"))
 # In any text, each followed by the secret; what ends in _file has the path of a file.
 # Before it: what of it a line has for certain, once it is _plain, since most
@@ -90,6 +90,7 @@ _LITERAL = r"\b(?:str|bin|concat|add_item|iif|regsub)\("
 _LOGS_IN = r"(?<![a-z])(?:auth|pass|password|login)(?![a-z])"
 _LONGEST = 4096  # characters of a line that is read as a directive; a longer one is hidden as a whole
 _KEPT, _KEPT_LENGTH = 4096, 200  # lines without a secret that are kept, and their characters
+_KEPT_ANSWERS = 500  # files, of all nodes of a cluster, of which it is kept whether they have a secret
 _HEADERS = ("set-header", "add-header", "replace-header", "replace-value", "hdr", "early-hint", "name")
 
 
@@ -122,6 +123,7 @@ def _keep_harmless(lines: Sequence[str], secret: Collection[str]) -> None:
 def _secret_lines(lines: Sequence[str]) -> dict[str, str]:
     """Those of the lines that have a secret, and what is shown instead."""
     suspects = {lines[number] for number in _suspects("\n".join(lines))}  # the full check takes fifty times as long
+    suspects |= {line for line in lines if len(line) > _LONGEST and "$" in line}  # hidden as a whole
     return {line: shown for line in suspects if (shown := _line(line)) != line}
 
 
@@ -135,6 +137,8 @@ _answers: dict[str, bool] = {}
 
 def remember(text: str, holds_password: bool) -> None:
     """Take over what `holds_password` said of a text in an earlier run."""
+    if len(_answers) >= _KEPT_ANSWERS:  # a fleet, or a worker that lasts: it is worked out again
+        _answers.clear()
     _answers[text] = holds_password
 
 

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from typing import Any
 
 from paramiko import Channel, Message, SSHException, Transport, util
-from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_DEBUG
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
 AHEAD = 16 * 1024  # bytes that are read at once, where more has come than was asked for
 PACKET = 256 * 1024  # bytes, as OpenSSH has it; RFC 4253, section 6.1 demands 35,000
@@ -44,10 +44,12 @@ class Bounded(Transport):  # type: ignore[misc]
         super().__init__(ReadAhead(sock), *args, **more)
         self.packetizer.read_all = _whole(self.packetizer.read_all)
         self.packetizer._read_timeout = _counted(self.packetizer._read_timeout)  # the method that reads a banner
-        self._handler_table[MSG_DEBUG] = lambda message: None  # it would be made printable, for no log
         table = Transport._channel_handler_table
         mine = {kind: _within_window(table[kind]) for kind in (MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA)}
         self._channel_handler_table = table | mine
+
+    def _parse_debug(self, message: Message) -> None:
+        """What a host says for debugging (RFC 4253, section 11.3) is dropped: no log has it."""
 
 
 def _whole(read: Callable[..., bytes]) -> Callable[..., bytes]:

@@ -370,6 +370,20 @@ def test_what_was_looked_at_before_makes_no_difference(texts: list[list[str]]) -
     assert one_after_the_other == alone
 
 
+def test_a_long_line_is_hidden_whatever_was_looked_at_before() -> None:
+    """Whether it assigns something is not looked for beyond its end."""
+    text = "x" * 4100 + "'$b\n= c"
+    assert hidden("= c") == "= c"
+    assert hidden(text) == f"{redact.HIDDEN}\n= c"
+
+
+def test_answers_of_earlier_runs_are_bounded() -> None:
+    """A worker lasts, and is told of every file that it recalls."""
+    for number in range(2000):
+        redact.remember(f"file {number}", holds_password=False)
+        assert len(redact._answers) <= 500
+
+
 def test_no_more_lines_are_kept_than_a_few_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many nodes there are, and however long what they say is."""
     monkeypatch.setattr(redact, "_KEPT", 10)

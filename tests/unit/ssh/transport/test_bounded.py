@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import socket
 import struct
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import hostile
 import pytest
+from paramiko import Transport
 
 from lbdeploy.errors import ConnectError
-from lbdeploy.ssh.transport.bounded import ReadAhead
+from lbdeploy.ssh.transport.bounded import Bounded, ReadAhead
 
 GREETING = b"SSH-2.0-OpenSSH_9.2\r\n"
 
@@ -86,3 +88,9 @@ def test_what_has_come_is_read_at_once() -> None:
         assert (reader.recv(1), reader.recv(9), reader.recv(9)) == (b"l", b"ast", b"")
         reader.close()
         assert here.fileno() == -1
+
+
+def test_what_a_host_says_for_debugging_is_dropped() -> None:
+    """paramiko calls this method for it, not its table of handlers."""
+    assert Bounded._parse_debug is not Transport._parse_debug
+    assert "_parse_debug(m)" in inspect.getsource(Transport.run)
