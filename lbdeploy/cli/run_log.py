@@ -108,7 +108,7 @@ class Logbook:
 
 
 def _indented(mark: str, text: str) -> Iterator[str]:
-    start, lines = f"    {mark}", text.rstrip("\n")
+    start, lines = f"    {mark}", text.replace("\r\n", "\n").rstrip("\n")
     yield from [start + lines.replace("\n", f"\n{start}")] if lines else []
 
 

@@ -107,9 +107,7 @@ def hidden(text: str) -> str:
     return "\n".join(_shown(lines, secret)) if secret else text
 
 
-_harmless: set[str] = (
-    set()
-)  # lines in which there is no secret: nodes have the same ones, and are sent the same scripts
+_harmless: set[str] = set()  # lines without a secret: most are the same on all nodes, and in all scripts
 
 
 def _keep_harmless(lines: Sequence[str], secret: Collection[str]) -> None:

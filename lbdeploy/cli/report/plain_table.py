@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import IO
 
 from lbdeploy.cli.report.terminal import coloured, lively
+from lbdeploy.cli.report.words import BAD, GOOD
 from lbdeploy.common.sanitize import safe_text
 
 WIDEST = 160  # columns; rich breaks cells of a wider one
-NARROW = str.maketrans(dict.fromkeys("✓✗", " "))  # marks that take one column, as a character of ASCII does
+NARROW = str.maketrans(dict.fromkeys(GOOD[0] + BAD[0], " "))  # marks that take one column, as all of ASCII does
 WHOLE = 10  # words of up to so many characters are not broken where a terminal is narrow
 
 

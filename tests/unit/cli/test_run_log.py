@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdeploy.cli import run_log
 from lbdeploy.cli.run_log import KEPT, Logbook
 from lbdeploy.common.shell import cmd
 from lbdeploy.events import Note, RemoteCommand, Step
@@ -110,3 +111,11 @@ def test_programs_that_come_with_lbdeploy_are_only_named(name: str) -> None:
     """They are words of a command, and so they are quoted."""
     wire = RemoteCommand("lb1", "sh -s", f"echo\n{cmd('perl', '-e', remote_text(name), 3)}\n", "", 0.1, 0)
     assert readable(wire.script) == f"echo\nperl -e lbdeploy/node/remote/{name} 3\n"
+
+
+def test_each_line_of_an_answer_is_marked_however_it_ends() -> None:
+    """HTTP's lines end in CR LF; nothing is written for an empty answer."""
+    assert (
+        "\n".join(run_log._indented("< ", "HTTP/1.1 200 OK\r\n\r\nlb1\n")) == "    < HTTP/1.1 200 OK\n    < \n    < lb1"
+    )
+    assert [*run_log._indented("< ", "\n")] == []
